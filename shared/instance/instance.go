@@ -1,0 +1,49 @@
+// Package instance is the table of machine sizes that the workshop rents out: every
+// container of a test bed has a named type, and every price in a report comes from here.
+package instance
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Type is a size of machine.
+type Type struct {
+	Name      string
+	CPU       float64 // cores
+	MemoryMiB int
+	// PriceMicros is what an hour costs, in millionths of a dollar. The prices are the
+	// workshop's own, proportional to CPU as cloud price lists are.
+	PriceMicros int64
+}
+
+// types is sorted by CPU. A service instance has at least 0.25 CPU for as long as
+// recommendations (16 ms of CPU) are part of a request: a smaller one would use up its
+// share of the 100 ms quota period in one request and then stand still.
+var types = [...]Type{
+	{Name: "b1.nano", CPU: 0.1, MemoryMiB: 256, PriceMicros: 5_200},
+	{Name: "b1.micro", CPU: 0.25, MemoryMiB: 512, PriceMicros: 13_000},
+	{Name: "b1.small", CPU: 0.5, MemoryMiB: 1024, PriceMicros: 26_000},
+	{Name: "b1.medium", CPU: 1, MemoryMiB: 2048, PriceMicros: 52_000},
+}
+
+// Types returns the table, the smallest first.
+func Types() []Type { return append([]Type(nil), types[:]...) }
+
+// ByName returns the type of that name; the error lists the names there are.
+func ByName(name string) (Type, error) {
+	names := make([]string, 0, len(types))
+	for _, t := range types {
+		if t.Name == name {
+			return t, nil
+		}
+		names = append(names, t.Name)
+	}
+	return Type{}, fmt.Errorf("instance type %q: choose one of %s", name, strings.Join(names, ", "))
+}
+
+// The named types.
+func Nano() Type   { return types[0] }
+func Micro() Type  { return types[1] }
+func Small() Type  { return types[2] }
+func Medium() Type { return types[3] }
