@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"runtime"
 	"sync"
 	"time"
@@ -15,8 +16,9 @@ type Run struct {
 	// Progress is told what happens, a line at a time.
 	Progress func(line string)
 
-	mu     sync.Mutex
-	result Result
+	mu       sync.Mutex
+	result   Result
+	hostSeen bool
 }
 
 // Report adds a figure to the result. A later one of the same name takes its place.
@@ -45,9 +47,10 @@ func (r *Run) ReportHost(latenessP99 time.Duration, idleShare float64) {
 	defer r.mu.Unlock()
 	host := &r.result.Host
 	host.GeneratorLatenessP99Seconds = max(host.GeneratorLatenessP99Seconds, latenessP99.Seconds())
-	if host.IdleShare == 0 || idleShare < host.IdleShare {
+	if !r.hostSeen || idleShare < host.IdleShare {
 		host.IdleShare = idleShare
 	}
+	r.hostSeen = true
 }
 
 // ReportQuotas adds what containers were given.
@@ -138,6 +141,11 @@ func (l Lab) gain(ctx context.Context, run *Run, gain Gain) {
 	} else {
 		run.say(fmt.Sprintf("gain %s: %s", gain.Name, gain.Proves))
 		measured, err := gain.Measure(ctx, run)
+		if err == nil && (math.IsNaN(measured.Ratio) || math.IsInf(measured.Ratio, 0)) {
+			// JSON has no word for them, and they come from a side that measured nothing.
+			err = &Doubt{Reason: fmt.Sprintf("no ratio of %g before and %g after", measured.Before, measured.After)}
+			measured = Measured{}
+		}
 		result.Before, result.After, result.Ratio = measured.Before, measured.After, measured.Ratio
 		result.Low, result.High, result.Pairs = measured.Low, measured.High, measured.Pairs
 		if measured.Pairs == 0 {
