@@ -3,6 +3,7 @@ package spectest
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -42,7 +43,7 @@ func Run(t *testing.T, lab spec.Lab) {
 		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-settleTime))
 		defer cancel()
 	}
-	result, err := lab.Do(ctx, &spec.Run{Mode: mode, Progress: func(line string) { t.Log(line) }})
+	result, err := lab.Do(ctx, &spec.Run{Mode: mode, Progress: func(line string) { fmt.Fprintln(t.Output(), line) }})
 	if err != nil {
 		t.Error(err)
 	}
