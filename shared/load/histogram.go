@@ -1,0 +1,88 @@
+package load
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+)
+
+// maxTrackable is the longest duration told apart; longer ones count as this long.
+// Above it lies nothing that a timeout of seconds lets happen.
+const maxTrackable = 2 * time.Minute
+
+// Histogram is a distribution of durations, in microseconds with three significant
+// digits (HDR); its mean is exact. The zero value is not usable.
+type Histogram struct {
+	h   *hdrhistogram.Histogram
+	sum time.Duration
+	max time.Duration
+}
+
+// NewHistogram returns an empty histogram.
+func NewHistogram() *Histogram {
+	return &Histogram{h: hdrhistogram.New(1, maxTrackable.Microseconds(), 3)}
+}
+
+// Record adds a duration; one below zero counts as zero.
+func (h *Histogram) Record(d time.Duration) {
+	d = max(d, 0)
+	h.sum += d
+	h.max = max(h.max, d)
+	// The only error is a value out of range, which the clamp rules out.
+	_ = h.h.RecordValue(min(d, maxTrackable).Microseconds())
+}
+
+// Count returns how many durations were recorded.
+func (h *Histogram) Count() int { return int(h.h.TotalCount()) }
+
+// Mean returns the exact mean, or 0 of an empty histogram.
+func (h *Histogram) Mean() time.Duration {
+	if h.Count() == 0 {
+		return 0
+	}
+	return h.sum / time.Duration(h.Count())
+}
+
+// Quantile returns the duration that a share q of all, in [0, 1], does not exceed.
+func (h *Histogram) Quantile(q float64) time.Duration {
+	if h.Count() == 0 {
+		return 0
+	}
+	return min(time.Duration(h.h.ValueAtQuantile(q*100))*time.Microsecond, h.max)
+}
+
+// Max returns the longest duration.
+func (h *Histogram) Max() time.Duration { return h.max }
+
+// Merge adds all of another histogram.
+func (h *Histogram) Merge(other *Histogram) {
+	h.h.Merge(other.h)
+	h.sum += other.sum
+	h.max = max(h.max, other.max)
+}
+
+// Quantiles is what a report says of a distribution, in seconds.
+type Quantiles struct {
+	Count       int     `json:"count"`
+	MeanSeconds float64 `json:"mean_seconds"`
+	P50Seconds  float64 `json:"p50_seconds"`
+	P95Seconds  float64 `json:"p95_seconds"`
+	P99Seconds  float64 `json:"p99_seconds"`
+	MaxSeconds  float64 `json:"max_seconds"`
+}
+
+// Quantiles returns what a report says of the distribution.
+func (h *Histogram) Quantiles() Quantiles {
+	return Quantiles{
+		Count:       h.Count(),
+		MeanSeconds: h.Mean().Seconds(),
+		P50Seconds:  h.Quantile(0.50).Seconds(),
+		P95Seconds:  h.Quantile(0.95).Seconds(),
+		P99Seconds:  h.Quantile(0.99).Seconds(),
+		MaxSeconds:  h.Max().Seconds(),
+	}
+}
+
+// MarshalJSON writes the histogram's quantiles.
+func (h *Histogram) MarshalJSON() ([]byte, error) { return json.Marshal(h.Quantiles()) }

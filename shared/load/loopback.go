@@ -1,0 +1,49 @@
+package load
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"strings"
+	"syscall"
+)
+
+// ErrNotLoopback says that load was aimed at another machine, which this package never
+// attacks.
+var ErrNotLoopback = errors.New("the load generator only attacks this machine's loopback addresses")
+
+// parseTarget reads a base URL and refuses any host that is not a loopback address. The
+// name localhost is not trusted but resolved, when dialled: see refuseRemote.
+func parseTarget(base string) (*url.URL, error) {
+	u, err := url.Parse(base)
+	if err != nil {
+		return nil, fmt.Errorf("target: %w", err)
+	}
+	if u.Scheme != "http" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return nil, fmt.Errorf("target %q: want http://host:port", base)
+	}
+	if host := u.Hostname(); host != "localhost" {
+		address, err := netip.ParseAddr(host)
+		if err != nil || !address.Unmap().IsLoopback() {
+			return nil, fmt.Errorf("target %q: %w", base, ErrNotLoopback)
+		}
+	}
+	u.Path = strings.TrimSuffix(u.Path, "/")
+	return u, nil
+}
+
+// refuseRemote is a net.Dialer's Control: the last word on where a connection goes,
+// after names are resolved.
+func refuseRemote(_, address string, _ syscall.RawConn) error {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return fmt.Errorf("dial %q: %w", address, err)
+	}
+	ip, err := netip.ParseAddr(host)
+	if err != nil || !ip.Unmap().IsLoopback() {
+		return fmt.Errorf("dial %q: %w", address, ErrNotLoopback)
+	}
+	return nil
+}

@@ -1,0 +1,202 @@
+package load
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"runtime"
+	"slices"
+	"strconv"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// Session is somebody signed in.
+type Session struct {
+	Email  string
+	Cookie string // the value of the Cookie header
+}
+
+// setUpTimeout bounds one request made before an attack. It is longer than a client's
+// patience: a password costs 64 ms of CPU, and many sign in at once.
+const setUpTimeout = 30 * time.Second
+
+// Login signs everybody in who is named, with the same password, and returns their
+// sessions in the same order. Each costs the server some 64 ms of CPU (bcrypt, cost
+// 10), so sign in before the quota is set. At most twice as many as there are cores
+// sign in at a time.
+func Login(ctx context.Context, baseURL, password string, emails []string) ([]Session, error) {
+	target, err := parseTarget(baseURL)
+	if err != nil {
+		return nil, err
+	}
+	transport := newTransport()
+	defer transport.CloseIdleConnections()
+	client := newHTTPClient(transport)
+	sessions := make([]Session, len(emails))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(2 * runtime.NumCPU())
+	for i, email := range emails {
+		group.Go(func() error {
+			cookie, err := signIn(ctx, client, target, credentialsBody{Email: email, Password: password})
+			if err != nil {
+				return fmt.Errorf("sign in %s: %w", email, err)
+			}
+			sessions[i] = Session{Email: email, Cookie: cookie}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	return sessions, nil
+}
+
+func signIn(ctx context.Context, client *http.Client, target *url.URL, credentials credentialsBody) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, setUpTimeout)
+	defer cancel()
+	body, err := json.Marshal(credentials)
+	if err != nil {
+		return "", err
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, target.String()+"/sessions", bytes.NewReader(body))
+	if err != nil {
+		return "", err
+	}
+	request.Header.Set("Content-Type", "application/json")
+	response, err := client.Do(request)
+	if err != nil {
+		return "", err
+	}
+	answer, err := readAndClose(response)
+	if err != nil {
+		return "", err
+	}
+	if response.StatusCode/100 != 2 {
+		return "", statusError(response, answer)
+	}
+	cookies := ""
+	for _, c := range response.Cookies() {
+		if cookies != "" {
+			cookies += "; "
+		}
+		cookies += c.Name + "=" + c.Value
+	}
+	if cookies == "" {
+		return "", errors.New("the answer sets no cookie")
+	}
+	return cookies, nil
+}
+
+// maxCataloguePages bounds Discover against a server that never runs out of pages.
+const maxCataloguePages = 1000
+
+// Discover reads the catalogue page by page and returns a population without sessions:
+// every meal, cuisine and diet that can be asked for, each sorted.
+func Discover(ctx context.Context, baseURL string) (Population, error) {
+	target, err := parseTarget(baseURL)
+	if err != nil {
+		return Population{}, err
+	}
+	transport := newTransport()
+	defer transport.CloseIdleConnections()
+	client := newHTTPClient(transport)
+	var p Population
+	after := ""
+	for range maxCataloguePages {
+		page, err := mealsPage(ctx, client, target, after)
+		if err != nil {
+			return Population{}, fmt.Errorf("read catalogue: %w", err)
+		}
+		if len(page.Meals) == 0 {
+			p.Cuisines = sortedSet(p.Cuisines)
+			p.Diets = sortedSet(p.Diets)
+			return p, nil
+		}
+		for _, m := range page.Meals {
+			p.Meals = append(p.Meals, m.ID)
+			p.Cuisines = append(p.Cuisines, m.Cuisine)
+			p.Diets = append(p.Diets, m.Diets...)
+		}
+		after = string(p.Meals[len(p.Meals)-1])
+	}
+	return Population{}, fmt.Errorf("read catalogue: more than %d pages", maxCataloguePages)
+}
+
+func mealsPage(ctx context.Context, client *http.Client, target *url.URL, after string) (mealsBody, error) {
+	ctx, cancel := context.WithTimeout(ctx, setUpTimeout)
+	defer cancel()
+	query := url.Values{"limit": {strconv.Itoa(100)}}
+	if after != "" {
+		query.Set("after", after)
+	}
+	var page mealsBody
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, target.String()+"/meals?"+query.Encode(), nil)
+	if err != nil {
+		return page, err
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return page, err
+	}
+	answer, err := readAndClose(response)
+	if err != nil {
+		return page, err
+	}
+	if response.StatusCode != http.StatusOK {
+		return page, statusError(response, answer)
+	}
+	if err := json.Unmarshal(answer, &page); err != nil {
+		return page, fmt.Errorf("page: %w", err)
+	}
+	return page, nil
+}
+
+// maxAnswer bounds what is kept of one answer.
+const maxAnswer = 4 << 20
+
+func readAndClose(response *http.Response) ([]byte, error) {
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	return body, errors.Join(err, response.Body.Close())
+}
+
+func statusError(response *http.Response, answer []byte) error {
+	return fmt.Errorf("status %d: %.200s", response.StatusCode, answer)
+}
+
+func sortedSet(s []string) []string {
+	slices.Sort(s)
+	return slices.Compact(s)
+}
+
+// idleConnections is how many connections are kept open between requests: enough for
+// every worker of the largest attack, so that connections are made once.
+const idleConnections = 20_000
+
+// newTransport returns a transport that goes to this machine only, past any proxy that
+// the environment names.
+func newTransport() *http.Transport {
+	dialer := &net.Dialer{Control: refuseRemote, KeepAlive: 30 * time.Second}
+	return &http.Transport{
+		DialContext:         dialer.DialContext,
+		MaxIdleConnsPerHost: idleConnections,
+		IdleConnTimeout:     time.Minute,
+		DisableCompression:  true,
+	}
+}
+
+// newHTTPClient returns a client that follows no redirect: no API call redirects, and
+// following one would count two requests as one.
+func newHTTPClient(transport http.RoundTripper) *http.Client {
+	return &http.Client{
+		Transport:     transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}

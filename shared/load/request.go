@@ -1,0 +1,204 @@
+package load
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+
+	"bytebites.example/workshop/shared/bytebites"
+)
+
+// Request is one request of a mix.
+type Request struct {
+	Kind   Kind
+	Method string
+	Path   string // with its query
+	Body   []byte
+	User   int    // the index of its session in the population; -1 without one
+	Key    string // the Idempotency-Key of an order
+	Lines  []bytebites.Line
+}
+
+// Population is who sends requests, and what for.
+type Population struct {
+	Sessions []Session
+	Meals    []bytebites.MealID
+	Cuisines []string
+	Diets    []string
+}
+
+// contract is what is known of a kind of request before it is sent.
+type contract struct {
+	session  bool  // needs somebody signed in
+	statuses []int // that say it went well
+}
+
+func kinds() map[Kind]contract {
+	ok, written := []int{http.StatusOK}, []int{http.StatusOK, http.StatusCreated, http.StatusNoContent}
+	return map[Kind]contract{
+		ListMeals:       {statuses: ok},
+		ShowMeal:        {statuses: ok},
+		PopularMeals:    {statuses: ok},
+		ShowMe:          {session: true, statuses: ok},
+		SetPreferences:  {session: true, statuses: written},
+		ShowAddresses:   {session: true, statuses: ok},
+		SetAddresses:    {session: true, statuses: written},
+		ShowCart:        {session: true, statuses: ok},
+		SetCart:         {session: true, statuses: written},
+		RateMeal:        {session: true, statuses: written},
+		ListOrders:      {session: true, statuses: ok},
+		PlaceOrder:      {session: true, statuses: []int{http.StatusOK, http.StatusCreated, http.StatusAccepted}},
+		Recommendations: {session: true, statuses: ok},
+	}
+}
+
+// Stream is the endless sequence of requests that a mix, a population and a seed
+// determine. Request number i is a function of these alone, so a stream may be read in
+// any order by any number of goroutines, and two attacks with the same seed send the
+// same requests.
+type Stream struct {
+	mix        Mix
+	population Population
+	seed       uint64
+	run        string
+	bounds     []float64          // running sums of the weights
+	byRank     []bytebites.MealID // the meals, the most popular first
+}
+
+// NewStream returns a stream. The run is part of every Idempotency-Key and must differ
+// between attacks on the same database, or their orders would be taken for one
+// another's. An error says what the population lacks.
+func NewStream(mix Mix, population Population, seed uint64, run string) (*Stream, error) {
+	if err := mix.validate(); err != nil {
+		return nil, err
+	}
+	if len(population.Meals) == 0 {
+		return nil, errors.New("population: no meals")
+	}
+	s := &Stream{mix: mix, population: population, seed: seed, run: run}
+	sum := 0.0
+	for _, share := range mix.Shares {
+		if kinds()[share.Kind].session && len(population.Sessions) == 0 {
+			return nil, fmt.Errorf("population: %s needs sessions", share.Kind)
+		}
+		sum += share.Weight
+		s.bounds = append(s.bounds, sum)
+	}
+	// Popular meals must not be neighbours in the primary key, or one page of the index
+	// would serve them all. The order depends on the meals only, not on the seed: what
+	// is popular stays popular from round to round, as it does in life.
+	s.byRank = slices.Clone(population.Meals)
+	r := rand.New(rand.NewPCG(0, uint64(len(s.byRank))))
+	r.Shuffle(len(s.byRank), func(i, j int) { s.byRank[i], s.byRank[j] = s.byRank[j], s.byRank[i] })
+	return s, nil
+}
+
+// Request returns request number i.
+func (s *Stream) Request(i uint64) Request {
+	// The two words are scrambled, as neighbours in i must not give related draws.
+	r := rand.New(rand.NewPCG(scramble(s.seed), scramble(s.seed^scramble(i))))
+	kind := s.kind(r)
+	q := Request{Kind: kind, Method: http.MethodGet, User: -1}
+	if n := len(s.population.Sessions); n > 0 {
+		q.User = r.IntN(n)
+	}
+	switch kind {
+	case ListMeals:
+		q.Path = s.listing(r)
+	case ShowMeal:
+		q.Path = "/meals/" + url.PathEscape(string(s.meal(r)))
+	case PopularMeals:
+		q.Path = "/meals/popular"
+	case ShowMe:
+		q.Path = "/me"
+	case SetPreferences:
+		q.put("/me/preferences", s.preferences(r))
+	case ShowAddresses:
+		q.Path = "/me/addresses"
+	case SetAddresses:
+		q.put("/me/addresses", addresses(r))
+	case ShowCart:
+		q.Path = "/cart"
+	case SetCart:
+		q.put("/cart", linesBody(s.lines(r)))
+	case RateMeal:
+		q.put("/meals/"+url.PathEscape(string(s.meal(r)))+"/ratings", ratingBody{Stars: 1 + r.IntN(5)})
+		q.Method = http.MethodPost
+	case ListOrders:
+		q.Path = "/orders"
+	case PlaceOrder:
+		q.Lines = s.lines(r)
+		q.Key = s.run + "-" + strconv.FormatUint(i, 10)
+		q.put("/orders", linesBody(q.Lines))
+		q.Method = http.MethodPost
+	case Recommendations:
+		q.Path = "/recommendations"
+	}
+	return q
+}
+
+func (q *Request) put(path string, body any) {
+	q.Method, q.Path = http.MethodPut, path
+	// Plain structs of strings and numbers always marshal.
+	q.Body, _ = json.Marshal(body)
+}
+
+func (s *Stream) kind(r *rand.Rand) Kind {
+	x := r.Float64() * s.bounds[len(s.bounds)-1]
+	for i, bound := range s.bounds {
+		if x < bound {
+			return s.mix.Shares[i].Kind
+		}
+	}
+	return s.mix.Shares[len(s.bounds)-1].Kind
+}
+
+func (s *Stream) zipf(r *rand.Rand) *rand.Zipf {
+	return rand.NewZipf(r, s.mix.Skew, 1, uint64(len(s.byRank)-1))
+}
+
+func (s *Stream) meal(r *rand.Rand) bytebites.MealID { return s.byRank[s.zipf(r).Uint64()] }
+
+// lines returns 1 to 3 different meals of 1 to 4 portions.
+func (s *Stream) lines(r *rand.Rand) []bytebites.Line {
+	z := s.zipf(r)
+	want := min(1+r.IntN(3), len(s.byRank))
+	lines := make([]bytebites.Line, 0, want)
+	for len(lines) < want {
+		meal := s.byRank[z.Uint64()]
+		if slices.ContainsFunc(lines, func(l bytebites.Line) bool { return l.Meal == meal }) {
+			continue
+		}
+		lines = append(lines, bytebites.Line{Meal: meal, Quantity: 1 + r.IntN(4)})
+	}
+	return lines
+}
+
+// listing is how people look through the meals: most at the first page, some at a later
+// one, the rest by a filter.
+func (s *Stream) listing(r *rand.Rand) string {
+	query := url.Values{"limit": {"20"}}
+	switch x := r.Float64(); {
+	case x < 0.4:
+	case x < 0.6:
+		query.Set("after", string(s.population.Meals[r.IntN(len(s.population.Meals))]))
+	case x < 0.8 && len(s.population.Cuisines) > 0:
+		query.Set("cuisine", s.population.Cuisines[r.IntN(len(s.population.Cuisines))])
+	case len(s.population.Diets) > 0:
+		query.Set("diet", s.population.Diets[r.IntN(len(s.population.Diets))])
+	}
+	return "/meals?" + query.Encode()
+}
+
+// scramble is the finaliser of SplitMix64 (Steele, Lea and Flood, 2014).
+func scramble(x uint64) uint64 {
+	x += 0x9e3779b97f4a7c15
+	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9
+	x = (x ^ (x >> 27)) * 0x94d049bb133111eb
+	return x ^ (x >> 31)
+}

@@ -1,0 +1,120 @@
+package load
+
+import (
+	"math"
+	"time"
+)
+
+// Schedule says when each request of an attack is meant to go out.
+type Schedule interface {
+	// Count returns how many requests are meant to go out in [0, d).
+	Count(d time.Duration) uint64
+	// At returns when request n, counted from 0, is meant to go out, as time since the
+	// attack began. It never falls as n grows.
+	At(n uint64) time.Duration
+	// Rate returns the rate at a time since the attack began, in requests a second.
+	Rate(elapsed time.Duration) float64
+}
+
+// Constant is a schedule of evenly spaced requests, in requests a second.
+type Constant float64
+
+// Count implements Schedule.
+func (c Constant) Count(d time.Duration) uint64 { return ceilCount(float64(c) * d.Seconds()) }
+
+// At implements Schedule.
+func (c Constant) At(n uint64) time.Duration {
+	return time.Duration(float64(n) / float64(c) * float64(time.Second))
+}
+
+// Rate implements Schedule.
+func (c Constant) Rate(time.Duration) float64 { return float64(c) }
+
+// Curve is the dinner curve, 4 to 7 PM squeezed into Length: the rate rises from Base
+// to Peak at half past five and falls back to Base,
+//
+//	rate(t) = Base + (Peak - Base) sin²(πt / Length)
+//
+// Outside of [0, Length] the rate is Base.
+type Curve struct {
+	Base   float64 // requests a second; more than 0
+	Peak   float64 // requests a second
+	Length time.Duration
+}
+
+// sent returns how many requests are meant to be out by t seconds: the integral of the
+// rate. Within the curve it is Base t + (Peak - Base) (t/2 - L/4π sin(2πt/L)).
+func (c Curve) sent(t float64) float64 {
+	length := c.Length.Seconds()
+	inside := min(max(t, 0), length)
+	swell := inside / 2
+	if length > 0 {
+		swell -= length / (4 * math.Pi) * math.Sin(2*math.Pi*inside/length)
+	}
+	return c.Base*t + (c.Peak-c.Base)*swell
+}
+
+// Count implements Schedule.
+func (c Curve) Count(d time.Duration) uint64 { return ceilCount(c.sent(d.Seconds())) }
+
+// At implements Schedule. The integral has no inverse in closed form; it grows
+// steadily, so halving an interval 50 times finds the nanosecond.
+func (c Curve) At(n uint64) time.Duration {
+	low, high := 0.0, c.Length.Seconds()
+	if over := float64(n) - c.sent(high); over >= 0 {
+		return time.Duration((high + over/c.Base) * float64(time.Second))
+	}
+	for range 50 {
+		middle := (low + high) / 2
+		if c.sent(middle) < float64(n) {
+			low = middle
+		} else {
+			high = middle
+		}
+	}
+	return time.Duration(high * float64(time.Second))
+}
+
+// Rate implements Schedule.
+func (c Curve) Rate(elapsed time.Duration) float64 {
+	if elapsed < 0 || elapsed > c.Length || c.Length <= 0 {
+		return c.Base
+	}
+	s := math.Sin(math.Pi * elapsed.Seconds() / c.Length.Seconds())
+	return c.Base + (c.Peak-c.Base)*s*s
+}
+
+// ceilCount rounds up, but not for the error of a float: 3 requests a second for 3 s
+// are 9 and not 10.
+func ceilCount(n float64) uint64 {
+	if n <= 0 {
+		return 0
+	}
+	return uint64(math.Ceil(n - 1e-6))
+}
+
+// pacer lets vegeta follow a schedule. It reads its own clock, which starts at began,
+// in place of vegeta's, so that both sides of every subtraction are of one clock.
+type pacer struct {
+	schedule Schedule
+	began    time.Time
+	planned  uint64
+	// giveUp ends an attack whose generator has fallen hopelessly behind; what was not
+	// sent shows in the result.
+	giveUp time.Duration
+}
+
+// Pace implements vegeta.Pacer.
+func (p pacer) Pace(_ time.Duration, hits uint64) (time.Duration, bool) {
+	if hits >= p.planned {
+		return 0, true
+	}
+	wait := p.schedule.At(hits) - time.Since(p.began)
+	if time.Since(p.began) > p.giveUp {
+		return 0, true
+	}
+	return wait, false
+}
+
+// Rate implements vegeta.Pacer.
+func (p pacer) Rate(elapsed time.Duration) float64 { return p.schedule.Rate(elapsed) }
