@@ -1,0 +1,61 @@
+package measure
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"time"
+
+	"bytebites.example/workshop/shared/load"
+)
+
+// What a rush is, declared once: past saturation the mean latency of an open loop grows
+// with the run, so a rush's number means nothing without its length and the clients'
+// timeout (load.DefaultTimeout).
+const (
+	RushFactor = 1.5 // times the saturation goodput of the variant before
+	RushLength = 8 * time.Second
+)
+
+// RushResult is what a rush felt like.
+type RushResult struct {
+	Rate         float64 // requests a second
+	Length       time.Duration
+	Mean         time.Duration // of all requests, failed ones too
+	P99          time.Duration
+	FailureShare float64 // printed wherever the mean is
+	Goodput      float64
+	Validity     Validity
+	Result       load.Result
+}
+
+// Rush attacks a variant for RushLength at RushFactor times a saturation goodput, in
+// right answers a second: that of the variant before, for before and after alike.
+// Quotas may be nil; see RampConfig.
+func Rush(ctx context.Context, saturation float64, quotas func(context.Context) ([]string, error), hit Hit) (RushResult, error) {
+	return RushFor(ctx, saturation, RushLength, quotas, hit)
+}
+
+// RushFor is Rush with another length, which must be printed with its numbers.
+func RushFor(ctx context.Context, saturation float64, length time.Duration, quotas func(context.Context) ([]string, error), hit Hit) (RushResult, error) {
+	if !(saturation > 0) || math.IsInf(saturation, 0) {
+		return RushResult{}, fmt.Errorf("rush: saturation goodput %v is not more than 0", saturation)
+	}
+	rate := RushFactor * saturation
+	result, err := hit(ctx, rate, length)
+	if err != nil {
+		return RushResult{}, fmt.Errorf("rush at %.1f/s: %w", rate, err)
+	}
+	round := Round{Result: result}
+	if quotas != nil {
+		if round.QuotaProblems, err = quotas(ctx); err != nil {
+			return RushResult{}, fmt.Errorf("rush: read quotas back: %w", err)
+		}
+	}
+	return RushResult{
+		Rate: rate, Length: length,
+		Mean: result.Latency.Mean(), P99: result.Latency.Quantile(0.99),
+		FailureShare: result.FailureShare(), Goodput: result.Goodput(),
+		Validity: round.Check(), Result: result,
+	}, nil
+}
