@@ -1,0 +1,165 @@
+package testbed
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"bytebites.example/workshop/shared/engine"
+	"bytebites.example/workshop/shared/machine"
+)
+
+// buildTimeout bounds one go build; the first on a fresh machine compiles everything.
+const buildTimeout = 10 * time.Minute
+
+// CompileError is Go code that does not build: the fault of whoever wrote it, never of
+// the environment.
+type CompileError struct {
+	Package string
+	Output  string // what the compiler said
+}
+
+func (e *CompileError) Error() string {
+	return fmt.Sprintf("%s does not compile:\n%s", e.Package, strings.TrimSpace(e.Output))
+}
+
+// Builder builds Go programs for the engine's platform.
+type Builder struct {
+	os, arch string
+	dir      string // where programs are kept from one process to the next
+
+	mu     sync.Mutex
+	builds map[string]*build
+}
+
+type build struct {
+	done    chan struct{}
+	program []byte
+	err     error
+}
+
+// NewBuilder returns a builder for a platform in Go's terms, for example linux and
+// amd64. Programs are kept in dir, so that an unchanged one is not linked again.
+func NewBuilder(goos, goarch, dir string) *Builder {
+	return &Builder{os: goos, arch: goarch, dir: dir, builds: make(map[string]*build)}
+}
+
+// Binary returns the static program of the main package pkg: an import path or a path
+// relative to the module's root, such as ./solutions/service. Each package is built
+// once for each Builder, however many ask. The error is a *CompileError when the code
+// does not build, and an engine.Unavailable when there is no Go or no disk space.
+func (b *Builder) Binary(ctx context.Context, pkg string) ([]byte, error) {
+	b.mu.Lock()
+	running, found := b.builds[pkg]
+	if !found {
+		running = &build{done: make(chan struct{})}
+		b.builds[pkg] = running
+	}
+	b.mu.Unlock()
+	if found {
+		select {
+		case <-running.done:
+			return running.program, running.err
+		case <-ctx.Done():
+			return nil, fmt.Errorf("build %s: %w", pkg, context.Cause(ctx))
+		}
+	}
+	running.program, running.err = b.build(ctx, pkg)
+	if running.err != nil && ctx.Err() != nil {
+		// Called off, so this says nothing about the code: let the next caller try.
+		b.mu.Lock()
+		delete(b.builds, pkg)
+		b.mu.Unlock()
+	}
+	close(running.done)
+	return running.program, running.err
+}
+
+func (b *Builder) build(ctx context.Context, pkg string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, buildTimeout)
+	defer cancel()
+	root, err := moduleRoot(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("build %s: %w", pkg, err)
+	}
+	key := sha256.Sum256([]byte(strings.Join([]string{root, pkg, b.os, b.arch}, "\x00")))
+	name := hex.EncodeToString(key[:8])
+	// Two processes that build the same package would write the same file.
+	release, err := machine.Lock(ctx, "build-"+name, nil)
+	if err != nil {
+		return nil, fmt.Errorf("build %s: %w", pkg, err)
+	}
+	defer release()
+	if err := os.MkdirAll(b.dir, 0o755); err != nil {
+		return nil, fmt.Errorf("build %s: %w", pkg, err)
+	}
+	out := filepath.Join(b.dir, name)
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-o", out, pkg)
+	cmd.Dir = root
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+b.os, "GOARCH="+b.arch)
+	var output bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &output, &output
+	if err := cmd.Run(); err != nil {
+		return nil, buildFailure(ctx, pkg, output.String(), err)
+	}
+	program, err := os.ReadFile(out)
+	if err != nil {
+		return nil, fmt.Errorf("build %s: %w", pkg, err)
+	}
+	return program, nil
+}
+
+// buildFailure tells code that does not compile from a machine that cannot compile.
+func buildFailure(ctx context.Context, pkg, output string, err error) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("build %s: %w", pkg, context.Cause(ctx))
+	}
+	var exit *exec.ExitError
+	switch {
+	case !errors.As(err, &exit):
+		return noGo(err)
+	case strings.Contains(output, "no space left on device"):
+		return fmt.Errorf("build %s: %w", pkg, &engine.Unavailable{
+			Problem: "no disk space left to build Go programs",
+			Remedy:  "free some space, for example with: go clean -cache",
+		})
+	case exit.ExitCode() < 0: // ended by a signal, as the kernel does when memory runs out
+		return fmt.Errorf("build %s: %w", pkg, &engine.Unavailable{
+			Problem: fmt.Sprintf("go build was ended by the system: %v", err),
+			Remedy:  "close other programs, so that the compiler has 2 GB of memory",
+		})
+	}
+	return &CompileError{Package: pkg, Output: output}
+}
+
+func noGo(err error) error {
+	return &engine.Unavailable{
+		Problem: fmt.Sprintf("the go command cannot be run: %v", err),
+		Remedy:  "install Go as the README says and put its bin folder on the PATH",
+	}
+}
+
+// moduleRoot is the folder of the go.mod that rules the working directory.
+func moduleRoot(ctx context.Context) (string, error) {
+	out, err := exec.CommandContext(ctx, "go", "env", "GOMOD").Output()
+	if err != nil {
+		if ctx.Err() != nil {
+			return "", context.Cause(ctx)
+		}
+		return "", noGo(err)
+	}
+	file := strings.TrimSpace(string(out))
+	if file == "" || file == os.DevNull {
+		return "", errors.New("find module: the working directory is in no Go module")
+	}
+	return filepath.Dir(file), nil
+}

@@ -1,0 +1,93 @@
+package testbed
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/moby/moby/api/types/network"
+	"github.com/moby/moby/client"
+)
+
+// Stop asks the server to stop, as an orderly shutdown does, and kills it when it does
+// not within its stop timeout.
+func (s *Server) Stop(ctx context.Context) error {
+	if _, err := s.bed.docker.ContainerStop(ctx, s.id, client.ContainerStopOptions{}); err != nil {
+		return fmt.Errorf("stop %s: %w", s.name, err)
+	}
+	return nil
+}
+
+// Start starts a stopped or killed server again and waits until it is ready. It has the
+// same ports, address and files.
+func (s *Server) Start(ctx context.Context) error {
+	if _, err := s.bed.docker.ContainerStart(ctx, s.id, client.ContainerStartOptions{}); err != nil {
+		return &StartError{Server: s.name, Err: err}
+	}
+	if err := s.awaitReady(ctx); err != nil {
+		failure := &StartError{Server: s.name, Err: err}
+		logCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+		defer cancel()
+		if logs, logErr := s.Logs(logCtx, logLines); logErr == nil {
+			failure.Logs = logs
+		}
+		return failure
+	}
+	return nil
+}
+
+// Kill ends the server at once, with SIGKILL, and waits until it is dead.
+func (s *Server) Kill(ctx context.Context) error {
+	dead := s.bed.docker.ContainerWait(ctx, s.id, client.ContainerWaitOptions{})
+	if _, err := s.bed.docker.ContainerKill(ctx, s.id, client.ContainerKillOptions{Signal: "SIGKILL"}); err != nil {
+		return fmt.Errorf("kill %s: %w", s.name, err)
+	}
+	select {
+	case <-dead.Result:
+		return nil
+	case err := <-dead.Error:
+		return fmt.Errorf("kill %s: %w", s.name, err)
+	}
+}
+
+// Pause stops all of the server's processes where they stand: connections stay open and
+// nothing answers, as on a machine that hangs.
+func (s *Server) Pause(ctx context.Context) error {
+	if _, err := s.bed.docker.ContainerPause(ctx, s.id, client.ContainerPauseOptions{}); err != nil {
+		return fmt.Errorf("pause %s: %w", s.name, err)
+	}
+	return nil
+}
+
+// Unpause lets a paused server go on.
+func (s *Server) Unpause(ctx context.Context) error {
+	if _, err := s.bed.docker.ContainerUnpause(ctx, s.id, client.ContainerUnpauseOptions{}); err != nil {
+		return fmt.Errorf("unpause %s: %w", s.name, err)
+	}
+	return nil
+}
+
+// Disconnect takes the server off the network: packets to and from it are lost, its
+// published ports do not answer, and its name is no longer known.
+func (s *Server) Disconnect(ctx context.Context) error {
+	_, err := s.bed.docker.NetworkDisconnect(ctx, s.bed.networkID, client.NetworkDisconnectOptions{Container: s.id})
+	if err != nil {
+		return fmt.Errorf("disconnect %s: %w", s.name, err)
+	}
+	return nil
+}
+
+// Reconnect puts a disconnected server back, with the same address, names and ports.
+func (s *Server) Reconnect(ctx context.Context) error {
+	_, err := s.bed.docker.NetworkConnect(ctx, s.bed.networkID, client.NetworkConnectOptions{
+		Container: s.id,
+		EndpointConfig: &network.EndpointSettings{
+			Aliases:    s.aliases,
+			IPAMConfig: &network.EndpointIPAMConfig{IPv4Address: s.ip},
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("reconnect %s: %w", s.name, err)
+	}
+	return nil
+}

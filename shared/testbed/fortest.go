@@ -1,0 +1,63 @@
+package testbed
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+	"testing"
+	"time"
+
+	"bytebites.example/workshop/shared/machine"
+	"bytebites.example/workshop/shared/progress"
+)
+
+// ForTest makes a bed for a test, which it skips under -short. It waits for one of the
+// machine's slots, saying who holds it; the slot is given back and the bed closed when
+// the test ends. When the test has failed, the last log lines of its services are shown.
+// An interrupt closes the bed, so that a test called off leaves nothing behind.
+func ForTest(tb testing.TB) *Bed {
+	tb.Helper()
+	if testing.Short() {
+		tb.Skip("needs real servers")
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	tb.Cleanup(stop)
+	report := progress.Stderr()
+	release, err := machine.Slot(ctx, func(holder string) { report.Note("waiting for a machine slot, held by %s", holder) })
+	if err != nil {
+		tb.Fatalf("wait for a machine slot: %v", err)
+	}
+	tb.Cleanup(release)
+	bed, err := Start(ctx, Options{Progress: report})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	// A second interrupt ends the process as usual.
+	context.AfterFunc(ctx, stop)
+	tb.Cleanup(func() {
+		if tb.Failed() {
+			bed.logServices(tb)
+		}
+		if err := bed.Close(); err != nil {
+			tb.Error(err)
+		}
+	})
+	return bed
+}
+
+func (b *Bed) logServices(tb testing.TB) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	for _, s := range b.Servers() {
+		if s.Kind() != "service" || s.ContainerID() == "" {
+			continue
+		}
+		logs, err := s.Logs(ctx, logLines)
+		if err != nil {
+			tb.Logf("logs of %s: %v", s.Name(), err)
+			continue
+		}
+		tb.Logf("last log lines of %s:\n%s", s.Name(), logs)
+	}
+}

@@ -1,0 +1,129 @@
+package testbed
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+
+	"bytebites.example/workshop/shared/instance"
+)
+
+const (
+	smtpPort        = 2525
+	mailControlPort = 8025
+	mailSinkPackage = "./shared/cmd/mailsink"
+	staticReady     = 30 * time.Second
+)
+
+// MailSinkOptions say which mail sink to start.
+type MailSinkOptions struct {
+	Name  string        // "mailsink" when empty
+	Type  instance.Type // the zero Type has no CPU quota and 2 GiB
+	Delay time.Duration // that it takes to accept a message; none when 0
+}
+
+// MailSink is an SMTP server that keeps messages instead of sending them.
+type MailSink struct{ *Server }
+
+// MailSink builds and starts a mail sink.
+func (b *Bed) MailSink(ctx context.Context, o MailSinkOptions) (*MailSink, error) {
+	if o.Name == "" {
+		o.Name = "mailsink"
+	}
+	s, err := b.static(ctx, mailSinkPackage, spec{
+		kind:  "mailsink",
+		name:  o.Name,
+		ports: []int{smtpPort, mailControlPort},
+		typ:   o.Type,
+		ready: httpReady(mailControlPort, "/healthz", staticReady),
+	})
+	if err != nil {
+		return nil, err
+	}
+	m := &MailSink{Server: s}
+	if o.Delay > 0 {
+		if err := m.SetDelay(ctx, o.Delay); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+// InternalAddress is where servers on the bed send mail.
+func (m *MailSink) InternalAddress() string { return m.Server.InternalAddress(smtpPort) }
+
+// SMTPAddress is where this process sends mail.
+func (m *MailSink) SMTPAddress() string { return m.Address(smtpPort) }
+
+// SetDelay sets how long the sink takes to accept a message, in whole milliseconds.
+func (m *MailSink) SetDelay(ctx context.Context, delay time.Duration) error {
+	body, err := json.Marshal(map[string]int64{"delay_ms": delay.Milliseconds()})
+	if err != nil {
+		return fmt.Errorf("set mail delay: %w", err)
+	}
+	if _, err := m.control(ctx, http.MethodPut, "/delay", body); err != nil {
+		return fmt.Errorf("set mail delay: %w", err)
+	}
+	return nil
+}
+
+// MailStats counts what a mail sink has accepted.
+type MailStats struct {
+	Accepted int64 `json:"accepted"` // messages
+}
+
+// Stats returns the sink's counters.
+func (m *MailSink) Stats(ctx context.Context) (MailStats, error) {
+	var stats MailStats
+	data, err := m.control(ctx, http.MethodGet, "/stats", nil)
+	if err == nil {
+		err = json.Unmarshal(data, &stats)
+	}
+	if err != nil {
+		return MailStats{}, fmt.Errorf("read mail stats: %w", err)
+	}
+	return stats, nil
+}
+
+// Messages returns the sink's answer, JSON, to which messages went to an address.
+func (m *MailSink) Messages(ctx context.Context, to string) ([]byte, error) {
+	data, err := m.control(ctx, http.MethodGet, "/messages?"+url.Values{"to": {to}}.Encode(), nil)
+	if err != nil {
+		return nil, fmt.Errorf("read mail: %w", err)
+	}
+	return data, nil
+}
+
+const (
+	controlTimeout   = 5 * time.Second
+	maxControlAnswer = 16 << 20 // bytes
+)
+
+func (m *MailSink) control(ctx context.Context, method, path string, body []byte) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, controlTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, method, "http://"+m.Address(mailControlPort)+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Close = true
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = res.Body.Close() }()
+	data, err := io.ReadAll(io.LimitReader(res.Body, maxControlAnswer))
+	if err != nil {
+		return nil, err
+	}
+	if res.StatusCode/100 != 2 {
+		return nil, fmt.Errorf("%s %s: %s: %s", method, path, res.Status, data)
+	}
+	return data, nil
+}

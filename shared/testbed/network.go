@@ -1,0 +1,155 @@
+package testbed
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"runtime"
+	"strings"
+
+	"github.com/containerd/errdefs"
+	"github.com/moby/moby/api/types/network"
+	"github.com/moby/moby/client"
+	tclog "github.com/testcontainers/testcontainers-go/log"
+
+	"bytebites.example/workshop/shared/engine"
+)
+
+// makeNetwork makes the bed's network. The engine lets a container choose its address
+// only on a network with a subnet that was asked for, and only a chosen address
+// survives a restart. Only the engine knows which subnets are free, so it is made to
+// choose one first.
+func (b *Bed) makeNetwork(ctx context.Context) error {
+	b.network = "bytebites-" + b.id
+	const tries = 5 // other beds may be given the same subnet between the two steps
+	for range tries {
+		subnet, err := b.freeSubnet(ctx)
+		if err != nil {
+			return err
+		}
+		made, err := b.docker.NetworkCreate(ctx, b.network, client.NetworkCreateOptions{
+			Driver: "bridge",
+			Labels: b.labels,
+			IPAM:   &network.IPAM{Config: []network.IPAMConfig{{Subnet: subnet}}},
+		})
+		if overlaps(err) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("make network: %w", err)
+		}
+		b.networkID = made.ID
+		b.addresses, err = newAddresses(subnet)
+		return err
+	}
+	return fmt.Errorf("make network: %w", noSubnet(nil))
+}
+
+func (b *Bed) freeSubnet(ctx context.Context) (netip.Prefix, error) {
+	probe, err := b.docker.NetworkCreate(ctx, b.network+"-probe", client.NetworkCreateOptions{Driver: "bridge", Labels: b.labels})
+	if err != nil {
+		if overlaps(err) || strings.Contains(err.Error(), "non-overlapping") {
+			err = noSubnet(err)
+		}
+		return netip.Prefix{}, fmt.Errorf("make network: %w", err)
+	}
+	res, err := b.docker.NetworkInspect(ctx, probe.ID, client.NetworkInspectOptions{})
+	if _, removeErr := b.docker.NetworkRemove(ctx, probe.ID, client.NetworkRemoveOptions{}); err == nil {
+		err = removeErr
+	}
+	if err != nil {
+		return netip.Prefix{}, fmt.Errorf("make network: %w", err)
+	}
+	for _, c := range res.Network.IPAM.Config {
+		if c.Subnet.Addr().Is4() {
+			return c.Subnet, nil
+		}
+	}
+	return netip.Prefix{}, errors.New("make network: the engine chose no IPv4 subnet")
+}
+
+func overlaps(err error) bool { return err != nil && strings.Contains(err.Error(), "overlaps") }
+
+func noSubnet(err error) error {
+	return &engine.Unavailable{
+		Problem: "the engine has no subnet left for another network",
+		Remedy:  "remove networks that are not in use: docker network ls, docker network rm NAME",
+		Err:     err,
+	}
+}
+
+func (b *Bed) removeNetwork(ctx context.Context) error {
+	if b.networkID == "" {
+		return nil
+	}
+	_, err := b.docker.NetworkRemove(ctx, b.networkID, client.NetworkRemoveOptions{})
+	if err != nil && !errdefs.IsNotFound(err) {
+		return fmt.Errorf("remove network: %w", err)
+	}
+	return nil
+}
+
+// prepareTestcontainers sets the environment that testcontainers reads once a process,
+// see the package comment.
+func (b *Bed) prepareTestcontainers() error {
+	if err := b.reachable(); err != nil {
+		return err
+	}
+	// Its log tells of every step of every container, in the middle of our output.
+	tclog.SetDefault(tclog.NewNoopLogger())
+	for _, v := range [][2]string{
+		{"DOCKER_HOST", b.docker.Host()},
+		{"TESTCONTAINERS_HOST_OVERRIDE", loopback},
+		{"TESTCONTAINERS_RYUK_DISABLED", "true"},
+	} {
+		if os.Getenv(v[0]) != "" {
+			continue
+		}
+		if err := os.Setenv(v[0], v[1]); err != nil {
+			return fmt.Errorf("prepare testcontainers: %w", err)
+		}
+	}
+	return nil
+}
+
+const loopback = "127.0.0.1"
+
+// reachable finds out whether ports that the engine publishes on its loopback interface
+// can be reached from here.
+func (b *Bed) reachable() error {
+	host := b.docker.Host()
+	if !strings.HasPrefix(host, "unix://") && !strings.HasPrefix(host, "npipe://") {
+		name := host
+		if _, address, found := strings.Cut(host, "://"); found {
+			name = address
+		}
+		if h, _, err := net.SplitHostPort(name); err == nil {
+			name = h
+		}
+		if ip := net.ParseIP(name); name != "localhost" && (ip == nil || !ip.IsLoopback()) {
+			return &engine.Unavailable{
+				Problem: "the Docker engine at " + host + " is on another machine, and published ports stay on that machine's loopback interface",
+				Remedy:  "use an engine on this machine: unset DOCKER_HOST, or docker context use default",
+			}
+		}
+	}
+	// In a container that was handed the engine's socket, loopback is the container's
+	// own. A file /.dockerenv proves nothing, so look whether the gateway of the bed's
+	// network is an address of this machine.
+	if _, err := os.Stat("/.dockerenv"); err != nil || runtime.GOOS != "linux" {
+		return nil
+	}
+	gateway := b.addresses.subnet.Addr().Next()
+	l, err := net.Listen("tcp4", net.JoinHostPort(gateway.String(), "0"))
+	if err != nil {
+		return &engine.Unavailable{
+			Problem: "this runs in a container with another machine's Docker engine, so published ports cannot be reached",
+			Remedy:  "run it on the engine's machine, or in a container with --network host",
+			Err:     err,
+		}
+	}
+	return l.Close()
+}

@@ -1,0 +1,213 @@
+package testbed
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"path"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/moby/moby/client"
+
+	"bytebites.example/workshop/shared/instance"
+)
+
+const (
+	nginxConf      = "/etc/nginx/nginx.conf"
+	nginxReady     = 30 * time.Second
+	reloadTimeout  = 10 * time.Second
+	reloadInterval = 10 * time.Millisecond
+)
+
+// NginxOptions say which nginx to start.
+type NginxOptions struct {
+	Name string        // "nginx" when empty
+	Type instance.Type // the zero Type has no CPU quota and 2 GiB
+	Conf []byte        // nginx.conf
+	// Files are further files of the configuration, by path in the container, such as
+	// /etc/nginx/upstreams.conf, whose folder must exist there.
+	Files map[string][]byte
+	Port  int // that the configuration listens on; 80 when 0
+}
+
+// Nginx is an nginx server.
+type Nginx struct {
+	*Server
+	port int
+
+	reload sync.Mutex // one change of the configuration at a time
+	files  map[string][]byte
+}
+
+// Nginx starts an nginx server. Names of upstream servers in its configuration must be
+// those of servers that run on the bed, for nginx looks them up once, when it starts.
+func (b *Bed) Nginx(ctx context.Context, o NginxOptions) (*Nginx, error) {
+	if o.Name == "" {
+		o.Name = "nginx"
+	}
+	if o.Port == 0 {
+		o.Port = 80
+	}
+	image, err := b.image(ctx, imageNginx)
+	if err != nil {
+		return nil, fmt.Errorf("start %s: %w", o.Name, err)
+	}
+	n := &Nginx{port: o.Port, files: maps.Clone(o.Files)}
+	if n.files == nil {
+		n.files = make(map[string][]byte)
+	}
+	n.files[nginxConf] = o.Conf
+	files := make(map[string]file, len(n.files))
+	for name, content := range n.files {
+		files[name] = file{content: content, mode: 0o644}
+	}
+	n.Server, err = b.create(ctx, spec{
+		kind:  "nginx",
+		name:  o.Name,
+		image: image,
+		files: files,
+		ports: []int{o.Port},
+		typ:   o.Type,
+		caps:  append(rootThenUserCaps(), "NET_BIND_SERVICE"),
+		ready: listenReady(o.Port, nginxReady),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return n, nil
+}
+
+// URL is the server's address for this process.
+func (n *Nginx) URL() string { return "http://" + n.Address(n.port) }
+
+// InternalURL is the server's address for servers on the bed.
+func (n *Nginx) InternalURL() string { return "http://" + n.InternalAddress(n.port) }
+
+// ConfigError is a configuration that nginx does not take.
+type ConfigError struct {
+	Path   string
+	Output string // what nginx -t said
+}
+
+func (e *ConfigError) Error() string {
+	return fmt.Sprintf("nginx does not take %s: %s", e.Path, strings.TrimSpace(e.Output))
+}
+
+// ReplaceConf gives the running server another nginx.conf, as ReplaceFile does.
+func (n *Nginx) ReplaceConf(ctx context.Context, conf []byte) error {
+	return n.ReplaceFile(ctx, nginxConf, conf)
+}
+
+// ReplaceFile gives the running server another version of a file of its configuration
+// and reloads it. When nginx does not take it, the error is a *ConfigError and the
+// server goes on as before.
+func (n *Nginx) ReplaceFile(ctx context.Context, name string, content []byte) error {
+	n.reload.Lock()
+	defer n.reload.Unlock()
+	before, known := n.files[name]
+	if !known {
+		return fmt.Errorf("replace %s in %s: the server was started without it", name, n.Name())
+	}
+	if err := n.copyIn(ctx, name, content); err != nil {
+		return err
+	}
+	if out, err := n.Exec(ctx, "nginx", "-t", "-q"); err != nil {
+		var failed *ExecError
+		if errors.As(err, &failed) {
+			err = &ConfigError{Path: path.Base(name), Output: out}
+		}
+		// Put back even when the caller's time is up: the next reload would fail on it.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), reloadTimeout)
+		defer cancel()
+		return errors.Join(err, n.copyIn(ctx, name, before))
+	}
+	n.files[name] = content
+	return n.reloadLocked(ctx)
+}
+
+// File returns a file of the configuration for a controller to publish.
+func (n *Nginx) File(name string) NginxFile { return NginxFile{nginx: n, name: name} }
+
+// NginxFile is one file of a running nginx's configuration.
+type NginxFile struct {
+	nginx *Nginx
+	name  string
+}
+
+// Publish replaces the file and reloads nginx, see ReplaceFile.
+func (f NginxFile) Publish(ctx context.Context, content []byte) error {
+	return f.nginx.ReplaceFile(ctx, f.name, content)
+}
+
+// Reload makes nginx read its configuration again. Requests under way are finished by
+// the old workers; when Reload returns, all new connections go to new ones.
+func (n *Nginx) Reload(ctx context.Context) error {
+	n.reload.Lock()
+	defer n.reload.Unlock()
+	return n.reloadLocked(ctx)
+}
+
+func (n *Nginx) reloadLocked(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, reloadTimeout, fmt.Errorf("no new workers within %v", reloadTimeout))
+	defer cancel()
+	before, err := n.workers(ctx)
+	if err != nil {
+		return fmt.Errorf("reload %s: %w", n.Name(), err)
+	}
+	if _, err := n.bed.docker.ContainerKill(ctx, n.id, client.ContainerKillOptions{Signal: "SIGHUP"}); err != nil {
+		return fmt.Errorf("reload %s: %w", n.Name(), err)
+	}
+	for {
+		now, err := n.workers(ctx)
+		if err == nil && replaced(before, now) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("reload %s: %w", n.Name(), errors.Join(context.Cause(ctx), err))
+		case <-time.After(reloadInterval):
+		}
+	}
+}
+
+// listWorkers prints the id and title of every process. nginx keeps a worker's state in
+// its title: "nginx: worker process", then "... is shutting down".
+const listWorkers = `for p in /proc/[0-9]*; do echo "${p#/proc/} $(tr '\0' ' ' 2>/dev/null < $p/cmdline)"; done`
+
+// workers returns the process ids of the workers that accept connections.
+func (n *Nginx) workers(ctx context.Context) (map[int]bool, error) {
+	out, err := n.Exec(ctx, "sh", "-c", listWorkers)
+	if err != nil {
+		return nil, err
+	}
+	return parseWorkers(out), nil
+}
+
+func parseWorkers(list string) map[int]bool {
+	workers := make(map[int]bool)
+	for line := range strings.Lines(list) {
+		id, title, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if strings.TrimSpace(title) != "nginx: worker process" {
+			continue
+		}
+		if pid, err := strconv.Atoi(id); err == nil {
+			workers[pid] = true
+		}
+	}
+	return workers
+}
+
+// replaced reports that all the workers before have stopped accepting and others have
+// taken over.
+func replaced(before, now map[int]bool) bool {
+	for pid := range now {
+		if before[pid] {
+			return false
+		}
+	}
+	return len(now) > 0
+}

@@ -1,0 +1,185 @@
+package testbed
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"net/url"
+	"time"
+
+	"github.com/lib/pq"
+
+	"bytebites.example/workshop/shared/dataset"
+	"bytebites.example/workshop/shared/instance"
+)
+
+const (
+	postgresPort     = 5432
+	postgresUser     = "bytebites"
+	postgresDatabase = "bytebites"
+	// postgresReady is long because a first start on a busy machine makes a cluster.
+	postgresReady = 60 * time.Second
+)
+
+// PostgresOptions say which PostgreSQL to start.
+type PostgresOptions struct {
+	Name string // "postgres" when empty
+	// Type is the size of the machine; the zero Type has no CPU quota and 2 GiB. The
+	// CPU quota is set only when the server is warm: reading everything once at a tenth
+	// of a core would take minutes.
+	Type instance.Type
+	// Dataset is what the database holds; nil for an empty database.
+	Dataset *dataset.Size
+	// Args are further settings, such as "work_mem=16MB". They come last, so they win.
+	Args []string
+}
+
+// Postgres is a PostgreSQL server with durability on and pg_stat_statements installed.
+type Postgres struct {
+	*Server
+	login login
+}
+
+type login struct{ user, password, database string }
+
+// Postgres starts a PostgreSQL server, warms it up and then sets its type's CPU quota.
+func (b *Bed) Postgres(ctx context.Context, o PostgresOptions) (*Postgres, error) {
+	if o.Name == "" {
+		o.Name = "postgres"
+	}
+	sp := spec{
+		kind:        "postgres",
+		name:        o.Name,
+		cmd:         postgresCommand(o.Type, o.Args),
+		ports:       []int{postgresPort},
+		typ:         o.Type,
+		quotaLater:  true,
+		caps:        rootThenUserCaps(),
+		shmBytes:    256 << 20, // parallel queries share more than the 64 MB default
+		stopTimeout: 20 * time.Second,
+	}
+	p := &Postgres{login: login{user: postgresUser, password: b.secrets.databasePassword, database: postgresDatabase}}
+	var err error
+	if o.Dataset != nil {
+		sp.image, p.login, err = b.datasetImage(ctx, *o.Dataset)
+	} else {
+		sp.image, err = b.image(ctx, imagePostgres)
+		sp.env = map[string]string{
+			"POSTGRES_USER":     p.login.user,
+			"POSTGRES_PASSWORD": p.login.password,
+			"POSTGRES_DB":       p.login.database,
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("start %s: %w", o.Name, err)
+	}
+	sp.ready = readiness{within: postgresReady, attempt: func(ctx context.Context, s *Server) error {
+		return ping(ctx, p.login.url(s.Address(postgresPort)))
+	}}
+	if p.Server, err = b.create(ctx, sp); err != nil {
+		return nil, err
+	}
+	if err := p.WarmUp(ctx); err != nil {
+		return nil, fmt.Errorf("start %s: %w", o.Name, err)
+	}
+	if o.Type.CPU > 0 {
+		if err := p.Resize(ctx, o.Type); err != nil {
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+// postgresCommand sets what the workshop measures with. Durability is written out,
+// although it is PostgreSQL's default, because an image or a module may turn it off.
+func postgresCommand(t instance.Type, args []string) []string {
+	memory := t.MemoryMiB
+	if memory == 0 {
+		memory = unlimitedMemoryMiB
+	}
+	settings := []string{
+		"fsync=on",
+		"synchronous_commit=on",
+		"full_page_writes=on",
+		"shared_preload_libraries=pg_stat_statements",
+		"pg_stat_statements.track=all",
+		fmt.Sprintf("shared_buffers=%dMB", memory/4),
+		fmt.Sprintf("effective_cache_size=%dMB", memory*3/4),
+	}
+	command := []string{"postgres"}
+	for _, s := range append(settings, args...) {
+		command = append(command, "-c", s)
+	}
+	return command
+}
+
+// URL is the database's address for this process.
+func (p *Postgres) URL() string { return p.login.url(p.Address(postgresPort)) }
+
+// InternalURL is the database's address for servers on the bed.
+func (p *Postgres) InternalURL() string { return p.login.url(p.InternalAddress(postgresPort)) }
+
+// URLVia is the database's address for servers on the bed, by way of a slow link to it.
+func (p *Postgres) URLVia(link *SlowLink) string { return p.login.url(link.InternalAddress()) }
+
+func (l login) url(address string) string {
+	u := url.URL{
+		Scheme:   "postgres",
+		User:     url.UserPassword(l.user, l.password),
+		Host:     address,
+		Path:     "/" + l.database,
+		RawQuery: "sslmode=disable",
+	}
+	return u.String()
+}
+
+func ping(ctx context.Context, databaseURL string) error {
+	return withDatabase(databaseURL, func(db *sql.DB) error { return db.PingContext(ctx) })
+}
+
+func withDatabase(databaseURL string, use func(*sql.DB) error) (err error) {
+	connector, err := pq.NewConnector(databaseURL)
+	if err != nil {
+		return fmt.Errorf("open database: %w", err)
+	}
+	db := sql.OpenDB(connector)
+	defer func() {
+		if closeErr := db.Close(); err == nil {
+			err = closeErr
+		}
+	}()
+	return use(db)
+}
+
+// warmUp touches everything once. PostgreSQL opens the files of a table for reading and
+// writing even to read them, and the first such opening of a file that came with the
+// image copies it to the container's own layer, which must not happen while a quota is
+// in force or a load is measured.
+var warmUp = [...]string{
+	`CREATE EXTENSION IF NOT EXISTS pg_stat_statements`,
+	`CREATE EXTENSION IF NOT EXISTS pg_prewarm`,
+	`SELECT sum(pg_prewarm(oid::regclass, 'buffer'))
+	   FROM (SELECT oid FROM pg_class
+	          WHERE relkind IN ('r', 'i', 't', 'm') AND relpersistence = 'p'
+	          ORDER BY relkind DESC, relname) AS relation`,
+	`DROP EXTENSION pg_prewarm`,
+	`CHECKPOINT`,
+	`SELECT pg_stat_statements_reset()`,
+}
+
+// WarmUp reads every table and index once, writes a checkpoint and empties
+// pg_stat_statements, so that what is measured next starts from the same state.
+func (p *Postgres) WarmUp(ctx context.Context) error {
+	err := withDatabase(p.URL(), func(db *sql.DB) error {
+		for _, statement := range warmUp {
+			if _, err := db.ExecContext(ctx, statement); err != nil {
+				return fmt.Errorf("%.40s: %w", statement, err)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("warm up %s: %w", p.Name(), err)
+	}
+	return nil
+}

@@ -1,0 +1,94 @@
+package testbed
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"time"
+
+	"bytebites.example/workshop/shared/instance"
+)
+
+const (
+	amqpPort            = 5672
+	managementPort      = 15672
+	rabbitMetricsPort   = 15692
+	rabbitUser          = "bytebites"
+	rabbitReady         = 90 * time.Second
+	rabbitLeastCPU      = 0.5
+	rabbitReadyLogEntry = "Server startup complete"
+)
+
+// RabbitMQOptions say which RabbitMQ to start.
+type RabbitMQOptions struct {
+	Name string        // "rabbitmq" when empty
+	Type instance.Type // at least 0.5 CPU; the zero Type has no CPU quota and 2 GiB
+	Conf string        // added to the image's rabbitmq.conf
+}
+
+// RabbitMQ is a RabbitMQ server with the management and Prometheus plugins.
+type RabbitMQ struct {
+	*Server
+	password string
+}
+
+// RabbitMQ starts a RabbitMQ server, and sets its type's CPU quota when it is ready.
+func (b *Bed) RabbitMQ(ctx context.Context, o RabbitMQOptions) (*RabbitMQ, error) {
+	if o.Name == "" {
+		o.Name = "rabbitmq"
+	}
+	if o.Type.CPU > 0 && o.Type.CPU < rabbitLeastCPU {
+		return nil, fmt.Errorf("start %s: type %s has %g CPU, RabbitMQ needs %g", o.Name, o.Type.Name, o.Type.CPU, rabbitLeastCPU)
+	}
+	image, err := b.image(ctx, imageRabbitMQ)
+	if err != nil {
+		return nil, fmt.Errorf("start %s: %w", o.Name, err)
+	}
+	sp := spec{
+		kind:  "rabbitmq",
+		name:  o.Name,
+		image: image,
+		env: map[string]string{
+			"RABBITMQ_DEFAULT_USER": rabbitUser,
+			"RABBITMQ_DEFAULT_PASS": b.secrets.brokerPassword,
+		},
+		ports:       []int{amqpPort, managementPort, rabbitMetricsPort},
+		typ:         o.Type,
+		quotaLater:  true, // at half a core the start takes longer than all the rest
+		caps:        rootThenUserCaps(),
+		ready:       logReady(rabbitReadyLogEntry, rabbitReady),
+		stopTimeout: 20 * time.Second,
+	}
+	if o.Conf != "" {
+		sp.files = map[string]file{"/etc/rabbitmq/conf.d/90-workshop.conf": {content: []byte(o.Conf), mode: 0o644}}
+	}
+	s, err := b.create(ctx, sp)
+	if err != nil {
+		return nil, err
+	}
+	if o.Type.CPU > 0 {
+		if err := s.Resize(ctx, o.Type); err != nil {
+			return nil, err
+		}
+	}
+	return &RabbitMQ{Server: s, password: b.secrets.brokerPassword}, nil
+}
+
+// URL is the broker's address for this process.
+func (r *RabbitMQ) URL() string { return r.url("amqp", r.Address(amqpPort)) }
+
+// InternalURL is the broker's address for servers on the bed.
+func (r *RabbitMQ) InternalURL() string { return r.url("amqp", r.InternalAddress(amqpPort)) }
+
+// ManagementURL is the management plugin's address for this process, with credentials.
+func (r *RabbitMQ) ManagementURL() string { return r.url("http", r.Address(managementPort)) }
+
+// MetricsURL is where this process finds the broker's metrics.
+func (r *RabbitMQ) MetricsURL() string {
+	return "http://" + r.Address(rabbitMetricsPort) + "/metrics"
+}
+
+func (r *RabbitMQ) url(scheme, address string) string {
+	u := url.URL{Scheme: scheme, User: url.UserPassword(rabbitUser, r.password), Host: address, Path: "/"}
+	return u.String()
+}

@@ -1,0 +1,145 @@
+package testbed
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/moby/moby/client"
+)
+
+// readiness tells when a server can be used.
+type readiness struct {
+	within  time.Duration
+	attempt func(ctx context.Context, s *Server) error // one look; nil is ready
+}
+
+const (
+	attemptTimeout = 2 * time.Second
+	firstPause     = 20 * time.Millisecond
+	longestPause   = 200 * time.Millisecond
+)
+
+// awaitReady looks until the server is ready, has ended, or its time is up.
+func (s *Server) awaitReady(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, s.ready.within, fmt.Errorf("not ready within %v", s.ready.within))
+	defer cancel()
+	pause := firstPause
+	for {
+		attempt, done := context.WithTimeout(ctx, attemptTimeout)
+		err := s.ready.attempt(attempt, s)
+		done()
+		if err == nil {
+			return nil
+		}
+		if ended := s.ended(ctx); ended != nil {
+			return ended
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%w: %w", context.Cause(ctx), err)
+		case <-time.After(pause):
+			pause = min(2*pause, longestPause)
+		}
+	}
+}
+
+// ended returns how the server came to its end, or nil while it runs.
+func (s *Server) ended(ctx context.Context) error {
+	res, err := s.bed.docker.ContainerInspect(ctx, s.id, client.ContainerInspectOptions{})
+	if err != nil || res.Container.State == nil || res.Container.State.Running {
+		return nil // cannot know: the next attempt will tell
+	}
+	if res.Container.State.OOMKilled {
+		return fmt.Errorf("ended: out of its %d MiB of memory", s.Type().MemoryMiB)
+	}
+	return fmt.Errorf("ended with exit code %d", res.Container.State.ExitCode)
+}
+
+// AwaitReady waits until a running server is ready, as Start does.
+func (s *Server) AwaitReady(ctx context.Context) error {
+	if err := s.awaitReady(ctx); err != nil {
+		return fmt.Errorf("wait for %s: %w", s.name, err)
+	}
+	return nil
+}
+
+// httpReady is ready when a GET answers 200.
+func httpReady(port int, path string, within time.Duration) readiness {
+	return readiness{within: within, attempt: func(ctx context.Context, s *Server) error {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.Address(port)+path, nil)
+		if err != nil {
+			return err
+		}
+		req.Close = true // a kept connection would outlive the server
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = res.Body.Close() }()
+		if res.StatusCode != http.StatusOK {
+			return fmt.Errorf("GET %s: %s", path, res.Status)
+		}
+		return nil
+	}}
+}
+
+// logReady is ready when the server has written text since it was last started.
+func logReady(text string, within time.Duration) readiness {
+	return readiness{within: within, attempt: func(ctx context.Context, s *Server) error {
+		res, err := s.bed.docker.ContainerInspect(ctx, s.id, client.ContainerInspectOptions{})
+		if err != nil {
+			return fmt.Errorf("inspect: %w", err)
+		}
+		if res.Container.State == nil {
+			return errors.New("no state")
+		}
+		logs, err := s.logs(ctx, client.ContainerLogsOptions{ShowStdout: true, ShowStderr: true, Since: res.Container.State.StartedAt})
+		if err != nil {
+			return err
+		}
+		if !strings.Contains(logs, text) {
+			return fmt.Errorf("no log line %q yet", text)
+		}
+		return nil
+	}}
+}
+
+// listenReady is ready when something in the container listens on the port. Connecting
+// from outside proves nothing: the engine's proxy accepts for a server that does not
+// listen yet. The container needs a cat.
+func listenReady(port int, within time.Duration) readiness {
+	return readiness{within: within, attempt: func(ctx context.Context, s *Server) error {
+		table, err := s.Exec(ctx, "cat", "/proc/net/tcp", "/proc/net/tcp6")
+		if err != nil && table == "" { // no tcp6 on a machine without IPv6
+			return err
+		}
+		if !listens(table, port) {
+			return fmt.Errorf("nothing listens on port %d yet", port)
+		}
+		return nil
+	}}
+}
+
+// listens reads a table of sockets as in proc_net_tcp(5).
+func listens(table string, port int) bool {
+	const local, state = 1, 3
+	for line := range strings.Lines(table) {
+		fields := strings.Fields(line)
+		if len(fields) <= state || fields[state] != "0A" {
+			continue
+		}
+		_, hex, found := strings.Cut(fields[local], ":")
+		if !found {
+			continue
+		}
+		if n, err := strconv.ParseInt(hex, 16, 32); err == nil && int(n) == port {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,97 @@
+package testbed
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"bytebites.example/workshop/shared/instance"
+)
+
+const (
+	redisPort  = 6379
+	redisConf  = "/tmp/redis.conf"
+	redisReady = 30 * time.Second
+)
+
+// RedisOptions say which Redis to start.
+type RedisOptions struct {
+	Name string        // "redis" when empty
+	Type instance.Type // the zero Type has no CPU quota and 2 GiB
+	Conf string        // redis.conf; when empty, a cache that saves nothing to disk
+}
+
+// Redis is a Redis server.
+type Redis struct{ *Server }
+
+// Redis starts a Redis server.
+func (b *Bed) Redis(ctx context.Context, o RedisOptions) (*Redis, error) {
+	if o.Name == "" {
+		o.Name = "redis"
+	}
+	if o.Conf == "" {
+		o.Conf = "save \"\"\nappendonly no\n"
+	}
+	image, err := b.image(ctx, imageRedis)
+	if err != nil {
+		return nil, fmt.Errorf("start %s: %w", o.Name, err)
+	}
+	s, err := b.create(ctx, spec{
+		kind:  "redis",
+		name:  o.Name,
+		image: image,
+		// Without protection no password is asked for; only the bed's network and this
+		// machine's loopback interface can reach the server.
+		cmd:   []string{"redis-server", redisConf, "--protected-mode", "no", "--bind", "* -::*"},
+		files: map[string]file{redisConf: {content: []byte(o.Conf), mode: 0o644}},
+		ports: []int{redisPort},
+		typ:   o.Type,
+		caps:  rootThenUserCaps(),
+		ready: readiness{within: redisReady, attempt: redisPing},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &Redis{Server: s}, nil
+}
+
+// Address is the server's host:port for this process.
+func (r *Redis) Address() string { return r.Server.Address(redisPort) }
+
+// InternalAddress is the server's host:port for servers on the bed.
+func (r *Redis) InternalAddress() string { return r.Server.InternalAddress(redisPort) }
+
+// URL is the server's address for this process.
+func (r *Redis) URL() string { return "redis://" + r.Address() + "/0" }
+
+// InternalURL is the server's address for servers on the bed.
+func (r *Redis) InternalURL() string { return "redis://" + r.InternalAddress() + "/0" }
+
+// redisPing speaks Redis's inline protocol: no client is needed to say PING.
+func redisPing(ctx context.Context, s *Server) error {
+	var dialer net.Dialer
+	conn, err := dialer.DialContext(ctx, "tcp", s.Address(redisPort))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	if deadline, ok := ctx.Deadline(); ok {
+		if err := conn.SetDeadline(deadline); err != nil {
+			return err
+		}
+	}
+	if _, err := conn.Write([]byte("PING\r\n")); err != nil {
+		return err
+	}
+	line, err := bufio.NewReader(conn).ReadString('\n')
+	if err != nil {
+		return err
+	}
+	if got := strings.TrimSpace(line); got != "+PONG" {
+		return fmt.Errorf("PING: %s", got) // such as: LOADING
+	}
+	return nil
+}

@@ -1,0 +1,349 @@
+package testbed
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/moby/moby/api/pkg/stdcopy"
+	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/api/types/network"
+	"github.com/moby/moby/client"
+	"github.com/testcontainers/testcontainers-go"
+	tclog "github.com/testcontainers/testcontainers-go/log"
+
+	"bytebites.example/workshop/shared/instance"
+)
+
+// Server is one container of a bed: a machine of a type, on the bed's network.
+type Server struct {
+	bed     *Bed
+	kind    string
+	name    string
+	aliases []string
+	ip      netip.Addr
+	ports   map[int]int // container port to published port
+	ready   readiness
+	id      string
+	ctr     testcontainers.Container
+
+	mu  sync.Mutex
+	typ instance.Type
+}
+
+// spec is what a kind of server asks for.
+type spec struct {
+	kind        string
+	name        string
+	image       string
+	user        string // when the image's own is root and need not be
+	entrypoint  []string
+	cmd         []string
+	env         map[string]string
+	files       map[string]file // by path in the container
+	ports       []int
+	aliases     []string // besides the name
+	typ         instance.Type
+	quotaLater  bool // the type's CPU is set by a Resize when the server is warm
+	caps        []string
+	tmpfs       map[string]string
+	shmBytes    int64
+	readOnly    bool
+	ready       readiness
+	stopTimeout time.Duration
+}
+
+type file struct {
+	content []byte
+	mode    int64
+}
+
+// create makes a server, starts it and waits until it is ready.
+func (b *Bed) create(ctx context.Context, sp spec) (*Server, error) {
+	ctx, end, err := b.begin(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("start %s: %w", sp.name, err)
+	}
+	defer end()
+	s := &Server{bed: b, kind: sp.kind, name: sp.name, typ: sp.typ, ready: sp.ready,
+		aliases: append([]string{sp.name}, sp.aliases...)}
+	if s.ip, err = b.addresses.next(); err != nil {
+		return nil, fmt.Errorf("start %s: %w", sp.name, err)
+	}
+	if err := b.register(s); err != nil {
+		return nil, err
+	}
+	const tries = 3 // a free port may be taken before the engine binds it
+	for try := 1; ; try++ {
+		err := s.start(ctx, sp)
+		if err == nil {
+			return s, nil
+		}
+		if try < tries && portTaken(err) {
+			continue
+		}
+		b.unregister(s)
+		return nil, err
+	}
+}
+
+func portTaken(err error) bool {
+	return strings.Contains(err.Error(), "port is already allocated") || strings.Contains(err.Error(), "address already in use")
+}
+
+// register reserves the server's name.
+func (b *Bed) register(s *Server) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, alias := range s.aliases {
+		if b.servers[alias] != nil {
+			return fmt.Errorf("start %s: the bed already has a server named %s", s.name, alias)
+		}
+	}
+	for _, alias := range s.aliases {
+		b.servers[alias] = s
+	}
+	b.serverOrder = append(b.serverOrder, s)
+	return nil
+}
+
+func (b *Bed) unregister(s *Server) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, alias := range s.aliases {
+		delete(b.servers, alias)
+	}
+	for i, other := range b.serverOrder {
+		if other == s {
+			b.serverOrder = append(b.serverOrder[:i], b.serverOrder[i+1:]...)
+			return
+		}
+	}
+}
+
+// start makes the container and waits until it is ready. On failure nothing is left but
+// the error, with the container's last words.
+func (s *Server) start(ctx context.Context, sp spec) error {
+	s.ports = make(map[int]int, len(sp.ports))
+	bindings := make(network.PortMap, len(sp.ports))
+	exposed := make([]string, 0, len(sp.ports))
+	for _, port := range sp.ports {
+		published, err := s.bed.ports.next()
+		if err != nil {
+			return fmt.Errorf("start %s: %w", s.name, err)
+		}
+		s.ports[port] = published
+		inside, ok := network.PortFrom(uint16(port), network.TCP)
+		if !ok {
+			return fmt.Errorf("start %s: bad port %d", s.name, port)
+		}
+		bindings[inside] = []network.PortBinding{{HostIP: netip.MustParseAddr(loopback), HostPort: strconv.Itoa(published)}}
+		exposed = append(exposed, inside.String())
+	}
+	files := make([]testcontainers.ContainerFile, 0, len(sp.files))
+	for path, f := range sp.files {
+		files = append(files, testcontainers.ContainerFile{Reader: bytes.NewReader(f.content), ContainerFilePath: path, FileMode: f.mode})
+	}
+	stopSeconds := int(sp.stopTimeout.Seconds())
+	request := testcontainers.GenericContainerRequest{
+		Logger: tclog.NewNoopLogger(),
+		ContainerRequest: testcontainers.ContainerRequest{
+			Name:           "bytebites-" + s.bed.id + "-" + s.name,
+			Image:          sp.image,
+			Entrypoint:     sp.entrypoint,
+			Cmd:            sp.cmd,
+			Env:            sp.env,
+			Labels:         maps.Clone(s.bed.labels),
+			ExposedPorts:   exposed,
+			Networks:       []string{s.bed.network},
+			NetworkAliases: map[string][]string{s.bed.network: s.aliases},
+			Files:          files,
+			Tmpfs:          sp.tmpfs,
+			ConfigModifier: func(c *container.Config) {
+				c.Hostname = s.name
+				c.User = sp.user
+				if stopSeconds > 0 {
+					c.StopTimeout = &stopSeconds
+				}
+			},
+			HostConfigModifier: func(h *container.HostConfig) {
+				h.PortBindings = bindings
+				h.Resources = limits(sp.typ, s.bed.period, !sp.quotaLater)
+				h.SecurityOpt = []string{"no-new-privileges"}
+				h.CapDrop = []string{"ALL"}
+				h.CapAdd = sp.caps
+				h.ReadonlyRootfs = sp.readOnly
+				h.ShmSize = sp.shmBytes
+			},
+			EndpointSettingsModifier: func(e map[string]*network.EndpointSettings) {
+				if settings := e[s.bed.network]; settings != nil {
+					settings.IPAMConfig = &network.EndpointIPAMConfig{IPv4Address: s.ip}
+				}
+			},
+		},
+	}
+	ctr, err := testcontainers.GenericContainer(ctx, request)
+	if ctr != nil {
+		s.ctr, s.id = ctr, ctr.GetContainerID()
+	}
+	if err != nil {
+		return s.fail(ctx, err)
+	}
+	if err := s.ctr.Start(ctx); err != nil {
+		return s.fail(ctx, err)
+	}
+	if err := s.awaitReady(ctx); err != nil {
+		return s.fail(ctx, err)
+	}
+	return nil
+}
+
+// StartError is a server that could not be started: it ended, or was not ready in time.
+type StartError struct {
+	Server string
+	Err    error
+	Logs   string // its last lines; empty when it never ran
+}
+
+func (e *StartError) Error() string {
+	text := fmt.Sprintf("start %s: %v", e.Server, e.Err)
+	if logs := strings.TrimSpace(e.Logs); logs != "" {
+		text += fmt.Sprintf("\nlast log lines of %s:\n%s", e.Server, logs)
+	}
+	return text
+}
+
+func (e *StartError) Unwrap() error { return e.Err }
+
+// fail removes what was made of a server and returns the error to report.
+func (s *Server) fail(ctx context.Context, err error) error {
+	failure := &StartError{Server: s.name, Err: err}
+	if s.id == "" {
+		return failure
+	}
+	// The caller's context may be what failed.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	if logs, logErr := s.Logs(ctx, logLines); logErr == nil {
+		failure.Logs = logs
+	}
+	_, removeErr := s.bed.docker.ContainerRemove(ctx, s.id, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
+	if removeErr != nil && !gone(removeErr) {
+		failure.Err = errors.Join(err, fmt.Errorf("remove container: %w", removeErr))
+	}
+	s.id = ""
+	return failure
+}
+
+// logLines is how much of a failed server's log is shown.
+const logLines = 40
+
+// Name is the server's name, by which others on the bed's network reach it.
+func (s *Server) Name() string { return s.name }
+
+// Kind says what the server is: postgres, redis, rabbitmq, nginx, mailsink, service,
+// toxiproxy.
+func (s *Server) Kind() string { return s.kind }
+
+// ContainerID is the engine's name of the server.
+func (s *Server) ContainerID() string { return s.id }
+
+// IP is the server's address on the bed's network.
+func (s *Server) IP() netip.Addr { return s.ip }
+
+// Address returns the host:port at which this process reaches a port of the server. It
+// panics when the server does not publish that port.
+func (s *Server) Address(port int) string {
+	published, ok := s.ports[port]
+	if !ok {
+		panic(fmt.Sprintf("%s does not publish port %d", s.name, port))
+	}
+	return net.JoinHostPort(loopback, strconv.Itoa(published))
+}
+
+// InternalAddress returns the name:port at which others on the bed's network reach it.
+func (s *Server) InternalAddress(port int) string {
+	return net.JoinHostPort(s.name, strconv.Itoa(port))
+}
+
+// Logs returns the last lines of what the server wrote to its standard output and
+// error; all of it when lines is 0.
+func (s *Server) Logs(ctx context.Context, lines int) (string, error) {
+	tail := "all"
+	if lines > 0 {
+		tail = strconv.Itoa(lines)
+	}
+	return s.logs(ctx, client.ContainerLogsOptions{ShowStdout: true, ShowStderr: true, Tail: tail})
+}
+
+func (s *Server) logs(ctx context.Context, o client.ContainerLogsOptions) (string, error) {
+	stream, err := s.bed.docker.ContainerLogs(ctx, s.id, o)
+	if err != nil {
+		return "", fmt.Errorf("read logs of %s: %w", s.name, err)
+	}
+	defer func() { _ = stream.Close() }()
+	var out bytes.Buffer
+	if _, err := stdcopy.StdCopy(&out, &out, stream); err != nil && !errors.Is(err, io.EOF) {
+		return out.String(), fmt.Errorf("read logs of %s: %w", s.name, err)
+	}
+	return out.String(), nil
+}
+
+// ExecError is a command in a server that ended with another code than 0.
+type ExecError struct {
+	Command []string
+	Code    int
+	Output  string // standard output and error
+}
+
+func (e *ExecError) Error() string {
+	return fmt.Sprintf("%s: exit code %d: %s", strings.Join(e.Command, " "), e.Code, strings.TrimSpace(e.Output))
+}
+
+// Exec runs a command in the server and returns what it wrote to standard output and
+// error. The error is an *ExecError when the command fails.
+func (s *Server) Exec(ctx context.Context, command ...string) (string, error) {
+	created, err := s.bed.docker.ExecCreate(ctx, s.id, client.ExecCreateOptions{Cmd: command, AttachStdout: true, AttachStderr: true})
+	if err != nil {
+		return "", fmt.Errorf("exec in %s: %w", s.name, err)
+	}
+	attached, err := s.bed.docker.ExecAttach(ctx, created.ID, client.ExecAttachOptions{})
+	if err != nil {
+		return "", fmt.Errorf("exec in %s: %w", s.name, err)
+	}
+	defer attached.Close()
+	// The connection outlives the request, so the context does not end the read.
+	defer context.AfterFunc(ctx, attached.Close)()
+	var out bytes.Buffer
+	if _, err := stdcopy.StdCopy(&out, &out, attached.Reader); err != nil {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		return out.String(), fmt.Errorf("exec in %s: %w", s.name, err)
+	}
+	ended, err := s.bed.docker.ExecInspect(ctx, created.ID, client.ExecInspectOptions{})
+	if err != nil {
+		return out.String(), fmt.Errorf("exec in %s: %w", s.name, err)
+	}
+	if ended.ExitCode != 0 {
+		return out.String(), &ExecError{Command: command, Code: ended.ExitCode, Output: out.String()}
+	}
+	return out.String(), nil
+}
+
+// copyIn writes a file into the server, whose parent folder must exist.
+func (s *Server) copyIn(ctx context.Context, path string, content []byte) error {
+	if err := s.ctr.CopyToContainer(ctx, content, path, 0o644); err != nil {
+		return fmt.Errorf("write %s in %s: %w", path, s.name, err)
+	}
+	return nil
+}
