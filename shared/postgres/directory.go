@@ -1,0 +1,23 @@
+package postgres
+
+import (
+	"context"
+	"database/sql"
+
+	"bytebites.example/workshop/shared/bytebites"
+)
+
+// Directory leads from email addresses to accounts.
+type Directory struct{ db *sql.DB }
+
+// NewDirectory returns the directory in a database with the catalogue's schema.
+func NewDirectory(db *sql.DB) *Directory { return &Directory{db: db} }
+
+// Account returns the account of an email address in any case, or ErrNotFound.
+func (d *Directory) Account(ctx context.Context, email string) (bytebites.Account, error) {
+	var a bytebites.Account
+	err := Join(ctx, d.db).QueryRowContext(ctx,
+		`SELECT user_id, email, password_hash FROM accounts WHERE lower(email) = lower($1 COLLATE "C")`, email,
+	).Scan(&a.User, &a.Email, &a.PasswordHash)
+	return a, wrap(ctx, "read account", err)
+}

@@ -1,0 +1,121 @@
+package postgres
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"embed"
+	"encoding/hex"
+	"fmt"
+	"hash/crc32"
+	"io/fs"
+
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+)
+
+//go:embed catalogue/*.sql userdata/*.sql
+var migrations embed.FS
+
+// TablesVersion is the migration of each schema after which all tables are there, but
+// no keys and no indexes: the moment for a bulk load.
+const TablesVersion = 1
+
+// Schema is a set of migrations. Each set has a version table of its own, so two of them
+// may share a database.
+type Schema struct {
+	dir   string
+	table string
+}
+
+// CatalogueSchema is that of meals, stock and the directory.
+func CatalogueSchema() Schema { return Schema{dir: "catalogue", table: "goose_catalogue"} }
+
+// UserDataSchema is that of all that belongs to one subscriber.
+func UserDataSchema() Schema { return Schema{dir: "userdata", table: "goose_userdata"} }
+
+// MigrateCatalogue brings the catalogue's schema to its latest version.
+func MigrateCatalogue(ctx context.Context, db *sql.DB) error { return CatalogueSchema().Up(ctx, db) }
+
+// MigrateUserData brings the user data's schema to its latest version.
+func MigrateUserData(ctx context.Context, db *sql.DB) error { return UserDataSchema().Up(ctx, db) }
+
+// Up brings the schema to its latest version. Several replicas may call it at once: one
+// migrates, the others wait. It needs one connection.
+func (s Schema) Up(ctx context.Context, db *sql.DB) error {
+	provider, err := s.provider(db)
+	if err != nil {
+		return err
+	}
+	if _, err := provider.Up(ctx); err != nil {
+		return wrap(ctx, "migrate "+s.dir, err)
+	}
+	return nil
+}
+
+// UpTo brings the schema to the version, unless it is there or further already.
+func (s Schema) UpTo(ctx context.Context, db *sql.DB, version int64) error {
+	provider, err := s.provider(db)
+	if err != nil {
+		return err
+	}
+	if _, err := provider.UpTo(ctx, version); err != nil {
+		return wrap(ctx, fmt.Sprintf("migrate %s to version %d", s.dir, version), err)
+	}
+	return nil
+}
+
+// Version returns the schema's present version; 0 in an empty database.
+func (s Schema) Version(ctx context.Context, db *sql.DB) (int64, error) {
+	provider, err := s.provider(db)
+	if err != nil {
+		return 0, err
+	}
+	version, err := provider.GetDBVersion(ctx)
+	return version, wrap(ctx, "read version of "+s.dir, err)
+}
+
+func (s Schema) provider(db *sql.DB) (*goose.Provider, error) {
+	files, err := fs.Sub(migrations, s.dir)
+	if err != nil {
+		return nil, fmt.Errorf("open migrations of %s: %w", s.dir, err)
+	}
+	// An advisory lock of the session: it goes with the connection of a replica that dies.
+	// It is asked for once a second, for as long as replicas may have to queue.
+	locker, err := lock.NewPostgresSessionLocker(
+		lock.WithLockID(int64(crc32.ChecksumIEEE([]byte(s.table)))),
+		lock.WithLockTimeout(1, 300),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("prepare lock for %s: %w", s.dir, err)
+	}
+	provider, err := goose.NewProvider(goose.DialectPostgres, db, files,
+		goose.WithTableName(s.table),
+		goose.WithSessionLocker(locker),
+		goose.WithDisableGlobalRegistry(true),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("read migrations of %s: %w", s.dir, err)
+	}
+	return provider, nil
+}
+
+// MigrationsKey is a hash of all migrations of both schemas.
+func MigrationsKey() string {
+	sum := sha256.New()
+	err := fs.WalkDir(migrations, ".", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		content, err := fs.ReadFile(migrations, path)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(sum, "%s %d\n%s", path, len(content), content)
+		return err
+	})
+	if err != nil {
+		panic(err) // embedded files can always be read
+	}
+	return hex.EncodeToString(sum.Sum(nil))
+}

@@ -1,0 +1,74 @@
+package postgres
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"time"
+
+	"github.com/lib/pq"
+)
+
+// PoolConfig bounds a connection pool.
+type PoolConfig struct {
+	MaxOpen         int           // connections at most; 0 means no bound
+	MaxIdle         int           // of these kept while unused; 0 means database/sql's default, 2
+	ConnMaxLifetime time.Duration // after which a connection is replaced; 0 means never
+}
+
+// defaults are the settings of a connection whose URL does not have them. A statement
+// that outlives 10 s lost its reader long ago; connect_timeout is in seconds.
+func defaults() map[string]string {
+	return map[string]string{
+		"application_name":  "bytebites",
+		"connect_timeout":   "5",
+		"statement_timeout": "10000",
+	}
+}
+
+// Open connects to the server that a postgres:// URL names and makes sure that it
+// answers. Settings in the URL's query, such as statement_timeout, replace the defaults.
+// No error carries the password.
+func Open(ctx context.Context, databaseURL string, pool PoolConfig) (*sql.DB, error) {
+	dsn, err := withDefaults(databaseURL)
+	if err != nil {
+		return nil, err
+	}
+	config, err := pq.NewConfig(dsn)
+	if err != nil {
+		// The driver's error may quote what it could not parse, password and all.
+		return nil, errors.New("database URL: not understood by the driver")
+	}
+	connector, err := pq.NewConnectorConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("configure connections to %s: %w", config.Host, err)
+	}
+	db := sql.OpenDB(connector)
+	db.SetMaxOpenConns(pool.MaxOpen)
+	if pool.MaxIdle > 0 {
+		db.SetMaxIdleConns(pool.MaxIdle)
+	}
+	db.SetConnMaxLifetime(pool.ConnMaxLifetime)
+	if err := db.PingContext(ctx); err != nil {
+		return nil, errors.Join(wrap(ctx, fmt.Sprintf("connect to %s:%d", config.Host, config.Port), err), db.Close())
+	}
+	return db, nil
+}
+
+// withDefaults adds the settings that the URL lacks.
+func withDefaults(databaseURL string) (string, error) {
+	u, err := url.Parse(databaseURL)
+	if err != nil || (u.Scheme != "postgres" && u.Scheme != "postgresql") || u.Host == "" {
+		return "", errors.New("database URL: want postgres://user:password@host:port/database")
+	}
+	query := u.Query()
+	for name, value := range defaults() {
+		if !query.Has(name) {
+			query.Set(name, value)
+		}
+	}
+	u.RawQuery = query.Encode()
+	return u.String(), nil
+}

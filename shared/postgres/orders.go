@@ -1,0 +1,220 @@
+package postgres
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+
+	"github.com/lib/pq"
+	"github.com/lib/pq/pqerror"
+
+	"bytebites.example/workshop/shared/bytebites"
+)
+
+// SeededOrderPrefix starts the ids of the orders that a database was filled with (see
+// package dataset). They have no stock reservations.
+const SeededOrderPrefix = "seed-"
+
+const (
+	// popularOrders is how many of the latest orders say what is popular. A number, not
+	// a span of time: what the aggregate costs must not depend on today's date.
+	popularOrders = 20_000
+	// maxHistory bounds what one call of History reads.
+	maxHistory = 1_000
+)
+
+// Orders keeps orders. Instants are kept to the microsecond.
+type Orders struct{ db *sql.DB }
+
+// NewOrders returns the orders in a database with the user data's schema.
+func NewOrders(db *sql.DB) *Orders { return &Orders{db: db} }
+
+// Place stores a new order; see bytebites.Orders. An order without PlacedAt gets the
+// server's present time, one without Status is placed; ErrNotFound for an unknown
+// subscriber. Stores over the same *sql.DB that are called with within's context take
+// part in the transaction; see Join.
+func (o *Orders) Place(ctx context.Context, order bytebites.Order, within func(ctx context.Context) error) error {
+	err := transact(ctx, o.db, func(ctx context.Context, q Querier) error {
+		if err := insert(ctx, q, order); err != nil {
+			return err
+		}
+		if within == nil {
+			return nil
+		}
+		return within(ctx)
+	})
+	return wrap(ctx, "place order", err)
+}
+
+// insert stores the order and its lines.
+func insert(ctx context.Context, q Querier, order bytebites.Order) error {
+	var names, meals pq.StringArray
+	var quantities, prices pq.Int64Array
+	for _, line := range order.Lines {
+		meals, names = append(meals, string(line.Meal)), append(names, storable(line.Name))
+		quantities, prices = append(quantities, int64(line.Quantity)), append(prices, int64(line.Price))
+	}
+	status := order.Status
+	if status == "" {
+		status = bytebites.OrderPlaced
+	}
+	_, err := q.ExecContext(ctx, `
+WITH placed AS (
+    INSERT INTO orders (id, user_id, idempotency_key, total_cents, status, placed_at)
+    VALUES ($1, $2, nullif($3, ''), $4, $5, coalesce($6, now()))
+    RETURNING id, user_id
+)
+INSERT INTO order_lines (order_id, user_id, position, meal_id, name, quantity, price_cents)
+SELECT placed.id, placed.user_id, line.position, line.meal_id, line.name, line.quantity, line.price_cents
+FROM placed, unnest($7::text[], $8::text[], $9::integer[], $10::integer[])
+     WITH ORDINALITY AS line (meal_id, name, quantity, price_cents, position)`,
+		string(order.ID), string(order.User), order.IdempotencyKey, int64(order.Total), string(status),
+		sql.NullTime{Time: order.PlacedAt, Valid: !order.PlacedAt.IsZero()}, meals, names, quantities, prices)
+	if pq.As(err, pqerror.UniqueViolation) != nil {
+		return fmt.Errorf("%w: %w", bytebites.ErrDuplicate, err)
+	}
+	return unknownParent(err)
+}
+
+// Order returns one order of a subscriber, or ErrNotFound.
+func (o *Orders) Order(ctx context.Context, user bytebites.UserID, id bytebites.OrderID) (bytebites.Order, error) {
+	order, err := o.one(ctx, user, `WHERE user_id = $1 AND id = $2`, string(id))
+	return order, wrap(ctx, "read order", err)
+}
+
+// OrderByKey returns the order that a subscriber placed under an Idempotency-Key, or
+// ErrNotFound.
+func (o *Orders) OrderByKey(ctx context.Context, user bytebites.UserID, key string) (bytebites.Order, error) {
+	order, err := o.one(ctx, user, `WHERE user_id = $1 AND idempotency_key = $2`, key)
+	return order, wrap(ctx, "read order by key", err)
+}
+
+// History returns a subscriber's orders, the latest first; see bytebites.Orders. It
+// reads everybody's: a fault of the baseline, see docs/faults.md.
+func (o *Orders) History(ctx context.Context, user bytebites.UserID, before time.Time, limit int) ([]bytebites.Order, error) {
+	var until any = "infinity"
+	if !before.IsZero() {
+		until = before
+	}
+	orders, err := o.read(ctx, user,
+		`WHERE user_id = $1 AND placed_at < $2 ORDER BY placed_at DESC LIMIT $3`, until, min(max(limit, 0), maxHistory))
+	return orders, wrap(ctx, "read history", err)
+}
+
+// Finish notes that an effect of an order is done; ErrNotFound when the subscriber has
+// no such order.
+func (o *Orders) Finish(ctx context.Context, user bytebites.UserID, id bytebites.OrderID, effect bytebites.Effect) error {
+	q := Join(ctx, o.db)
+	result, err := q.ExecContext(ctx, `
+INSERT INTO order_effects (order_id, user_id, effect)
+SELECT id, user_id, $3 FROM orders WHERE user_id = $1 AND id = $2 AND effects_done_at IS NULL
+ON CONFLICT (order_id, effect) DO NOTHING`, string(user), string(id), string(effect))
+	if isNotFound(mustAffect(result, err)) {
+		err = q.QueryRowContext(ctx, `SELECT 1 FROM orders WHERE user_id = $1 AND id = $2`, string(user), string(id)).Scan(new(int))
+	}
+	return wrap(ctx, "finish effect", err)
+}
+
+// Popular returns the meals that the latest orders took most portions of. It adds them
+// up on each call: a fault of the baseline, see docs/faults.md.
+func (o *Orders) Popular(ctx context.Context, limit int) ([]bytebites.Popularity, error) {
+	// OFFSET 0 keeps the planner from turning the lookups by order id into one pass over
+	// all lines, whatever it thinks of the disk.
+	rows, err := Join(ctx, o.db).QueryContext(ctx, `
+SELECT line.meal_id, sum(line.quantity) AS portions
+FROM (SELECT id FROM orders ORDER BY placed_at DESC LIMIT $1) latest
+CROSS JOIN LATERAL (SELECT meal_id, quantity FROM order_lines WHERE order_id = latest.id OFFSET 0) line
+GROUP BY line.meal_id ORDER BY portions DESC, line.meal_id LIMIT $2`, popularOrders, max(limit, 0))
+	popular, err := collect(rows, err, func(p *bytebites.Popularity) []any { return []any{&p.Meal, &p.Portions} })
+	return popular, wrap(ctx, "read popular meals", err)
+}
+
+// one reads the only order that matches, or fails with sql.ErrNoRows.
+func (o *Orders) one(ctx context.Context, user bytebites.UserID, where string, args ...any) (bytebites.Order, error) {
+	orders, err := o.read(ctx, user, where, args...)
+	if err != nil {
+		return bytebites.Order{}, err
+	}
+	if len(orders) == 0 {
+		return bytebites.Order{}, sql.ErrNoRows
+	}
+	return orders[0], nil
+}
+
+// read reads the orders of a subscriber that match, each with its lines and effects: in
+// three statements, however many orders there are.
+func (o *Orders) read(ctx context.Context, user bytebites.UserID, where string, args ...any) ([]bytebites.Order, error) {
+	q := Join(ctx, o.db)
+	type row struct {
+		bytebites.Order
+		allDone sql.NullTime
+	}
+	rows, err := q.QueryContext(ctx, `
+SELECT id, user_id, coalesce(idempotency_key, ''), total_cents, status, placed_at, effects_done_at
+FROM orders `+where, append([]any{string(user)}, args...)...)
+	found, err := collect(rows, err, func(r *row) []any {
+		return []any{&r.ID, &r.User, &r.IdempotencyKey, &r.Total, &r.Status, &r.PlacedAt, &r.allDone}
+	})
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	orders := make([]bytebites.Order, len(found))
+	at := make(map[bytebites.OrderID]int, len(found))
+	var ids, open pq.StringArray // all orders; those with effects of their own
+	for i, r := range found {
+		orders[i] = r.Order
+		orders[i].PlacedAt = r.PlacedAt.UTC()
+		orders[i].Done = make(map[bytebites.Effect]time.Time, len(bytebites.Effects()))
+		at[r.ID] = i
+		ids = append(ids, string(r.ID))
+		if !r.allDone.Valid {
+			open = append(open, string(r.ID))
+			continue
+		}
+		for _, effect := range bytebites.Effects() {
+			orders[i].Done[effect] = r.allDone.Time.UTC()
+		}
+	}
+	if err := readLines(ctx, q, user, ids, func(id bytebites.OrderID, line bytebites.OrderLine) {
+		orders[at[id]].Lines = append(orders[at[id]].Lines, line)
+	}); err != nil {
+		return nil, err
+	}
+	if len(open) == 0 {
+		return orders, nil
+	}
+	return orders, readEffects(ctx, q, user, open, func(id bytebites.OrderID, effect bytebites.Effect, done time.Time) {
+		orders[at[id]].Done[effect] = done.UTC()
+	})
+}
+
+func readLines(ctx context.Context, q Querier, user bytebites.UserID, ids pq.StringArray, add func(bytebites.OrderID, bytebites.OrderLine)) error {
+	type row struct {
+		id bytebites.OrderID
+		bytebites.OrderLine
+	}
+	rows, err := q.QueryContext(ctx, `
+SELECT order_id, meal_id, name, quantity, price_cents FROM order_lines
+WHERE user_id = $1 AND order_id = ANY ($2) ORDER BY order_id, position`, string(user), ids)
+	lines, err := collect(rows, err, func(r *row) []any { return []any{&r.id, &r.Meal, &r.Name, &r.Quantity, &r.Price} })
+	for _, line := range lines {
+		add(line.id, line.OrderLine)
+	}
+	return err
+}
+
+func readEffects(ctx context.Context, q Querier, user bytebites.UserID, ids pq.StringArray, add func(bytebites.OrderID, bytebites.Effect, time.Time)) error {
+	type row struct {
+		id     bytebites.OrderID
+		effect bytebites.Effect
+		done   time.Time
+	}
+	rows, err := q.QueryContext(ctx,
+		`SELECT order_id, effect, done_at FROM order_effects WHERE user_id = $1 AND order_id = ANY ($2)`, string(user), ids)
+	effects, err := collect(rows, err, func(r *row) []any { return []any{&r.id, &r.effect, &r.done} })
+	for _, effect := range effects {
+		add(effect.id, effect.effect, effect.done)
+	}
+	return err
+}

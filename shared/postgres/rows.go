@@ -1,0 +1,39 @@
+package postgres
+
+import (
+	"database/sql"
+	"errors"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/lib/pq"
+)
+
+// collect scans all rows of a query. It takes the query's error too, so that it can wrap
+// the call that made it.
+func collect[T any](rows *sql.Rows, err error, fields func(*T) []any) (_ []T, failed error) {
+	if err != nil {
+		return nil, err
+	}
+	defer func() { failed = errors.Join(failed, rows.Close()) }()
+	var all []T
+	for rows.Next() {
+		var one T
+		if err := rows.Scan(fields(&one)...); err != nil {
+			return nil, err
+		}
+		all = append(all, one)
+	}
+	return all, rows.Err()
+}
+
+// storableIDs leaves out ids that PostgreSQL cannot store: no row has them.
+func storableIDs[ID ~string](ids []ID) pq.StringArray {
+	out := make(pq.StringArray, 0, len(ids))
+	for _, id := range ids {
+		if utf8.ValidString(string(id)) && !strings.ContainsRune(string(id), 0) {
+			out = append(out, string(id))
+		}
+	}
+	return out
+}

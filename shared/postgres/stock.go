@@ -1,0 +1,217 @@
+package postgres
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/lib/pq"
+
+	"bytebites.example/workshop/shared/bytebites"
+)
+
+// Stock keeps what is on the shelf, and what is set aside for orders.
+//
+// A reservation is held, then confirmed or released, and never anything else after that.
+// Calls on one order take turns on the row of its reservation; calls on the same meals
+// lock their rows in order of meal id, so none waits for another in a circle.
+type Stock struct{ db *sql.DB }
+
+// NewStock returns the stock in a database with the catalogue's schema.
+func NewStock(db *sql.DB) *Stock { return &Stock{db: db} }
+
+// lockStock takes the rows in an order that all callers share.
+const lockStock = `SELECT meal_id, available FROM stock WHERE meal_id = ANY ($1) ORDER BY meal_id FOR NO KEY UPDATE`
+
+// Reserve takes all lines off the shelf, or none; see bytebites.Stock. Reserving again
+// for the same order changes nothing; ErrConflict when it was for other lines or another
+// subscriber, or was released since.
+func (s *Stock) Reserve(ctx context.Context, order bytebites.OrderID, user bytebites.UserID, lines []bytebites.Line) error {
+	want, err := byMeal(lines)
+	if err != nil {
+		return fmt.Errorf("reserve: %w", err)
+	}
+	err = transact(ctx, s.db, func(ctx context.Context, q Querier) error {
+		result, err := q.ExecContext(ctx, `
+INSERT INTO reservations (order_id, user_id, state) VALUES ($1, $2, 'held') ON CONFLICT (order_id) DO NOTHING`,
+			string(order), string(user))
+		if err != nil {
+			return err
+		}
+		if n, err := result.RowsAffected(); err != nil {
+			return err
+		} else if n == 0 {
+			return sameReservation(ctx, q, order, user, want)
+		}
+		return take(ctx, q, order, want)
+	})
+	return wrap(ctx, "reserve", err)
+}
+
+// byMeal adds up the lines of each meal.
+func byMeal(lines []bytebites.Line) (map[bytebites.MealID]int, error) {
+	want := make(map[bytebites.MealID]int, len(lines))
+	for _, line := range lines {
+		// A negative quantity would put on the shelf what was never there.
+		if line.Quantity <= 0 {
+			return nil, fmt.Errorf("meal %s: quantity %d is not positive", line.Meal, line.Quantity)
+		}
+		want[line.Meal] += line.Quantity
+	}
+	return want, nil
+}
+
+// take moves the portions from the shelf to the reservation.
+func take(ctx context.Context, q Querier, order bytebites.OrderID, want map[bytebites.MealID]int) error {
+	meals := slices.Sorted(maps.Keys(want))
+	rows, err := q.QueryContext(ctx, lockStock, storableIDs(meals))
+	left, err := collect(rows, err, func(l *bytebites.Line) []any { return []any{&l.Meal, &l.Quantity} })
+	if err != nil {
+		return err
+	}
+	available := make(map[bytebites.MealID]int, len(left))
+	for _, l := range left {
+		available[l.Meal] = l.Quantity
+	}
+	quantities := make(pq.Int64Array, len(meals))
+	for i, meal := range meals {
+		have, ok := available[meal]
+		if !ok {
+			return fmt.Errorf("meal %q: %w", meal, bytebites.ErrNotFound)
+		}
+		if have < want[meal] {
+			return &bytebites.OutOfStockError{Meal: meal}
+		}
+		quantities[i] = int64(want[meal])
+	}
+	// The rows are ours since lockStock. The condition repeats what was just checked,
+	// for the day when somebody takes that lock away.
+	_, err = q.ExecContext(ctx, `
+WITH line AS (SELECT * FROM unnest($2::text[], $3::integer[]) AS line (meal_id, quantity)),
+taken AS (
+    UPDATE stock SET available = available - line.quantity
+    FROM line WHERE stock.meal_id = line.meal_id AND available >= line.quantity
+    RETURNING stock.meal_id, line.quantity
+)
+INSERT INTO reservation_lines (order_id, meal_id, quantity) SELECT $1, meal_id, quantity FROM taken`,
+		string(order), storableIDs(meals), quantities)
+	return err
+}
+
+// sameReservation reports as an error what is different about the reservation that the
+// order has already.
+func sameReservation(ctx context.Context, q Querier, order bytebites.OrderID, user bytebites.UserID, want map[bytebites.MealID]int) error {
+	var owner bytebites.UserID
+	var state string
+	err := q.QueryRowContext(ctx, `SELECT user_id, state FROM reservations WHERE order_id = $1`, string(order)).Scan(&owner, &state)
+	if err != nil {
+		return err
+	}
+	have, err := reservedLines(ctx, q, order)
+	if err != nil {
+		return err
+	}
+	if owner != user || state == "released" || !maps.Equal(have, want) {
+		return fmt.Errorf("order has another reservation: %w", bytebites.ErrConflict)
+	}
+	return nil
+}
+
+func reservedLines(ctx context.Context, q Querier, order bytebites.OrderID) (map[bytebites.MealID]int, error) {
+	rows, err := q.QueryContext(ctx, `SELECT meal_id, quantity FROM reservation_lines WHERE order_id = $1`, string(order))
+	lines, err := collect(rows, err, func(l *bytebites.Line) []any { return []any{&l.Meal, &l.Quantity} })
+	if err != nil {
+		return nil, err
+	}
+	return byMeal(lines)
+}
+
+// settle moves a held reservation to another state and reports whether it did; if not,
+// it returns the state that the reservation has.
+const settle = `UPDATE reservations SET state = $2, settled_at = now() WHERE order_id = $1 AND state = 'held'`
+
+// Confirm makes a held reservation final; see bytebites.Stock. ErrNotFound for an
+// unknown order.
+func (s *Stock) Confirm(ctx context.Context, order bytebites.OrderID) error {
+	q := Join(ctx, s.db)
+	result, err := q.ExecContext(ctx, settle, string(order), "confirmed")
+	if err == nil {
+		err = settled(ctx, q, result, order, "confirmed")
+	}
+	return wrap(ctx, "confirm", err)
+}
+
+// Release puts a held reservation back on the shelf; see bytebites.Stock.
+func (s *Stock) Release(ctx context.Context, order bytebites.OrderID) error {
+	err := transact(ctx, s.db, func(ctx context.Context, q Querier) error {
+		result, err := q.ExecContext(ctx, settle, string(order), "released")
+		if err != nil {
+			return err
+		}
+		if n, err := result.RowsAffected(); err != nil {
+			return err
+		} else if n == 0 {
+			return settled(ctx, q, result, order, "released")
+		}
+		return putBack(ctx, q, order)
+	})
+	if err = wrap(ctx, "release", err); isNotFound(err) {
+		return nil // nothing was set aside for it
+	}
+	return err
+}
+
+func putBack(ctx context.Context, q Querier, order bytebites.OrderID) error {
+	lines, err := reservedLines(ctx, q, order)
+	if err != nil {
+		return err
+	}
+	meals := storableIDs(slices.Sorted(maps.Keys(lines)))
+	if _, err := q.ExecContext(ctx, lockStock, meals); err != nil {
+		return err
+	}
+	_, err = q.ExecContext(ctx, `
+UPDATE stock SET available = available + line.quantity
+FROM reservation_lines line WHERE line.order_id = $1 AND stock.meal_id = line.meal_id`, string(order))
+	return err
+}
+
+// settled explains why a reservation was not settled just now: because it is in the
+// wanted state already, in another, or not there.
+func settled(ctx context.Context, q Querier, result sql.Result, order bytebites.OrderID, want string) error {
+	if n, err := result.RowsAffected(); err != nil || n == 1 {
+		return err
+	}
+	var state string
+	err := q.QueryRowContext(ctx, `SELECT state FROM reservations WHERE order_id = $1`, string(order)).Scan(&state)
+	if err == nil && state != want {
+		err = fmt.Errorf("reservation is %s: %w", state, bytebites.ErrConflict)
+	}
+	return err
+}
+
+// Unsettled returns reservations held for longer than minAgeSeconds, the oldest first.
+func (s *Stock) Unsettled(ctx context.Context, minAgeSeconds, limit int) ([]bytebites.Reservation, error) {
+	rows, err := Join(ctx, s.db).QueryContext(ctx, `
+SELECT order_id, user_id FROM reservations
+WHERE state = 'held' AND made_at < now() - make_interval(secs => $1) ORDER BY made_at LIMIT $2`, minAgeSeconds, limit)
+	held, err := collect(rows, err, func(r *bytebites.Reservation) []any { return []any{&r.Order, &r.User} })
+	return held, wrap(ctx, "list unsettled reservations", err)
+}
+
+// Available returns how many portions are left of each of the meals that exist.
+func (s *Stock) Available(ctx context.Context, meals []bytebites.MealID) (map[bytebites.MealID]int, error) {
+	rows, err := Join(ctx, s.db).QueryContext(ctx,
+		`SELECT meal_id, available FROM stock WHERE meal_id = ANY ($1)`, storableIDs(meals))
+	lines, err := collect(rows, err, func(l *bytebites.Line) []any { return []any{&l.Meal, &l.Quantity} })
+	if err != nil {
+		return nil, wrap(ctx, "read stock", err)
+	}
+	left := make(map[bytebites.MealID]int, len(lines))
+	for _, l := range lines {
+		left[l.Meal] = l.Quantity
+	}
+	return left, nil
+}
