@@ -1,0 +1,151 @@
+package recommend
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"bytebites.example/workshop/shared/bytebites"
+)
+
+const (
+	// halfLife is the age at which an order counts half.
+	halfLife = 28 * 24 * time.Hour
+	// cuisineWeight is what the cuisines that a subscriber names count, beside all that
+	// they ordered, which counts 1.
+	cuisineWeight = 0.5
+	// cuisineBonus is added to the relevance of a meal of such a cuisine.
+	cuisineBonus = 0.15
+	// maxCandidates bounds the work of a plan: only the meals that fit best are
+	// compared with one another.
+	maxCandidates = 256
+)
+
+// taste is what a subscriber likes.
+type taste struct {
+	direction []float64 // in taste space; of unit length, or zero when nothing is known
+	cuisines  []string
+}
+
+// tasteOf works out a taste from what the subscriber says and what they ordered. An
+// order's weight halves every four weeks. It counts from the latest order, not from
+// today: only the ratios matter, and so the taste of someone who does nothing stays.
+func tasteOf(m *menu, preferences bytebites.Preferences, history []bytebites.Order) taste {
+	ordered := make([]float64, len(m.meals[0].vector))
+	var latest time.Time
+	for _, order := range history {
+		if order.PlacedAt.After(latest) {
+			latest = order.PlacedAt
+		}
+	}
+	for _, order := range history {
+		age := latest.Sub(order.PlacedAt)
+		weight := math.Exp2(-float64(age) / float64(halfLife))
+		for _, line := range order.Lines {
+			if i, ok := m.byID[line.Meal]; ok {
+				addScaled(ordered, m.meals[i].vector, weight*float64(line.Quantity))
+			}
+		}
+	}
+	said := make([]float64, len(ordered))
+	for _, entry := range m.meals {
+		if slices.Contains(preferences.Cuisines, entry.cuisine) {
+			addScaled(said, entry.vector, 1)
+		}
+	}
+	normalise(ordered)
+	normalise(said)
+	for d := range ordered {
+		ordered[d] += cuisineWeight * said[d]
+	}
+	normalise(ordered)
+	return taste{direction: ordered, cuisines: preferences.Cuisines}
+}
+
+// candidate is a meal that may be chosen.
+type candidate struct {
+	meal      *meal
+	relevance float64 // how much the subscriber will like it; about -1 to 1
+}
+
+// shortlist returns the meals that fit the diets, the most relevant first, at most
+// maxCandidates. Disliked ingredients rule a meal out for as long as Days are left.
+func shortlist(m *menu, preferences bytebites.Preferences, t taste) []candidate {
+	var liked, disliked []candidate
+	for i := range m.meals {
+		entry := &m.meals[i]
+		if !fits(entry.diets, preferences.Diets) {
+			continue
+		}
+		c := candidate{meal: entry, relevance: dot(t.direction, entry.vector)}
+		if slices.Contains(t.cuisines, entry.cuisine) {
+			c.relevance += cuisineBonus
+		}
+		if dislikes(preferences.Dislikes, entry.ingredients) {
+			disliked = append(disliked, c)
+		} else {
+			liked = append(liked, c)
+		}
+	}
+	best := func(a, b candidate) int {
+		return cmp.Or(cmp.Compare(b.relevance, a.relevance), compare(a.meal.id, b.meal.id))
+	}
+	slices.SortFunc(liked, best)
+	if missing := Days - len(liked); missing > 0 {
+		slices.SortFunc(disliked, best)
+		liked = append(liked, disliked[:min(missing, len(disliked))]...)
+	}
+	return liked[:min(len(liked), maxCandidates)]
+}
+
+// fits reports whether a meal of these diets is fit for someone who keeps all of those.
+func fits(diets, kept []string) bool {
+	for _, diet := range kept {
+		if !slices.Contains(diets, diet) {
+			return false
+		}
+	}
+	return true
+}
+
+func dislikes(disliked, ingredients []string) bool {
+	for _, name := range disliked {
+		if slices.ContainsFunc(ingredients, func(i string) bool { return strings.EqualFold(i, name) }) {
+			return true
+		}
+	}
+	return false
+}
+
+func compare(a, b bytebites.MealID) int { return cmp.Compare(a, b) }
+
+func addScaled(sum []float64, v []float32, factor float64) {
+	for d, x := range v {
+		sum[d] += factor * float64(x)
+	}
+}
+
+func dot(a []float64, b []float32) float64 {
+	sum := 0.0
+	for d, x := range b {
+		sum += a[d] * float64(x)
+	}
+	return sum
+}
+
+// normalise scales a vector to unit length; a zero vector stays as it is.
+func normalise(v []float64) {
+	length := 0.0
+	for _, x := range v {
+		length += x * x
+	}
+	if length == 0 {
+		return
+	}
+	length = math.Sqrt(length)
+	for d := range v {
+		v[d] /= length
+	}
+}

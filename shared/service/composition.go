@@ -1,0 +1,90 @@
+package service
+
+import (
+	"database/sql"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"bytebites.example/workshop/shared/bytebites"
+	"bytebites.example/workshop/shared/checkout"
+	"bytebites.example/workshop/shared/memsession"
+	"bytebites.example/workshop/shared/postgres"
+)
+
+// Composition says which parts a service is made of. A lab replaces a part; what it
+// leaves alone stays as the labs before made it.
+type Composition struct {
+	// Pool bounds the connections to each database.
+	Pool postgres.PoolConfig
+	// SchemaChanges are applied at start, in order, after the migrations.
+	SchemaChanges []SchemaChange
+	// Sessions builds the memory of who is signed in.
+	Sessions func(Resources) (bytebites.Sessions, error)
+	// Catalogue wraps the catalogue that PostgreSQL keeps.
+	Catalogue func(Resources, bytebites.Catalogue) (bytebites.Catalogue, error)
+	// UserData builds the stores of what subscribers own. The suppliers' ledger looks up
+	// ingredients in the catalogue.
+	UserData func(Resources, bytebites.Catalogue) (UserData, error)
+	// Checkout builds the way orders are placed out of the steps that each goes through.
+	Checkout func(Resources, *checkout.Steps) (bytebites.Checkout, error)
+	// DrainDelay is how long the service goes on taking requests after it has begun to
+	// answer /readyz with no: long enough for a load balancer to notice.
+	DrainDelay time.Duration
+}
+
+// Resources is what the parts of a Composition are built from.
+type Resources struct {
+	Config    Config
+	Catalogue *sql.DB // the database of meals, stock, directory and sessions
+	UserData  *sql.DB // the database of what subscribers own; may be the same pool
+	Metrics   prometheus.Registerer
+	Logger    *slog.Logger
+}
+
+// UserData is the stores of what subscribers own.
+type UserData struct {
+	Profiles bytebites.Profiles
+	Carts    bytebites.Carts
+	Ratings  bytebites.Ratings
+	Orders   bytebites.Orders
+	Ledger   bytebites.SupplierLedger
+	Weeks    bytebites.Weeks
+}
+
+// maxSessions bounds the memory of the baseline's sessions: 200,000 of some 400 bytes
+// each are two for every subscriber.
+const maxSessions = 200_000
+
+// Baseline returns the slow monolith. Its faults, by their numbers in docs/faults.md:
+// a pool of one (3), sessions in memory (4), every read counted anew, for nothing is
+// in front of the catalogue (5), one database for everybody (6), and a checkout that
+// holds a lock and does everything inside the request (2, 7).
+func Baseline() Composition {
+	return Composition{
+		Pool: postgres.PoolConfig{MaxOpen: 1, MaxIdle: 1, ConnMaxLifetime: 30 * time.Minute},
+		Sessions: func(Resources) (bytebites.Sessions, error) {
+			return memsession.New(maxSessions, nil), nil
+		},
+		Catalogue: func(_ Resources, catalogue bytebites.Catalogue) (bytebites.Catalogue, error) {
+			return catalogue, nil
+		},
+		UserData: oneDatabase,
+		Checkout: func(_ Resources, steps *checkout.Steps) (bytebites.Checkout, error) {
+			return checkout.NewSerial(steps), nil
+		},
+	}
+}
+
+// oneDatabase keeps everybody's data in one database.
+func oneDatabase(r Resources, catalogue bytebites.Catalogue) (UserData, error) {
+	return UserData{
+		Profiles: postgres.NewProfiles(r.UserData),
+		Carts:    postgres.NewCarts(r.UserData),
+		Ratings:  postgres.NewRatings(r.UserData),
+		Orders:   postgres.NewOrders(r.UserData),
+		Ledger:   postgres.NewLedger(r.UserData, catalogue),
+		Weeks:    postgres.NewWeeks(r.UserData),
+	}, nil
+}

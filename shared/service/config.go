@@ -1,0 +1,133 @@
+package service
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/url"
+	"os"
+)
+
+// minSecretBytes is the shortest secret that is taken: shorter ones can be guessed.
+const minSecretBytes = 16
+
+// Config is what differs from one running service to the next. Secrets have no
+// defaults.
+type Config struct {
+	Addr         string // of the API, host:port
+	PprofAddr    string // of the profiles; empty for none
+	Instance     string // name of this replica
+	CatalogueURL string // postgres://...
+	UserDataURL  string // may be the same, and then shares its connections
+	SMTPAddr     string // host:port of the mail server
+
+	StaffToken    string
+	PaymentSecret []byte
+
+	LogLevel  slog.Level
+	LogOutput io.Writer // os.Stdout when nil
+}
+
+// FromEnv reads a Config from environment variables through getenv (usually
+// os.Getenv). The error names every variable that is missing or malformed; it never
+// repeats a value, for values hold passwords.
+//
+//	BYTEBITES_ADDR            address of the API, :8080 unless set
+//	BYTEBITES_PPROF_ADDR      address of the profiles, 127.0.0.1:6060 unless set
+//	BYTEBITES_INSTANCE        name of this replica, the host's name unless set
+//	BYTEBITES_CATALOGUE_DB    postgres:// URL, required
+//	BYTEBITES_USERDATA_DB     postgres:// URL, the catalogue's unless set
+//	BYTEBITES_SMTP            host:port of the mail server, required
+//	BYTEBITES_STAFF_TOKEN     secret of at least 16 bytes, required
+//	BYTEBITES_PAYMENT_SECRET  secret of at least 16 bytes, required
+//	BYTEBITES_LOG_LEVEL       debug, info, warn or error; info unless set
+func FromEnv(getenv func(string) string) (Config, error) {
+	e := env{get: getenv}
+	config := Config{
+		Addr:          e.addr("BYTEBITES_ADDR", ":8080"),
+		PprofAddr:     e.addr("BYTEBITES_PPROF_ADDR", "127.0.0.1:6060"),
+		Instance:      e.orElse("BYTEBITES_INSTANCE", hostname),
+		CatalogueURL:  e.database("BYTEBITES_CATALOGUE_DB"),
+		SMTPAddr:      e.addr("BYTEBITES_SMTP", ""),
+		StaffToken:    e.secret("BYTEBITES_STAFF_TOKEN"),
+		PaymentSecret: []byte(e.secret("BYTEBITES_PAYMENT_SECRET")),
+		LogLevel:      e.level("BYTEBITES_LOG_LEVEL"),
+	}
+	config.UserDataURL = config.CatalogueURL
+	if getenv("BYTEBITES_USERDATA_DB") != "" {
+		config.UserDataURL = e.database("BYTEBITES_USERDATA_DB")
+	}
+	return config, errors.Join(e.problems...)
+}
+
+// env reads variables and gathers what is wrong with them.
+type env struct {
+	get      func(string) string
+	problems []error
+}
+
+func (e *env) fail(name, problem string) string {
+	e.problems = append(e.problems, fmt.Errorf("%s: %s", name, problem))
+	return ""
+}
+
+func (e *env) orElse(name string, fallback func() string) string {
+	if value := e.get(name); value != "" {
+		return value
+	}
+	return fallback()
+}
+
+func (e *env) addr(name, fallback string) string {
+	value := e.orElse(name, func() string { return fallback })
+	if value == "" {
+		return e.fail(name, "required, such as localhost:2525")
+	}
+	if _, _, err := net.SplitHostPort(value); err != nil {
+		return e.fail(name, "want host:port")
+	}
+	return value
+}
+
+func (e *env) database(name string) string {
+	value := e.get(name)
+	if value == "" {
+		return e.fail(name, "required, such as postgres://user:password@host:5432/name?sslmode=disable")
+	}
+	u, err := url.Parse(value)
+	if err != nil || (u.Scheme != "postgres" && u.Scheme != "postgresql") || u.Host == "" {
+		return e.fail(name, "want a URL such as postgres://user:password@host:5432/name?sslmode=disable")
+	}
+	return value
+}
+
+func (e *env) secret(name string) string {
+	value := e.get(name)
+	switch {
+	case value == "":
+		return e.fail(name, "required, and there is no default")
+	case len(value) < minSecretBytes:
+		return e.fail(name, fmt.Sprintf("%d bytes are too few for a secret, want %d or more", len(value), minSecretBytes))
+	}
+	return value
+}
+
+func (e *env) level(name string) slog.Level {
+	var level slog.Level
+	if value := e.get(name); value != "" {
+		if err := level.UnmarshalText([]byte(value)); err != nil {
+			e.fail(name, "want debug, info, warn or error")
+		}
+	}
+	return level
+}
+
+func hostname() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return "unknown"
+	}
+	return name
+}

@@ -1,0 +1,111 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+)
+
+const (
+	// checkEvery is how long the answer of a check is good for, however often a load
+	// balancer asks.
+	checkEvery = time.Second
+	// checkTimeout bounds one check.
+	checkTimeout = 2 * time.Second
+	// slowIsGoneAfter is how long a database may leave checks unanswered before it is
+	// taken for gone.
+	slowIsGoneAfter = 5 * time.Second
+)
+
+var errDraining = errors.New("draining: this replica is about to stop")
+
+// pinger is a database that can be asked whether it is there.
+type pinger interface {
+	PingContext(ctx context.Context) error
+}
+
+// readiness answers whether this replica should be sent requests.
+//
+// It pings each database over a connection of its own, never the pool's. A pool that
+// is busy says that there is load, not that the replica is broken: taking it out of
+// the balancer for that would push its load on to the others until none is left. For
+// the same reason a database that does not answer in time counts as busy until it has
+// been silent for five seconds, while one that refuses counts as gone at once.
+type readiness struct {
+	databases map[string]pinger
+	now       func() time.Time
+
+	draining atomic.Bool
+	flight   singleflight.Group
+	last     atomic.Pointer[checked]
+}
+
+// checked is what a check found.
+type checked struct {
+	at       time.Time
+	answered time.Time // when all databases last answered
+	err      error
+}
+
+func newReadiness(databases map[string]pinger, now func() time.Time) *readiness {
+	r := &readiness{databases: databases, now: now}
+	// Run has just used the databases.
+	r.last.Store(&checked{at: now(), answered: now()})
+	return r
+}
+
+// drain makes Ready say no from now on.
+func (r *readiness) drain() { r.draining.Store(true) }
+
+// Ready returns nil when this replica should be sent requests. There is never more
+// than one check at a time, and at most one a second.
+func (r *readiness) Ready(ctx context.Context) error {
+	if r.draining.Load() {
+		return errDraining
+	}
+	last := r.last.Load()
+	if r.now().Sub(last.at) < checkEvery {
+		return last.err
+	}
+	// The check outlives the request that started it: others wait for it too.
+	result := r.flight.DoChan("check", func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), checkTimeout)
+		defer cancel()
+		next := r.check(ctx, *r.last.Load())
+		r.last.Store(&next)
+		return nil, next.err
+	})
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case found := <-result:
+		return found.Err
+	}
+}
+
+func (r *readiness) check(ctx context.Context, last checked) checked {
+	var failures []error
+	silent := false
+	for name, database := range r.databases {
+		err := database.PingContext(ctx)
+		switch {
+		case err == nil:
+		case ctx.Err() != nil:
+			silent = true
+			if r.now().Sub(last.answered) >= slowIsGoneAfter {
+				failures = append(failures, fmt.Errorf("%s database: no answer for %v", name, slowIsGoneAfter))
+			}
+		default:
+			failures = append(failures, fmt.Errorf("%s database: %w", name, err))
+		}
+	}
+	next := checked{at: r.now(), answered: last.answered, err: errors.Join(failures...)}
+	if len(failures) == 0 && !silent {
+		next.answered = next.at
+	}
+	return next
+}

@@ -1,0 +1,208 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/mail"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"bytebites.example/workshop/shared/bytebites"
+	"bytebites.example/workshop/shared/checkout"
+	"bytebites.example/workshop/shared/httpapi"
+	"bytebites.example/workshop/shared/postgres"
+	"bytebites.example/workshop/shared/recommend"
+	"bytebites.example/workshop/shared/smtpmail"
+)
+
+const (
+	// requestTimeout bounds the work of one request.
+	requestTimeout = 10 * time.Second
+	// A reservation is left to its request for far longer than any request, or any
+	// statement that one left behind, can live.
+	sweepMinAge = time.Minute
+	sweepEvery  = 15 * time.Second
+	sweepLimit  = 100
+)
+
+// Run runs a service until ctx ends, then drains it and returns nil. An error says what
+// could not be started, or that requests were cut off at the end.
+//
+// Since Go 1.25 the runtime sets GOMAXPROCS by the container's CPU quota (rounded up,
+// and never below 2), so nothing here does; a smaller instance sets the variable.
+func Run(ctx context.Context, config Config, composition Composition) (err error) {
+	logger := newLogger(config)
+	databases, err := openDatabases(ctx, config, composition.Pool, logger)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, databases.Close()) }()
+
+	metrics := prometheus.NewRegistry()
+	if err := registerCollectors(metrics, databases); err != nil {
+		return err
+	}
+	resources := Resources{
+		Config:    config,
+		Catalogue: databases.catalogue,
+		UserData:  databases.userData,
+		Metrics:   metrics,
+		Logger:    logger,
+	}
+	if err := migrate(ctx, resources, composition.SchemaChanges); err != nil {
+		return err
+	}
+	parts, err := compose(resources, composition)
+	if err != nil {
+		return err
+	}
+	ready := newReadiness(databases.health, time.Now)
+	handler, err := parts.api(resources, metrics, ready.Ready)
+	if err != nil {
+		return fmt.Errorf("build api: %w", err)
+	}
+
+	background, stop := context.WithCancel(ctx)
+	var working sync.WaitGroup
+	working.Go(func() { parts.sweeper(logger).Run(background) })
+	defer working.Wait()
+	defer stop()
+
+	return serve(ctx, server{
+		addr:       config.Addr,
+		pprofAddr:  config.PprofAddr,
+		api:        httpapi.NewServer(handler),
+		drain:      ready.drain,
+		drainDelay: composition.DrainDelay,
+		logger:     logger,
+	})
+}
+
+func newLogger(config Config) *slog.Logger {
+	output := config.LogOutput
+	if output == nil {
+		output = os.Stdout
+	}
+	handler := slog.NewJSONHandler(output, &slog.HandlerOptions{Level: config.LogLevel})
+	return slog.New(handler).With("instance", config.Instance)
+}
+
+func registerCollectors(metrics *prometheus.Registry, databases *databases) error {
+	all := []prometheus.Collector{
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		collectors.NewBuildInfoCollector(),
+	}
+	if databases.userData == databases.catalogue {
+		all = append(all, collectors.NewDBStatsCollector(databases.catalogue, "bytebites"))
+	} else {
+		all = append(all,
+			collectors.NewDBStatsCollector(databases.catalogue, "catalogue"),
+			collectors.NewDBStatsCollector(databases.userData, "userdata"))
+	}
+	for _, collector := range all {
+		if err := metrics.Register(collector); err != nil {
+			return fmt.Errorf("register metrics: %w", err)
+		}
+	}
+	return nil
+}
+
+func migrate(ctx context.Context, r Resources, changes []SchemaChange) error {
+	if err := postgres.MigrateCatalogue(ctx, r.Catalogue); err != nil {
+		return fmt.Errorf("migrate catalogue: %w", err)
+	}
+	if err := postgres.MigrateUserData(ctx, r.UserData); err != nil {
+		return fmt.Errorf("migrate user data: %w", err)
+	}
+	return applySchemaChanges(ctx, r, changes)
+}
+
+// parts are the parts of a service, built.
+type parts struct {
+	catalogue   bytebites.Catalogue
+	stock       bytebites.Stock
+	directory   bytebites.Directory
+	sessions    bytebites.Sessions
+	userData    UserData
+	recommender bytebites.Recommender
+	checkout    bytebites.Checkout
+}
+
+func compose(r Resources, c Composition) (p parts, err error) {
+	p.stock = postgres.NewStock(r.Catalogue)
+	p.directory = postgres.NewDirectory(r.Catalogue)
+	if p.catalogue, err = c.Catalogue(r, postgres.NewCatalogue(r.Catalogue)); err != nil {
+		return parts{}, fmt.Errorf("build catalogue: %w", err)
+	}
+	if p.sessions, err = c.Sessions(r); err != nil {
+		return parts{}, fmt.Errorf("build sessions: %w", err)
+	}
+	if p.userData, err = c.UserData(r, p.catalogue); err != nil {
+		return parts{}, fmt.Errorf("build user data: %w", err)
+	}
+	p.recommender = recommend.New(p.catalogue, p.userData.Profiles, p.userData.Orders)
+	steps, err := checkout.NewSteps(checkout.Parts{
+		Catalogue:   p.catalogue,
+		Stock:       p.stock,
+		Orders:      p.userData.Orders,
+		Ledger:      p.userData.Ledger,
+		Weeks:       p.userData.Weeks,
+		Recommender: p.recommender,
+		Mailer:      smtpmail.New(r.Config.SMTPAddr, sender(), nil),
+		Logger:      r.Logger,
+		Registerer:  r.Metrics,
+	})
+	if err != nil {
+		return parts{}, fmt.Errorf("build checkout: %w", err)
+	}
+	if p.checkout, err = c.Checkout(r, steps); err != nil {
+		return parts{}, fmt.Errorf("build checkout: %w", err)
+	}
+	return p, nil
+}
+
+func sender() mail.Address {
+	return mail.Address{Name: "ByteBites", Address: "dinner@bytebites.example"}
+}
+
+func (p parts) api(r Resources, metrics *prometheus.Registry, ready func(context.Context) error) (http.Handler, error) {
+	return httpapi.New(httpapi.Config{
+		Catalogue:      p.catalogue,
+		Stock:          p.stock,
+		Directory:      p.directory,
+		Sessions:       p.sessions,
+		Profiles:       p.userData.Profiles,
+		Carts:          p.userData.Carts,
+		Ratings:        p.userData.Ratings,
+		Orders:         p.userData.Orders,
+		Weeks:          p.userData.Weeks,
+		Recommender:    p.recommender,
+		Checkout:       p.checkout,
+		Instance:       r.Config.Instance,
+		StaffToken:     r.Config.StaffToken,
+		PaymentSecret:  r.Config.PaymentSecret,
+		RequestTimeout: requestTimeout,
+		Logger:         r.Logger,
+		Registry:       metrics,
+		Ready:          ready,
+	})
+}
+
+func (p parts) sweeper(logger *slog.Logger) *checkout.Sweeper {
+	return &checkout.Sweeper{
+		Stock:  p.stock,
+		Orders: p.userData.Orders,
+		Logger: logger,
+		MinAge: sweepMinAge,
+		Every:  sweepEvery,
+		Limit:  sweepLimit,
+	}
+}

@@ -1,0 +1,107 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"runtime"
+	"time"
+)
+
+// shutdownTimeout is what requests in flight get to finish in.
+const shutdownTimeout = 10 * time.Second
+
+// server is what serve needs.
+type server struct {
+	addr       string
+	pprofAddr  string // empty for no profiles
+	api        *http.Server
+	drain      func() // makes /readyz say no
+	drainDelay time.Duration
+	logger     *slog.Logger
+	// listening, unless nil, is told the address that the API listens on.
+	listening func(net.Addr)
+}
+
+// serve serves until ctx ends. Then it says no to /readyz, goes on serving for the
+// drain delay, takes no new connections, and gives what is in flight ten seconds.
+func serve(ctx context.Context, s server) error {
+	var listen net.ListenConfig
+	listener, err := listen.Listen(ctx, "tcp", s.addr)
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	s.api.ErrorLog = slog.NewLogLogger(s.logger.Handler(), slog.LevelWarn)
+	// Requests in flight outlive ctx, so they must not be its children.
+	s.api.BaseContext = func(net.Listener) context.Context { return context.WithoutCancel(ctx) }
+
+	failed := make(chan error, 2)
+	run := func(what string, server *http.Server, l net.Listener) {
+		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			failed <- fmt.Errorf("serve %s: %w", what, err)
+		}
+	}
+	if s.pprofAddr != "" {
+		profiles, l, err := listenPprof(ctx, s.pprofAddr)
+		if err != nil {
+			return errors.Join(err, listener.Close())
+		}
+		defer func() { _ = profiles.Close() }()
+		go run("profiles", profiles, l)
+	}
+	go run("api", s.api, listener)
+	s.logger.InfoContext(ctx, "serving", "addr", listener.Addr().String(), "pprof", s.pprofAddr,
+		"gomaxprocs", runtime.GOMAXPROCS(0))
+	if s.listening != nil {
+		s.listening(listener.Addr())
+	}
+
+	select {
+	case err := <-failed:
+		return errors.Join(err, s.api.Close())
+	case <-ctx.Done():
+	}
+	return s.shutDown(context.WithoutCancel(ctx))
+}
+
+func (s server) shutDown(ctx context.Context) error {
+	s.logger.InfoContext(ctx, "draining", "delay", s.drainDelay.String())
+	s.drain()
+	time.Sleep(s.drainDelay)
+	ctx, cancel := context.WithTimeout(ctx, shutdownTimeout)
+	defer cancel()
+	if err := s.api.Shutdown(ctx); err != nil {
+		return errors.Join(fmt.Errorf("requests cut off: %w", err), s.api.Close())
+	}
+	s.logger.InfoContext(ctx, "stopped")
+	return nil
+}
+
+// listenPprof returns the server of the profiles. Its port must not be reachable from
+// outside: profiles tell a stranger much, and cost CPU.
+func listenPprof(ctx context.Context, addr string) (*http.Server, net.Listener, error) {
+	var listen net.ListenConfig
+	listener, err := listen.Listen(ctx, "tcp", addr)
+	if err != nil {
+		return nil, nil, fmt.Errorf("listen for profiles: %w", err)
+	}
+	// Without this /debug/pprof/block stays empty, and a lock that everyone waits for
+	// shows nowhere. One sample per millisecond blocked costs next to nothing.
+	runtime.SetBlockProfileRate(int(time.Millisecond))
+	mux := http.NewServeMux()
+	mux.HandleFunc("/debug/pprof/", pprof.Index)
+	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	return &http.Server{
+		Handler:           mux,
+		ReadHeaderTimeout: 5 * time.Second,
+		// Long enough for a profile of half a minute.
+		WriteTimeout: 2 * time.Minute,
+	}, listener, nil
+}
