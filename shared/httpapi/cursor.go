@@ -1,0 +1,60 @@
+package httpapi
+
+import (
+	"encoding/base64"
+	"strconv"
+	"strings"
+	"time"
+
+	"bytebites.example/workshop/shared/bytebites"
+)
+
+// A cursor is opaque to clients: the key of the last row of a page, with a letter for
+// what it is a page of, so that it cannot be taken elsewhere.
+const (
+	mealCursor  = "m:"
+	orderCursor = "o:"
+)
+
+// maxCursorBytes is more than the longest cursor made here.
+const maxCursorBytes = 128
+
+func encodeCursor(of, key string) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(of + key))
+}
+
+func decodeCursor(of, cursor string) (string, bool) {
+	if len(cursor) > maxCursorBytes {
+		return "", false
+	}
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
+	if err != nil {
+		return "", false
+	}
+	return strings.CutPrefix(string(raw), of)
+}
+
+func cursorAfterMeal(id bytebites.MealID) string { return encodeCursor(mealCursor, string(id)) }
+
+func mealAfterCursor(cursor string) (bytebites.MealID, error) {
+	id, found := decodeCursor(mealCursor, cursor)
+	if !found || !validID(id) {
+		return "", malformed("The cursor is not one that this list gave.")
+	}
+	return bytebites.MealID(id), nil
+}
+
+// cursorBeforeTime keeps microseconds, which is all that PostgreSQL keeps.
+func cursorBeforeTime(t time.Time) string {
+	return encodeCursor(orderCursor, strconv.FormatInt(t.UnixMicro(), 10))
+}
+
+func timeBeforeCursor(cursor string) (time.Time, error) {
+	key, found := decodeCursor(orderCursor, cursor)
+	micros, err := strconv.ParseInt(key, 10, 64)
+	// The year 9999 ends what JSON and SQL can say of a time.
+	if !found || err != nil || micros <= 0 || micros > 253402300799_000000 || strconv.FormatInt(micros, 10) != key {
+		return time.Time{}, malformed("The cursor is not one that this list gave.")
+	}
+	return time.UnixMicro(micros).UTC(), nil
+}

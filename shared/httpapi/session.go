@@ -1,0 +1,176 @@
+package httpapi
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"bytebites.example/workshop/shared/bytebites"
+	"github.com/gin-gonic/gin"
+	"golang.org/x/crypto/bcrypt"
+)
+
+// SessionCookie names the cookie that carries a session's token.
+const SessionCookie = "bytebites_session"
+
+const tokenBytes = 32 // 256 bits
+
+var errSignedOut = fmt.Errorf("no valid session: %w", bytebites.ErrUnauthorized)
+
+func newToken() string {
+	var raw [tokenBytes]byte
+	rand.Read(raw[:]) //nolint:errcheck // crypto/rand never fails, it aborts the program
+	return base64.RawURLEncoding.EncodeToString(raw[:])
+}
+
+// tokenHash returns the hash of the request's token. The shape is checked first, so
+// that made-up cookies cost no store anything.
+func tokenHash(r *http.Request) ([sha256.Size]byte, bool) {
+	cookies := r.CookiesNamed(SessionCookie)
+	if len(cookies) != 1 {
+		return [sha256.Size]byte{}, false
+	}
+	token := cookies[0].Value
+	if raw, err := base64.RawURLEncoding.Strict().DecodeString(token); err != nil || len(raw) != tokenBytes {
+		return [sha256.Size]byte{}, false
+	}
+	return sha256.Sum256([]byte(token)), true
+}
+
+// signedIn passes on only requests with a live session.
+func (a *api) signedIn(next func(*gin.Context, bytebites.Session) error) handler {
+	return func(c *gin.Context) error {
+		hash, found := tokenHash(c.Request)
+		if !found {
+			return errSignedOut
+		}
+		session, err := a.Sessions.Session(c.Request.Context(), hash)
+		if errors.Is(err, bytebites.ErrNotFound) {
+			return errSignedOut
+		}
+		if err != nil {
+			return fmt.Errorf("load session: %w", err)
+		}
+		if !session.ExpiresAt.After(a.Now()) {
+			return errSignedOut
+		}
+		infoOf(c.Request.Context()).user = string(session.User)
+		return next(c, session)
+	}
+}
+
+// staffOnly passes on only requests with the staff token.
+func (a *api) staffOnly(next handler) handler {
+	return func(c *gin.Context) error {
+		scheme, token, _ := strings.Cut(c.GetHeader("Authorization"), " ")
+		hash := sha256.Sum256([]byte(token)) // of one length, so that time tells nothing
+		if subtle.ConstantTimeCompare(hash[:], a.staffHash[:]) != 1 || !strings.EqualFold(scheme, "Bearer") {
+			return &requestError{kind: kindUnauthorized, detail: "Only staff may do this.",
+				header: map[string]string{"WWW-Authenticate": `Bearer realm="staff"`}}
+		}
+		return next(c)
+	}
+}
+
+type credentials struct {
+	Email    string `json:"email"`
+	Password string `json:"password"`
+}
+
+type sessionBody struct {
+	User      string    `json:"user_id"`
+	Email     string    `json:"email"`
+	ExpiresAt time.Time `json:"expires_at"`
+}
+
+func (a *api) signIn(c *gin.Context) error {
+	var body credentials
+	if err := a.readJSON(c, &body); err != nil {
+		return err
+	}
+	var v validator
+	v.text("email", body.Email, 3, 254)
+	if len(body.Password) == 0 || len(body.Password) > maxPasswordBytes {
+		v.fail("password", "must have from 1 to %d bytes", maxPasswordBytes)
+	}
+	if err := v.err(); err != nil {
+		return err
+	}
+	ctx := c.Request.Context()
+	account, err := a.authenticate(ctx, body)
+	if err != nil {
+		if errors.Is(err, bytebites.ErrUnauthorized) {
+			a.metrics.signIns.WithLabelValues("refused").Inc()
+		}
+		return err
+	}
+	token := newToken()
+	session := bytebites.Session{
+		TokenHash: sha256.Sum256([]byte(token)),
+		User:      account.User,
+		Email:     account.Email,
+		ExpiresAt: a.Now().Add(a.SessionTTL).UTC().Truncate(time.Second),
+	}
+	if err := a.Sessions.Create(ctx, session); err != nil {
+		return fmt.Errorf("create session: %w", err)
+	}
+	a.metrics.signIns.WithLabelValues("accepted").Inc()
+	infoOf(ctx).user = string(account.User)
+	http.SetCookie(c.Writer, a.cookie(token, int(a.SessionTTL/time.Second)))
+	writeJSON(c, http.StatusCreated, jsonContentType, sessionBody{
+		User: string(session.User), Email: session.Email, ExpiresAt: session.ExpiresAt})
+	return nil
+}
+
+// authenticate returns the account that the credentials belong to, or ErrUnauthorized.
+// An email that nobody has costs the same comparison as one that somebody has.
+func (a *api) authenticate(ctx context.Context, given credentials) (bytebites.Account, error) {
+	account, err := a.Directory.Account(ctx, given.Email)
+	unknown := errors.Is(err, bytebites.ErrNotFound)
+	if err != nil && !unknown {
+		return bytebites.Account{}, fmt.Errorf("find account: %w", err)
+	}
+	hash := account.PasswordHash
+	if unknown {
+		hash = a.decoyHash
+	}
+	select {
+	case a.signIns <- struct{}{}:
+		defer func() { <-a.signIns }()
+	case <-ctx.Done():
+		return bytebites.Account{}, fmt.Errorf("wait to compare passwords: %w", bytebites.ErrBusy)
+	}
+	err = bcrypt.CompareHashAndPassword(hash, []byte(given.Password))
+	switch {
+	case unknown || errors.Is(err, bcrypt.ErrMismatchedHashAndPassword):
+		return bytebites.Account{}, fmt.Errorf("wrong credentials: %w", bytebites.ErrUnauthorized)
+	case err != nil:
+		return bytebites.Account{}, fmt.Errorf("compare password: %w", err)
+	}
+	return account, nil
+}
+
+// signOut answers the same whether or not there was a session.
+func (a *api) signOut(c *gin.Context) error {
+	if hash, found := tokenHash(c.Request); found {
+		if err := a.Sessions.Delete(c.Request.Context(), hash); err != nil {
+			return fmt.Errorf("delete session: %w", err)
+		}
+	}
+	http.SetCookie(c.Writer, a.cookie("", -1))
+	return noContent(c)
+}
+
+func (a *api) cookie(value string, maxAgeSeconds int) *http.Cookie {
+	return &http.Cookie{
+		Name: SessionCookie, Value: value, Path: "/", MaxAge: maxAgeSeconds,
+		HttpOnly: true, Secure: a.SecureCookies, SameSite: http.SameSiteStrictMode,
+	}
+}
