@@ -1,0 +1,90 @@
+// Command mailsink is the workshop's mail server: see package mailsink.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"bytebites.example/workshop/shared/mailsink"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:])
+	stop()
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "mailsink:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string) error {
+	flags := flag.NewFlagSet("mailsink", flag.ContinueOnError)
+	smtpAddr := flags.String("smtp", ":2525", "address to take mail on")
+	controlAddr := flags.String("control", ":8025", "address of the control interface")
+	delay := flags.Duration("delay", 60*time.Millisecond, "wait before taking a message; MAILSINK_DELAY when not given")
+	healthcheck := flags.Bool("healthcheck", false, "ask a running sink whether it is up, and exit")
+	if value := os.Getenv("MAILSINK_DELAY"); value != "" {
+		if err := flags.Set("delay", value); err != nil {
+			return fmt.Errorf("MAILSINK_DELAY: %w", err)
+		}
+	}
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if *healthcheck {
+		return check(ctx, *controlAddr)
+	}
+
+	sink, err := mailsink.New(*delay, 0)
+	if err != nil {
+		return err
+	}
+	var listen net.ListenConfig
+	mail, err := listen.Listen(ctx, "tcp", *smtpAddr)
+	if err != nil {
+		return fmt.Errorf("listen for mail: %w", err)
+	}
+	control, err := listen.Listen(ctx, "tcp", *controlAddr)
+	if err != nil {
+		return errors.Join(fmt.Errorf("listen for control: %w", err), mail.Close())
+	}
+	logger := slog.New(slog.NewJSONHandler(os.Stdout, nil))
+	logger.Info("serving", "smtp", mail.Addr().String(), "control", control.Addr().String(), "delay", delay.String())
+	return sink.Serve(ctx, mail, control, logger)
+}
+
+// check asks the control interface of a sink on this machine; it exists for images
+// without a shell.
+func check(ctx context.Context, addr string) error {
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return fmt.Errorf("control address: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://127.0.0.1:"+port+"/healthz", nil)
+	if err != nil {
+		return err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("status %s", response.Status)
+	}
+	return nil
+}

@@ -1,0 +1,67 @@
+package mailsink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/emersion/go-smtp"
+)
+
+const shutdownTimeout = 5 * time.Second
+
+// Serve takes mail on one listener and commands on the other until ctx ends. Then it
+// takes no new mail; what waits is refused at once, as temporary, so that senders who
+// care try again. It closes both listeners. A sink is served once.
+func (s *Sink) Serve(ctx context.Context, mail, control net.Listener, logger *slog.Logger) error {
+	mailServer := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) {
+		return &session{sink: s}, nil
+	}))
+	mailServer.Domain = "mailsink"
+	mailServer.MaxRecipients = maxRecipients
+	mailServer.MaxMessageBytes = 1 << 20
+	mailServer.ReadTimeout = time.Minute
+	mailServer.WriteTimeout = 10 * time.Second
+	mailServer.ErrorLog = slog.NewLogLogger(logger.Handler(), slog.LevelWarn)
+	controlServer := &http.Server{
+		Handler:           s.Control(),
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		WriteTimeout:      10 * time.Second,
+		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
+	}
+	failed := make(chan error, 2)
+	go func() { failed <- named("mail", mailServer.Serve(mail)) }()
+	go func() { failed <- named("control", controlServer.Serve(control)) }()
+
+	var err error
+	select {
+	case err = <-failed:
+	case <-ctx.Done():
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+	defer cancel()
+	close(s.stop)
+	return errors.Join(err, stopMail(ctx, mailServer), controlServer.Shutdown(ctx))
+}
+
+// stopMail ends the mail server. Clients that keep a connection open and say nothing
+// are cut off when ctx ends; that is no error.
+func stopMail(ctx context.Context, server *smtp.Server) error {
+	err := server.Shutdown(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return server.Close()
+	}
+	return err
+}
+
+func named(what string, err error) error {
+	if err == nil || errors.Is(err, http.ErrServerClosed) || errors.Is(err, smtp.ErrServerClosed) {
+		return nil
+	}
+	return fmt.Errorf("serve %s: %w", what, err)
+}

@@ -1,0 +1,240 @@
+// Package mailsink is a mail server that delivers nothing: it takes every message after
+// a settable delay, as a real one does that greylists and scans, counts it and forgets
+// the rest. Its control interface makes it slow or makes it fail while it runs.
+package mailsink
+
+import (
+	"fmt"
+	"io"
+	"net/mail"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/emersion/go-smtp"
+)
+
+const (
+	// maxDelay keeps a typing error from stopping the mail for good.
+	maxDelay = 5 * time.Minute
+	// defaultKeep is how many messages are remembered, the latest ones.
+	defaultKeep = 100_000
+	// maxRecipients is how many each of them may have.
+	maxRecipients = 10
+)
+
+// Message is what the sink remembers of a mail.
+type Message struct {
+	MessageID  string    `json:"message_id"`
+	To         []string  `json:"to"`
+	Subject    string    `json:"subject"`
+	ReceivedAt time.Time `json:"received_at"`
+}
+
+// Stats counts mail since the start or the last reset.
+type Stats struct {
+	Accepted int64 `json:"accepted"`
+	Rejected int64 `json:"rejected"`
+	// Duplicates are accepted messages whose Message-ID was seen before, as far as the
+	// sink remembers.
+	Duplicates int64 `json:"duplicates"`
+	// Distinct are the Message-IDs that the sink remembers.
+	Distinct int `json:"distinct"`
+	// Waiting are messages that sit out the delay right now.
+	Waiting     int     `json:"waiting"`
+	DelayMillis int64   `json:"delay_ms"`
+	FailureRate float64 `json:"failure_rate"`
+}
+
+// Sink takes mail. It is safe for concurrent use.
+type Sink struct {
+	keep int
+	stop chan struct{} // closed when delays must end
+
+	mu          sync.Mutex
+	delay       time.Duration
+	failureRate float64
+	failures    float64 // what is owed of the failure rate, below 1
+	accepted    int64
+	rejected    int64
+	duplicates  int64
+	waiting     int
+	messages    []Message // a ring of at most keep; the oldest is at next once it is full
+	next        int
+	seen        map[string]int // how many of messages have that Message-ID
+}
+
+// New returns a sink that waits for delay before it takes a message, and remembers the
+// latest keep messages, or 100,000 when keep is not positive.
+func New(delay time.Duration, keep int) (*Sink, error) {
+	if keep <= 0 {
+		keep = defaultKeep
+	}
+	s := &Sink{keep: keep, stop: make(chan struct{}), seen: make(map[string]int)}
+	return s, s.SetDelay(delay)
+}
+
+// SetDelay sets how long each message waits; at most five minutes. Messages that are
+// waiting already keep the delay they came with.
+func (s *Sink) SetDelay(delay time.Duration) error {
+	if delay < 0 || delay > maxDelay {
+		return fmt.Errorf("delay %v: want 0 to %v", delay, maxDelay)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.delay = delay
+	return nil
+}
+
+// SetFailureRate sets what share of the messages, 0 to 1, is refused after the delay
+// with a temporary error. The refusals come at even distances, not at random, so that
+// a test can count on them.
+func (s *Sink) SetFailureRate(rate float64) error {
+	if !(rate >= 0 && rate <= 1) { // NaN is neither
+		return fmt.Errorf("failure rate %v: want 0 to 1", rate)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.failureRate, s.failures = rate, 0
+	return nil
+}
+
+// Stats returns the counts.
+func (s *Sink) Stats() Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return Stats{
+		Accepted: s.accepted, Rejected: s.rejected, Duplicates: s.duplicates,
+		Distinct: len(s.seen), Waiting: s.waiting,
+		DelayMillis: s.delay.Milliseconds(), FailureRate: s.failureRate,
+	}
+}
+
+// Messages returns the remembered messages to a recipient, or all for "", the oldest
+// first, at most limit of the latest.
+func (s *Sink) Messages(to string, limit int) []Message {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	found := []Message{}
+	for i := len(s.messages) - 1; i >= 0 && len(found) < limit; i-- {
+		m := s.messages[(s.next+i)%len(s.messages)]
+		if to == "" || slices.Contains(m.To, to) {
+			found = append(found, m)
+		}
+	}
+	slices.Reverse(found)
+	return found
+}
+
+// Reset forgets all messages and counts; delay and failure rate stay.
+func (s *Sink) Reset() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.accepted, s.rejected, s.duplicates, s.failures = 0, 0, 0, 0
+	s.messages, s.next, s.seen = nil, 0, make(map[string]int)
+}
+
+// take waits, and accepts or refuses a message.
+func (s *Sink) take(m Message) error {
+	s.mu.Lock()
+	delay := s.delay
+	s.waiting++
+	s.mu.Unlock()
+
+	stopped := false
+	timer := time.NewTimer(delay)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-s.stop:
+		stopped = true
+	}
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.waiting--
+	if stopped || s.fails() {
+		s.rejected++
+		return &smtp.SMTPError{
+			Code: 451, EnhancedCode: smtp.EnhancedCode{4, 3, 0}, Message: "try again later",
+		}
+	}
+	m.ReceivedAt = time.Now().UTC()
+	s.accepted++
+	s.remember(m)
+	return nil
+}
+
+func (s *Sink) fails() bool {
+	// The small term makes ten times a tenth a whole.
+	s.failures += s.failureRate + 1e-12
+	if s.failureRate == 0 || s.failures < 1 {
+		return false
+	}
+	s.failures--
+	return true
+}
+
+func (s *Sink) remember(m Message) {
+	if m.MessageID != "" {
+		if s.seen[m.MessageID] > 0 {
+			s.duplicates++
+		}
+		s.seen[m.MessageID]++
+	}
+	if len(s.messages) < s.keep {
+		s.messages = append(s.messages, m)
+		return
+	}
+	s.forget(s.messages[s.next].MessageID)
+	s.messages[s.next] = m
+	s.next = (s.next + 1) % s.keep
+}
+
+func (s *Sink) forget(id string) {
+	if s.seen[id]--; s.seen[id] <= 0 {
+		delete(s.seen, id)
+	}
+}
+
+// session is one SMTP connection's mail.
+type session struct {
+	sink *Sink
+	to   []string
+}
+
+// Mail begins a message.
+func (s *session) Mail(string, *smtp.MailOptions) error { return nil }
+
+// Rcpt adds a recipient.
+func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
+	s.to = append(s.to, to)
+	return nil
+}
+
+// Data takes the message.
+func (s *session) Data(r io.Reader) error {
+	message, err := mail.ReadMessage(r)
+	if err != nil {
+		return &smtp.SMTPError{
+			Code: 554, EnhancedCode: smtp.EnhancedCode{5, 6, 0}, Message: "malformed message",
+		}
+	}
+	if _, err := io.Copy(io.Discard, message.Body); err != nil {
+		return err
+	}
+	return s.sink.take(Message{
+		MessageID: clip(message.Header.Get("Message-Id")),
+		To:        s.to,
+		Subject:   clip(message.Header.Get("Subject")),
+	})
+}
+
+// clip bounds what a stranger can make the sink remember.
+func clip(s string) string { return s[:min(len(s), 200)] }
+
+// Reset drops the message that was begun.
+func (s *session) Reset() { s.to = nil }
+
+// Logout ends the connection.
+func (s *session) Logout() error { return nil }
