@@ -12,7 +12,7 @@ import (
 	"github.com/emersion/go-smtp"
 )
 
-const shutdownTimeout = 5 * time.Second
+const shutdownTimeout = 2 * time.Second
 
 // Serve takes mail on one listener and commands on the other until ctx ends. Then it
 // takes no new mail; what waits is refused at once, as temporary, so that senders who
@@ -43,18 +43,18 @@ func (s *Sink) Serve(ctx context.Context, mail, control net.Listener, logger *sl
 	case err = <-failed:
 	case <-ctx.Done():
 	}
+	close(s.stop)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()
-	close(s.stop)
 	return errors.Join(err, stopMail(ctx, mailServer), controlServer.Shutdown(ctx))
 }
 
-// stopMail ends the mail server. Clients that keep a connection open and say nothing
-// are cut off when ctx ends; that is no error.
+// stopMail ends the mail server once its connections have ended. Clients that keep one
+// open and say nothing are left to the end of the process; that is no error.
 func stopMail(ctx context.Context, server *smtp.Server) error {
 	err := server.Shutdown(ctx)
-	if errors.Is(err, context.DeadlineExceeded) {
-		return server.Close()
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, smtp.ErrServerClosed) {
+		return nil
 	}
 	return err
 }

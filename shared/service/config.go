@@ -13,6 +13,8 @@ import (
 // minSecretBytes is the shortest secret that is taken: shorter ones can be guessed.
 const minSecretBytes = 16
 
+const defaultAddr = ":8080"
+
 // Config is what differs from one running service to the next. Secrets have no
 // defaults.
 type Config struct {
@@ -46,7 +48,7 @@ type Config struct {
 func FromEnv(getenv func(string) string) (Config, error) {
 	e := env{get: getenv}
 	config := Config{
-		Addr:          e.addr("BYTEBITES_ADDR", ":8080"),
+		Addr:          e.addr("BYTEBITES_ADDR", defaultAddr),
 		PprofAddr:     e.addr("BYTEBITES_PPROF_ADDR", "127.0.0.1:6060"),
 		Instance:      e.orElse("BYTEBITES_INSTANCE", hostname),
 		CatalogueURL:  e.database("BYTEBITES_CATALOGUE_DB"),

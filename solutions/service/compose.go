@@ -1,0 +1,67 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"bytebites.example/workshop/shared/service"
+)
+
+// solution is what a lab's solution changes.
+type solution struct {
+	number int // of the lab
+	apply  func(*service.Composition)
+}
+
+// solutions lists the labs' solutions, in order of number.
+func solutions() []solution {
+	return []solution{}
+}
+
+// variants lists the wrong answers by name. One is applied after the solutions.
+func variants() map[string]func(*service.Composition) {
+	return map[string]func(*service.Composition){}
+}
+
+// compose returns the monolith with the solutions through a lab, or with none when
+// through is empty, and then the variant, unless that is empty.
+func compose(solutions []solution, variants map[string]func(*service.Composition), through, variant string) (service.Composition, error) {
+	c := service.Baseline()
+	if through != "" {
+		last, err := strconv.Atoi(through)
+		if err != nil || !slices.ContainsFunc(solutions, func(s solution) bool { return s.number == last }) {
+			return c, fmt.Errorf("--through %s: there are solutions of %s", through, labs(solutions))
+		}
+		for _, s := range solutions {
+			if s.number <= last {
+				s.apply(&c)
+			}
+		}
+	}
+	if variant != "" {
+		apply, ok := variants[variant]
+		if !ok {
+			return c, fmt.Errorf("--variant %s: there are %s", variant, list(slices.Sorted(maps.Keys(variants))))
+		}
+		apply(&c)
+	}
+	return c, nil
+}
+
+func labs(solutions []solution) string {
+	numbers := make([]string, len(solutions))
+	for i, s := range solutions {
+		numbers[i] = fmt.Sprintf("%02d", s.number)
+	}
+	return list(numbers)
+}
+
+func list(names []string) string {
+	if len(names) == 0 {
+		return "none yet"
+	}
+	return strings.Join(names, ", ")
+}

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"bytebites.example/workshop/shared/service"
+)
+
+// marked returns an entry that leaves its mark in the drain delay.
+func marked(by time.Duration) func(*service.Composition) {
+	return func(c *service.Composition) { c.DrainDelay = c.DrainDelay*10 + by }
+}
+
+func TestCompose(t *testing.T) {
+	made := []solution{{0, marked(1)}, {1, marked(2)}, {3, marked(3)}}
+	wrong := map[string]func(*service.Composition){"no-lock": marked(9), "no-key": marked(8)}
+	for _, test := range []struct {
+		through, variant string
+		want             time.Duration
+		err              string
+	}{
+		{want: 0},
+		{through: "00", want: 1},
+		{through: "01", want: 12},
+		{through: "3", want: 123},
+		{through: "03", variant: "no-lock", want: 1239},
+		{variant: "no-key", want: 8},
+		{through: "02", err: "--through 02: there are solutions of 00, 01, 03"},
+		{through: "-1", err: "--through -1"},
+		{through: "one", err: "--through one"},
+		{through: "00", variant: "other", err: "--variant other: there are no-key, no-lock"},
+	} {
+		t.Run(test.through+" "+test.variant, func(t *testing.T) {
+			c, err := compose(made, wrong, test.through, test.variant)
+			if test.err != "" {
+				if err == nil || !strings.Contains(err.Error(), test.err) {
+					t.Fatalf("got %v, want an error with %q", err, test.err)
+				}
+				return
+			}
+			if err != nil || c.DrainDelay != test.want {
+				t.Fatalf("got %d, %v; want %d", c.DrainDelay, err, test.want)
+			}
+		})
+	}
+}
+
+func TestSolutionsAreInOrder(t *testing.T) {
+	last := -1
+	for _, s := range solutions() {
+		if s.number <= last {
+			t.Errorf("lab %02d comes after lab %02d", s.number, last)
+		}
+		last = s.number
+	}
+}
+
+func TestEmptyTablesSaySo(t *testing.T) {
+	_, err := compose(nil, nil, "00", "")
+	if err == nil || !strings.Contains(err.Error(), "none yet") {
+		t.Errorf("got %v, want none yet", err)
+	}
+}
