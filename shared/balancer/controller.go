@@ -1,0 +1,282 @@
+package balancer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"text/template"
+	"time"
+)
+
+// Replica is one server behind the balancer.
+type Replica struct {
+	Name     string
+	ReadyURL string // answers 200 when it is ready
+	Upstream string // host:port by which the balancer reaches it
+}
+
+// Publisher puts a list of servers where the balancer reads it, and makes it read.
+type Publisher interface {
+	Publish(ctx context.Context, list []byte) error
+}
+
+// Prober asks a replica whether it is ready; nil means yes.
+type Prober interface {
+	Probe(ctx context.Context, readyURL string) error
+}
+
+// Config is what a Controller is made of.
+type Config struct {
+	Publisher Publisher
+	Prober    Prober       // HTTP when nil
+	Policy    Policy       // DefaultPolicy when zero
+	Template  string       // of the list, see package text/template; NginxServers when empty
+	Logger    *slog.Logger // told of every change; silent when nil
+}
+
+// Controller asks replicas and publishes the list of those that are ready.
+type Controller struct {
+	publisher Publisher
+	prober    Prober
+	policy    Policy
+	template  *template.Template
+	logger    *slog.Logger
+
+	mu        sync.Mutex
+	replicas  []*replica
+	wanted    int           // counts changes of the list that should be
+	reached   int           // the count that the balancer's list has caught up with
+	published []string      // names on the balancer's list
+	changed   chan struct{} // closed and replaced when the balancer has another list
+	outdated  chan struct{} // holds a message when the list has to be made anew
+	ctx       context.Context
+	probes    sync.WaitGroup
+}
+
+type replica struct {
+	Replica
+	health health
+	stop   context.CancelFunc // nil until it is being asked
+}
+
+// New returns a controller without replicas.
+func New(c Config) (*Controller, error) {
+	if c.Publisher == nil {
+		return nil, errors.New("balancer: no publisher")
+	}
+	if c.Policy == (Policy{}) {
+		c.Policy = DefaultPolicy()
+	}
+	if err := c.Policy.validate(); err != nil {
+		return nil, err
+	}
+	if c.Prober == nil {
+		c.Prober = newHTTPProber()
+	}
+	if c.Template == "" {
+		c.Template = NginxServers
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	parsed, err := template.New("upstreams").Parse(c.Template)
+	if err != nil {
+		return nil, fmt.Errorf("balancer template: %w", err)
+	}
+	return &Controller{
+		publisher: c.Publisher,
+		prober:    c.Prober,
+		policy:    c.Policy,
+		template:  parsed,
+		logger:    c.Logger,
+		changed:   make(chan struct{}),
+		outdated:  make(chan struct{}, 1),
+	}, nil
+}
+
+// Register adds a replica, which is put on the list when it has proved to be ready.
+func (c *Controller) Register(r Replica) error {
+	if r.Name == "" || r.ReadyURL == "" {
+		return errors.New("register replica: no name or no URL")
+	}
+	if err := checkUpstream(r.Upstream); err != nil {
+		return fmt.Errorf("register replica %s: %w", r.Name, err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.find(r.Name) >= 0 {
+		return fmt.Errorf("register replica %s: already registered", r.Name)
+	}
+	added := &replica{Replica: r}
+	c.replicas = append(c.replicas, added)
+	if c.ctx != nil {
+		c.ask(added)
+	}
+	return nil
+}
+
+// Deregister takes a replica off the list, and returns when the balancer sends it no
+// new requests, so that it may then be drained and stopped. Run must be under way.
+func (c *Controller) Deregister(ctx context.Context, name string) error {
+	c.mu.Lock()
+	i := c.find(name)
+	if i < 0 {
+		c.mu.Unlock()
+		return fmt.Errorf("deregister replica %s: not registered", name)
+	}
+	if stop := c.replicas[i].stop; stop != nil {
+		stop()
+	}
+	c.replicas = slices.Delete(c.replicas, i, i+1)
+	c.touch()
+	without := c.wanted
+	c.mu.Unlock()
+	// A list with the replica may be on its way now, so its absence would prove nothing.
+	if _, err := c.await(ctx, func() bool { return c.reached >= without }); err != nil {
+		return fmt.Errorf("deregister replica %s: %w", name, err)
+	}
+	return nil
+}
+
+// Published returns the names of the replicas on the list that the balancer has.
+func (c *Controller) Published() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.published)
+}
+
+// Await waits until the balancer has a list that is good, and returns it.
+func (c *Controller) Await(ctx context.Context, good func(published []string) bool) ([]string, error) {
+	return c.await(ctx, func() bool { return good(slices.Clone(c.published)) })
+}
+
+// await calls done with the lock held.
+func (c *Controller) await(ctx context.Context, done func() bool) ([]string, error) {
+	for {
+		c.mu.Lock()
+		met, published, changed := done(), slices.Clone(c.published), c.changed
+		c.mu.Unlock()
+		if met {
+			return published, nil
+		}
+		select {
+		case <-ctx.Done():
+			return published, fmt.Errorf("await upstream list, now %v: %w", published, context.Cause(ctx))
+		case <-changed:
+		}
+	}
+}
+
+// Run asks and publishes until ctx ends, which is not an error. A list that cannot be
+// published is logged and published again after an interval: the balancer goes on with
+// the last one that it took. Run may be called once.
+func (c *Controller) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	c.mu.Lock()
+	if c.ctx != nil {
+		c.mu.Unlock()
+		return errors.New("balancer: already running")
+	}
+	c.ctx = ctx
+	for _, r := range c.replicas {
+		c.ask(r)
+	}
+	c.mu.Unlock()
+	defer c.probes.Wait()
+	defer cancel() // before the wait
+	for {
+		var again <-chan time.Time
+		if err := c.publish(ctx); err != nil && ctx.Err() == nil {
+			c.logger.Warn("publish upstream list", "error", err)
+			again = time.After(c.policy.Interval)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-c.outdated:
+		case <-again:
+		}
+	}
+}
+
+func (c *Controller) publish(ctx context.Context) error {
+	c.mu.Lock()
+	version := c.wanted
+	var names, servers []string
+	for _, r := range c.replicas {
+		if r.health.ready {
+			names = append(names, r.Name)
+			servers = append(servers, r.Upstream)
+		}
+	}
+	c.mu.Unlock()
+	content, err := render(c.template, servers)
+	if err != nil {
+		return err
+	}
+	if err := c.publisher.Publish(ctx, content); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.reached, c.published = version, names
+	close(c.changed)
+	c.changed = make(chan struct{})
+	c.logger.Info("upstream list published", "replicas", names)
+	return nil
+}
+
+// touch tells Run that the list is out of date. One message stands for any number of
+// changes, and waits, so that one made while a list is on its way is not lost. The lock
+// is held.
+func (c *Controller) touch() {
+	c.wanted++
+	select {
+	case c.outdated <- struct{}{}:
+	default:
+	}
+}
+
+// ask starts asking a replica. The lock is held.
+func (c *Controller) ask(r *replica) {
+	ctx, stop := context.WithCancel(c.ctx)
+	r.stop = stop
+	// Each replica is asked on its own, so that one that hangs delays no other's removal.
+	c.probes.Go(func() {
+		ticker := time.NewTicker(c.policy.Interval)
+		defer ticker.Stop()
+		for {
+			c.probe(ctx, r)
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticker.C:
+			}
+		}
+	})
+}
+
+func (c *Controller) probe(ctx context.Context, r *replica) {
+	attempt, cancel := context.WithTimeout(ctx, c.policy.Timeout)
+	defer cancel()
+	err := c.prober.Probe(attempt, r.ReadyURL)
+	if ctx.Err() != nil {
+		return // called off, which says nothing about the replica
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	before := r.health
+	r.health = before.after(err == nil, c.policy)
+	if r.health.ready != before.ready {
+		c.logger.Info("replica changed", "replica", r.Name, "ready", r.health.ready, "error", err)
+		c.touch()
+	}
+}
+
+func (c *Controller) find(name string) int {
+	return slices.IndexFunc(c.replicas, func(r *replica) bool { return r.Name == name })
+}
