@@ -9,13 +9,13 @@ import (
 
 // Serial is the baseline's checkout: right, and slow for reasons found in real teams.
 //
-//   - Held lock: one lock per process, taken 'so that nobody orders twice', lets one
+//   - Held lock (fault 2 of docs/faults.md): one lock per process, taken 'so that nobody orders twice', lets one
 //     order through at a time. It protects nothing that Orders.Place does not, and
 //     nothing at all once there are two processes. Lab 01 removes it.
-//   - Held connection: the confirmation is mailed inside the order's transaction, 'so
+//   - Held connection (fault 3): the confirmation is mailed inside the order's transaction, 'so
 //     that no order goes unconfirmed'. The transaction, and with it the pool's only
 //     connection, waits for a mail server. Lab 01 mails after the commit.
-//   - Everything inside the request: the ledger, next week's plan and the mail are
+//   - Everything inside the request (fault 7): the ledger, next week's plan and the mail are
 //     done while the subscriber waits. Lab 05 moves them to a queue.
 //
 // A retry under the same Idempotency-Key does those effects that an earlier try left
