@@ -2,26 +2,31 @@ package testbed
 
 import (
 	"context"
+	"fmt"
 
 	"bytebites.example/workshop/shared/dataset"
-	"bytebites.example/workshop/shared/engine"
-)
-
-type imageName string
-
-const (
-	imagePostgres imageName = "postgres"
-	imageRedis    imageName = "redis"
-	imageRabbitMQ imageName = "rabbitmq"
-	imageNginx    imageName = "nginx"
-	imageStatic   imageName = "static"
+	"bytebites.example/workshop/shared/images"
 )
 
 // image makes sure of an image when the first server that needs it is started.
-func (b *Bed) image(ctx context.Context, name imageName) (string, error) {
-	return "", &engine.Unavailable{Problem: "image " + string(name) + " cannot be had yet"}
+func (b *Bed) image(ctx context.Context, name images.Name) (string, error) {
+	refs, err := images.Ensure(ctx, b.docker, b.progress, name)
+	if err != nil {
+		return "", fmt.Errorf("get image %s: %w", name, err)
+	}
+	return string(refs[name]), nil
 }
 
+// datasetImage makes sure of a PostgreSQL image that holds the data, and returns who may
+// log in there: that is part of the data.
 func (b *Bed) datasetImage(ctx context.Context, size dataset.Size) (string, login, error) {
-	return "", login{}, &engine.Unavailable{Problem: "data set image cannot be had yet"}
+	ref, err := images.EnsureDataset(ctx, b.docker, b.progress, size)
+	if err != nil {
+		return "", login{}, fmt.Errorf("get data set image: %w", err)
+	}
+	return string(ref), login{
+		user:     images.DatasetUser,
+		password: images.DatasetPassword,
+		database: images.DatasetDatabase,
+	}, nil
 }

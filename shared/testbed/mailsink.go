@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"bytebites.example/workshop/shared/instance"
+	"bytebites.example/workshop/shared/mailsink"
 )
 
 const (
@@ -38,6 +39,7 @@ func (b *Bed) MailSink(ctx context.Context, o MailSinkOptions) (*MailSink, error
 	s, err := b.static(ctx, mailSinkPackage, spec{
 		kind:  "mailsink",
 		name:  o.Name,
+		cmd:   []string{"-delay", o.Delay.String()},
 		ports: []int{smtpPort, mailControlPort},
 		typ:   o.Type,
 		ready: httpReady(mailControlPort, "/healthz", staticReady),
@@ -45,13 +47,7 @@ func (b *Bed) MailSink(ctx context.Context, o MailSinkOptions) (*MailSink, error
 	if err != nil {
 		return nil, err
 	}
-	m := &MailSink{Server: s}
-	if o.Delay > 0 {
-		if err := m.SetDelay(ctx, o.Delay); err != nil {
-			return nil, err
-		}
-	}
-	return m, nil
+	return &MailSink{Server: s}, nil
 }
 
 // InternalAddress is where servers on the bed send mail.
@@ -72,31 +68,56 @@ func (m *MailSink) SetDelay(ctx context.Context, delay time.Duration) error {
 	return nil
 }
 
-// MailStats counts what a mail sink has accepted.
-type MailStats struct {
-	Accepted int64 `json:"accepted"` // messages
+// SetFailureRate sets the share of messages, from 0 to 1, that the sink refuses with a
+// temporary error.
+func (m *MailSink) SetFailureRate(ctx context.Context, rate float64) error {
+	body, err := json.Marshal(map[string]float64{"rate": rate})
+	if err != nil {
+		return fmt.Errorf("set mail failure rate: %w", err)
+	}
+	if _, err := m.control(ctx, http.MethodPut, "/failure", body); err != nil {
+		return fmt.Errorf("set mail failure rate: %w", err)
+	}
+	return nil
 }
 
 // Stats returns the sink's counters.
-func (m *MailSink) Stats(ctx context.Context) (MailStats, error) {
-	var stats MailStats
+func (m *MailSink) Stats(ctx context.Context) (mailsink.Stats, error) {
+	var stats mailsink.Stats
 	data, err := m.control(ctx, http.MethodGet, "/stats", nil)
 	if err == nil {
 		err = json.Unmarshal(data, &stats)
 	}
 	if err != nil {
-		return MailStats{}, fmt.Errorf("read mail stats: %w", err)
+		return mailsink.Stats{}, fmt.Errorf("read mail stats: %w", err)
 	}
 	return stats, nil
 }
 
-// Messages returns the sink's answer, JSON, to which messages went to an address.
-func (m *MailSink) Messages(ctx context.Context, to string) ([]byte, error) {
-	data, err := m.control(ctx, http.MethodGet, "/messages?"+url.Values{"to": {to}}.Encode(), nil)
+// Messages returns the latest messages to an address, or to anyone when to is empty, as
+// many as the sink lists.
+func (m *MailSink) Messages(ctx context.Context, to string) ([]mailsink.Message, error) {
+	query := url.Values{"limit": {"10000"}}
+	if to != "" {
+		query.Set("to", to)
+	}
+	var messages []mailsink.Message
+	data, err := m.control(ctx, http.MethodGet, "/messages?"+query.Encode(), nil)
+	if err == nil {
+		err = json.Unmarshal(data, &messages)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read mail: %w", err)
 	}
-	return data, nil
+	return messages, nil
+}
+
+// Reset forgets messages and counters.
+func (m *MailSink) Reset(ctx context.Context) error {
+	if _, err := m.control(ctx, http.MethodDelete, "/messages", nil); err != nil {
+		return fmt.Errorf("reset mail sink: %w", err)
+	}
+	return nil
 }
 
 const (

@@ -13,6 +13,7 @@ import (
 
 	"github.com/moby/moby/client"
 
+	"bytebites.example/workshop/shared/images"
 	"bytebites.example/workshop/shared/instance"
 )
 
@@ -52,7 +53,7 @@ func (b *Bed) Nginx(ctx context.Context, o NginxOptions) (*Nginx, error) {
 	if o.Port == 0 {
 		o.Port = 80
 	}
-	image, err := b.image(ctx, imageNginx)
+	image, err := b.image(ctx, images.Nginx)
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", o.Name, err)
 	}

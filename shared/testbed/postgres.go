@@ -10,6 +10,7 @@ import (
 	"github.com/lib/pq"
 
 	"bytebites.example/workshop/shared/dataset"
+	"bytebites.example/workshop/shared/images"
 	"bytebites.example/workshop/shared/instance"
 )
 
@@ -63,7 +64,7 @@ func (b *Bed) Postgres(ctx context.Context, o PostgresOptions) (*Postgres, error
 	if o.Dataset != nil {
 		sp.image, p.login, err = b.datasetImage(ctx, *o.Dataset)
 	} else {
-		sp.image, err = b.image(ctx, imagePostgres)
+		sp.image, err = b.image(ctx, images.Postgres)
 		sp.env = map[string]string{
 			"POSTGRES_USER":     p.login.user,
 			"POSTGRES_PASSWORD": p.login.password,

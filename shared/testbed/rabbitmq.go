@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"time"
 
+	"bytebites.example/workshop/shared/images"
 	"bytebites.example/workshop/shared/instance"
 )
 
@@ -40,7 +41,7 @@ func (b *Bed) RabbitMQ(ctx context.Context, o RabbitMQOptions) (*RabbitMQ, error
 	if o.Type.CPU > 0 && o.Type.CPU < rabbitLeastCPU {
 		return nil, fmt.Errorf("start %s: type %s has %g CPU, RabbitMQ needs %g", o.Name, o.Type.Name, o.Type.CPU, rabbitLeastCPU)
 	}
-	image, err := b.image(ctx, imageRabbitMQ)
+	image, err := b.image(ctx, images.RabbitMQ)
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", o.Name, err)
 	}

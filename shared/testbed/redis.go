@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"bytebites.example/workshop/shared/images"
 	"bytebites.example/workshop/shared/instance"
 )
 
@@ -35,7 +36,7 @@ func (b *Bed) Redis(ctx context.Context, o RedisOptions) (*Redis, error) {
 	if o.Conf == "" {
 		o.Conf = "save \"\"\nappendonly no\n"
 	}
-	image, err := b.image(ctx, imageRedis)
+	image, err := b.image(ctx, images.Redis)
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", o.Name, err)
 	}
@@ -45,7 +46,7 @@ func (b *Bed) Redis(ctx context.Context, o RedisOptions) (*Redis, error) {
 		image: image,
 		// Without protection no password is asked for; only the bed's network and this
 		// machine's loopback interface can reach the server.
-		cmd:   []string{"redis-server", redisConf, "--protected-mode", "no", "--bind", "* -::*"},
+		cmd:   []string{"redis-server", redisConf, "--protected-mode", "no", "--bind", "*", "-::*"},
 		files: map[string]file{redisConf: {content: []byte(o.Conf), mode: 0o644}},
 		ports: []int{redisPort},
 		typ:   o.Type,

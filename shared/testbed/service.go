@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"bytebites.example/workshop/shared/images"
 	"bytebites.example/workshop/shared/instance"
 )
 
@@ -92,7 +93,7 @@ func (b *Bed) static(ctx context.Context, pkg string, sp spec) (*Server, error) 
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", sp.name, err)
 	}
-	if sp.image, err = b.image(ctx, imageStatic); err != nil {
+	if sp.image, err = b.image(ctx, images.Static); err != nil {
 		return nil, fmt.Errorf("start %s: %w", sp.name, err)
 	}
 	sp.entrypoint = []string{programPath}

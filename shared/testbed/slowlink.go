@@ -10,11 +10,11 @@ import (
 
 	toxiproxy "github.com/Shopify/toxiproxy/v2/client"
 
+	"bytebites.example/workshop/shared/images"
 	"bytebites.example/workshop/shared/instance"
 )
 
 const (
-	toxiproxyPackage = "github.com/Shopify/toxiproxy/v2/cmd/server"
 	toxiproxyControl = 8474
 	proxyName        = "link"
 )
@@ -42,10 +42,16 @@ func (b *Bed) SlowLink(ctx context.Context, o SlowLinkOptions) (*SlowLink, error
 	if o.Name == "" {
 		o.Name = "link-to-" + o.To.Name()
 	}
-	s, err := b.static(ctx, toxiproxyPackage, spec{
+	image, err := b.image(ctx, images.Toxiproxy)
+	if err != nil {
+		return nil, fmt.Errorf("start %s: %w", o.Name, err)
+	}
+	s, err := b.create(ctx, spec{
 		kind:  "toxiproxy",
 		name:  o.Name,
-		cmd:   []string{"-host", "0.0.0.0", "-port", strconv.Itoa(toxiproxyControl)},
+		image: image,
+		user:  serviceUser,
+		cmd:   []string{"-host=0.0.0.0", "-port=" + strconv.Itoa(toxiproxyControl)},
 		env:   map[string]string{"LOG_LEVEL": "warn"},
 		ports: []int{toxiproxyControl, o.Port},
 		typ:   instance.Type{MemoryMiB: 256},
