@@ -1,0 +1,5 @@
+-- $1 portions of each meal, but $3 of the last $2 meals.
+INSERT INTO stock (meal_id, stocked, available)
+SELECT id, portions, portions
+FROM (SELECT id, CASE WHEN row_number() OVER (ORDER BY id DESC) <= $2 THEN $3 ELSE $1 END::integer AS portions FROM meals) shelf
+ORDER BY id

@@ -1,0 +1,8 @@
+-- Three ratings by each of the $1 subscribers, each of another third of the $2 meals, all
+-- meals alike. Some meals are better than others.
+INSERT INTO ratings (user_id, meal_id, stars)
+SELECT 'u' || lpad(u::text, 7, '0'), menu.id,
+       CASE seed.pick(u * 3 + k, 101, 12) WHEN 0 THEN 1 ELSE least(5, 2 + menu.quality + seed.pick(u * 3 + k, 102, 3)) END
+FROM generate_series(1, $1::integer) u
+CROSS JOIN generate_series(0, 2) k
+JOIN (SELECT *, seed.pick(menu.n, 103, 3) AS quality FROM seed.menu) menu ON menu.n = 1 + seed.pick(u * 3 + k, 104, $2 / 3) * 3 + k
