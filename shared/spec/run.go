@@ -78,7 +78,9 @@ func (l Lab) Do(ctx context.Context, run *Run) (Result, error) {
 	end, err := l.prepare(ctx, run)
 	if err == nil {
 		for _, check := range l.Checks {
-			l.check(ctx, run, check)
+			if !check.Timed || run.Mode == ModeCheck {
+				l.check(ctx, run, check)
+			}
 		}
 		for _, gain := range l.Gains {
 			if !gain.Timed || run.Mode == ModeCheck {

@@ -37,6 +37,8 @@ type Check struct {
 	Name   string // short, in lower case, unique in the lab
 	Proves string // one sentence that a learner reads
 	Kind   Kind
+	// Timed checks judge a measured time or rate; only `check` runs them.
+	Timed bool
 	// Run returns nil when the demand is met, *Failure when it is not, *Doubt when the
 	// run could not tell. Any other error blames the environment, not the learner.
 	Run func(ctx context.Context, run *Run) error

@@ -104,17 +104,19 @@ func TestNothingIsGainedByAWrongAnswer(t *testing.T) {
 	}
 }
 
-func TestTimedGainsWaitForCheck(t *testing.T) {
+func TestTimesWaitForCheck(t *testing.T) {
 	timed := gain(spec.Measured{Ratio: 3}, nil)
 	timed.Timed = true
-	lab := spec.Lab{Name: "00-toy", Files: fstest.MapFS{}, Gains: []spec.Gain{timed}}
+	rate := check("rate", nil)
+	rate.Timed = true
+	lab := spec.Lab{Name: "00-toy", Files: fstest.MapFS{}, Checks: []spec.Check{rate}, Gains: []spec.Gain{timed}}
 	for mode, want := range map[spec.Mode]int{spec.ModeTest: 0, spec.ModeCheck: 1} {
 		result, err := lab.Do(t.Context(), &spec.Run{Mode: mode})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(result.Gains) != want {
-			t.Errorf("mode %q measured %d gains, want %d", mode, len(result.Gains), want)
+		if len(result.Gains) != want || len(result.Checks) != want {
+			t.Errorf("mode %q measured %d gains and %d rates, want %d of each", mode, len(result.Gains), len(result.Checks), want)
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"bytebites.example/workshop/shared/service"
+	"bytebites.example/workshop/solutions/00-baseline"
 )
 
 // solution is what a lab's solution changes.
@@ -18,7 +19,9 @@ type solution struct {
 
 // solutions lists the labs' solutions, in order of number.
 func solutions() []solution {
-	return []solution{}
+	return []solution{
+		{0, baseline.Apply},
+	}
 }
 
 // variants lists the wrong answers by name. One is applied after the solutions.

@@ -1,0 +1,139 @@
+package spec
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"bytebites.example/workshop/shared/measure"
+	"bytebites.example/workshop/shared/spec"
+	"bytebites.example/workshop/shared/testbed"
+)
+
+const (
+	profileSeconds = 10
+	// shownStatements is how many rows statements.txt has.
+	shownStatements = 15
+	// queryWidth is where a statement is cut in statements.txt.
+	queryWidth = 110
+)
+
+// keep writes a file of the evidence.
+func (l *lab) keep(name string, text []byte) error {
+	folder, err := spec.EvidenceFolder(Name)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(folder, name), text, 0o644); err != nil {
+		return fmt.Errorf("keep evidence: %w", err)
+	}
+	return nil
+}
+
+// table writes rows in columns.
+func table(head string, rows func(w io.Writer)) []byte {
+	var text bytes.Buffer
+	text.WriteString(head)
+	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', tabwriter.AlignRight)
+	rows(w)
+	_ = w.Flush() // into memory, which does not fail
+	return text.Bytes()
+}
+
+func (l *lab) keepEvidence() error {
+	if err := l.keep("statements.txt", l.statementsText()); err != nil {
+		return err
+	}
+	return l.keep("order-steps.txt", l.stepsText())
+}
+
+func (l *lab) statementsText() []byte {
+	var total time.Duration
+	for _, s := range l.before.statements {
+		total += s.Time
+	}
+	head := fmt.Sprintf("What the database did during %s of a quiet dinner (%d requests a second), before your index.\n"+
+		"From pg_stat_statements; a page is 8 KiB.\n\n", quietLength, quietRate)
+	return table(head, func(w io.Writer) {
+		fmt.Fprintln(w, "time %\tms/call\tcalls\trows/call\tpages/call\t  statement")
+		for _, s := range l.before.statements[:min(shownStatements, len(l.before.statements))] {
+			calls := float64(max(s.Calls, 1))
+			query := s.Query
+			if len(query) > queryWidth {
+				query = query[:queryWidth] + " ..."
+			}
+			fmt.Fprintf(w, "%.1f\t%.2f\t%d\t%.1f\t%.0f\t  %s\n", 100*s.Time.Seconds()/total.Seconds(),
+				1000*s.Time.Seconds()/calls, s.Calls, float64(s.Rows)/calls, s.PagesPerCall(), query)
+		}
+	})
+}
+
+func (l *lab) stepsText() []byte {
+	head := fmt.Sprintf("Where the time of %d orders went during %s of a quiet dinner, with your index.\n"+
+		"From the service's metric bytebites_order_step_seconds; a step includes its wait for a connection.\n\n",
+		l.after.orders(), quietLength)
+	steps := slices.SortedFunc(maps.Keys(l.after.steps), func(a, b string) int {
+		return int(1e6 * (l.after.steps[b].Total - l.after.steps[a].Total))
+	})
+	return table(head, func(w io.Writer) {
+		fmt.Fprintln(w, "ms/order\ttimes\t  step\t")
+		for _, step := range steps {
+			sum := l.after.steps[step]
+			fmt.Fprintf(w, "%.2f\t%d\t  %s\t\n", 1000*sum.Total/float64(l.after.orders()), sum.Count, step)
+		}
+	})
+}
+
+func (l *lab) keepRamp(ramp measure.RampResult) error {
+	head := fmt.Sprintf("The dinner mix at rising rates, with your index. Service %s (%.2g CPU), database %s (%.2g CPU).\n"+
+		"The service level: 99 %% succeed and 95 %% take under 200 ms. Latency counts from when a\n"+
+		"request should have been sent; a client gives up after 2 s.\n\n",
+		serviceType().Name, serviceType().CPU, databaseType().Name, databaseType().CPU)
+	text := table(head, func(w io.Writer) {
+		fmt.Fprintln(w, "asked/s\tanswered/s\tmean ms\tp95 ms\tfailed %\t  service level\t")
+		for _, level := range ramp.Levels {
+			met := "missed"
+			switch {
+			case level.Discarded:
+				met = "not counted: " + strings.Join(level.Validity.Reasons, "; ")
+			case level.MetSLO:
+				met = "met"
+			}
+			fmt.Fprintf(w, "%.1f\t%.1f\t%d\t%d\t%.1f\t  %s\t\n", level.Rate, level.Goodput,
+				level.Result.Latency.Mean().Milliseconds(), level.Result.Latency.Quantile(0.95).Milliseconds(),
+				100*level.Result.FailureShare(), met)
+		}
+	})
+	return l.keep("ramp.txt", text)
+}
+
+// profile keeps a CPU profile of the service at work.
+func (l *lab) profile(ctx context.Context, service *testbed.Service) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, 2*profileSeconds*time.Second)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet,
+		fmt.Sprintf("%s/profile?seconds=%d", service.PprofURL(), profileSeconds), nil)
+	if err != nil {
+		return fmt.Errorf("profile: %w", err)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return fmt.Errorf("profile: %w", err)
+	}
+	defer func() { err = errors.Join(err, response.Body.Close()) }()
+	profile, err := io.ReadAll(response.Body)
+	if err != nil || response.StatusCode != http.StatusOK {
+		return fmt.Errorf("profile: status %d: %w", response.StatusCode, err)
+	}
+	return l.keep("cpu.pprof", profile)
+}

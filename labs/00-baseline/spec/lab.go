@@ -1,0 +1,223 @@
+// Package spec is what lab 00 demands: answers that agree with what was measured in the
+// same run, and an index that spares the database its largest scan.
+package spec
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"math"
+
+	"bytebites.example/workshop/shared/postgres"
+	"bytebites.example/workshop/shared/spec"
+)
+
+// Name is the lab's.
+const Name = "00-baseline"
+
+// evidenceFolder is where learners find the evidence, from the module's root.
+const evidenceFolder = ".workshop/" + Name
+
+// Subject is the code under test: the learner's, the solution or a wrong answer.
+type Subject struct {
+	Files   fs.FS // where TODO marks are looked for
+	Answers Answers
+	// Package and Args start a service with the subject's index.
+	Package string
+	Args    []string
+}
+
+const (
+	// maxPages is how many pages of 8 KiB one order history may read. A subscriber has
+	// some ten orders, each on a page of its own, below an index of three levels, and
+	// each order brings its lines and effects along.
+	maxPages = 150
+	// pagesFloor is the least factor between the pages read before and after. A scan
+	// of a million orders reads more than 10,000.
+	pagesFloor = 20
+	// dominance is by how much the first must exceed the second where an answer
+	// depends on which is larger.
+	dominance = 1.25
+	// rampStep is the factor between two levels of the ramp, and so the accuracy with
+	// which anyone can name the knee.
+	rampStep = 1.5
+)
+
+// Lab returns the lab's demands on a subject.
+func Lab(subject Subject) spec.Lab {
+	l := &lab{subject: subject}
+	return spec.Lab{
+		Name:    Name,
+		Files:   subject.Files,
+		Prepare: l.prepare,
+		Checks: []spec.Check{
+			{Name: "dinner is served", Kind: spec.Core, Run: l.served,
+				Proves: "below the knee every request of a dinner mix gets a right answer"},
+			{Name: "index", Kind: spec.Core, Run: l.index,
+				Proves: "an order history reads its subscriber's orders and nobody else's"},
+			{Name: "slow table", Kind: spec.Core, Run: l.slowTable,
+				Proves: "you know which table the costliest statement reads"},
+			{Name: "order waits for", Kind: spec.Core, Run: l.orderWaitsFor,
+				Proves: "you know what an order spends its time on"},
+			{Name: "restart", Kind: spec.Core, Run: l.restart,
+				Proves: "you know which state lives in the process"},
+			{Name: "knee", Kind: spec.Core, Timed: true, Run: l.knee,
+				Proves: "you know the rate at which the service level breaks"},
+			{Name: "ledger", Kind: spec.Core, Run: l.ledger,
+				Proves: "after all this load the books balance: no order lost, doubled or oversold"},
+		},
+		Gains: []spec.Gain{{
+			Name: "pages per history", Unit: "pages", Floor: pagesFloor, Measure: l.pages,
+			Proves: "pages that the database reads for one order history, before and after your index",
+		}},
+		Next: "go tool workshop list",
+	}
+}
+
+// served demands that nothing failed while both services were asked little.
+func (l *lab) served(_ context.Context, run *spec.Run) error {
+	run.Report("requests below the knee", float64(l.after.load.Sent), "")
+	if l.after.load.Failed > 0 {
+		return &spec.Failure{
+			Expected: "no failed request at 4 a second",
+			Seen:     fmt.Sprintf("%d of %d failed: %v", l.after.load.Failed, l.after.load.Sent, l.after.load.Failures),
+			Look:     "the service's log above",
+		}
+	}
+	return nil
+}
+
+func (l *lab) index(_ context.Context, run *spec.Run) error {
+	run.Report("pages per history, before", l.before.pagesPerHistory, "pages")
+	run.Report("pages per history, after", l.after.pagesPerHistory, "pages")
+	if l.after.pagesPerHistory > maxPages {
+		return &spec.Failure{
+			Expected: fmt.Sprintf("at most %d pages for one history", maxPages),
+			Seen:     fmt.Sprintf("%.0f (%.0f before your index)", l.after.pagesPerHistory, l.before.pagesPerHistory),
+			Look:     "index.sql: which column is compared for equality, and does it come first?",
+		}
+	}
+	return nil
+}
+
+func (l *lab) pages(context.Context, *spec.Run) (spec.Measured, error) {
+	return spec.Measured{
+		Before: l.before.pagesPerHistory, After: l.after.pagesPerHistory,
+		Ratio: l.before.pagesPerHistory / l.after.pagesPerHistory,
+	}, nil
+}
+
+func (l *lab) slowTable(_ context.Context, run *spec.Run) error {
+	times := make(map[string]float64)
+	for _, s := range l.before.statements {
+		if table := s.Table(); table != "" {
+			times[table] += s.Time.Seconds()
+		}
+	}
+	first, second := largest(times)
+	run.Report("database time of statements on "+first, times[first], "s")
+	if err := clear(times, first, second); err != nil {
+		return err
+	}
+	if l.subject.Answers.SlowTable != first {
+		return &spec.Failure{
+			Expected: "SlowTable to name the table that took most of the database's time",
+			Seen:     quoted(l.subject.Answers.SlowTable),
+			Look:     "the first row of statements.txt in " + evidenceFolder,
+		}
+	}
+	return nil
+}
+
+func (l *lab) orderWaitsFor(_ context.Context, run *spec.Run) error {
+	times := make(map[string]float64)
+	for step, sum := range l.after.steps {
+		times[string(placeOf(step))] += sum.Total
+	}
+	first, second := largest(times)
+	for place, seconds := range times {
+		if place != "" {
+			run.Report("of an order: "+place, 1000*seconds/float64(l.after.orders()), "ms")
+		}
+	}
+	if err := clear(times, first, second); err != nil {
+		return err
+	}
+	if string(l.subject.Answers.OrderWaitsFor) != first {
+		return &spec.Failure{
+			Expected: "OrderWaitsFor to name what takes most of an order's time",
+			Seen:     quoted(string(l.subject.Answers.OrderWaitsFor)),
+			Look:     "order-steps.txt in " + evidenceFolder,
+		}
+	}
+	return nil
+}
+
+func (l *lab) knee(ctx context.Context, run *spec.Run) error {
+	ramp, err := l.ramp(ctx, run)
+	if err != nil {
+		return err
+	}
+	run.Report("SLO capacity", ramp.SLOCapacity, "requests/s")
+	run.Report("saturation goodput", ramp.Goodput, "requests/s")
+	if !ramp.Validity.OK {
+		return &spec.Doubt{Reason: fmt.Sprintf("the ramp cannot be trusted: %v", ramp.Validity.Reasons), Remedy: "close what else runs on this machine, and check again"}
+	}
+	if ramp.Knee.Low == 0 || ramp.Knee.High == 0 {
+		return &spec.Doubt{Reason: fmt.Sprintf("the ramp found no knee: %+v", ramp.Knee), Remedy: "see ramp.txt in " + evidenceFolder}
+	}
+	answer := l.subject.Answers.KneePerSecond
+	if answer < ramp.Knee.Low/rampStep || answer > ramp.Knee.High*rampStep {
+		return &spec.Failure{
+			Expected: "KneePerSecond within one step of the knee that this run's ramp found",
+			Seen:     fmt.Sprintf("%g a second", answer),
+			Look:     "the last level in ramp.txt that met the service level, in " + evidenceFolder,
+		}
+	}
+	return nil
+}
+
+func (l *lab) ledger(ctx context.Context, _ *spec.Run) error {
+	if err := l.settled(ctx); err != nil {
+		return err
+	}
+	if err := postgres.Invariants(ctx, l.pool, l.pool); err != nil {
+		return &spec.Failure{Expected: "books that balance", Seen: err.Error(), Look: "shared/checkout: this is not your fault, please report it"}
+	}
+	return nil
+}
+
+// largest returns the keys of the two largest values.
+func largest(values map[string]float64) (first, second string) {
+	best, next := math.Inf(-1), math.Inf(-1)
+	for key, value := range values {
+		switch {
+		case value > best:
+			first, second, best, next = key, first, value, best
+		case value > next:
+			second, next = key, value
+		}
+	}
+	return first, second
+}
+
+// clear says, as a doubt, that the first does not stand out from the second.
+func clear(values map[string]float64, first, second string) error {
+	if values[first] <= 0 {
+		return &spec.Doubt{Reason: "nothing was measured", Remedy: "run the check again"}
+	}
+	if values[first] < dominance*values[second] {
+		return &spec.Doubt{
+			Reason: fmt.Sprintf("too close to tell: %.3g s for %s, %.3g s for %s", values[first], first, values[second], second),
+			Remedy: "close what else runs on this machine, and check again",
+		}
+	}
+	return nil
+}
+
+func quoted(answer string) string {
+	if answer == "" {
+		return "no answer yet"
+	}
+	return fmt.Sprintf("%q", answer)
+}

@@ -1,0 +1,294 @@
+package spec
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"bytebites.example/workshop/shared/checkout"
+	"bytebites.example/workshop/shared/dataset"
+	"bytebites.example/workshop/shared/instance"
+	"bytebites.example/workshop/shared/load"
+	"bytebites.example/workshop/shared/machine"
+	"bytebites.example/workshop/shared/measure"
+	"bytebites.example/workshop/shared/pgstat"
+	"bytebites.example/workshop/shared/postgres"
+	"bytebites.example/workshop/shared/scrape"
+	"bytebites.example/workshop/shared/spec"
+	"bytebites.example/workshop/shared/stage"
+	"bytebites.example/workshop/shared/testbed"
+)
+
+const (
+	// mailDelay is how long the mail server takes to accept a message.
+	mailDelay = 60 * time.Millisecond
+	// quietRate and quietLength make a load that leaves everything idle most of the
+	// time, so that what is measured is work and not waiting in line.
+	quietRate   = 4 // requests a second
+	quietLength = 15 * time.Second
+	people      = 40
+	// historyReads is how many subscribers' histories are read to count pages.
+	historyReads = 20
+	// settleTime is how long orders under way may take to end after a load.
+	settleTime = 15 * time.Second
+)
+
+// machines are what everything runs on; docs/budget.md has the row.
+func databaseType() instance.Type { return instance.Medium() }
+func serviceType() instance.Type  { return instance.Small() }
+
+// lab is one run: the servers, and what was measured on them.
+type lab struct {
+	subject Subject
+
+	bed  *testbed.Bed
+	db   *testbed.Postgres
+	pool *sql.DB
+	mail *testbed.MailSink
+
+	before, after side
+}
+
+// side is what was measured of one of the two services, both asked little.
+type side struct {
+	variant         *stage.Variant
+	load            load.Result
+	statements      []pgstat.Statement
+	steps           map[string]scrape.Sum // seconds of each step of an order
+	pagesPerHistory float64
+}
+
+// orders returns how many orders went through all steps.
+func (s side) orders() uint64 { return max(s.steps[string(checkout.StepMail)].Count, 1) }
+
+// placeOf says where the time of a step is spent; waiting for the orders ahead is no
+// place of its own.
+func placeOf(step string) Answer {
+	switch checkout.Step(step) {
+	case checkout.StepLockWait:
+		return Unanswered
+	case checkout.StepMail:
+		return MailServer
+	case checkout.StepRecommend:
+		return Computing
+	default:
+		return Database
+	}
+}
+
+// prepare measures the monolith as it was found, then with the subject's index.
+func (l *lab) prepare(ctx context.Context, run *spec.Run) (end func() error, err error) {
+	release, err := machine.Slot(ctx, func(holder string) { run.Progress("waiting for the machine, held by " + holder) })
+	if err != nil {
+		return nil, err
+	}
+	end = func() error {
+		var err error
+		if l.pool != nil {
+			err = l.pool.Close()
+		}
+		if l.bed != nil {
+			err = errors.Join(err, l.bed.Close())
+		}
+		release()
+		return err
+	}
+	if err := l.startServers(ctx, run); err != nil {
+		return end, learnersFault(err)
+	}
+	run.Progress("the monolith as it was found: counting pages, then a quiet dinner")
+	if err := l.measureSide(ctx, &l.before, "found", "./solutions/service", nil, nil); err != nil {
+		return end, err
+	}
+	if err := l.before.variant.Service.Stop(ctx); err != nil {
+		return end, err
+	}
+	run.Progress("the same with your index: counting pages, then a quiet dinner")
+	var profile profiler
+	if run.Mode == spec.ModeCheck {
+		profile = l.profile
+	}
+	if err := l.measureSide(ctx, &l.after, "service", l.subject.Package, l.subject.Args, profile); err != nil {
+		return end, learnersFault(err)
+	}
+	run.ReportHost(l.after.load.Lateness.Quantile(0.99), l.after.load.Host.IdleShare)
+	if run.Mode == spec.ModeCheck {
+		if err := l.keepEvidence(); err != nil {
+			return end, err
+		}
+		run.Evidence(evidenceFolder)
+	}
+	return end, nil
+}
+
+// startServers starts the database and the mail server, and builds the services
+// meanwhile.
+func (l *lab) startServers(ctx context.Context, run *spec.Run) (err error) {
+	run.Progress("starting PostgreSQL with a million orders, and a mail server")
+	if l.bed, err = testbed.Start(ctx, testbed.Options{}); err != nil {
+		return err
+	}
+	full := dataset.Full()
+	err = testbed.SideBySide(ctx,
+		func(ctx context.Context) (err error) {
+			l.db, err = l.bed.Postgres(ctx, testbed.PostgresOptions{Type: databaseType(), Dataset: &full})
+			return err
+		},
+		func(ctx context.Context) (err error) {
+			l.mail, err = l.bed.MailSink(ctx, testbed.MailSinkOptions{Delay: mailDelay})
+			return err
+		},
+		func(ctx context.Context) error {
+			_, err := l.bed.Binary(ctx, l.subject.Package)
+			return err
+		},
+	)
+	if err != nil {
+		return err
+	}
+	l.pool, err = postgres.Open(ctx, l.db.URL(), postgres.PoolConfig{MaxOpen: 2})
+	return err
+}
+
+// learnersFault turns errors of code that does not build or does not start into a
+// failure; the rest is the environment's.
+func learnersFault(err error) error {
+	var compile *testbed.CompileError
+	var start *testbed.StartError
+	switch {
+	case errors.As(err, &compile):
+		return &spec.Failure{Expected: "code that compiles", Seen: compile.Error()}
+	case errors.As(err, &start) && start.Server == "service":
+		return &spec.Failure{Expected: "a service that starts", Seen: start.Error(), Look: "index.sql: the service runs it when it starts"}
+	default:
+		return err
+	}
+}
+
+// profiler records a profile of a service while it works.
+type profiler func(ctx context.Context, service *testbed.Service) error
+
+// measureSide starts a service and measures it under a quiet dinner.
+func (l *lab) measureSide(ctx context.Context, s *side, name, pkg string, args []string, profile profiler) (err error) {
+	s.variant, err = stage.Start(ctx, l.bed, stage.Options{
+		Service: testbed.ServiceOptions{
+			Name: name, Package: pkg, Args: args, Type: serviceType(), Postgres: l.db, MailSink: l.mail,
+		},
+		Dataset: dataset.Full(), People: people,
+	})
+	if err != nil {
+		return err
+	}
+	if s.pagesPerHistory, err = l.countPages(ctx); err != nil {
+		return err
+	}
+	if err := pgstat.Reset(ctx, l.pool); err != nil {
+		return err
+	}
+	began, err := l.orderSteps(ctx, s.variant.Service)
+	if err != nil {
+		return err
+	}
+	err = testbed.SideBySide(ctx,
+		func(ctx context.Context) (err error) {
+			s.load, err = s.variant.Generator.Hit(ctx, quietRate, quietLength)
+			return err
+		},
+		func(ctx context.Context) error {
+			if profile == nil {
+				return nil
+			}
+			return profile(ctx, s.variant.Service)
+		},
+	)
+	if err != nil {
+		return err
+	}
+	if s.steps, err = l.orderSteps(ctx, s.variant.Service); err != nil {
+		return err
+	}
+	for step, sum := range s.steps {
+		s.steps[step] = sum.Less(began[step])
+	}
+	s.statements, err = pgstat.Read(ctx, l.pool)
+	return err
+}
+
+// countPages reads some histories the way the service does, and returns the mean number
+// of pages that the database read for one, whatever the statements.
+func (l *lab) countPages(ctx context.Context) (float64, error) {
+	if err := pgstat.Reset(ctx, l.pool); err != nil {
+		return 0, err
+	}
+	orders := postgres.NewOrders(l.pool)
+	for n := range historyReads {
+		if _, err := orders.History(ctx, dataset.User(1+n*n), time.Time{}, 20); err != nil {
+			return 0, err
+		}
+	}
+	statements, err := pgstat.Read(ctx, l.pool)
+	if err != nil {
+		return 0, err
+	}
+	var pages int64
+	for _, s := range statements {
+		pages += s.Pages
+	}
+	return float64(pages) / historyReads, nil
+}
+
+func (l *lab) orderSteps(ctx context.Context, service *testbed.Service) (map[string]scrape.Sum, error) {
+	metrics, err := scrape.Read(ctx, service.URL()+"/metrics")
+	if err != nil {
+		return nil, err
+	}
+	return metrics.Histogram("bytebites_order_step_seconds", "step"), nil
+}
+
+// ramp raises the rate of the dinner mix until the service breaks.
+func (l *lab) ramp(ctx context.Context, run *spec.Run) (measure.RampResult, error) {
+	watch, err := stage.NewWatch(ctx, l.db.Server, l.after.variant.Service.Server)
+	if err != nil {
+		return measure.RampResult{}, err
+	}
+	ramp, err := measure.Ramp(ctx, measure.RampConfig{
+		Start: 4, Factor: rampStep, Refine: 1, Quotas: watch.Problems,
+		OnLevel: func(level measure.Level) {
+			run.ReportHost(level.Result.Lateness.Quantile(0.99), level.Result.Host.IdleShare)
+			run.Progress(fmt.Sprintf("%6.1f requests/s: %6.1f answered, p95 %s, %.0f %% failed", level.Rate, level.Goodput,
+				level.Result.Latency.Quantile(0.95).Round(time.Millisecond), 100*level.Result.FailureShare()))
+		},
+	}, l.after.variant.Generator.Hit)
+	if err != nil {
+		return measure.RampResult{}, err
+	}
+	quotas, err := watch.Quotas(ctx)
+	if err != nil {
+		return measure.RampResult{}, err
+	}
+	run.ReportQuotas(quotas...)
+	return ramp, l.keepRamp(ramp)
+}
+
+// settled waits until no order is half-way: what clients gave up on goes on for a while.
+func (l *lab) settled(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, settleTime)
+	defer cancel()
+	stock := postgres.NewStock(l.pool)
+	for {
+		due, err := stock.Unsettled(ctx, 0, 1)
+		if err != nil {
+			return err
+		}
+		if len(due) == 0 {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("order %s of %s is still held %s after the load", due[0].Order, due[0].User, settleTime)
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}

@@ -1,0 +1,157 @@
+// Package stage brings a variant of the service to where it can be measured: up, with
+// people signed in, everything warm, and its quota in force.
+package stage
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"bytebites.example/workshop/shared/bytebites"
+	"bytebites.example/workshop/shared/dataset"
+	"bytebites.example/workshop/shared/instance"
+	"bytebites.example/workshop/shared/load"
+	"bytebites.example/workshop/shared/spec"
+	"bytebites.example/workshop/shared/testbed"
+)
+
+// Options say how a variant is started.
+type Options struct {
+	Service testbed.ServiceOptions
+	// Dataset is what the service's databases hold; the scarce meals are left out of
+	// what people order, so that a load does not turn into a queue for the last one.
+	Dataset dataset.Size
+	// People is how many are signed in. Each costs 64 ms of CPU before the load starts.
+	People int
+	// FirstPerson is the number of the first of them, so that variants on one database
+	// can have people of their own. 0 means 1.
+	FirstPerson int
+}
+
+// Variant is a service that is ready to be measured.
+type Variant struct {
+	Service *testbed.Service
+	// Generator sends the dinner mix to it. Copy it to send another.
+	Generator load.Generator
+
+	emails []string
+}
+
+// The load that a variant answers at full speed before its quota is set: enough for
+// connections to be open and for the recommender to have read its meals.
+const (
+	warmUpRate   = 10 // requests a second
+	warmUpLength = 2 * time.Second
+)
+
+// Start starts a service, signs people in and warms it up at full speed, and then gives
+// it the quota of its type.
+func Start(ctx context.Context, bed *testbed.Bed, o Options) (*Variant, error) {
+	service, err := bed.Service(ctx, o.Service)
+	if err != nil {
+		return nil, err
+	}
+	v := &Variant{Service: service}
+	for n := range o.People {
+		v.emails = append(v.emails, dataset.Email(max(o.FirstPerson, 1)+n))
+	}
+	err = v.AtFullSpeed(ctx, func() error {
+		people, err := load.Discover(ctx, v.Service.URL())
+		if err != nil {
+			return err
+		}
+		people.Meals = slices.DeleteFunc(people.Meals, func(meal bytebites.MealID) bool {
+			return meal >= o.Dataset.ScarceMeal(1)
+		})
+		v.Generator = load.Generator{Target: v.Service.URL(), Mix: load.Dinner(), Population: people, Seed: 1}
+		if err := v.signIn(ctx); err != nil {
+			return err
+		}
+		_, err = v.Generator.Hit(ctx, warmUpRate, warmUpLength)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("warm up %s: %w", service.Name(), err)
+	}
+	return v, nil
+}
+
+// AtFullSpeed lifts the service's CPU quota while f runs.
+func (v *Variant) AtFullSpeed(ctx context.Context, f func() error) error {
+	size := v.Service.Type()
+	if err := v.Service.Resize(ctx, instance.Type{MemoryMiB: size.MemoryMiB}); err != nil {
+		return err
+	}
+	if err := f(); err != nil {
+		return err
+	}
+	return v.Service.Resize(ctx, size)
+}
+
+// SignInAgain signs the same people in anew, at full speed, after their sessions are lost.
+func (v *Variant) SignInAgain(ctx context.Context) error {
+	return v.AtFullSpeed(ctx, func() error { return v.signIn(ctx) })
+}
+
+func (v *Variant) signIn(ctx context.Context) (err error) {
+	v.Generator.Population.Sessions, err = load.Login(ctx, v.Service.URL(), dataset.Password, v.emails)
+	return err
+}
+
+// Watch sums up what servers were given and how they were held back, from now on.
+type Watch struct {
+	servers []*testbed.Server
+	began   []testbed.Usage
+}
+
+// NewWatch starts to watch servers.
+func NewWatch(ctx context.Context, servers ...*testbed.Server) (*Watch, error) {
+	w := &Watch{servers: servers}
+	for _, s := range servers {
+		usage, err := s.Usage(ctx)
+		if err != nil {
+			return nil, err
+		}
+		w.began = append(w.began, usage)
+	}
+	return w, nil
+}
+
+// Problems says which of the servers' quotas are not in force, a phrase each.
+func (w *Watch) Problems(ctx context.Context) ([]string, error) {
+	var problems []string
+	for _, s := range w.servers {
+		quota, err := s.Quota(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if size := s.Type(); !quota.InForce(size) {
+			problems = append(problems, fmt.Sprintf("%s has %.2f CPU (the kernel says %.2f), its type %s has %.2f",
+				s.Name(), quota.CPU, quota.KernelCPU, size.Name, size.CPU))
+		}
+	}
+	return problems, nil
+}
+
+// Quotas returns what the servers were given and in which share of the quota periods
+// since NewWatch they were held back.
+func (w *Watch) Quotas(ctx context.Context) ([]spec.Quota, error) {
+	quotas := make([]spec.Quota, 0, len(w.servers))
+	for i, s := range w.servers {
+		quota, err := s.Quota(ctx)
+		if err != nil {
+			return nil, err
+		}
+		usage, err := s.Usage(ctx)
+		if err != nil {
+			return nil, err
+		}
+		q := spec.Quota{Container: s.Name(), Type: s.Type().Name, CPU: quota.CPU}
+		if since := usage.Since(w.began[i]); since.Periods > 0 {
+			q.ThrottledShare = float64(since.ThrottledPeriods) / float64(since.Periods)
+		}
+		quotas = append(quotas, q)
+	}
+	return quotas, nil
+}
