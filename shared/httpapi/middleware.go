@@ -21,9 +21,9 @@ const contentSecurityPolicy = "default-src 'none'; script-src 'self'; style-src 
 
 // requestInfo is what is known of a request while it runs; the access log tells it.
 type requestInfo struct {
-	id      string
-	user    string
-	err     error // what the client was not told
+	id   string
+	user string
+	err  error // what the client was not told
 }
 
 type requestInfoKey struct{}

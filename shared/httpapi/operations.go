@@ -42,4 +42,3 @@ func openAPI(c *gin.Context) error {
 	writeBytes(c, http.StatusOK, "application/yaml", openAPIDocument)
 	return nil
 }
-
