@@ -1,0 +1,162 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"bytebites.example/workshop/shared/measure"
+	"bytebites.example/workshop/shared/spec"
+)
+
+// story is what a tour measured.
+type story struct {
+	Acts    []act   `json:"acts"`
+	CPUs    int     `json:"cpus"`
+	Seconds float64 `json:"seconds"`
+}
+
+// act is one step, measured once.
+type act struct {
+	Title string `json:"title"`
+	Fix   string `json:"fix"`
+	// Levels are those of the ramp.
+	Levels []level `json:"levels"`
+	// SLOCapacity is the highest rate tried, in requests a second, at which 99 % of
+	// requests succeeded and 95 % took under 200 ms.
+	SLOCapacity float64 `json:"slo_capacity"`
+	// SaturationGoodput is the most right answers a second under overload; where
+	// Saturated is false, the ramp ended before there was any.
+	SaturationGoodput float64      `json:"saturation_goodput"`
+	Saturated         bool         `json:"saturated"`
+	Rush              rush         `json:"rush"`
+	Doubts            []string     `json:"doubts,omitempty"`
+	Quotas            []spec.Quota `json:"quotas"`
+}
+
+type level struct {
+	Rate         float64 `json:"rate"`    // asked, requests a second
+	Goodput      float64 `json:"goodput"` // answered right, a second
+	MeanMS       float64 `json:"mean_ms"`
+	P95MS        float64 `json:"p95_ms"`
+	FailureShare float64 `json:"failure_share"`
+	MetSLO       bool    `json:"met_slo"`
+}
+
+type rush struct {
+	Rate         float64 `json:"rate"` // asked, requests a second
+	Seconds      float64 `json:"seconds"`
+	MeanMS       float64 `json:"mean_ms"`
+	P99MS        float64 `json:"p99_ms"`
+	FailureShare float64 `json:"failure_share"`
+}
+
+func newStory() *story { return &story{CPUs: runtime.NumCPU()} }
+
+func newAct(s step, ramp measure.RampResult, r measure.RushResult, quotas []spec.Quota) act {
+	a := act{
+		Title: s.title, Fix: s.fix, Quotas: quotas,
+		SLOCapacity: ramp.SLOCapacity, SaturationGoodput: ramp.Goodput, Saturated: ramp.Saturated,
+		Rush: rush{
+			Rate: r.Rate, Seconds: r.Length.Seconds(), MeanMS: milliseconds(r.Mean), P99MS: milliseconds(r.P99),
+			FailureShare: r.FailureShare,
+		},
+		Doubts: ramp.Validity.And(r.Validity).Reasons,
+	}
+	for _, l := range ramp.Levels {
+		if l.Discarded {
+			continue
+		}
+		a.Levels = append(a.Levels, level{
+			Rate: l.Rate, Goodput: l.Goodput, MeanMS: milliseconds(l.Result.Latency.Mean()),
+			P95MS: milliseconds(l.Result.Latency.Quantile(0.95)), FailureShare: l.Result.FailureShare(), MetSLO: l.MetSLO,
+		})
+	}
+	return a
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+func (s *story) writeFile(path string) error {
+	text, err := json.MarshalIndent(s, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write tour: %w", err)
+	}
+	if err := os.WriteFile(path, append(text, '\n'), 0o644); err != nil {
+		return fmt.Errorf("write tour: %w", err)
+	}
+	return nil
+}
+
+// barWidth is the length, in characters, of the bar of the highest rate.
+const barWidth = 30
+
+// print tells the story.
+func (s *story) print(out io.Writer) error {
+	var text strings.Builder
+	text.WriteString("\nByteBites at dinner: every number measured just now, on this machine\n")
+	for _, a := range s.Acts {
+		a.print(&text)
+	}
+	s.printGains(&text)
+	text.WriteString("\nOne round a step shows the story; it does not judge. Judge it yourself:\n  go tool workshop check 00\n")
+	if _, err := io.WriteString(out, text.String()); err != nil {
+		return fmt.Errorf("print tour: %w", err)
+	}
+	return nil
+}
+
+func (a act) print(text *strings.Builder) {
+	fmt.Fprintf(text, "\n%s\n%s\n", a.Title, strings.Repeat("-", len(a.Title)))
+	for _, q := range a.Quotas {
+		fmt.Fprintf(text, "  %s runs on %s: %.2g CPU, held back in %.0f %% of the quota periods\n", q.Container, q.Type, q.CPU, 100*q.ThrottledShare)
+	}
+	text.WriteString("\n")
+	top := 0.0
+	for _, l := range a.Levels {
+		top = max(top, l.Rate)
+	}
+	w := tabwriter.NewWriter(text, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "asked/s\tanswered/s\tmean\tp95\tfailed\t")
+	for _, l := range a.Levels {
+		bar := strings.Repeat("#", int(barWidth*min(l.Goodput, l.Rate)/top+0.5))
+		lost := strings.Repeat(".", max(int(barWidth*l.Rate/top+0.5)-len(bar), 0))
+		mark := ""
+		if l.MetSLO {
+			mark = " ok"
+		}
+		fmt.Fprintf(w, "%.1f\t%.1f\t%.0f ms\t%.0f ms\t%.0f %%\t  %s%s%s\n", l.Rate, l.Goodput, l.MeanMS, l.P95MS, 100*l.FailureShare, bar, lost, mark)
+	}
+	_ = w.Flush() // into memory, which does not fail
+	fmt.Fprintf(text, "\n  # answered, . not; ok: 99 %% succeeded and 95 %% took under 200 ms\n")
+	fmt.Fprintf(text, "  holds %.1f requests/s; saturates at %s\n", a.SLOCapacity, a.saturation())
+	fmt.Fprintf(text, "  in the rush, %.1f requests/s for %.0f s: mean %.0f ms, p99 %.0f ms, %.0f %% failed\n",
+		a.Rush.Rate, a.Rush.Seconds, a.Rush.MeanMS, a.Rush.P99MS, 100*a.Rush.FailureShare)
+	for _, doubt := range a.Doubts {
+		fmt.Fprintf(text, "  take with care: %s\n", doubt)
+	}
+}
+
+func (a act) saturation() string {
+	if a.Saturated {
+		return fmt.Sprintf("%.1f/s", a.SaturationGoodput)
+	}
+	return fmt.Sprintf("more than %.1f/s", a.SaturationGoodput)
+}
+
+func (s *story) printGains(text *strings.Builder) {
+	text.WriteString("\nWhat each step bought, in the same rush\n")
+	w := tabwriter.NewWriter(text, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "  step\tholds\tsaturates\trush mean\trush failed\t")
+	for _, a := range s.Acts {
+		fmt.Fprintf(w, "  %s\t%.1f/s\t%s\t%.0f ms\t%.0f %%\t\n", a.Title, a.SLOCapacity, a.saturation(), a.Rush.MeanMS, 100*a.Rush.FailureShare)
+	}
+	_ = w.Flush() // into memory, which does not fail
+	fmt.Fprintf(text, "\nThe story says that the monolith breaks at dinner with a mean of 800 ms or more: here %.0f ms.\n", s.Acts[0].Rush.MeanMS)
+	fmt.Fprintf(text, "The tour took %.0f s on %d cores.\n", s.Seconds, s.CPUs)
+}
