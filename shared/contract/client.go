@@ -1,0 +1,233 @@
+package contract
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// Client calls a target and holds each answer against the document.
+type Client struct {
+	Target
+	base      *url.URL
+	http      *http.Client
+	validator *Validator
+	cookie    *http.Cookie
+	user      string
+}
+
+// clientTimeout is more than the service takes to give up.
+const clientTimeout = 30 * time.Second
+
+// maxAnswerBytes bounds what is read of an answer.
+const maxAnswerBytes = 4 << 20
+
+// NewClient returns a client that is signed out.
+func NewClient(target Target) (*Client, error) {
+	if err := target.validate(); err != nil {
+		return nil, err
+	}
+	base, err := url.Parse(strings.TrimSuffix(target.URL, "/"))
+	if err != nil {
+		return nil, fmt.Errorf("target URL: %w", err)
+	}
+	validator, err := NewValidator()
+	if err != nil {
+		return nil, err
+	}
+	return &Client{
+		Target: target, base: base, validator: validator,
+		http: &http.Client{
+			Timeout: clientTimeout,
+			Transport: &http.Transport{
+				DialContext:         (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
+				MaxIdleConnsPerHost: 64, MaxConnsPerHost: 64, IdleConnTimeout: 30 * time.Second,
+			},
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+	}, nil
+}
+
+// As signs a subscriber in and returns a client of theirs.
+func (c *Client) As(ctx context.Context, email string) (*Client, error) {
+	answer, err := c.Post(ctx, "/sessions", map[string]string{"email": email, "password": c.Password})
+	if err != nil {
+		return nil, err
+	}
+	if err := answer.Want(http.StatusCreated); err != nil {
+		return nil, err
+	}
+	var session struct {
+		User string `json:"user_id"`
+	}
+	if err := answer.Into(&session); err != nil {
+		return nil, err
+	}
+	cookies := answer.Cookies()
+	if len(cookies) != 1 {
+		return nil, fmt.Errorf("sign in: expected one cookie, saw %d", len(cookies))
+	}
+	return c.with(cookies[0], session.User), nil
+}
+
+// with returns a copy that sends a cookie.
+func (c *Client) with(cookie *http.Cookie, user string) *Client {
+	signedIn := *c
+	signedIn.cookie, signedIn.user = cookie, user
+	return &signedIn
+}
+
+// User returns the id of who is signed in.
+func (c *Client) User() string { return c.user }
+
+// Answer is what came back.
+type Answer struct {
+	Exchange
+}
+
+// Want returns an error unless the status is one of these.
+func (a *Answer) Want(statuses ...int) error {
+	for _, status := range statuses {
+		if a.Status == status {
+			return nil
+		}
+	}
+	return fmt.Errorf("%s %s: expected status %v, saw %d: %.300s", a.Method, a.Path, statuses, a.Status, a.AnswerBody)
+}
+
+// Into decodes the answer's body.
+func (a *Answer) Into(dst any) error {
+	if err := json.Unmarshal(a.AnswerBody, dst); err != nil {
+		return fmt.Errorf("%s %s: decode answer: %w", a.Method, a.Path, err)
+	}
+	return nil
+}
+
+// Cookies returns the cookies that the answer sets.
+func (a *Answer) Cookies() []*http.Cookie { return (&http.Response{Header: a.Answer}).Cookies() }
+
+// Problem is an RFC 9457 problem.
+type Problem struct {
+	Type     string `json:"type"`
+	Title    string `json:"title"`
+	Status   int    `json:"status"`
+	Detail   string `json:"detail"`
+	Instance string `json:"instance"`
+	Meal     string `json:"meal_id"`
+}
+
+// WantProblem returns an error unless the answer is this sort of problem.
+func (a *Answer) WantProblem(status int, slug string) error {
+	if err := a.Want(status); err != nil {
+		return err
+	}
+	var p Problem
+	if err := a.Into(&p); err != nil {
+		return err
+	}
+	if !strings.HasSuffix(p.Type, "/"+slug) {
+		return fmt.Errorf("%s %s: expected a problem of type %s, saw %s", a.Method, a.Path, slug, p.Type)
+	}
+	return nil
+}
+
+// Option changes a request before it goes out.
+type Option func(*call)
+
+type call struct {
+	header  http.Header
+	hostile bool // the request itself breaks the contract on purpose
+}
+
+// Header sets a header.
+func Header(name, value string) Option {
+	return func(c *call) { c.header.Set(name, value) }
+}
+
+// Hostile says that the request is wrong on purpose, so that only its answer is held
+// against the document.
+func Hostile() Option { return func(c *call) { c.hostile = true } }
+
+// Raw is a body that is sent as it is.
+type Raw []byte
+
+// Get, Post, Put and Delete send a request; bodies are sent as JSON.
+
+// Get sends a GET.
+func (c *Client) Get(ctx context.Context, path string, options ...Option) (*Answer, error) {
+	return c.Do(ctx, http.MethodGet, path, nil, options...)
+}
+
+// Post sends a POST.
+func (c *Client) Post(ctx context.Context, path string, body any, options ...Option) (*Answer, error) {
+	return c.Do(ctx, http.MethodPost, path, body, options...)
+}
+
+// Put sends a PUT.
+func (c *Client) Put(ctx context.Context, path string, body any, options ...Option) (*Answer, error) {
+	return c.Do(ctx, http.MethodPut, path, body, options...)
+}
+
+// Delete sends a DELETE.
+func (c *Client) Delete(ctx context.Context, path string, options ...Option) (*Answer, error) {
+	return c.Do(ctx, http.MethodDelete, path, nil, options...)
+}
+
+// Do sends a request to a path with an optional query. It returns an error when there
+// was no answer, or when the answer breaks the contract.
+func (c *Client) Do(ctx context.Context, method, path string, body any, options ...Option) (*Answer, error) {
+	settings := call{header: http.Header{}}
+	var data []byte
+	switch b := body.(type) {
+	case nil:
+	case Raw:
+		data = b
+		settings.header.Set("Content-Type", "application/json")
+	default:
+		var err error
+		if data, err = json.Marshal(body); err != nil {
+			return nil, fmt.Errorf("encode body: %w", err)
+		}
+		settings.header.Set("Content-Type", "application/json")
+	}
+	for _, option := range options {
+		option(&settings)
+	}
+	var reader io.Reader
+	if body != nil {
+		reader = bytes.NewReader(data)
+	}
+	request, err := http.NewRequestWithContext(ctx, method, c.base.String()+path, reader)
+	if err != nil {
+		return nil, fmt.Errorf("make request: %w", err)
+	}
+	request.Header = settings.header
+	if c.cookie != nil {
+		request.AddCookie(&http.Cookie{Name: c.cookie.Name, Value: c.cookie.Value})
+	}
+	return c.send(request, data, !settings.hostile)
+}
+
+func (c *Client) send(request *http.Request, body []byte, willing bool) (*Answer, error) {
+	response, err := c.http.Do(request)
+	if err != nil {
+		return nil, fmt.Errorf("send request: %w", err)
+	}
+	defer response.Body.Close() //nolint:errcheck // it was read to its end
+	answerBody, err := io.ReadAll(io.LimitReader(response.Body, maxAnswerBytes))
+	if err != nil {
+		return nil, fmt.Errorf("%s %s: read answer: %w", request.Method, request.URL.Path, err)
+	}
+	answer := &Answer{Exchange{
+		Method: request.Method, Path: request.URL.Path, Query: request.URL.RawQuery, Header: request.Header, Body: body,
+		Status: response.StatusCode, Answer: response.Header, AnswerBody: answerBody, willingBody: willing,
+	}}
+	return answer, c.validator.Check(request.Context(), answer.Exchange)
+}

@@ -1,0 +1,101 @@
+package contract
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"bytebites.example/workshop/shared/bytebites"
+)
+
+// Target is a ByteBites that runs somewhere.
+type Target struct {
+	URL           string // such as http://127.0.0.1:8080
+	StaffToken    string
+	PaymentSecret []byte
+	// Emails are of three subscribers or more, whom nobody else uses meanwhile.
+	Emails   []string
+	Password string // of all of them
+	// Meals are four or more that exist and have plenty of stock. The checks change
+	// the last one's price, and change it back.
+	Meals []bytebites.MealID
+	// Scarce is a meal with at most 49 portions left, which stay there.
+	Scarce bytebites.MealID
+	// SessionTTL, when at most 5 s, lets the checks wait for a session to expire.
+	SessionTTL time.Duration
+}
+
+func (t Target) validate() error {
+	switch {
+	case t.URL == "":
+		return errors.New("target: no URL")
+	case t.StaffToken == "" || len(t.PaymentSecret) == 0 || t.Password == "":
+		return errors.New("target: a secret is missing")
+	case len(t.Emails) < 3:
+		return errors.New("target: fewer than three subscribers")
+	case len(t.Meals) < 4 || t.Scarce == "":
+		return errors.New("target: fewer than four meals, or no scarce one")
+	}
+	return nil
+}
+
+// Check is one promise.
+type Check struct {
+	Name   string
+	Proves string
+	// Run returns what was expected and what was seen instead. The client is signed
+	// out.
+	Run func(ctx context.Context, c *Client) error
+}
+
+// Checks lists the promises. They are independent of each other, and leave nothing
+// behind but orders, carts, ratings and preferences of the target's subscribers.
+func Checks() []Check {
+	var all []Check
+	for _, part := range [][]Check{operationChecks(), sessionChecks(), mealChecks(), subscriberChecks(), orderChecks(), paymentChecks(), inputChecks()} {
+		all = append(all, part...)
+	}
+	return all
+}
+
+// checkTimeout bounds one check.
+const checkTimeout = 60 * time.Second
+
+// Run runs every check and returns what failed, joined.
+func Run(ctx context.Context, target Target) error {
+	c, err := NewClient(target)
+	if err != nil {
+		return err
+	}
+	var failures []error
+	for _, check := range Checks() {
+		if err := runCheck(ctx, c, check); err != nil {
+			failures = append(failures, fmt.Errorf("%s: %w", check.Name, err))
+		}
+	}
+	return errors.Join(failures...)
+}
+
+// Test runs every check as a subtest.
+func Test(t *testing.T, target Target) {
+	t.Helper()
+	c, err := NewClient(target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, check := range Checks() {
+		t.Run(check.Name, func(t *testing.T) {
+			if err := runCheck(t.Context(), c, check); err != nil {
+				t.Errorf("%s\n%v", check.Proves, err)
+			}
+		})
+	}
+}
+
+func runCheck(ctx context.Context, c *Client, check Check) error {
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	return check.Run(ctx, c)
+}
