@@ -19,11 +19,13 @@ type PoolConfig struct {
 }
 
 // defaults are the settings of a connection whose URL does not have them. A statement
-// that outlives 10 s lost its reader long ago; connect_timeout is in seconds.
+// that outlives 10 s lost its reader long ago; connect_timeout is in seconds. Compiling
+// a statement costs more than any of ours takes, and more still on a small server.
 func defaults() map[string]string {
 	return map[string]string{
 		"application_name":  "bytebites",
 		"connect_timeout":   "5",
+		"jit":               "off",
 		"statement_timeout": "10000",
 	}
 }

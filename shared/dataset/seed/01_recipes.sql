@@ -23,7 +23,7 @@ CREATE FUNCTION seed.line_count(n bigint) RETURNS bigint
 CREATE FUNCTION seed.line_meal(n bigint, k bigint, ranks integer[]) RETURNS bigint
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN 4 * (ranks[1 + seed.pick(n, 20 + k, 8192)] - 1)
-           + ((ARRAY[0, 0, 0, 0, 1, 1, 1, 2, 2, 3])[1 + seed.pick(n, 12, 10)] + k - 1) % 4 + 1;
+           + ((ARRAY[0, 0, 0, 0, 1, 1, 1, 2, 2, 3])[1 + seed.pick(n, 12, 10)] # (k - 1)) + 1;
 CREATE FUNCTION seed.line_quantity(n bigint, k bigint) RETURNS bigint
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN (ARRAY[1, 1, 2, 2, 2, 2, 3, 4])[1 + seed.pick(n, 30 + k, 8)];

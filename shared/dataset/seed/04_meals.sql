@@ -4,7 +4,7 @@ INSERT INTO meals (id, name, description, cuisine, diets, price_cents, prep_minu
                    protein_grams, carb_grams, fat_grams, fibre_grams, salt_milligrams, taste)
 SELECT menu.id, menu.name,
        format('%s from our %s kitchen: %s and %s, with %s to fill you up. On the table in %s minutes.',
-              menu.name, cuisine.name, menu.main, kit.greens, menu.starch, menu.minutes),
+              menu.name, initcap(cuisine.name), menu.main, kit.greens, menu.starch, menu.minutes),
        cuisine.name, ARRAY(
            SELECT diet FROM (VALUES
                ('dairy-free', kit.holds !~ 'dairy'),

@@ -1,0 +1,223 @@
+package postgres
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"bytebites.example/workshop/shared/bytebites"
+)
+
+// maxViolations is how many broken invariants are told one by one.
+const maxViolations = 20
+
+// unseeded leaves out the orders that came with the dataset: in collation C, '.' is what
+// follows '-'.
+const unseeded = `(o.id < 'seed-' OR o.id >= 'seed.')`
+
+// Invariants checks what must hold whatever was sent to the service, and returns an
+// error that tells what does not:
+//
+//   - stock is never negative, and what left the shelf is what reservations hold that
+//     were not released;
+//   - each order placed since the database was seeded has a reservation, held or
+//     confirmed, with the same subscriber and the same portions of the same meals, and
+//     each such reservation has its order;
+//   - each order has lines, and their sum is its total;
+//   - no subscriber has two orders under one Idempotency-Key, no order is there twice,
+//     also not on different servers;
+//   - an order is marked as paid if, and only if, a payment of it succeeded.
+//
+// The user data may be on several servers, and on the catalogue's too. Call it at rest: an
+// order in the making, or one that a crash left for the sweeper, has a reservation and
+// no order.
+func Invariants(ctx context.Context, catalogue *sql.DB, userData ...*sql.DB) error {
+	var found violations
+	reserved, err := checkStock(ctx, catalogue, &found)
+	if err != nil {
+		return fmt.Errorf("check stock: %w", err)
+	}
+	placed := make(map[bytebites.OrderID]holding)
+	keys := make(map[[2]string]bytebites.OrderID)
+	for _, db := range userData {
+		if err := checkOrders(ctx, db, placed, keys, &found); err != nil {
+			return fmt.Errorf("check orders: %w", err)
+		}
+	}
+	compare(placed, reserved, &found)
+	return found.err()
+}
+
+// holding is whose an order or reservation is, and what is in it.
+type holding struct {
+	user     bytebites.UserID
+	portions map[bytebites.MealID]int
+}
+
+type violations []error
+
+func (v *violations) add(format string, args ...any) { *v = append(*v, fmt.Errorf(format, args...)) }
+
+func (v *violations) err() error {
+	if more := len(*v) - maxViolations; more > 0 {
+		return errors.Join(append((*v)[:maxViolations:maxViolations], fmt.Errorf("and %d more", more))...)
+	}
+	return errors.Join(*v...)
+}
+
+// snapshot reads one moment of a database.
+func snapshot(ctx context.Context, db *sql.DB, read func(q Querier) error) error {
+	tx, err := db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
+	if err != nil {
+		return wrap(ctx, "begin", err)
+	}
+	defer func() { _ = tx.Rollback() }() // nothing was written
+	return wrap(ctx, "read", read(tx))
+}
+
+// checkStock returns the reservations that were not released.
+func checkStock(ctx context.Context, db *sql.DB, found *violations) (map[bytebites.OrderID]holding, error) {
+	reserved := make(map[bytebites.OrderID]holding)
+	err := snapshot(ctx, db, func(q Querier) error {
+		if err := each(ctx, q, `
+SELECT stock.meal_id, stocked, available, coalesce(sum(taken.quantity), 0)
+FROM stock LEFT JOIN (
+    SELECT meal_id, quantity FROM reservation_lines JOIN reservations USING (order_id) WHERE state <> 'released'
+) taken ON taken.meal_id = stock.meal_id
+GROUP BY stock.meal_id
+HAVING available < 0 OR stocked - available <> coalesce(sum(taken.quantity), 0) ORDER BY 1`,
+			func(scan func(...any) error) error {
+				var meal string
+				var stocked, available, taken int
+				if err := scan(&meal, &stocked, &available, &taken); err != nil {
+					return err
+				}
+				found.add("meal %s: %d stocked, %d available, %d reserved", meal, stocked, available, taken)
+				return nil
+			}); err != nil {
+			return err
+		}
+		return each(ctx, q, `
+SELECT o.order_id, o.user_id, line.meal_id, line.quantity
+FROM reservations o LEFT JOIN reservation_lines line USING (order_id) WHERE o.state <> 'released'`,
+			addLine(reserved))
+	})
+	return reserved, err
+}
+
+// addLine scans order, subscriber, meal and portions into a map of holdings; the last
+// two are null where there are no lines.
+func addLine(holdings map[bytebites.OrderID]holding) func(scan func(...any) error) error {
+	return func(scan func(...any) error) error {
+		var id bytebites.OrderID
+		var user bytebites.UserID
+		var meal sql.Null[bytebites.MealID]
+		var quantity sql.Null[int]
+		if err := scan(&id, &user, &meal, &quantity); err != nil {
+			return err
+		}
+		if _, ok := holdings[id]; !ok {
+			holdings[id] = holding{user: user, portions: make(map[bytebites.MealID]int)}
+		}
+		if meal.Valid {
+			holdings[id].portions[meal.V] += quantity.V
+		}
+		return nil
+	}
+}
+
+// checkOrders adds the orders of one server to placed and keys.
+func checkOrders(ctx context.Context, db *sql.DB, placed map[bytebites.OrderID]holding, keys map[[2]string]bytebites.OrderID, found *violations) error {
+	here := make(map[bytebites.OrderID]holding)
+	err := snapshot(ctx, db, func(q Querier) error {
+		if err := each(ctx, q, `
+SELECT o.id, o.user_id, coalesce(o.idempotency_key, ''), o.total_cents, o.status, coalesce(line.total, 0), coalesce(line.count, 0),
+       EXISTS (SELECT FROM payment_events p WHERE p.order_id = o.id AND p.succeeded)
+FROM orders o LEFT JOIN LATERAL (
+    SELECT sum(quantity::bigint * price_cents) AS total, count(*) AS count
+    FROM order_lines line WHERE line.order_id = o.id AND line.user_id = o.user_id
+) line ON true
+WHERE `+unseeded, func(scan func(...any) error) error { return checkOrder(scan, keys, found) }); err != nil {
+			return err
+		}
+		return each(ctx, q, `
+SELECT o.id, o.user_id, line.meal_id, line.quantity
+FROM orders o LEFT JOIN order_lines line ON line.order_id = o.id WHERE `+unseeded, addLine(here))
+	})
+	if err != nil {
+		return err
+	}
+	for id, order := range here {
+		if _, ok := placed[id]; ok {
+			found.add("order %s: on two servers", id)
+		}
+		placed[id] = order
+	}
+	return nil
+}
+
+func checkOrder(scan func(...any) error, keys map[[2]string]bytebites.OrderID, found *violations) error {
+	var id bytebites.OrderID
+	var user, key string
+	var status bytebites.OrderStatus
+	var total, sum bytebites.Cents
+	var lines int
+	var paid bool
+	if err := scan(&id, &user, &key, &total, &status, &sum, &lines, &paid); err != nil {
+		return err
+	}
+	if lines == 0 {
+		found.add("order %s: no lines", id)
+	}
+	if total != sum {
+		found.add("order %s: total of %d cents, lines of %d", id, total, sum)
+	}
+	if paid != (status == bytebites.OrderPaid) {
+		found.add("order %s: is %s, but 'a payment succeeded' is %t", id, status, paid)
+	}
+	if key == "" {
+		return nil
+	}
+	if other, ok := keys[[2]string{user, key}]; ok && other != id {
+		found.add("orders %s and %s: one subscriber, one Idempotency-Key", other, id)
+	}
+	keys[[2]string{user, key}] = id
+	return nil
+}
+
+func compare(placed, reserved map[bytebites.OrderID]holding, found *violations) {
+	for _, id := range slices.Sorted(maps.Keys(placed)) {
+		order, held := placed[id], reserved[id]
+		switch {
+		case held.portions == nil:
+			found.add("order %s: no reservation", id)
+		case order.user != held.user:
+			found.add("order %s: placed by %s, reserved by %s", id, order.user, held.user)
+		case !maps.Equal(order.portions, held.portions):
+			found.add("order %s: ordered %v, reserved %v", id, order.portions, held.portions)
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(reserved)) {
+		if _, ok := placed[id]; !ok {
+			found.add("reservation %s: no order", id)
+		}
+	}
+}
+
+// each hands every row of a query to visit.
+func each(ctx context.Context, q Querier, query string, visit func(scan func(...any) error) error) (err error) {
+	rows, err := q.QueryContext(ctx, query)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		if err := visit(rows.Scan); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
