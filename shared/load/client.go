@@ -113,7 +113,7 @@ type attempt struct {
 	status   int
 	mayRetry bool // no answer, or a server's own failure
 	// certain says that the answer tells whether anything was done. A 5xx does not: the
-	// server may have failed after it stored the order.
+	// server may have failed after it stored the order. Neither does a garbled success.
 	certain bool
 	order   orderBody
 }
@@ -187,7 +187,7 @@ func (c *client) judge(q Request, response *http.Response, body []byte) attempt 
 	switch {
 	case slices.Contains(c.contracts[q.Kind].statuses, a.status):
 		if a.status != http.StatusNoContent && (!strings.HasPrefix(contentType, "application/json") || len(body) < 2) {
-			a.cause = causeAnswer
+			a.cause, a.certain = causeAnswer, false
 			return a
 		}
 		if q.Key != "" {

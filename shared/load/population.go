@@ -99,7 +99,8 @@ func signIn(ctx context.Context, client *http.Client, target *url.URL, credentia
 const maxCataloguePages = 1000
 
 // Discover reads the catalogue page by page and returns a population without sessions:
-// every meal, cuisine and diet that can be asked for, each sorted.
+// every meal, in the order of the catalogue, which is that of popularity in the seeded
+// data; the cursors between its pages; and every cuisine and diet, sorted.
 func Discover(ctx context.Context, baseURL string) (Population, error) {
 	target, err := parseTarget(baseURL)
 	if err != nil {
@@ -109,33 +110,33 @@ func Discover(ctx context.Context, baseURL string) (Population, error) {
 	defer transport.CloseIdleConnections()
 	client := newHTTPClient(transport)
 	var p Population
-	after := ""
+	cursor := ""
 	for range maxCataloguePages {
-		page, err := mealsPage(ctx, client, target, after)
+		page, err := mealsPage(ctx, client, target, cursor)
 		if err != nil {
 			return Population{}, fmt.Errorf("read catalogue: %w", err)
-		}
-		if len(page.Meals) == 0 {
-			p.Cuisines = sortedSet(p.Cuisines)
-			p.Diets = sortedSet(p.Diets)
-			return p, nil
 		}
 		for _, m := range page.Meals {
 			p.Meals = append(p.Meals, m.ID)
 			p.Cuisines = append(p.Cuisines, m.Cuisine)
 			p.Diets = append(p.Diets, m.Diets...)
 		}
-		after = string(p.Meals[len(p.Meals)-1])
+		if cursor = page.Next; cursor == "" {
+			p.Cuisines = sortedSet(p.Cuisines)
+			p.Diets = sortedSet(p.Diets)
+			return p, nil
+		}
+		p.Cursors = append(p.Cursors, cursor)
 	}
 	return Population{}, fmt.Errorf("read catalogue: more than %d pages", maxCataloguePages)
 }
 
-func mealsPage(ctx context.Context, client *http.Client, target *url.URL, after string) (mealsBody, error) {
+func mealsPage(ctx context.Context, client *http.Client, target *url.URL, cursor string) (mealsBody, error) {
 	ctx, cancel := context.WithTimeout(ctx, setUpTimeout)
 	defer cancel()
-	query := url.Values{"limit": {strconv.Itoa(100)}}
-	if after != "" {
-		query.Set("after", after)
+	query := url.Values{"limit": {strconv.Itoa(pageSize)}}
+	if cursor != "" {
+		query.Set("cursor", cursor)
 	}
 	var page mealsBody
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, target.String()+"/meals?"+query.Encode(), nil)

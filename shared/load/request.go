@@ -27,7 +27,8 @@ type Request struct {
 // Population is who sends requests, and what for.
 type Population struct {
 	Sessions []Session
-	Meals    []bytebites.MealID
+	Meals    []bytebites.MealID // the most popular first
+	Cursors  []string           // of the pages of the catalogue after the first
 	Cuisines []string
 	Diets    []string
 }
@@ -66,8 +67,7 @@ type Stream struct {
 	population Population
 	seed       uint64
 	run        string
-	bounds     []float64          // running sums of the weights
-	byRank     []bytebites.MealID // the meals, the most popular first
+	bounds     []float64 // running sums of the weights
 }
 
 // NewStream returns a stream. The run is part of every Idempotency-Key and must differ
@@ -89,12 +89,6 @@ func NewStream(mix Mix, population Population, seed uint64, run string) (*Stream
 		sum += share.Weight
 		s.bounds = append(s.bounds, sum)
 	}
-	// Popular meals must not be neighbours in the primary key, or one page of the index
-	// would serve them all. The order depends on the meals only, not on the seed: what
-	// is popular stays popular from round to round, as it does in life.
-	s.byRank = slices.Clone(population.Meals)
-	r := rand.New(rand.NewPCG(0, uint64(len(s.byRank))))
-	r.Shuffle(len(s.byRank), func(i, j int) { s.byRank[i], s.byRank[j] = s.byRank[j], s.byRank[i] })
 	return s, nil
 }
 
@@ -159,18 +153,18 @@ func (s *Stream) kind(r *rand.Rand) Kind {
 }
 
 func (s *Stream) zipf(r *rand.Rand) *rand.Zipf {
-	return rand.NewZipf(r, s.mix.Skew, 1, uint64(len(s.byRank)-1))
+	return rand.NewZipf(r, s.mix.Skew, 1, uint64(len(s.population.Meals)-1))
 }
 
-func (s *Stream) meal(r *rand.Rand) bytebites.MealID { return s.byRank[s.zipf(r).Uint64()] }
+func (s *Stream) meal(r *rand.Rand) bytebites.MealID { return s.population.Meals[s.zipf(r).Uint64()] }
 
 // lines returns 1 to 3 different meals of 1 to 4 portions.
 func (s *Stream) lines(r *rand.Rand) []bytebites.Line {
 	z := s.zipf(r)
-	want := min(1+r.IntN(3), len(s.byRank))
+	want := min(1+r.IntN(3), len(s.population.Meals))
 	lines := make([]bytebites.Line, 0, want)
 	for len(lines) < want {
-		meal := s.byRank[z.Uint64()]
+		meal := s.population.Meals[z.Uint64()]
 		if slices.ContainsFunc(lines, func(l bytebites.Line) bool { return l.Meal == meal }) {
 			continue
 		}
@@ -179,14 +173,17 @@ func (s *Stream) lines(r *rand.Rand) []bytebites.Line {
 	return lines
 }
 
+// pageSize is how many meals a page of the catalogue shows.
+const pageSize = 20
+
 // listing is how people look through the meals: most at the first page, some at a later
 // one, the rest by a filter.
 func (s *Stream) listing(r *rand.Rand) string {
-	query := url.Values{"limit": {"20"}}
+	query := url.Values{"limit": {strconv.Itoa(pageSize)}}
 	switch x := r.Float64(); {
 	case x < 0.4:
-	case x < 0.6:
-		query.Set("after", string(s.population.Meals[r.IntN(len(s.population.Meals))]))
+	case x < 0.6 && len(s.population.Cursors) > 0:
+		query.Set("cursor", s.population.Cursors[r.IntN(len(s.population.Cursors))])
 	case x < 0.8 && len(s.population.Cuisines) > 0:
 		query.Set("cuisine", s.population.Cuisines[r.IntN(len(s.population.Cuisines))])
 	case len(s.population.Diets) > 0:

@@ -24,7 +24,7 @@ func (c Constant) Count(d time.Duration) uint64 { return ceilCount(float64(c) * 
 
 // At implements Schedule.
 func (c Constant) At(n uint64) time.Duration {
-	return time.Duration(float64(n) / float64(c) * float64(time.Second))
+	return duration(float64(n) / float64(c))
 }
 
 // Rate implements Schedule.
@@ -62,7 +62,7 @@ func (c Curve) Count(d time.Duration) uint64 { return ceilCount(c.sent(d.Seconds
 func (c Curve) At(n uint64) time.Duration {
 	low, high := 0.0, c.Length.Seconds()
 	if over := float64(n) - c.sent(high); over >= 0 {
-		return time.Duration((high + over/c.Base) * float64(time.Second))
+		return duration(high + over/c.Base)
 	}
 	for range 50 {
 		middle := (low + high) / 2
@@ -72,7 +72,7 @@ func (c Curve) At(n uint64) time.Duration {
 			high = middle
 		}
 	}
-	return time.Duration(high * float64(time.Second))
+	return duration(high)
 }
 
 // Rate implements Schedule.
@@ -82,6 +82,10 @@ func (c Curve) Rate(elapsed time.Duration) float64 {
 	}
 	s := math.Sin(math.Pi * elapsed.Seconds() / c.Length.Seconds())
 	return c.Base + (c.Peak-c.Base)*s*s
+}
+
+func duration(seconds float64) time.Duration {
+	return time.Duration(math.Round(seconds * float64(time.Second)))
 }
 
 // ceilCount rounds up, but not for the error of a float: 3 requests a second for 3 s

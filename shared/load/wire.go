@@ -9,7 +9,7 @@ import (
 
 // The bodies below are the API's own words. They are kept apart from the API's code on
 // purpose: a client is not compiled with its server, and a change that breaks clients
-// must break this package's contract test.
+// must break this package's test against the API's document.
 
 type lineBody struct {
 	Meal     bytebites.MealID `json:"meal_id"`
@@ -84,6 +84,7 @@ type mealsBody struct {
 		Cuisine string           `json:"cuisine"`
 		Diets   []string         `json:"diets"`
 	} `json:"meals"`
+	Next string `json:"next"`
 }
 
 type orderBody struct {

@@ -1,0 +1,458 @@
+package load_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"bytebites.example/workshop/shared/load"
+)
+
+// A server that stands still for d of a run of length T makes the requests meant for
+// that time wait from d down to 0, so the mean is d²/2T and, when d is more than 1 % of
+// T, the 99th percentile is d - T/100. A closed loop, or one that counts from when a
+// request was sent, sees next to nothing of it.
+//
+// What the machine adds on its own, other programs running, is not part of that
+// arithmetic. It shows as lateness, and whoever is late outside of the stall waits that
+// much longer.
+func TestStalledServer(t *testing.T) {
+	tests := []struct {
+		name          string
+		length, stall time.Duration
+		long          bool
+	}{
+		{"2 s of 4 s", 4 * time.Second, 2 * time.Second, false},
+		{"1 s of 10 s", 10 * time.Second, time.Second, true},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			if test.long && testing.Short() {
+				t.Skip("takes 10 s")
+			}
+			const rate = 150
+			var gate sync.RWMutex
+			var held time.Duration
+			server := serve(t, func(*http.Request) {
+				gate.RLock()
+				defer gate.RUnlock()
+			})
+			time.AfterFunc(time.Second, func() {
+				gate.Lock()
+				defer gate.Unlock()
+				began := time.Now()
+				time.Sleep(test.stall)
+				held = time.Since(began)
+			})
+			r, err := generator(server.URL, only(load.ShowMeal)).Hit(t.Context(), rate, test.length)
+			if err != nil {
+				t.Fatal(err)
+			}
+			gate.Lock() // after the stall, so held can be read
+			defer gate.Unlock()
+			if want := int(rate * test.length.Seconds()); r.Completed != want || r.Failed != 0 {
+				t.Fatalf("%d completed, %d failed, want %d and 0", r.Completed, r.Failed, want)
+			}
+			d, whole, late := held.Seconds(), test.length.Seconds(), r.Lateness.Mean().Seconds()
+			within(t, "mean", r.Latency.Mean().Seconds(), d*d/2/whole+late*(1-d/whole), 0.05)
+			within(t, "p99", r.Latency.Quantile(0.99).Seconds(), d-whole/100, 0.05)
+			within(t, "goodput", r.Goodput(), rate, 0.02)
+		})
+	}
+}
+
+func TestTimeoutCountsAtTheTimeout(t *testing.T) {
+	server := serve(t, func(r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/meals/") {
+			<-r.Context().Done()
+		}
+	})
+	g := generator(server.URL, load.Mix{Name: "half", Skew: 1.1, Shares: []load.Share{{Kind: load.ShowMeal, Weight: 1}, {Kind: load.ShowMe, Weight: 1}}})
+	g.Timeout = 500 * time.Millisecond
+	r, err := g.Hit(t.Context(), 100, time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stuck, fine := r.Kinds[load.ShowMeal], r.Kinds[load.ShowMe]
+	if r.Sent != 100 || stuck.Failed != stuck.Sent || fine.Failed != 0 || r.Failures["timeout"] != stuck.Sent {
+		t.Fatalf("sent %d, stuck %+v, fine %+v, failures %v", r.Sent, *stuck, *fine, r.Failures)
+	}
+	within(t, "mean of timeouts", stuck.Latency.Mean().Seconds(), 0.5, 0.05)
+	within(t, "share of failures", r.FailureShare(), float64(stuck.Sent)/100, 0.001)
+	// Only what was answered in the window is goodput.
+	within(t, "goodput", r.Goodput(), float64(fine.Sent), 0.001)
+}
+
+// flaky fails the attempts of an order as it is told, and remembers them.
+type flaky struct {
+	mu    sync.Mutex
+	seen  map[string]int
+	bad   int // how many attempts of each order fail
+	fails func(http.ResponseWriter, *http.Request)
+}
+
+func (f *flaky) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(r.Body)
+	f.mu.Lock()
+	key := r.Header.Get("Idempotency-Key") + " " + r.Header.Get("Cookie") + " " + string(body)
+	f.seen[key]++
+	n := f.seen[key]
+	f.mu.Unlock()
+	if n <= f.bad {
+		f.fails(w, r)
+		return
+	}
+	answer(w, r)
+}
+
+func TestOrderIsRetriedOnceUnderItsKey(t *testing.T) {
+	status := func(code int, body string) func(http.ResponseWriter, *http.Request) {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/problem+json")
+			w.WriteHeader(code)
+			_, _ = io.WriteString(w, body)
+		}
+	}
+	abort := func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
+	hang := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+	const timeout, pause = 300 * time.Millisecond, 100 * time.Millisecond
+	const sold = `{"type":"https://bytebites.example/problems/out-of-stock"}`
+	tests := []struct {
+		name     string
+		bad      int
+		fails    func(http.ResponseWriter, *http.Request)
+		attempts int
+		outcome  load.Outcome
+		failures map[string]int
+		least    time.Duration // of the latency of each
+	}{
+		{"well", 0, nil, 1, load.Accepted, map[string]int{}, 0},
+		{"503 once", 1, status(503, "{}"), 2, load.Accepted, map[string]int{}, pause},
+		{"503 twice", 2, status(503, "{}"), 2, load.Unknown, map[string]int{"status 503": 20}, pause},
+		{"500 for ever", 9, status(500, "{}"), 2, load.Unknown, map[string]int{"status 500": 20}, pause},
+		{"cut once", 1, abort, 2, load.Accepted, map[string]int{}, pause},
+		{"cut for ever", 9, abort, 2, load.Unknown, map[string]int{"connection": 20}, pause},
+		{"hangs once", 1, hang, 2, load.Accepted, map[string]int{}, timeout + pause},
+		{"hangs for ever", 9, hang, 2, load.Unknown, map[string]int{"timeout": 20}, 2*timeout + pause},
+		{"out of stock", 9, status(409, sold), 1, load.OutOfStock, map[string]int{}, 0},
+		{"another conflict", 9, status(409, "{}"), 1, load.Refused, map[string]int{"status 409": 20}, 0},
+		{"bad request", 9, status(422, "{}"), 1, load.Refused, map[string]int{"status 422": 20}, 0},
+		{"not an order", 9, status(201, `{}`), 1, load.Unknown, map[string]int{"answer": 20}, 0},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			f := &flaky{seen: map[string]int{}, bad: test.bad, fails: test.fails}
+			server := httptest.NewServer(f)
+			defer server.Close()
+			g := generator(server.URL, only(load.PlaceOrder))
+			g.Timeout, g.RetryAfter = timeout, pause
+			r, err := g.Hit(t.Context(), 40, 500*time.Millisecond)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(f.seen) != 20 {
+				t.Errorf("the server saw %d orders, want 20: a retry must be the same order", len(f.seen))
+			}
+			for key, n := range f.seen {
+				if n != test.attempts {
+					t.Fatalf("order %s was sent %d times, want %d", key, n, test.attempts)
+				}
+			}
+			if !reflect.DeepEqual(r.Failures, test.failures) {
+				t.Errorf("failures %v, want %v", r.Failures, test.failures)
+			}
+			if got := r.Latency.Quantile(0); got < test.least {
+				t.Errorf("least latency %s, want %s or more", got, test.least)
+			}
+			if len(r.Orders) != 20 || r.Summary().Orders[test.outcome] != 20 {
+				t.Errorf("orders %v, want 20 %s", r.Summary().Orders, test.outcome)
+			}
+			for _, o := range r.Orders {
+				if (o.Outcome == load.Accepted) != (string(o.Order) == "o-"+o.Key) || o.Email == "" || len(o.Lines) == 0 || o.Attempts != test.attempts {
+					t.Fatalf("ledger entry %+v", o)
+				}
+			}
+		})
+	}
+}
+
+// Only orders are retried: whoever looks at a meal just sees the error.
+func TestNothingElseIsRetried(t *testing.T) {
+	t.Parallel()
+	f := &flaky{seen: map[string]int{}, bad: 1000, fails: func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(502) }}
+	server := httptest.NewServer(f)
+	defer server.Close()
+	r, err := generator(server.URL, only(load.SetCart)).Hit(t.Context(), 100, 300*time.Millisecond)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := 0
+	for _, n := range f.seen {
+		sum += n
+	}
+	if sum != 30 || r.Retried != 0 || r.Failures["status 502"] != 30 {
+		t.Errorf("%d requests arrived, %d retried, failures %v, want 30, 0 and 30 of status 502", sum, r.Retried, r.Failures)
+	}
+}
+
+// blocked is a schedule whose request number at holds the generator up for d.
+type blocked struct {
+	load.Schedule
+	at   uint64
+	d    time.Duration
+	once *sync.Once
+}
+
+func (b blocked) At(n uint64) time.Duration {
+	if n == b.at {
+		b.once.Do(func() { time.Sleep(b.d) })
+	}
+	return b.Schedule.At(n)
+}
+
+// A generator that stands still for 1.5 s of 3 s is late with half of the requests, by up
+// to 1.5 s, and their latency counts it.
+func TestSlowGeneratorShowsAsLateness(t *testing.T) {
+	server := serve(t, func(*http.Request) {})
+	slow := blocked{load.Constant(100), 50, 1500 * time.Millisecond, &sync.Once{}}
+	r, err := generator(server.URL, only(load.ShowMeal)).Attack(t.Context(), slow, 3*time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Sent != 300 {
+		t.Fatalf("sent %d, want 300", r.Sent)
+	}
+	within(t, "p99 of lateness", r.Lateness.Quantile(0.99).Seconds(), 1.5-0.03, 0.05)
+	within(t, "mean of lateness", r.Lateness.Mean().Seconds(), 1.5*1.5/2/3, 0.05)
+	if r.Latency.Mean() < r.Lateness.Mean() {
+		t.Errorf("mean latency %s is less than the mean lateness %s", r.Latency.Mean(), r.Lateness.Mean())
+	}
+}
+
+func TestGeneratorGivesUp(t *testing.T) {
+	t.Parallel()
+	server := serve(t, func(*http.Request) {})
+	slow := blocked{load.Constant(100), 50, 1500 * time.Millisecond, &sync.Once{}}
+	r, err := generator(server.URL, only(load.ShowMeal)).Attack(t.Context(), slow, time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The one that was held up still goes out, and the rest is not sent behind it.
+	if r.Planned != 100 || r.Sent < 50 || r.Sent > 52 {
+		t.Errorf("planned %d, sent %d, want 100 and 50 or 51", r.Planned, r.Sent)
+	}
+}
+
+func TestAttackRefuses(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name     string
+		target   string
+		rate     float64
+		duration time.Duration
+		want     string
+	}{
+		{"another machine", "http://10.0.0.1:80", 10, time.Second, "loopback"},
+		{"a name", "http://bytebites.example", 10, time.Second, "loopback"},
+		{"any address", "http://0.0.0.0:80", 10, time.Second, "loopback"},
+		{"loopback as a prefix", "http://127.0.0.1.bytebites.example", 10, time.Second, "loopback"},
+		{"loopback as a user", "http://127.0.0.1@bytebites.example", 10, time.Second, "want http://host:port"},
+		{"https", "https://127.0.0.1", 10, time.Second, "want http://host:port"},
+		{"not a URL", "http://[::1", 10, time.Second, "target"},
+		{"too long", "http://127.0.0.1:1", 10, 11 * time.Minute, "duration"},
+		{"no time", "http://127.0.0.1:1", 10, 0, "duration"},
+		{"too many", "http://127.0.0.1:1", 1_000_001, time.Second, "requests"},
+		{"no rate", "http://127.0.0.1:1", 0, time.Second, "rate"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			_, err := generator(test.target, load.Dinner()).Hit(t.Context(), test.rate, test.duration)
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("error %v, want one that says %q", err, test.want)
+			}
+			if (test.want == "loopback") != errors.Is(err, load.ErrNotLoopback) {
+				t.Errorf("errors.Is(%v, ErrNotLoopback) is %v", err, test.want != "loopback")
+			}
+		})
+	}
+}
+
+// A server that sends its clients elsewhere does not make them go.
+func TestRedirectsAreNotFollowed(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.RedirectHandler("http://bytebites.example/", http.StatusFound))
+	defer server.Close()
+	r, err := generator(server.URL, only(load.ShowMeal)).Hit(t.Context(), 100, 100*time.Millisecond)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Failures["status 302"] != 10 {
+		t.Errorf("failures %v, want 10 of status 302", r.Failures)
+	}
+}
+
+func TestWrongAnswersFail(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name    string
+		handler http.HandlerFunc
+		want    string
+	}{
+		{"a page for JSON", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/html")
+			_, _ = io.WriteString(w, "<p>all is well</p>")
+		}, "answer"},
+		{"nothing", func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Content-Type", "application/json") }, "answer"},
+		{"broken off", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			w.Header().Set("Content-Length", "100")
+			_, _ = io.WriteString(w, "{}")
+		}, "connection"},
+		{"accepted, where read", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(202) }, "status 202"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			server := httptest.NewServer(test.handler)
+			defer server.Close()
+			r, err := generator(server.URL, only(load.ShowMe)).Hit(t.Context(), 50, 100*time.Millisecond)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.Failures[test.want] != 5 || r.Goodput() != 0 {
+				t.Errorf("failures %v, goodput %v, want 5 of %q and 0", r.Failures, r.Goodput(), test.want)
+			}
+		})
+	}
+}
+
+func TestNobodyThere(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.NotFoundHandler())
+	server.Close()
+	r, err := generator(server.URL, load.Dinner()).Hit(t.Context(), 100, 500*time.Millisecond)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Failures["connection"] != 50 || r.FailureShare() != 1 {
+		t.Errorf("failures %v, want 50 of connection", r.Failures)
+	}
+}
+
+func TestCancelledAttackEndsAtOnce(t *testing.T) {
+	t.Parallel()
+	server := serve(t, func(r *http.Request) { <-r.Context().Done() })
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	began := time.Now()
+	_, err := generator(server.URL, load.Dinner()).Hit(ctx, 100, 20*time.Second)
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("error %v, want the context's", err)
+	}
+	if took := time.Since(began); took > 2*time.Second {
+		t.Errorf("ended after %s", took)
+	}
+}
+
+// An open loop sends on, however many wait.
+func TestWorkersAreNotCapped(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	waiting, most := 0, 0
+	server := serve(t, func(*http.Request) {
+		mu.Lock()
+		waiting++
+		most = max(most, waiting)
+		mu.Unlock()
+		time.Sleep(1500 * time.Millisecond)
+		mu.Lock()
+		waiting--
+		mu.Unlock()
+	})
+	r, err := generator(server.URL, only(load.ShowMeal)).Hit(t.Context(), 400, time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Completed != 400 || most != 400 {
+		t.Errorf("%d completed, at most %d at a time, want 400 and 400", r.Completed, most)
+	}
+}
+
+func TestDinnerFollowsTheCurve(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	var arrivals []time.Time
+	server := serve(t, func(*http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		arrivals = append(arrivals, time.Now())
+	})
+	curve := load.Curve{Base: 20, Peak: 320, Length: 2 * time.Second}
+	r, err := generator(server.URL, load.Browse()).Dinner(t.Context(), curve)
+	if err != nil {
+		t.Fatal(err)
+	}
+	middle := 0
+	for _, at := range arrivals {
+		if d := at.Sub(arrivals[0]); d >= 500*time.Millisecond && d < 1500*time.Millisecond {
+			middle++
+		}
+	}
+	if r.Sent != 340 {
+		t.Errorf("sent %d, want 340", r.Sent)
+	}
+	// The middle half of the time: 20 + 300 (1/2 + 1/π).
+	within(t, "requests around the peak", float64(middle), 20+300*(0.5+0.3183), 0.05)
+}
+
+func TestMergeAndSummary(t *testing.T) {
+	t.Parallel()
+	server := serve(t, func(r *http.Request) {
+		if r.URL.Path == "/me" {
+			time.Sleep(100 * time.Millisecond)
+		}
+	})
+	fast, err := generator(server.URL, only(load.PlaceOrder)).Hit(t.Context(), 100, time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	slow, err := generator(server.URL, only(load.ShowMe)).Hit(t.Context(), 50, time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := load.Merge(fast, slow)
+	if sum.Sent != 150 || sum.Completed != 150 || sum.Window != 2*time.Second || len(sum.Orders) != 100 || len(sum.Kinds) != 2 {
+		t.Errorf("sent %d, completed %d, window %s, %d orders, %d kinds", sum.Sent, sum.Completed, sum.Window, len(sum.Orders), len(sum.Kinds))
+	}
+	within(t, "rate", sum.OfferedRate(), 75, 1e-9)
+	within(t, "mean", sum.Latency.Mean().Seconds(), (fast.Latency.Mean().Seconds()*100+slow.Latency.Mean().Seconds()*50)/150, 1e-6)
+	within(t, "concurrency", sum.Concurrency, (fast.Concurrency+slow.Concurrency)/2, 1e-6)
+	if fast.Sent != 100 || fast.Kinds[load.PlaceOrder].Sent != 100 {
+		t.Error("merging changed a part")
+	}
+
+	data, err := json.Marshal(sum.Summary())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var back load.Summary
+	if err := json.Unmarshal(data, &back); err != nil {
+		t.Fatal(err)
+	}
+	want := sum.Summary()
+	want.Started, back.Started = time.Time{}, time.Time{} // JSON drops the monotonic clock
+	if !reflect.DeepEqual(back, want) {
+		t.Errorf("summary after JSON:\n%+v\nwant\n%+v", back, want)
+	}
+	if want.Host.CPUs < 1 || want.Host.IdleShare < 0 || want.Host.IdleShare > 1 || want.BytesIn == 0 || want.BytesOut == 0 {
+		t.Errorf("host %+v, %d bytes in, %d out", want.Host, want.BytesIn, want.BytesOut)
+	}
+}
