@@ -174,7 +174,7 @@ type operation struct {
 }
 
 var operations = [...]operation{
-	{"DELETE", "/sessions", ""}, {"GET", "/me", ""}, {"PUT", "/me/preferences", `{"diets":["vegan"],"cuisines":[],"dislikes":["anchovy"],"portion_count":2}`},
+	{"GET", "/me", ""}, {"PUT", "/me/preferences", `{"diets":["vegan"],"cuisines":[],"dislikes":["anchovy"],"portion_count":2}`},
 	{"GET", "/me/addresses", ""}, {"PUT", "/me/addresses", `{"addresses":[{"label":"Home","street":"Elm 1","postal_code":"10435","city":"Berlin","country":"DE"}]}`},
 	{"GET", "/meals", ""}, {"GET", "/meals/popular", ""}, {"GET", "/meals/{}", ""}, {"PUT", "/meals/{}", `{"name":"Stew","description":"Hot","price_cents":900,"version":1}`},
 	{"POST", "/meals/{}/ratings", `{"stars":5}`}, {"GET", "/cart", ""}, {"PUT", "/cart", `{"lines":[{"meal_id":"m0001","quantity":2}]}`},
@@ -191,7 +191,7 @@ var methods = [...]string{"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTI
 func (a *abuse) victim(r *rand.Rand) *Client {
 	c := a.victims[r.IntN(len(a.victims))]
 	if r.IntN(8) == 0 {
-		return c.with(&http.Cookie{Name: "bytebites_session", Value: url.QueryEscape(injection(r))}, "")
+		return c.with(&http.Cookie{Name: httpapi.SessionCookie, Value: url.QueryEscape(injection(r))}, "")
 	}
 	return c
 }
@@ -461,7 +461,7 @@ func (a *abuse) rawBytes(r *rand.Rand) shot {
 	case 3:
 		lines = []string{"POST /orders HTTP/1.1", "Host: " + c.base.Host, "Content-Length: 5", "Content-Length: 9", "Idempotency-Key: x\r\nX-Evil: 1"}
 	case 4:
-		lines = []string{"GET /meals HTTP/1.1", "Host: " + c.base.Host, "Cookie: " + strings.Repeat("bytebites_session="+headerValue(injection(r))+"; ", 1+r.IntN(300))}
+		lines = []string{"GET /meals HTTP/1.1", "Host: " + c.base.Host, "Cookie: " + strings.Repeat(httpapi.SessionCookie+"="+headerValue(injection(r))+"; ", 1+r.IntN(300))}
 	}
 	text := strings.Join(append(lines, "Connection: close"), "\r\n") + "\r\n\r\n"
 	return shot{name: fmt.Sprintf("raw bytes %.120q", text), fire: func(ctx context.Context) (int, error) {
@@ -472,10 +472,6 @@ func (a *abuse) rawBytes(r *rand.Rand) shot {
 		defer conn.Close() //nolint:errcheck // it was read to its end
 		if _, err := io.WriteString(conn, text); err != nil && !errors.Is(err, syscall.ECONNRESET) && !errors.Is(err, syscall.EPIPE) {
 			return 0, fmt.Errorf("send raw: %w", err)
-		}
-		// A parser may wait for more; the end of what is sent tells it that there is none.
-		if tcp, isTCP := conn.(*net.TCPConn); isTCP {
-			_ = tcp.CloseWrite()
 		}
 		raw, err := io.ReadAll(io.LimitReader(conn, maxAnswerBytes))
 		if err != nil && !errors.Is(err, syscall.ECONNRESET) {
@@ -507,12 +503,17 @@ func (a *abuse) oddWebhook(r *rand.Rand) shot {
 	case 1:
 		signature = headerValue(injection(r))
 	}
-	request.Header.Set("Webhook-Signature", signature)
+	request.Header.Set(httpapi.SignatureHeader, signature)
 	return send(c, "odd webhook", request, body)
 }
 
 func (a *abuse) oddSignIn(r *rand.Rand) shot {
 	c := a.victims[0]
+	if r.IntN(4) == 0 {
+		// Never with a victim's own cookie: what follows would only meet a closed door.
+		forged := c.with(&http.Cookie{Name: httpapi.SessionCookie, Value: url.QueryEscape(injection(r))}, "")
+		return send(forged, "odd sign-out", a.request(forged, "DELETE", "/sessions", "", nil), nil)
+	}
 	body := spoil(r, fmt.Sprintf(`{"email":%q,"password":"wrong"}`, c.Emails[0]))
 	return send(c, "odd sign-in", a.request(c, "POST", "/sessions", "", body), body)
 }

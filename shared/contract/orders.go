@@ -38,7 +38,9 @@ type order struct {
 // newKey makes an Idempotency-Key.
 func newKey() string { return "contract-" + rand.Text() }
 
-func linesBody(lines ...line) map[string][]line { return map[string][]line{"lines": lines} }
+func linesBody(lines ...line) map[string][]line {
+	return map[string][]line{"lines": append([]line{}, lines...)} // none is a list too, not null
+}
 
 func (c *Client) order(ctx context.Context, key string, lines ...line) (*Answer, error) {
 	return c.Post(ctx, "/orders", linesBody(lines...), Header("Idempotency-Key", key))
@@ -99,7 +101,7 @@ func checkCart(ctx context.Context, c *Client) error {
 		if err != nil {
 			return cart, err
 		}
-		if err := answer.Want(status); err != nil {
+		if err := answer.Want(status); err != nil || status != http.StatusOK {
 			return cart, err
 		}
 		err = answer.Into(&cart)
@@ -146,7 +148,7 @@ func checkCart(ctx context.Context, c *Client) error {
 	if _, err := set(other, http.StatusOK); err != nil {
 		return err
 	}
-	cart, err = set(one, http.StatusOK, []line{}...)
+	cart, err = set(one, http.StatusOK)
 	if err != nil || len(cart.Lines) != 0 || cart.Total != 0 {
 		return fmt.Errorf("an emptied cart holds %+v (%v)", cart, err)
 	}

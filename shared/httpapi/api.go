@@ -55,7 +55,7 @@ func (a *api) routes() *gin.Engine {
 	e.RedirectTrailingSlash = false
 	e.RedirectFixedPath = false
 	e.ForwardedByClientIP = false
-	e.Use(a.observe, a.recoverPanics)
+	e.Use(a.observe, a.recoverPanics, a.checkID)
 	e.NoRoute(a.handle(func(*gin.Context) error { return &requestError{kind: kindNotFound} }))
 	e.NoMethod(a.handle(methodNotAllowed))
 
@@ -73,6 +73,7 @@ func (a *api) routes() *gin.Engine {
 	e.GET("/meals", a.handle(a.meals))
 	e.GET("/meals/popular", a.handle(a.popularMeals))
 	e.GET("/meals/:id", a.handle(a.meal))
+	e.PUT("/meals/popular", a.handle(methodNotAllowed)) // no meal can have that id
 
 	b := e.Group("/", a.refuseCrossOrigin)
 	b.POST("/sessions", a.handle(a.signIn))
@@ -91,8 +92,18 @@ func (a *api) routes() *gin.Engine {
 	return e
 }
 
+// checkID answers 404 for an id that nothing can have, before anyone is asked for it.
+func (a *api) checkID(c *gin.Context) {
+	if id, named := c.Params.Get("id"); named && c.FullPath() != "" && !idPattern.MatchString(id) {
+		a.fail(c, &requestError{kind: kindNotFound})
+	}
+}
+
 func methodNotAllowed(c *gin.Context) error {
 	allow := strings.Split(c.Writer.Header().Get("Allow"), ", ")
+	if c.Request.URL.Path == "/meals/popular" {
+		allow = []string{http.MethodGet} // the router would add what /meals/:id takes
+	}
 	if slices.Contains(allow, http.MethodGet) {
 		allow = append(allow, http.MethodHead)
 	}

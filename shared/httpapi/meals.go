@@ -128,21 +128,11 @@ func (a *api) ratedMeals(ctx context.Context, meals []bytebites.Meal) ([]mealBod
 	return bodies, nil
 }
 
-// mealID returns the id in the path, or ErrNotFound when no meal can have it.
-func mealID(c *gin.Context) (bytebites.MealID, error) {
-	id := c.Param("id")
-	if !validID(id) {
-		return "", fmt.Errorf("meal id: %w", bytebites.ErrNotFound)
-	}
-	return bytebites.MealID(id), nil
-}
+// mealID returns the id in the path, which checkID has looked at.
+func mealID(c *gin.Context) bytebites.MealID { return bytebites.MealID(c.Param("id")) }
 
 func (a *api) meal(c *gin.Context) error {
-	id, err := mealID(c)
-	if err != nil {
-		return err
-	}
-	meal, err := a.Catalogue.Meal(c.Request.Context(), id)
+	meal, err := a.Catalogue.Meal(c.Request.Context(), mealID(c))
 	if err != nil {
 		return fmt.Errorf("load meal: %w", err)
 	}
@@ -180,10 +170,6 @@ type mealChangeBody struct {
 }
 
 func (a *api) updateMeal(c *gin.Context) error {
-	id, err := mealID(c)
-	if err != nil {
-		return err
-	}
 	var body mealChangeBody
 	if err := a.readJSON(c, &body); err != nil {
 		return err
@@ -208,7 +194,7 @@ func (a *api) updateMeal(c *gin.Context) error {
 	if err := v.err(); err != nil {
 		return err
 	}
-	meal, err := a.Catalogue.UpdateMeal(c.Request.Context(), id, change)
+	meal, err := a.Catalogue.UpdateMeal(c.Request.Context(), mealID(c), change)
 	if err != nil {
 		return fmt.Errorf("update meal: %w", err)
 	}
@@ -277,10 +263,6 @@ type starsBody struct {
 }
 
 func (a *api) rate(c *gin.Context, s bytebites.Session) error {
-	id, err := mealID(c)
-	if err != nil {
-		return err
-	}
 	var body starsBody
 	if err := a.readJSON(c, &body); err != nil {
 		return err
@@ -290,7 +272,7 @@ func (a *api) rate(c *gin.Context, s bytebites.Session) error {
 	if err := v.err(); err != nil {
 		return err
 	}
-	ctx := c.Request.Context()
+	ctx, id := c.Request.Context(), mealID(c)
 	// Ratings live with the users, where no foreign key can tell that a meal exists.
 	if _, err := a.Catalogue.Meal(ctx, id); err != nil {
 		return fmt.Errorf("load meal: %w", err)

@@ -23,7 +23,7 @@ const contentSecurityPolicy = "default-src 'none'; script-src 'self'; style-src 
 type requestInfo struct {
 	id   string
 	user string
-	err  error // what the client was not told
+	err  error // what the client was told less of
 }
 
 type requestInfoKey struct{}
@@ -73,6 +73,10 @@ func (a *api) frame(next http.Handler) http.Handler {
 	})
 }
 
+// statusClientGone is what metrics and log say of a request whose client hung up before
+// there was an answer. The number is nginx's.
+const statusClientGone = 499
+
 // observe counts, times and logs a request.
 func (a *api) observe(c *gin.Context) {
 	start := time.Now()
@@ -84,16 +88,21 @@ func (a *api) observe(c *gin.Context) {
 		if route == "" {
 			route, method = "unmatched", "any" // a client must not be able to add time series
 		}
+		ctx := c.Request.Context()
+		gone := errors.Is(ctx.Err(), context.Canceled)
+		if gone {
+			status = statusClientGone
+		}
 		a.metrics.observe(method, route, status, took)
 
 		level := slog.LevelDebug
 		switch {
+		case gone: // its problem, not ours
 		case status >= http.StatusInternalServerError:
 			level = slog.LevelError
 		case took >= a.SlowRequest:
 			level = slog.LevelInfo
 		}
-		ctx := c.Request.Context()
 		if !a.Logger.Enabled(ctx, level) {
 			return
 		}

@@ -136,11 +136,7 @@ func (a *api) orders(c *gin.Context, s bytebites.Session) error {
 }
 
 func (a *api) order(c *gin.Context, s bytebites.Session) error {
-	id := c.Param("id")
-	if !validID(id) {
-		return fmt.Errorf("order id: %w", bytebites.ErrNotFound)
-	}
-	order, err := a.Orders.Order(c.Request.Context(), s.User, bytebites.OrderID(id))
+	order, err := a.Orders.Order(c.Request.Context(), s.User, bytebites.OrderID(c.Param("id")))
 	if err != nil {
 		return fmt.Errorf("load order: %w", err)
 	}
