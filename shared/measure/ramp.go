@@ -39,6 +39,8 @@ const (
 	hopeless = 0.5
 	// maxDescents is how often a ramp that starts too high goes down.
 	maxDescents = 4
+	// maxRepeats is how many invalid levels are run once more.
+	maxRepeats = 3
 )
 
 // RampConfig says how a ramp is run.
@@ -124,7 +126,8 @@ type RampResult struct {
 // Ramp attacks at rates that grow by a factor, until goodput has stopped growing or
 // more than half of the requests fail; then it halves the knee's bracket, on a
 // logarithmic scale, as often as it was told to. When already the first rate misses the
-// SLO it goes down first. A level that is invalid (see Round.Check) is run once more.
+// SLO it goes down first. A level that is invalid (see Round.Check) is run once more, three of them at
+// most.
 //
 // The error is of the configuration, of a hit that could not be made, or of the context.
 func Ramp(ctx context.Context, config RampConfig, hit Hit) (RampResult, error) {
@@ -150,10 +153,11 @@ func Ramp(ctx context.Context, config RampConfig, hit Hit) (RampResult, error) {
 var errBudget = errors.New("no time for a level within the budget")
 
 type ramp struct {
-	config RampConfig
-	hit    Hit
-	began  time.Time
-	levels []Level
+	config  RampConfig
+	hit     Hit
+	began   time.Time
+	levels  []Level
+	repeats int
 }
 
 // up raises the rate until the service is overloaded and goodput no longer grows.
@@ -205,9 +209,10 @@ func (r *ramp) refine(ctx context.Context) error {
 // level runs one level, and once more if the first is invalid.
 func (r *ramp) level(ctx context.Context, rate float64) (Level, error) {
 	level, err := r.attack(ctx, rate)
-	if err != nil || level.Validity.OK {
+	if err != nil || level.Validity.OK || r.repeats == maxRepeats {
 		return level, err
 	}
+	r.repeats++
 	again, err := r.attack(ctx, rate)
 	if errors.Is(err, errBudget) {
 		return level, nil
