@@ -18,3 +18,21 @@ func TestOpenAPIDocumentIsValid(t *testing.T) {
 		t.Fatalf("validate: %v", err)
 	}
 }
+
+type operation struct{ method, path string }
+
+// mustOperations lists what the document has.
+func mustOperations(tb testing.TB) []operation {
+	tb.Helper()
+	doc, err := openapi3.NewLoader().LoadFromData(httpapi.OpenAPI())
+	if err != nil {
+		tb.Fatal(err)
+	}
+	var operations []operation
+	for path, item := range doc.Paths.Map() {
+		for method := range item.Operations() {
+			operations = append(operations, operation{method, path})
+		}
+	}
+	return operations
+}

@@ -48,7 +48,7 @@ async function api(method, path, { body, headers = {} } = {}) {
 
 function toast(text, bad = false) {
   const line = make("div", { class: bad ? "toast bad" : "toast" }, text);
-  $("toasts").append(line);
+  $("toasts").replaceChildren(line); // the latest says it all
   setTimeout(() => line.remove(), 4500);
 }
 
@@ -353,6 +353,7 @@ function openSignIn(then = null) {
 
 function showAccount() {
   $("account").textContent = me ? `Sign out ${me.name.split(" ")[0]}` : "Sign in";
+  document.body.classList.toggle("signed-in", Boolean(me));
   for (const element of document.querySelectorAll("[data-signed-in]")) element.hidden = !me;
 }
 
@@ -420,7 +421,7 @@ for (const dialog of document.querySelectorAll("dialog")) {
     if (event.target === dialog || event.target.closest("[data-close]")) dialog.close();
   });
 }
-$("hero-art").append(plate({ id: "hero", name: "bowl of the day", cuisine: "mexican" }));
+$("hero-art").append(plate({ id: "dinner", name: "Tonight's stew", cuisine: "mexican" }));
 showCart();
 listMeals(false);
 listPopular();

@@ -1,0 +1,145 @@
+package httpapi
+
+import (
+	"encoding/hex"
+	"strings"
+	"testing"
+	"time"
+
+	"bytebites.example/workshop/shared/bytebites"
+)
+
+// The signature of a known body, so that both ends cannot be wrong in the same way.
+// Computed with: printf '1700000000.{"id":"e"}' | openssl dgst -sha256 -hmac secret.
+func TestSignIsHMACOfTimeAndBody(t *testing.T) {
+	const want = "t=1700000000,v1=c8710bfad0d5744c091661b621aa5a921003ddb478e5004c4b34e1bc1fbcc919"
+	if got := Sign([]byte("secret"), []byte(`{"id":"e"}`), time.Unix(1700000000, 0)); got != want {
+		t.Errorf("expected %s, saw %s", want, got)
+	}
+}
+
+func TestVerifySignature(t *testing.T) {
+	secret, body, now := []byte("secret"), []byte("body"), time.Unix(1_700_000_000, 0)
+	genuine := Sign(secret, body, now)
+	stamp, hash, _ := strings.Cut(genuine, ",")
+	other := hex.EncodeToString(make([]byte, 32))
+	for _, test := range []struct {
+		name, header string
+		at           time.Time
+		ok           bool
+	}{
+		{"genuine", genuine, now, true},
+		{"at the end of the tolerance", genuine, now.Add(SignatureTolerance), true},
+		{"after it", genuine, now.Add(SignatureTolerance + time.Second), false},
+		{"before it", genuine, now.Add(-SignatureTolerance - time.Second), false},
+		{"beside another key's", stamp + ",v1=" + other + "," + hash, now, true},
+		{"beside a later scheme's", genuine + ",v2=abc", now, true},
+		{"with blanks", stamp + ", " + hash, now, true},
+		{"only another key's", stamp + ",v1=" + other, now, false},
+		{"empty", "", now, false},
+		{"no hash", stamp, now, false},
+		{"no time", hash, now, false},
+		{"two times", stamp + "," + genuine, now, false},
+		{"too many hashes", stamp + strings.Repeat(",v1="+other, 5) + "," + hash, now, false},
+		{"other time", "t=1700000001," + hash, now, false},
+		{"the same time, spelt differently", "t=01700000000," + hash, now, false},
+	} {
+		if err := verifySignature(secret, test.header, body, test.at); (err == nil) != test.ok {
+			t.Errorf("%s: %v", test.name, err)
+		}
+	}
+	if verifySignature([]byte("guess"), genuine, body, now) == nil || verifySignature(secret, genuine, []byte("Body"), now) == nil {
+		t.Error("another secret or another body was taken")
+	}
+}
+
+func FuzzSignature(f *testing.F) {
+	secret, now := []byte("secret"), time.Unix(1_700_000_000, 0)
+	f.Add(Sign(secret, []byte("x"), now), []byte("x"))
+	f.Add("t=1,v1=", []byte{})
+	f.Add("v1=00,t=-1", []byte("{}"))
+	f.Fuzz(func(t *testing.T, header string, body []byte) {
+		if verifySignature(secret, header, body, now) != nil {
+			return
+		}
+		// Whatever is taken must hold the one hash that only the secret makes.
+		s, err := parseSignature(header)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := hex.EncodeToString(signatureOf(secret, s.stamp, body))
+		if !strings.Contains(strings.ToLower(header), want) {
+			t.Fatalf("%q was taken for %q", header, body)
+		}
+	})
+}
+
+func TestCursors(t *testing.T) {
+	if id, err := mealAfterCursor(cursorAfterMeal("m0042")); err != nil || id != "m0042" {
+		t.Errorf("saw meal %q, %v", id, err)
+	}
+	at := time.Date(2026, 3, 1, 18, 2, 11, 482_123_999, time.UTC)
+	if got, err := timeBeforeCursor(cursorBeforeTime(at)); err != nil || !got.Equal(at.Truncate(time.Microsecond)) {
+		t.Errorf("saw time %v, %v", got, err)
+	}
+	for _, cursor := range []string{"", "x", cursorBeforeTime(at), encodeCursor(mealCursor, ""), encodeCursor(mealCursor, "a'b"), encodeCursor(mealCursor, strings.Repeat("m", 65)), strings.Repeat("A", 200)} {
+		if id, err := mealAfterCursor(cursor); err == nil {
+			t.Errorf("%q was taken for meal %q", cursor, id)
+		}
+	}
+	for _, cursor := range []string{"", "x", cursorAfterMeal("m1"), encodeCursor(orderCursor, "-1"), encodeCursor(orderCursor, "1e3"), encodeCursor(orderCursor, "+5"), encodeCursor(orderCursor, "05"), encodeCursor(orderCursor, "9223372036854775807")} {
+		if got, err := timeBeforeCursor(cursor); err == nil {
+			t.Errorf("%q was taken for %v", cursor, got)
+		}
+	}
+}
+
+// A cursor that is taken is the one that would have been given.
+func FuzzCursor(f *testing.F) {
+	f.Add(cursorAfterMeal("m0001"))
+	f.Add(cursorBeforeTime(time.Unix(1_700_000_000, 0)))
+	f.Add("bzox")
+	f.Fuzz(func(t *testing.T, cursor string) {
+		if id, err := mealAfterCursor(cursor); err == nil && cursorAfterMeal(id) != cursor {
+			t.Errorf("%q was taken for %q", cursor, id)
+		}
+		if at, err := timeBeforeCursor(cursor); err == nil && cursorBeforeTime(at) != cursor {
+			t.Errorf("%q was taken for %v", cursor, at)
+		}
+	})
+}
+
+func FuzzDecodeJSON(f *testing.F) {
+	for _, seed := range []string{`{"lines":[{"meal_id":"m1","quantity":2}]}`, `{"lines":null}`, `[`, `{"lines":[],"Lines":[]}`, `{"lines":[]} x`, "\xff", `{"lines":[[[[[[[[[[]]]]]]]]]]}`} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		var dst linesBody
+		if decodeJSON(body, &dst) != nil {
+			return
+		}
+		var v validator
+		v.lines(dst.Lines, 1)
+		if v.err() != nil {
+			return
+		}
+		seen := map[bytebites.MealID]bool{}
+		for _, l := range linesOf(dst.Lines) {
+			if l.Quantity < 1 || l.Quantity > maxQuantity || !validID(string(l.Meal)) || seen[l.Meal] {
+				t.Fatalf("%q was taken for %+v", body, dst)
+			}
+			seen[l.Meal] = true
+		}
+	})
+}
+
+func TestPlainText(t *testing.T) {
+	for s, want := range map[string]bool{
+		"Crème fraîche, 200 g": true, "👩‍👩‍👧 dinner": true, "日本": true, "": true,
+		"a\x00b": false, "a\nb": false, "\x7f": false, "\u0085": false, "right\u202eleft": false, "\ufeff": false, "\xff": false, "\u2028": false,
+	} {
+		if got := plainText(s); got != want {
+			t.Errorf("plainText(%q) = %v", s, got)
+		}
+	}
+}
