@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
-	"path"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -159,25 +158,15 @@ func (h host) debootstrap(ctx context.Context, step *progress.Step, dir string) 
 		return fmt.Errorf("open build folder: %w", err)
 	}
 	// In place before debootstrap runs, so that its dpkg follows the settings, too.
-	for name, target := range map[string]string{
-		"dpkg.conf":        "etc/dpkg/dpkg.cfg.d/01-workshop",
-		"apt.conf":         "etc/apt/apt.conf.d/01-workshop",
-		"policy-rc.d":      "usr/sbin/policy-rc.d",
-		"install-packages": "usr/local/sbin/install-packages",
-	} {
-		data, err := fs.ReadFile(recipes, path.Join("recipes", baseRecipe, name))
-		if err != nil {
-			return fmt.Errorf("read recipe: %w", err)
+	for _, f := range mustRootFS(baseRecipe) {
+		target := filepath.Join(dir, filepath.FromSlash(f.name))
+		if strings.HasSuffix(f.name, "/") {
+			if err := os.MkdirAll(target, fs.FileMode(f.mode)); err != nil {
+				return fmt.Errorf("prepare base: %w", err)
+			}
+			continue
 		}
-		mode := fs.FileMode(0o644)
-		if strings.HasPrefix(string(data), "#!") {
-			mode = 0o755
-		}
-		file := filepath.Join(dir, target)
-		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-			return fmt.Errorf("prepare base: %w", err)
-		}
-		if err := os.WriteFile(file, data, mode); err != nil {
+		if err := os.WriteFile(target, f.data, fs.FileMode(f.mode)); err != nil {
 			return fmt.Errorf("prepare base: %w", err)
 		}
 	}

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"os"
-	"strings"
 
 	"github.com/moby/moby/api/types/build"
 	"github.com/moby/moby/client"
@@ -15,27 +13,15 @@ import (
 )
 
 // buildImage runs the classic builder: BuildKit needs a plugin of the docker command
-// that many machines lack, and a frontend image from a registry.
-func buildImage(ctx context.Context, eng *engine.Engine, contextTar []byte, name string, ref Ref, arguments map[string]string, step *progress.Step) error {
+// that many machines lack, and a frontend image from a registry. It commits after every
+// instruction, which is quick only for small images: others use buildFromRecipe.
+func buildImage(ctx context.Context, eng *engine.Engine, contextTar []byte, name string, ref Ref, step *progress.Step) error {
 	options := client.ImageBuildOptions{
 		Version:     build.BuilderV1,
 		Tags:        []string{string(ref)},
 		Remove:      true,
 		ForceRemove: true,
-		NetworkMode: "host",
-		BuildArgs:   make(map[string]*string),
 		Labels:      map[string]string{LabelImage: name},
-	}
-	for k, v := range arguments {
-		options.BuildArgs[k] = &v
-	}
-	// The builder knows these by itself; they reach no layer.
-	for _, k := range []string{"http_proxy", "https_proxy", "no_proxy"} {
-		for _, k := range []string{k, strings.ToUpper(k)} {
-			if v := os.Getenv(k); v != "" {
-				options.BuildArgs[k] = &v
-			}
-		}
 	}
 	result, err := eng.ImageBuild(ctx, bytes.NewReader(contextTar), options)
 	if err != nil {

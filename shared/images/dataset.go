@@ -8,14 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"net"
 	"net/netip"
 	"net/url"
-	"slices"
 	"time"
 
-	"github.com/containerd/errdefs"
 	_ "github.com/lib/pq" // the driver that waits for the server
 	"github.com/moby/moby/api/pkg/stdcopy"
 	"github.com/moby/moby/api/types/container"
@@ -235,32 +232,7 @@ func stopCleanly(ctx context.Context, eng *engine.Engine, id string) error {
 }
 
 func commitDataset(ctx context.Context, eng *engine.Engine, id string, ref Ref) error {
-	changes := []string{
-		`CMD ["postgres"]`,
-		"ENV PGDATA=" + DatasetPGData,
-		imageLabel(datasetName),
-	}
-	// A commit takes over the container's labels, and containers take over the image's:
-	// without this, every container of the image would seem to belong to the process that
-	// built it, and be swept when that ends.
-	for _, label := range slices.Sorted(maps.Keys(machine.Owner())) {
-		changes = append(changes, "LABEL "+label+`=""`)
-	}
-	if _, err := eng.ContainerCommit(ctx, id, client.ContainerCommitOptions{Reference: string(ref), Changes: changes}); err != nil {
-		return fmt.Errorf("commit: %w", err)
-	}
-	return nil
-}
-
-// removeContainer has a deadline of its own: it also cleans up after the caller's.
-func removeContainer(eng *engine.Engine, id string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	defer cancel()
-	_, err := eng.ContainerRemove(ctx, id, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
-	if err != nil && !errdefs.IsNotFound(err) {
-		return fmt.Errorf("remove container: %w", err)
-	}
-	return nil
+	return commit(ctx, eng, id, datasetName, ref, []string{`CMD ["postgres"]`, "ENV PGDATA=" + DatasetPGData})
 }
 
 // lastLogs returns the end of a container's log as an error, to be joined to the one

@@ -58,5 +58,5 @@ func buildOnStatic(ctx context.Context, eng *engine.Engine, binaryPath, name str
 		{name: "Dockerfile", mode: 0o644, data: []byte(dockerfile)},
 		{name: "app", mode: 0o755, data: binary},
 	})
-	return buildImage(ctx, eng, files, name, ref, nil, step)
+	return buildImage(ctx, eng, files, name, ref, step)
 }

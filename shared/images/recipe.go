@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 	"time"
 )
@@ -44,28 +45,81 @@ func recipeKey(n Name) string {
 
 func baseRef() Ref { return localRef("debian", debianRelease, recipeKey(baseRecipe)) }
 
-// mustContext returns a recipe's folder as a tar, the same bytes every time. It panics
-// when there is none, which a test of the catalogue rules out.
-func mustContext(name string) []byte {
-	dir := path.Join("recipes", name)
-	entries, err := fs.ReadDir(recipes, dir)
-	if err != nil {
-		panic(fmt.Sprintf("read recipe: %v", err))
-	}
-	files := make([]tarFile, 0, len(entries))
-	for _, e := range entries {
-		data, err := fs.ReadFile(recipes, path.Join(dir, e.Name()))
+// mustContext returns all of a recipe's folder as a tar, the same bytes every time.
+func mustContext(name string) []byte { return makeTar(mustFiles(path.Join("recipes", name))) }
+
+// mustRootFS returns what a recipe puts into the image's file system.
+func mustRootFS(name string) []tarFile { return mustFiles(path.Join("recipes", name, "rootfs")) }
+
+// mustFiles returns what is in an embedded folder, folders before their content. It
+// panics when there is no such folder, which a test of the catalogue rules out.
+func mustFiles(dir string) []tarFile {
+	var files []tarFile
+	err := fs.WalkDir(recipes, dir, func(file string, entry fs.DirEntry, err error) error {
+		if err != nil || file == dir {
+			return err
+		}
+		name := strings.TrimPrefix(file, dir+"/")
+		if entry.IsDir() {
+			files = append(files, tarFile{name: name + "/", mode: 0o755})
+			return nil
+		}
+		data, err := fs.ReadFile(recipes, file)
 		if err != nil {
-			panic(fmt.Sprintf("read recipe: %v", err))
+			return err
 		}
 		mode := int64(0o644)
 		if bytes.HasPrefix(data, []byte("#!")) {
-			mode = 0o755 // embedded files have lost it
+			mode = 0o755 // embedding loses it
 		}
-		files = append(files, tarFile{name: e.Name(), mode: mode, data: data})
+		files = append(files, tarFile{name: name, mode: mode, data: data})
+		return nil
+	})
+	if err != nil {
+		panic(fmt.Sprintf("read recipe: %v", err))
 	}
-	return makeTar(files)
+	return files
 }
+
+// imageConfig is how a recipe's Dockerfile configures the image.
+type imageConfig struct {
+	changes []string // instructions that a commit carries out
+	// stopSignal is apart: a commit does not carry out STOPSIGNAL.
+	stopSignal string
+}
+
+// readConfig reads a recipe's Dockerfile. Its other instructions must be recipeSteps,
+// which buildFromRecipe carries out.
+func readConfig(name string) (imageConfig, error) {
+	data, err := fs.ReadFile(recipes, path.Join("recipes", name, "Dockerfile"))
+	if err != nil {
+		return imageConfig{}, fmt.Errorf("read recipe: %w", err)
+	}
+	var config imageConfig
+	var steps []string
+	for _, line := range strings.Split(string(data), "\n") {
+		line = strings.TrimSpace(line)
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		instruction, argument, _ := strings.Cut(line, " ")
+		switch instruction {
+		case "ENV", "EXPOSE", "VOLUME", "USER", "WORKDIR", "ENTRYPOINT", "CMD":
+			config.changes = append(config.changes, line)
+		case "STOPSIGNAL":
+			config.stopSignal = argument
+		default:
+			steps = append(steps, line)
+		}
+	}
+	if !slices.Equal(steps, recipeSteps[:]) {
+		return imageConfig{}, fmt.Errorf("recipe %s: steps are %q, must be %q", name, steps, recipeSteps)
+	}
+	return config, nil
+}
+
+// recipeSteps is what every recipe's Dockerfile does to the file system.
+var recipeSteps = [...]string{"ARG BASE", "FROM ${BASE}", "COPY rootfs/ /", "RUN /install.sh"}
 
 // tarFile is a file, or a directory when its name ends in a slash.
 type tarFile struct {

@@ -91,7 +91,7 @@ func (s *engineStore) build(ctx context.Context, n Name, ref Ref) (err error) {
 		}
 		return buildToxiproxy(ctx, s.eng, ref, step)
 	}
-	return buildImage(ctx, s.eng, mustContext(string(n)), string(n), ref, map[string]string{"BASE": string(baseRef())}, step)
+	return buildFromRecipe(ctx, s.eng, n, ref, step)
 }
 
 func (s *engineStore) ensureBase(ctx context.Context) error {
