@@ -23,7 +23,7 @@ func BenchmarkPlan(b *testing.B) {
 	} {
 		b.Run(test.name, func(b *testing.B) {
 			random := rand.New(rand.NewPCG(1, 1))
-			k := newKitchen(500, 32, random)
+			k := newKitchen(500, 64, random)
 			s := newSubscriber(k, random, test.preferences)
 			planner := New(k, s, s)
 			if _, err := planner.Plan(context.Background(), "u1"); err != nil {
