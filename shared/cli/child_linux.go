@@ -1,0 +1,7 @@
+package cli
+
+import "syscall"
+
+func attributes(foreground bool) *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Setpgid: !foreground, Pdeathsig: syscall.SIGKILL}
+}

@@ -1,0 +1,66 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"strings"
+
+	"bytebites.example/workshop/shared/progress"
+)
+
+var errNotCompiling = errors.New("it does not compile")
+
+// compileError is what the compiler said of a package that does not compile.
+type compileError struct {
+	pkg    string
+	output string
+}
+
+func (e *compileError) Error() string { return fmt.Sprintf("compile %s:\n%s", e.pkg, e.output) }
+
+// in reports whether the compiler complained about a file in one of the folders, given
+// from the module's root with slashes.
+func (e *compileError) in(dirs ...string) bool {
+	for _, line := range strings.Split(e.output, "\n") {
+		line = strings.ReplaceAll(strings.TrimSpace(line), `\`, "/")
+		for _, dir := range dirs {
+			if strings.HasPrefix(strings.TrimPrefix(line, "./"), dir+"/") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// goTool runs the go command in the module's root with the words of args, of which the
+// last names the package. The error is an *compileError when the command ran and failed.
+func (a *app) goTool(ctx context.Context, w workshop, p *progress.Reporter, env []string, args ...string) (err error) {
+	pkg := args[len(args)-1]
+	step := p.Step("compile %s", pkg)
+	step.Detail("the first time compiles everything, which takes minutes")
+	defer func() {
+		if compile := (*compileError)(nil); errors.As(err, &compile) {
+			step.Fail(errNotCompiling) // what the compiler said is shown once, by the caller
+			return
+		}
+		step.End(err)
+	}()
+	var output bytes.Buffer
+	everything := io.MultiWriter(&output, step.Writer())
+	c := child{dir: w.root, env: append(append([]string{}, a.env...), env...), stdout: everything, stderr: everything}
+	err = c.run(ctx, "go", args...)
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &exit):
+		return &compileError{pkg, strings.TrimSpace(output.String())}
+	case errors.Is(err, exec.ErrNotFound):
+		return unavailable("the go command is not on the PATH", "put the folder of the Go installation on it: https://go.dev/doc/install")
+	}
+	return err
+}

@@ -1,0 +1,71 @@
+package cli
+
+import (
+	"context"
+	"errors"
+
+	"bytebites.example/workshop/shared/dataset"
+	"bytebites.example/workshop/shared/engine"
+	"bytebites.example/workshop/shared/images"
+	"bytebites.example/workshop/shared/progress"
+)
+
+// host is the computer as a lab's run needs it. Tests put another in its place.
+type host interface {
+	// prepare makes the engine and the images of the labs up to that number ready. The
+	// error is an *engine.Unavailable.
+	prepare(ctx context.Context, a *app, p *progress.Reporter, upTo int) error
+}
+
+// everyLab is more than the number of any lab.
+const everyLab = 99
+
+// thisHost is the computer that the command runs on.
+type thisHost struct{}
+
+func (thisHost) prepare(ctx context.Context, a *app, p *progress.Reporter, upTo int) error {
+	e, err := a.connect(ctx, p)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = e.Close() }()
+	if _, err := images.Ensure(ctx, e, p, imagesOf(upTo)...); err != nil {
+		return err
+	}
+	_, err = images.EnsureDataset(ctx, e, p, dataset.Full())
+	return err
+}
+
+// imagesOf returns the images that the labs up to that number use.
+func imagesOf(upTo int) []images.Name {
+	since := []struct {
+		lab  int
+		name images.Name
+	}{
+		{0, images.Postgres},
+		{0, images.Static},
+	}
+	var names []images.Name
+	for _, s := range since {
+		if s.lab <= upTo {
+			names = append(names, s.name)
+		}
+	}
+	return names
+}
+
+// connect finds the engine, and where there is none sets one up if it can and may.
+func (a *app) connect(ctx context.Context, p *progress.Reporter) (*engine.Engine, error) {
+	e, err := engine.Connect(ctx)
+	var missing *engine.Unavailable
+	if err == nil || !errors.As(err, &missing) || ctx.Err() != nil {
+		return e, err
+	}
+	if !engine.CanSetUp() {
+		return nil, err
+	}
+	if err := engine.SetUp(ctx, a.ask, p); err != nil {
+		return nil, err
+	}
+	return engine.Connect(ctx)
+}

@@ -1,0 +1,65 @@
+package cli
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+)
+
+func (a *app) list() *cobra.Command {
+	return &cobra.Command{
+		Use:     "list",
+		Short:   "Show the labs, their state and the next step",
+		Long:    "Show the labs that are there, what each one teaches, whether its starter still\nmarks work for you (a TODO), and what to do next.",
+		Example: "  go tool workshop list",
+		Args:    cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			w, err := a.workshop()
+			if err != nil {
+				return err
+			}
+			labs, err := w.labs()
+			if err != nil {
+				return err
+			}
+			if len(labs) == 0 {
+				a.printf("No labs in %s.\n", w.path("labs"))
+				a.next("go tool workshop tour")
+				return nil
+			}
+			a.renderLabs(labs)
+			return nil
+		},
+	}
+}
+
+func (a *app) renderLabs(labs []lab) {
+	s := a.styles(a.out)
+	var rows [][]string
+	var open *lab
+	for i, l := range labs {
+		state := s.good.Render("no TODO left")
+		if len(l.Todos) > 0 {
+			state = s.doubt.Render(fmt.Sprintf("%d TODO", len(l.Todos)))
+			if open == nil {
+				open = &labs[i]
+			}
+		}
+		rows = append(rows, []string{l.ID(), state, l.Title})
+	}
+	a.printf("%s", table([]string{"lab", "state", "title"}, rows, s.faint, nil))
+	for _, l := range labs {
+		if l.Outcome != "" {
+			a.printf("\n%s %s\n", s.bold.Render(l.ID()), l.Outcome)
+		}
+	}
+	if open == nil {
+		last := labs[len(labs)-1]
+		a.next("no lab marks work any more; prove it: go tool workshop check " + last.ID())
+		return
+	}
+	a.next(
+		fmt.Sprintf("read %s/README.md, then work on %s/%s", open.Dir(), open.Dir(), open.Todos[0]),
+		"go tool workshop check "+open.ID(),
+	)
+}

@@ -1,0 +1,82 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+
+	"github.com/spf13/cobra"
+
+	"bytebites.example/workshop/shared/spec"
+)
+
+const tourPackage = "./solutions/tour"
+
+func (a *app) tour() *cobra.Command {
+	return &cobra.Command{
+		Use:   "tour",
+		Short: "The whole story once, every number measured here",
+		Long: `Start the slow ByteBites on real servers, send it a dinner rush and print what was
+measured on this machine. The first time sets up all that is missing: the images
+(built from Debian packages where no registry can be reached) and, as root on Debian
+and only when you say yes, the Docker engine.`,
+		Example: "  go tool workshop tour\n  go tool workshop tour --yes   asks nothing",
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return a.runTour(cmd.Context()) },
+	}
+}
+
+func (a *app) runTour(ctx context.Context) error {
+	w, err := a.workshop()
+	if err != nil {
+		return err
+	}
+	scratch, remove, err := w.scratch()
+	if err != nil {
+		return err
+	}
+	defer remove()
+	p := a.progress()
+	if err := a.host.prepare(ctx, a, p, everyLab); err != nil {
+		return err
+	}
+	binary := filepath.Join(scratch, "tour")
+	if runtime.GOOS == "windows" {
+		binary += ".exe"
+	}
+	if err := a.goTool(ctx, w, p, nil, "build", "-o", binary, tourPackage); err != nil {
+		return err
+	}
+	// A place that outlives the run: the numbers are the point of it.
+	file := w.path(stateDir, "tour.json")
+	c := child{
+		dir: w.root, env: append(append([]string{}, a.env...), spec.EnvResult+"="+file),
+		stdout: a.out, stderr: a.err,
+	}
+	err = c.run(ctx, binary)
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && exit.Exited() {
+		return verdictError{fromExitCode(exit.ExitCode())} // the tour has said why
+	}
+	if err != nil {
+		return fmt.Errorf("tour: %w", err)
+	}
+	a.next(
+		"go tool workshop up      order a dinner from the slow ByteBites yourself",
+		"go tool workshop list    then take it apart, lab by lab",
+	)
+	return nil
+}
+
+// fromExitCode is the reverse of spec.Verdict.ExitCode.
+func fromExitCode(code int) spec.Verdict {
+	for _, v := range []spec.Verdict{spec.Pass, spec.NotYet, spec.Inconclusive} {
+		if v.ExitCode() == code {
+			return v
+		}
+	}
+	return spec.Environment
+}

@@ -1,0 +1,87 @@
+package cli
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/charmbracelet/lipgloss"
+	"github.com/muesli/termenv"
+	"golang.org/x/term"
+)
+
+// ui is how a verb talks: results on out, everything that happens meanwhile on err.
+type ui struct {
+	in       io.Reader
+	out, err io.Writer
+	color    *bool // shared with the flag
+	yes      *bool
+	getenv   func(string) string
+}
+
+// isTerminal reports whether a stream is a terminal that a person looks at.
+func isTerminal(stream any) bool {
+	file, ok := stream.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd()))
+}
+
+// styles are the few kinds of emphasis that output has. Without colour they are plain.
+type styles struct {
+	bold, faint, good, bad, doubt lipgloss.Style
+}
+
+func (u *ui) styles(w io.Writer) styles {
+	renderer := lipgloss.NewRenderer(w)
+	if !*u.color || u.getenv("NO_COLOR") != "" || !isTerminal(w) {
+		renderer.SetColorProfile(termenv.Ascii)
+		plain := renderer.NewStyle()
+		return styles{plain, plain, plain, plain, plain}
+	}
+	return styles{
+		bold:  renderer.NewStyle().Bold(true),
+		faint: renderer.NewStyle().Faint(true),
+		good:  renderer.NewStyle().Bold(true).Foreground(lipgloss.Color("2")),
+		bad:   renderer.NewStyle().Bold(true).Foreground(lipgloss.Color("1")),
+		doubt: renderer.NewStyle().Bold(true).Foreground(lipgloss.Color("3")),
+	}
+}
+
+// printf writes to the results. A reader that went away (`| head`) is not an error of
+// the verb, which has done its work by then.
+func (u *ui) printf(format string, args ...any) { _, _ = fmt.Fprintf(u.out, format, args...) }
+
+// notef writes to what happens meanwhile.
+func (u *ui) notef(format string, args ...any) { _, _ = fmt.Fprintf(u.err, format, args...) }
+
+// next says what to do now, the last words of every verb.
+func (u *ui) next(steps ...string) { u.nextOn(u.out, steps...) }
+
+func (u *ui) nextOn(w io.Writer, steps ...string) {
+	s := u.styles(w)
+	_, _ = fmt.Fprintf(w, "\n%s %s\n", s.bold.Render("Next:"), steps[0])
+	for _, step := range steps[1:] {
+		_, _ = fmt.Fprintf(w, "      %s\n", step)
+	}
+}
+
+// ask puts a yes-or-no question. --yes answers it; where nobody can be asked, the answer
+// is no.
+func (u *ui) ask(question string) bool {
+	if *u.yes {
+		u.notef("%s yes (--yes or CI=true)\n", question)
+		return true
+	}
+	if !isTerminal(u.in) {
+		u.notef("%s no (nobody to ask; --yes says yes)\n", question)
+		return false
+	}
+	u.notef("%s [y/N] ", question)
+	answer, err := bufio.NewReader(u.in).ReadString('\n')
+	if err != nil {
+		return false
+	}
+	answer = strings.ToLower(strings.TrimSpace(answer))
+	return answer == "y" || answer == "yes"
+}

@@ -1,0 +1,74 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"time"
+)
+
+const modulePath = "bytebites.example/workshop"
+
+var moduleLine = regexp.MustCompile(`(?m)^module\s+"?` + regexp.QuoteMeta(modulePath) + `"?\s*(//.*)?$`)
+
+// workshop is the learner's copy of the workshop on disk.
+type workshop struct{ root string }
+
+// findWorkshop looks for the module's root in dir and the folders above it.
+func findWorkshop(dir string) (workshop, error) {
+	for at := dir; ; at = filepath.Dir(at) {
+		text, err := os.ReadFile(filepath.Join(at, "go.mod"))
+		if err == nil && moduleLine.Match(text) {
+			return workshop{at}, nil
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return workshop{}, fmt.Errorf("look for the workshop: %w", err)
+		}
+		if at == filepath.Dir(at) {
+			return workshop{}, usagef("%s is not inside the workshop (no go.mod of %s above it); run the command inside your clone", dir, modulePath)
+		}
+	}
+}
+
+func (w workshop) path(elements ...string) string {
+	return filepath.Join(append([]string{w.root}, elements...)...)
+}
+
+// stateDir is where the command keeps what is no part of the sources; git ignores it.
+const stateDir = ".workshop"
+
+const (
+	scratchPrefix = "run-"
+	// scratchAge is when a scratch folder is taken for the leftover of a killed run:
+	// no verb runs nearly as long.
+	scratchAge = 24 * time.Hour
+)
+
+// scratch makes a folder for one run and returns what removes it.
+func (w workshop) scratch() (dir string, remove func(), err error) {
+	state := w.path(stateDir)
+	if err := os.MkdirAll(state, 0o755); err != nil {
+		return "", nil, fmt.Errorf("make %s: %w", stateDir, err)
+	}
+	entries, err := os.ReadDir(state)
+	if err != nil {
+		return "", nil, fmt.Errorf("read %s: %w", stateDir, err)
+	}
+	for _, entry := range entries {
+		info, err := entry.Info()
+		if err != nil || time.Since(info.ModTime()) < scratchAge {
+			continue // gone already, or still in use
+		}
+		if ok, _ := filepath.Match(scratchPrefix+"*", entry.Name()); ok && entry.IsDir() {
+			_ = os.RemoveAll(filepath.Join(state, entry.Name())) // the next run tries again
+		}
+	}
+	dir, err = os.MkdirTemp(state, scratchPrefix)
+	if err != nil {
+		return "", nil, fmt.Errorf("make scratch folder: %w", err)
+	}
+	return dir, func() { _ = os.RemoveAll(dir) }, nil
+}
