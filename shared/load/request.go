@@ -40,20 +40,20 @@ type contract struct {
 }
 
 func kinds() map[Kind]contract {
-	ok, written := []int{http.StatusOK}, []int{http.StatusOK, http.StatusCreated, http.StatusNoContent}
+	ok := []int{http.StatusOK}
 	return map[Kind]contract{
 		ListMeals:       {statuses: ok},
 		ShowMeal:        {statuses: ok},
 		PopularMeals:    {statuses: ok},
 		ShowMe:          {session: true, statuses: ok},
-		SetPreferences:  {session: true, statuses: written},
+		SetPreferences:  {session: true, statuses: ok},
 		ShowAddresses:   {session: true, statuses: ok},
-		SetAddresses:    {session: true, statuses: written},
+		SetAddresses:    {session: true, statuses: ok},
 		ShowCart:        {session: true, statuses: ok},
-		SetCart:         {session: true, statuses: written},
-		RateMeal:        {session: true, statuses: written},
+		SetCart:         {session: true, statuses: ok},
+		RateMeal:        {session: true, statuses: []int{http.StatusNoContent}},
 		ListOrders:      {session: true, statuses: ok},
-		PlaceOrder:      {session: true, statuses: []int{http.StatusOK, http.StatusCreated, http.StatusAccepted}},
+		PlaceOrder:      {session: true, statuses: []int{http.StatusOK, http.StatusCreated}},
 		Recommendations: {session: true, statuses: ok},
 	}
 }
