@@ -40,6 +40,8 @@ type Generator struct {
 	// RetryAfter is how long a client waits before it sends a failed order again.
 	// Default 100 ms.
 	RetryAfter time.Duration
+
+	transport http.RoundTripper // of tests in virtual time; else the real one
 }
 
 // Hit attacks at a constant rate, in requests a second, for a duration, and returns
@@ -72,9 +74,11 @@ func (g Generator) Attack(ctx context.Context, schedule Schedule, duration time.
 	if err != nil {
 		return Result{}, fmt.Errorf("attack: %w", err)
 	}
-	transport := newTransport()
-	defer transport.CloseIdleConnections()
-	c.transport = transport
+	if c.transport = g.transport; c.transport == nil {
+		transport := newTransport()
+		defer transport.CloseIdleConnections()
+		c.transport = transport
+	}
 
 	started := time.Now()
 	c.began = started.Add(lead)

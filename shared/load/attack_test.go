@@ -16,64 +16,45 @@ import (
 	"bytebites.example/workshop/shared/load"
 )
 
-// A server that stands still for d of a run of length T makes the requests meant for
-// that time wait from d down to 0, so the mean is d²/2T and, when d is more than 1 % of
-// T, the 99th percentile is d - T/100. A closed loop, or one that counts from when a
-// request was sent, sees next to nothing of it.
-//
-// What the machine adds on its own, other programs running, is not part of that
-// arithmetic: a second attack, on a server that never stalls, runs beside the first to
-// measure it, and whoever is not held up is expected to take as long as there.
-func TestStalledServer(t *testing.T) {
-	tests := []struct {
-		name          string
-		length, stall time.Duration
-		long          bool
-	}{
-		{"2 s of 4 s", 4 * time.Second, 2 * time.Second, false},
-		{"1 s of 10 s", 10 * time.Second, time.Second, true},
+// The same over real connections and a real clock, where the machine adds to it: a
+// second attack, on a server that never stalls, runs beside the first to measure that,
+// and whoever is not held up is expected to take as long as there.
+func TestStalledServerOverLoopback(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes 10 s")
 	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			if test.long && testing.Short() {
-				t.Skip("takes 10 s")
-			}
-			const rate = 75
-			control := beside(t, rate, test.length)
-			var gate sync.RWMutex
-			var held time.Duration
-			server := serve(t, func(*http.Request) {
-				gate.RLock()
-				defer gate.RUnlock()
-			})
-			time.AfterFunc(time.Second, func() {
-				gate.Lock()
-				defer gate.Unlock()
-				began := time.Now()
-				time.Sleep(test.stall)
-				held = time.Since(began)
-			})
-			g := generator(server.URL, only(load.ShowMeal))
-			g.Timeout = 2 * test.stall
-			r, err := g.Hit(t.Context(), rate, test.length)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if test.long && r.Host.IdleCores() < 0.5 {
-				t.Skipf("only %.2f cores idle: 5 %% of so small a mean would be the machine's own noise", r.Host.IdleCores())
-			}
-			gate.Lock() // after the stall, so held can be read
-			defer gate.Unlock()
-			if want := int(rate * test.length.Seconds()); r.Completed != want || r.Failed != 0 {
-				t.Fatalf("%d completed, %d failed, want %d and 0", r.Completed, r.Failed, want)
-			}
-			d, whole := held.Seconds(), test.length.Seconds()
-			noise := control().Latency.Mean().Seconds()
-			within(t, "mean", r.Latency.Mean().Seconds(), d*d/2/whole+noise*(1-d/whole), 0.05)
-			within(t, "p99", r.Latency.Quantile(0.99).Seconds(), d-whole/100, 0.05)
-			within(t, "goodput", r.Goodput(), rate, 0.02)
-		})
+	const rate, length, stall = 75, 10 * time.Second, time.Second
+	control := beside(t, rate, length)
+	var gate sync.RWMutex
+	var held time.Duration
+	server := serve(t, func(*http.Request) {
+		gate.RLock()
+		defer gate.RUnlock()
+	})
+	time.AfterFunc(time.Second, func() {
+		gate.Lock()
+		defer gate.Unlock()
+		began := time.Now()
+		time.Sleep(stall)
+		held = time.Since(began)
+	})
+	r, err := generator(server.URL, only(load.ShowMeal)).Hit(t.Context(), rate, length)
+	if err != nil {
+		t.Fatal(err)
 	}
+	noise := control().Latency.Mean().Seconds()
+	gate.Lock() // after the stall, so held can be read
+	defer gate.Unlock()
+	if r.Host.IdleCores() < 0.5 {
+		t.Skipf("inconclusive: with %.2f cores idle the machine's own noise is more than 5 %% of the mean", r.Host.IdleCores())
+	}
+	if r.Completed != 750 || r.Failed != 0 {
+		t.Fatalf("%d completed, %d failed, want 750 and 0", r.Completed, r.Failed)
+	}
+	d, whole := held.Seconds(), length.Seconds()
+	within(t, "mean", r.Latency.Mean().Seconds(), d*d/2/whole+noise*(1-d/whole), 0.05)
+	within(t, "p99", r.Latency.Quantile(0.99).Seconds(), d-whole/100, 0.05)
+	within(t, "goodput", r.Goodput(), rate, 0.02)
 }
 
 // beside starts an attack on a server that answers at once, and returns a function that
@@ -98,28 +79,6 @@ func beside(tb testing.TB, rate float64, length time.Duration) func() load.Resul
 		}
 		return o.result
 	}
-}
-
-func TestTimeoutCountsAtTheTimeout(t *testing.T) {
-	server := serve(t, func(r *http.Request) {
-		if strings.HasPrefix(r.URL.Path, "/meals/") {
-			<-r.Context().Done()
-		}
-	})
-	g := generator(server.URL, load.Mix{Name: "half", Skew: 1.1, Shares: []load.Share{{Kind: load.ShowMeal, Weight: 1}, {Kind: load.ShowMe, Weight: 1}}})
-	g.Timeout = 500 * time.Millisecond
-	r, err := g.Hit(t.Context(), 100, time.Second)
-	if err != nil {
-		t.Fatal(err)
-	}
-	stuck, fine := r.Kinds[load.ShowMeal], r.Kinds[load.ShowMe]
-	if r.Sent != 100 || stuck.Failed != stuck.Sent || fine.Failed != 0 || r.Failures["timeout"] != stuck.Sent {
-		t.Fatalf("sent %d, stuck %+v, fine %+v, failures %v", r.Sent, *stuck, *fine, r.Failures)
-	}
-	within(t, "mean of timeouts", stuck.Latency.Mean().Seconds(), 0.5, 0.05)
-	within(t, "share of failures", r.FailureShare(), float64(stuck.Sent)/100, 0.001)
-	// Only what was answered in the window is goodput.
-	within(t, "goodput", r.Goodput(), float64(fine.Sent), 0.001)
 }
 
 // flaky fails the attempts of an order as it is told, and remembers them.
@@ -241,45 +200,19 @@ type blocked struct {
 	at   uint64
 	d    time.Duration
 	once *sync.Once
-	held *time.Duration // how long it really was
 }
 
 func (b blocked) At(n uint64) time.Duration {
 	if n == b.at {
-		b.once.Do(func() {
-			began := time.Now()
-			time.Sleep(b.d)
-			*b.held = time.Since(began)
-		})
+		b.once.Do(func() { time.Sleep(b.d) })
 	}
 	return b.Schedule.At(n)
-}
-
-// A generator that stands still for 1.5 s of 3 s is late with half of the requests, by up
-// to 1.5 s, and their latency counts it.
-func TestSlowGeneratorShowsAsLateness(t *testing.T) {
-	server := serve(t, func(*http.Request) {})
-	control := beside(t, 100, 3*time.Second)
-	slow := blocked{load.Constant(100), 50, 1500 * time.Millisecond, &sync.Once{}, new(time.Duration)}
-	r, err := generator(server.URL, only(load.ShowMeal)).Attack(t.Context(), slow, 3*time.Second)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if r.Sent != 300 {
-		t.Fatalf("sent %d, want 300", r.Sent)
-	}
-	d, noise := slow.held.Seconds(), control().Lateness.Mean().Seconds()
-	within(t, "p99 of lateness", r.Lateness.Quantile(0.99).Seconds(), d-0.03, 0.05)
-	within(t, "mean of lateness", r.Lateness.Mean().Seconds(), d*d/2/3+noise*(1-d/3), 0.05)
-	if r.Latency.Mean() < r.Lateness.Mean() {
-		t.Errorf("mean latency %s is less than the mean lateness %s", r.Latency.Mean(), r.Lateness.Mean())
-	}
 }
 
 func TestGeneratorGivesUp(t *testing.T) {
 	t.Parallel()
 	server := serve(t, func(*http.Request) {})
-	slow := blocked{load.Constant(100), 50, 1500 * time.Millisecond, &sync.Once{}, new(time.Duration)}
+	slow := blocked{load.Constant(100), 50, 1500 * time.Millisecond, &sync.Once{}}
 	r, err := generator(server.URL, only(load.ShowMeal)).Attack(t.Context(), slow, time.Second)
 	if err != nil {
 		t.Fatal(err)

@@ -1,0 +1,9 @@
+package load
+
+import "net/http"
+
+// Over returns a generator whose requests go to a transport and not to the network.
+func (g Generator) Over(transport http.RoundTripper) Generator {
+	g.transport = transport
+	return g
+}

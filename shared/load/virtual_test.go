@@ -1,0 +1,141 @@
+package load_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"bytebites.example/workshop/shared/load"
+)
+
+// direct hands requests to a handler without a network, so that a test in a synctest
+// bubble runs in virtual time: exact, at once, and whatever else the machine does.
+type direct struct{ handler http.Handler }
+
+// RoundTrip implements http.RoundTripper.
+func (d direct) RoundTrip(r *http.Request) (*http.Response, error) {
+	w := httptest.NewRecorder()
+	d.handler.ServeHTTP(w, r)
+	if err := r.Context().Err(); err != nil {
+		return nil, err
+	}
+	return w.Result(), nil
+}
+
+// virtual runs an attack on a handler in virtual time.
+func virtual(t *testing.T, mix load.Mix, schedule load.Schedule, length time.Duration, wait func(began time.Time, r *http.Request)) load.Result {
+	t.Helper()
+	var result load.Result
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			wait(began, r)
+			answer(w, r)
+		})
+		r, err := generator("http://127.0.0.1:1", mix).Over(direct{handler}).Attack(t.Context(), schedule, length)
+		if err != nil {
+			t.Fatal(err)
+		}
+		result = r
+	})
+	return result
+}
+
+// A server that stands still for d of a run of length T makes the requests meant for
+// that time wait from d down to 0, so the mean is d²/2T and, when d is more than 1 % of
+// T, the 99th percentile is d - T/100. A closed loop, or one that counts from when a
+// request was sent, sees next to nothing of it.
+func TestStalledServer(t *testing.T) {
+	tests := []struct {
+		name          string
+		length, stall time.Duration
+	}{
+		{"1 s of 10 s", 10 * time.Second, time.Second},
+		{"1.9 s of 10 s", 10 * time.Second, 1900 * time.Millisecond},
+		{"0.5 s of 4 s", 4 * time.Second, 500 * time.Millisecond},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			const rate = 200
+			from := time.Second
+			r := virtual(t, only(load.ShowMeal), load.Constant(rate), test.length, func(began time.Time, _ *http.Request) {
+				if now := time.Since(began); now >= from && now < from+test.stall {
+					time.Sleep(from + test.stall - now)
+				}
+			})
+			if want := int(rate * test.length.Seconds()); r.Completed != want || r.Failed != 0 {
+				t.Fatalf("%d completed, %d failed, want %d and 0", r.Completed, r.Failed, want)
+			}
+			d, whole := test.stall.Seconds(), test.length.Seconds()
+			within(t, "mean", r.Latency.Mean().Seconds(), d*d/2/whole, 0.02)
+			within(t, "p99", r.Latency.Quantile(0.99).Seconds(), d-whole/100, 0.02)
+			within(t, "goodput", r.Goodput(), rate, 0.001)
+			within(t, "concurrency", r.Concurrency, rate*d*d/2/whole, 0.02) // Little: λW
+			if r.Lateness.Max() > time.Microsecond {
+				t.Errorf("lateness of up to %s, want none: the server stalled, not the generator", r.Lateness.Max())
+			}
+		})
+	}
+}
+
+// A generator that stands still for d of T is late with the share d/T of the requests,
+// by d/2 in the mean, and their latency counts it.
+func TestSlowGeneratorShowsAsLateness(t *testing.T) {
+	slow := blocked{load.Constant(100), 100, time.Second, &sync.Once{}}
+	const service = 30 * time.Millisecond
+	r := virtual(t, only(load.ShowMeal), slow, 4*time.Second, func(time.Time, *http.Request) { time.Sleep(service) })
+	if r.Sent != 400 {
+		t.Fatalf("sent %d, want 400", r.Sent)
+	}
+	within(t, "p99 of lateness", r.Lateness.Quantile(0.99).Seconds(), 1-0.04, 0.02)
+	within(t, "mean of lateness", r.Lateness.Mean().Seconds(), 1.0/2/4, 0.02)
+	within(t, "mean of latency", r.Latency.Mean().Seconds(), r.Lateness.Mean().Seconds()+service.Seconds(), 0.001)
+}
+
+// A request without an answer counts the client's patience: no less, no more.
+func TestTimeoutCountsAtTheTimeout(t *testing.T) {
+	half := load.Mix{Name: "half", Skew: 1.1, Shares: []load.Share{{Kind: load.ShowMeal, Weight: 1}, {Kind: load.ShowMe, Weight: 1}}}
+	r := virtual(t, half, load.Constant(100), 4*time.Second, func(_ time.Time, r *http.Request) {
+		if r.URL.Path == "/me" {
+			time.Sleep(10 * time.Millisecond)
+		} else {
+			<-r.Context().Done()
+		}
+	})
+	stuck, fine := r.Kinds[load.ShowMeal], r.Kinds[load.ShowMe]
+	if r.Sent != 400 || stuck.Failed != stuck.Sent || fine.Failed != 0 || r.Failures["timeout"] != stuck.Sent {
+		t.Fatalf("sent %d, stuck %+v, fine %+v, failures %v", r.Sent, *stuck, *fine, r.Failures)
+	}
+	if stuck.Latency.Mean() != load.DefaultTimeout || stuck.Latency.Max() != load.DefaultTimeout {
+		t.Errorf("timeouts take %s in the mean and at most %s, want %s", stuck.Latency.Mean(), stuck.Latency.Max(), load.DefaultTimeout)
+	}
+	if fine.Latency.Mean() != 10*time.Millisecond {
+		t.Errorf("the others take %s in the mean, want 10ms", fine.Latency.Mean())
+	}
+	within(t, "share of failures", r.FailureShare(), float64(stuck.Sent)/400, 1e-9)
+	within(t, "goodput", r.Goodput(), float64(fine.Sent)/4, 0.01)
+	within(t, "elapsed", r.Elapsed.Seconds(), 6, 0.01) // the last gives up 2 s after the window
+}
+
+// An order that fails at once and then succeeds counts the pause and both attempts.
+func TestRetryCountsInLatency(t *testing.T) {
+	var mu sync.Mutex
+	attempts := map[string]int{}
+	r := virtual(t, only(load.PlaceOrder), load.Constant(50), time.Second, func(_ time.Time, r *http.Request) {
+		mu.Lock()
+		attempts[r.Header.Get("Idempotency-Key")]++
+		first := attempts[r.Header.Get("Idempotency-Key")] == 1
+		mu.Unlock()
+		if first {
+			<-r.Context().Done()
+		}
+		time.Sleep(20 * time.Millisecond)
+	})
+	want := load.DefaultTimeout + 20*time.Millisecond + load.DefaultRetryAfter + 20*time.Millisecond
+	if r.Completed != 50 || r.Retried != 50 || r.Latency.Mean() != want {
+		t.Errorf("%d completed, %d retried, mean %s, want 50, 50 and %s", r.Completed, r.Retried, r.Latency.Mean(), want)
+	}
+}
