@@ -91,15 +91,15 @@ func (c RampConfig) withDefaults() (RampConfig, error) {
 
 // Level is one rate of a ramp and what came of it.
 type Level struct {
-	Rate       float64 // offered, requests a second
-	Goodput    float64 // right answers a second
-	MetSLO     bool
-	Overloaded bool // goodput below 90 % of the rate
-	Validity   Validity
+	Rate       float64  `json:"rate"`    // offered, requests a second
+	Goodput    float64  `json:"goodput"` // right answers a second
+	MetSLO     bool     `json:"met_slo"`
+	Overloaded bool     `json:"overloaded"` // goodput below 90 % of the rate
+	Validity   Validity `json:"validity"`
 	// Discarded says that the level was invalid and was run again; nothing follows
 	// from it.
-	Discarded bool
-	Result    load.Result
+	Discarded bool        `json:"discarded,omitempty"`
+	Result    load.Result `json:"-"` // its Summary is what files carry
 }
 
 // Knee is the pair of rates between which the SLO stops being met.
@@ -110,17 +110,17 @@ type Knee struct {
 
 // RampResult is what a ramp found.
 type RampResult struct {
-	Levels []Level // in the order in which they ran
+	Levels []Level `json:"levels"` // in the order in which they ran
 	// Goodput is the saturation goodput when Saturated; else only the highest seen,
 	// which bounds it from below.
-	Goodput   float64
-	Saturated bool
+	Goodput   float64 `json:"goodput"`
+	Saturated bool    `json:"saturated"`
 	// SLOCapacity is Knee.Low: the highest rate tried that met the SLO, below the
 	// lowest that did not.
-	SLOCapacity float64
-	Knee        Knee
+	SLOCapacity float64 `json:"slo_capacity"`
+	Knee        Knee    `json:"knee"`
 	// Validity holds the reasons of every level that was still invalid when run again.
-	Validity Validity
+	Validity Validity `json:"validity"`
 }
 
 // Ramp attacks at rates that grow by a factor, until goodput has stopped growing or

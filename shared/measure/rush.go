@@ -19,14 +19,14 @@ const (
 
 // RushResult is what a rush felt like.
 type RushResult struct {
-	Rate         float64 // requests a second
-	Length       time.Duration
-	Mean         time.Duration // of all requests, failed ones too
-	P99          time.Duration
-	FailureShare float64 // printed wherever the mean is
-	Goodput      float64
-	Validity     Validity
-	Result       load.Result
+	Rate         float64       `json:"rate"` // requests a second
+	Length       time.Duration `json:"length_ns"`
+	Mean         time.Duration `json:"mean_ns"` // of all requests, failed ones too
+	P99          time.Duration `json:"p99_ns"`
+	FailureShare float64       `json:"failure_share"` // printed wherever the mean is
+	Goodput      float64       `json:"goodput"`       // right answers a second
+	Validity     Validity      `json:"validity"`
+	Result       load.Result   `json:"-"` // its Summary is what files carry
 }
 
 // Rush attacks a variant for RushLength at RushFactor times a saturation goodput, in
