@@ -18,11 +18,13 @@ const (
 	// mailDelay is how long the mail server takes to accept a message.
 	mailDelay = 60 * time.Millisecond
 	people    = 40
-	// rampStart is below what the monolith holds, in requests a second.
-	rampStart  = 2
+	// rampStart is below what the monolith holds, in requests a second, and enough of
+	// them for a 95th percentile.
+	rampStart  = 6
 	rampFactor = 1.6
-	// rampBudget keeps one step to about half a minute.
-	rampBudget = 40 * time.Second
+	rampLevel  = 4 * time.Second
+	// rampBudget keeps a step, with its rush, to about a minute.
+	rampBudget = 45 * time.Second
 )
 
 func databaseType() instance.Type { return instance.Medium() }
@@ -122,7 +124,7 @@ func (s *show) measure(ctx context.Context, i int, step step, rushFrom float64) 
 	}
 	ramping := s.report.Step("raise the rate until it breaks")
 	ramp, err := measure.Ramp(ctx, measure.RampConfig{
-		Start: rampStart, Factor: rampFactor, Refine: 1, Budget: rampBudget, Quotas: watch.Problems,
+		Start: rampStart, Factor: rampFactor, Level: rampLevel, Refine: 1, Budget: rampBudget, Quotas: watch.Problems,
 		OnLevel: func(l measure.Level) {
 			ramping.Detail(fmt.Sprintf("%.1f requests/s asked, %.1f answered", l.Rate, l.Goodput))
 		},
