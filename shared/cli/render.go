@@ -78,7 +78,7 @@ func (u *ui) render(title string, r spec.Result) {
 	u.renderChecks(s, r)
 	u.renderGains(s, r)
 	u.renderNumbers(s, r)
-	u.printf("%s: %s (%s s)\n", s.verdict(r.Verdict).Render(strings.ToUpper(string(r.Verdict))), meaning(r.Verdict), figure(r.Seconds))
+	u.printf("%s: %s (%.1f s)\n", s.verdict(r.Verdict).Render(strings.ToUpper(string(r.Verdict))), meaning(r.Verdict), r.Seconds)
 	for i, todo := range r.Todos {
 		if i == 0 && r.Verdict == spec.Pass {
 			u.printf("Passed with a mark left; take it out, so that `go test ./...` runs the lab:\n")
@@ -102,7 +102,7 @@ func (u *ui) renderChecks(s styles, r spec.Result) {
 		if c.Kind == spec.Stretch {
 			name += " (stretch)"
 		}
-		rows = append(rows, []string{name, s.verdict(c.Verdict).Render(string(c.Verdict)), figure(c.Seconds), c.Proves})
+		rows = append(rows, []string{name, s.verdict(c.Verdict).Render(string(c.Verdict)), fmt.Sprintf("%.1f", c.Seconds), c.Proves})
 	}
 	u.printf("%s\n", table([]string{"check", "verdict", "seconds", "proves"}, rows, s.faint, map[int]bool{2: true}))
 	for _, c := range r.Checks {

@@ -50,7 +50,9 @@ func (o *testOutput) Write(p []byte) (int, error) {
 func (o *testOutput) line(line string) {
 	o.keep(line)
 	text, indented := strings.CutPrefix(line, "    ")
-	if !o.crashed && indented && !logPlace.MatchString(text) && !strings.HasPrefix(text, "---") {
+	// Further lines of a t.Log are indented once more.
+	further := strings.HasPrefix(text, "    ") || strings.HasPrefix(text, "---")
+	if !o.crashed && indented && !further && !logPlace.MatchString(text) {
 		o.show(text)
 	}
 }

@@ -11,7 +11,7 @@ func TestTestOutput(t *testing.T) {
 	tests := []struct {
 		name, wrote, shown, kept string
 	}{
-		{"progress only", "=== RUN   TestLab\n    ramp: 10/s\n    x_test.go:3: logged\n    --- PASS: TestLab/a (0.1s)\nPASS\n", "ramp: 10/s\n", "PASS"},
+		{"progress only", "=== RUN   TestLab\n    ramp: 10/s\n      20/s\n    x_test.go:3: logged\n        and more\n    --- PASS: TestLab/a (0.1s)\nPASS\n", "ramp: 10/s\n  20/s\n", "PASS"},
 		{"windows line ends", "    ramp\r\n", "ramp\n", "ramp"},
 		{"an unfinished line", "    ra", "", "ra"},
 		{"the end is kept", many + "the end\n", "", "the end"},
