@@ -55,7 +55,7 @@ ORDER BY m.id LIMIT $6`,
 
 // Meal returns one meal, or ErrNotFound.
 func (c *Catalogue) Meal(ctx context.Context, id bytebites.MealID) (bytebites.Meal, error) {
-	meals, err := c.query(ctx, selectMeals+`WHERE m.id = $1`, string(id))
+	meals, err := c.query(ctx, selectMeals+`WHERE m.id = $1`, name(id))
 	if err == nil && len(meals) == 0 {
 		err = sql.ErrNoRows
 	}
@@ -67,7 +67,7 @@ func (c *Catalogue) Meal(ctx context.Context, id bytebites.MealID) (bytebites.Me
 
 // MealsByID returns those of the meals that exist, in no particular order.
 func (c *Catalogue) MealsByID(ctx context.Context, ids []bytebites.MealID) ([]bytebites.Meal, error) {
-	meals, err := c.query(ctx, selectMeals+`WHERE m.id = ANY ($1)`, storableIDs(ids))
+	meals, err := c.query(ctx, selectMeals+`WHERE m.id = ANY ($1)`, names(ids))
 	return meals, wrap(ctx, "read meals", err)
 }
 
@@ -77,7 +77,7 @@ func (c *Catalogue) UpdateMeal(ctx context.Context, id bytebites.MealID, change 
 	var meal bytebites.Meal
 	err := transact(ctx, c.db, func(ctx context.Context, q Querier) error {
 		var version int
-		err := q.QueryRowContext(ctx, `SELECT version FROM meals WHERE id = $1 FOR NO KEY UPDATE`, string(id)).Scan(&version)
+		err := q.QueryRowContext(ctx, `SELECT version FROM meals WHERE id = $1 FOR NO KEY UPDATE`, name(id)).Scan(&version)
 		if err != nil {
 			return err
 		}
@@ -88,7 +88,7 @@ func (c *Catalogue) UpdateMeal(ctx context.Context, id bytebites.MealID, change 
 			_, err := q.ExecContext(ctx, `
 UPDATE meals SET name = coalesce($2, name), description = coalesce($3, description),
        price_cents = coalesce($4, price_cents), version = version + 1
-WHERE id = $1`, string(id), nullableText(change.Name), nullableText(change.Description), (*int64)(change.Price))
+WHERE id = $1`, name(id), nullableText(change.Name), nullableText(change.Description), (*int64)(change.Price))
 			if err != nil {
 				return err
 			}
@@ -118,18 +118,18 @@ func (c *Catalogue) query(ctx context.Context, query string, args ...any) ([]byt
 	var meals []bytebites.Meal
 	for rows.Next() {
 		var m bytebites.Meal
-		var names, suppliers pq.StringArray
+		var titles, suppliers pq.StringArray
 		var grams pq.Int64Array
 		n := &m.Nutrition
 		err := rows.Scan(&m.ID, &m.Name, &m.Description, &m.Cuisine, (*pq.StringArray)(&m.Diets), &m.Price, &m.PrepMinutes,
 			&n.KiloCalories, &n.ProteinGrams, &n.CarbGrams, &n.FatGrams, &n.FibreGrams, &n.SaltMilligram,
-			&m.Version, &names, &grams, &suppliers)
+			&m.Version, &titles, &grams, &suppliers)
 		if err != nil {
 			return nil, err
 		}
-		m.Ingredients = make([]bytebites.Ingredient, len(names))
-		for i := range names {
-			m.Ingredients[i] = bytebites.Ingredient{Name: names[i], Grams: int(grams[i]), Supplier: suppliers[i]}
+		m.Ingredients = make([]bytebites.Ingredient, len(titles))
+		for i := range titles {
+			m.Ingredients[i] = bytebites.Ingredient{Name: titles[i], Grams: int(grams[i]), Supplier: suppliers[i]}
 		}
 		meals = append(meals, m)
 	}

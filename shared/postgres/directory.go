@@ -17,7 +17,7 @@ func NewDirectory(db *sql.DB) *Directory { return &Directory{db: db} }
 func (d *Directory) Account(ctx context.Context, email string) (bytebites.Account, error) {
 	var a bytebites.Account
 	err := Join(ctx, d.db).QueryRowContext(ctx,
-		`SELECT user_id, email, password_hash FROM accounts WHERE lower(email) = lower($1 COLLATE "C")`, email,
+		`SELECT user_id, email, password_hash FROM accounts WHERE lower(email) = lower($1 COLLATE "C")`, name(email),
 	).Scan(&a.User, &a.Email, &a.PasswordHash)
 	return a, wrap(ctx, "read account", err)
 }

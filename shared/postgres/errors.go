@@ -5,8 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"strings"
-	"unicode/utf8"
 
 	"github.com/lib/pq"
 	"github.com/lib/pq/pqerror"
@@ -35,25 +33,11 @@ func wrap(ctx context.Context, what string, err error) error {
 	return fmt.Errorf("%s: %w", what, err)
 }
 
-// storable returns the text with all that PostgreSQL cannot store replaced.
-func storable(text string) string {
-	return strings.ReplaceAll(strings.ToValidUTF8(text, string(utf8.RuneError)), "\x00", string(utf8.RuneError))
-}
-
-// storableAll is storable for each of the texts. It is never nil, for the columns that
-// hold lists are never null.
-func storableAll(texts []string) pq.StringArray {
-	out := make(pq.StringArray, len(texts))
-	for i, text := range texts {
-		out[i] = storable(text)
-	}
-	return out
-}
-
-// unknownParent turns the violation of a foreign key into ErrNotFound: in these schemas
-// it means that the subscriber or the order that a row belongs to is not there.
+// unknownParent turns the violation of a foreign key, or a name that is null, into
+// ErrNotFound: in these schemas it means that the subscriber or the order that a row
+// belongs to is not there.
 func unknownParent(err error) error {
-	if pq.As(err, pqerror.ForeignKeyViolation) != nil {
+	if pq.As(err, pqerror.ForeignKeyViolation, pqerror.NotNullViolation) != nil {
 		return fmt.Errorf("%w: %w", bytebites.ErrNotFound, err)
 	}
 	return err

@@ -34,7 +34,7 @@ INSERT INTO supplier_ledger (order_id, user_id, supplier, ingredient, grams)
 SELECT $1, $2, supplier, ingredient, grams
 FROM unnest($3::text[], $4::text[], $5::bigint[]) AS entry (supplier, ingredient, grams)
 ON CONFLICT (order_id, supplier, ingredient) DO NOTHING`,
-		string(order.ID), string(order.User), suppliers, ingredients, grams)
+		name(order.ID), name(order.User), suppliers, ingredients, grams)
 	return wrap(ctx, "record in ledger", unknownParent(err))
 }
 

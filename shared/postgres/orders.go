@@ -49,10 +49,13 @@ func (o *Orders) Place(ctx context.Context, order bytebites.Order, within func(c
 
 // insert stores the order and its lines.
 func insert(ctx context.Context, q Querier, order bytebites.Order) error {
-	var names, meals pq.StringArray
+	if order.IdempotencyKey != "" && !canBeName(order.IdempotencyKey) {
+		return fmt.Errorf("idempotency key: %w", bytebites.ErrNotFound)
+	}
+	var titles, meals pq.StringArray
 	var quantities, prices pq.Int64Array
 	for _, line := range order.Lines {
-		meals, names = append(meals, string(line.Meal)), append(names, storable(line.Name))
+		meals, titles = append(meals, string(line.Meal)), append(titles, storable(line.Name))
 		quantities, prices = append(quantities, int64(line.Quantity)), append(prices, int64(line.Price))
 	}
 	status := order.Status
@@ -69,8 +72,8 @@ INSERT INTO order_lines (order_id, user_id, position, meal_id, name, quantity, p
 SELECT placed.id, placed.user_id, line.position, line.meal_id, line.name, line.quantity, line.price_cents
 FROM placed, unnest($7::text[], $8::text[], $9::integer[], $10::integer[])
      WITH ORDINALITY AS line (meal_id, name, quantity, price_cents, position)`,
-		string(order.ID), string(order.User), order.IdempotencyKey, int64(order.Total), string(status),
-		sql.NullTime{Time: order.PlacedAt, Valid: !order.PlacedAt.IsZero()}, meals, names, quantities, prices)
+		name(order.ID), name(order.User), order.IdempotencyKey, int64(order.Total), string(status),
+		sql.NullTime{Time: order.PlacedAt, Valid: !order.PlacedAt.IsZero()}, meals, titles, quantities, prices)
 	if pq.As(err, pqerror.UniqueViolation) != nil {
 		return fmt.Errorf("%w: %w", bytebites.ErrDuplicate, err)
 	}
@@ -79,14 +82,14 @@ FROM placed, unnest($7::text[], $8::text[], $9::integer[], $10::integer[])
 
 // Order returns one order of a subscriber, or ErrNotFound.
 func (o *Orders) Order(ctx context.Context, user bytebites.UserID, id bytebites.OrderID) (bytebites.Order, error) {
-	order, err := o.one(ctx, user, `WHERE user_id = $1 AND id = $2`, string(id))
+	order, err := o.one(ctx, user, `WHERE user_id = $1 AND id = $2`, name(id))
 	return order, wrap(ctx, "read order", err)
 }
 
 // OrderByKey returns the order that a subscriber placed under an Idempotency-Key, or
 // ErrNotFound.
 func (o *Orders) OrderByKey(ctx context.Context, user bytebites.UserID, key string) (bytebites.Order, error) {
-	order, err := o.one(ctx, user, `WHERE user_id = $1 AND idempotency_key = $2`, key)
+	order, err := o.one(ctx, user, `WHERE user_id = $1 AND idempotency_key = $2`, name(key))
 	return order, wrap(ctx, "read order by key", err)
 }
 
@@ -109,9 +112,9 @@ func (o *Orders) Finish(ctx context.Context, user bytebites.UserID, id bytebites
 	result, err := q.ExecContext(ctx, `
 INSERT INTO order_effects (order_id, user_id, effect)
 SELECT id, user_id, $3 FROM orders WHERE user_id = $1 AND id = $2 AND effects_done_at IS NULL
-ON CONFLICT (order_id, effect) DO NOTHING`, string(user), string(id), string(effect))
+ON CONFLICT (order_id, effect) DO NOTHING`, name(user), name(id), string(effect))
 	if isNotFound(mustAffect(result, err)) {
-		err = q.QueryRowContext(ctx, `SELECT 1 FROM orders WHERE user_id = $1 AND id = $2`, string(user), string(id)).Scan(new(int))
+		err = q.QueryRowContext(ctx, `SELECT 1 FROM orders WHERE user_id = $1 AND id = $2`, name(user), name(id)).Scan(new(int))
 	}
 	return wrap(ctx, "finish effect", err)
 }
@@ -152,7 +155,7 @@ func (o *Orders) read(ctx context.Context, user bytebites.UserID, where string, 
 	}
 	rows, err := q.QueryContext(ctx, `
 SELECT id, user_id, coalesce(idempotency_key, ''), total_cents, status, placed_at, effects_done_at
-FROM orders `+where, append([]any{string(user)}, args...)...)
+FROM orders `+where, append([]any{name(user)}, args...)...)
 	found, err := collect(rows, err, func(r *row) []any {
 		return []any{&r.ID, &r.User, &r.IdempotencyKey, &r.Total, &r.Status, &r.PlacedAt, &r.allDone}
 	})
@@ -196,7 +199,7 @@ func readLines(ctx context.Context, q Querier, user bytebites.UserID, ids pq.Str
 	}
 	rows, err := q.QueryContext(ctx, `
 SELECT order_id, meal_id, name, quantity, price_cents FROM order_lines
-WHERE user_id = $1 AND order_id = ANY ($2) ORDER BY order_id, position`, string(user), ids)
+WHERE user_id = $1 AND order_id = ANY ($2) ORDER BY order_id, position`, name(user), ids)
 	lines, err := collect(rows, err, func(r *row) []any { return []any{&r.id, &r.Meal, &r.Name, &r.Quantity, &r.Price} })
 	for _, line := range lines {
 		add(line.id, line.OrderLine)
@@ -211,7 +214,7 @@ func readEffects(ctx context.Context, q Querier, user bytebites.UserID, ids pq.S
 		done   time.Time
 	}
 	rows, err := q.QueryContext(ctx,
-		`SELECT order_id, effect, done_at FROM order_effects WHERE user_id = $1 AND order_id = ANY ($2)`, string(user), ids)
+		`SELECT order_id, effect, done_at FROM order_effects WHERE user_id = $1 AND order_id = ANY ($2)`, name(user), ids)
 	effects, err := collect(rows, err, func(r *row) []any { return []any{&r.id, &r.effect, &r.done} })
 	for _, effect := range effects {
 		add(effect.id, effect.effect, effect.done)

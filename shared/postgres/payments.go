@@ -20,7 +20,7 @@ func (o *Orders) ApplyPayment(ctx context.Context, event bytebites.PaymentEvent)
 		var status bytebites.OrderStatus
 		err := q.QueryRowContext(ctx,
 			`SELECT total_cents, status FROM orders WHERE user_id = $1 AND id = $2 FOR NO KEY UPDATE`,
-			string(event.User), string(event.Order)).Scan(&total, &status)
+			name(event.User), name(event.Order)).Scan(&total, &status)
 		if err != nil {
 			return err
 		}
@@ -30,7 +30,7 @@ func (o *Orders) ApplyPayment(ctx context.Context, event bytebites.PaymentEvent)
 		result, err := q.ExecContext(ctx, `
 INSERT INTO payment_events (event_id, user_id, order_id, amount_cents, succeeded) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (event_id) DO NOTHING`,
-			event.ID, string(event.User), string(event.Order), int64(event.Amount), event.Succeeded)
+			name(event.ID), name(event.User), name(event.Order), int64(event.Amount), event.Succeeded)
 		if err := mustAffect(result, err); isNotFound(err) {
 			return sameEvent(ctx, q, event)
 		} else if err != nil {
@@ -45,11 +45,11 @@ ON CONFLICT (event_id) DO NOTHING`,
 			return nil
 		}
 		_, err = q.ExecContext(ctx, `UPDATE orders SET status = $3 WHERE user_id = $1 AND id = $2`,
-			string(event.User), string(event.Order), string(next))
+			name(event.User), name(event.Order), string(next))
 		return err
 	})
 	if err != nil {
-		return false, wrap(ctx, "apply payment", err)
+		return false, wrap(ctx, "apply payment", unknownParent(err))
 	}
 	return applied, nil
 }
@@ -59,7 +59,7 @@ func sameEvent(ctx context.Context, q Querier, event bytebites.PaymentEvent) err
 	err := q.QueryRowContext(ctx, `
 SELECT 1 FROM payment_events
 WHERE user_id = $1 AND event_id = $2 AND order_id = $3 AND amount_cents = $4 AND succeeded = $5`,
-		string(event.User), event.ID, string(event.Order), int64(event.Amount), event.Succeeded).Scan(new(int))
+		name(event.User), name(event.ID), name(event.Order), int64(event.Amount), event.Succeeded).Scan(new(int))
 	if errors.Is(err, sql.ErrNoRows) {
 		return fmt.Errorf("event id used for another event: %w", bytebites.ErrConflict)
 	}

@@ -20,7 +20,7 @@ func (p *Profiles) Profile(ctx context.Context, user bytebites.UserID) (bytebite
 	profile := bytebites.Profile{User: user}
 	prefs := &profile.Preferences
 	err := Join(ctx, p.db).QueryRowContext(ctx,
-		`SELECT name, email, diets, cuisines, dislikes, portion_count FROM users WHERE user_id = $1`, string(user),
+		`SELECT name, email, diets, cuisines, dislikes, portion_count FROM users WHERE user_id = $1`, name(user),
 	).Scan(&profile.Name, &profile.Email, (*pq.StringArray)(&prefs.Diets), (*pq.StringArray)(&prefs.Cuisines),
 		(*pq.StringArray)(&prefs.Dislikes), &prefs.PortionCount)
 	if err != nil {
@@ -33,14 +33,14 @@ func (p *Profiles) Profile(ctx context.Context, user bytebites.UserID) (bytebite
 func (p *Profiles) SetPreferences(ctx context.Context, user bytebites.UserID, prefs bytebites.Preferences) error {
 	result, err := Join(ctx, p.db).ExecContext(ctx,
 		`UPDATE users SET diets = $2, cuisines = $3, dislikes = $4, portion_count = $5 WHERE user_id = $1`,
-		string(user), storableAll(prefs.Diets), storableAll(prefs.Cuisines), storableAll(prefs.Dislikes), prefs.PortionCount)
+		name(user), storableAll(prefs.Diets), storableAll(prefs.Cuisines), storableAll(prefs.Dislikes), prefs.PortionCount)
 	return wrap(ctx, "set preferences", mustAffect(result, err))
 }
 
 // Addresses returns the addresses in the order in which they were set.
 func (p *Profiles) Addresses(ctx context.Context, user bytebites.UserID) ([]bytebites.Address, error) {
 	rows, err := Join(ctx, p.db).QueryContext(ctx,
-		`SELECT label, street, postal_code, city, country FROM addresses WHERE user_id = $1 ORDER BY position`, string(user))
+		`SELECT label, street, postal_code, city, country FROM addresses WHERE user_id = $1 ORDER BY position`, name(user))
 	addresses, err := collect(rows, err, func(a *bytebites.Address) []any {
 		return []any{&a.Label, &a.Street, &a.PostalCode, &a.City, &a.Country}
 	})
@@ -57,7 +57,7 @@ func (p *Profiles) SetAddresses(ctx context.Context, user bytebites.UserID, addr
 	}
 	err := transact(ctx, p.db, func(ctx context.Context, q Querier) error {
 		// Two that replace the same addresses take turns, or they would mix.
-		result, err := q.ExecContext(ctx, `SELECT FROM users WHERE user_id = $1 FOR NO KEY UPDATE`, string(user))
+		result, err := q.ExecContext(ctx, `SELECT FROM users WHERE user_id = $1 FOR NO KEY UPDATE`, name(user))
 		if err := mustAffect(result, err); err != nil {
 			return err
 		}
@@ -69,7 +69,7 @@ FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
      WITH ORDINALITY AS a (label, street, postal_code, city, country, position)
 ON CONFLICT (user_id, position) DO UPDATE SET label = excluded.label, street = excluded.street,
     postal_code = excluded.postal_code, city = excluded.city, country = excluded.country`,
-			string(user), columns[0], columns[1], columns[2], columns[3], columns[4], len(addresses))
+			name(user), columns[0], columns[1], columns[2], columns[3], columns[4], len(addresses))
 		return err
 	})
 	return wrap(ctx, "set addresses", err)

@@ -19,7 +19,7 @@ func NewRatings(db *sql.DB) *Ratings { return &Ratings{db: db} }
 func (r *Ratings) Rate(ctx context.Context, user bytebites.UserID, meal bytebites.MealID, stars int) error {
 	_, err := Join(ctx, r.db).ExecContext(ctx, `
 INSERT INTO ratings (user_id, meal_id, stars) VALUES ($1, $2, $3)
-ON CONFLICT (user_id, meal_id) DO UPDATE SET stars = excluded.stars`, string(user), string(meal), stars)
+ON CONFLICT (user_id, meal_id) DO UPDATE SET stars = excluded.stars`, name(user), name(meal), stars)
 	return wrap(ctx, "rate", unknownParent(err))
 }
 
@@ -32,7 +32,7 @@ func (r *Ratings) Ratings(ctx context.Context, meals []bytebites.MealID) (map[by
 	}
 	rows, err := Join(ctx, r.db).QueryContext(ctx, `
 SELECT meal_id, count(*), avg(stars)::double precision FROM ratings WHERE meal_id = ANY ($1) GROUP BY meal_id`,
-		storableIDs(meals))
+		names(meals))
 	rated, err := collect(rows, err, func(r *row) []any { return []any{&r.meal, &r.Count, &r.Average} })
 	if err != nil {
 		return nil, wrap(ctx, "read ratings", err)

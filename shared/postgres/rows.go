@@ -3,10 +3,6 @@ package postgres
 import (
 	"database/sql"
 	"errors"
-	"strings"
-	"unicode/utf8"
-
-	"github.com/lib/pq"
 )
 
 // collect scans all rows of a query. It takes the query's error too, so that it can wrap
@@ -25,15 +21,4 @@ func collect[T any](rows *sql.Rows, err error, fields func(*T) []any) (_ []T, fa
 		all = append(all, one)
 	}
 	return all, rows.Err()
-}
-
-// storableIDs leaves out ids that PostgreSQL cannot store: no row has them.
-func storableIDs[ID ~string](ids []ID) pq.StringArray {
-	out := make(pq.StringArray, 0, len(ids))
-	for _, id := range ids {
-		if utf8.ValidString(string(id)) && !strings.ContainsRune(string(id), 0) {
-			out = append(out, string(id))
-		}
-	}
-	return out
 }

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -36,7 +37,7 @@ func (s *Stock) Reserve(ctx context.Context, order bytebites.OrderID, user byteb
 	err = transact(ctx, s.db, func(ctx context.Context, q Querier) error {
 		result, err := q.ExecContext(ctx, `
 INSERT INTO reservations (order_id, user_id, state) VALUES ($1, $2, 'held') ON CONFLICT (order_id) DO NOTHING`,
-			string(order), string(user))
+			name(order), name(user))
 		if err != nil {
 			return err
 		}
@@ -47,7 +48,7 @@ INSERT INTO reservations (order_id, user_id, state) VALUES ($1, $2, 'held') ON C
 		}
 		return take(ctx, q, order, want)
 	})
-	return wrap(ctx, "reserve", err)
+	return wrap(ctx, "reserve", unknownParent(err))
 }
 
 // byMeal adds up the lines of each meal.
@@ -66,7 +67,7 @@ func byMeal(lines []bytebites.Line) (map[bytebites.MealID]int, error) {
 // take moves the portions from the shelf to the reservation.
 func take(ctx context.Context, q Querier, order bytebites.OrderID, want map[bytebites.MealID]int) error {
 	meals := slices.Sorted(maps.Keys(want))
-	rows, err := q.QueryContext(ctx, lockStock, storableIDs(meals))
+	rows, err := q.QueryContext(ctx, lockStock, names(meals))
 	left, err := collect(rows, err, func(l *bytebites.Line) []any { return []any{&l.Meal, &l.Quantity} })
 	if err != nil {
 		return err
@@ -86,9 +87,9 @@ func take(ctx context.Context, q Querier, order bytebites.OrderID, want map[byte
 		}
 		quantities[i] = int64(want[meal])
 	}
-	// The rows are ours since lockStock. The condition repeats what was just checked,
-	// for the day when somebody takes that lock away.
-	_, err = q.ExecContext(ctx, `
+	// The rows are ours since lockStock. The condition repeats what was just checked, for
+	// the day when somebody takes that lock away.
+	result, err := q.ExecContext(ctx, `
 WITH line AS (SELECT * FROM unnest($2::text[], $3::integer[]) AS line (meal_id, quantity)),
 taken AS (
     UPDATE stock SET available = available - line.quantity
@@ -96,8 +97,14 @@ taken AS (
     RETURNING stock.meal_id, line.quantity
 )
 INSERT INTO reservation_lines (order_id, meal_id, quantity) SELECT $1, meal_id, quantity FROM taken`,
-		string(order), storableIDs(meals), quantities)
-	return err
+		name(order), names(meals), quantities)
+	if err != nil {
+		return err
+	}
+	if n, err := result.RowsAffected(); err != nil || n != int64(len(meals)) {
+		return errors.Join(fmt.Errorf("took %d of %d lines: %w", n, len(meals), bytebites.ErrConflict), err)
+	}
+	return nil
 }
 
 // sameReservation reports as an error what is different about the reservation that the
@@ -105,7 +112,7 @@ INSERT INTO reservation_lines (order_id, meal_id, quantity) SELECT $1, meal_id, 
 func sameReservation(ctx context.Context, q Querier, order bytebites.OrderID, user bytebites.UserID, want map[bytebites.MealID]int) error {
 	var owner bytebites.UserID
 	var state string
-	err := q.QueryRowContext(ctx, `SELECT user_id, state FROM reservations WHERE order_id = $1`, string(order)).Scan(&owner, &state)
+	err := q.QueryRowContext(ctx, `SELECT user_id, state FROM reservations WHERE order_id = $1`, name(order)).Scan(&owner, &state)
 	if err != nil {
 		return err
 	}
@@ -120,7 +127,7 @@ func sameReservation(ctx context.Context, q Querier, order bytebites.OrderID, us
 }
 
 func reservedLines(ctx context.Context, q Querier, order bytebites.OrderID) (map[bytebites.MealID]int, error) {
-	rows, err := q.QueryContext(ctx, `SELECT meal_id, quantity FROM reservation_lines WHERE order_id = $1`, string(order))
+	rows, err := q.QueryContext(ctx, `SELECT meal_id, quantity FROM reservation_lines WHERE order_id = $1`, name(order))
 	lines, err := collect(rows, err, func(l *bytebites.Line) []any { return []any{&l.Meal, &l.Quantity} })
 	if err != nil {
 		return nil, err
@@ -136,7 +143,7 @@ const settle = `UPDATE reservations SET state = $2, settled_at = now() WHERE ord
 // unknown order.
 func (s *Stock) Confirm(ctx context.Context, order bytebites.OrderID) error {
 	q := Join(ctx, s.db)
-	result, err := q.ExecContext(ctx, settle, string(order), "confirmed")
+	result, err := q.ExecContext(ctx, settle, name(order), "confirmed")
 	if err == nil {
 		err = settled(ctx, q, result, order, "confirmed")
 	}
@@ -146,7 +153,7 @@ func (s *Stock) Confirm(ctx context.Context, order bytebites.OrderID) error {
 // Release puts a held reservation back on the shelf; see bytebites.Stock.
 func (s *Stock) Release(ctx context.Context, order bytebites.OrderID) error {
 	err := transact(ctx, s.db, func(ctx context.Context, q Querier) error {
-		result, err := q.ExecContext(ctx, settle, string(order), "released")
+		result, err := q.ExecContext(ctx, settle, name(order), "released")
 		if err != nil {
 			return err
 		}
@@ -168,13 +175,13 @@ func putBack(ctx context.Context, q Querier, order bytebites.OrderID) error {
 	if err != nil {
 		return err
 	}
-	meals := storableIDs(slices.Sorted(maps.Keys(lines)))
+	meals := names(slices.Sorted(maps.Keys(lines)))
 	if _, err := q.ExecContext(ctx, lockStock, meals); err != nil {
 		return err
 	}
 	_, err = q.ExecContext(ctx, `
 UPDATE stock SET available = available + line.quantity
-FROM reservation_lines line WHERE line.order_id = $1 AND stock.meal_id = line.meal_id`, string(order))
+FROM reservation_lines line WHERE line.order_id = $1 AND stock.meal_id = line.meal_id`, name(order))
 	return err
 }
 
@@ -185,7 +192,7 @@ func settled(ctx context.Context, q Querier, result sql.Result, order bytebites.
 		return err
 	}
 	var state string
-	err := q.QueryRowContext(ctx, `SELECT state FROM reservations WHERE order_id = $1`, string(order)).Scan(&state)
+	err := q.QueryRowContext(ctx, `SELECT state FROM reservations WHERE order_id = $1`, name(order)).Scan(&state)
 	if err == nil && state != want {
 		err = fmt.Errorf("reservation is %s: %w", state, bytebites.ErrConflict)
 	}
@@ -204,7 +211,7 @@ WHERE state = 'held' AND made_at < now() - make_interval(secs => $1) ORDER BY ma
 // Available returns how many portions are left of each of the meals that exist.
 func (s *Stock) Available(ctx context.Context, meals []bytebites.MealID) (map[bytebites.MealID]int, error) {
 	rows, err := Join(ctx, s.db).QueryContext(ctx,
-		`SELECT meal_id, available FROM stock WHERE meal_id = ANY ($1)`, storableIDs(meals))
+		`SELECT meal_id, available FROM stock WHERE meal_id = ANY ($1)`, names(meals))
 	lines, err := collect(rows, err, func(l *bytebites.Line) []any { return []any{&l.Meal, &l.Quantity} })
 	if err != nil {
 		return nil, wrap(ctx, "read stock", err)

@@ -20,7 +20,7 @@ func (w *Weeks) Week(ctx context.Context, user bytebites.UserID) (bytebites.Week
 	var week bytebites.Week
 	var meals pq.StringArray
 	err := Join(ctx, w.db).QueryRowContext(ctx,
-		`SELECT meals, planned_at FROM weeks WHERE user_id = $1`, string(user)).Scan(&meals, &week.PlannedAt)
+		`SELECT meals, planned_at FROM weeks WHERE user_id = $1`, name(user)).Scan(&meals, &week.PlannedAt)
 	if err != nil {
 		return bytebites.Week{}, wrap(ctx, "read week", err)
 	}
@@ -37,6 +37,6 @@ func (w *Weeks) SetWeek(ctx context.Context, user bytebites.UserID, week bytebit
 	_, err := Join(ctx, w.db).ExecContext(ctx, `
 INSERT INTO weeks (user_id, meals, planned_at) VALUES ($1, $2, $3)
 ON CONFLICT (user_id) DO UPDATE SET meals = excluded.meals, planned_at = excluded.planned_at`,
-		string(user), storableIDs(week.Meals), week.PlannedAt)
+		name(user), names(week.Meals), week.PlannedAt)
 	return wrap(ctx, "set week", unknownParent(err))
 }

@@ -60,6 +60,3 @@ CREATE TABLE accounts (
     email         text COLLATE "C" NOT NULL,
     password_hash bytea NOT NULL
 );
-
--- +goose Down
-DROP TABLE accounts, reservation_lines, reservations, stock, ingredients, meals;

@@ -21,16 +21,3 @@ CREATE INDEX reservations_held ON reservations (made_at) WHERE state = 'held';
 
 ALTER TABLE accounts ADD PRIMARY KEY (user_id);
 CREATE UNIQUE INDEX accounts_email ON accounts (lower(email));
-
--- +goose Down
-DROP INDEX accounts_email;
-ALTER TABLE accounts DROP CONSTRAINT accounts_pkey;
-DROP INDEX reservations_held;
-ALTER TABLE reservation_lines
-    DROP CONSTRAINT reservation_lines_meal_id_fkey,
-    DROP CONSTRAINT reservation_lines_order_id_fkey,
-    DROP CONSTRAINT reservation_lines_pkey;
-ALTER TABLE reservations DROP CONSTRAINT reservations_pkey;
-ALTER TABLE stock DROP CONSTRAINT stock_meal_id_fkey, DROP CONSTRAINT stock_pkey;
-ALTER TABLE ingredients DROP CONSTRAINT ingredients_meal_id_fkey, DROP CONSTRAINT ingredients_pkey;
-ALTER TABLE meals DROP CONSTRAINT meals_pkey;

@@ -96,7 +96,3 @@ CREATE TABLE weeks (
     meals      text[] NOT NULL,
     planned_at timestamptz NOT NULL
 );
-
--- +goose Down
-DROP TABLE weeks, supplier_ledger, ratings, payment_events, order_effects, order_lines, orders,
-    cart_lines, carts, addresses, users;

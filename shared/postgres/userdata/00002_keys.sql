@@ -56,20 +56,3 @@ ALTER TABLE supplier_ledger
 ALTER TABLE weeks
     ADD PRIMARY KEY (user_id),
     ADD FOREIGN KEY (user_id) REFERENCES users;
-
--- +goose Down
-ALTER TABLE weeks DROP CONSTRAINT weeks_user_id_fkey, DROP CONSTRAINT weeks_pkey;
-ALTER TABLE supplier_ledger
-    DROP CONSTRAINT supplier_ledger_order_id_fkey, DROP CONSTRAINT supplier_ledger_pkey;
-DROP INDEX ratings_meal;
-ALTER TABLE ratings DROP CONSTRAINT ratings_user_id_fkey, DROP CONSTRAINT ratings_pkey;
-ALTER TABLE payment_events
-    DROP CONSTRAINT payment_events_order_id_fkey, DROP CONSTRAINT payment_events_pkey;
-ALTER TABLE order_effects DROP CONSTRAINT order_effects_order_id_fkey, DROP CONSTRAINT order_effects_pkey;
-ALTER TABLE order_lines DROP CONSTRAINT order_lines_order_id_fkey, DROP CONSTRAINT order_lines_pkey;
-DROP INDEX orders_placed_at, orders_key;
-ALTER TABLE orders DROP CONSTRAINT orders_user_id_fkey, DROP CONSTRAINT orders_pkey;
-ALTER TABLE cart_lines DROP CONSTRAINT cart_lines_user_id_fkey, DROP CONSTRAINT cart_lines_pkey;
-ALTER TABLE carts DROP CONSTRAINT carts_user_id_fkey, DROP CONSTRAINT carts_pkey;
-ALTER TABLE addresses DROP CONSTRAINT addresses_user_id_fkey, DROP CONSTRAINT addresses_pkey;
-ALTER TABLE users DROP CONSTRAINT users_pkey;
