@@ -106,18 +106,19 @@ type pacer struct {
 	// giveUp ends an attack whose generator has fallen hopelessly behind; what was not
 	// sent shows in the result.
 	giveUp time.Duration
+	sleep  func(time.Duration)
 }
 
-// Pace implements vegeta.Pacer.
+// Pace implements vegeta.Pacer. It waits itself and never asks vegeta to, whose sleep is
+// no finer than the runtime's timers.
 func (p pacer) Pace(_ time.Duration, hits uint64) (time.Duration, bool) {
 	if hits >= p.planned {
 		return 0, true
 	}
-	wait := p.schedule.At(hits) - time.Since(p.began)
-	if time.Since(p.began) > p.giveUp {
-		return 0, true
+	if wait := p.schedule.At(hits) - time.Since(p.began); wait > 0 {
+		p.sleep(wait)
 	}
-	return wait, false
+	return 0, time.Since(p.began) > p.giveUp
 }
 
 // Rate implements vegeta.Pacer.
