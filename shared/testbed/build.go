@@ -84,6 +84,13 @@ func (b *Builder) Binary(ctx context.Context, pkg string) ([]byte, error) {
 	return running.program, running.err
 }
 
+// asked reports whether the package is built or being built.
+func (b *Builder) asked(pkg string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.builds[pkg] != nil
+}
+
 func (b *Builder) build(ctx context.Context, pkg string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, buildTimeout)
 	defer cancel()

@@ -96,3 +96,12 @@ func TestBinaryCalledOffIsTriedAgain(t *testing.T) {
 		t.Errorf("after one that was called off: %v", err)
 	}
 }
+
+func TestStartWithoutAnEngineIsTheEnvironmentsFault(t *testing.T) {
+	t.Setenv("DOCKER_HOST", "unix://"+filepath.Join(t.TempDir(), "none.sock"))
+	_, err := testbed.Start(t.Context(), testbed.Options{})
+	var unavailable *engine.Unavailable
+	if !errors.As(err, &unavailable) {
+		t.Errorf("no engine: %v, want an engine.Unavailable", err)
+	}
+}

@@ -36,7 +36,7 @@ func ForTest(tb testing.TB) *Bed {
 	// A second interrupt ends the process as usual.
 	context.AfterFunc(ctx, stop)
 	tb.Cleanup(func() {
-		if tb.Failed() {
+		if tb.Failed() && ctx.Err() == nil { // else the servers are gone already
 			bed.logServices(tb)
 		}
 		if err := bed.Close(); err != nil {

@@ -1,6 +1,7 @@
 package testbed
 
 import (
+	"errors"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"bytebites.example/workshop/shared/engine"
 	"bytebites.example/workshop/shared/instance"
 )
 
@@ -266,5 +268,28 @@ func TestStartErrorShowsTheLog(t *testing.T) {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q does not contain %q", err, want)
 		}
+	}
+}
+
+func TestReachable(t *testing.T) {
+	for host, want := range map[string]bool{
+		"unix:///var/run/docker.sock":     true,
+		"npipe:////./pipe/docker_engine":  true,
+		"tcp://localhost:2375":            true,
+		"tcp://127.0.0.1:2375":            true,
+		"tcp://[::1]:2375":                true,
+		"tcp://192.0.2.7:2376":            false,
+		"tcp://engine.example:2376":       false,
+		"ssh://somebody@engine.example":   false,
+		"tcp://localhost.example.org:237": false,
+	} {
+		if got := local(host); got != want {
+			t.Errorf("%s: local %v, want %v", host, got, want)
+		}
+	}
+	err := reachable("tcp://192.0.2.7:2376", netip.MustParsePrefix("172.20.0.0/16"))
+	var unavailable *engine.Unavailable
+	if !errors.As(err, &unavailable) || unavailable.Remedy == "" {
+		t.Errorf("an engine elsewhere: %v, want an engine.Unavailable with a remedy", err)
 	}
 }

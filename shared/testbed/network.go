@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"net/url"
 	"os"
 	"runtime"
 	"strings"
@@ -95,7 +96,7 @@ func (b *Bed) removeNetwork(ctx context.Context) error {
 // prepareTestcontainers sets the environment that testcontainers reads once a process,
 // see the package comment.
 func (b *Bed) prepareTestcontainers() error {
-	if err := b.reachable(); err != nil {
+	if err := reachable(b.docker.Host(), b.addresses.subnet); err != nil {
 		return err
 	}
 	// Its log tells of every step of every container, in the middle of our output.
@@ -119,21 +120,11 @@ const loopback = "127.0.0.1"
 
 // reachable finds out whether ports that the engine publishes on its loopback interface
 // can be reached from here.
-func (b *Bed) reachable() error {
-	host := b.docker.Host()
-	if !strings.HasPrefix(host, "unix://") && !strings.HasPrefix(host, "npipe://") {
-		name := host
-		if _, address, found := strings.Cut(host, "://"); found {
-			name = address
-		}
-		if h, _, err := net.SplitHostPort(name); err == nil {
-			name = h
-		}
-		if ip := net.ParseIP(name); name != "localhost" && (ip == nil || !ip.IsLoopback()) {
-			return &engine.Unavailable{
-				Problem: "the Docker engine at " + host + " is on another machine, and published ports stay on that machine's loopback interface",
-				Remedy:  "use an engine on this machine: unset DOCKER_HOST, or docker context use default",
-			}
+func reachable(host string, subnet netip.Prefix) error {
+	if !local(host) {
+		return &engine.Unavailable{
+			Problem: "the Docker engine at " + host + " is on another machine, and published ports stay on that machine's loopback interface",
+			Remedy:  "use an engine on this machine: unset DOCKER_HOST, or docker context use default",
 		}
 	}
 	// In a container that was handed the engine's socket, loopback is the container's
@@ -142,7 +133,7 @@ func (b *Bed) reachable() error {
 	if _, err := os.Stat("/.dockerenv"); err != nil || runtime.GOOS != "linux" {
 		return nil
 	}
-	gateway := b.addresses.subnet.Addr().Next()
+	gateway := subnet.Masked().Addr().Next()
 	l, err := net.Listen("tcp4", net.JoinHostPort(gateway.String(), "0"))
 	if err != nil {
 		return &engine.Unavailable{
@@ -152,4 +143,18 @@ func (b *Bed) reachable() error {
 		}
 	}
 	return l.Close()
+}
+
+// local reports whether an engine's address is one of this machine.
+func local(host string) bool {
+	u, err := url.Parse(host)
+	if err != nil {
+		return false
+	}
+	switch u.Scheme {
+	case "unix", "npipe":
+		return true
+	}
+	ip := net.ParseIP(u.Hostname())
+	return u.Hostname() == "localhost" || (ip != nil && ip.IsLoopback())
 }

@@ -2,6 +2,7 @@ package testbed
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"strconv"
@@ -108,8 +109,17 @@ func (b *Bed) static(ctx context.Context, pkg string, sp spec) (*Server, error) 
 // Binary builds a main package for the engine's platform, once for each bed. A caller
 // that will start services can have this done while the databases start.
 func (b *Bed) Binary(ctx context.Context, pkg string) ([]byte, error) {
+	if b.builder.asked(pkg) {
+		return b.builder.Binary(ctx, pkg) // its progress is shown already
+	}
 	step := b.progress.Step("build %s", pkg)
 	program, err := b.builder.Binary(ctx, pkg)
+	var compile *CompileError
+	if errors.As(err, &compile) {
+		// The compiler's many lines are for whoever gets the error.
+		step.Fail(fmt.Errorf("%s does not compile", pkg))
+		return nil, err
+	}
 	step.End(err)
 	return program, err
 }

@@ -1,0 +1,46 @@
+// Command probe is a service for the tests of the test bed and the balancer: it says
+// who it is, can be made not ready, and burns processor time on request.
+package main
+
+import (
+	"encoding/json"
+	"log"
+	"net/http"
+	"os"
+	"runtime"
+	"sync/atomic"
+	"time"
+)
+
+func main() {
+	if os.Getenv("PROBE_FAIL") != "" {
+		log.Fatal("told to fail at the start")
+	}
+	var notReady atomic.Bool
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		if notReady.Load() {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	})
+	mux.HandleFunc("PUT /ready", func(_ http.ResponseWriter, r *http.Request) {
+		notReady.Store(r.URL.Query().Get("value") == "false")
+	})
+	mux.HandleFunc("GET /who", func(w http.ResponseWriter, _ *http.Request) {
+		_ = json.NewEncoder(w).Encode(map[string]any{
+			"instance": os.Getenv("BYTEBITES_INSTANCE"),
+			"uid":      os.Getuid(),
+			"procs":    runtime.GOMAXPROCS(0),
+			"memory":   os.Getenv("GOMEMLIMIT"),
+			"database": os.Getenv("BYTEBITES_CATALOGUE_DB"),
+			"args":     os.Args[1:],
+		})
+	})
+	mux.HandleFunc("GET /burn", func(http.ResponseWriter, *http.Request) {
+		const burn = 500 * time.Millisecond
+		for start := time.Now(); time.Since(start) < burn; {
+		}
+	})
+	go func() { log.Print(http.ListenAndServe(os.Getenv("BYTEBITES_PPROF_ADDR"), http.NotFoundHandler())) }()
+	log.Fatal(http.ListenAndServe(os.Getenv("BYTEBITES_ADDR"), mux))
+}
