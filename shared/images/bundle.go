@@ -18,23 +18,29 @@ import (
 // partialSuffix ends the name of a bundle that is still being written.
 const partialSuffix = ".partial"
 
-// Save writes the workshop images that the engine has, datasets included, to one tar
-// file, compressed when the path ends in .gz, for machines that reach neither a
-// registry nor a Debian mirror. It returns what it wrote.
-func Save(ctx context.Context, eng *engine.Engine, p *progress.Reporter, path string) (saved []Ref, err error) {
-	list, err := List(ctx, eng)
-	if err != nil {
-		return nil, err
-	}
-	var names []string
-	for _, e := range list {
-		if e.Origin != Missing {
-			names = append(names, string(e.Ref))
-			saved = append(saved, e.Ref)
+// Save writes images to one tar file, compressed when the path ends in .gz, for machines
+// that reach neither a registry nor a Debian mirror. Without names, these are all that
+// the engine has of the workshop's and that are in use, datasets included. It returns
+// what it wrote.
+func Save(ctx context.Context, eng *engine.Engine, p *progress.Reporter, path string, only ...Ref) (saved []Ref, err error) {
+	saved = only
+	if len(only) == 0 {
+		list, err := List(ctx, eng)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range list {
+			if e.Origin != Missing && e.Origin != Program && !e.Stale {
+				saved = append(saved, e.Ref)
+			}
 		}
 	}
-	if len(names) == 0 {
+	if len(saved) == 0 {
 		return nil, &engine.Unavailable{Problem: "there is no workshop image to save", Remedy: "run: go tool workshop images build"}
+	}
+	names := make([]string, 0, len(saved))
+	for _, ref := range saved {
+		names = append(names, string(ref))
 	}
 	step := p.Step("save %d images to %s", len(names), path)
 	defer func() { step.End(err) }()
