@@ -149,6 +149,7 @@ func TestOrderIsRetriedOnceUnderItsKey(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			server.Close() // ends the handlers, so what they saw can be read
 			if len(f.seen) != 20 {
 				t.Errorf("the server saw %d orders, want 20: a retry must be the same order", len(f.seen))
 			}
@@ -185,6 +186,7 @@ func TestNothingElseIsRetried(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	server.Close()
 	sum := 0
 	for _, n := range f.seen {
 		sum += n
@@ -352,6 +354,7 @@ func TestWorkersAreNotCapped(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	server.Close()
 	if r.Completed != 400 || most != 400 {
 		t.Errorf("%d completed, at most %d at a time, want 400 and 400", r.Completed, most)
 	}
@@ -371,6 +374,7 @@ func TestDinnerFollowsTheCurve(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	server.Close()
 	middle := 0
 	for _, at := range arrivals {
 		if d := at.Sub(arrivals[0]); d >= 500*time.Millisecond && d < 1500*time.Millisecond {

@@ -95,6 +95,7 @@ func TestMixesKeepToTheDocument(t *testing.T) {
 			t.Errorf("%s: %d of %d failed: %v", mix.Name, r.Failed, r.Sent, r.Failures)
 		}
 	}
+	server.Close()
 	for i, fault := range d.faults {
 		if i == 5 {
 			t.Fatalf("and %d more", len(d.faults)-i)
