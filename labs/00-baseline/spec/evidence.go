@@ -23,9 +23,7 @@ import (
 const (
 	profileSeconds = 10
 	// shownStatements is how many rows statements.txt has.
-	shownStatements = 15
-	// queryWidth is where a statement is cut in statements.txt.
-	queryWidth = 110
+	shownStatements = 10
 )
 
 // keep writes a file of the evidence.
@@ -64,18 +62,19 @@ func (l *lab) statementsText() []byte {
 	}
 	head := fmt.Sprintf("What the database did during %s of a quiet dinner (%d requests a second), before your index.\n"+
 		"From pg_stat_statements; a page is 8 KiB.\n\n", quietLength, quietRate)
-	return table(head, func(w io.Writer) {
-		fmt.Fprintln(w, "time %\tms/call\tcalls\trows/call\tpages/call\t  statement")
-		for _, s := range l.before.statements[:min(shownStatements, len(l.before.statements))] {
+	shown := l.before.statements[:min(shownStatements, len(l.before.statements))]
+	text := table(head, func(w io.Writer) {
+		fmt.Fprintln(w, "#\ttime %\tms/call\tcalls\trows/call\tpages/call\t")
+		for i, s := range shown {
 			calls := float64(max(s.Calls, 1))
-			query := s.Query
-			if len(query) > queryWidth {
-				query = query[:queryWidth] + " ..."
-			}
-			fmt.Fprintf(w, "%.1f\t%.2f\t%d\t%.1f\t%.0f\t  %s\n", 100*s.Time.Seconds()/total.Seconds(),
-				1000*s.Time.Seconds()/calls, s.Calls, float64(s.Rows)/calls, s.PagesPerCall(), query)
+			fmt.Fprintf(w, "%d\t%.1f\t%.2f\t%d\t%.1f\t%.0f\t\n", i+1, 100*s.Time.Seconds()/total.Seconds(),
+				1000*s.Time.Seconds()/calls, s.Calls, float64(s.Rows)/calls, s.PagesPerCall())
 		}
 	})
+	for i, s := range shown {
+		text = fmt.Appendf(text, "\n%d  %s\n", i+1, s.Query)
+	}
+	return text
 }
 
 func (l *lab) stepsText() []byte {

@@ -79,7 +79,7 @@ func (l *lab) served(_ context.Context, run *spec.Run) error {
 	run.Report("requests below the knee", float64(l.after.load.Sent), "")
 	if l.after.load.Failed > 0 {
 		return &spec.Failure{
-			Expected: "no failed request at 4 a second",
+			Expected: fmt.Sprintf("no failed request at %d a second", quietRate),
 			Seen:     fmt.Sprintf("%d of %d failed: %v", l.after.load.Failed, l.after.load.Sent, l.after.load.Failures),
 			Look:     "the service's log above",
 		}

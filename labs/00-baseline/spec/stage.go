@@ -26,13 +26,16 @@ const (
 	mailDelay = 60 * time.Millisecond
 	// quietRate and quietLength make a load that leaves everything idle most of the
 	// time, so that what is measured is work and not waiting in line.
-	quietRate   = 4 // requests a second
-	quietLength = 15 * time.Second
+	quietRate   = 6 // requests a second
+	quietLength = 12 * time.Second
 	people      = 40
 	// historyReads is how many subscribers' histories are read to count pages.
 	historyReads = 20
-	// settleTime is how long orders under way may take to end after a load.
-	settleTime = 15 * time.Second
+	// settleTime is how long the books may take to close after a load, and orphanAge how
+	// old a reservation must be to belong to no request that still runs: they end after
+	// ten seconds.
+	settleTime = 30 * time.Second
+	orphanAge  = 12 * time.Second
 )
 
 // machines are what everything runs on; docs/budget.md has the row.
@@ -272,23 +275,29 @@ func (l *lab) ramp(ctx context.Context, run *spec.Run) (measure.RampResult, erro
 	return ramp, l.keepRamp(ramp)
 }
 
-// settled waits until no order is half-way: what clients gave up on goes on for a while.
+// settled waits until no order is half-way. Clients that gave up leave some behind, which
+// the service's sweeper would settle after a minute; here it need not wait that long.
 func (l *lab) settled(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, settleTime)
 	defer cancel()
-	stock := postgres.NewStock(l.pool)
+	sweeper := checkout.Sweeper{
+		Stock: postgres.NewStock(l.pool), Orders: postgres.NewOrders(l.pool), MinAge: orphanAge, Limit: 1000,
+	}
 	for {
-		due, err := stock.Unsettled(ctx, 0, 1)
+		due, err := sweeper.Stock.Unsettled(ctx, 0, 1)
 		if err != nil {
 			return err
 		}
 		if len(due) == 0 {
 			return nil
 		}
+		if _, err := sweeper.Sweep(ctx); err != nil {
+			return err
+		}
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("order %s of %s is still held %s after the load", due[0].Order, due[0].User, settleTime)
-		case <-time.After(200 * time.Millisecond):
+		case <-time.After(500 * time.Millisecond):
 		}
 	}
 }
