@@ -28,7 +28,8 @@ func decodeCursor(of, cursor string) (string, bool) {
 		return "", false
 	}
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
-	if err != nil {
+	// The decoder skips line ends, which no cursor given here has.
+	if err != nil || base64.RawURLEncoding.EncodeToString(raw) != cursor {
 		return "", false
 	}
 	return strings.CutPrefix(string(raw), of)
