@@ -196,35 +196,6 @@ func TestNothingElseIsRetried(t *testing.T) {
 	}
 }
 
-// blocked is a schedule whose request number at holds the generator up for d.
-type blocked struct {
-	load.Schedule
-	at   uint64
-	d    time.Duration
-	once *sync.Once
-}
-
-func (b blocked) At(n uint64) time.Duration {
-	if n == b.at {
-		b.once.Do(func() { time.Sleep(b.d) })
-	}
-	return b.Schedule.At(n)
-}
-
-func TestGeneratorGivesUp(t *testing.T) {
-	t.Parallel()
-	server := serve(t, func(*http.Request) {})
-	slow := blocked{load.Constant(100), 50, 1500 * time.Millisecond, &sync.Once{}}
-	r, err := generator(server.URL, only(load.ShowMeal)).Attack(t.Context(), slow, time.Second)
-	if err != nil {
-		t.Fatal(err)
-	}
-	// The one that was held up still goes out, and the rest is not sent behind it.
-	if r.Planned != 100 || r.Sent < 50 || r.Sent > 52 {
-		t.Errorf("planned %d, sent %d, want 100 and 50 or 51", r.Planned, r.Sent)
-	}
-}
-
 func TestAttackRefuses(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -333,59 +304,6 @@ func TestCancelledAttackEndsAtOnce(t *testing.T) {
 	if took := time.Since(began); took > 2*time.Second {
 		t.Errorf("ended after %s", took)
 	}
-}
-
-// An open loop sends on, however many wait.
-func TestWorkersAreNotCapped(t *testing.T) {
-	t.Parallel()
-	var mu sync.Mutex
-	waiting, most := 0, 0
-	server := serve(t, func(*http.Request) {
-		mu.Lock()
-		waiting++
-		most = max(most, waiting)
-		mu.Unlock()
-		time.Sleep(1500 * time.Millisecond)
-		mu.Lock()
-		waiting--
-		mu.Unlock()
-	})
-	r, err := generator(server.URL, only(load.ShowMeal)).Hit(t.Context(), 400, time.Second)
-	if err != nil {
-		t.Fatal(err)
-	}
-	server.Close()
-	if r.Completed != 400 || most != 400 {
-		t.Errorf("%d completed, at most %d at a time, want 400 and 400", r.Completed, most)
-	}
-}
-
-func TestDinnerFollowsTheCurve(t *testing.T) {
-	t.Parallel()
-	var mu sync.Mutex
-	var arrivals []time.Time
-	server := serve(t, func(*http.Request) {
-		mu.Lock()
-		defer mu.Unlock()
-		arrivals = append(arrivals, time.Now())
-	})
-	curve := load.Curve{Base: 20, Peak: 320, Length: 2 * time.Second}
-	r, err := generator(server.URL, load.Browse()).Dinner(t.Context(), curve)
-	if err != nil {
-		t.Fatal(err)
-	}
-	server.Close()
-	middle := 0
-	for _, at := range arrivals {
-		if d := at.Sub(arrivals[0]); d >= 500*time.Millisecond && d < 1500*time.Millisecond {
-			middle++
-		}
-	}
-	if r.Sent != 340 {
-		t.Errorf("sent %d, want 340", r.Sent)
-	}
-	// The middle half of the time: 20 + 300 (1/2 + 1/π).
-	within(t, "requests around the peak", float64(middle), 20+300*(0.5+0.3183), 0.05)
 }
 
 func TestMergeAndSummary(t *testing.T) {

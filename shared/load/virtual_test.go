@@ -139,3 +139,64 @@ func TestRetryCountsInLatency(t *testing.T) {
 		t.Errorf("%d completed, %d retried, mean %s, want 50, 50 and %s", r.Completed, r.Retried, r.Latency.Mean(), want)
 	}
 }
+
+// blocked is a schedule whose request number at holds the generator up for d.
+type blocked struct {
+	load.Schedule
+	at   uint64
+	d    time.Duration
+	once *sync.Once
+}
+
+func (b blocked) At(n uint64) time.Duration {
+	if n == b.at {
+		b.once.Do(func() { time.Sleep(b.d) })
+	}
+	return b.Schedule.At(n)
+}
+
+func TestGeneratorGivesUp(t *testing.T) {
+	slow := blocked{load.Constant(100), 50, 1500 * time.Millisecond, &sync.Once{}}
+	r := virtual(t, only(load.ShowMeal), slow, time.Second, func(time.Time, *http.Request) {})
+	// The rest is not sent behind the one that was held up.
+	if r.Planned != 100 || r.Sent != 50 {
+		t.Errorf("planned %d, sent %d, want 100 and 50", r.Planned, r.Sent)
+	}
+}
+
+// An open loop sends on, however many wait.
+func TestWorkersAreNotCapped(t *testing.T) {
+	var mu sync.Mutex
+	waiting, most := 0, 0
+	r := virtual(t, only(load.ShowMeal), load.Constant(3000), time.Second, func(time.Time, *http.Request) {
+		mu.Lock()
+		waiting++
+		most = max(most, waiting)
+		mu.Unlock()
+		time.Sleep(1500 * time.Millisecond)
+		mu.Lock()
+		waiting--
+		mu.Unlock()
+	})
+	if r.Completed != 3000 || most != 3000 || r.InWindow != 0 {
+		t.Errorf("%d completed, at most %d at a time, %d in the window, want 3000, 3000 and 0", r.Completed, most, r.InWindow)
+	}
+}
+
+func TestDinnerFollowsTheCurve(t *testing.T) {
+	curve := load.Curve{Base: 20, Peak: 320, Length: 8 * time.Second}
+	var mu sync.Mutex
+	middle := 0
+	r := virtual(t, load.Browse(), curve, curve.Length, func(began time.Time, _ *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		if d := time.Since(began); d >= 2*time.Second && d < 6*time.Second {
+			middle++
+		}
+	})
+	if r.Sent != 8*(20+150) {
+		t.Errorf("sent %d, want %d", r.Sent, 8*(20+150))
+	}
+	// The integral over the middle half of the time: 4 s of 20, and 300 (1/2 + 1/π).
+	within(t, "requests around the peak", float64(middle), 4*(20+300*(0.5+0.3183)), 0.02)
+}
