@@ -17,6 +17,7 @@ import (
 	"embed"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"io/fs"
 	"time"
 
@@ -86,7 +87,7 @@ func (s Size) Key() string {
 }
 
 // hashFiles writes names and contents of all files, in order of name.
-func hashFiles(w interface{ Write([]byte) (int, error) }, files fs.FS) error {
+func hashFiles(w io.Writer, files fs.FS) error {
 	return fs.WalkDir(files, ".", func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err

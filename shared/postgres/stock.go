@@ -135,8 +135,8 @@ func reservedLines(ctx context.Context, q Querier, order bytebites.OrderID) (map
 	return byMeal(lines)
 }
 
-// settle moves a held reservation to another state and reports whether it did; if not,
-// it returns the state that the reservation has.
+// settle moves a held reservation to another state, and touches no row when it is not
+// held.
 const settle = `UPDATE reservations SET state = $2, settled_at = now() WHERE order_id = $1 AND state = 'held'`
 
 // Confirm makes a held reservation final; see bytebites.Stock. ErrNotFound for an

@@ -82,10 +82,9 @@ func testRatings(t *testing.T, f *fixture) {
 		}
 		return ratings[meal]
 	}
-	before := rating()
 	user := f.user()
 	f.exec(t, `DELETE FROM ratings WHERE user_id = $1`, string(user))
-	before = rating()
+	before := rating()
 	must(t, f.ratings.Rate(f.ctx, user, meal, 1))
 	must(t, f.ratings.Rate(f.ctx, user, meal, 5))
 	after := rating()
