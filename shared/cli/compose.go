@@ -16,9 +16,11 @@ const composeFile = "docker-compose.yml"
 
 // project names the stack's containers, whatever folder the clone is in, unless the
 // variable that compose itself reads says otherwise.
-func (a *app) project() string {
-	if name := a.getenv("COMPOSE_PROJECT_NAME"); name != "" {
-		return name
+func (a *app) project(file *envFile) string {
+	for _, name := range []string{a.getenv("COMPOSE_PROJECT_NAME"), file.get("COMPOSE_PROJECT_NAME")} {
+		if name != "" {
+			return name
+		}
 	}
 	return "bytebites"
 }
@@ -29,6 +31,7 @@ type compose struct {
 	program string
 	before  []string // the words that come before every other
 	version string
+	project string
 	app     *app
 	dir     string
 	env     []string
@@ -38,6 +41,10 @@ const composeRemedy = "install one of them: on Debian and Ubuntu `apt-get instal
 
 // findCompose looks for a tool that is new enough. Env is added to its environment.
 func (a *app) findCompose(ctx context.Context, w workshop, env ...string) (*compose, error) {
+	file, err := readEnvFile(w.path(".env"))
+	if err != nil {
+		return nil, err
+	}
 	seen := ""
 	for _, candidate := range [][]string{{"docker", "compose"}, {"docker-compose"}} {
 		out, err := a.output(ctx, candidate[0], append(candidate[1:], "version", "--short")...)
@@ -53,7 +60,7 @@ func (a *app) findCompose(ctx context.Context, w workshop, env ...string) (*comp
 			continue
 		}
 		return &compose{
-			program: candidate[0], before: candidate[1:], version: version,
+			program: candidate[0], before: candidate[1:], version: version, project: a.project(file),
 			app: a, dir: w.root, env: append(append([]string{}, a.env...), env...),
 		}, nil
 	}
@@ -88,7 +95,7 @@ func (c *compose) String() string {
 }
 
 func (c *compose) args(profiles []string, args ...string) []string {
-	all := append(append([]string{}, c.before...), "-p", c.app.project(), "-f", composeFile)
+	all := append(append([]string{}, c.before...), "-p", c.project, "-f", composeFile)
 	for _, profile := range profiles {
 		all = append(all, "--profile", profile)
 	}

@@ -2,23 +2,13 @@ package cli
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"strings"
 
+	"github.com/charmbracelet/lipgloss"
 	"github.com/spf13/cobra"
 
 	"bytebites.example/workshop/shared/engine"
+	"bytebites.example/workshop/shared/spec"
 )
-
-// finding is what doctor saw of one thing.
-type finding struct {
-	name   string
-	seen   string
-	remedy string // what to do; empty when all is well
-	// harmless marks what the labs can do without.
-	harmless bool
-}
 
 func (a *app) doctor() *cobra.Command {
 	return &cobra.Command{
@@ -41,59 +31,33 @@ func (a *app) runDoctor(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	findings := a.examine(ctx, w)
+	findings, err := a.examine(ctx, w)
+	if err != nil {
+		return err
+	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	a.renderFindings(findings)
-	ill := false
 	for _, f := range findings {
-		ill = ill || f.remedy != "" && !f.harmless
-	}
-	if ill {
-		a.next("do what is marked above, then: go tool workshop doctor")
-		return unwell()
+		if f.Status == engine.Fail {
+			a.next("do what is said above, then: go tool workshop doctor")
+			return verdictError{spec.Environment}
+		}
 	}
 	a.next("go tool workshop tour", "go tool workshop list")
 	return nil
 }
 
-func (a *app) renderFindings(findings []finding) {
+func (a *app) renderFindings(findings []engine.Finding) {
 	s := a.styles(a.out)
+	style := map[engine.Status]lipgloss.Style{engine.OK: s.good, engine.Warn: s.doubt, engine.Fail: s.bad}
 	var rows [][]string
 	for _, f := range findings {
-		state := s.good.Render("ok")
-		switch {
-		case f.remedy != "" && f.harmless:
-			state = s.doubt.Render("note")
-		case f.remedy != "":
-			state = s.bad.Render("missing")
-		}
-		rows = append(rows, []string{f.name, state, f.seen})
-		if f.remedy != "" {
-			rows = append(rows, []string{"", "", "to do: " + f.remedy})
+		rows = append(rows, []string{f.Name, style[f.Status].Render(string(f.Status)), f.Detail})
+		if f.Remedy != "" {
+			rows = append(rows, []string{"", "", "to do: " + f.Remedy})
 		}
 	}
 	a.printf("%s", table([]string{"what", "state", "seen"}, rows, s.faint, nil))
-}
-
-// found makes a finding of an error, or of what was seen when there is none.
-func found(name, seen string, err error) finding {
-	var missing *engine.Unavailable
-	switch {
-	case err == nil:
-		return finding{name: name, seen: seen}
-	case errors.As(err, &missing):
-		seen := missing.Problem
-		if missing.Err != nil {
-			seen += fmt.Sprintf(" (%s)", strings.ReplaceAll(missing.Err.Error(), "\n", "; "))
-		}
-		remedy := missing.Remedy
-		if remedy == "" {
-			remedy = "see above"
-		}
-		return finding{name: name, seen: seen, remedy: remedy}
-	default:
-		return finding{name: name, seen: err.Error(), remedy: "see above"}
-	}
 }

@@ -2,84 +2,94 @@ package cli
 
 import (
 	"context"
-	"fmt"
-	"go/version"
+	"errors"
 	"slices"
+	"strconv"
 	"strings"
 
-	"bytebites.example/workshop/shared/spec"
+	"bytebites.example/workshop/shared/engine"
+	"bytebites.example/workshop/shared/images"
 )
 
 // minGo is the oldest Go that the module takes.
 const minGo = "go1.26"
 
-func unwell() error { return verdictError{spec.Environment} }
-
 // examine looks at everything, whatever it finds on the way: a person would rather
 // mend three things at once than one after the other.
-func (a *app) examine(ctx context.Context, w workshop) []finding {
+func (a *app) examine(ctx context.Context, w workshop) ([]engine.Finding, error) {
 	p := a.progress()
-	findings := []finding{a.examineGo(ctx)}
+	checkup := engine.Checkup{Go: minGo, Registry: string(images.Postgres.Official())}
+	// Sets an engine up where there is none, if it may. Why it could not is then told by
+	// the diagnosis, among the rest.
 	e, err := a.connect(ctx, p)
-	if err != nil {
-		findings = append(findings, found("engine", "", err))
-	} else {
-		defer func() { _ = e.Close() }()
-		findings = append(findings, a.examineEngine(ctx, e, p)...)
-	}
-	c, err := a.findCompose(ctx, w)
 	if err == nil {
-		findings = append(findings, finding{name: "compose", seen: c.String() + " " + c.version})
-	} else {
-		// Only the stack to click through needs it.
-		f := found("compose", "", err)
-		f.harmless = true
-		findings = append(findings, f)
+		checkup.Shell, err = imageWithShell(ctx, e)
+		if err = errors.Join(err, e.Close()); err != nil {
+			return nil, err
+		}
 	}
-	return append(findings, a.examinePorts(ctx, w, c))
-}
-
-func (a *app) examineGo(ctx context.Context) finding {
-	out, err := a.output(ctx, "go", "env", "GOVERSION")
-	if err != nil {
-		return finding{name: "Go", seen: "the go command cannot be run: " + err.Error(), remedy: "put the folder of the Go installation on the PATH: https://go.dev/doc/install"}
-	}
-	have, _, _ := strings.Cut(strings.TrimSpace(out), " ") // experiments follow after a space
-	if !version.IsValid(have) || version.Compare(have, minGo) < 0 {
-		return finding{name: "Go", seen: have, remedy: "install " + minGo + " or newer: https://go.dev/doc/install"}
-	}
-	return finding{name: "Go", seen: have}
-}
-
-// examinePorts looks at the ports that `up` publishes; the labs take any free ones.
-func (a *app) examinePorts(ctx context.Context, w workshop, c *compose) finding {
-	f := finding{name: "ports", harmless: true}
 	file, err := readEnvFile(w.path(".env"))
 	if err != nil {
-		f.seen, f.remedy = err.Error(), "correct or remove .env"
-		return f
+		return nil, err
 	}
+	c, composeErr := a.findCompose(ctx, w, a.placeholders(file)...)
+	var ours []engine.Finding
+	checkup.Ports, ours = a.portsToExamine(ctx, file, c)
+
+	step := p.Step("examine the machine")
+	findings := engine.Diagnose(ctx, checkup)
+	step.End(ctx.Err())
+	return append(append(findings, ours...), composeFinding(c, composeErr)), nil
+}
+
+// imageWithShell returns an image that is there and has a shell, or "".
+func imageWithShell(ctx context.Context, e *engine.Engine) (string, error) {
+	have, err := there(ctx, e)
+	if err != nil {
+		return "", err
+	}
+	for _, entry := range have {
+		if slices.Contains([]images.Name{images.Postgres, images.Redis, images.Nginx}, entry.Name) {
+			return string(entry.Ref), nil
+		}
+	}
+	return "", nil
+}
+
+// portsToExamine returns the ports that `up` would publish and that its own stack does
+// not hold already. The labs take any free ones.
+func (a *app) portsToExamine(ctx context.Context, file *envFile, c *compose) (ports []int, ours []engine.Finding) {
 	var running []string
 	if c != nil {
-		c.env = append(c.env, a.placeholders(file)...)
-		// Without an engine nothing of ours can run, and the ports are still worth a look.
-		if running, err = c.running(ctx, everyProfile()); err != nil {
-			running = nil
-		}
+		// An error means that there is no engine, so nothing of ours runs: that is told
+		// elsewhere.
+		running, _ = c.running(ctx, everyProfile())
 	}
-	if err := a.portsFree(ctx, file, everyProfile(), running); err != nil {
-		taken := found("ports", "", err)
-		taken.harmless = true
-		return taken
-	}
-	var ports []string
 	for _, p := range publishedPorts() {
-		state := "free"
-		if slices.Contains(running, p.service) {
-			state = "ours"
+		port := a.port(file, p.variable)
+		number, err := strconv.Atoi(port)
+		switch {
+		case err != nil:
+			ours = append(ours, engine.Finding{Name: p.variable, Status: engine.Warn, Detail: port + " is no port", Remedy: "set it to a number in .env"})
+		case slices.Contains(running, p.service):
+			ours = append(ours, engine.Finding{Name: "port " + port, Status: engine.OK, Detail: "held by the running stack"})
+		default:
+			ports = append(ports, number)
 		}
-		ports = append(ports, fmt.Sprintf("%s %s", a.port(file, p.variable), state))
 	}
-	f.seen = strings.Join(ports, ", ")
-	return f
+	return ports, ours
+}
+
+// composeFinding only warns: nothing but the stack to click through needs compose.
+func composeFinding(c *compose, err error) engine.Finding {
+	const name = "compose"
+	var missing *engine.Unavailable
+	switch {
+	case err == nil:
+		return engine.Finding{Name: name, Status: engine.OK, Detail: strings.TrimSpace(c.String() + " " + c.version)}
+	case errors.As(err, &missing):
+		return engine.Finding{Name: name, Status: engine.Warn, Detail: missing.Problem, Remedy: missing.Remedy}
+	default:
+		return engine.Finding{Name: name, Status: engine.Warn, Detail: err.Error(), Remedy: composeRemedy}
+	}
 }

@@ -111,7 +111,7 @@ func (a *app) writeEnv(w workshop, built map[string]string) (*envFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	file.set("COMPOSE_PROJECT_NAME", a.project())
+	file.set("COMPOSE_PROJECT_NAME", a.project(file))
 	// The seeded database has its password already. It is published nowhere.
 	file.set("POSTGRES_PASSWORD", images.DatasetPassword)
 	for _, key := range secrets() {
