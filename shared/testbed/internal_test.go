@@ -159,25 +159,37 @@ func TestListens(t *testing.T) {
 }
 
 func TestWorkers(t *testing.T) {
-	const before = "1 nginx: master process nginx -g daemon off; \n30 nginx: worker process \n31 nginx: worker process\n99 sh -c for p\nself\n"
-	const during = "1 nginx: master process nginx -g daemon off;\n30 nginx: worker process is shutting down\n31 nginx: worker process\n40 nginx: worker process\n"
-	const afterwards = "1 nginx: master process nginx -g daemon off;\n30 nginx: worker process is shutting down\n40 nginx: worker process\n41 nginx: worker process\n"
-	old := parseWorkers(before)
-	if len(old) != 2 || !old[30] || !old[31] {
-		t.Fatalf("workers %v, want 30 and 31", old)
+	titles := []string{"UID", "PID", "PPID", "CMD"}
+	list := func(processes ...string) map[string]bool {
+		t.Helper()
+		rows := [][]string{{"root", "1", "0", "nginx: master process nginx -g daemon off;"}}
+		for _, p := range processes {
+			pid, title, _ := strings.Cut(p, " ")
+			rows = append(rows, []string{"nginx", pid, "1", title})
+		}
+		workers, err := acceptingWorkers(titles, rows)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return workers
 	}
+	const accepts, leaves = " nginx: worker process", " nginx: worker process is shutting down"
+	before := list("30"+accepts, "31"+accepts)
 	for name, tt := range map[string]struct {
-		list string
+		now  map[string]bool
 		want bool
 	}{
-		"not yet":           {before, false},
-		"one still accepts": {during, false},
-		"all replaced":      {afterwards, true},
-		"none at all":       {"1 nginx: master process\n", false},
+		"not yet":           {list("30"+accepts, "31"+accepts), false},
+		"one still accepts": {list("30"+leaves, "31"+accepts, "40"+accepts), false},
+		"all replaced":      {list("30"+leaves, "40"+accepts, "41"+accepts), true},
+		"none at all":       {list(), false},
 	} {
-		if got := replaced(old, parseWorkers(tt.list)); got != tt.want {
+		if got := replaced(before, tt.now); got != tt.want {
 			t.Errorf("%s: %v, want %v", name, got, tt.want)
 		}
+	}
+	if _, err := acceptingWorkers([]string{"USER", "COMMAND"}, nil); err == nil {
+		t.Error("a list without process ids: no error")
 	}
 }
 

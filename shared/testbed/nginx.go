@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"path"
-	"strconv"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -175,36 +175,36 @@ func (n *Nginx) reloadLocked(ctx context.Context) error {
 	}
 }
 
-// listWorkers prints the id and title of every process. nginx keeps a worker's state in
-// its title: "nginx: worker process", then "... is shutting down".
-const listWorkers = `for p in /proc/[0-9]*; do echo "${p#/proc/} $(tr '\0' ' ' 2>/dev/null < $p/cmdline)"; done`
-
-// workers returns the process ids of the workers that accept connections.
-func (n *Nginx) workers(ctx context.Context) (map[int]bool, error) {
-	out, err := n.Exec(ctx, "sh", "-c", listWorkers)
+// workers returns the process ids of the workers that accept connections. nginx keeps a
+// worker's state in its title: "nginx: worker process", and "nginx: worker process is
+// shutting down" from when it accepts no more.
+func (n *Nginx) workers(ctx context.Context) (map[string]bool, error) {
+	top, err := n.bed.docker.ContainerTop(ctx, n.id, client.ContainerTopOptions{})
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("list processes: %w", err)
 	}
-	return parseWorkers(out), nil
+	return acceptingWorkers(top.Titles, top.Processes)
 }
 
-func parseWorkers(list string) map[int]bool {
-	workers := make(map[int]bool)
-	for line := range strings.Lines(list) {
-		id, title, _ := strings.Cut(strings.TrimSpace(line), " ")
-		if strings.TrimSpace(title) != "nginx: worker process" {
-			continue
-		}
-		if pid, err := strconv.Atoi(id); err == nil {
-			workers[pid] = true
+// acceptingWorkers reads the engine's list of processes, whose columns differ from one
+// system to the next; the command is the last.
+func acceptingWorkers(titles []string, processes [][]string) (map[string]bool, error) {
+	pid := slices.Index(titles, "PID")
+	if pid < 0 {
+		return nil, fmt.Errorf("list processes: no PID among %v", titles)
+	}
+	workers := make(map[string]bool)
+	for _, p := range processes {
+		if len(p) == len(titles) && strings.TrimSpace(p[len(p)-1]) == "nginx: worker process" {
+			workers[p[pid]] = true
 		}
 	}
-	return workers
+	return workers, nil
 }
 
 // replaced reports that all the workers before have stopped accepting and others have
 // taken over.
-func replaced(before, now map[int]bool) bool {
+func replaced(before, now map[string]bool) bool {
 	for pid := range now {
 		if before[pid] {
 			return false
