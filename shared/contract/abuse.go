@@ -3,6 +3,7 @@ package contract
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -265,7 +266,7 @@ func (a *abuse) oddParameters(r *rand.Rand) shot {
 	c := a.victim(r)
 	op := operations[r.IntN(len(operations))]
 	if r.IntN(3) == 0 {
-		op = operation{"GET", []string{"/meals", "/orders", "/meals/popular"}[r.IntN(3)], ""}
+		op = operation{"GET", []string{"/meals", "/orders"}[r.IntN(2)], ""}
 	}
 	var query []string
 	for range r.IntN(4) {
@@ -316,8 +317,12 @@ func headerValue(s string) string {
 	return strings.TrimSpace(string(kept))
 }
 
-// spoil changes a valid body.
+// spoil changes a valid body: its bytes, or its values, so that it stays JSON and gets
+// further into the service.
 func spoil(r *rand.Rand, body string) []byte {
+	if changed, ok := reshape(r, body); ok && r.IntN(2) == 0 {
+		return changed
+	}
 	b := []byte(body)
 	for range 1 + r.IntN(3) {
 		at := r.IntN(len(b) + 1)
@@ -346,6 +351,44 @@ func spoil(r *rand.Rand, body string) []byte {
 		}
 	}
 	return b
+}
+
+// reshape changes one value of a body of JSON.
+func reshape(r *rand.Rand, body string) ([]byte, bool) {
+	var whole any
+	if json.Unmarshal([]byte(body), &whole) != nil {
+		return nil, false
+	}
+	at, put := &whole, func(v any) { whole = v } // put replaces the value that at points to
+	for {
+		switch v := (*at).(type) {
+		case map[string]any:
+			names := slices.Sorted(maps.Keys(v)) // maps have no order, shots have
+			name := names[r.IntN(len(names))]
+			if r.IntN(10) == 0 {
+				delete(v, name)
+				return encode(whole)
+			}
+			next := v[name]
+			at, put = &next, func(value any) { v[name] = value }
+		case []any:
+			if len(v) == 0 || r.IntN(5) == 0 {
+				put(slices.Repeat(append(v, injection(r)), 1+r.IntN(40)))
+				return encode(whole)
+			}
+			i := r.IntN(len(v))
+			next := v[i]
+			at, put = &next, func(value any) { v[i] = value }
+		default:
+			put([]any{injection(r), injection(r), injection(r), -1, 0, 51, 2_147_483_648, -9e18, 1e300, 0.5, nil, true, []any{}, map[string]any{}}[r.IntN(14)])
+			return encode(whole)
+		}
+	}
+}
+
+func encode(v any) ([]byte, bool) {
+	data, err := json.Marshal(v)
+	return data, err == nil
 }
 
 func replaceDigits(r *rand.Rand, b []byte, with string) []byte {

@@ -73,7 +73,7 @@ func checkBodies(ctx context.Context, c *Client) error {
 		{lines(`"1"`), malformed}, {lines(`1.5`), malformed}, {lines(`1e400`), malformed}, {lines(`99999999999999999999`), malformed}, {lines(`true`), malformed}, {lines(`[1]`), malformed},
 		{`{"lines":{}}`, malformed}, {`{"lines":"x"}`, malformed}, {`{"lines":[1]}`, malformed},
 		{`{"lines":[],"admin":true}`, malformed}, {`{"lines":[{"meal_id":"x","quantity":1,"price_cents":1}]}`, malformed},
-		{`{"lines":[],"lines":[]}`, malformed}, {`{"lines":[],"LINES":[]}`, malformed},
+		{`{"lines":[],"lines":[]}`, malformed}, {`{"lines":[],"LINES":[]}`, malformed}, {`{"lines":[],"lineſ":[]}`, malformed},
 		{"{\"lines\":[{\"meal_id\":\"\xff\xfe\",\"quantity\":1}]}", malformed},
 		{strings.Repeat(`[`, 5000) + strings.Repeat(`]`, 5000), malformed},
 		{strings.Repeat(`{"lines":`, 500) + `1` + strings.Repeat(`}`, 500), malformed},

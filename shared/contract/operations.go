@@ -15,7 +15,7 @@ func operationChecks() []Check {
 	return []Check{
 		{"operations", "Health, readiness, metrics, document and page are served.", func(ctx context.Context, c *Client) error {
 			for path, want := range map[string]string{
-				"/healthz": "ok", "/readyz": "ready", "/metrics": "http_request_duration_seconds",
+				"/healthz": "ok", "/readyz": "ready", "/metrics": "http_requests_in_flight",
 				"/": "<main", "/static/app.css": "{", "/static/app.js": "fetch",
 			} {
 				answer, err := c.Get(ctx, path)

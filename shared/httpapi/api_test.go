@@ -192,8 +192,7 @@ func TestExpiryDoesNotDependOnTheStore(t *testing.T) {
 	mustWant(t, http.StatusUnauthorized)(one.Get(t.Context(), "/me"))
 }
 
-// With one comparison allowed and its place taken by a slow directory... the queue is
-// bounded by the request's deadline, and says 503.
+// One comparison at a time: who waits longer than the request's deadline is told 503.
 func TestSignInsAreBounded(t *testing.T) {
 	world := fake.NewWorld(users, meals, time.Now)
 	url := mustServe(t, configOf(world, func(c *httpapi.Config) {

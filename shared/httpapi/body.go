@@ -11,6 +11,7 @@ import (
 	"os"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/gin-gonic/gin"
@@ -134,11 +135,11 @@ func checkNames(d *json.Decoder, depth int) error {
 			if err != nil {
 				return malformed("The body is not one JSON value.")
 			}
-			key := strings.ToLower(fmt.Sprint(name))
-			if seen[key] {
+			key, _ := name.(string)
+			if seen[fold(key)] {
 				return malformed(fmt.Sprintf("Field %q is given twice.", key))
 			}
-			seen[key] = true
+			seen[fold(key)] = true
 		}
 		if err := checkNames(d, depth+1); err != nil {
 			return err
@@ -148,4 +149,16 @@ func checkNames(d *json.Decoder, depth int) error {
 		return malformed("The body is not one JSON value.")
 	}
 	return nil
+}
+
+// fold returns the one spelling of all that encoding/json takes for the same name: it
+// ignores case as Unicode has it, by which ſ is an s.
+func fold(name string) string {
+	return strings.Map(func(r rune) rune {
+		least := r
+		for next := unicode.SimpleFold(r); next != r; next = unicode.SimpleFold(next) {
+			least = min(least, next)
+		}
+		return least
+	}, name)
 }
