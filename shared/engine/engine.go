@@ -55,10 +55,11 @@ func connect(ctx context.Context, f finder) (*Engine, error) {
 func open(ctx context.Context, endpoint endpoint) (*Engine, error) {
 	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
-	options := []client.Opt{client.WithHost(endpoint.host), client.WithAPIVersionFromEnv()}
+	var options []client.Opt
 	if endpoint.fromEnv {
-		options = []client.Opt{client.FromEnv}
+		options = append(options, client.WithTLSClientConfigFromEnv()) // first: it replaces the transport
 	}
+	options = append(options, client.WithHost(endpoint.host), client.WithAPIVersionFromEnv())
 	if endpoint.ca != "" || endpoint.cert != "" {
 		options = append(options, client.WithTLSClientConfig(endpoint.ca, endpoint.cert, endpoint.key))
 	}
