@@ -42,8 +42,14 @@ func ByName(name string) (Type, error) {
 	return Type{}, fmt.Errorf("instance type %q: choose one of %s", name, strings.Join(names, ", "))
 }
 
-// The named types.
-func Nano() Type   { return types[0] }
-func Micro() Type  { return types[1] }
-func Small() Type  { return types[2] }
+// Nano is b1.nano, a tenth of a core.
+func Nano() Type { return types[0] }
+
+// Micro is b1.micro, a quarter of a core.
+func Micro() Type { return types[1] }
+
+// Small is b1.small, half a core.
+func Small() Type { return types[2] }
+
+// Medium is b1.medium, one core.
 func Medium() Type { return types[3] }

@@ -1,18 +1,18 @@
 package baseline
 
-import "bytebites.example/workshop/labs/00-baseline/spec"
+import "bytebites.example/workshop/labs/00-baseline/answer"
 
 // Answers is what the evidence says. WHY.md tells where it says so.
-func Answers() spec.Answers {
-	return spec.Answers{
+func Answers() answer.Sheet {
+	return answer.Sheet{
 		SlowTable:     "orders",
-		OrderWaitsFor: spec.MailServer,
+		OrderWaitsFor: answer.MailServer,
 		KneePerSecond: 0,
-		Restart: spec.Restart{
-			Sessions: spec.Forgotten,
-			Carts:    spec.Kept,
-			Orders:   spec.Kept,
-			Meals:    spec.Kept,
+		Restart: answer.Restart{
+			Sessions: answer.Forgotten,
+			Carts:    answer.Kept,
+			Orders:   answer.Kept,
+			Meals:    answer.Kept,
 		},
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"math"
 
+	"bytebites.example/workshop/labs/00-baseline/answer"
 	"bytebites.example/workshop/shared/postgres"
 	"bytebites.example/workshop/shared/spec"
 )
@@ -21,7 +22,7 @@ const evidenceFolder = ".workshop/" + Name
 // Subject is the code under test: the learner's, the solution or a wrong answer.
 type Subject struct {
 	Files   fs.FS // where TODO marks are looked for
-	Answers Answers
+	Answers answer.Sheet
 	// Package and Args start a service with the subject's index.
 	Package string
 	Args    []string

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"time"
 
+	"bytebites.example/workshop/labs/00-baseline/answer"
 	"bytebites.example/workshop/shared/dataset"
 	"bytebites.example/workshop/shared/load"
 	"bytebites.example/workshop/shared/spec"
@@ -44,7 +45,7 @@ func (l *lab) restart(ctx context.Context, _ *spec.Run) error {
 	answers := l.subject.Answers.Restart
 	for _, kind := range []struct {
 		field        string
-		answer, seen Answer
+		answer, seen answer.Word
 	}{
 		{"Sessions", answers.Sessions, seen.Sessions},
 		{"Carts", answers.Carts, seen.Carts},
@@ -112,24 +113,24 @@ func leaveTrace(ctx context.Context, url, staffToken string) (trace, error) {
 }
 
 // find says of each thing whether it is still there.
-func (t trace) find(ctx context.Context) (Restart, error) {
-	var r Restart
+func (t trace) find(ctx context.Context) (answer.Restart, error) {
+	var r answer.Restart
 	status, err := t.call(ctx, http.MethodGet, "/me", nil, nil, nil)
 	if r.Sessions, err = keptIf(status == http.StatusOK, err, http.StatusUnauthorized); err != nil {
-		return Restart{}, err
+		return answer.Restart{}, err
 	}
 	if err := t.signIn(ctx); err != nil {
-		return Restart{}, err
+		return answer.Restart{}, err
 	}
 	var left cart
 	_, err = t.call(ctx, http.MethodGet, "/cart", nil, nil, &left)
 	same := len(left.Lines) == 1 && left.Lines[0] == t.cart[0]
 	if r.Carts, err = keptIf(same, err, 0); err != nil {
-		return Restart{}, err
+		return answer.Restart{}, err
 	}
 	status, err = t.call(ctx, http.MethodGet, "/orders/"+t.order, nil, nil, nil)
 	if r.Orders, err = keptIf(status == http.StatusOK, err, http.StatusNotFound); err != nil {
-		return Restart{}, err
+		return answer.Restart{}, err
 	}
 	var now meal
 	_, err = t.call(ctx, http.MethodGet, "/meals/"+t.meal, nil, nil, &now)
@@ -138,17 +139,17 @@ func (t trace) find(ctx context.Context) (Restart, error) {
 }
 
 // keptIf returns the answer; a status that says that the thing is gone is no error.
-func keptIf(kept bool, err error, gone int) (Answer, error) {
+func keptIf(kept bool, err error, gone int) (answer.Word, error) {
 	var status statusError
 	switch {
 	case errors.As(err, &status) && int(status) == gone:
-		return Forgotten, nil
+		return answer.Forgotten, nil
 	case err != nil:
-		return Unanswered, err
+		return answer.Unanswered, err
 	case kept:
-		return Kept, nil
+		return answer.Kept, nil
 	default:
-		return Forgotten, nil
+		return answer.Forgotten, nil
 	}
 }
 

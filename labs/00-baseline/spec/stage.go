@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"bytebites.example/workshop/labs/00-baseline/answer"
 	"bytebites.example/workshop/shared/checkout"
 	"bytebites.example/workshop/shared/dataset"
 	"bytebites.example/workshop/shared/instance"
@@ -68,16 +69,16 @@ func (s side) orders() uint64 { return max(s.steps[string(checkout.StepMail)].Co
 
 // placeOf says where the time of a step is spent; waiting for the orders ahead is no
 // place of its own.
-func placeOf(step string) Answer {
+func placeOf(step string) answer.Word {
 	switch checkout.Step(step) {
 	case checkout.StepLockWait:
-		return Unanswered
+		return answer.Unanswered
 	case checkout.StepMail:
-		return MailServer
+		return answer.MailServer
 	case checkout.StepRecommend:
-		return Computing
+		return answer.Computing
 	default:
-		return Database
+		return answer.Database
 	}
 }
 

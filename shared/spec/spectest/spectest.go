@@ -5,7 +5,9 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -37,7 +39,9 @@ func Run(t *testing.T, lab spec.Lab) {
 		t.Skipf("%s is still to do (%s); run: go tool workshop check %s", lab.Name, strings.Join(todos, "; "), lab.Name)
 	}
 
-	ctx := t.Context()
+	// An interrupt ends the run, not the process, so that the lab's servers go with it.
+	ctx, stop := signal.NotifyContext(t.Context(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
 	if deadline, ok := t.Deadline(); ok {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-settleTime))
