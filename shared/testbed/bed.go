@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -50,20 +51,20 @@ type Bed struct {
 	builder  *Builder
 	secrets  secrets
 
-	network     string // name
-	networkID   string
-	addresses   *addresses
-	ports       ports
-	ctx         context.Context // of work under way; ends with Close
-	stop        context.CancelCauseFunc
-	unhook      func() bool
-	closeOnce   sync.Once
-	closeErr    error
-	mu          sync.Mutex
-	closed      bool
-	starts      sync.WaitGroup
-	servers     map[string]*Server
-	serverOrder []*Server
+	network   string // name
+	networkID string
+	addresses *addresses
+	ports     ports
+	ctx       context.Context // of work under way; ends with Close
+	stop      context.CancelCauseFunc
+	unhook    func() bool
+	closeOnce sync.Once
+	closeErr  error
+	mu        sync.Mutex
+	closed    bool
+	starts    sync.WaitGroup
+	names     map[string]bool // of servers, taken
+	servers   []*Server
 }
 
 type platform struct{ os, arch string } // in Go's terms
@@ -83,6 +84,9 @@ func Start(ctx context.Context, o Options) (*Bed, error) {
 	if o.QuotaPeriod == 0 {
 		o.QuotaPeriod = defaultPeriod
 	}
+	if o.QuotaPeriod < time.Millisecond || o.QuotaPeriod > time.Second {
+		return nil, fmt.Errorf("start test bed: quota period %v: want 1 ms to 1 s", o.QuotaPeriod)
+	}
 	setUp, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
 	docker, err := engine.Connect(setUp)
@@ -94,6 +98,8 @@ func Start(ctx context.Context, o Options) (*Bed, error) {
 		return nil, errors.Join(fmt.Errorf("start test bed: %w", err), docker.Close())
 	}
 	b.ctx, b.stop = context.WithCancelCause(context.WithoutCancel(ctx))
+	b.mu.Lock() // ctx may have ended already, and Close needs what is set here
+	defer b.mu.Unlock()
 	// The error is kept for whoever calls Close.
 	b.unhook = context.AfterFunc(ctx, func() { _ = b.Close() })
 	return b, nil
@@ -114,7 +120,7 @@ func newBed(ctx context.Context, docker *engine.Engine, o Options) (*Bed, error)
 		platform: platform{os: info.Info.OSType, arch: goArch(info.Info.Architecture)},
 		progress: o.Progress,
 		period:   o.QuotaPeriod,
-		servers:  make(map[string]*Server),
+		names:    make(map[string]bool),
 		secrets: secrets{
 			databasePassword: random(16),
 			brokerPassword:   random(16),
@@ -126,7 +132,12 @@ func newBed(ctx context.Context, docker *engine.Engine, o Options) (*Bed, error)
 	b.labels[labelBed] = b.id
 	b.builder = NewBuilder(b.platform.os, b.platform.arch, filepath.Join(dir, "programs"))
 	if _, err := Sweep(ctx, docker); err != nil {
-		return nil, err
+		if ctx.Err() != nil {
+			return nil, err
+		}
+		// Such as a network that someone has put a container of their own on. It is in
+		// nobody's way.
+		o.Progress.Note("leftovers of an earlier run remain: %v", err)
 	}
 	if err := b.makeNetwork(ctx); err != nil {
 		return nil, err
@@ -146,11 +157,11 @@ func (b *Bed) StaffToken() string { return b.secrets.staffToken }
 // PaymentSecret is the key that the bed's services check payment webhooks with.
 func (b *Bed) PaymentSecret() []byte { return []byte(b.secrets.paymentSecret) }
 
-// Servers returns the bed's servers in the order in which they were made.
+// Servers returns the bed's servers in the order in which they became ready.
 func (b *Bed) Servers() []*Server {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return append([]*Server(nil), b.serverOrder...)
+	return slices.Clone(b.servers)
 }
 
 // errClosed is what work under way fails with when the bed is closed.
@@ -164,10 +175,11 @@ func (b *Bed) Close() error {
 }
 
 func (b *Bed) close() error {
-	b.unhook()
 	b.mu.Lock()
 	b.closed = true
+	unhook := b.unhook
 	b.mu.Unlock()
+	unhook()
 	b.stop(errClosed)
 	b.starts.Wait() // what is half created by now could not be found below
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)

@@ -15,7 +15,6 @@ import (
 )
 
 const (
-	smtpPort        = 2525
 	mailControlPort = 8025
 	mailSinkPackage = "./shared/cmd/mailsink"
 	staticReady     = 30 * time.Second
@@ -40,7 +39,7 @@ func (b *Bed) MailSink(ctx context.Context, o MailSinkOptions) (*MailSink, error
 		kind:  "mailsink",
 		name:  o.Name,
 		cmd:   []string{"-delay", o.Delay.String()},
-		ports: []int{smtpPort, mailControlPort},
+		ports: []int{SMTPPort, mailControlPort},
 		typ:   o.Type,
 		ready: httpReady(mailControlPort, "/healthz", staticReady),
 	})
@@ -51,10 +50,10 @@ func (b *Bed) MailSink(ctx context.Context, o MailSinkOptions) (*MailSink, error
 }
 
 // InternalAddress is where servers on the bed send mail.
-func (m *MailSink) InternalAddress() string { return m.Server.InternalAddress(smtpPort) }
+func (m *MailSink) InternalAddress() string { return m.Server.InternalAddress(SMTPPort) }
 
 // SMTPAddress is where this process sends mail.
-func (m *MailSink) SMTPAddress() string { return m.Address(smtpPort) }
+func (m *MailSink) SMTPAddress() string { return m.Address(SMTPPort) }
 
 // SetDelay sets how long the sink takes to accept a message, in whole milliseconds.
 func (m *MailSink) SetDelay(ctx context.Context, delay time.Duration) error {

@@ -10,6 +10,15 @@ import (
 	"sync"
 )
 
+// The ports that servers listen on, on the bed's network.
+const (
+	PostgresPort = 5432
+	RedisPort    = 6379
+	AMQPPort     = 5672
+	SMTPPort     = 2525
+	ServicePort  = 8080
+)
+
 // Published ports come from below the range that operating systems take the local ports
 // of outgoing connections from (32768 and up on Linux, 49152 elsewhere). A load
 // generator opens thousands of those; one of them on the port of a stopped server would

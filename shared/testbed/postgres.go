@@ -15,7 +15,6 @@ import (
 )
 
 const (
-	postgresPort     = 5432
 	postgresUser     = "bytebites"
 	postgresDatabase = "bytebites"
 	// postgresReady is long because a first start on a busy machine makes a cluster.
@@ -52,7 +51,7 @@ func (b *Bed) Postgres(ctx context.Context, o PostgresOptions) (*Postgres, error
 		kind:        "postgres",
 		name:        o.Name,
 		cmd:         postgresCommand(o.Type, o.Args),
-		ports:       []int{postgresPort},
+		ports:       []int{PostgresPort},
 		typ:         o.Type,
 		quotaLater:  true,
 		caps:        rootThenUserCaps(),
@@ -75,7 +74,7 @@ func (b *Bed) Postgres(ctx context.Context, o PostgresOptions) (*Postgres, error
 		return nil, fmt.Errorf("start %s: %w", o.Name, err)
 	}
 	sp.ready = readiness{within: postgresReady, attempt: func(ctx context.Context, s *Server) error {
-		return ping(ctx, p.login.url(s.Address(postgresPort)))
+		return ping(ctx, p.login.url(s.Address(PostgresPort)))
 	}}
 	if p.Server, err = b.create(ctx, sp); err != nil {
 		return nil, err
@@ -103,7 +102,6 @@ func postgresCommand(t instance.Type, args []string) []string {
 		"synchronous_commit=on",
 		"full_page_writes=on",
 		"shared_preload_libraries=pg_stat_statements",
-		"pg_stat_statements.track=all",
 		fmt.Sprintf("shared_buffers=%dMB", memory/4),
 		fmt.Sprintf("effective_cache_size=%dMB", memory*3/4),
 	}
@@ -115,10 +113,10 @@ func postgresCommand(t instance.Type, args []string) []string {
 }
 
 // URL is the database's address for this process.
-func (p *Postgres) URL() string { return p.login.url(p.Address(postgresPort)) }
+func (p *Postgres) URL() string { return p.login.url(p.Address(PostgresPort)) }
 
 // InternalURL is the database's address for servers on the bed.
-func (p *Postgres) InternalURL() string { return p.login.url(p.InternalAddress(postgresPort)) }
+func (p *Postgres) InternalURL() string { return p.login.url(p.InternalAddress(PostgresPort)) }
 
 // URLVia is the database's address for servers on the bed, by way of a slow link to it.
 func (p *Postgres) URLVia(link *SlowLink) string { return p.login.url(link.InternalAddress()) }

@@ -11,7 +11,6 @@ import (
 )
 
 const (
-	amqpPort            = 5672
 	managementPort      = 15672
 	rabbitMetricsPort   = 15692
 	rabbitUser          = "bytebites"
@@ -53,7 +52,7 @@ func (b *Bed) RabbitMQ(ctx context.Context, o RabbitMQOptions) (*RabbitMQ, error
 			"RABBITMQ_DEFAULT_USER": rabbitUser,
 			"RABBITMQ_DEFAULT_PASS": b.secrets.brokerPassword,
 		},
-		ports:       []int{amqpPort, managementPort, rabbitMetricsPort},
+		ports:       []int{AMQPPort, managementPort, rabbitMetricsPort},
 		typ:         o.Type,
 		quotaLater:  true, // at half a core the start takes longer than all the rest
 		caps:        rootThenUserCaps(),
@@ -76,10 +75,10 @@ func (b *Bed) RabbitMQ(ctx context.Context, o RabbitMQOptions) (*RabbitMQ, error
 }
 
 // URL is the broker's address for this process.
-func (r *RabbitMQ) URL() string { return r.url("amqp", r.Address(amqpPort)) }
+func (r *RabbitMQ) URL() string { return r.url("amqp", r.Address(AMQPPort)) }
 
 // InternalURL is the broker's address for servers on the bed.
-func (r *RabbitMQ) InternalURL() string { return r.url("amqp", r.InternalAddress(amqpPort)) }
+func (r *RabbitMQ) InternalURL() string { return r.url("amqp", r.InternalAddress(AMQPPort)) }
 
 // ManagementURL is the management plugin's address for this process, with credentials.
 func (r *RabbitMQ) ManagementURL() string { return r.url("http", r.Address(managementPort)) }

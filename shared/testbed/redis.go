@@ -13,7 +13,6 @@ import (
 )
 
 const (
-	redisPort  = 6379
 	redisConf  = "/tmp/redis.conf"
 	redisReady = 30 * time.Second
 )
@@ -48,7 +47,7 @@ func (b *Bed) Redis(ctx context.Context, o RedisOptions) (*Redis, error) {
 		// machine's loopback interface can reach the server.
 		cmd:   []string{"redis-server", redisConf, "--protected-mode", "no", "--bind", "*", "-::*"},
 		files: map[string]file{redisConf: {content: []byte(o.Conf), mode: 0o644}},
-		ports: []int{redisPort},
+		ports: []int{RedisPort},
 		typ:   o.Type,
 		caps:  rootThenUserCaps(),
 		ready: readiness{within: redisReady, attempt: redisPing},
@@ -60,10 +59,10 @@ func (b *Bed) Redis(ctx context.Context, o RedisOptions) (*Redis, error) {
 }
 
 // Address is the server's host:port for this process.
-func (r *Redis) Address() string { return r.Server.Address(redisPort) }
+func (r *Redis) Address() string { return r.Server.Address(RedisPort) }
 
 // InternalAddress is the server's host:port for servers on the bed.
-func (r *Redis) InternalAddress() string { return r.Server.InternalAddress(redisPort) }
+func (r *Redis) InternalAddress() string { return r.Server.InternalAddress(RedisPort) }
 
 // URL is the server's address for this process.
 func (r *Redis) URL() string { return "redis://" + r.Address() + "/0" }
@@ -74,7 +73,7 @@ func (r *Redis) InternalURL() string { return "redis://" + r.InternalAddress() +
 // redisPing speaks Redis's inline protocol: no client is needed to say PING.
 func redisPing(ctx context.Context, s *Server) error {
 	var dialer net.Dialer
-	conn, err := dialer.DialContext(ctx, "tcp", s.Address(redisPort))
+	conn, err := dialer.DialContext(ctx, "tcp", s.Address(RedisPort))
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -55,9 +56,7 @@ type spec struct {
 	typ         instance.Type
 	quotaLater  bool // the type's CPU is set by a Resize when the server is warm
 	caps        []string
-	tmpfs       map[string]string
 	shmBytes    int64
-	readOnly    bool
 	ready       readiness
 	stopTimeout time.Duration
 }
@@ -79,19 +78,22 @@ func (b *Bed) create(ctx context.Context, sp spec) (*Server, error) {
 	if s.ip, err = b.addresses.next(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", sp.name, err)
 	}
-	if err := b.register(s); err != nil {
+	if err := b.take(s); err != nil {
 		return nil, err
 	}
 	const tries = 3 // a free port may be taken before the engine binds it
 	for try := 1; ; try++ {
 		err := s.start(ctx, sp)
 		if err == nil {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			b.servers = append(b.servers, s)
 			return s, nil
 		}
 		if try < tries && portTaken(err) {
 			continue
 		}
-		b.unregister(s)
+		b.drop(s)
 		return nil, err
 	}
 }
@@ -100,34 +102,40 @@ func portTaken(err error) bool {
 	return strings.Contains(err.Error(), "port is already allocated") || strings.Contains(err.Error(), "address already in use")
 }
 
-// register reserves the server's name.
-func (b *Bed) register(s *Server) error {
+// take reserves the server's names.
+func (b *Bed) take(s *Server) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, alias := range s.aliases {
-		if b.servers[alias] != nil {
+		if b.names[alias] {
 			return fmt.Errorf("start %s: the bed already has a server named %s", s.name, alias)
 		}
 	}
 	for _, alias := range s.aliases {
-		b.servers[alias] = s
+		b.names[alias] = true
 	}
-	b.serverOrder = append(b.serverOrder, s)
 	return nil
 }
 
-func (b *Bed) unregister(s *Server) {
+// drop gives the server's names back.
+func (b *Bed) drop(s *Server) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, alias := range s.aliases {
-		delete(b.servers, alias)
+		delete(b.names, alias)
 	}
-	for i, other := range b.serverOrder {
-		if other == s {
-			b.serverOrder = append(b.serverOrder[:i], b.serverOrder[i+1:]...)
-			return
-		}
+	b.servers = slices.DeleteFunc(b.servers, func(other *Server) bool { return other == s })
+}
+
+// Remove removes the server from the bed at once, running or not. Its name may then be
+// given to another; the server must not be used any more.
+func (s *Server) Remove(ctx context.Context) error {
+	_, err := s.bed.docker.ContainerRemove(ctx, s.id, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
+	if err != nil && !gone(err) {
+		return fmt.Errorf("remove %s: %w", s.name, err)
 	}
+	s.bed.drop(s)
+	return nil
 }
 
 // start makes the container and waits until it is ready. On failure nothing is left but
@@ -167,7 +175,6 @@ func (s *Server) start(ctx context.Context, sp spec) error {
 			Networks:       []string{s.bed.network},
 			NetworkAliases: map[string][]string{s.bed.network: s.aliases},
 			Files:          files,
-			Tmpfs:          sp.tmpfs,
 			ConfigModifier: func(c *container.Config) {
 				c.Hostname = s.name
 				c.User = sp.user
@@ -181,8 +188,10 @@ func (s *Server) start(ctx context.Context, sp spec) error {
 				h.SecurityOpt = []string{"no-new-privileges"}
 				h.CapDrop = []string{"ALL"}
 				h.CapAdd = sp.caps
-				h.ReadonlyRootfs = sp.readOnly
 				h.ShmSize = sp.shmBytes
+				// Whatever the engine's default is: logs must be there to be read, and a
+				// load must not fill the disk with them.
+				h.LogConfig = container.LogConfig{Type: "json-file", Config: map[string]string{"max-size": "32m", "max-file": "1"}}
 			},
 			EndpointSettingsModifier: func(e map[string]*network.EndpointSettings) {
 				if settings := e[s.bed.network]; settings != nil {

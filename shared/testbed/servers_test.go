@@ -1,7 +1,6 @@
 package testbed_test
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -642,13 +641,23 @@ func (st *stack) names(t *testing.T) {
 	if errors.As(err, &unavailable) {
 		t.Error("a service that ends at once is taken for a fault of the environment")
 	}
-	// The name is free again.
+	// The name is free again, and after a removal, too.
 	s, err := st.bed.Service(t.Context(), testbed.ServiceOptions{Name: "broken", Package: probePackage})
 	if err != nil {
 		t.Fatal(err)
 	}
 	logs, err := s.Logs(t.Context(), 10)
-	if err != nil || bytes.ContainsRune([]byte(logs), 0) {
+	if err != nil || strings.ContainsRune(logs, 0) {
 		t.Errorf("logs %q, %v", logs, err)
+	}
+	servers := len(st.bed.Servers())
+	if err := s.Remove(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := len(st.bed.Servers()); got != servers-1 {
+		t.Errorf("after a removal there are %d servers, want %d", got, servers-1)
+	}
+	if _, err := st.bed.Redis(t.Context(), testbed.RedisOptions{Name: "broken"}); err != nil {
+		t.Error(err)
 	}
 }

@@ -13,7 +13,6 @@ import (
 )
 
 const (
-	servicePort  = 8080
 	pprofPort    = 6060
 	programPath  = "/app"
 	serviceUser  = "65532"
@@ -53,10 +52,10 @@ func (b *Bed) Service(ctx context.Context, o ServiceOptions) (*Service, error) {
 		name:        o.Name,
 		cmd:         o.Args,
 		env:         b.serviceEnv(o),
-		ports:       []int{servicePort, pprofPort},
+		ports:       []int{ServicePort, pprofPort},
 		aliases:     o.Aliases,
 		typ:         o.Type,
-		ready:       httpReady(servicePort, o.Ready, serviceReady),
+		ready:       httpReady(ServicePort, o.Ready, serviceReady),
 		stopTimeout: 20 * time.Second,
 	})
 	if err != nil {
@@ -67,7 +66,7 @@ func (b *Bed) Service(ctx context.Context, o ServiceOptions) (*Service, error) {
 
 func (b *Bed) serviceEnv(o ServiceOptions) map[string]string {
 	env := map[string]string{
-		"BYTEBITES_ADDR": ":" + strconv.Itoa(servicePort),
+		"BYTEBITES_ADDR": ":" + strconv.Itoa(ServicePort),
 		// Loopback inside the container could not be published; outside, the port is
 		// published on loopback only.
 		"BYTEBITES_PPROF_ADDR":     ":" + strconv.Itoa(pprofPort),
@@ -140,10 +139,10 @@ func goRuntimeEnv(t instance.Type) map[string]string {
 }
 
 // URL is the service's address for this process.
-func (s *Service) URL() string { return "http://" + s.Address(servicePort) }
+func (s *Service) URL() string { return "http://" + s.Address(ServicePort) }
 
 // InternalURL is the service's address for servers on the bed.
-func (s *Service) InternalURL() string { return "http://" + s.InternalAddress(servicePort) }
+func (s *Service) InternalURL() string { return "http://" + s.InternalAddress(ServicePort) }
 
 // PprofURL is where this process finds the service's profiles.
 func (s *Service) PprofURL() string { return "http://" + s.Address(pprofPort) + "/debug/pprof" }
@@ -151,5 +150,5 @@ func (s *Service) PprofURL() string { return "http://" + s.Address(pprofPort) + 
 // Upstream is the ip:port by which a balancer on the bed reaches the service: an address
 // needs no look-up, so a configuration with it also loads while the service is dead.
 func (s *Service) Upstream() string {
-	return fmt.Sprintf("%s:%d", s.IP(), servicePort)
+	return fmt.Sprintf("%s:%d", s.IP(), ServicePort)
 }
