@@ -114,6 +114,8 @@ func (a *app) writeEnv(w workshop, built map[string]string) (*envFile, error) {
 	file.set("COMPOSE_PROJECT_NAME", a.project(file))
 	// The seeded database has its password already. It is published nowhere.
 	file.set("POSTGRES_PASSWORD", images.DatasetPassword)
+	file.set("DEMO_EMAIL", dataset.Email(1))
+	file.set("DEMO_PASSWORD", dataset.Password)
 	for _, key := range secrets() {
 		if err := file.keepSecret(key); err != nil {
 			return nil, err

@@ -19,7 +19,7 @@ const SeededOrderPrefix = "seed-"
 const (
 	// popularOrders is how many of the latest orders say what is popular. A number, not
 	// a span of time: what the aggregate costs must not depend on today's date.
-	popularOrders = 20_000
+	popularOrders = 5_000
 	// maxHistory bounds what one call of History reads.
 	maxHistory = 1_000
 )

@@ -28,6 +28,10 @@ type Config struct {
 	StaffToken    string
 	PaymentSecret []byte
 
+	// DemoEmail and DemoPassword stand in the storefront's sign-in form when they are
+	// set: for the workshop's own stack, whose subscribers are made up.
+	DemoEmail, DemoPassword string
+
 	LogLevel  slog.Level
 	LogOutput io.Writer // os.Stdout when nil
 }
@@ -44,6 +48,8 @@ type Config struct {
 //	BYTEBITES_SMTP            host:port of the mail server, required
 //	BYTEBITES_STAFF_TOKEN     secret of at least 16 bytes, required
 //	BYTEBITES_PAYMENT_SECRET  secret of at least 16 bytes, required
+//	BYTEBITES_DEMO_EMAIL      fills in the storefront's sign-in form; nothing unless set
+//	BYTEBITES_DEMO_PASSWORD   the same
 //	BYTEBITES_LOG_LEVEL       debug, info, warn or error; info unless set
 func FromEnv(getenv func(string) string) (Config, error) {
 	e := env{get: getenv}
@@ -55,6 +61,8 @@ func FromEnv(getenv func(string) string) (Config, error) {
 		SMTPAddr:      e.addr("BYTEBITES_SMTP", ""),
 		StaffToken:    e.secret("BYTEBITES_STAFF_TOKEN"),
 		PaymentSecret: []byte(e.secret("BYTEBITES_PAYMENT_SECRET")),
+		DemoEmail:     getenv("BYTEBITES_DEMO_EMAIL"),
+		DemoPassword:  getenv("BYTEBITES_DEMO_PASSWORD"),
 		LogLevel:      e.level("BYTEBITES_LOG_LEVEL"),
 	}
 	config.UserDataURL = config.CatalogueURL

@@ -189,6 +189,8 @@ func (p parts) api(r Resources, metrics *prometheus.Registry, ready func(context
 		Instance:       r.Config.Instance,
 		StaffToken:     r.Config.StaffToken,
 		PaymentSecret:  r.Config.PaymentSecret,
+		DemoEmail:      r.Config.DemoEmail,
+		DemoPassword:   r.Config.DemoPassword,
 		RequestTimeout: requestTimeout,
 		Logger:         r.Logger,
 		Registry:       metrics,

@@ -27,7 +27,7 @@ ALTER TABLE orders
 CREATE UNIQUE INDEX orders_key ON orders (user_id, idempotency_key) WHERE idempotency_key IS NOT NULL;
 
 -- Fault 'aggregate on every read': which meals are popular is summed up, each time that
--- somebody asks, over the lines of the latest 20,000 orders. This index finds those orders.
+-- somebody asks, over the lines of the latest orders. This index finds those orders.
 CREATE INDEX orders_placed_at ON orders (placed_at);
 
 ALTER TABLE order_lines
