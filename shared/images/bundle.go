@@ -100,7 +100,8 @@ func Load(ctx context.Context, eng *engine.Engine, p *progress.Reporter, path st
 	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
 		return fmt.Errorf("open bundle: %w", errors.Join(err, errNotRegular))
 	}
-	result, err := eng.ImageLoad(ctx, file) // the engine unpacks it
+	// Hidden behind the tee, the file is not closed by the HTTP client. The engine unpacks.
+	result, err := eng.ImageLoad(ctx, io.TeeReader(file, &counter{to: io.Discard, step: step}))
 	if err != nil {
 		return fmt.Errorf("load bundle: %w", err)
 	}

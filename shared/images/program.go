@@ -1,6 +1,7 @@
 package images
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -11,30 +12,28 @@ import (
 	"bytebites.example/workshop/shared/progress"
 )
 
-// Service returns an image of the service: the static program at binaryPath, as /app on
-// the Static image, run as user 65532, listening on 8080. The name is a hash of the
-// program, so an unchanged one is not built again. It takes about a second.
+// Service returns an image of the service for docker compose: the static program at
+// binaryPath, as /app in the file system of the Static image, run as user 65532,
+// listening on 8080. The name is a hash of the program, so an unchanged one is not made
+// again. It takes about a second and no network.
 func Service(ctx context.Context, eng *engine.Engine, p *progress.Reporter, binaryPath string) (Ref, error) {
-	return program(ctx, eng, p, "service", binaryPath, "EXPOSE 8080 6060\nENTRYPOINT [\"/app\"]\n")
+	return program(ctx, eng, p, "service", binaryPath, []string{"EXPOSE 8080 6060"})
 }
 
 // MailSink returns an image of the mail sink as Service does of the service: SMTP on
 // 2525, control on 8025.
 func MailSink(ctx context.Context, eng *engine.Engine, p *progress.Reporter, binaryPath string) (Ref, error) {
-	return program(ctx, eng, p, "mailsink", binaryPath, "EXPOSE 2525 8025\nENTRYPOINT [\"/app\"]\n")
+	return program(ctx, eng, p, "mailsink", binaryPath, []string{"EXPOSE 2525 8025"})
 }
 
-func program(ctx context.Context, eng *engine.Engine, p *progress.Reporter, name, binaryPath, instructions string) (ref Ref, err error) {
+func program(ctx context.Context, eng *engine.Engine, p *progress.Reporter, name, binaryPath string, config []string) (ref Ref, err error) {
 	binary, err := os.ReadFile(binaryPath)
 	if err != nil {
 		return "", fmt.Errorf("read %s program: %w", name, err)
 	}
-	if _, err := Ensure(ctx, eng, p, Static); err != nil {
-		return "", err
-	}
 	sum := sha256.New()
 	sum.Write(binary)
-	fmt.Fprint(sum, instructions, Static.Local())
+	fmt.Fprint(sum, config, Static.Local())
 	ref = localRef(name, "dev", hex.EncodeToString(sum.Sum(nil))[:12])
 	switch there, err := present(ctx, eng, ref); {
 	case err != nil:
@@ -42,21 +41,15 @@ func program(ctx context.Context, eng *engine.Engine, p *progress.Reporter, name
 	case there:
 		return ref, nil
 	}
-	step := p.Step("build image %s", ref)
+	step := p.Step("make image %s", ref)
 	defer func() { step.End(err) }()
-	return ref, buildOnStatic(ctx, eng, binaryPath, name, ref, instructions, step)
+	return ref, importProgram(ctx, eng, binary, name, ref, config, step)
 }
 
-// buildOnStatic makes an image of the Static one and a program, /app.
-func buildOnStatic(ctx context.Context, eng *engine.Engine, binaryPath, name string, ref Ref, instructions string, step *progress.Step) error {
-	binary, err := os.ReadFile(binaryPath)
-	if err != nil {
-		return fmt.Errorf("read %s program: %w", name, err)
-	}
-	dockerfile := fmt.Sprintf("FROM %s\nCOPY app /app\n%s", Static.Local(), instructions)
-	files := makeTar([]tarFile{
-		{name: "Dockerfile", mode: 0o644, data: []byte(dockerfile)},
-		{name: "app", mode: 0o755, data: binary},
-	})
-	return buildImage(ctx, eng, files, name, ref, step)
+// importProgram makes an image of one layer: what Static has, and the program. A builder
+// would commit after every instruction, and the newer engines' need a plugin.
+func importProgram(ctx context.Context, eng *engine.Engine, binary []byte, name string, ref Ref, config []string, step *progress.Step) error {
+	files := append(staticFiles(), tarFile{name: "app", mode: 0o755, data: binary})
+	config = append(append(staticConfig(name), `ENTRYPOINT ["/app"]`), config...)
+	return importTar(ctx, eng, bytes.NewReader(makeTar(files)), ref, config, step)
 }

@@ -30,9 +30,10 @@ func recipeKey(n Name) string {
 	sum := sha256.New()
 	switch n {
 	case Static:
-		sum.Write(staticTar())
+		sum.Write(makeTar(staticFiles()))
+		fmt.Fprint(sum, staticConfig(string(Static)))
 	case Toxiproxy:
-		fmt.Fprintf(sum, "toxiproxy %s on %s", toxiproxyVersion, recipeKey(Static))
+		fmt.Fprintf(sum, "toxiproxy %s in %s", toxiproxyVersion, recipeKey(Static))
 	case baseRecipe:
 		fmt.Fprintf(sum, "%s %s\n", debianRelease, strings.Join(baseExcludes, " "))
 		sum.Write(mustContext(baseRecipe))

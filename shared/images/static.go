@@ -15,19 +15,22 @@ import (
 // staticUser is who our programs run as: the number that distroless images use, too.
 const staticUser = "65532:65532"
 
-// staticTar is the whole file system of the Static image.
-func staticTar() []byte {
-	return makeTar([]tarFile{
+// staticFiles is the whole file system of the Static image.
+func staticFiles() []tarFile {
+	return []tarFile{
 		{name: "etc/", mode: 0o755},
 		{name: "etc/passwd", mode: 0o644, data: []byte("root:x:0:0:root:/:/nologin\nworkshop:x:65532:65532:workshop:/tmp:/nologin\n")},
 		{name: "etc/group", mode: 0o644, data: []byte("root:x:0:\nworkshop:x:65532:\n")},
 		{name: "tmp/", mode: 0o1777},
-	})
+	}
+}
+
+func staticConfig(label string) []string {
+	return []string{"USER " + staticUser, "ENV HOME=/tmp", imageLabel(label)}
 }
 
 func buildStatic(ctx context.Context, eng *engine.Engine, ref Ref, step *progress.Step) error {
-	changes := []string{"USER " + staticUser, "ENV HOME=/tmp", imageLabel(string(Static))}
-	return importTar(ctx, eng, bytes.NewReader(staticTar()), ref, changes, step)
+	return importTar(ctx, eng, bytes.NewReader(makeTar(staticFiles())), ref, staticConfig(string(Static)), step)
 }
 
 // importTar makes an image of one layer from a tar.

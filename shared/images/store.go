@@ -80,15 +80,6 @@ func (s *engineStore) build(ctx context.Context, n Name, ref Ref) (err error) {
 	case Static:
 		return buildStatic(ctx, s.eng, ref, step)
 	case Toxiproxy:
-		there, err := s.present(ctx, Static.Local())
-		if err != nil {
-			return err
-		}
-		if !there {
-			if err := buildStatic(ctx, s.eng, Static.Local(), step); err != nil {
-				return err
-			}
-		}
 		return buildToxiproxy(ctx, s.eng, ref, step)
 	}
 	return buildFromRecipe(ctx, s.eng, n, ref, step)

@@ -20,19 +20,22 @@ const (
 )
 
 // buildToxiproxy compiles the server, whose source is a module of ours anyway, and puts
-// it on the Static image.
+// it into an image like Static.
 func buildToxiproxy(ctx context.Context, eng *engine.Engine, ref Ref, step *progress.Step) error {
 	dir, err := os.MkdirTemp("", "bytebites-toxiproxy-")
 	if err != nil {
 		return fmt.Errorf("make build folder: %w", err)
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	binary := filepath.Join(dir, "toxiproxy")
-	if err := goBuild(ctx, eng, toxiproxyPackage, binary, step); err != nil {
+	path := filepath.Join(dir, "toxiproxy")
+	if err := goBuild(ctx, eng, toxiproxyPackage, path, step); err != nil {
 		return err
 	}
-	return buildOnStatic(ctx, eng, binary, string(Toxiproxy), ref,
-		"EXPOSE 8474\nENTRYPOINT [\"/app\"]\nCMD [\"-host=0.0.0.0\"]\n", step)
+	binary, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("read toxiproxy: %w", err)
+	}
+	return importProgram(ctx, eng, binary, string(Toxiproxy), ref, []string{"EXPOSE 8474", `CMD ["-host=0.0.0.0"]`}, step)
 }
 
 // goBuild compiles a main package to a static program for the engine's platform.
