@@ -110,7 +110,9 @@ func (b *Builder) build(ctx context.Context, pkg string) ([]byte, error) {
 		return nil, fmt.Errorf("build %s: %w", pkg, err)
 	}
 	out := filepath.Join(b.dir, name)
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-o", out, pkg)
+	// Without symbol tables a program is a third smaller, and so is the copy in every
+	// container; profiles name functions all the same.
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", out, pkg)
 	cmd.Dir = root
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+b.os, "GOARCH="+b.arch)
 	var output bytes.Buffer

@@ -113,7 +113,7 @@ func (n *Nginx) ReplaceFile(ctx context.Context, name string, content []byte) er
 	if !known {
 		return fmt.Errorf("replace %s in %s: the server was started without it", name, n.Name())
 	}
-	if err := n.copyIn(ctx, name, content); err != nil {
+	if err := n.write(ctx, name, content); err != nil {
 		return err
 	}
 	if out, err := n.Exec(ctx, "nginx", "-t", "-q"); err != nil {
@@ -124,10 +124,14 @@ func (n *Nginx) ReplaceFile(ctx context.Context, name string, content []byte) er
 		// Put back even when the caller's time is up: the next reload would fail on it.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), reloadTimeout)
 		defer cancel()
-		return errors.Join(err, n.copyIn(ctx, name, before))
+		return errors.Join(err, n.write(ctx, name, before))
 	}
 	n.files[name] = content
 	return n.reloadLocked(ctx)
+}
+
+func (n *Nginx) write(ctx context.Context, name string, content []byte) error {
+	return n.copyIn(ctx, map[string]file{name: {content: content, mode: 0o644}})
 }
 
 // File returns a file of the configuration for a controller to publish.

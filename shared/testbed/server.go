@@ -1,6 +1,7 @@
 package testbed
 
 import (
+	"archive/tar"
 	"bytes"
 	"context"
 	"errors"
@@ -35,7 +36,6 @@ type Server struct {
 	ports   map[int]int // container port to published port
 	ready   readiness
 	id      string
-	ctr     testcontainers.Container
 
 	mu  sync.Mutex
 	typ instance.Type
@@ -157,10 +157,6 @@ func (s *Server) start(ctx context.Context, sp spec) error {
 		bindings[inside] = []network.PortBinding{{HostIP: netip.MustParseAddr(loopback), HostPort: strconv.Itoa(published)}}
 		exposed = append(exposed, inside.String())
 	}
-	files := make([]testcontainers.ContainerFile, 0, len(sp.files))
-	for path, f := range sp.files {
-		files = append(files, testcontainers.ContainerFile{Reader: bytes.NewReader(f.content), ContainerFilePath: path, FileMode: f.mode})
-	}
 	stopSeconds := int(sp.stopTimeout.Seconds())
 	request := testcontainers.GenericContainerRequest{
 		Logger: tclog.NewNoopLogger(),
@@ -174,7 +170,6 @@ func (s *Server) start(ctx context.Context, sp spec) error {
 			ExposedPorts:   exposed,
 			Networks:       []string{s.bed.network},
 			NetworkAliases: map[string][]string{s.bed.network: s.aliases},
-			Files:          files,
 			ConfigModifier: func(c *container.Config) {
 				c.Hostname = s.name
 				c.User = sp.user
@@ -202,12 +197,15 @@ func (s *Server) start(ctx context.Context, sp spec) error {
 	}
 	ctr, err := testcontainers.GenericContainer(ctx, request)
 	if ctr != nil {
-		s.ctr, s.id = ctr, ctr.GetContainerID()
+		s.id = ctr.GetContainerID()
 	}
 	if err != nil {
 		return s.fail(ctx, err)
 	}
-	if err := s.ctr.Start(ctx); err != nil {
+	if err := s.copyIn(ctx, sp.files); err != nil {
+		return s.fail(ctx, err)
+	}
+	if err := ctr.Start(ctx); err != nil {
 		return s.fail(ctx, err)
 	}
 	if err := s.awaitReady(ctx); err != nil {
@@ -349,10 +347,29 @@ func (s *Server) Exec(ctx context.Context, command ...string) (string, error) {
 	return out.String(), nil
 }
 
-// copyIn writes a file into the server, whose parent folder must exist.
-func (s *Server) copyIn(ctx context.Context, path string, content []byte) error {
-	if err := s.ctr.CopyToContainer(ctx, content, path, 0o644); err != nil {
-		return fmt.Errorf("write %s in %s: %w", path, s.name, err)
+// copyIn writes files into the server, whose parent folders must exist. testcontainers
+// can do this, too, but compresses on the way, which takes seconds for a program.
+func (s *Server) copyIn(ctx context.Context, files map[string]file) error {
+	if len(files) == 0 {
+		return nil
+	}
+	var archive bytes.Buffer
+	w := tar.NewWriter(&archive)
+	for path, f := range files {
+		header := &tar.Header{Name: strings.TrimPrefix(path, "/"), Mode: f.mode, Size: int64(len(f.content)), ModTime: time.Now()}
+		if err := w.WriteHeader(header); err != nil {
+			return fmt.Errorf("write %s in %s: %w", path, s.name, err)
+		}
+		if _, err := w.Write(f.content); err != nil {
+			return fmt.Errorf("write %s in %s: %w", path, s.name, err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		return fmt.Errorf("write files in %s: %w", s.name, err)
+	}
+	_, err := s.bed.docker.CopyToContainer(ctx, s.id, client.CopyToContainerOptions{DestinationPath: "/", Content: &archive})
+	if err != nil {
+		return fmt.Errorf("write files in %s: %w", s.name, err)
 	}
 	return nil
 }
