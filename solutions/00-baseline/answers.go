@@ -7,7 +7,7 @@ func Answers() answer.Sheet {
 	return answer.Sheet{
 		SlowTable:     "orders",
 		OrderWaitsFor: answer.MailServer,
-		KneePerSecond: 0,
+		KneePerSecond: 30,
 		Restart: answer.Restart{
 			Sessions: answer.Forgotten,
 			Carts:    answer.Kept,

@@ -78,9 +78,9 @@ func (l *lab) statementsText() []byte {
 }
 
 func (l *lab) stepsText() []byte {
-	head := fmt.Sprintf("Where the time of %d orders went during %s of a quiet dinner, with your index.\n"+
+	head := fmt.Sprintf("Where the time of %d orders went, %d requests a second for %s and nearly all of them orders, with your index.\n"+
 		"From the service's metric bytebites_order_step_seconds; a step includes its wait for a connection.\n\n",
-		l.after.orders(), quietLength)
+		l.after.orders(), ordersRate, ordersLength)
 	steps := slices.SortedFunc(maps.Keys(l.after.steps), func(a, b string) int {
 		return int(1e6 * (l.after.steps[b].Total - l.after.steps[a].Total))
 	})

@@ -39,9 +39,12 @@ const (
 	// dominance is by how much the first must exceed the second where an answer
 	// depends on which is larger.
 	dominance = 1.25
-	// rampStep is the factor between two levels of the ramp, and so the accuracy with
-	// which anyone can name the knee.
-	rampStep = 1.5
+	// The ramp goes from 6 requests a second to 68, past the knee and not much further:
+	// rampStep is the factor between two levels, and so the accuracy with which anyone
+	// can name the knee.
+	rampStart  = 6
+	rampStep   = 1.5
+	rampLevels = 7
 )
 
 // Lab returns the lab's demands on a subject.
@@ -160,7 +163,7 @@ func (l *lab) knee(ctx context.Context, run *spec.Run) error {
 		return err
 	}
 	run.Report("SLO capacity", ramp.SLOCapacity, "requests/s")
-	run.Report("saturation goodput", ramp.Goodput, "requests/s")
+	run.Report("highest goodput of the ramp", ramp.Goodput, "requests/s")
 	if !ramp.Validity.OK {
 		return &spec.Doubt{Reason: fmt.Sprintf("the ramp cannot be trusted: %v", ramp.Validity.Reasons), Remedy: "close what else runs on this machine, and check again"}
 	}

@@ -28,8 +28,12 @@ const (
 	// quietRate and quietLength make a load that leaves everything idle most of the
 	// time, so that what is measured is work and not waiting in line.
 	quietRate   = 6 // requests a second
-	quietLength = 12 * time.Second
-	people      = 40
+	quietLength = 10 * time.Second
+	// ordersRate and ordersLength make one in which nearly all requests are orders, one
+	// at a time most of the time, so that the steps of an order can be averaged.
+	ordersRate   = 4 // requests a second
+	ordersLength = 5 * time.Second
+	people       = 40
 	// historyReads is how many subscribers' histories are read to count pages.
 	historyReads = 20
 	// settleTime is how long the books may take to close after a load, and orphanAge how
@@ -58,7 +62,7 @@ type lab struct {
 // side is what was measured of one of the two services, both asked little.
 type side struct {
 	variant         *stage.Variant
-	load            load.Result
+	load            load.Result // of everything it was asked
 	statements      []pgstat.Statement
 	steps           map[string]scrape.Sum // seconds of each step of an order
 	pagesPerHistory float64
@@ -191,13 +195,10 @@ func (l *lab) measureSide(ctx context.Context, s *side, name, pkg string, args [
 	if err := pgstat.Reset(ctx, l.pool); err != nil {
 		return err
 	}
-	began, err := l.orderSteps(ctx, s.variant.Service)
-	if err != nil {
-		return err
-	}
+	var dinner load.Result
 	err = testbed.SideBySide(ctx,
 		func(ctx context.Context) (err error) {
-			s.load, err = s.variant.Generator.Hit(ctx, quietRate, quietLength)
+			dinner, err = s.variant.Generator.Hit(ctx, quietRate, quietLength)
 			return err
 		},
 		func(ctx context.Context) error {
@@ -210,14 +211,33 @@ func (l *lab) measureSide(ctx context.Context, s *side, name, pkg string, args [
 	if err != nil {
 		return err
 	}
-	if s.steps, err = l.orderSteps(ctx, s.variant.Service); err != nil {
+	if s.statements, err = pgstat.Read(ctx, l.pool); err != nil {
 		return err
+	}
+	orders, err := s.measureOrders(ctx)
+	s.load = load.Merge(dinner, orders)
+	return err
+}
+
+// measureOrders measures the steps of some orders that do not get into one another's way.
+func (s *side) measureOrders(ctx context.Context) (load.Result, error) {
+	began, err := orderSteps(ctx, s.variant.Service)
+	if err != nil {
+		return load.Result{}, err
+	}
+	generator := s.variant.Generator
+	generator.Mix = load.Orders()
+	result, err := generator.Hit(ctx, ordersRate, ordersLength)
+	if err != nil {
+		return load.Result{}, err
+	}
+	if s.steps, err = orderSteps(ctx, s.variant.Service); err != nil {
+		return load.Result{}, err
 	}
 	for step, sum := range s.steps {
 		s.steps[step] = sum.Less(began[step])
 	}
-	s.statements, err = pgstat.Read(ctx, l.pool)
-	return err
+	return result, nil
 }
 
 // countPages reads some histories the way the service does, and returns the mean number
@@ -243,7 +263,7 @@ func (l *lab) countPages(ctx context.Context) (float64, error) {
 	return float64(pages) / historyReads, nil
 }
 
-func (l *lab) orderSteps(ctx context.Context, service *testbed.Service) (map[string]scrape.Sum, error) {
+func orderSteps(ctx context.Context, service *testbed.Service) (map[string]scrape.Sum, error) {
 	metrics, err := scrape.Read(ctx, service.URL()+"/metrics")
 	if err != nil {
 		return nil, err
@@ -258,7 +278,7 @@ func (l *lab) ramp(ctx context.Context, run *spec.Run) (measure.RampResult, erro
 		return measure.RampResult{}, err
 	}
 	ramp, err := measure.Ramp(ctx, measure.RampConfig{
-		Start: 4, Factor: rampStep, Refine: 1, Quotas: watch.Problems,
+		Start: rampStart, Factor: rampStep, MaxLevels: rampLevels, Refine: 1, Quotas: watch.Problems,
 		OnLevel: func(level measure.Level) {
 			run.ReportHost(level.Result.Lateness.Quantile(0.99), level.Result.Host.IdleShare)
 			run.Progress(fmt.Sprintf("%6.1f requests/s: %6.1f answered, p95 %s, %.0f %% failed", level.Rate, level.Goodput,
