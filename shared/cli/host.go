@@ -4,17 +4,25 @@ import (
 	"context"
 	"errors"
 
+	"golang.org/x/sync/errgroup"
+
 	"bytebites.example/workshop/shared/dataset"
 	"bytebites.example/workshop/shared/engine"
 	"bytebites.example/workshop/shared/images"
+	"bytebites.example/workshop/shared/program"
 	"bytebites.example/workshop/shared/progress"
 )
 
 // host is the computer as a lab's run needs it. Tests put another in its place.
 type host interface {
+	// reach finds the engine, or sets one up, and returns what it runs programs on. The
+	// error is an *engine.Unavailable.
+	reach(ctx context.Context, a *app, p *progress.Reporter) (program.Platform, error)
 	// prepare makes the engine and the images of the labs up to that number ready. The
 	// error is an *engine.Unavailable.
 	prepare(ctx context.Context, a *app, p *progress.Reporter, upTo int) error
+	// buildAhead builds programs that a run will build too, and then finds built.
+	buildAhead(ctx context.Context, p *progress.Reporter, platform program.Platform, packages ...string) error
 }
 
 // everyLab is more than the number of any lab.
@@ -22,6 +30,15 @@ const everyLab = 99
 
 // thisHost is the computer that the command runs on.
 type thisHost struct{}
+
+func (thisHost) reach(ctx context.Context, a *app, p *progress.Reporter) (program.Platform, error) {
+	e, err := a.connect(ctx, p)
+	if err != nil {
+		return program.Platform{}, err
+	}
+	defer func() { _ = e.Close() }()
+	return program.PlatformOf(ctx, e)
+}
 
 func (thisHost) prepare(ctx context.Context, a *app, p *progress.Reporter, upTo int) error {
 	e, err := a.connect(ctx, p)
@@ -34,6 +51,17 @@ func (thisHost) prepare(ctx context.Context, a *app, p *progress.Reporter, upTo 
 	}
 	_, err = images.EnsureDataset(ctx, e, p, dataset.Full())
 	return err
+}
+
+func (thisHost) buildAhead(ctx context.Context, p *progress.Reporter, platform program.Platform, packages ...string) error {
+	group, ctx := errgroup.WithContext(ctx)
+	for _, pkg := range packages {
+		group.Go(func() error {
+			_, err := buildProgram(ctx, p, platform, pkg)
+			return err
+		})
+	}
+	return group.Wait()
 }
 
 // imagesOf returns the images that the labs up to that number use.

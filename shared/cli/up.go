@@ -67,16 +67,16 @@ func (a *app) runUp(ctx context.Context, names []string, sizeName, labName strin
 	if err != nil {
 		return err
 	}
-	servicePackage := "./solutions/service"
+	pkg := servicePackage
 	if labName != "" {
 		l, err := w.findLab(labName)
 		if err != nil {
 			return err
 		}
-		servicePackage = "./" + l.Dir() + "/service"
+		pkg = "./" + l.Dir() + "/service"
 	}
 	p := a.progress()
-	built, host, err := a.stackImages(ctx, w, p, servicePackage, size, chosen)
+	built, host, err := a.stackImages(ctx, p, pkg, size, chosen)
 	if err != nil {
 		return err
 	}

@@ -17,12 +17,8 @@ import (
 func TestProgramImageAndBundle(t *testing.T) {
 	t.Parallel()
 	eng, _ := imageFor(t, images.Static)
-	program := filepath.Join(t.TempDir(), "program")
-	content := make([]byte, 4096) // the image is not run, only moved
-	if _, err := rand.Read(content); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(program, content, 0o755); err != nil {
+	program := make([]byte, 4096) // the image is not run, only moved
+	if _, err := rand.Read(program); err != nil {
 		t.Fatal(err)
 	}
 	start := time.Now()
@@ -76,7 +72,11 @@ func TestProgramImageAndBundle(t *testing.T) {
 		}
 	}
 	remove()
-	if err := images.Load(t.Context(), eng, progress.Stderr(), program); err == nil {
+	noBundle := filepath.Join(t.TempDir(), "program")
+	if err := os.WriteFile(noBundle, program, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := images.Load(t.Context(), eng, progress.Stderr(), noBundle); err == nil {
 		t.Error("a file that is no bundle is loaded")
 	}
 }

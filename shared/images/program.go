@@ -6,31 +6,26 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"os"
 
 	"bytebites.example/workshop/shared/engine"
 	"bytebites.example/workshop/shared/progress"
 )
 
-// Service returns an image of the service for docker compose: the static program at
-// binaryPath, as /app in the file system of the Static image, run as user 65532,
+// Service returns an image of the service for docker compose: the static program
+// binary, as /app in the file system of the Static image, run as user 65532,
 // listening on 8080. The name is a hash of the program, so an unchanged one is not made
 // again. It takes about a second and no network.
-func Service(ctx context.Context, eng *engine.Engine, p *progress.Reporter, binaryPath string) (Ref, error) {
-	return program(ctx, eng, p, "service", binaryPath, []string{"EXPOSE 8080 6060"})
+func Service(ctx context.Context, eng *engine.Engine, p *progress.Reporter, binary []byte) (Ref, error) {
+	return programImage(ctx, eng, p, "service", binary, []string{"EXPOSE 8080 6060"})
 }
 
 // MailSink returns an image of the mail sink as Service does of the service: SMTP on
 // 2525, control on 8025.
-func MailSink(ctx context.Context, eng *engine.Engine, p *progress.Reporter, binaryPath string) (Ref, error) {
-	return program(ctx, eng, p, "mailsink", binaryPath, []string{"EXPOSE 2525 8025"})
+func MailSink(ctx context.Context, eng *engine.Engine, p *progress.Reporter, binary []byte) (Ref, error) {
+	return programImage(ctx, eng, p, "mailsink", binary, []string{"EXPOSE 2525 8025"})
 }
 
-func program(ctx context.Context, eng *engine.Engine, p *progress.Reporter, name, binaryPath string, config []string) (ref Ref, err error) {
-	binary, err := os.ReadFile(binaryPath)
-	if err != nil {
-		return "", fmt.Errorf("read %s program: %w", name, err)
-	}
+func programImage(ctx context.Context, eng *engine.Engine, p *progress.Reporter, name string, binary []byte, config []string) (ref Ref, err error) {
 	sum := sha256.New()
 	sum.Write(binary)
 	fmt.Fprint(sum, config, Static.Local())

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"bytebites.example/workshop/shared/engine"
+	"bytebites.example/workshop/shared/module"
 	"bytebites.example/workshop/shared/progress"
 )
 
@@ -109,7 +110,7 @@ func TestStaticFileSystem(t *testing.T) {
 }
 
 func TestToxiproxyVersionIsThatOfTheModule(t *testing.T) {
-	root, err := moduleRoot()
+	root, err := module.Root()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/moby/moby/client"
 
 	"bytebites.example/workshop/shared/engine"
+	"bytebites.example/workshop/shared/module"
 	"bytebites.example/workshop/shared/progress"
 )
 
@@ -97,7 +98,7 @@ func (s *engineStore) ensureBase(ctx context.Context) error {
 
 // foundBundle returns a bundle file of the module, the first by name, or "".
 func foundBundle() string {
-	root, err := moduleRoot()
+	root, err := module.Root()
 	if err != nil {
 		return ""
 	}

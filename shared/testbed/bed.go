@@ -7,16 +7,15 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"path/filepath"
 	"slices"
 	"sync"
 	"time"
 
-	"github.com/moby/moby/client"
 	"golang.org/x/sync/errgroup"
 
 	"bytebites.example/workshop/shared/engine"
 	"bytebites.example/workshop/shared/machine"
+	"bytebites.example/workshop/shared/program"
 	"bytebites.example/workshop/shared/progress"
 )
 
@@ -44,11 +43,10 @@ type Options struct {
 type Bed struct {
 	id       string
 	docker   *engine.Engine
-	platform platform
 	progress *progress.Reporter
 	period   time.Duration
 	labels   map[string]string
-	builder  *Builder
+	builder  *program.Builder
 	secrets  secrets
 
 	network   string // name
@@ -66,8 +64,6 @@ type Bed struct {
 	names     map[string]bool // of servers, taken
 	servers   []*Server
 }
-
-type platform struct{ os, arch string } // in Go's terms
 
 // secrets are made for each bed: the workshop has no default secret.
 type secrets struct {
@@ -106,18 +102,13 @@ func Start(ctx context.Context, o Options) (*Bed, error) {
 }
 
 func newBed(ctx context.Context, docker *engine.Engine, o Options) (*Bed, error) {
-	info, err := docker.Info(ctx, client.InfoOptions{})
-	if err != nil {
-		return nil, fmt.Errorf("ask the engine: %w", err)
-	}
-	dir, err := machine.Dir()
+	platform, err := program.PlatformOf(ctx, docker)
 	if err != nil {
 		return nil, err
 	}
 	b := &Bed{
 		id:       random(4),
 		docker:   docker,
-		platform: platform{os: info.Info.OSType, arch: goArch(info.Info.Architecture)},
 		progress: o.Progress,
 		period:   o.QuotaPeriod,
 		names:    make(map[string]bool),
@@ -130,7 +121,7 @@ func newBed(ctx context.Context, docker *engine.Engine, o Options) (*Bed, error)
 	}
 	b.labels = maps.Clone(map[string]string(machine.Owner()))
 	b.labels[labelBed] = b.id
-	b.builder = NewBuilder(b.platform.os, b.platform.arch, filepath.Join(dir, "programs"))
+	b.builder = program.NewBuilder(platform)
 	if _, err := Sweep(ctx, docker); err != nil {
 		if ctx.Err() != nil {
 			return nil, err
@@ -225,15 +216,4 @@ func random(n int) string {
 	data := make([]byte, n)
 	_, _ = rand.Read(data) // never fails, see crypto/rand
 	return hex.EncodeToString(data)
-}
-
-// goArch maps an engine's name of a processor to Go's.
-func goArch(arch string) string {
-	switch arch {
-	case "x86_64":
-		return "amd64"
-	case "aarch64":
-		return "arm64"
-	}
-	return arch
 }

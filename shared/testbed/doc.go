@@ -19,6 +19,6 @@
 //     by owner does its work.
 //
 // Errors that are not the fault of the code under test are, or wrap, an
-// engine.Unavailable. Code that does not compile is a [CompileError]. A container that
+// engine.Unavailable. Code that does not compile is a [program.CompileError]. A container that
 // ended or did not become ready is a [StartError], which carries its last log lines.
 package testbed

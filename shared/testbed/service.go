@@ -10,6 +10,7 @@ import (
 
 	"bytebites.example/workshop/shared/images"
 	"bytebites.example/workshop/shared/instance"
+	"bytebites.example/workshop/shared/program"
 )
 
 const (
@@ -39,7 +40,7 @@ type ServiceOptions struct {
 type Service struct{ *Server }
 
 // Service builds the program for the engine's platform, and starts it. The error is a
-// *CompileError when it does not build and a *StartError when it does not become ready.
+// *program.CompileError when it does not build and a *StartError when it does not become ready.
 func (b *Bed) Service(ctx context.Context, o ServiceOptions) (*Service, error) {
 	if o.Name == "" {
 		o.Name = "service"
@@ -89,7 +90,7 @@ func (b *Bed) serviceEnv(o ServiceOptions) map[string]string {
 
 // static builds a Go program and starts it in the image for such programs.
 func (b *Bed) static(ctx context.Context, pkg string, sp spec) (*Server, error) {
-	program, err := b.Binary(ctx, pkg)
+	binary, err := b.Binary(ctx, pkg)
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", sp.name, err)
 	}
@@ -97,7 +98,7 @@ func (b *Bed) static(ctx context.Context, pkg string, sp spec) (*Server, error) 
 		return nil, fmt.Errorf("start %s: %w", sp.name, err)
 	}
 	sp.entrypoint = []string{programPath}
-	sp.files = map[string]file{programPath: {content: program, mode: 0o755}}
+	sp.files = map[string]file{programPath: {content: binary, mode: 0o755}}
 	sp.user = serviceUser
 	env := goRuntimeEnv(sp.typ)
 	maps.Copy(env, sp.env)
@@ -108,19 +109,19 @@ func (b *Bed) static(ctx context.Context, pkg string, sp spec) (*Server, error) 
 // Binary builds a main package for the engine's platform, once for each bed. A caller
 // that will start services can have this done while the databases start.
 func (b *Bed) Binary(ctx context.Context, pkg string) ([]byte, error) {
-	if b.builder.asked(pkg) {
+	if b.builder.Asked(pkg) {
 		return b.builder.Binary(ctx, pkg) // its progress is shown already
 	}
 	step := b.progress.Step("build %s", pkg)
-	program, err := b.builder.Binary(ctx, pkg)
-	var compile *CompileError
+	binary, err := b.builder.Binary(ctx, pkg)
+	var compile *program.CompileError
 	if errors.As(err, &compile) {
 		// The compiler's many lines are for whoever gets the error.
 		step.Fail(fmt.Errorf("%s does not compile", pkg))
 		return nil, err
 	}
 	step.End(err)
-	return program, err
+	return binary, err
 }
 
 // goRuntimeEnv fits Go's runtime to the type. Go 1.26 never sets GOMAXPROCS below 2 by

@@ -20,8 +20,8 @@ const (
 	people    = 40
 	// rampStart is below what the monolith holds, in requests a second, and enough of
 	// them for a 95th percentile.
-	rampStart  = 6
-	rampFactor = 1.6
+	rampStart  = 4
+	rampFactor = 1.7
 	rampLevel  = 4 * time.Second
 	// rampBudget keeps a step, with its rush, to about a minute.
 	rampBudget = 45 * time.Second

@@ -134,12 +134,19 @@ func (a act) print(text *strings.Builder) {
 	}
 	_ = w.Flush() // into memory, which does not fail
 	fmt.Fprintf(text, "\n  # answered, . not; ok: 99 %% succeeded and 95 %% took under 200 ms\n")
-	fmt.Fprintf(text, "  holds %.1f requests/s; saturates at %s\n", a.SLOCapacity, a.saturation())
+	fmt.Fprintf(text, "  holds %s; saturates at %s\n", a.capacity(), a.saturation())
 	fmt.Fprintf(text, "  in the rush, %.1f requests/s for %.0f s: mean %.0f ms, p99 %.0f ms, %.0f %% failed\n",
 		a.Rush.Rate, a.Rush.Seconds, a.Rush.MeanMS, a.Rush.P99MS, 100*a.Rush.FailureShare)
 	for _, doubt := range a.Doubts {
 		fmt.Fprintf(text, "  take with care: %s\n", doubt)
 	}
+}
+
+func (a act) capacity() string {
+	if a.SLOCapacity == 0 && len(a.Levels) > 0 {
+		return fmt.Sprintf("less than %.1f/s", a.Levels[0].Rate)
+	}
+	return fmt.Sprintf("%.1f/s", a.SLOCapacity)
 }
 
 func (a act) saturation() string {
@@ -154,7 +161,7 @@ func (s *story) printGains(text *strings.Builder) {
 	w := tabwriter.NewWriter(text, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "  step\tholds\tsaturates\trush mean\trush failed\t")
 	for _, a := range s.Acts {
-		fmt.Fprintf(w, "  %s\t%.1f/s\t%s\t%.0f ms\t%.0f %%\t\n", a.Title, a.SLOCapacity, a.saturation(), a.Rush.MeanMS, 100*a.Rush.FailureShare)
+		fmt.Fprintf(w, "  %s\t%s\t%s\t%.0f ms\t%.0f %%\t\n", a.Title, a.capacity(), a.saturation(), a.Rush.MeanMS, 100*a.Rush.FailureShare)
 	}
 	_ = w.Flush() // into memory, which does not fail
 	fmt.Fprintf(text, "\nThe story says that the monolith breaks at dinner with a mean of 800 ms or more: here %.0f ms.\n", s.Acts[0].Rush.MeanMS)

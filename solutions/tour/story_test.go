@@ -42,7 +42,7 @@ func TestPrint(t *testing.T) {
 		"service0 runs on b1.small: 0.5 CPU, held back in 25 % of the quota periods",
 		"10.0        10.0   20 ms   100 ms     0 %  ############### ok\n",
 		"20.0        12.0  900 ms  2000 ms    40 %  ##################............\n",
-		"holds 10.0 requests/s; saturates at 12.0/s",
+		"holds 10.0/s; saturates at 12.0/s",
 		"saturates at more than 10.4/s",
 		"in the rush, 18.0 requests/s for 8 s: mean 1234 ms, p99 2100 ms, 50 % failed",
 		"take with care: host saturated",

@@ -16,6 +16,7 @@ import (
 	"bytebites.example/workshop/shared/measure"
 	"bytebites.example/workshop/shared/pgstat"
 	"bytebites.example/workshop/shared/postgres"
+	"bytebites.example/workshop/shared/program"
 	"bytebites.example/workshop/shared/scrape"
 	"bytebites.example/workshop/shared/spec"
 	"bytebites.example/workshop/shared/stage"
@@ -163,7 +164,7 @@ func (l *lab) startServers(ctx context.Context, run *spec.Run) (err error) {
 // learnersFault turns errors of code that does not build or does not start into a
 // failure; the rest is the environment's.
 func learnersFault(err error) error {
-	var compile *testbed.CompileError
+	var compile *program.CompileError
 	var start *testbed.StartError
 	switch {
 	case errors.As(err, &compile):

@@ -1,4 +1,6 @@
-package testbed
+// Package program builds the workshop's Go programs for the engine: static, so that they
+// run in an image that holds nothing else.
+package program
 
 import (
 	"bytes"
@@ -14,8 +16,11 @@ import (
 	"sync"
 	"time"
 
+	"github.com/moby/moby/client"
+
 	"bytebites.example/workshop/shared/engine"
 	"bytebites.example/workshop/shared/machine"
+	"bytebites.example/workshop/shared/module"
 )
 
 // buildTimeout bounds one go build; the first on a fresh machine compiles everything.
@@ -32,10 +37,28 @@ func (e *CompileError) Error() string {
 	return fmt.Sprintf("%s does not compile:\n%s", e.Package, strings.TrimSpace(e.Output))
 }
 
-// Builder builds Go programs for the engine's platform.
+// Platform is what a program is built for, in Go's terms.
+type Platform struct{ OS, Arch string }
+
+// PlatformOf returns the platform that an engine's containers run on.
+func PlatformOf(ctx context.Context, eng *engine.Engine) (Platform, error) {
+	version, err := eng.ServerVersion(ctx, client.ServerVersionOptions{})
+	if err != nil {
+		return Platform{}, fmt.Errorf("ask the engine for its platform: %w", err)
+	}
+	arch := strings.ToLower(version.Arch)
+	switch arch { // some engines answer in the kernel's terms
+	case "x86_64":
+		arch = "amd64"
+	case "aarch64":
+		arch = "arm64"
+	}
+	return Platform{OS: strings.ToLower(version.Os), Arch: arch}, nil
+}
+
+// Builder builds Go programs for one platform.
 type Builder struct {
-	os, arch string
-	dir      string // where programs are kept from one process to the next
+	platform Platform
 
 	mu     sync.Mutex
 	builds map[string]*build
@@ -47,10 +70,10 @@ type build struct {
 	err     error
 }
 
-// NewBuilder returns a builder for a platform in Go's terms, for example linux and
-// amd64. Programs are kept in dir, so that an unchanged one is not linked again.
-func NewBuilder(goos, goarch, dir string) *Builder {
-	return &Builder{os: goos, arch: goarch, dir: dir, builds: make(map[string]*build)}
+// NewBuilder returns a builder for a platform. Programs are kept in the workshop's folder
+// of the machine, so that the next process need not link an unchanged one again.
+func NewBuilder(platform Platform) *Builder {
+	return &Builder{platform: platform, builds: make(map[string]*build)}
 }
 
 // Binary returns the static program of the main package pkg: an import path or a path
@@ -84,8 +107,8 @@ func (b *Builder) Binary(ctx context.Context, pkg string) ([]byte, error) {
 	return running.program, running.err
 }
 
-// asked reports whether the package is built or being built.
-func (b *Builder) asked(pkg string) bool {
+// Asked reports whether the package is built or being built.
+func (b *Builder) Asked(pkg string) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.builds[pkg] != nil
@@ -94,11 +117,11 @@ func (b *Builder) asked(pkg string) bool {
 func (b *Builder) build(ctx context.Context, pkg string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, buildTimeout)
 	defer cancel()
-	root, err := moduleRoot(ctx)
+	root, err := module.Root()
 	if err != nil {
 		return nil, fmt.Errorf("build %s: %w", pkg, err)
 	}
-	key := sha256.Sum256([]byte(strings.Join([]string{root, pkg, b.os, b.arch}, "\x00")))
+	key := sha256.Sum256([]byte(strings.Join([]string{root, pkg, b.platform.OS, b.platform.Arch}, "\x00")))
 	name := hex.EncodeToString(key[:8])
 	// Two processes that build the same package would write the same file.
 	release, err := machine.Lock(ctx, "build-"+name, nil)
@@ -106,15 +129,22 @@ func (b *Builder) build(ctx context.Context, pkg string) ([]byte, error) {
 		return nil, fmt.Errorf("build %s: %w", pkg, err)
 	}
 	defer release()
-	if err := os.MkdirAll(b.dir, 0o755); err != nil {
+	dir, err := machine.Dir()
+	if err != nil {
 		return nil, fmt.Errorf("build %s: %w", pkg, err)
 	}
-	out := filepath.Join(b.dir, name)
+	dir = filepath.Join(dir, "programs")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("build %s: %w", pkg, err)
+	}
+	out := filepath.Join(dir, name)
 	// Without symbol tables a program is a third smaller, and so is the copy in every
-	// container; profiles name functions all the same.
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", out, pkg)
+	// container; profiles name functions all the same. Without paths the same source
+	// gives the same program in every clone. nomsgpack leaves out of gin a codec that
+	// nothing here uses and that takes as long to compile as all the rest.
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-tags=nomsgpack", "-ldflags=-s -w", "-o", out, pkg)
 	cmd.Dir = root
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+b.os, "GOARCH="+b.arch)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+b.platform.OS, "GOARCH="+b.platform.Arch)
 	var output bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &output, &output
 	if err := cmd.Run(); err != nil {
@@ -155,20 +185,4 @@ func noGo(err error) error {
 		Problem: fmt.Sprintf("the go command cannot be run: %v", err),
 		Remedy:  "install Go as the README says and put its bin folder on the PATH",
 	}
-}
-
-// moduleRoot is the folder of the go.mod that rules the working directory.
-func moduleRoot(ctx context.Context) (string, error) {
-	out, err := exec.CommandContext(ctx, "go", "env", "GOMOD").Output()
-	if err != nil {
-		if ctx.Err() != nil {
-			return "", context.Cause(ctx)
-		}
-		return "", noGo(err)
-	}
-	file := strings.TrimSpace(string(out))
-	if file == "" || file == os.DevNull {
-		return "", errors.New("find module: the working directory is in no Go module")
-	}
-	return filepath.Dir(file), nil
 }

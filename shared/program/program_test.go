@@ -1,4 +1,4 @@
-package testbed_test
+package program_test
 
 import (
 	"bytes"
@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"bytebites.example/workshop/shared/engine"
-	"bytebites.example/workshop/shared/testbed"
+	"bytebites.example/workshop/shared/program"
 )
 
 // inModule makes a module of these files and a working directory inside it.
@@ -40,19 +40,19 @@ func TestBinary(t *testing.T) {
 		"good/main.go": "package main\n\nfunc main() {}\n",
 		"bad/main.go":  "package main\n\nfunc main() { undefinedThing() }\n",
 	})
-	b := testbed.NewBuilder(runtime.GOOS, runtime.GOARCH, t.TempDir())
+	b := program.NewBuilder(program.Platform{OS: runtime.GOOS, Arch: runtime.GOARCH})
 
-	program, err := b.Binary(t.Context(), "./good")
+	built, err := b.Binary(t.Context(), "./good")
 	if err != nil {
 		t.Fatal(err)
 	}
 	again, err := b.Binary(t.Context(), "./good")
-	if err != nil || !bytes.Equal(program, again) {
+	if err != nil || !bytes.Equal(built, again) {
 		t.Errorf("built twice: %v", err)
 	}
 
 	_, err = b.Binary(t.Context(), "./bad")
-	var compile *testbed.CompileError
+	var compile *program.CompileError
 	if !errors.As(err, &compile) {
 		t.Fatalf("code that does not compile: %v, want a CompileError", err)
 	}
@@ -71,7 +71,7 @@ func TestBinary(t *testing.T) {
 func TestBinaryWithoutGoIsTheEnvironmentsFault(t *testing.T) {
 	inModule(t, map[string]string{"good/main.go": "package main\n\nfunc main() {}\n"})
 	t.Setenv("PATH", t.TempDir())
-	b := testbed.NewBuilder(runtime.GOOS, runtime.GOARCH, t.TempDir())
+	b := program.NewBuilder(program.Platform{OS: runtime.GOOS, Arch: runtime.GOARCH})
 	_, err := b.Binary(t.Context(), "./good")
 	var unavailable *engine.Unavailable
 	if !errors.As(err, &unavailable) {
@@ -84,24 +84,15 @@ func TestBinaryWithoutGoIsTheEnvironmentsFault(t *testing.T) {
 
 func TestBinaryCalledOffIsTriedAgain(t *testing.T) {
 	inModule(t, map[string]string{"good/main.go": "package main\n\nfunc main() {}\n"})
-	b := testbed.NewBuilder(runtime.GOOS, runtime.GOARCH, t.TempDir())
+	b := program.NewBuilder(program.Platform{OS: runtime.GOOS, Arch: runtime.GOARCH})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err := b.Binary(ctx, "./good")
-	var compile *testbed.CompileError
+	var compile *program.CompileError
 	if !errors.Is(err, context.Canceled) || errors.As(err, &compile) {
 		t.Errorf("called off: %v, want context.Canceled", err)
 	}
 	if _, err := b.Binary(t.Context(), "./good"); err != nil {
 		t.Errorf("after one that was called off: %v", err)
-	}
-}
-
-func TestStartWithoutAnEngineIsTheEnvironmentsFault(t *testing.T) {
-	t.Setenv("DOCKER_HOST", "unix://"+filepath.Join(t.TempDir(), "none.sock"))
-	_, err := testbed.Start(t.Context(), testbed.Options{})
-	var unavailable *engine.Unavailable
-	if !errors.As(err, &unavailable) {
-		t.Errorf("no engine: %v, want an engine.Unavailable", err)
 	}
 }
