@@ -55,7 +55,8 @@ var seedingSettings = []string{
 // EnsureDataset makes sure that the engine has a PostgreSQL image that starts with the
 // data of that size, in about a second, and returns its name. The image is started as
 // the postgres image is; POSTGRES_* variables are not needed, and change nothing. It is
-// built once, under the same machine-wide lock as the other images.
+// built once, under a machine-wide lock of its own: seeding and the building of other
+// images need not wait for each other.
 func EnsureDataset(ctx context.Context, eng *engine.Engine, p *progress.Reporter, size dataset.Size) (Ref, error) {
 	have, err := Ensure(ctx, eng, p, Postgres)
 	if err != nil {
@@ -66,7 +67,7 @@ func EnsureDataset(ctx context.Context, eng *engine.Engine, p *progress.Reporter
 	if there, err := present(ctx, eng, ref); err != nil || there {
 		return ref, err
 	}
-	release, err := lock(ctx, p)
+	release, err := lock(ctx, p, "dataset-"+size.Key())
 	if err != nil {
 		return "", err
 	}

@@ -48,12 +48,12 @@ func EnsureWith(ctx context.Context, eng *engine.Engine, p *progress.Reporter, o
 		o.Bundle = os.Getenv(EnvBundle)
 	}
 	e := ensurer{store: &engineStore{eng: eng, progress: p}, progress: p, bundle: o.Bundle, found: foundBundle}
-	return e.ensure(ctx, want, func(ctx context.Context) (func(), error) { return lock(ctx, p) })
+	return e.ensure(ctx, want, func(ctx context.Context) (func(), error) { return lock(ctx, p, "images") })
 }
 
-// lock takes the machine-wide lock under which images are made.
-func lock(ctx context.Context, p *progress.Reporter) (func(), error) {
-	return machine.Lock(ctx, "images", func(holder string) { p.Note("images: waiting for %s", holder) })
+// lock takes a machine-wide lock under which images are made.
+func lock(ctx context.Context, p *progress.Reporter, name string) (func(), error) {
+	return machine.Lock(ctx, name, func(holder string) { p.Note("%s: waiting for %s", name, holder) })
 }
 
 // store is what ensurer needs of an engine.

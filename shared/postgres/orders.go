@@ -17,9 +17,9 @@ import (
 const SeededOrderPrefix = "seed-"
 
 const (
-	// popularOrders is how many of the latest orders say what is popular. A number, not
+	// PopularOrders is how many of the latest orders say what is popular. A number, not
 	// a span of time: what the aggregate costs must not depend on today's date.
-	popularOrders = 5_000
+	PopularOrders = 5_000
 	// maxHistory bounds what one call of History reads.
 	maxHistory = 1_000
 )
@@ -128,7 +128,7 @@ func (o *Orders) Popular(ctx context.Context, limit int) ([]bytebites.Popularity
 SELECT line.meal_id, sum(line.quantity) AS portions
 FROM (SELECT id FROM orders ORDER BY placed_at DESC LIMIT $1) latest
 CROSS JOIN LATERAL (SELECT meal_id, quantity FROM order_lines WHERE order_id = latest.id OFFSET 0) line
-GROUP BY line.meal_id ORDER BY portions DESC, line.meal_id LIMIT $2`, popularOrders, max(limit, 0))
+GROUP BY line.meal_id ORDER BY portions DESC, line.meal_id LIMIT $2`, PopularOrders, max(limit, 0))
 	popular, err := collect(rows, err, func(p *bytebites.Popularity) []any { return []any{&p.Meal, &p.Portions} })
 	return popular, wrap(ctx, "read popular meals", err)
 }

@@ -10,6 +10,7 @@ import (
 
 	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/dataset"
+	"bytebites.example/workshop/shared/postgres"
 )
 
 func testOrders(t *testing.T, f *fixture) {
@@ -199,9 +200,10 @@ func testSeededOrders(t *testing.T, f *fixture) {
 func testPopular(t *testing.T, f *fixture) {
 	popular, err := f.orders.Popular(f.ctx, 10)
 	must(t, err)
-	// Small has fewer orders than the window, so all of them count.
+	const portions = `SELECT coalesce(sum(quantity), 0) FROM order_lines WHERE meal_id = $1
+		AND order_id IN (SELECT id FROM orders ORDER BY placed_at DESC LIMIT $2)`
 	for i, p := range popular {
-		if n := f.count(t, `SELECT sum(quantity) FROM order_lines WHERE meal_id = $1`, string(p.Meal)); n != p.Portions {
+		if n := f.count(t, portions, string(p.Meal), postgres.PopularOrders); n != p.Portions {
 			t.Errorf("%s: %d portions, want %d", p.Meal, p.Portions, n)
 		}
 		if i > 0 && p.Portions > popular[i-1].Portions {

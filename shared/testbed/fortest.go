@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"bytebites.example/workshop/shared/images"
 	"bytebites.example/workshop/shared/machine"
 	"bytebites.example/workshop/shared/progress"
 )
@@ -43,6 +44,11 @@ func ForTest(tb testing.TB) *Bed {
 			tb.Error(err)
 		}
 	})
+	// On a fresh machine all of them are needed before the tests are through, and side by
+	// side they are built in half the time.
+	if err := bed.Images(ctx, images.Names()...); err != nil {
+		tb.Fatal(err)
+	}
 	return bed
 }
 
