@@ -13,6 +13,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"bytebites.example/workshop/shared/machine"
+
 	"bytebites.example/workshop/shared/cli"
 )
 
@@ -54,6 +56,12 @@ func TestScriptsWithDocker(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs real servers")
 	}
+	// Two runs at once would share the names of their stacks.
+	release, err := machine.Lock(t.Context(), "command scripts", func(holder string) { t.Logf("waiting for %s", holder) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(release)
 	root, err := filepath.Abs("../..")
 	if err != nil {
 		t.Fatal(err)
@@ -66,8 +74,9 @@ func TestScriptsWithDocker(t *testing.T) {
 			// Locks and images are the machine's, so the real home; a clone of its own, so
 			// that the developer's .env and stack are left alone.
 			env.Setenv("HOME", os.Getenv("HOME"))
-			env.Setenv("COMPOSE_PROJECT_NAME", testProject)
-			env.Defer(func() { removeStack(t, env.WorkDir) })
+			project := testProject + filepath.Base(env.WorkDir)
+			env.Setenv("COMPOSE_PROJECT_NAME", project)
+			env.Defer(func() { removeStack(t, env.WorkDir, project) })
 			for _, name := range []string{"go.mod", "go.sum", "shared", "labs", "solutions", "docker-compose.yml"} {
 				if err := os.Symlink(filepath.Join(root, name), filepath.Join(env.WorkDir, name)); err != nil {
 					return err
@@ -79,14 +88,17 @@ func TestScriptsWithDocker(t *testing.T) {
 	})
 }
 
-// testProject names the stack of the scripts, so that they leave a developer's alone.
-const testProject = "bytebites-test"
+// testProject starts the names of the scripts' stacks, so that they leave a developer's
+// alone. The script's own name follows: scripts run side by side, and each ends by
+// removing its stack. The names are the same in every run, so that a run removes what a
+// killed one left.
+const testProject = "bytebites-test-"
 
 // removeStack removes what a script that failed half-way has left running.
-func removeStack(t *testing.T, dir string) {
+func removeStack(t *testing.T, dir, project string) {
 	down := exec.Command("workshop", "down") // one of the programs of TestMain
 	down.Dir = dir
-	down.Env = append(os.Environ(), "COMPOSE_PROJECT_NAME="+testProject)
+	down.Env = append(os.Environ(), "COMPOSE_PROJECT_NAME="+project)
 	if said, err := down.CombinedOutput(); err != nil {
 		t.Errorf("workshop down: %v\n%s", err, said)
 	}
