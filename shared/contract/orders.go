@@ -142,15 +142,20 @@ func checkCart(ctx context.Context, c *Client) error {
 	if !reflect.DeepEqual(cart.Lines, want) || cart.Total != 2*first.Price+50*second.Price {
 		return fmt.Errorf("expected %+v, saw %+v", want, cart)
 	}
-	if cart, err = read(other); err != nil || len(cart.Lines) != 1 || cart.Lines[0].Quantity != 9 {
-		return fmt.Errorf("another subscriber's cart changed to %+v (%v)", cart, err)
+	if cart, err = read(other); err != nil {
+		return err
+	}
+	if len(cart.Lines) != 1 || cart.Lines[0].Quantity != 9 {
+		return fmt.Errorf("another subscriber's cart changed to %+v", cart)
 	}
 	if _, err := set(other, http.StatusOK); err != nil {
 		return err
 	}
-	cart, err = set(one, http.StatusOK)
-	if err != nil || len(cart.Lines) != 0 || cart.Total != 0 {
-		return fmt.Errorf("an emptied cart holds %+v (%v)", cart, err)
+	if cart, err = set(one, http.StatusOK); err != nil {
+		return err
+	}
+	if len(cart.Lines) != 0 || cart.Total != 0 {
+		return fmt.Errorf("an emptied cart holds %+v", cart)
 	}
 	return nil
 }

@@ -177,7 +177,7 @@ func probePorts(ports []int, published map[int]string) []Finding {
 	findings := make([]Finding, 0, len(ports))
 	for _, port := range ports {
 		name := fmt.Sprintf("port %d", port)
-		listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))) //nolint:noctx // it waits for nothing
 		if err == nil {
 			err = listener.Close()
 		}

@@ -170,7 +170,7 @@ func (hostRunner) Start(name, logFile string, arguments ...string) error {
 	if err != nil {
 		return fmt.Errorf("open log: %w", err)
 	}
-	cmd := exec.Command(name, arguments...)
+	cmd := exec.Command(name, arguments...) //nolint:noctx // it outlives this process
 	cmd.Stdout, cmd.Stderr = log, log
 	detach(cmd)
 	if err := cmd.Start(); err != nil {

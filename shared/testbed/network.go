@@ -134,7 +134,7 @@ func reachable(host string, subnet netip.Prefix) error {
 		return nil
 	}
 	gateway := subnet.Masked().Addr().Next()
-	l, err := net.Listen("tcp4", net.JoinHostPort(gateway.String(), "0"))
+	l, err := net.Listen("tcp4", net.JoinHostPort(gateway.String(), "0")) //nolint:noctx // it waits for nothing
 	if err != nil {
 		return &engine.Unavailable{
 			Problem: "this runs in a container with another machine's Docker engine, so published ports cannot be reached",

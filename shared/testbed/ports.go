@@ -55,7 +55,7 @@ func (p *ports) next() (int, error) {
 }
 
 func free(port int) bool {
-	l, err := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	l, err := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))) //nolint:noctx // it waits for nothing
 	if err != nil {
 		return false
 	}

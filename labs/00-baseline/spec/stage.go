@@ -29,12 +29,12 @@ const (
 	// quietRate and quietLength make a load that leaves everything idle most of the
 	// time, so that what is measured is work and not waiting in line.
 	quietRate   = 6 // requests a second
-	quietLength = 10 * time.Second
+	quietLength = 8 * time.Second
 	// ordersRate and ordersLength make one in which nearly all requests are orders, one
 	// at a time most of the time, so that the steps of an order can be averaged.
 	ordersRate   = 4 // requests a second
 	ordersLength = 5 * time.Second
-	people       = 40
+	people       = 30
 	// historyReads is how many subscribers' histories are read to count pages.
 	historyReads = 20
 	// settleTime is how long the books may take to close after a load, and orphanAge how
