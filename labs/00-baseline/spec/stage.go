@@ -29,7 +29,7 @@ const (
 	// quietRate and quietLength make a load that leaves everything idle most of the
 	// time, so that what is measured is work and not waiting in line.
 	quietRate   = 6 // requests a second
-	quietLength = 8 * time.Second
+	quietLength = 6 * time.Second
 	// ordersRate and ordersLength make one in which nearly all requests are orders, one
 	// at a time most of the time, so that the steps of an order can be averaged.
 	ordersRate   = 4 // requests a second
@@ -121,6 +121,9 @@ func (l *lab) prepare(ctx context.Context, run *spec.Run) (end func() error, err
 	}
 	if err := l.measureSide(ctx, &l.after, "service", l.subject.Package, l.subject.Args, profile); err != nil {
 		return end, learnersFault(err)
+	}
+	if err := l.after.measureOrders(ctx); err != nil {
+		return end, err
 	}
 	run.ReportHost(l.after.load.Lateness.Quantile(0.99), l.after.load.Host.IdleShare)
 	if run.Mode == spec.ModeCheck {
@@ -215,30 +218,30 @@ func (l *lab) measureSide(ctx context.Context, s *side, name, pkg string, args [
 	if s.statements, err = pgstat.Read(ctx, l.pool); err != nil {
 		return err
 	}
-	orders, err := s.measureOrders(ctx)
-	s.load = load.Merge(dinner, orders)
-	return err
+	s.load = dinner
+	return nil
 }
 
 // measureOrders measures the steps of some orders that do not get into one another's way.
-func (s *side) measureOrders(ctx context.Context) (load.Result, error) {
+func (s *side) measureOrders(ctx context.Context) error {
 	began, err := orderSteps(ctx, s.variant.Service)
 	if err != nil {
-		return load.Result{}, err
+		return err
 	}
 	generator := s.variant.Generator
 	generator.Mix = load.Orders()
-	result, err := generator.Hit(ctx, ordersRate, ordersLength)
+	orders, err := generator.Hit(ctx, ordersRate, ordersLength)
 	if err != nil {
-		return load.Result{}, err
+		return err
 	}
+	s.load = load.Merge(s.load, orders)
 	if s.steps, err = orderSteps(ctx, s.variant.Service); err != nil {
-		return load.Result{}, err
+		return err
 	}
 	for step, sum := range s.steps {
 		s.steps[step] = sum.Less(began[step])
 	}
-	return result, nil
+	return nil
 }
 
 // countPages reads some histories the way the service does, and returns the mean number
