@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"math"
+	"strings"
 
 	"bytebites.example/workshop/labs/00-baseline/answer"
 	"bytebites.example/workshop/shared/postgres"
@@ -172,8 +173,15 @@ func (l *lab) knee(ctx context.Context, run *spec.Run) error {
 	}
 	run.Report("SLO capacity", ramp.SLOCapacity, "requests/s")
 	run.Report("highest goodput of the ramp", ramp.Goodput, "requests/s")
-	if !ramp.Validity.OK {
-		return &spec.Doubt{Reason: fmt.Sprintf("the ramp cannot be trusted: %v", ramp.Validity.Reasons), Remedy: "close what else runs on this machine, and check again"}
+	for _, level := range ramp.Levels {
+		// The other levels say nothing about where the knee is.
+		beside := level.Rate == ramp.Knee.Low || level.Rate == ramp.Knee.High
+		if beside && !level.Discarded && !level.Validity.OK {
+			return &spec.Doubt{
+				Reason: fmt.Sprintf("the level of %.1f/s beside the knee cannot be trusted: %s", level.Rate, strings.Join(level.Validity.Reasons, "; ")),
+				Remedy: "close what else runs on this machine, and check again",
+			}
+		}
 	}
 	if ramp.Knee.Low == 0 || ramp.Knee.High == 0 {
 		return &spec.Doubt{Reason: fmt.Sprintf("the ramp found no knee: %+v", ramp.Knee), Remedy: "see ramp.txt in " + evidenceFolder}
