@@ -44,7 +44,8 @@ const (
 	orphanAge  = 12 * time.Second
 )
 
-// machines are what everything runs on; docs/budget.md has the row.
+// What everything runs on: together at most one and a half cores. The rest is for the load
+// generator and the mail server, which has no quota.
 func databaseType() instance.Type { return instance.Medium() }
 func serviceType() instance.Type  { return instance.Small() }
 
