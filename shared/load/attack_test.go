@@ -161,8 +161,13 @@ func TestOrderIsRetriedOnceUnderItsKey(t *testing.T) {
 			if !reflect.DeepEqual(r.Failures, test.failures) {
 				t.Errorf("failures %v, want %v", r.Failures, test.failures)
 			}
-			if got := r.Latency.Quantile(0); got < test.least {
+			// A quantile has three digits: it may lie a thousandth below the value that was
+			// recorded. The mean is exact.
+			if got := r.Latency.Quantile(0); got < test.least-test.least/1000 {
 				t.Errorf("least latency %s, want %s or more", got, test.least)
+			}
+			if got := r.Latency.Mean(); got < test.least {
+				t.Errorf("mean latency %s, want %s or more", got, test.least)
 			}
 			if len(r.Orders) != 20 || r.Summary().Orders[test.outcome] != 20 {
 				t.Errorf("orders %v, want 20 %s", r.Summary().Orders, test.outcome)
