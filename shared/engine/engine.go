@@ -84,6 +84,15 @@ func unreachable(f finder, errs []error) *Unavailable {
 			Err:     err,
 		}
 	}
+	for _, name := range []string{"DOCKER_HOST", "DOCKER_CONTEXT"} {
+		if f.getenv(name) != "" {
+			return &Unavailable{
+				Problem: "no Docker engine answers where " + name + " points",
+				Remedy:  "start that engine, or unset " + name + " and run this again",
+				Err:     err,
+			}
+		}
+	}
 	return &Unavailable{Problem: "no Docker engine answers", Remedy: installRemedy(f.goos, f.root, f.debian), Err: err}
 }
 
