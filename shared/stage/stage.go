@@ -24,9 +24,6 @@ type Options struct {
 	Dataset dataset.Size
 	// People is how many are signed in. Each costs 64 ms of CPU before the load starts.
 	People int
-	// FirstPerson is the number of the first of them, so that variants on one database
-	// can have people of their own. 0 means 1.
-	FirstPerson int
 }
 
 // Variant is a service that is ready to be measured.
@@ -54,7 +51,7 @@ func Start(ctx context.Context, bed *testbed.Bed, o Options) (*Variant, error) {
 	}
 	v := &Variant{Service: service}
 	for n := range o.People {
-		v.emails = append(v.emails, dataset.Email(max(o.FirstPerson, 1)+n))
+		v.emails = append(v.emails, dataset.Email(1+n))
 	}
 	err = v.AtFullSpeed(ctx, func() error {
 		people, err := load.Discover(ctx, v.Service.URL())
