@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 }
 
 // run sets what testcontainers reads from the environment, as the test bed does, and
-// takes a machine slot: these tests start a dozen servers.
+// takes a core of the machine: these tests start a dozen servers.
 func run(m *testing.M) int {
 	for name, value := range map[string]string{
 		"TESTCONTAINERS_HOST_OVERRIDE": "127.0.0.1",
@@ -41,8 +41,8 @@ func run(m *testing.M) int {
 		}
 	}
 	if !testing.Short() {
-		release, err := machine.Slot(context.Background(), func(holder string) {
-			fmt.Fprintln(os.Stderr, "waiting for a machine slot:", holder)
+		release, err := machine.Core(context.Background(), func(holder string) {
+			fmt.Fprintln(os.Stderr, "waiting for a core of the machine:", holder)
 		})
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)

@@ -23,41 +23,69 @@ const retryDelay = 50 * time.Millisecond
 // who: at once, and again when the holder changes. The error is the context's when that
 // ends first.
 func Lock(ctx context.Context, name string, onWait func(holder string)) (release func(), err error) {
-	return lockOne(ctx, []string{name}, name, onWait)
+	_, release, err = lockOne(ctx, []string{name}, name, onWait)
+	return release, err
 }
 
-// Slots is how many processes may use the machine's processors side by side: half the
-// cores, at least one.
+// Slots is how many processes may measure on the machine side by side: half the cores,
+// at least one.
 func Slots() int { return slots(runtime.NumCPU()) }
 
 func slots(cores int) int { return max(1, cores/2) }
 
-// Slot waits for one of the machine's Slots, as Lock does.
+// Slot waits for one of the machine's Slots, as Lock does: two cores, whose holder may
+// rely on nothing else of the workshop running there.
 func Slot(ctx context.Context, onWait func(holder string)) (release func(), err error) {
-	names := make([]string, Slots())
-	for i := range names {
-		names[i] = fmt.Sprintf("slot-%d", i)
-	}
-	return lockOne(ctx, names, "machine slot", onWait)
-}
-
-// lockOne takes the first of the locks that comes free.
-func lockOne(ctx context.Context, names []string, what string, onWait func(holder string)) (func(), error) {
-	dir, err := Dir()
+	// Every holder of a slot takes its even core first, and a holder of one core waits for
+	// no other, so nobody waits in a circle.
+	first, releaseFirst, err := lockOne(ctx, cores(0), "machine slot", onWait)
 	if err != nil {
 		return nil, err
+	}
+	_, releaseSecond, err := lockOne(ctx, []string{core(first*2 + 1)}, "machine slot", onWait)
+	if err != nil {
+		releaseFirst()
+		return nil, err
+	}
+	return func() { releaseSecond(); releaseFirst() }, nil
+}
+
+// Core waits for one core of the machine, as Lock does: half a Slot, for work that
+// measures nothing and only must not crowd the machine.
+func Core(ctx context.Context, onWait func(holder string)) (release func(), err error) {
+	// The odd ones first, so that a waiter for a slot is soon at the head of its line.
+	_, release, err = lockOne(ctx, append(cores(1), cores(0)...), "machine core", onWait)
+	return release, err
+}
+
+// cores returns the names of every second core's lock.
+func cores(from int) []string {
+	var names []string
+	for i := range Slots() {
+		names = append(names, core(2*i+from))
+	}
+	return names
+}
+
+func core(n int) string { return fmt.Sprintf("core-%d", n) }
+
+// lockOne takes the first of the locks that comes free, and says which it was.
+func lockOne(ctx context.Context, names []string, what string, onWait func(holder string)) (taken int, release func(), err error) {
+	dir, err := Dir()
+	if err != nil {
+		return 0, nil, err
 	}
 	told := ""
 	for {
 		holders := make([]string, 0, len(names))
-		for _, name := range names {
+		for i, name := range names {
 			path := filepath.Join(dir, fileName(name))
 			release, err := tryLock(path, what)
 			if err != nil {
-				return nil, fmt.Errorf("lock %s: %w", what, err)
+				return 0, nil, fmt.Errorf("lock %s: %w", what, err)
 			}
 			if release != nil {
-				return release, nil
+				return i, release, nil
 			}
 			holders = append(holders, readHolder(path))
 		}
@@ -67,7 +95,7 @@ func lockOne(ctx context.Context, names []string, what string, onWait func(holde
 		}
 		select {
 		case <-ctx.Done():
-			return nil, fmt.Errorf("wait for %s, held by %s: %w", what, strings.Join(holders, "; "), context.Cause(ctx))
+			return 0, nil, fmt.Errorf("wait for %s, held by %s: %w", what, strings.Join(holders, "; "), context.Cause(ctx))
 		case <-time.After(retryDelay):
 		}
 	}

@@ -203,6 +203,35 @@ func TestSlotsAreAsManyAsPromised(t *testing.T) {
 	}
 }
 
+func TestCoreIsHalfASlot(t *testing.T) {
+	ownFolder(t)
+	var releases []func()
+	for range 2 * machine.Slots() {
+		release, err := machine.Core(within(t, time.Second), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		releases = append(releases, release)
+	}
+	if _, err := machine.Core(within(t, 200*time.Millisecond), nil); err == nil {
+		t.Error("there is a core too many")
+	}
+	for _, release := range releases[1:] {
+		release()
+	}
+	if machine.Slots() == 1 {
+		if _, err := machine.Slot(within(t, 200*time.Millisecond), nil); err == nil {
+			t.Error("a slot is given away while one of its cores is taken")
+		}
+	}
+	releases[0]()
+	release, err := machine.Slot(within(t, time.Second), nil)
+	if err != nil {
+		t.Fatalf("the waiter that gave up still holds a core: %v", err)
+	}
+	release()
+}
+
 func TestHolderIsToldOnce(t *testing.T) {
 	ownFolder(t)
 	release, err := machine.Lock(t.Context(), "oven", nil)

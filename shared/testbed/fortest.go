@@ -13,9 +13,9 @@ import (
 	"bytebites.example/workshop/shared/progress"
 )
 
-// ForTest makes a bed for a test, which it skips under -short. It waits for one of the
-// machine's slots, saying who holds it; the slot is given back and the bed closed when
-// the test ends. When the test has failed, the last log lines of its services are shown.
+// ForTest makes a bed for a test, which it skips under -short. The test must measure
+// nothing: it waits for one of the machine's cores, saying who holds them, and others may
+// work beside it. The core is given back and the bed closed when the test ends. When the test has failed, the last log lines of its services are shown.
 // An interrupt closes the bed, so that a test called off leaves nothing behind.
 func ForTest(tb testing.TB) *Bed {
 	tb.Helper()
@@ -25,9 +25,9 @@ func ForTest(tb testing.TB) *Bed {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	tb.Cleanup(stop)
 	report := progress.Stderr()
-	release, err := machine.Slot(ctx, func(holder string) { report.Note("waiting for a machine slot, held by %s", holder) })
+	release, err := machine.Core(ctx, func(holder string) { report.Note("waiting for a core of the machine, held by %s", holder) })
 	if err != nil {
-		tb.Fatalf("wait for a machine slot: %v", err)
+		tb.Fatalf("wait for a core: %v", err)
 	}
 	tb.Cleanup(release)
 	bed, err := Start(ctx, Options{Progress: report})

@@ -156,7 +156,7 @@ func TestSweepTakesTheDeadAndLeavesTheLiving(t *testing.T) {
 }
 
 func TestBedEndsWithItsContext(t *testing.T) {
-	testbed.ForTest(t) // for the slot
+	testbed.ForTest(t) // for the core
 	docker := connect(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	bed, err := testbed.Start(ctx, testbed.Options{})
