@@ -53,3 +53,17 @@ func Small() Type { return types[2] }
 
 // Medium is b1.medium, one core.
 func Medium() Type { return types[3] }
+
+// Capacity is what a size was measured to do.
+type Capacity struct {
+	Type Type
+	// Goodput is the saturation goodput: right answers a second under overload.
+	Goodput float64
+}
+
+// PerMillion is what a million right answers cost at that goodput, in dollars: the price
+// of an hour, shared out over the answers of an hour. Without any it is infinite.
+func (c Capacity) PerMillion() float64 {
+	const micros, secondsAnHour, million = 1e6, 3600, 1e6
+	return float64(c.Type.PriceMicros) / micros / (c.Goodput * secondsAnHour) * million
+}

@@ -41,7 +41,9 @@ type Stats struct {
 	// Distinct are the Message-IDs that the sink remembers.
 	Distinct int `json:"distinct"`
 	// Waiting are messages that sit out the delay right now.
-	Waiting     int     `json:"waiting"`
+	Waiting int `json:"waiting"`
+	// MostWaiting is the highest that Waiting has been.
+	MostWaiting int     `json:"most_waiting"`
 	DelayMillis int64   `json:"delay_ms"`
 	FailureRate float64 `json:"failure_rate"`
 }
@@ -59,6 +61,7 @@ type Sink struct {
 	rejected    int64
 	duplicates  int64
 	waiting     int
+	mostWaiting int
 	messages    []Message // a ring of at most keep; the oldest is at next once it is full
 	next        int
 	seen        map[string]int // how many of messages have that Message-ID
@@ -105,7 +108,7 @@ func (s *Sink) Stats() Stats {
 	defer s.mu.Unlock()
 	return Stats{
 		Accepted: s.accepted, Rejected: s.rejected, Duplicates: s.duplicates,
-		Distinct: len(s.seen), Waiting: s.waiting,
+		Distinct: len(s.seen), Waiting: s.waiting, MostWaiting: s.mostWaiting,
 		DelayMillis: s.delay.Milliseconds(), FailureRate: s.failureRate,
 	}
 }
@@ -126,11 +129,12 @@ func (s *Sink) Messages(to string, limit int) []Message {
 	return found
 }
 
-// Reset forgets all messages and counts; delay and failure rate stay.
+// Reset forgets all messages and counts, but for those that wait; delay and failure rate stay.
 func (s *Sink) Reset() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.accepted, s.rejected, s.duplicates, s.failures = 0, 0, 0, 0
+	s.mostWaiting = s.waiting
 	s.messages, s.next, s.seen = nil, 0, make(map[string]int)
 }
 
@@ -139,6 +143,7 @@ func (s *Sink) take(m Message) error {
 	s.mu.Lock()
 	delay := s.delay
 	s.waiting++
+	s.mostWaiting = max(s.mostWaiting, s.waiting)
 	s.mu.Unlock()
 
 	stopped := false

@@ -215,6 +215,31 @@ func TestBadCommandsChangeNothing(t *testing.T) {
 	}
 }
 
+func TestMostWaiting(t *testing.T) {
+	r := start(t, 200*time.Millisecond, 0)
+	var senders sync.WaitGroup
+	for i := range 3 {
+		senders.Go(func() {
+			if err := r.send(fmt.Sprintf("<%d@x>", i), "a@x.example"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	for r.stats(t).Waiting < 3 && r.stats(t).Accepted == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	senders.Wait()
+	if got := r.stats(t); got.MostWaiting != 3 || got.Waiting != 0 {
+		t.Errorf("got %+v, want 3 at most and none now", got)
+	}
+	if code := r.ask(t, "DELETE", "/messages", "", nil); code/100 != 2 {
+		t.Fatalf("reset: status %d", code)
+	}
+	if got := r.stats(t); got.MostWaiting != 0 {
+		t.Errorf("after a reset: %+v", got)
+	}
+}
+
 func TestMalformedMailIsRefused(t *testing.T) {
 	r := start(t, 0, 0)
 	err := smtp.SendMail(r.mail, nil, "a@x.example", []string{"b@x.example"}, []byte("no header\r\n"))

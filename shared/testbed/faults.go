@@ -22,10 +22,10 @@ func (s *Server) Stop(ctx context.Context) error {
 // same ports, address and files.
 func (s *Server) Start(ctx context.Context) error {
 	if _, err := s.bed.docker.ContainerStart(ctx, s.id, client.ContainerStartOptions{}); err != nil {
-		return &StartError{Server: s.name, Err: err}
+		return &StartError{Server: s.name, Kind: s.kind, Err: err}
 	}
 	if err := s.awaitReady(ctx); err != nil {
-		failure := &StartError{Server: s.name, Err: err}
+		failure := &StartError{Server: s.name, Kind: s.kind, Err: err}
 		logCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 		defer cancel()
 		if logs, logErr := s.Logs(logCtx, logLines); logErr == nil {

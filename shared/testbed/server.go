@@ -216,7 +216,8 @@ func (s *Server) start(ctx context.Context, sp spec) error {
 
 // StartError is a server that could not be started: it ended, or was not ready in time.
 type StartError struct {
-	Server string
+	Server string // its name
+	Kind   string // such as "service" or "postgres"
 	Err    error
 	Logs   string // its last lines; empty when it never ran
 }
@@ -233,7 +234,7 @@ func (e *StartError) Unwrap() error { return e.Err }
 
 // fail removes what was made of a server and returns the error to report.
 func (s *Server) fail(ctx context.Context, err error) error {
-	failure := &StartError{Server: s.name, Err: err}
+	failure := &StartError{Server: s.name, Kind: s.kind, Err: err}
 	if s.id == "" {
 		return failure
 	}

@@ -1,0 +1,108 @@
+package stage
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"bytebites.example/workshop/shared/dataset"
+	"bytebites.example/workshop/shared/instance"
+	"bytebites.example/workshop/shared/machine"
+	"bytebites.example/workshop/shared/postgres"
+	"bytebites.example/workshop/shared/program"
+	"bytebites.example/workshop/shared/spec"
+	"bytebites.example/workshop/shared/testbed"
+)
+
+// checkConnections is how many connections a check uses for its own questions.
+const checkConnections = 3
+
+// Claim waits for the part of the machine that a run needs: a slot when it measures
+// times, else a core, beside which others may work.
+func Claim(ctx context.Context, run *spec.Run) (release func(), err error) {
+	wait := machine.Core
+	if run.Mode == spec.ModeCheck {
+		wait = machine.Slot
+	}
+	return wait(ctx, func(holder string) { run.Progress("waiting for the machine, held by " + holder) })
+}
+
+// ServersOptions say what all variants of a lab share.
+type ServersOptions struct {
+	Bed testbed.Options
+	// Database is the type of the PostgreSQL server, which is seeded with Dataset.
+	Database instance.Type
+	Dataset  dataset.Size
+	// MailDelay is how long the mail server takes to accept a message.
+	MailDelay time.Duration
+	// Packages are main packages that are built while the servers start.
+	Packages []string
+}
+
+// Servers is what all variants of a lab share: one database and a mail server.
+type Servers struct {
+	Bed  *testbed.Bed
+	DB   *testbed.Postgres
+	Mail *testbed.MailSink
+	// Pool is for a check's own questions to the database; the application_name of its
+	// connections is "check".
+	Pool *sql.DB
+}
+
+// OpenServers starts the servers, side by side. When it fails it leaves nothing behind.
+func OpenServers(ctx context.Context, o ServersOptions) (*Servers, error) {
+	bed, err := testbed.Start(ctx, o.Bed)
+	if err != nil {
+		return nil, err
+	}
+	s := &Servers{Bed: bed}
+	starts := []func(context.Context) error{
+		func(ctx context.Context) (err error) {
+			s.DB, err = bed.Postgres(ctx, testbed.PostgresOptions{Type: o.Database, Dataset: &o.Dataset})
+			return err
+		},
+		func(ctx context.Context) (err error) {
+			s.Mail, err = bed.MailSink(ctx, testbed.MailSinkOptions{Delay: o.MailDelay})
+			return err
+		},
+	}
+	for _, pkg := range o.Packages {
+		starts = append(starts, func(ctx context.Context) error {
+			_, err := bed.Binary(ctx, pkg)
+			return err
+		})
+	}
+	if err := testbed.SideBySide(ctx, starts...); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	s.Pool, err = postgres.Open(ctx, s.DB.URL()+"&application_name=check", postgres.PoolConfig{MaxOpen: checkConnections, MaxIdle: checkConnections})
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// Close stops the servers and everything else on their bed.
+func (s *Servers) Close() error {
+	var err error
+	if s.Pool != nil {
+		err = s.Pool.Close()
+	}
+	return errors.Join(err, s.Bed.Close())
+}
+
+// LearnersFault turns errors of a service that does not build or does not start into a
+// failure, with where to look; the rest is the environment's.
+func LearnersFault(err error, look string) error {
+	var compile *program.CompileError
+	var start *testbed.StartError
+	switch {
+	case errors.As(err, &compile):
+		return &spec.Failure{Expected: "code that compiles", Seen: compile.Error()}
+	case errors.As(err, &start) && start.Kind == "service":
+		return &spec.Failure{Expected: "a service that starts", Seen: start.Error(), Look: look}
+	default:
+		return err
+	}
+}
