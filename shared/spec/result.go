@@ -126,15 +126,19 @@ type Result struct {
 	// to the module's root; empty when there is none.
 	Evidence string `json:"evidence,omitempty"`
 	// Todos lists the places in the lab's files where work is still marked.
-	Todos   []string `json:"todos,omitempty"`
+	Todos []string `json:"todos,omitempty"`
+	// Starter is the lab's, in ModeVerify.
+	Starter []string `json:"starter,omitempty"`
 	Next    string   `json:"next,omitempty"`
 	Host    Host     `json:"host"`
 	Seconds float64  `json:"seconds"`
 }
 
 // WriteFile writes the result as JSON, in one step: a reader sees all of it or nothing.
-func (r Result) WriteFile(path string) error {
-	text, err := json.MarshalIndent(r, "", "  ")
+func (r Result) WriteFile(path string) error { return writeFile(path, r) }
+
+func writeFile(path string, result any) error {
+	text, err := json.MarshalIndent(result, "", "  ")
 	if err != nil {
 		return fmt.Errorf("result: %w", err)
 	}

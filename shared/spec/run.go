@@ -74,16 +74,19 @@ func (l Lab) Do(ctx context.Context, run *Run) (Result, error) {
 		return Result{}, err
 	}
 	run.result.Todos = todos
+	if run.Mode == ModeVerify {
+		run.result.Starter = l.Starter
+	}
 
 	end, err := l.prepare(ctx, run)
 	if err == nil {
 		for _, check := range l.Checks {
-			if !check.Timed || run.Mode == ModeCheck {
+			if !check.Timed || run.Mode.timed() {
 				l.check(ctx, run, check)
 			}
 		}
 		for _, gain := range l.Gains {
-			if !gain.Timed || run.Mode == ModeCheck {
+			if !gain.Timed || run.Mode.timed() {
 				l.gain(ctx, run, gain)
 			}
 		}
@@ -108,7 +111,7 @@ func (l Lab) prepare(ctx context.Context, run *Run) (end func() error, err error
 	if stop != nil {
 		end = stop
 	}
-	if err != nil {
+	if err = inTime(ctx, err); err != nil {
 		run.settle(CheckResult{
 			Name: "start", Proves: "the lab's servers and the service start", Kind: Core,
 			Verdict: Classify(err), Detail: err.Error(), Seconds: time.Since(began).Seconds(),
@@ -126,7 +129,7 @@ func (l Lab) check(ctx context.Context, run *Run, check Check) {
 	}
 	run.say(fmt.Sprintf("check %s: %s", check.Name, check.Proves))
 	began := time.Now()
-	err := check.Run(ctx, run)
+	err := inTime(ctx, check.Run(ctx, run))
 	result.Seconds = time.Since(began).Seconds()
 	result.Verdict = Classify(err)
 	if err != nil {
@@ -143,6 +146,7 @@ func (l Lab) gain(ctx context.Context, run *Run, gain Gain) {
 	} else {
 		run.say(fmt.Sprintf("gain %s: %s", gain.Name, gain.Proves))
 		measured, err := gain.Measure(ctx, run)
+		err = inTime(ctx, err)
 		if err == nil && (math.IsNaN(measured.Ratio) || math.IsInf(measured.Ratio, 0)) {
 			// JSON has no word for them, and they come from a side that measured nothing.
 			err = &Doubt{Reason: fmt.Sprintf("no ratio of %g before and %g after", measured.Before, measured.After)}
@@ -178,6 +182,15 @@ func judge(g GainResult, err error) (Verdict, string) {
 	default:
 		return Inconclusive, fmt.Sprintf("the interval %.3g to %.3g holds the floor %.3g", g.Low, g.High, g.Floor)
 	}
+}
+
+// inTime returns err, but of a run that was called off, or ran out of time, an error that
+// blames nobody's code: a check that is cut short sees failures of its own making.
+func inTime(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() == nil {
+		return err
+	}
+	return fmt.Errorf("the run ended before this did (%w): %v", context.Cause(ctx), err)
 }
 
 func (r *Run) say(line string) {

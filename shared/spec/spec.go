@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 )
 
@@ -30,14 +31,22 @@ const (
 	ModeTest Mode = ""
 	// ModeCheck is `check NN`: everything, TODO or not.
 	ModeCheck Mode = "check"
+	// ModeVerify is `verify` on a starter or on wrong answers: everything that is not
+	// timed, TODO or not.
+	ModeVerify Mode = "verify"
+	// ModeFull is `verify --full`: the long runs, everything, TODO or not.
+	ModeFull Mode = "full"
 )
+
+// timed reports whether measured times and rates are judged.
+func (m Mode) timed() bool { return m == ModeCheck || m == ModeFull }
 
 // Check is one demand of a lab.
 type Check struct {
 	Name   string // short, in lower case, unique in the lab
 	Proves string // one sentence that a learner reads
 	Kind   Kind
-	// Timed checks judge a measured time or rate; only `check` runs them.
+	// Timed checks judge a measured time or rate; plain tests leave them out.
 	Timed bool
 	// Run returns nil when the demand is met, *Failure when it is not, *Doubt when the
 	// run could not tell. Any other error blames the environment, not the learner.
@@ -50,7 +59,7 @@ type Gain struct {
 	Proves string
 	Unit   string
 	Floor  float64 // the least ratio, better over worse, that passes
-	// Timed gains are measured only by `check`; counted ones always.
+	// Timed gains are left out by plain tests; counted ones never are.
 	Timed bool
 	// Measure returns the gain, or an error as Check.Run does.
 	Measure func(ctx context.Context, run *Run) (Measured, error)
@@ -74,8 +83,39 @@ type Lab struct {
 	Prepare func(ctx context.Context, run *Run) (end func() error, err error)
 	Checks  []Check
 	Gains   []Gain
+	// Starter names the checks and gains that the starter must fail, each for the reason
+	// that the lab teaches. `verify` demands that of those that it runs (the ones that are
+	// not timed) exactly these fail, so at least one must be among them.
+	Starter []string
 	// Next is what a learner does after a pass.
 	Next string
+}
+
+// Validate returns what is wrong with the list itself: a name that is missing or given
+// twice, a Starter that names nothing.
+func (l Lab) Validate() error {
+	var names []string
+	for _, check := range l.Checks {
+		names = append(names, check.Name)
+	}
+	for _, gain := range l.Gains {
+		names = append(names, gain.Name)
+	}
+	var errs []error
+	if l.Name == "" {
+		errs = append(errs, errors.New("a lab without a name"))
+	}
+	for i, name := range names {
+		if name == "" || slices.Contains(names[:i], name) {
+			errs = append(errs, fmt.Errorf("lab %s: check or gain %q: want a name that no other has", l.Name, name))
+		}
+	}
+	for _, name := range l.Starter {
+		if !slices.Contains(names, name) {
+			errs = append(errs, fmt.Errorf("lab %s: the starter is to fail %q, which is no check or gain", l.Name, name))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // Failure says that a demand is not met: the learner's to mend.

@@ -110,7 +110,7 @@ func TestTimesWaitForCheck(t *testing.T) {
 	rate := check("rate", nil)
 	rate.Timed = true
 	lab := spec.Lab{Name: "00-toy", Files: fstest.MapFS{}, Checks: []spec.Check{rate}, Gains: []spec.Gain{timed}}
-	for mode, want := range map[spec.Mode]int{spec.ModeTest: 0, spec.ModeCheck: 1} {
+	for mode, want := range map[spec.Mode]int{spec.ModeTest: 0, spec.ModeCheck: 1, spec.ModeVerify: 0, spec.ModeFull: 1} {
 		result, err := lab.Do(t.Context(), &spec.Run{Mode: mode})
 		if err != nil {
 			t.Fatal(err)
@@ -139,6 +139,35 @@ func TestPrepareFails(t *testing.T) {
 	}
 	if err := result.Err(); err == nil || !strings.Contains(err.Error(), "no engine") {
 		t.Errorf("the error does not say why: %v", err)
+	}
+}
+
+// A check that is cut short blames the code for what the clock did.
+func TestARunCalledOffBlamesNoCode(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	failure := &spec.Failure{Expected: "one order", Seen: "none"}
+	lab := spec.Lab{Name: "00-toy", Files: fstest.MapFS{}, Checks: []spec.Check{
+		{Name: "a", Kind: spec.Core, Run: func(context.Context, *spec.Run) error { cancel(); return failure }},
+	}}
+	result, err := lab.Do(ctx, &spec.Run{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if result.Verdict != spec.Environment || !strings.Contains(result.Checks[0].Detail, "saw none") {
+		t.Errorf("verdict %q, detail %q; want %q and what was seen", result.Verdict, result.Checks[0].Detail, spec.Environment)
+	}
+}
+
+func TestOnlyVerifyAsksForTheStarter(t *testing.T) {
+	lab := spec.Lab{Name: "00-toy", Files: fstest.MapFS{}, Checks: []spec.Check{check("a", nil)}, Starter: []string{"a"}}
+	for mode, want := range map[spec.Mode][]string{spec.ModeCheck: nil, spec.ModeVerify: {"a"}} {
+		result, err := lab.Do(t.Context(), &spec.Run{Mode: mode})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(result.Starter, want) {
+			t.Errorf("mode %q: starter %q, want %q", mode, result.Starter, want)
+		}
 	}
 }
 

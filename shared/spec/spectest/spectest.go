@@ -1,4 +1,4 @@
-// Package spectest runs a lab's spec as a Go test.
+// Package spectest runs a lab's spec, and wrong answers to it, as Go tests.
 package spectest
 
 import (
@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -14,19 +15,24 @@ import (
 	"bytebites.example/workshop/shared/spec"
 )
 
-// settleTime is what a run keeps of the test's time for taking its servers down.
-const settleTime = 30 * time.Second
+const (
+	// settleTime is what a run keeps of the test's time for taking its servers down.
+	settleTime = 30 * time.Second
+	// wrongTime bounds one wrong answer, so that one that hangs does not take the time of
+	// the others; waiting for the machine counts.
+	wrongTime = 10 * time.Minute
+)
 
 // Run runs a lab's checks and gains as far as the mode in the environment says, writes
 // the result to the file that the environment names, and fails the test unless the
 // verdict is a pass. It starts real servers, so it skips under -short; and it skips a lab
-// whose files still carry a TODO unless the mode is to check it, so that a fresh clone
+// whose files still carry a TODO unless the mode asks for it, so that a fresh clone
 // is green and nothing passes by accident.
 func Run(t *testing.T, lab spec.Lab) {
 	t.Helper()
-	mode := spec.Mode(os.Getenv(spec.EnvMode))
-	if mode != spec.ModeTest && mode != spec.ModeCheck {
-		t.Fatalf("%s=%q: want %q or nothing", spec.EnvMode, mode, spec.ModeCheck)
+	mode := modeOf(t)
+	if err := lab.Validate(); err != nil {
+		t.Fatal(err)
 	}
 	if testing.Short() {
 		t.Skip("needs real servers")
@@ -38,16 +44,28 @@ func Run(t *testing.T, lab spec.Lab) {
 	if mode == spec.ModeTest && len(todos) > 0 {
 		t.Skipf("%s is still to do (%s); run: go tool workshop check %s", lab.Name, strings.Join(todos, "; "), lab.Name)
 	}
+	run(t, lab, mode)
+}
 
-	// An interrupt ends the run, not the process, so that the lab's servers go with it.
-	ctx, stop := signal.NotifyContext(t.Context(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if deadline, ok := t.Deadline(); ok {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-settleTime))
-		defer cancel()
+// Full runs a lab's long checks as Run does, in a test named TestFull, and only when
+// `verify --full` asks for them.
+func Full(t *testing.T, lab spec.Lab) {
+	t.Helper()
+	mode := modeOf(t)
+	if err := lab.Validate(); err != nil {
+		t.Fatal(err)
 	}
-	result, err := lab.Do(ctx, &spec.Run{Mode: mode, Progress: func(line string) { fmt.Fprintln(t.Output(), line) }})
+	if mode != spec.ModeFull || testing.Short() {
+		t.Skipf("takes long; run: go tool workshop verify --full %s", lab.Name)
+	}
+	run(t, lab, mode)
+}
+
+func run(t *testing.T, lab spec.Lab, mode spec.Mode) {
+	t.Helper()
+	ctx, stop := timeOf(t)
+	defer stop()
+	result, err := do(ctx, t, lab, mode)
 	if err != nil {
 		t.Error(err)
 	}
@@ -59,4 +77,73 @@ func Run(t *testing.T, lab spec.Lab) {
 	if err := result.Err(); err != nil {
 		t.Error(err)
 	}
+}
+
+// Wrong runs wrong answers, in a test named TestWrong, one subtest each, and fails for
+// each that is not rejected by its check alone. It starts real servers for every one of
+// them, so it skips unless `verify` asks for it. What came of them all it writes to the
+// file that the environment names.
+func Wrong(t *testing.T, wrongs ...spec.Wrong) {
+	t.Helper()
+	mode := modeOf(t)
+	if err := spec.ValidateWrongs(wrongs...); err != nil {
+		t.Fatal(err)
+	}
+	if len(wrongs) == 0 {
+		t.Fatal("no wrong answers")
+	}
+	if mode != spec.ModeVerify || testing.Short() {
+		t.Skipf("wrong answers take a run each; run: go tool workshop verify %s", wrongs[0].Lab.Name)
+	}
+	ctx, stop := timeOf(t)
+	defer stop()
+	results := spec.WrongResults{}
+	for _, w := range wrongs {
+		t.Run(w.Name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(ctx, wrongTime)
+			defer cancel()
+			fmt.Fprintf(t.Output(), "wrong answer %s: %s\n", w.Name, w.Why)
+			result, err := do(ctx, t, w.Lab, mode)
+			if err != nil {
+				t.Error(err)
+			}
+			r := spec.WrongResult{Name: w.Name, Check: w.Check, Also: slices.Clone(w.Also), Result: result}
+			results = append(results, r)
+			if verdict, reason := r.Verdict(); verdict != spec.Pass {
+				t.Errorf("%s: %s", verdict, reason)
+			}
+		})
+	}
+	if path := os.Getenv(spec.EnvResult); path != "" {
+		if err := results.WriteFile(path); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func do(ctx context.Context, t *testing.T, lab spec.Lab, mode spec.Mode) (spec.Result, error) {
+	return lab.Do(ctx, &spec.Run{Mode: mode, Progress: func(line string) { fmt.Fprintln(t.Output(), line) }})
+}
+
+func modeOf(t *testing.T) spec.Mode {
+	t.Helper()
+	modes := []spec.Mode{spec.ModeTest, spec.ModeCheck, spec.ModeVerify, spec.ModeFull}
+	mode := spec.Mode(os.Getenv(spec.EnvMode))
+	if !slices.Contains(modes, mode) {
+		t.Fatalf("%s=%q: want one of %q", spec.EnvMode, mode, modes)
+	}
+	return mode
+}
+
+// timeOf returns a context that ends early enough to take the servers down, or at an
+// interrupt, which ends the run and not the process, so that the servers go with it.
+func timeOf(t *testing.T) (context.Context, context.CancelFunc) {
+	t.Helper()
+	ctx, stop := signal.NotifyContext(t.Context(), os.Interrupt, syscall.SIGTERM)
+	deadline, ok := t.Deadline()
+	if !ok {
+		return ctx, stop
+	}
+	ctx, cancel := context.WithDeadline(ctx, deadline.Add(-settleTime))
+	return ctx, func() { cancel(); stop() }
 }
