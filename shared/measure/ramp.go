@@ -231,16 +231,14 @@ func (r *ramp) attack(ctx context.Context, rate float64) (Level, error) {
 	if err != nil {
 		return Level{}, fmt.Errorf("level of %.1f/s: %w", rate, err)
 	}
-	round := Round{Result: result, BelowKnee: r.config.SLO.Met(result)}
-	if r.config.Quotas != nil {
-		if round.QuotaProblems, err = r.config.Quotas(ctx); err != nil {
-			return Level{}, fmt.Errorf("read quotas back: %w", err)
-		}
+	validity, err := checkRound(ctx, result, r.config.SLO.Met(result), r.config.Quotas)
+	if err != nil {
+		return Level{}, err
 	}
 	level := Level{
 		Rate: rate, Goodput: result.Goodput(), MetSLO: r.config.SLO.Met(result),
 		Overloaded: result.Goodput() < overloadedBelow*rate,
-		Validity:   round.Check(), Result: result,
+		Validity:   validity, Result: result,
 	}
 	r.levels = append(r.levels, level)
 	if r.config.OnLevel != nil {

@@ -46,16 +46,14 @@ func RushFor(ctx context.Context, saturation float64, length time.Duration, quot
 	if err != nil {
 		return RushResult{}, fmt.Errorf("rush at %.1f/s: %w", rate, err)
 	}
-	round := Round{Result: result}
-	if quotas != nil {
-		if round.QuotaProblems, err = quotas(ctx); err != nil {
-			return RushResult{}, fmt.Errorf("rush: read quotas back: %w", err)
-		}
+	validity, err := checkRound(ctx, result, false, quotas)
+	if err != nil {
+		return RushResult{}, fmt.Errorf("rush: %w", err)
 	}
 	return RushResult{
 		Rate: rate, Length: length,
 		Mean: result.Latency.Mean(), P99: result.Latency.Quantile(0.99),
 		FailureShare: result.FailureShare(), Goodput: result.Goodput(),
-		Validity: round.Check(), Result: result,
+		Validity: validity, Result: result,
 	}, nil
 }

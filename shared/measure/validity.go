@@ -1,6 +1,7 @@
 package measure
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"slices"
@@ -67,6 +68,19 @@ func (r Round) Check() Validity {
 		reasons = append(reasons, reason)
 	}
 	return valid(reasons)
+}
+
+// checkRound checks a round, and first, unless quotas is nil, asks it which quotas were
+// not in force.
+func checkRound(ctx context.Context, r load.Result, belowKnee bool, quotas func(context.Context) ([]string, error)) (Validity, error) {
+	round := Round{Result: r, BelowKnee: belowKnee}
+	if quotas != nil {
+		var err error
+		if round.QuotaProblems, err = quotas(ctx); err != nil {
+			return Validity{}, fmt.Errorf("read quotas back: %w", err)
+		}
+	}
+	return round.Check(), nil
 }
 
 // LatenessLimit returns how late the generator may be at the 99th percentile: a tenth of
