@@ -63,10 +63,11 @@ func (a *app) runCheck(ctx context.Context, name string, solution, asJSON bool) 
 	if err != nil {
 		return err
 	}
-	dir, title := l.Dir(), fmt.Sprintf("Lab %s, your code", l.Name)
+	dir := l.Dir()
 	if solution {
-		dir, title = l.SolutionDir(), fmt.Sprintf("Lab %s, the solution", l.Name)
+		dir = l.SolutionDir()
 	}
+	from := a.origin(ctx, w) // before the run: the code may be edited during it
 	began := time.Now()
 	result, err := a.checkFolder(ctx, w, l, dir)
 	if ctx.Err() != nil {
@@ -82,6 +83,9 @@ func (a *app) runCheck(ctx context.Context, name string, solution, asJSON bool) 
 	if result.Seconds == 0 {
 		result.Seconds = time.Since(began).Seconds()
 	}
+	if missing == nil { // else nothing was run
+		a.keep(w, l, solution, kept{result, from})
+	}
 	if asJSON {
 		text, err := json.MarshalIndent(result, "", "  ")
 		if err != nil {
@@ -89,7 +93,7 @@ func (a *app) runCheck(ctx context.Context, name string, solution, asJSON bool) 
 		}
 		a.printf("%s\n", text)
 	} else {
-		a.render(title, result)
+		a.printf("%s", a.sheet(a.out).report(titleOf(l, solution), "", result))
 		a.afterCheck(l, result, solution)
 	}
 	return verdictError{result.Verdict}

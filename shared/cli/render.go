@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -71,103 +70,26 @@ func table(heading []string, rows [][]string, head lipgloss.Style, right map[int
 	return b.String()
 }
 
-// render shows a result.
-func (u *ui) render(title string, r spec.Result) {
-	s := u.styles(u.out)
-	u.printf("\n%s\n\n", s.bold.Render(title))
-	u.renderChecks(s, r)
-	u.renderGains(s, r)
-	u.renderNumbers(s, r)
-	u.printf("%s: %s (%.1f s)\n", s.verdict(r.Verdict).Render(strings.ToUpper(string(r.Verdict))), meaning(r.Verdict), r.Seconds)
-	for i, todo := range r.Todos {
-		if i == 0 && r.Verdict == spec.Pass {
-			u.printf("Passed with a mark left; take it out, so that `go test ./...` runs the lab:\n")
-		} else if i == 0 {
-			u.printf("Still marked as work:\n")
-		}
-		u.printf("  %s\n", todo)
-	}
-	if r.Evidence != "" {
-		u.printf("What the run left for you to read: %s\n", r.Evidence)
-	}
-}
-
-func (u *ui) renderChecks(s styles, r spec.Result) {
-	if len(r.Checks) == 0 {
-		return
-	}
-	var rows [][]string
-	for _, c := range r.Checks {
-		name := c.Name
-		if c.Kind == spec.Stretch {
-			name += " (stretch)"
-		}
-		rows = append(rows, []string{name, s.verdict(c.Verdict).Render(string(c.Verdict)), fmt.Sprintf("%.1f", c.Seconds), c.Proves})
-	}
-	u.printf("%s\n", table([]string{"check", "verdict", "seconds", "proves"}, rows, s.faint, map[int]bool{2: true}))
-	for _, c := range r.Checks {
-		if c.Verdict != spec.Pass && c.Verdict != spec.Skipped {
-			u.renderDetail(s, c.Name, c.Verdict, c.Detail)
-		}
-	}
-}
-
-// renderDetail breaks the line of a spec.Failure into its three parts.
-func (u *ui) renderDetail(s styles, name string, v spec.Verdict, detail string) {
-	if detail == "" {
-		return
-	}
-	u.printf("  %s %s\n", s.verdict(v).Render(string(v)+":"), s.bold.Render(name))
-	detail = strings.NewReplacer("; saw ", "\nsaw ", "; look at ", "\nlook at ").Replace(detail)
-	for _, line := range strings.Split(detail, "\n") {
-		for _, label := range []string{"expected ", "saw ", "look at "} {
-			if rest, ok := strings.CutPrefix(line, label); ok {
-				line = fmt.Sprintf("%-8s  %s", strings.TrimSpace(label), rest)
+// wrap breaks a text between words into lines of at most that many columns. A word that
+// is longer, such as a path, stays whole, and so do the text's own line breaks.
+func wrap(text string, columns int) []string {
+	var lines []string
+	for _, paragraph := range strings.Split(strings.TrimSpace(text), "\n") {
+		line := ""
+		for _, word := range strings.Fields(paragraph) {
+			switch {
+			case line == "":
+				line = word
+			case lipgloss.Width(line)+1+lipgloss.Width(word) <= columns:
+				line += " " + word
+			default:
+				lines = append(lines, line)
+				line = word
 			}
 		}
-		u.printf("    %s\n", line)
+		lines = append(lines, line)
 	}
-	u.printf("\n")
-}
-
-func (u *ui) renderGains(s styles, r spec.Result) {
-	if len(r.Gains) == 0 {
-		return
-	}
-	var rows [][]string
-	for _, g := range r.Gains {
-		if g.Verdict == spec.Skipped {
-			rows = append(rows, []string{g.Name, s.verdict(g.Verdict).Render(string(g.Verdict)), "", "", "", "", figure(g.Floor), ""})
-			continue
-		}
-		rounds := "counted"
-		if g.Pairs > 0 {
-			rounds = strconv.Itoa(g.Pairs) + " pairs"
-		}
-		rows = append(rows, []string{
-			g.Name, s.verdict(g.Verdict).Render(string(g.Verdict)),
-			quantity(g.Before, g.Unit), quantity(g.After, g.Unit),
-			figure(g.Ratio), figure(g.Low) + " to " + figure(g.High), figure(g.Floor), rounds,
-		})
-	}
-	heading := []string{"gain", "verdict", "before", "after", "times", "interval", "floor", "measured in"}
-	u.printf("%s\n", table(heading, rows, s.faint, map[int]bool{2: true, 3: true, 4: true, 5: true, 6: true}))
-	for _, g := range r.Gains {
-		if g.Verdict != spec.Pass {
-			u.renderDetail(s, g.Name, g.Verdict, g.Detail)
-		}
-	}
-}
-
-func (u *ui) renderNumbers(s styles, r spec.Result) {
-	if len(r.Reported) == 0 {
-		return
-	}
-	var rows [][]string
-	for _, n := range r.Reported {
-		rows = append(rows, []string{n.Name, figure(n.Value), n.Unit})
-	}
-	u.printf("%s\n", table([]string{"reported", "value", "unit"}, rows, s.faint, map[int]bool{1: true}))
+	return lines
 }
 
 // figure writes a number with three significant digits, never as a power of ten.
@@ -182,4 +104,16 @@ func figure(v float64) string {
 	return strconv.FormatFloat(v, 'f', min(max(decimals, 0), 6), 64)
 }
 
-func quantity(v float64, unit string) string { return strings.TrimSpace(figure(v) + " " + unit) }
+// short is figure for running text: without zeros that align nothing.
+func short(v float64) string {
+	text := figure(v)
+	if strings.Contains(text, ".") {
+		text = strings.TrimRight(strings.TrimRight(text, "0"), ".")
+	}
+	return text
+}
+
+func quantity(v float64, unit string) string { return strings.TrimSpace(short(v) + " " + unit) }
+
+// times writes a ratio, such as "3.9x".
+func times(v float64) string { return short(v) + "x" }

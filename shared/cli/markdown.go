@@ -1,0 +1,100 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+)
+
+// markdownReport returns a result as Markdown: a table of the checks, one of the gains
+// and one of the figures, each where there are any.
+func markdownReport(title string, k kept) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "### %s: %s\n\n", markdownText(title), k.Verdict)
+	facts := []string{k.origin.words(), inSeconds(k.Seconds), machineFacts(k.Host), quotaFacts(k.Host.Quotas)}
+	var said []string
+	for _, fact := range facts {
+		if fact != "" {
+			said = append(said, fact)
+		}
+	}
+	fmt.Fprintf(&b, "%s.\n", markdownText(strings.Join(said, "; ")))
+
+	var checks [][]string
+	for _, c := range k.Checks {
+		checks = append(checks, []string{checkName(c), string(c.Verdict), c.Proves, c.Detail, inSeconds(c.Seconds)})
+	}
+	b.WriteString(markdownTable([]string{"check", "verdict", "expected", "seen", "time"}, "llllr", checks))
+
+	var gains [][]string
+	for _, g := range k.Gains {
+		row := []string{g.Name, string(g.Verdict), "", "", times(g.Floor), "", "", g.Detail}
+		if measured(g) {
+			row[2], row[3] = times(g.Ratio), "counted"
+			if g.Pairs > 0 {
+				row[3] = fmt.Sprintf("%s to %s (%d pairs)", times(g.Low), times(g.High), g.Pairs)
+			}
+			row[5], row[6] = quantity(g.Before, g.Unit), quantity(g.After, g.Unit)
+		}
+		gains = append(gains, row)
+	}
+	b.WriteString(markdownTable([]string{"gain", "verdict", "times", "interval", "floor", "before", "after", "seen"}, "llrlrrrl", gains))
+
+	var numbers [][]string
+	for _, n := range k.Reported {
+		numbers = append(numbers, []string{n.Name, quantity(n.Value, n.Unit)})
+	}
+	b.WriteString(markdownTable([]string{"reported", "value"}, "lr", numbers))
+	return b.String()
+}
+
+// markdownTable returns a table with an empty line before it, or nothing when it has no
+// rows. Align has an l or an r for each column. A column that is empty in every row is
+// left out.
+func markdownTable(heading []string, align string, rows [][]string) string {
+	if len(rows) == 0 {
+		return ""
+	}
+	var columns []int
+	for i := range heading {
+		for _, row := range rows {
+			if row[i] != "" {
+				columns = append(columns, i)
+				break
+			}
+		}
+	}
+	var b strings.Builder
+	line := func(cell func(column int) string) {
+		b.WriteString("|")
+		for _, i := range columns {
+			b.WriteString(" " + cell(i) + " |")
+		}
+		b.WriteString("\n")
+	}
+	b.WriteString("\n")
+	line(func(i int) string { return heading[i] })
+	line(func(i int) string {
+		if align[i] == 'r' {
+			return "---:"
+		}
+		return "---"
+	})
+	for _, row := range rows {
+		line(func(i int) string { return markdownText(row[i]) })
+	}
+	return b.String()
+}
+
+// markdownText is a text as a cell holds it: in one line, and without what Markdown
+// would take for its own.
+func markdownText(text string) string {
+	text = strings.Join(strings.Fields(strings.ReplaceAll(text, "\n", " / ")), " ")
+	var b strings.Builder
+	for _, r := range text {
+		if strings.ContainsRune("\\`*_[]<>|#~", r) {
+			b.WriteRune('\\')
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
