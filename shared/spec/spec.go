@@ -165,11 +165,17 @@ func Classify(err error) Verdict {
 	}
 }
 
-// Todos returns the places, as "file:line: text", where files still carry the mark of
-// the lab, "TODO(lab NN)".
-func Todos(files fs.FS, lab string) ([]string, error) {
+// Mark returns what marks work for the learner of a lab such as "00-baseline":
+// "TODO(lab 00)".
+func Mark(lab string) string {
 	number, _, _ := strings.Cut(lab, "-")
-	mark := "TODO(lab " + number + ")"
+	return "TODO(lab " + number + ")"
+}
+
+// Todos returns the places, as "file:line: text", where files still carry the mark of
+// the lab.
+func Todos(files fs.FS, lab string) ([]string, error) {
+	mark := Mark(lab)
 	var todos []string
 	err := fs.WalkDir(files, ".", func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
