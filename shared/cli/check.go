@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"time"
 
@@ -108,11 +107,7 @@ func (a *app) checkFolder(ctx context.Context, w workshop, l lab, dir string) (s
 	}
 	defer remove()
 	p := a.progress()
-	binary := filepath.Join(scratch, "lab.test")
-	if runtime.GOOS == "windows" {
-		binary += ".exe"
-	}
-	err = a.goTool(ctx, w, p, nil, "test", "-c", "-o", binary, "./"+dir)
+	binary, err := a.compileTest(ctx, w, p, scratch, dir)
 	var compile *compileError
 	switch {
 	case errors.As(err, &compile) && compile.in(dir, l.Dir()):
@@ -124,19 +119,16 @@ func (a *app) checkFolder(ctx context.Context, w workshop, l lab, dir string) (s
 		return spec.Result{}, err
 	}
 
-	file := filepath.Join(scratch, "result.json")
 	output := &testOutput{show: func(line string) { p.Note("%s", line) }}
-	c := child{
-		dir:    w.path(filepath.FromSlash(dir)),
-		env:    append(append([]string{}, a.env...), spec.EnvResult+"="+file, spec.EnvMode+"="+string(spec.ModeCheck)),
-		stdout: output, stderr: output,
+	run := testRun{
+		binary: binary, dir: w.path(filepath.FromSlash(dir)), name: "TestLab", mode: spec.ModeCheck, timeout: checkTimeout,
+		result: filepath.Join(scratch, "result.json"), output: output,
 	}
-	// The compiled test and not `go test`: this way it is our own child, and dies with us.
-	err = c.run(ctx, binary, "-test.run=^TestLab$", "-test.count=1", "-test.v", "-test.timeout="+checkTimeout.String())
+	err = a.runTest(ctx, run)
 	if ctx.Err() != nil {
 		return spec.Result{}, context.Cause(ctx)
 	}
-	result, readErr := spec.ReadResult(file)
+	result, readErr := spec.ReadResult(run.result)
 	var exit *exec.ExitError
 	switch {
 	case readErr == nil:

@@ -136,8 +136,8 @@ Exit codes: 0 pass, 1 not yet, 2 inconclusive, 3 the environment is at fault,
 	root.PersistentFlags().BoolVarP(a.yes, "yes", "y", false, "answer every question with yes (CI=true does too)")
 	root.PersistentFlags().BoolVar(&noColor, "no-color", false, "no colours and no live lines (NO_COLOR does too)")
 	root.AddCommand(
-		a.doctor(), a.list(), a.check(), a.tour(),
-		a.up(), a.down(), a.shell(), a.images(), a.report(),
+		a.doctor(), a.list(), a.check(), a.hint(), a.tour(),
+		a.up(), a.down(), a.shell(), a.images(), a.verify(), a.report(),
 	)
 	return root
 }
