@@ -9,6 +9,7 @@ import (
 
 	"bytebites.example/workshop/shared/service"
 	"bytebites.example/workshop/solutions/00-baseline"
+	wrong00 "bytebites.example/workshop/solutions/00-baseline/wrong"
 )
 
 // solution is what a lab's solution changes.
@@ -24,9 +25,21 @@ func solutions() []solution {
 	}
 }
 
-// variants lists the wrong answers by name. One is applied after the solutions.
+// wrongAnswers lists what wrong answers change, lab by lab.
+func wrongAnswers() []map[string]func(*service.Composition) {
+	return []map[string]func(*service.Composition){
+		wrong00.Variants(),
+	}
+}
+
+// variants lists the wrong answers by name, which no two share, of whatever labs. One is
+// applied after the solutions.
 func variants() map[string]func(*service.Composition) {
-	return map[string]func(*service.Composition){}
+	all := make(map[string]func(*service.Composition))
+	for _, ofLab := range wrongAnswers() {
+		maps.Copy(all, ofLab)
+	}
+	return all
 }
 
 // compose returns the monolith with the solutions through a lab, or with none when

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"maps"
+	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -61,5 +64,44 @@ func TestEmptyTablesSaySo(t *testing.T) {
 	_, err := compose(nil, nil, "00", "")
 	if err == nil || !strings.Contains(err.Error(), "none yet") {
 		t.Errorf("got %v, want none yet", err)
+	}
+}
+
+func TestNoTwoVariantsShareAName(t *testing.T) {
+	count := 0
+	for _, ofLab := range wrongAnswers() {
+		count += len(ofLab)
+	}
+	if all := variants(); len(all) != count {
+		t.Errorf("%d wrong answers have %d names: %s", count, len(all), list(slices.Sorted(maps.Keys(all))))
+	}
+}
+
+// A variant is applied to the solutions; one that needs what they have not changed must
+// not bring the service down.
+func TestVariantsStandAlone(t *testing.T) {
+	for name := range variants() {
+		if _, err := compose(solutions(), variants(), "", name); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// What checks the labs brings the test bed along, which has no place in a service.
+func TestServiceCarriesNoChecks(t *testing.T) {
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", ".").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	packages := strings.Fields(string(out))
+	if !slices.Contains(packages, "bytebites.example/workshop/shared/service") {
+		t.Fatalf("go list did not find what there is: %v", packages)
+	}
+	for _, p := range packages {
+		for _, banned := range []string{"workshop/shared/spec", "workshop/shared/testbed", "testcontainers"} {
+			if strings.Contains(p, banned) {
+				t.Errorf("the service imports %s", p)
+			}
+		}
 	}
 }
