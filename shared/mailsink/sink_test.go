@@ -92,7 +92,7 @@ func TestCountsByRecipientAndMessageID(t *testing.T) {
 		}
 	}
 	got := r.stats(t)
-	want := mailsink.Stats{Accepted: 3, Duplicates: 1, Distinct: 2}
+	want := mailsink.Stats{Accepted: 3, Duplicates: 1, Distinct: 2, MostWaiting: 1}
 	if got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}

@@ -79,3 +79,13 @@ func (m Metrics) Histogram(name, label string) map[string]Sum {
 	}
 	return sums
 }
+
+// Counter returns the sum of a counter over all its labels. Of a metric that is not there
+// it returns 0.
+func (m Metrics) Counter(name string) float64 {
+	sum := 0.0
+	for _, metric := range m[name].GetMetric() {
+		sum += metric.GetCounter().GetValue()
+	}
+	return sum
+}

@@ -13,20 +13,21 @@ import (
 const (
 	// settleTime is how long the books may take to close after a load.
 	settleTime = 30 * time.Second
-	// orphanAge is how old a reservation must be to belong to no request that still
-	// runs: they end after ten seconds.
-	orphanAge = 12 * time.Second
+	// OrphanAge is how old a reservation must be to belong to no request of a service
+	// that still runs: they end after ten seconds.
+	OrphanAge = 12 * time.Second
 	// settleEvery is the pause between two looks.
 	settleEvery = 500 * time.Millisecond
 )
 
 // Settle waits until no order is half-way. Clients that gave up leave some behind, which
-// the service's sweeper would settle after a minute; here it need not wait that long.
-func Settle(ctx context.Context, catalogue, userData *sql.DB) error {
+// the service's sweeper would settle after a minute; here it need not wait that long, but
+// only until they are as old as age: OrphanAge, or 0 when no service runs any more.
+func Settle(ctx context.Context, catalogue, userData *sql.DB, age time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, settleTime)
 	defer cancel()
 	sweeper := checkout.Sweeper{
-		Stock: postgres.NewStock(catalogue), Orders: postgres.NewOrders(userData), MinAge: orphanAge, Limit: 1000,
+		Stock: postgres.NewStock(catalogue), Orders: postgres.NewOrders(userData), MinAge: age, Limit: 1000,
 	}
 	for {
 		due, err := sweeper.Stock.Unsettled(ctx, 0, 1)

@@ -10,6 +10,7 @@ import (
 	"bytebites.example/workshop/shared/service"
 	"bytebites.example/workshop/solutions/00-baseline"
 	wrong00 "bytebites.example/workshop/solutions/00-baseline/wrong"
+	"bytebites.example/workshop/solutions/01-vertical"
 )
 
 // solution is what a lab's solution changes.
@@ -22,6 +23,7 @@ type solution struct {
 func solutions() []solution {
 	return []solution{
 		{0, baseline.Apply},
+		{1, vertical.Apply},
 	}
 }
 

@@ -1,0 +1,17 @@
+package vertical_test
+
+import (
+	"testing"
+
+	"bytebites.example/workshop/labs/01-vertical"
+	"bytebites.example/workshop/labs/01-vertical/spec"
+	"bytebites.example/workshop/shared/spec/spectest"
+)
+
+func TestLab(t *testing.T) {
+	spectest.Run(t, spec.Lab(spec.Subject{
+		Files:   vertical.Files(),
+		Size:    vertical.Size,
+		Package: "./labs/01-vertical/service",
+	}))
+}

@@ -1,0 +1,132 @@
+package spec
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/lib/pq"
+
+	"bytebites.example/workshop/shared/load"
+	"bytebites.example/workshop/shared/postgres"
+	"bytebites.example/workshop/shared/spec"
+	"bytebites.example/workshop/shared/stage"
+	"bytebites.example/workshop/shared/testbed"
+)
+
+const (
+	// crashRate and crashLength are the load under which the machine is killed: orders,
+	// nearly all of it, and few enough for every one to be accepted while it is up.
+	crashRate   = 10 // requests a second
+	crashLength = 4 * time.Second
+	// killAfter is when, and downFor how long it takes somebody to start it again.
+	killAfter = 1500 * time.Millisecond
+	downFor   = time.Second
+	// probeEvery is how often a visitor looks whether the site is up.
+	probeEvery = 20 * time.Millisecond
+)
+
+// crash kills the machine under load, starts it again and reconciles what the clients
+// were told with what the database holds.
+func (l *lab) crash(ctx context.Context, run *spec.Run) error {
+	generator := l.tuned.Generator
+	generator.Mix = load.Orders()
+	var result load.Result
+	var outage time.Duration
+	err := testbed.SideBySide(ctx,
+		func(ctx context.Context) (err error) {
+			result, err = generator.Hit(ctx, crashRate, crashLength)
+			return err
+		},
+		func(ctx context.Context) (err error) {
+			time.Sleep(killAfter)
+			outage, err = l.killAndStart(ctx)
+			return err
+		},
+	)
+	if err != nil {
+		return err
+	}
+	run.Report("down after a kill, with a second until somebody starts it", outage.Seconds(), "s")
+	run.Report("requests that failed meanwhile, and after for want of a session", float64(result.Failed), "")
+	if err := l.reconcile(ctx, result.Orders); err != nil {
+		return err
+	}
+	// Nothing of a dead process is on its way, so what is half done can be settled at once.
+	if err := l.tuned.Service.Stop(ctx); err != nil {
+		return err
+	}
+	l.up = false
+	if err := stage.Settle(ctx, l.servers.Pool, l.servers.Pool, 0); err != nil {
+		return err
+	}
+	if err := postgres.Invariants(ctx, l.servers.Pool, l.servers.Pool); err != nil {
+		return &spec.Failure{Expected: "books that balance", Seen: err.Error(), Look: "checkout.go: a reservation is released when its order fails"}
+	}
+	return nil
+}
+
+// killAndStart kills the service, starts it a little later and returns for how long
+// nobody was answered.
+func (l *lab) killAndStart(ctx context.Context) (time.Duration, error) {
+	service := l.tuned.Service
+	if err := service.Kill(ctx); err != nil {
+		return 0, err
+	}
+	began := time.Now()
+	time.Sleep(downFor)
+	if err := service.Start(ctx); err != nil {
+		return 0, stage.LearnersFault(err, look)
+	}
+	client := &http.Client{Timeout: time.Second}
+	for {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, service.URL()+"/meals", nil)
+		if err != nil {
+			return 0, err
+		}
+		response, err := client.Do(request)
+		if err == nil {
+			_ = response.Body.Close() // only the status counts
+			if response.StatusCode == http.StatusOK {
+				return time.Since(began), nil
+			}
+		}
+		if ctx.Err() != nil {
+			return 0, ctx.Err()
+		}
+		time.Sleep(probeEvery)
+	}
+}
+
+// reconcile demands that every accepted order is in the database, and no order twice.
+func (l *lab) reconcile(ctx context.Context, orders []load.OrderOutcome) error {
+	var accepted, keys []string
+	for _, o := range orders {
+		if o.Outcome == load.Accepted {
+			accepted = append(accepted, string(o.Order))
+		}
+		keys = append(keys, o.Key)
+	}
+	var stored, doubled int
+	err := l.servers.Pool.QueryRowContext(ctx,
+		`SELECT (SELECT count(*) FROM orders WHERE id = ANY($1)),
+		        (SELECT count(*) FROM (SELECT idempotency_key FROM orders WHERE idempotency_key = ANY($2)
+		                                GROUP BY idempotency_key HAVING count(*) > 1) AS twice)`,
+		pq.Array(accepted), pq.Array(keys)).Scan(&stored, &doubled)
+	if err != nil {
+		return fmt.Errorf("reconcile: %w", err)
+	}
+	switch {
+	case len(accepted) == 0:
+		return &spec.Failure{Expected: "orders to be accepted before the crash", Seen: "none was", Look: "checkout.go"}
+	case stored < len(accepted):
+		return &spec.Failure{
+			Expected: fmt.Sprintf("%d orders that clients hold a confirmation of to be in the database", len(accepted)),
+			Seen:     fmt.Sprintf("%d", stored), Look: "checkout.go: what is answered before the order is committed?",
+		}
+	case doubled > 0:
+		return &spec.Failure{Expected: "no order twice", Seen: fmt.Sprintf("%d keys with more than one", doubled), Look: "checkout.go"}
+	}
+	return nil
+}

@@ -1,0 +1,187 @@
+// Package spec is what lab 01 demands: orders that do not wait in line, a pool that is
+// neither one nor endless, a rule that finds the right size, and a machine four times as
+// large that is worth its price.
+package spec
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+
+	"bytebites.example/workshop/shared/instance"
+	"bytebites.example/workshop/shared/spec"
+)
+
+// Name is the lab's.
+const Name = "01-vertical"
+
+// evidenceFolder is where learners find the evidence, from the module's root.
+const evidenceFolder = ".workshop/" + Name
+
+// Subject is the code under test: the learner's, the solution or a wrong answer.
+type Subject struct {
+	Files fs.FS // where TODO marks are looked for
+	Size  func(measured []instance.Capacity, peak float64) (instance.Type, bool)
+	// Package and Args start a service with the subject's checkout and pool.
+	Package string
+	Args    []string
+}
+
+const (
+	// minConnections and maxConnections bound what a pool may open under a burst.
+	minConnections = 4
+	maxConnections = 50
+	// maxReopened is how many connections may be closed for want of a place in the pool
+	// while readers come and go.
+	maxReopened = 10
+	// floor is the least gain in goodput from tuning and four times the CPU. Four would
+	// be perfect.
+	floor = 2
+)
+
+// Lab returns the lab's demands on a subject.
+func Lab(subject Subject) spec.Lab {
+	l := &lab{subject: subject}
+	return spec.Lab{
+		Name:    Name,
+		Files:   subject.Files,
+		Prepare: l.prepare,
+		Checks: []spec.Check{
+			{Name: "side by side", Kind: spec.Core, Run: l.sideBySide,
+				Proves: "orders of different people do not wait for one another's mail"},
+			{Name: "free connections", Kind: spec.Core, Run: l.freeConnections,
+				Proves: "no order holds a connection, or a transaction, while its mail is sent"},
+			{Name: "one mail", Kind: spec.Core, Run: l.oneMail,
+				Proves: "an order that is sent twice at once is placed once and mailed once"},
+			{Name: "mail down", Kind: spec.Core, Run: l.mailDown,
+				Proves: "a mail server that refuses mail costs nobody their dinner"},
+			{Name: "pool", Kind: spec.Core, Run: l.pool,
+				Proves: "a burst of readers gets several connections, and not hundreds"},
+			{Name: "kept connections", Kind: spec.Stretch, Run: l.keptConnections,
+				Proves: "connections stay open for the next request"},
+			{Name: "size", Kind: spec.Core, Run: l.size,
+				Proves: "your rule finds the cheapest size that holds a peak with headroom"},
+			{Name: "contract", Kind: spec.Core, Run: l.contract,
+				Proves: "the service still keeps every promise of its API"},
+			{Name: "crash", Kind: spec.Core, Run: l.crash,
+				Proves: "the one machine is killed under load: no accepted order is lost or doubled"},
+		},
+		Gains: []spec.Gain{{
+			Name: "order goodput", Unit: "orders/s", Floor: floor, Timed: true, Measure: l.gain,
+			Proves: "right answers a second under overload: untuned on " + small().Name + ", tuned on " + large().Name + ", four times the CPU",
+		}},
+		Starter: []string{"side by side", "free connections", "mail down", "pool", "size", "order goodput"},
+		Next:    "go tool workshop list",
+	}
+}
+
+func (l *lab) sideBySide(context.Context, *spec.Run) error {
+	if l.slow.failed != nil {
+		return &spec.Failure{
+			Expected: fmt.Sprintf("%d orders at once to be placed while the mail server takes %s", ordersAtOnce, slowMail),
+			Seen:     l.slow.failed.Error(), Look: "checkout.go",
+		}
+	}
+	if l.slow.atMailServer < ordersAtOnce {
+		return &spec.Failure{
+			Expected: fmt.Sprintf("%d orders of different people at the mail server at once", ordersAtOnce),
+			Seen:     fmt.Sprintf("%d at most", l.slow.atMailServer),
+			Look:     "checkout.go: what lets only one order through?",
+		}
+	}
+	return nil
+}
+
+func (l *lab) freeConnections(context.Context, *spec.Run) error {
+	switch s := l.slow; {
+	case s.idleInTransaction > 0:
+		return &spec.Failure{
+			Expected: "no transaction open while mail is sent",
+			Seen:     fmt.Sprintf("%d connections idle in a transaction, in pg_stat_activity", s.idleInTransaction),
+			Look:     "checkout.go: what runs inside Place?",
+		}
+	case s.stored < s.atMailServerSeen:
+		return &spec.Failure{
+			Expected: "orders whose mail is on its way to be in the database",
+			Seen:     fmt.Sprintf("%d at the mail server, %d in the database", s.atMailServerSeen, s.stored),
+			Look:     "checkout.go: mail once the order stands",
+		}
+	case s.readsFailed > 0:
+		return &spec.Failure{
+			Expected: fmt.Sprintf("%d reads to be answered within %s while orders wait for the mail server", readsAtOnce, readPatience),
+			Seen:     fmt.Sprintf("%d were not", s.readsFailed),
+			Look:     "what holds the connections that they need?",
+		}
+	}
+	return nil
+}
+
+func (l *lab) size(context.Context, *spec.Run) error {
+	for _, c := range sizeCases() {
+		got, ok := l.subject.Size(c.measured, c.peak)
+		if ok != c.ok || ok && got.Name != c.want {
+			return &spec.Failure{
+				Expected: fmt.Sprintf("for a peak of %g/s, of %s: %s", c.peak, describe(c.measured), c.answer()),
+				Seen:     sizeAnswer(got.Name, ok),
+				Look:     "Size in sizing.go",
+			}
+		}
+	}
+	return nil
+}
+
+// sizeCase is a question to the learner's rule.
+type sizeCase struct {
+	measured []instance.Capacity
+	peak     float64 // right answers a second
+	want     string  // name of the type
+	ok       bool
+}
+
+func (c sizeCase) answer() string { return sizeAnswer(c.want, c.ok) }
+
+func sizeAnswer(name string, ok bool) string {
+	if !ok {
+		return "none is large enough"
+	}
+	return name
+}
+
+func describe(measured []instance.Capacity) string {
+	if len(measured) == 0 {
+		return "no sizes"
+	}
+	text := ""
+	for i, m := range measured {
+		if i > 0 {
+			text += ", "
+		}
+		text += fmt.Sprintf("%s with %g/s", m.Type.Name, m.Goodput)
+	}
+	return text
+}
+
+// sizeCases have goodputs that do not follow from the size, as measured ones do not: a
+// machine of four times the CPU may do no more than one of half.
+func sizeCases() []sizeCase {
+	of := func(t instance.Type, goodput float64) instance.Capacity {
+		return instance.Capacity{Type: t, Goodput: goodput}
+	}
+	nano, micro, small, medium := instance.Nano(), instance.Micro(), instance.Small(), instance.Medium()
+	linear := []instance.Capacity{of(nano, 4), of(micro, 10), of(small, 20), of(medium, 40)}
+	shuffled := []instance.Capacity{linear[2], linear[0], linear[3], linear[1]}
+	ceiling := []instance.Capacity{of(medium, 11), of(small, 10.5), of(micro, 10), of(nano, 4)}
+	dear := medium
+	dear.Name, dear.PriceMicros = "b1.dear", 3*medium.PriceMicros
+	return []sizeCase{
+		{measured: linear, peak: 13, want: small.Name, ok: true},
+		{measured: shuffled, peak: 2, want: nano.Name, ok: true},
+		{measured: shuffled, peak: 27, want: medium.Name, ok: true},
+		{measured: linear, peak: 15, want: medium.Name, ok: true}, // a small holds 14 with headroom
+		{measured: ceiling, peak: 7, want: micro.Name, ok: true},
+		{measured: []instance.Capacity{of(dear, 50), of(medium, 45)}, peak: 20, want: medium.Name, ok: true},
+		{measured: linear, peak: 29},
+		{measured: ceiling, peak: 20},
+		{measured: nil, peak: 1},
+	}
+}

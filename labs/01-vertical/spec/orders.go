@@ -1,0 +1,333 @@
+package spec
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"bytebites.example/workshop/shared/contract"
+	"bytebites.example/workshop/shared/scrape"
+	"bytebites.example/workshop/shared/spec"
+)
+
+const (
+	// ordersAtOnce is how many people order at the same time.
+	ordersAtOnce = 4
+	// slowMail is how long the mail server takes while they do: far longer than all of
+	// their other work.
+	slowMail = 2 * time.Second
+	// seeWithin is when the orders are looked at, if not all of them have arrived at the
+	// mail server before.
+	seeWithin = time.Second
+	// readsAtOnce are made meanwhile, by clients with readPatience.
+	readsAtOnce  = 10
+	readPatience = 800 * time.Millisecond
+	// retryAfter is when an impatient client sends an order again, and mailForRetry how
+	// long the first one's mail takes then.
+	retryAfter   = 200 * time.Millisecond
+	mailForRetry = time.Second
+	// burst is how many read at once where connections are counted.
+	burst = 150
+	// rounds of visitors come and go where closed connections are counted.
+	rounds   = 20
+	visitors = 8
+	// quietWithin is how long the mail of orders that are placed may be on its way.
+	quietWithin = 10 * time.Second
+)
+
+// slowSeen is what was seen while the mail server was slow.
+type slowSeen struct {
+	failed            error // of an order
+	atMailServer      int   // most mails that waited at once
+	atMailServerSeen  int   // that waited when the database was looked at
+	idleInTransaction int   // connections
+	stored            int   // orders in the database
+	readsFailed       int
+}
+
+// placed is the part of an order's answer that the checks need.
+type placed struct {
+	ID      string `json:"id"`
+	Effects []struct {
+		Name string `json:"name"`
+		Done bool   `json:"done"`
+	} `json:"effects"`
+}
+
+// order places an order of one meal.
+func order(ctx context.Context, c *contract.Client, key string) (placed, error) {
+	var o placed
+	lines := map[string]any{"lines": []map[string]any{{"meal_id": c.Meals[0], "quantity": 1}}}
+	answer, err := c.Post(ctx, "/orders", lines, contract.Header("Idempotency-Key", key))
+	if err != nil {
+		return o, err
+	}
+	if err := answer.Want(http.StatusCreated, http.StatusOK); err != nil {
+		return o, err
+	}
+	return o, answer.Into(&o)
+}
+
+// seeSlowMail has several people order at once while the mail server is slow, and looks
+// at the mail server, the database and other people's reads meanwhile.
+func (l *lab) seeSlowMail(ctx context.Context) (err error) {
+	defer func() { err = errors.Join(err, l.servers.Mail.SetDelay(ctx, mailDelay)) }()
+	if err := l.servers.Mail.Reset(ctx); err != nil {
+		return err
+	}
+	if err := l.servers.Mail.SetDelay(ctx, slowMail); err != nil {
+		return err
+	}
+	var began time.Time
+	if err := l.servers.Pool.QueryRowContext(ctx, "SELECT clock_timestamp()").Scan(&began); err != nil {
+		return fmt.Errorf("read the database's clock: %w", err)
+	}
+	var orders errgroup.Group
+	for _, person := range l.people {
+		orders.Go(func() error {
+			_, err := order(ctx, person, rand.Text())
+			return err
+		})
+	}
+	err = l.lookAround(ctx, began)
+	l.slow.failed = orders.Wait()
+	if err != nil {
+		return err
+	}
+	stats, err := l.servers.Mail.Stats(ctx)
+	if err != nil {
+		return err
+	}
+	l.slow.atMailServer = stats.MostWaiting
+	return nil
+}
+
+// lookAround fills in what is to be seen while orders wait for the mail server.
+func (l *lab) lookAround(ctx context.Context, began time.Time) error {
+	for deadline := time.Now().Add(seeWithin); ; {
+		stats, err := l.servers.Mail.Stats(ctx)
+		if err != nil {
+			return err
+		}
+		l.slow.atMailServerSeen = stats.Waiting
+		if stats.Waiting == ordersAtOnce || time.Now().After(deadline) {
+			break
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	err := l.servers.Pool.QueryRowContext(ctx,
+		`SELECT (SELECT count(*) FROM pg_stat_activity WHERE application_name = 'bytebites' AND state = 'idle in transaction'),
+		        (SELECT count(*) FROM orders WHERE placed_at >= $1)`, began).Scan(&l.slow.idleInTransaction, &l.slow.stored)
+	if err != nil {
+		return fmt.Errorf("look at the database: %w", err)
+	}
+	failed, err := l.readAtOnce(ctx, readsAtOnce, readPatience)
+	l.slow.readsFailed = failed
+	return err
+}
+
+// readAtOnce has n readers ask for a meal at the same moment and returns how many got no
+// right answer in time.
+func (l *lab) readAtOnce(ctx context.Context, n int, patience time.Duration) (failed int, err error) {
+	client := &http.Client{Timeout: patience, Transport: &http.Transport{}}
+	defer client.CloseIdleConnections()
+	var failures atomic.Int64
+	var readers sync.WaitGroup
+	for range n {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, l.tuned.Service.URL()+"/meals/"+string(l.client.Meals[0]), nil)
+		if err != nil {
+			return 0, err
+		}
+		readers.Go(func() {
+			response, err := client.Do(request)
+			if err != nil {
+				failures.Add(1)
+				return
+			}
+			defer response.Body.Close() //nolint:errcheck // it was read to its end
+			if _, err := io.Copy(io.Discard, response.Body); err != nil || response.StatusCode != http.StatusOK {
+				failures.Add(1)
+			}
+		})
+	}
+	readers.Wait()
+	return int(failures.Load()), ctx.Err()
+}
+
+// oneMail has every order sent again while its mail is on the way, as a client does that
+// lost patience.
+func (l *lab) oneMail(ctx context.Context, _ *spec.Run) (err error) {
+	defer func() { err = errors.Join(err, l.servers.Mail.SetDelay(ctx, mailDelay)) }()
+	if err := l.servers.Mail.Reset(ctx); err != nil {
+		return err
+	}
+	if err := l.servers.Mail.SetDelay(ctx, mailForRetry); err != nil {
+		return err
+	}
+	var mu sync.Mutex
+	answers := make(map[string]map[string]bool) // by key, ids
+	var clients errgroup.Group
+	for _, person := range l.people {
+		key := rand.Text()
+		answers[key] = make(map[string]bool)
+		for try := range 2 {
+			clients.Go(func() error {
+				time.Sleep(time.Duration(try) * retryAfter)
+				o, err := order(ctx, person, key)
+				mu.Lock()
+				defer mu.Unlock()
+				answers[key][o.ID] = true
+				return err
+			})
+		}
+	}
+	if err := clients.Wait(); err != nil {
+		return &spec.Failure{Expected: "an order that is sent twice at once to be answered twice", Seen: err.Error(), Look: "checkout.go"}
+	}
+	for _, ids := range answers {
+		if len(ids) != 1 {
+			return &spec.Failure{Expected: "one order for one Idempotency-Key", Seen: fmt.Sprintf("%d", len(ids)), Look: "checkout.go: Replay and Place"}
+		}
+	}
+	if err := l.mailQuiet(ctx); err != nil {
+		return err
+	}
+	stats, err := l.servers.Mail.Stats(ctx)
+	if err != nil {
+		return err
+	}
+	if stats.Accepted != ordersAtOnce || stats.Distinct != ordersAtOnce {
+		return &spec.Failure{
+			Expected: fmt.Sprintf("%d orders to be confirmed by a mail each", ordersAtOnce),
+			Seen:     fmt.Sprintf("%d mails, about %d orders", stats.Accepted, stats.Distinct),
+			Look:     "checkout.go: who mails when a request finds the order there already? And does anybody wait for the mail?",
+		}
+	}
+	return nil
+}
+
+// mailQuiet waits until no mail is on its way.
+func (l *lab) mailQuiet(ctx context.Context) error {
+	for deadline := time.Now().Add(quietWithin); ; time.Sleep(50 * time.Millisecond) {
+		stats, err := l.servers.Mail.Stats(ctx)
+		if err != nil {
+			return err
+		}
+		if stats.Waiting == 0 || time.Now().After(deadline) {
+			return nil
+		}
+	}
+}
+
+// mailDown has people order while the mail server refuses everything.
+func (l *lab) mailDown(ctx context.Context, _ *spec.Run) (err error) {
+	defer func() { err = errors.Join(err, l.servers.Mail.SetFailureRate(ctx, 0)) }()
+	if err := l.servers.Mail.SetFailureRate(ctx, 1); err != nil {
+		return err
+	}
+	for _, person := range l.people {
+		o, err := order(ctx, person, rand.Text())
+		if err != nil {
+			return &spec.Failure{
+				Expected: "an order to be placed though its mail is refused", Seen: err.Error(),
+				Look: "checkout.go: an Effect that fails is logged and stays undone; the order stands",
+			}
+		}
+		for _, effect := range o.Effects {
+			if effect.Name == "email" && effect.Done {
+				return &spec.Failure{
+					Expected: "an order whose mail was refused to say so", Seen: "its email is said to be done",
+					Look: "checkout.go: return the error of Mail from the Effect",
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// pool counts the connections in the database while many read at once.
+func (l *lab) pool(ctx context.Context, run *spec.Run) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var watching errgroup.Group
+	stop := make(chan struct{})
+	most := 0
+	watching.Go(func() error {
+		for {
+			var n int
+			err := l.servers.Pool.QueryRowContext(ctx,
+				`SELECT count(*) FROM pg_stat_activity WHERE application_name = 'bytebites'`).Scan(&n)
+			if err != nil {
+				return fmt.Errorf("count connections: %w", err)
+			}
+			most = max(most, n)
+			select {
+			case <-stop:
+				return nil
+			case <-time.After(5 * time.Millisecond):
+			}
+		}
+	})
+	failed, err := l.readAtOnce(ctx, burst, 20*time.Second)
+	close(stop)
+	if watchErr := watching.Wait(); err == nil {
+		err = watchErr
+	}
+	if err != nil {
+		return err
+	}
+	run.Report(fmt.Sprintf("connections, %d readers at once", burst), float64(most), "")
+	switch {
+	case failed > 0:
+		return &spec.Failure{
+			Expected: fmt.Sprintf("%d readers at once to be answered", burst), Seen: fmt.Sprintf("%d were not", failed), Look: "Pool in sizing.go",
+		}
+	case most < minConnections || most > maxConnections:
+		return &spec.Failure{
+			Expected: fmt.Sprintf("%d to %d connections for %d readers at once", minConnections, maxConnections, burst),
+			Seen:     fmt.Sprintf("%d", most), Look: "MaxOpen in sizing.go",
+		}
+	}
+	return nil
+}
+
+// keptConnections counts what the pool closes while a few readers come and go.
+func (l *lab) keptConnections(ctx context.Context, _ *spec.Run) error {
+	const closed = "go_sql_max_idle_closed_total"
+	before, err := scrape.Read(ctx, l.tuned.Service.URL()+"/metrics")
+	if err != nil {
+		return err
+	}
+	for range rounds {
+		if _, err := l.readAtOnce(ctx, visitors, 20*time.Second); err != nil {
+			return err
+		}
+	}
+	after, err := scrape.Read(ctx, l.tuned.Service.URL()+"/metrics")
+	if err != nil {
+		return err
+	}
+	if n := after.Counter(closed) - before.Counter(closed); n > maxReopened {
+		return &spec.Failure{
+			Expected: fmt.Sprintf("at most %d connections closed while %d readers come and go %d times", maxReopened, visitors, rounds),
+			Seen:     fmt.Sprintf("%.0f, each to be opened again", n), Look: "MaxIdle in sizing.go",
+		}
+	}
+	return nil
+}
+
+// contract holds the service against its contract.
+func (l *lab) contract(ctx context.Context, _ *spec.Run) error {
+	if err := contract.Run(ctx, l.client.Target); err != nil {
+		return &spec.Failure{Expected: "every promise of the API to be kept", Seen: err.Error(), Look: "checkout.go"}
+	}
+	return nil
+}

@@ -1,0 +1,101 @@
+package spec
+
+import (
+	"context"
+	"errors"
+
+	"bytebites.example/workshop/shared/contract"
+	"bytebites.example/workshop/shared/dataset"
+	"bytebites.example/workshop/shared/instance"
+	"bytebites.example/workshop/shared/spec"
+	"bytebites.example/workshop/shared/stage"
+	"bytebites.example/workshop/shared/testbed"
+)
+
+// What everything runs on: together at most a core and a half. The rest is for the load
+// generator and the mail server, which has no quota.
+func small() instance.Type    { return instance.Micro() }
+func large() instance.Type    { return instance.Medium() }
+func database() instance.Type { return instance.Small() }
+
+const (
+	// solutions is the program with every lab's solution in it.
+	solutions = "./solutions/service"
+	// people are signed in with each service for the load.
+	people = 16
+	// look is where a service that does not start may be mended.
+	look = "the log above: the service is the monolith with your checkout.go and sizing.go"
+)
+
+// lab is one run: the servers, and what was seen on them.
+type lab struct {
+	subject Subject
+
+	servers *stage.Servers
+	tuned   *stage.Variant   // the subject's, on the large type
+	client  *contract.Client // of it
+	people  []*contract.Client
+
+	slow slowSeen
+	up   bool // the tuned service still runs
+}
+
+// prepare starts the servers and the subject's service, and sees what it does while
+// the mail server is slow.
+func (l *lab) prepare(ctx context.Context, run *spec.Run) (end func() error, err error) {
+	release, err := stage.Claim(ctx, run)
+	if err != nil {
+		return nil, err
+	}
+	end = func() error {
+		defer release()
+		if l.servers == nil {
+			return nil
+		}
+		return l.servers.Close()
+	}
+	run.Progress("starting PostgreSQL with a million orders, a mail server and your service")
+	packages := []string{l.subject.Package}
+	if l.subject.Package != solutions {
+		packages = append(packages, solutions)
+	}
+	l.servers, err = stage.OpenServers(ctx, stage.ServersOptions{
+		Database: database(), Dataset: dataset.Full(), MailDelay: mailDelay, Packages: packages,
+	})
+	if err != nil {
+		return end, stage.LearnersFault(err, look)
+	}
+	l.tuned, err = stage.Start(ctx, l.servers.Bed, stage.Options{
+		Service: testbed.ServiceOptions{
+			Name: "tuned", Package: l.subject.Package, Args: l.subject.Args, Type: large(),
+			Postgres: l.servers.DB, MailSink: l.servers.Mail,
+		},
+		Dataset: dataset.Full(), People: people,
+	})
+	if err != nil {
+		return end, stage.LearnersFault(err, look)
+	}
+	l.up = true
+	if err := l.signIn(ctx); err != nil {
+		return end, err
+	}
+	run.Progress("ordering while the mail server is slow")
+	return end, l.seeSlowMail(ctx)
+}
+
+// signIn signs in the people of the checks' own client, at full speed.
+func (l *lab) signIn(ctx context.Context) (err error) {
+	if l.client, err = l.servers.Client(l.tuned.Service, dataset.Full()); err != nil {
+		return err
+	}
+	l.people = make([]*contract.Client, ordersAtOnce)
+	return l.tuned.AtFullSpeed(ctx, func() error {
+		var errs []error
+		for i := range l.people {
+			var err error
+			l.people[i], err = l.client.As(ctx, l.client.Emails[i])
+			errs = append(errs, err)
+		}
+		return errors.Join(errs...)
+	})
+}
