@@ -40,9 +40,12 @@ func (v Verdict) severity() int {
 	}
 }
 
+// AllLabs stands in the place of a lab's name where a row is about all of them.
+const AllLabs = "all"
+
 // Row is one thing that was verified of one lab.
 type Row struct {
-	Lab     string  `json:"lab"` // such as "00-baseline"
+	Lab     string  `json:"lab"` // such as "00-baseline", or AllLabs
 	What    string  `json:"what"`
 	Verdict Verdict `json:"verdict"`
 	Seconds float64 `json:"seconds"`
@@ -103,9 +106,9 @@ type Runner interface {
 type Verifier struct {
 	Root   fs.FS // the module's root
 	Runner Runner
-	// Branches compares what a learner gets from a lab's branches with the tree; its error
-	// is the workshop's to mend. Nil leaves the row out.
-	Branches func(ctx context.Context, lab string) error
+	// Branches compares the branches of all labs with the tree, and says what is wrong with
+	// them unless they have passed. Nil leaves the row out.
+	Branches func(ctx context.Context) (verdict Verdict, detail string)
 	// Full adds the long runs: each solution's TestFull, where there is one.
 	Full bool
 	// Begin is told when a row begins; what it returns, when the row has ended. May be nil.
@@ -127,30 +130,44 @@ func (l lab) number() string {
 	return number
 }
 
-// step is one row to be made. It returns why the verdict is not Passed.
+// step is one row to be made. Run says why the verdict is not Passed.
 type step struct {
+	lab  string
 	what string
-	run  func(ctx context.Context, l lab) (Verdict, string)
+	run  func(ctx context.Context) (verdict Verdict, detail string)
 }
 
-func (v Verifier) steps() []step {
-	steps := []step{
+// steps lists the rows of labs in order, those about all of them last.
+func (v Verifier) steps(labs []string) []step {
+	var steps []step
+	for _, name := range labs {
+		l := lab{v.Root, name}
+		for _, s := range v.ofLab() {
+			steps = append(steps, step{name, s.what, func(ctx context.Context) (Verdict, string) { return s.run(ctx, l) }})
+		}
+	}
+	if v.Branches != nil {
+		steps = append(steps, step{AllLabs, "branches", v.Branches})
+	}
+	return steps
+}
+
+// labStep is one row to be made of every lab.
+type labStep struct {
+	what string
+	run  func(ctx context.Context, l lab) (verdict Verdict, detail string)
+}
+
+func (v Verifier) ofLab() []labStep {
+	steps := []labStep{
 		{"starter", v.starter},
 		{"solution", v.solution},
 		{"wrong answers", v.wrongAnswers},
 		{"parity", found(parity)},
 		{"lesson", found(lesson)},
 	}
-	if v.Branches != nil {
-		steps = append(steps, step{"branches", func(ctx context.Context, l lab) (Verdict, string) {
-			if err := v.Branches(ctx, l.name); err != nil {
-				return Failed, err.Error()
-			}
-			return Passed, ""
-		}})
-	}
 	if v.Full {
-		steps = append(steps, step{"full", v.full})
+		steps = append(steps, labStep{"full", v.full})
 	}
 	return steps
 }
@@ -173,31 +190,29 @@ func found(look func(l lab) ([]string, error)) func(context.Context, lab) (Verdi
 // measures. The error is ctx's, with the rows that were made before it.
 func (v Verifier) Run(ctx context.Context, labs []string) (Report, error) {
 	report := Report{Rows: []Row{}}
-	for _, name := range labs {
-		for _, step := range v.steps() {
-			row := v.row(ctx, lab{v.Root, name}, step)
-			if ctx.Err() != nil {
-				return report, fmt.Errorf("verify: %w", context.Cause(ctx))
-			}
-			report.Rows = append(report.Rows, row)
-			if row.Verdict == Passed {
-				report.Passed++
-			} else {
-				report.Failed++
-			}
+	for _, step := range v.steps(labs) {
+		row := v.row(ctx, step)
+		if ctx.Err() != nil {
+			return report, fmt.Errorf("verify: %w", context.Cause(ctx))
+		}
+		report.Rows = append(report.Rows, row)
+		if row.Verdict == Passed {
+			report.Passed++
+		} else {
+			report.Failed++
 		}
 	}
 	return report, nil
 }
 
-func (v Verifier) row(ctx context.Context, l lab, s step) Row {
+func (v Verifier) row(ctx context.Context, s step) Row {
 	end := func(Row) {}
 	if v.Begin != nil {
-		end = v.Begin(l.name, s.what)
+		end = v.Begin(s.lab, s.what)
 	}
 	began := time.Now()
-	verdict, detail := s.run(ctx, l)
-	row := Row{Lab: l.name, What: s.what, Verdict: verdict, Seconds: time.Since(began).Seconds(), Detail: detail}
+	verdict, detail := s.run(ctx)
+	row := Row{Lab: s.lab, What: s.what, Verdict: verdict, Seconds: time.Since(began).Seconds(), Detail: detail}
 	end(row)
 	return row
 }

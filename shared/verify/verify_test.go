@@ -395,20 +395,23 @@ func TestReportVerdict(t *testing.T) {
 	}
 }
 
+// Branches are built from all labs at once, so they are one row, after all others.
 func TestBranches(t *testing.T) {
-	for _, problem := range []error{nil, errors.New("lab/00 lacks index.sql")} {
-		var asked string
-		v := verify.Verifier{Root: module(), Runner: good(), Branches: func(_ context.Context, lab string) error {
-			asked = lab
-			return problem
+	for _, want := range []verify.Row{
+		{Verdict: verify.Passed},
+		{Verdict: verify.Failed, Detail: "branch start/01 lacks index.sql"},
+		{Verdict: verify.Environment, Detail: "no repository"},
+	} {
+		v := verify.Verifier{Root: module(), Runner: good(), Branches: func(context.Context) (verify.Verdict, string) {
+			return want.Verdict, want.Detail
 		}}
-		report, err := v.Run(t.Context(), []string{"00-toy"})
+		report, err := v.Run(t.Context(), []string{"00-toy", "00-toy"})
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := row(t, report, "branches")
-		if (got.Verdict == verify.Passed) != (problem == nil) || problem != nil && got.Detail != problem.Error() || asked != "00-toy" {
-			t.Errorf("asked of %q, %v: %+v", asked, problem, got)
+		got := report.Rows[len(report.Rows)-1]
+		if len(report.Rows) != 11 || got.What != "branches" || got.Lab != verify.AllLabs || got.Verdict != want.Verdict || got.Detail != want.Detail {
+			t.Errorf("the last of %d rows is %+v, want the branches' of 11 with %q, %q", len(report.Rows), got, want.Verdict, want.Detail)
 		}
 	}
 }
