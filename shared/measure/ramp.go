@@ -50,6 +50,9 @@ type RampConfig struct {
 	Level     time.Duration // length of a level; default 3 s
 	MaxLevels int           // on the way up; default 12
 	Refine    int           // levels that halve the knee's bracket; 0 for none
+	// SaturationOnly leaves the knee alone: a ramp whose first rate already misses the SLO
+	// does not go down, and no bracket is halved.
+	SaturationOnly bool
 	// Drain is the pause after each level, so that work which clients gave up on does
 	// not weigh on the next; three times as long after a level with failures. Default
 	// 300 ms.
@@ -136,7 +139,11 @@ func Ramp(ctx context.Context, config RampConfig, hit Hit) (RampResult, error) {
 		return RampResult{}, fmt.Errorf("ramp: %w", err)
 	}
 	r := &ramp{config: config, hit: hit, began: time.Now()}
-	for _, phase := range []func(context.Context) error{r.up, r.down, r.refine} {
+	phases := []func(context.Context) error{r.up, r.down, r.refine}
+	if config.SaturationOnly {
+		phases = phases[:1]
+	}
+	for _, phase := range phases {
 		if err := phase(ctx); errors.Is(err, errBudget) {
 			break
 		} else if err != nil {

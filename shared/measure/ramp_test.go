@@ -270,6 +270,7 @@ func TestRamp(t *testing.T) {
 		{"up to overload", func(*measure.RampConfig) {}, 100, 100, true, 90, 135, []float64{40, 60, 90, 135, 202.5}},
 		{"refined", func(c *measure.RampConfig) { c.Refine = 2 }, 100, 100, true, 90, 100, nil},
 		{"start too high", func(c *measure.RampConfig) { c.Start = 900 }, 100, 100, true, 79, 178, []float64{900, 400, 178, 79}},
+		{"saturation only", func(c *measure.RampConfig) { c.Start, c.SaturationOnly = 900, true }, 100, 100, true, 0, 900, []float64{900}},
 		{"never overloaded", func(c *measure.RampConfig) { c.MaxLevels = 3 }, 1000, 90, false, 90, 0, []float64{40, 60, 90}},
 		{"other factor", func(c *measure.RampConfig) { c.Factor = 4 }, 100, 100, true, 40, 160, []float64{40, 160, 640}},
 		{"dead", func(*measure.RampConfig) {}, 0, 0, true, 0, 2, []float64{40, 18, 8, 4, 2}},
