@@ -20,7 +20,7 @@ type Interval struct {
 
 // Uncertainty says how far a fit may be trusted.
 type Uncertainty struct {
-	Confidence float64  `json:"confidence"` // nominal, in (0, 1); see Bootstrap
+	Confidence float64  `json:"confidence"` // nominal, in [0.5, 0.99]; see Bootstrap
 	Lambda     Interval `json:"lambda"`
 	Sigma      Interval `json:"sigma"`
 	Kappa      Interval `json:"kappa"`
@@ -29,7 +29,7 @@ type Uncertainty struct {
 }
 
 // Bootstrap returns the uncertainty of the curve that Fit gives for the points, at a
-// confidence in (0, 1). It draws relative residuals of the fit anew, with replacement,
+// confidence in [0.5, 0.99]. It draws relative residuals of the fit anew, with replacement,
 // and refits, some hundreds of times from a fixed seed: the same points give the same
 // intervals.
 //
@@ -41,8 +41,8 @@ type Uncertainty struct {
 // noise that is alike at all sizes, and not of whether the law holds: a bottleneck that
 // appears between two sizes is outside of them.
 func Bootstrap(points []Point, confidence float64) (Uncertainty, error) {
-	if !(confidence > 0 && confidence < 1) {
-		return Uncertainty{}, fmt.Errorf("scalability bootstrap: confidence %v: want more than 0 and less than 1", confidence)
+	if !(confidence >= 0.5 && confidence <= 0.99) { // beyond it too few refits are left outside
+		return Uncertainty{}, fmt.Errorf("scalability bootstrap: confidence %v: want 0.5 to 0.99", confidence)
 	}
 	if err := check(points); err != nil {
 		return Uncertainty{}, fmt.Errorf("scalability bootstrap: %w", err)

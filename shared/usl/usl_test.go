@@ -152,7 +152,7 @@ func TestBadInput(t *testing.T) {
 			}
 		})
 	}
-	for _, confidence := range []float64{0, 1, -1, 90, math.NaN()} {
+	for _, confidence := range []float64{0, 0.4, 0.999, 1, -1, 90, math.NaN()} {
 		if _, err := Bootstrap(good, confidence); err == nil {
 			t.Errorf("confidence %v: no error", confidence)
 		}
