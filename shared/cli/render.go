@@ -71,12 +71,15 @@ func table(heading []string, rows [][]string, head lipgloss.Style, right map[int
 }
 
 // wrap breaks a text between words into lines of at most that many columns. A word that
-// is longer, such as a path, stays whole, and so do the text's own line breaks.
+// is longer, such as a path, stays whole, and so does a percentage. The text's own line breaks are
+// kept.
 func wrap(text string, columns int) []string {
+	const glue = "\x00"
 	var lines []string
 	for _, paragraph := range strings.Split(strings.TrimSpace(text), "\n") {
 		line := ""
-		for _, word := range strings.Fields(paragraph) {
+		for _, word := range strings.Fields(strings.ReplaceAll(paragraph, " %", glue+"%")) {
+			word = strings.ReplaceAll(word, glue, " ")
 			switch {
 			case line == "":
 				line = word

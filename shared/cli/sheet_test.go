@@ -75,6 +75,32 @@ func TestReports(t *testing.T) {
 	}
 }
 
+// TestIllustrations: what docs/reading-a-report.md shows is what is printed.
+func TestIllustrations(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "reading-a-report.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	document := string(text)
+	printed, err := os.ReadFile(filepath.Join("testdata", "report", "illustration.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(document, "```\n"+strings.TrimSpace(string(printed))+"\n```\n") {
+		t.Errorf("the document does not show the report of testdata/report/illustration.json; it is:\n%s", printed)
+	}
+	for _, g := range []spec.GainResult{
+		{Verdict: spec.Pass, Low: 3.6, Ratio: 3.9, High: 4.2, Floor: 2, Pairs: 6},
+		{Verdict: spec.Inconclusive, Low: 1.6, Ratio: 2.3, High: 3.1, Floor: 2, Pairs: 6},
+		{Verdict: spec.NotYet, Low: 1.1, Ratio: 1.2, High: 1.4, Floor: 2, Pairs: 6},
+		{Verdict: spec.Pass, Low: 712, Ratio: 712, High: 712, Floor: 20},
+	} {
+		if picture := plainSheet(unicodeMarks(), minColumns).picture(g); !strings.Contains(document, picture) {
+			t.Errorf("the document does not show this picture:\n%s", picture)
+		}
+	}
+}
+
 // TestPictures draws gains of every shape.
 func TestPictures(t *testing.T) {
 	gain := func(low, ratio, high, floor float64) spec.GainResult {
@@ -204,6 +230,9 @@ func TestWrap(t *testing.T) {
 	got := strings.Join(wrap("one  two three labs/00-baseline/answers.go\nés été\n", 8), "|")
 	if want := "one two|three|labs/00-baseline/answers.go|és été"; got != want {
 		t.Errorf("got %q, want %q", got, want)
+	}
+	if got := strings.Join(wrap("at least 88 % idle", 11), "|"); got != "at least|88 % idle" {
+		t.Errorf("a percentage is broken: %q", got)
 	}
 }
 
