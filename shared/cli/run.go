@@ -138,6 +138,7 @@ Exit codes: 0 pass, 1 not yet, 2 inconclusive, 3 the environment is at fault,
 	root.AddCommand(
 		a.doctor(), a.list(), a.check(), a.hint(), a.tour(),
 		a.up(), a.down(), a.shell(), a.images(), a.verify(), a.report(),
+		a.branches(),
 	)
 	return root
 }
