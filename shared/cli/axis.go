@@ -75,33 +75,47 @@ func (s sheet) picture(g spec.GainResult) string {
 		}
 	}
 	a := newAxis(axisColumns, values...)
-	low, ratio, high, one := a.column(g.Low), a.column(g.Ratio), a.column(g.High), a.column(1)
-	floor := -1
+	one, floor := a.column(1), -1
 	if g.Floor > 0 {
 		floor = a.column(g.Floor)
 	}
+	low := times(a.low) + " "
+	return strings.Repeat(" ", axisIndent-len(low)) + s.faint.Render(low) +
+		s.strokes(g, a, one, floor) + s.faint.Render(" "+times(a.high)) + "\n" +
+		s.faint.Render(s.pointers(a, one, floor, g.Floor)) + "\n"
+}
 
-	line := strings.Repeat(" ", axisIndent)
-	label := times(a.low) + " "
-	line = line[:axisIndent-len(label)] + s.faint.Render(label)
-	for at := range a.columns {
-		mark, style := s.axis, s.faint
+// strokes is the line of an axis, with 1x and the floor marked in these columns and the
+// interval over them.
+func (s sheet) strokes(g spec.GainResult, a axis, one, floor int) string {
+	const bare, marked, covered = 0, 1, 2
+	emphasis := [...]lipgloss.Style{bare: s.faint, marked: s.plain, covered: s.verdict(g.Verdict)}
+	low, ratio, high := a.column(g.Low), a.column(g.Ratio), a.column(g.High)
+	signs, kinds := make([]rune, a.columns), make([]int, a.columns)
+	for at := range signs {
+		signs[at], kinds[at] = s.axis, bare
 		if low <= at && at <= high {
-			mark, style = s.between, s.verdict(g.Verdict)
+			signs[at], kinds[at] = s.between, covered
 		}
-		switch {
-		case at == ratio:
-			mark, style = s.ratio, s.verdict(g.Verdict)
-		case at == low:
-			mark = s.low
-		case at == high:
-			mark = s.high
-		case at == one, at == floor:
-			mark, style = s.mark, lipgloss.NewStyle()
+		switch at {
+		case ratio:
+			signs[at], kinds[at] = s.ratio, covered
+		case low:
+			signs[at] = s.low
+		case high:
+			signs[at] = s.high
+		case one, floor:
+			signs[at], kinds[at] = s.mark, marked
 		}
-		line += style.Render(string(mark))
 	}
-	return line + s.faint.Render(" "+times(a.high)) + "\n" + s.faint.Render(s.pointers(a, one, floor, g.Floor)) + "\n"
+	var line strings.Builder
+	for from, at := 0, 1; at <= len(signs); at++ {
+		if at == len(signs) || kinds[at] != kinds[from] {
+			line.WriteString(emphasis[kinds[from]].Render(string(signs[from:at])))
+			from = at
+		}
+	}
+	return line.String()
 }
 
 // pointers is the line below an axis that names 1x and the floor. The lesser of the two

@@ -71,8 +71,8 @@ func table(heading []string, rows [][]string, head lipgloss.Style, right map[int
 }
 
 // wrap breaks a text between words into lines of at most that many columns. A word that
-// is longer, such as a path, stays whole, and so does a percentage. The text's own line breaks are
-// kept.
+// is longer, such as a path, stays whole, and so does a percentage. The text's own line
+// breaks are kept.
 func wrap(text string, columns int) []string {
 	const glue = "\x00"
 	var lines []string

@@ -29,7 +29,7 @@ func isTerminal(stream any) bool {
 
 // styles are the few kinds of emphasis that output has. Without colour they are plain.
 type styles struct {
-	bold, faint, good, bad, doubt lipgloss.Style
+	plain, bold, faint, good, bad, doubt lipgloss.Style
 }
 
 func (u *ui) styles(w io.Writer) styles {
@@ -37,9 +37,10 @@ func (u *ui) styles(w io.Writer) styles {
 	if !*u.color || u.getenv("NO_COLOR") != "" || !isTerminal(w) {
 		renderer.SetColorProfile(termenv.Ascii)
 		plain := renderer.NewStyle()
-		return styles{plain, plain, plain, plain, plain}
+		return styles{plain, plain, plain, plain, plain, plain}
 	}
 	return styles{
+		plain: renderer.NewStyle(),
 		bold:  renderer.NewStyle().Bold(true),
 		faint: renderer.NewStyle().Faint(true),
 		good:  renderer.NewStyle().Bold(true).Foreground(lipgloss.Color("2")),
