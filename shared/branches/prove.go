@@ -76,9 +76,9 @@ type TreeError struct {
 func (e *TreeError) Error() string { return fmt.Sprintf("branch %s: %s", e.Branch, e.Detail) }
 
 // proveTree compares all files of a commit with those of the branch's source, one by one:
-// a learner's file of a solved lab has to be the solution, any other the source's own. It
-// shares no step with what made the commit: git itself looks for the marks, and no index
-// is involved.
+// a learner's file of a solved lab has to be the solution, any other the source's own.
+// Beside the listing of files it shares no step with what made the commit: git itself
+// looks for the marks, and no index is involved.
 func (r *Repository) proveTree(ctx context.Context, b Branch, id string) error {
 	source, err := r.list(ctx, b.Source)
 	if err != nil {

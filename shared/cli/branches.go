@@ -94,9 +94,11 @@ func (a *app) runBranches(ctx context.Context, options branchesOptions) error {
 	a.renderBranches(plan, options.force)
 	if left != nil {
 		a.notef("\n%s %s\n", a.styles(a.err).bad.Render("Error:"), strings.ReplaceAll(left.Error(), "\n", "\n       "))
-		a.nextOn(a.err, "git branch -m OLD NEW                keeps that work under another name",
-			"go tool workshop branches            then builds what is missing",
-			"go tool workshop branches --force    throws that work away instead")
+		a.nextOn(a.err,
+			fmt.Sprintf("git branch -m %s mine   keeps that work under another name", left.Branches[0].Name),
+			"go tool workshop branches   then builds what is missing",
+			"go tool workshop branches --force   replaces it all the same",
+		)
 		return exitError{spec.NotYet.ExitCode()}
 	}
 	a.next(fmt.Sprintf("git switch -c mine %s   to work from there on a branch of your own", plan[0].Name))
