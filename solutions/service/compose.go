@@ -11,6 +11,7 @@ import (
 	"bytebites.example/workshop/solutions/00-baseline"
 	wrong00 "bytebites.example/workshop/solutions/00-baseline/wrong"
 	"bytebites.example/workshop/solutions/01-vertical"
+	wrong01 "bytebites.example/workshop/solutions/01-vertical/wrong"
 )
 
 // solution is what a lab's solution changes.
@@ -31,6 +32,7 @@ func solutions() []solution {
 func wrongAnswers() []map[string]func(*service.Composition) {
 	return []map[string]func(*service.Composition){
 		wrong00.Variants(),
+		wrong01.Variants(),
 	}
 }
 

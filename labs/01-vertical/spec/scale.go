@@ -13,6 +13,7 @@ import (
 	"bytebites.example/workshop/shared/spec"
 	"bytebites.example/workshop/shared/stage"
 	"bytebites.example/workshop/shared/testbed"
+	"bytebites.example/workshop/shared/usl"
 )
 
 const (
@@ -23,25 +24,68 @@ const (
 	// goodput is measured: enough to be sure that it is never idle, little enough for the
 	// line to be short when the round ends.
 	overload = 1.2
-	// rampLevel and rampLevels keep a ramp short; what counts is measured later.
+	// A ramp is short: it only finds out what overload is.
 	rampLevel  = 1500 * time.Millisecond
-	rampLevels = 5
+	rampFactor = 1.6
+	rampLevels = 6
+	// untunedStart and tunedStart are the first rates of the ramps, in requests a second.
+	untunedStart = 4
+	tunedStart   = 20
 	// pairs is declared here, before any run.
 	pairs = 6
-	// sideRounds are the rounds of what is shown and not judged.
-	sideRounds = 3
-	sideLength = 2 * time.Second
+	// What is shown and not judged is measured in fewer and shorter rounds.
+	aloneRounds = 3
+	sideLength  = 2 * time.Second
 )
 
+// curveSizes are the CPU quotas, in cores, at which the tuned service is measured for its
+// scalability curve. The largest is the large type, which the pairs have measured.
+func curveSizes() []float64 { return []float64{0.25, 0.35, 0.5, 0.65, 0.8} }
+
+// scale is what the timed part measures.
+type scale struct {
+	run     *spec.Run
+	watch   *stage.Watch
+	untuned *stage.Variant
+	tuned   *stage.Variant
+
+	paired measure.PairedResult
+	// alone are rounds of the untuned service on the large type, in orders a second.
+	alone []float64
+	curve []usl.Point
+	// smallDatabase is the tuned service's goodput when the database has the small type.
+	smallDatabase float64
+}
+
 // gain measures what tuning and four times the CPU buy together, and shows beside it what
-// each would buy alone.
+// each size of machine buys alone.
 func (l *lab) gain(ctx context.Context, run *spec.Run) (spec.Measured, error) {
-	began := time.Now()
-	note := func(what string) { run.Progress(fmt.Sprintf("%5.1f s  %s", time.Since(began).Seconds(), what)) }
-	if err := l.startAgain(ctx); err != nil {
+	s, err := l.newScale(ctx, run)
+	if err != nil {
 		return spec.Measured{}, err
 	}
-	note("the untuned monolith on " + small().Name)
+	if err := s.compare(ctx); err != nil {
+		return spec.Measured{}, err
+	}
+	if err := s.buyOnlyTheMachine(ctx); err != nil {
+		return spec.Measured{}, err
+	}
+	if err := s.shrinkDatabase(ctx, l.servers.DB); err != nil {
+		return spec.Measured{}, err
+	}
+	if err := s.measureCurve(ctx); err != nil {
+		return spec.Measured{}, err
+	}
+	if err := s.report(l.subject.Size); err != nil {
+		return spec.Measured{}, err
+	}
+	return stage.Gain(s.paired)
+}
+
+func (l *lab) newScale(ctx context.Context, run *spec.Run) (*scale, error) {
+	if err := l.startAgain(ctx); err != nil {
+		return nil, err
+	}
 	untuned, err := stage.Start(ctx, l.servers.Bed, stage.Options{
 		Service: testbed.ServiceOptions{
 			Name: "untuned", Package: solutions, Args: []string{"--through", "00"}, Type: small(),
@@ -50,37 +94,13 @@ func (l *lab) gain(ctx context.Context, run *spec.Run) (spec.Measured, error) {
 		Dataset: dataset.Full(), People: people,
 	})
 	if err != nil {
-		return spec.Measured{}, err
+		return nil, err
 	}
 	watch, err := stage.NewWatch(ctx, l.servers.DB.Server, untuned.Service.Server, l.tuned.Service.Server)
 	if err != nil {
-		return spec.Measured{}, err
+		return nil, err
 	}
-	m := &measurement{run: run, watch: watch, note: note}
-	before, err := m.saturation(ctx, untuned, 6)
-	if err != nil {
-		return spec.Measured{}, err
-	}
-	after, err := m.saturation(ctx, l.tuned, 20)
-	if err != nil {
-		return spec.Measured{}, err
-	}
-	paired, err := measure.Paired(ctx, measure.PairedConfig{
-		Pairs:  pairs,
-		OnPair: func(p measure.Pair) { note(describePair(p)) },
-	}, m.arm(untuned, before, 0), m.arm(l.tuned, after, 0))
-	if err != nil {
-		return spec.Measured{}, err
-	}
-	quotas, err := watch.Quotas(ctx)
-	if err != nil {
-		return spec.Measured{}, err
-	}
-	run.ReportQuotas(quotas...)
-	if err := m.alone(ctx, untuned, before, paired); err != nil {
-		return spec.Measured{}, err
-	}
-	return stage.Gain(paired)
+	return &scale{run: run, watch: watch, untuned: untuned, tuned: l.tuned}, nil
 }
 
 // startAgain starts the tuned service, which the crash left stopped.
@@ -95,11 +115,27 @@ func (l *lab) startAgain(ctx context.Context) error {
 	return l.tuned.SignInAgain(ctx)
 }
 
-// measurement is what the rounds share.
-type measurement struct {
-	run   *spec.Run
-	watch *stage.Watch
-	note  func(what string)
+// compare runs the pairs.
+func (s *scale) compare(ctx context.Context) error {
+	before, err := s.saturation(ctx, s.untuned, untunedStart)
+	if err != nil {
+		return err
+	}
+	after, err := s.saturation(ctx, s.tuned, tunedStart)
+	if err != nil {
+		return err
+	}
+	s.run.Progress(fmt.Sprintf("a pair to warm up and %d that count, untuned on %s and tuned on %s", pairs, small().Name, large().Name))
+	s.paired, err = measure.Paired(ctx, measure.PairedConfig{
+		Pairs:  pairs,
+		OnPair: func(p measure.Pair) { s.run.Progress(describePair(p)) },
+	}, s.arm(s.untuned, overload*before), s.arm(s.tuned, overload*after))
+	if err != nil {
+		return err
+	}
+	quotas, err := s.watch.Quotas(ctx)
+	s.run.ReportQuotas(quotas...)
+	return err
 }
 
 // orders returns a generator of people who know what they want.
@@ -110,65 +146,111 @@ func orders(v *stage.Variant) load.Generator {
 }
 
 // saturation finds a variant's saturation goodput by a short ramp.
-func (m *measurement) saturation(ctx context.Context, v *stage.Variant, start float64) (float64, error) {
+func (s *scale) saturation(ctx context.Context, v *stage.Variant, start float64) (float64, error) {
+	s.run.Progress(fmt.Sprintf("raising the rate of orders until %s is overloaded", v.Service.Name()))
 	ramp, err := measure.Ramp(ctx, measure.RampConfig{
-		Start: start, Factor: 1.6, Level: rampLevel, MaxLevels: rampLevels, Quotas: m.watch.Problems,
-		OnLevel: func(level measure.Level) {
-			m.seen(level.Result)
-			m.note(fmt.Sprintf("%s: %.1f/s asked, %.1f/s answered", v.Service.Name(), level.Rate, level.Goodput))
-		},
+		Start: start, Factor: rampFactor, Level: rampLevel, MaxLevels: rampLevels, SaturationOnly: true, Quotas: s.watch.Problems,
+		OnLevel: func(level measure.Level) { s.see(level.Result) },
 	}, orders(v).Hit)
 	if err != nil {
 		return 0, err
 	}
 	if !ramp.Saturated {
 		return 0, &spec.Doubt{
-			Reason: fmt.Sprintf("%s never saturated, up to %.1f/s", v.Service.Name(), ramp.Goodput),
-			Remedy: "check again",
+			Reason: fmt.Sprintf("%s answered all of %.1f orders/s: the ramp ended below its limit", v.Service.Name(), ramp.Goodput),
+			Remedy: "please report it, with the type of this machine",
 		}
 	}
 	return ramp.Goodput, nil
 }
 
-// arm is rounds of a variant under overload.
-func (m *measurement) arm(v *stage.Variant, saturation float64, length time.Duration) measure.Arm {
-	return measure.Hit(orders(v).Hit).Arm(measure.RoundConfig{
-		Rate: overload * saturation, Length: length, Metric: measure.Goodput, Quotas: m.watch.Problems, OnResult: m.seen,
-	})
+// arm is rounds of a variant at a rate of overload.
+func (s *scale) arm(v *stage.Variant, rate float64) measure.Arm {
+	return measure.Hit(orders(v).Hit).Arm(measure.RoundConfig{Rate: rate, Metric: measure.Goodput, Quotas: s.watch.Problems, OnResult: s.see})
 }
 
-func (m *measurement) seen(r load.Result) {
-	m.run.ReportHost(r.Lateness.Quantile(0.99), r.Host.IdleShare)
-}
-
-// alone shows what four times the CPU buy without tuning.
-func (m *measurement) alone(ctx context.Context, untuned *stage.Variant, saturation float64, paired measure.PairedResult) error {
-	if err := untuned.Service.Resize(ctx, large()); err != nil {
-		return err
-	}
-	arm := m.arm(untuned, 1.3*saturation, 0)
-	var values []string
-	for range sideRounds {
-		seen, err := arm(ctx)
-		if err != nil {
-			return err
-		}
-		values = append(values, fmt.Sprintf("%.1f", seen.Value))
-	}
-	m.note("untuned on " + large().Name + ": " + strings.Join(values, ", ") + " orders/s; on " + small().Name + fmt.Sprintf(": %.1f", paired.Before))
-	return nil
-}
+func (s *scale) see(r load.Result) { s.run.ReportHost(r.Lateness.Quantile(0.99), r.Host.IdleShare) }
 
 func describePair(p measure.Pair) string {
-	text := fmt.Sprintf("%.1f/s untuned on %s, %.1f/s tuned on %s", p.Before, small().Name, p.After, large().Name)
+	text := fmt.Sprintf("%6.1f and %.1f orders/s", p.Before, p.After)
 	switch {
 	case p.WarmUp:
-		return text + " (warm-up, thrown away)"
+		return text + ", to warm up"
 	case p.Discarded:
-		return text + " (thrown away: " + strings.Join(p.Validity.Reasons, "; ") + ")"
+		return text + ", thrown away: " + strings.Join(p.Validity.Reasons, "; ")
 	default:
 		return text
 	}
 }
 
-var _ = instance.Capacity{}
+// goodput measures a variant once, at a rate of overload.
+func (s *scale) goodput(ctx context.Context, v *stage.Variant, rate float64) (float64, error) {
+	result, err := orders(v).Hit(ctx, rate, sideLength)
+	if err != nil {
+		return 0, err
+	}
+	s.see(result)
+	return result.Goodput(), nil
+}
+
+// buyOnlyTheMachine gives the untuned service the large type.
+func (s *scale) buyOnlyTheMachine(ctx context.Context) error {
+	s.run.Progress("the untuned service on " + large().Name)
+	if err := s.untuned.Service.Resize(ctx, large()); err != nil {
+		return err
+	}
+	for range aloneRounds {
+		// Were four times the CPU worth something, this would have to be overload still.
+		seen, err := s.goodput(ctx, s.untuned, 2*overload*s.paired.Before)
+		if err != nil {
+			return err
+		}
+		s.alone = append(s.alone, seen)
+	}
+	return s.untuned.Service.Stop(ctx)
+}
+
+// shrinkDatabase gives the database the small type for a moment.
+func (s *scale) shrinkDatabase(ctx context.Context, db *testbed.Postgres) (err error) {
+	s.run.Progress("the tuned service with its database on " + small().Name)
+	if err := db.Resize(ctx, small()); err != nil {
+		return err
+	}
+	if s.smallDatabase, err = s.goodput(ctx, s.tuned, overload*s.paired.After); err != nil {
+		return err
+	}
+	return db.Resize(ctx, database())
+}
+
+// measureCurve measures the tuned service at several quotas.
+func (s *scale) measureCurve(ctx context.Context) error {
+	s.run.Progress(fmt.Sprintf("the tuned service on %d further sizes", len(curveSizes())))
+	for _, cpu := range curveSizes() {
+		size := large()
+		size.Name, size.CPU = fmt.Sprintf("%.2f CPU", cpu), cpu
+		if err := s.tuned.Service.Resize(ctx, size); err != nil {
+			return err
+		}
+		share := cpu / large().CPU
+		seen, err := s.goodput(ctx, s.tuned, overload*overload*s.paired.After*share)
+		if err != nil {
+			return err
+		}
+		s.curve = append(s.curve, usl.Point{N: cpu / small().CPU, X: seen})
+	}
+	s.curve = append(s.curve, usl.Point{N: large().CPU / small().CPU, X: s.paired.After})
+	return s.tuned.Service.Resize(ctx, large())
+}
+
+// capacities are the rented sizes among those of the curve.
+func (s *scale) capacities() []instance.Capacity {
+	var measured []instance.Capacity
+	for _, t := range instance.Types() {
+		for _, p := range s.curve {
+			if p.N == t.CPU/small().CPU {
+				measured = append(measured, instance.Capacity{Type: t, Goodput: p.X})
+			}
+		}
+	}
+	return measured
+}
