@@ -15,6 +15,7 @@ import (
 	"github.com/charmbracelet/lipgloss"
 	"github.com/spf13/cobra"
 
+	"bytebites.example/workshop/shared/branches"
 	"bytebites.example/workshop/shared/engine"
 	"bytebites.example/workshop/shared/progress"
 	"bytebites.example/workshop/shared/spec"
@@ -37,7 +38,8 @@ func (a *app) verify() *cobra.Command {
   parity         the solution has the starter's files and exports the same
   lesson         README, hints and WHY are there; work is marked where it is to do
 
-For those who write labs, and for CI. One thing after another, for some of it
+and of all labs, that their git branches, built from the last commit, hold in every
+file what they should. For those who write labs, and for CI. One thing after another, for some of it
 measures: minutes a lab. The last line says how many passed and how many did not.
 
 Exit codes: 0 all passed, 1 some did not, 3 the environment is at fault.`,
@@ -77,7 +79,12 @@ func (a *app) runVerify(ctx context.Context, names []string, options verifyOptio
 		return err
 	}
 	runner := &testRunner{app: a, w: w, p: p, scratch: scratch, binaries: make(map[string]string)}
-	v := verify.Verifier{Root: os.DirFS(w.root), Runner: runner, Full: options.full, Begin: runner.begin}
+	v := verify.Verifier{
+		Root: os.DirFS(w.root), Runner: runner, Full: options.full, Begin: runner.begin,
+		Branches: func(ctx context.Context) (verify.Verdict, string) {
+			return branchesVerdict(branches.Prove(ctx, w.root, a.env))
+		},
+	}
 	folders := make([]string, len(labs))
 	for i, l := range labs {
 		folders[i] = l.Name
@@ -92,6 +99,19 @@ func (a *app) runVerify(ctx context.Context, names []string, options verifyOptio
 		a.renderVerified(report)
 	}
 	return errors.Join(err, verdictOf(report))
+}
+
+// branchesVerdict says what the proof of the branches came to. There is none where they
+// cannot be built.
+func branchesVerdict(err error) (verify.Verdict, string) {
+	switch {
+	case err == nil:
+		return verify.Passed, ""
+	case errors.Is(err, branches.ErrNoRepository), errors.Is(err, branches.ErrNoCommit), errors.Is(err, exec.ErrNotFound):
+		return verify.Environment, err.Error() + "; work in a clone, with git on the PATH"
+	default:
+		return verify.Failed, err.Error()
+	}
 }
 
 // verdictOf ends the verb with the report's exit code.
