@@ -39,7 +39,9 @@ func (a *app) verify() *cobra.Command {
   lesson         README, hints and WHY are there; work is marked where it is to do
 
 and of all labs, that their git branches, built from the last commit, hold in every
-file what they should. For those who write labs, and for CI. One thing after another, for some of it
+file what they should.
+
+For those who write labs, and for CI. One thing after another, for some of it
 measures: minutes a lab. The last line says how many passed and how many did not.
 
 Exit codes: 0 all passed, 1 some did not, 3 the environment is at fault.`,

@@ -133,11 +133,18 @@ func (v Verifier) full(ctx context.Context, l lab) (Verdict, string) {
 	return f.row()
 }
 
-// judge demands a pass.
+// judge demands that all passes: a solution passes stretch checks too.
 func judge(f *finding, result spec.Result, passed bool) {
-	if result.Verdict != spec.Pass {
-		f.add(rowVerdict(result.Verdict), "%v", result.Err())
-	} else if !passed {
+	for _, p := range parts(result) {
+		if p.verdict != spec.Pass && p.verdict != spec.Skipped {
+			f.add(rowVerdict(p.verdict), "%s: %s: %s", p.name, p.verdict, p.detail)
+		}
+	}
+	switch {
+	case len(f.reasons) > 0:
+	case result.Verdict != spec.Pass:
+		f.add(rowVerdict(result.Verdict), "its verdict is %q", result.Verdict)
+	case !passed:
 		f.add(Failed, "its verdict is %q, and the test failed all the same", result.Verdict)
 	}
 }
