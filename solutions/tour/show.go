@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -18,70 +17,57 @@ const (
 	// mailDelay is how long the mail server takes to accept a message.
 	mailDelay = 60 * time.Millisecond
 	people    = 40
-	// rampStart is below what the monolith holds, in requests a second, and enough of
-	// them for a 95th percentile.
+	// rampStart is below what the monolith holds, in requests a second. A level is long
+	// enough for a 95th percentile; the budget keeps a step, with its rush, to half a minute.
 	rampStart  = 4
-	rampFactor = 1.7
-	rampLevel  = 4 * time.Second
-	// rampBudget keeps a step, with its rush, to about a minute.
-	rampBudget = 45 * time.Second
+	rampFactor = 2
+	rampLevel  = 2500 * time.Millisecond
+	rampBudget = 20 * time.Second
+	// solutions is the program with every lab's solution in it.
+	solutions = "./solutions/service"
 )
 
-func databaseType() instance.Type { return instance.Medium() }
-func serviceType() instance.Type  { return instance.Small() }
+// databaseType leaves the generator what it needs beside the largest service.
+func databaseType() instance.Type { return instance.Small() }
 
 // step is one stop of the tour.
 type step struct {
 	title   string
 	fix     string   // what was done since the step before
 	service []string // arguments of the service
+	size    instance.Type
 }
 
 func steps() []step {
 	return []step{
-		{title: "The monolith, as it was found", fix: "nothing yet"},
-		{title: "Lab 00, baseline", fix: "measured first; one index found missing", service: []string{"--through", "00"}},
+		{title: "The monolith, as it was found", fix: "nothing yet", size: instance.Small()},
+		{title: "Lab 00, baseline", fix: "measured first; one index found missing", size: instance.Small(),
+			service: []string{"--through", "00"}},
+		{title: "Lab 01, vertical", fix: "no lock, no mail inside a transaction, ten connections, twice the CPU", size: instance.Medium(),
+			service: []string{"--through", "01"}},
 	}
 }
 
 // show is the servers that all steps share.
 type show struct {
-	report *progress.Reporter
-	bed    *testbed.Bed
-	db     *testbed.Postgres
-	mail   *testbed.MailSink
+	report  *progress.Reporter
+	servers *stage.Servers
 }
 
 func open(ctx context.Context, report *progress.Reporter) (*show, error) {
-	bed, err := testbed.Start(ctx, testbed.Options{Progress: report})
+	starting := report.Step("start PostgreSQL with a million orders, and a mail server")
+	servers, err := stage.OpenServers(ctx, stage.ServersOptions{
+		Bed: testbed.Options{Progress: report}, Database: databaseType(), Dataset: dataset.Full(), MailDelay: mailDelay,
+		Packages: []string{solutions},
+	})
+	starting.End(err)
 	if err != nil {
 		return nil, err
 	}
-	s := &show{report: report, bed: bed}
-	starting := report.Step("start PostgreSQL with a million orders, and a mail server")
-	full := dataset.Full()
-	err = testbed.SideBySide(ctx,
-		func(ctx context.Context) (err error) {
-			s.db, err = bed.Postgres(ctx, testbed.PostgresOptions{Type: databaseType(), Dataset: &full})
-			return err
-		},
-		func(ctx context.Context) (err error) {
-			s.mail, err = bed.MailSink(ctx, testbed.MailSinkOptions{Delay: mailDelay})
-			return err
-		},
-		func(ctx context.Context) error {
-			_, err := bed.Binary(ctx, "./solutions/service")
-			return err
-		},
-	)
-	starting.End(err)
-	if err != nil {
-		return nil, errors.Join(err, bed.Close())
-	}
-	return s, nil
+	return &show{report: report, servers: servers}, nil
 }
 
-func (s *show) close() error { return s.bed.Close() }
+func (s *show) close() error { return s.servers.Close() }
 
 // play measures every step. The rush of all of them has the rate of the first's, so
 // that the same dinner is served each time.
@@ -107,10 +93,10 @@ func (s *show) measure(ctx context.Context, i int, step step, rushFrom float64) 
 	s.report.Note("")
 	s.report.Note("%s (%s)", step.title, step.fix)
 	warming := s.report.Step("start the service, sign %d people in, warm up", people)
-	variant, err := stage.Start(ctx, s.bed, stage.Options{
+	variant, err := stage.Start(ctx, s.servers.Bed, stage.Options{
 		Service: testbed.ServiceOptions{
-			Name: fmt.Sprintf("service%d", i), Package: "./solutions/service", Args: step.service,
-			Type: serviceType(), Postgres: s.db, MailSink: s.mail,
+			Name: fmt.Sprintf("service%d", i), Package: solutions, Args: step.service,
+			Type: step.size, Postgres: s.servers.DB, MailSink: s.servers.Mail,
 		},
 		Dataset: dataset.Full(), People: people,
 	})
@@ -118,7 +104,7 @@ func (s *show) measure(ctx context.Context, i int, step step, rushFrom float64) 
 	if err != nil {
 		return act{}, err
 	}
-	watch, err := stage.NewWatch(ctx, s.db.Server, variant.Service.Server)
+	watch, err := stage.NewWatch(ctx, s.servers.DB.Server, variant.Service.Server)
 	if err != nil {
 		return act{}, err
 	}
