@@ -19,11 +19,14 @@ import (
 // leastHints is how many hints a lab has at least, from a nudge to nearly the answer.
 const leastHints = 3
 
-// sections are those of a lesson, in order; of the one about the simpler way out, which
-// every lab words for itself, only the beginning is given.
+// openEnd ends a title of which only the beginning is given.
+const openEnd = " ..."
+
+// sections are the titles of a lesson's sections, in order. Every lab words the one about
+// the simpler way out for itself.
 func sections() []string {
 	return []string{
-		"Why it hurts now", "Predict", "Do", "Check", "Break it", "What it costs", "Why not ", "Further reading",
+		"Why it hurts now", "Predict", "Do", "Check", "Break it", "What it costs", "Why not" + openEnd, "Further reading",
 	}
 }
 
@@ -68,11 +71,12 @@ func readme(l lab) ([]string, error) {
 	there := markdown.Sections(text)
 	for _, want := range sections() {
 		at := slices.IndexFunc(there, func(s markdown.Section) bool {
-			return s.Title == want || strings.HasSuffix(want, " ") && strings.HasPrefix(s.Title, want)
+			beginning, open := strings.CutSuffix(want, openEnd)
+			return s.Title == want || open && strings.HasPrefix(s.Title, beginning+" ")
 		})
 		switch {
 		case at < 0:
-			problems = append(problems, fmt.Sprintf("%s: the section %q is missing, or not in its place", file, strings.TrimSpace(want)))
+			problems = append(problems, fmt.Sprintf("%s: the section %q is missing, or not in its place", file, want))
 			continue // the others may still be there
 		case there[at].Text == "":
 			problems = append(problems, fmt.Sprintf("%s: the section %q is empty", file, there[at].Title))

@@ -325,6 +325,7 @@ func TestFiles(t *testing.T) {
 		{"another title", "labs/00-toy/README.md", strings.Replace(lesson, "Lab 00:", "Lab 01:", 1), lessonRow, `"# Lab 00: "`},
 		{"no outcome", "labs/00-toy/README.md", strings.Replace(lesson, "**Outcome.**", "", 1), lessonRow, "**Outcome.**"},
 		{"no section", "labs/00-toy/README.md", strings.Replace(lesson, "## Predict", "## Guess", 1), lessonRow, `the section "Predict" is missing`},
+		{"no simpler way out", "labs/00-toy/README.md", strings.Replace(lesson, "## Why not simply", "## Why nothing", 1), lessonRow, `the section "Why not ..." is missing`},
 		{"an empty section", "labs/00-toy/README.md", strings.Replace(lesson, "Guess.", "", 1), lessonRow, `the section "Predict" is empty`},
 		{"a section that only begins so", "labs/00-toy/README.md", strings.Replace(lesson, "## Do\n", "## Does it\n", 1), lessonRow, `the section "Do" is missing`},
 		{"sections out of order", "labs/00-toy/README.md", strings.NewReplacer("## Check", "## Do", "## Do", "## Check").Replace(lesson), lessonRow, `the section "Check" is missing, or not in its place`},
