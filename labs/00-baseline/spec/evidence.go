@@ -1,22 +1,18 @@
 package spec
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"net/http"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
+	"bytebites.example/workshop/shared/evidence"
 	"bytebites.example/workshop/shared/measure"
-	"bytebites.example/workshop/shared/spec"
 	"bytebites.example/workshop/shared/testbed"
 )
 
@@ -26,33 +22,11 @@ const (
 	shownStatements = 10
 )
 
-// keep writes a file of the evidence.
-func (l *lab) keep(name string, text []byte) error {
-	folder, err := spec.EvidenceFolder(Name)
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(filepath.Join(folder, name), text, 0o644); err != nil {
-		return fmt.Errorf("keep evidence: %w", err)
-	}
-	return nil
-}
-
-// table writes rows in columns.
-func table(head string, rows func(w io.Writer)) []byte {
-	var text bytes.Buffer
-	text.WriteString(head)
-	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', tabwriter.AlignRight)
-	rows(w)
-	_ = w.Flush() // into memory, which does not fail
-	return text.Bytes()
-}
-
 func (l *lab) keepEvidence() error {
-	if err := l.keep("statements.txt", l.statementsText()); err != nil {
+	if err := evidence.Keep(Name, "statements.txt", l.statementsText()); err != nil {
 		return err
 	}
-	return l.keep("order-steps.txt", l.stepsText())
+	return evidence.Keep(Name, "order-steps.txt", l.stepsText())
 }
 
 func (l *lab) statementsText() []byte {
@@ -63,7 +37,7 @@ func (l *lab) statementsText() []byte {
 	head := fmt.Sprintf("What the database did during %s of a quiet dinner (%d requests a second), before your index.\n"+
 		"From pg_stat_statements; a page is 8 KiB.\n\n", quietLength, quietRate)
 	shown := l.before.statements[:min(shownStatements, len(l.before.statements))]
-	text := table(head, func(w io.Writer) {
+	text := evidence.Table(head, func(w io.Writer) {
 		fmt.Fprintln(w, "#\ttime %\tms/call\tcalls\trows/call\tpages/call\t")
 		for i, s := range shown {
 			calls := float64(max(s.Calls, 1))
@@ -84,7 +58,7 @@ func (l *lab) stepsText() []byte {
 	steps := slices.SortedFunc(maps.Keys(l.after.steps), func(a, b string) int {
 		return int(1e6 * (l.after.steps[b].Total - l.after.steps[a].Total))
 	})
-	return table(head, func(w io.Writer) {
+	return evidence.Table(head, func(w io.Writer) {
 		fmt.Fprintln(w, "ms/order\ttimes\t  step\t")
 		for _, step := range steps {
 			sum := l.after.steps[step]
@@ -98,7 +72,7 @@ func (l *lab) keepRamp(ramp measure.RampResult) error {
 		"The service level: 99 %% succeed and 95 %% take under 200 ms. Latency counts from when a\n"+
 		"request should have been sent; a client gives up after 2 s.\n\n",
 		serviceType().Name, serviceType().CPU, databaseType().Name, databaseType().CPU)
-	text := table(head, func(w io.Writer) {
+	text := evidence.Table(head, func(w io.Writer) {
 		fmt.Fprintln(w, "asked/s\tanswered/s\tmean ms\tp95 ms\tfailed %\t  service level\t")
 		for _, level := range ramp.Levels {
 			met := "missed"
@@ -113,7 +87,7 @@ func (l *lab) keepRamp(ramp measure.RampResult) error {
 				100*level.Result.FailureShare(), met)
 		}
 	})
-	return l.keep("ramp.txt", text)
+	return evidence.Keep(Name, "ramp.txt", text)
 }
 
 // profile keeps a CPU profile of the service at work.
@@ -134,5 +108,5 @@ func (l *lab) profile(ctx context.Context, service *testbed.Service) (err error)
 	if err != nil || response.StatusCode != http.StatusOK {
 		return fmt.Errorf("profile: status %d: %w", response.StatusCode, err)
 	}
-	return l.keep("cpu.pprof", profile)
+	return evidence.Keep(Name, "cpu.pprof", profile)
 }

@@ -12,6 +12,7 @@ import (
 	"bytebites.example/workshop/labs/00-baseline/answer"
 	"bytebites.example/workshop/shared/postgres"
 	"bytebites.example/workshop/shared/spec"
+	"bytebites.example/workshop/shared/stage"
 )
 
 // Name is the lab's.
@@ -207,10 +208,10 @@ func (l *lab) knee(ctx context.Context, run *spec.Run) error {
 }
 
 func (l *lab) ledger(ctx context.Context, _ *spec.Run) error {
-	if err := l.settled(ctx); err != nil {
+	if err := stage.Settle(ctx, l.servers.Pool, l.servers.Pool, stage.OrphanAge); err != nil {
 		return err
 	}
-	if err := postgres.Invariants(ctx, l.pool, l.pool); err != nil {
+	if err := postgres.Invariants(ctx, l.servers.Pool, l.servers.Pool); err != nil {
 		return &spec.Failure{Expected: "books that balance", Seen: err.Error(), Look: "shared/checkout: this is not your fault, please report it"}
 	}
 	return nil

@@ -24,7 +24,7 @@ const restartPerson = people + 100
 // looks what is still there.
 func (l *lab) restart(ctx context.Context, _ *spec.Run) error {
 	service := l.after.variant.Service
-	trace, err := leaveTrace(ctx, service.URL(), l.bed.StaffToken())
+	trace, err := leaveTrace(ctx, service.URL(), l.servers.Bed.StaffToken())
 	if err != nil {
 		return err
 	}

@@ -2,8 +2,6 @@ package spec
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"fmt"
 	"time"
 
@@ -12,11 +10,9 @@ import (
 	"bytebites.example/workshop/shared/dataset"
 	"bytebites.example/workshop/shared/instance"
 	"bytebites.example/workshop/shared/load"
-	"bytebites.example/workshop/shared/machine"
 	"bytebites.example/workshop/shared/measure"
 	"bytebites.example/workshop/shared/pgstat"
 	"bytebites.example/workshop/shared/postgres"
-	"bytebites.example/workshop/shared/program"
 	"bytebites.example/workshop/shared/scrape"
 	"bytebites.example/workshop/shared/spec"
 	"bytebites.example/workshop/shared/stage"
@@ -37,11 +33,8 @@ const (
 	people       = 30
 	// historyReads is how many subscribers' histories are read to count pages.
 	historyReads = 20
-	// settleTime is how long the books may take to close after a load, and orphanAge how
-	// old a reservation must be to belong to no request that still runs: they end after
-	// ten seconds.
-	settleTime = 30 * time.Second
-	orphanAge  = 12 * time.Second
+	// look is where a service that does not start may be mended.
+	look = "index.sql: the service runs it when it starts"
 )
 
 // What everything runs on: together at most one and a half cores. The rest is for the load
@@ -53,10 +46,7 @@ func serviceType() instance.Type  { return instance.Small() }
 type lab struct {
 	subject Subject
 
-	bed  *testbed.Bed
-	db   *testbed.Postgres
-	pool *sql.DB
-	mail *testbed.MailSink
+	servers *stage.Servers
 
 	before, after side
 }
@@ -90,23 +80,23 @@ func placeOf(step string) answer.Word {
 
 // prepare measures the monolith as it was found, then with the subject's index.
 func (l *lab) prepare(ctx context.Context, run *spec.Run) (end func() error, err error) {
-	release, err := machine.Slot(ctx, func(holder string) { run.Progress("waiting for the machine, held by " + holder) })
+	release, err := stage.Claim(ctx, run)
 	if err != nil {
 		return nil, err
 	}
 	end = func() error {
-		var err error
-		if l.pool != nil {
-			err = l.pool.Close()
+		defer release()
+		if l.servers == nil {
+			return nil
 		}
-		if l.bed != nil {
-			err = errors.Join(err, l.bed.Close())
-		}
-		release()
-		return err
+		return l.servers.Close()
 	}
-	if err := l.startServers(ctx, run); err != nil {
-		return end, learnersFault(err)
+	run.Progress("starting PostgreSQL with a million orders, and a mail server")
+	l.servers, err = stage.OpenServers(ctx, stage.ServersOptions{
+		Database: databaseType(), Dataset: dataset.Full(), MailDelay: mailDelay, Packages: []string{l.subject.Package},
+	})
+	if err != nil {
+		return end, stage.LearnersFault(err, look)
 	}
 	run.Progress("the monolith as it was found: counting pages, then a quiet dinner")
 	if err := l.measureSide(ctx, &l.before, "found", "./solutions/service", nil, nil); err != nil {
@@ -121,7 +111,7 @@ func (l *lab) prepare(ctx context.Context, run *spec.Run) (end func() error, err
 		profile = l.profile
 	}
 	if err := l.measureSide(ctx, &l.after, "service", l.subject.Package, l.subject.Args, profile); err != nil {
-		return end, learnersFault(err)
+		return end, stage.LearnersFault(err, look)
 	}
 	if err := l.after.measureOrders(ctx); err != nil {
 		return end, err
@@ -136,58 +126,14 @@ func (l *lab) prepare(ctx context.Context, run *spec.Run) (end func() error, err
 	return end, nil
 }
 
-// startServers starts the database and the mail server, and builds the services
-// meanwhile.
-func (l *lab) startServers(ctx context.Context, run *spec.Run) (err error) {
-	run.Progress("starting PostgreSQL with a million orders, and a mail server")
-	if l.bed, err = testbed.Start(ctx, testbed.Options{}); err != nil {
-		return err
-	}
-	full := dataset.Full()
-	err = testbed.SideBySide(ctx,
-		func(ctx context.Context) (err error) {
-			l.db, err = l.bed.Postgres(ctx, testbed.PostgresOptions{Type: databaseType(), Dataset: &full})
-			return err
-		},
-		func(ctx context.Context) (err error) {
-			l.mail, err = l.bed.MailSink(ctx, testbed.MailSinkOptions{Delay: mailDelay})
-			return err
-		},
-		func(ctx context.Context) error {
-			_, err := l.bed.Binary(ctx, l.subject.Package)
-			return err
-		},
-	)
-	if err != nil {
-		return err
-	}
-	l.pool, err = postgres.Open(ctx, l.db.URL(), postgres.PoolConfig{MaxOpen: 2})
-	return err
-}
-
-// learnersFault turns errors of code that does not build or does not start into a
-// failure; the rest is the environment's.
-func learnersFault(err error) error {
-	var compile *program.CompileError
-	var start *testbed.StartError
-	switch {
-	case errors.As(err, &compile):
-		return &spec.Failure{Expected: "code that compiles", Seen: compile.Error()}
-	case errors.As(err, &start) && start.Server == "service":
-		return &spec.Failure{Expected: "a service that starts", Seen: start.Error(), Look: "index.sql: the service runs it when it starts"}
-	default:
-		return err
-	}
-}
-
 // profiler records a profile of a service while it works.
 type profiler func(ctx context.Context, service *testbed.Service) error
 
 // measureSide starts a service and measures it under a quiet dinner.
 func (l *lab) measureSide(ctx context.Context, s *side, name, pkg string, args []string, profile profiler) (err error) {
-	s.variant, err = stage.Start(ctx, l.bed, stage.Options{
+	s.variant, err = stage.Start(ctx, l.servers.Bed, stage.Options{
 		Service: testbed.ServiceOptions{
-			Name: name, Package: pkg, Args: args, Type: serviceType(), Postgres: l.db, MailSink: l.mail,
+			Name: name, Package: pkg, Args: args, Type: serviceType(), Postgres: l.servers.DB, MailSink: l.servers.Mail,
 		},
 		Dataset: dataset.Full(), People: people,
 	})
@@ -197,7 +143,7 @@ func (l *lab) measureSide(ctx context.Context, s *side, name, pkg string, args [
 	if s.pagesPerHistory, err = l.countPages(ctx); err != nil {
 		return err
 	}
-	if err := pgstat.Reset(ctx, l.pool); err != nil {
+	if err := pgstat.Reset(ctx, l.servers.Pool); err != nil {
 		return err
 	}
 	var dinner load.Result
@@ -216,7 +162,7 @@ func (l *lab) measureSide(ctx context.Context, s *side, name, pkg string, args [
 	if err != nil {
 		return err
 	}
-	if s.statements, err = pgstat.Read(ctx, l.pool); err != nil {
+	if s.statements, err = pgstat.Read(ctx, l.servers.Pool); err != nil {
 		return err
 	}
 	s.load = dinner
@@ -248,16 +194,16 @@ func (s *side) measureOrders(ctx context.Context) error {
 // countPages reads some histories the way the service does, and returns the mean number
 // of pages that the database read for one, whatever the statements.
 func (l *lab) countPages(ctx context.Context) (float64, error) {
-	if err := pgstat.Reset(ctx, l.pool); err != nil {
+	if err := pgstat.Reset(ctx, l.servers.Pool); err != nil {
 		return 0, err
 	}
-	orders := postgres.NewOrders(l.pool)
+	orders := postgres.NewOrders(l.servers.Pool)
 	for n := range historyReads {
 		if _, err := orders.History(ctx, dataset.User(1+n*n), time.Time{}, 20); err != nil {
 			return 0, err
 		}
 	}
-	statements, err := pgstat.Read(ctx, l.pool)
+	statements, err := pgstat.Read(ctx, l.servers.Pool)
 	if err != nil {
 		return 0, err
 	}
@@ -278,7 +224,7 @@ func orderSteps(ctx context.Context, service *testbed.Service) (map[string]scrap
 
 // ramp raises the rate of the dinner mix until the service breaks.
 func (l *lab) ramp(ctx context.Context, run *spec.Run) (measure.RampResult, error) {
-	watch, err := stage.NewWatch(ctx, l.db.Server, l.after.variant.Service.Server)
+	watch, err := stage.NewWatch(ctx, l.servers.DB.Server, l.after.variant.Service.Server)
 	if err != nil {
 		return measure.RampResult{}, err
 	}
@@ -299,31 +245,4 @@ func (l *lab) ramp(ctx context.Context, run *spec.Run) (measure.RampResult, erro
 	}
 	run.ReportQuotas(quotas...)
 	return ramp, l.keepRamp(ramp)
-}
-
-// settled waits until no order is half-way. Clients that gave up leave some behind, which
-// the service's sweeper would settle after a minute; here it need not wait that long.
-func (l *lab) settled(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, settleTime)
-	defer cancel()
-	sweeper := checkout.Sweeper{
-		Stock: postgres.NewStock(l.pool), Orders: postgres.NewOrders(l.pool), MinAge: orphanAge, Limit: 1000,
-	}
-	for {
-		due, err := sweeper.Stock.Unsettled(ctx, 0, 1)
-		if err != nil {
-			return err
-		}
-		if len(due) == 0 {
-			return nil
-		}
-		if _, err := sweeper.Sweep(ctx); err != nil {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("order %s of %s is still held %s after the load", due[0].Order, due[0].User, settleTime)
-		case <-time.After(500 * time.Millisecond):
-		}
-	}
 }
