@@ -75,8 +75,13 @@ func Orders() Mix {
 	}}
 }
 
+// OnlyOrders is nothing but orders: lab 01, where a machine's size is read off them.
+func OnlyOrders() Mix {
+	return Mix{Name: "only orders", Skew: defaultSkew, Shares: []Share{{PlaceOrder, 1}}}
+}
+
 // Mixes returns every named mix.
-func Mixes() []Mix { return []Mix{Dinner(), Browse(), UserWrites(), Orders()} }
+func Mixes() []Mix { return []Mix{Dinner(), Browse(), UserWrites(), Orders(), OnlyOrders()} }
 
 // validate says what is wrong with a mix.
 func (m Mix) validate() error {

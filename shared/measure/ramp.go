@@ -33,6 +33,8 @@ const (
 	// overloadedBelow is the share of the offered rate below which goodput says that
 	// the service is overloaded.
 	overloadedBelow = 0.9
+	// drowned is the share of the offered rate below which nobody need ask for more.
+	drowned = 0.75
 	// growth is by how much goodput must grow for a ramp to go on past overload.
 	growth = 1.05
 	// hopeless is the share of failures at which a ramp ends at once.
@@ -50,8 +52,9 @@ type RampConfig struct {
 	Level     time.Duration // length of a level; default 3 s
 	MaxLevels int           // on the way up; default 12
 	Refine    int           // levels that halve the knee's bracket; 0 for none
-	// SaturationOnly leaves the knee alone: a ramp whose first rate already misses the SLO
-	// does not go down, and no bracket is halved.
+	// SaturationOnly leaves the knee alone: the ramp ends with the first level of whose rate
+	// less than three quarters were answered, it does not go down when its first rate
+	// already misses the SLO, and no bracket is halved.
 	SaturationOnly bool
 	// Drain is the pause after each level, so that work which clients gave up on does
 	// not weigh on the next; three times as long after a level with failures. Default
@@ -176,6 +179,9 @@ func (r *ramp) up(ctx context.Context) error {
 			return err
 		}
 		if level.Result.FailureShare() > hopeless || level.Overloaded && level.Goodput < growth*best {
+			return nil
+		}
+		if r.config.SaturationOnly && level.Goodput < drowned*rate {
 			return nil
 		}
 		best = max(best, level.Goodput)

@@ -21,6 +21,9 @@ type Run struct {
 	hostSeen bool
 }
 
+// Timed reports whether the run judges measured times and rates.
+func (r *Run) Timed() bool { return r.Mode.timed() }
+
 // Report adds a figure to the result. A later one of the same name takes its place.
 func (r *Run) Report(name string, value float64, unit string) {
 	r.mu.Lock()

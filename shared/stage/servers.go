@@ -22,7 +22,7 @@ const checkConnections = 3
 // times, else a core, beside which others may work.
 func Claim(ctx context.Context, run *spec.Run) (release func(), err error) {
 	wait := machine.Core
-	if run.Mode == spec.ModeCheck {
+	if run.Timed() {
 		wait = machine.Slot
 	}
 	return wait(ctx, func(holder string) { run.Progress("waiting for the machine, held by " + holder) })
@@ -81,6 +81,19 @@ func OpenServers(ctx context.Context, o ServersOptions) (*Servers, error) {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
+}
+
+// AtFullSpeed lifts the database's CPU quota while f runs, such as while a service builds
+// an index as it starts.
+func (s *Servers) AtFullSpeed(ctx context.Context, f func() error) error {
+	size := s.DB.Type()
+	if err := s.DB.Resize(ctx, instance.Type{MemoryMiB: size.MemoryMiB}); err != nil {
+		return err
+	}
+	if err := f(); err != nil {
+		return err
+	}
+	return s.DB.Resize(ctx, size)
 }
 
 // Close stops the servers and everything else on their bed.

@@ -39,7 +39,7 @@ type Variant struct {
 // connections to be open and for the recommender to have read its meals.
 const (
 	warmUpRate   = 10 // requests a second
-	warmUpLength = 2 * time.Second
+	warmUpLength = 1500 * time.Millisecond
 )
 
 // Start starts a service, signs people in and warms it up at full speed, and then gives
@@ -62,11 +62,7 @@ func Start(ctx context.Context, bed *testbed.Bed, o Options) (*Variant, error) {
 			return meal >= o.Dataset.ScarceMeal(1)
 		})
 		v.Generator = load.Generator{Target: v.Service.URL(), Mix: load.Dinner(), Population: people, Seed: 1}
-		if err := v.signIn(ctx); err != nil {
-			return err
-		}
-		_, err = v.Generator.Hit(ctx, warmUpRate, warmUpLength)
-		return err
+		return v.signIn(ctx)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("warm up %s: %w", service.Name(), err)
@@ -86,13 +82,18 @@ func (v *Variant) AtFullSpeed(ctx context.Context, f func() error) error {
 	return v.Service.Resize(ctx, size)
 }
 
-// SignInAgain signs the same people in anew, at full speed, after their sessions are lost.
+// SignInAgain signs the same people in anew and warms the service up, at full speed, after
+// a restart.
 func (v *Variant) SignInAgain(ctx context.Context) error {
 	return v.AtFullSpeed(ctx, func() error { return v.signIn(ctx) })
 }
 
 func (v *Variant) signIn(ctx context.Context) (err error) {
 	v.Generator.Population.Sessions, err = load.Login(ctx, v.Service.URL(), dataset.Password, v.emails)
+	if err != nil {
+		return err
+	}
+	_, err = v.Generator.Hit(ctx, warmUpRate, warmUpLength)
 	return err
 }
 

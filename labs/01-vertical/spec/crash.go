@@ -16,12 +16,12 @@ import (
 )
 
 const (
-	// crashRate and crashLength are the load under which the machine is killed: orders,
-	// nearly all of it, and few enough for every one to be accepted while it is up.
-	crashRate   = 10 // requests a second
-	crashLength = 4 * time.Second
+	// crashRate and crashLength are the load under which the machine is killed: few enough
+	// orders for every one to be accepted while it is up.
+	crashRate   = 10 // a second
+	crashLength = 3 * time.Second
 	// killAfter is when, and downFor how long it takes somebody to start it again.
-	killAfter = 1500 * time.Millisecond
+	killAfter = time.Second
 	downFor   = time.Second
 	// probeEvery is how often a visitor looks whether the site is up.
 	probeEvery = 20 * time.Millisecond
@@ -30,8 +30,7 @@ const (
 // crash kills the machine under load, starts it again and reconciles what the clients
 // were told with what the database holds.
 func (l *lab) crash(ctx context.Context, run *spec.Run) error {
-	generator := l.tuned.Generator
-	generator.Mix = load.Orders()
+	generator := orders(l.tuned)
 	var result load.Result
 	var outage time.Duration
 	err := testbed.SideBySide(ctx,
@@ -53,18 +52,15 @@ func (l *lab) crash(ctx context.Context, run *spec.Run) error {
 	if err := l.reconcile(ctx, result.Orders); err != nil {
 		return err
 	}
-	// Nothing of a dead process is on its way, so what is half done can be settled at once.
-	if err := l.tuned.Service.Stop(ctx); err != nil {
-		return err
-	}
-	l.up = false
+	// The dead process's requests are dead, and the new one's found nobody signed in: what
+	// is half done is nobody's any more and can be settled at once.
 	if err := stage.Settle(ctx, l.servers.Pool, l.servers.Pool, 0); err != nil {
 		return err
 	}
 	if err := postgres.Invariants(ctx, l.servers.Pool, l.servers.Pool); err != nil {
 		return &spec.Failure{Expected: "books that balance", Seen: err.Error(), Look: "checkout.go: a reservation is released when its order fails"}
 	}
-	return nil
+	return l.tuned.SignInAgain(ctx)
 }
 
 // killAndStart kills the service, starts it a little later and returns for how long

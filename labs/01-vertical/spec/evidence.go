@@ -58,8 +58,6 @@ func (s *scale) report(size func([]instance.Capacity, float64) (instance.Type, b
 
 // stepsText is what each step buys.
 func (s *scale) stepsText() []byte {
-	alone := slices.Clone(s.alone)
-	slices.Sort(alone)
 	rows := []struct {
 		what    string
 		service instance.Type
@@ -67,12 +65,12 @@ func (s *scale) stepsText() []byte {
 		db      instance.Type
 	}{
 		{"untuned", small(), s.paired.Before, database()},
-		{"untuned, 4 times the CPU", large(), alone[len(alone)/2], database()},
+		{"untuned, 4 times the CPU", large(), s.untunedAlone(), database()},
 		{"tuned, 4 times the CPU", large(), s.paired.After, database()},
 		{"the same, half the database", large(), s.smallDatabase, small()},
 	}
 	head := fmt.Sprintf("What each step buys: orders a second under overload, while the mail server takes %s for each.\n"+
-		"The first and third are medians of %d rounds, the second of %d, the fourth is one round.\n\n", mailDelay, pairs, aloneRounds)
+		"The first and third are medians of %d rounds, the second is the mean of %d, the fourth is one round.\n\n", mailDelay, pairs, aloneRounds)
 	return evidence.Table(head, func(w io.Writer) {
 		fmt.Fprintln(w, "orders/s\ttimes\tservice\tdatabase\t$/hour\t  what\t")
 		for _, r := range rows {
@@ -80,6 +78,15 @@ func (s *scale) stepsText() []byte {
 			fmt.Fprintf(w, "%.1f\t%.2f\t%s\t%s\t%.3f\t  %s\t\n", r.goodput, r.goodput/s.paired.Before, r.service.Name, r.db.Name, price, r.what)
 		}
 	})
+}
+
+// untunedAlone is the mean goodput of the untuned service on the large type.
+func (s *scale) untunedAlone() float64 {
+	sum := 0.0
+	for _, seen := range s.alone {
+		sum += seen
+	}
+	return sum / float64(len(s.alone))
 }
 
 // sizesText is what each rented size does, and which one the subject's rule takes.
@@ -124,16 +131,21 @@ func (s *scale) curveText(curve usl.Curve, doubt usl.Uncertainty) ([]byte, error
 	if err != nil {
 		return nil, err
 	}
-	text = append(text, evidence.Table("\nWhat a step to the next size yields: the growth of throughput over the growth of the price\n\n", func(w io.Writer) {
-		fmt.Fprintln(w, "from\tto\tyield\t")
+	untuned := (s.untunedAlone()/s.paired.Before - 1) / (large().CPU/small().CPU - 1)
+	text = append(text, evidence.Table("\nWhat a step to a larger size yields: the growth of throughput over the growth of the price\n\n", func(w io.Writer) {
+		fmt.Fprintln(w, "\tfrom\tto\tyield\t")
+		fmt.Fprintf(w, "untuned\t%s\t%s\t%.2f\t\n", small().Name, large().Name, untuned)
 		for _, step := range steps {
-			fmt.Fprintf(w, "%s\t%s\t%.2f\t\n", step.From.Name, step.To.Name, step.Yield)
+			fmt.Fprintf(w, "tuned\t%s\t%s\t%.2f\t\n", step.From.Name, step.To.Name, step.Yield)
 		}
 	})...)
 	if peak := curve.Peak(); math.IsInf(peak, 1) {
-		text = fmt.Appendf(text, "\nThe curve has no peak.")
+		text = fmt.Appendf(text, "\nThe tuned curve has no peak.")
 	} else {
-		text = fmt.Appendf(text, "\nThe curve peaks at %.2f CPU.", peak*small().CPU)
+		text = fmt.Appendf(text, "\nThe tuned curve peaks at %.2f CPU.", peak*small().CPU)
 	}
-	return fmt.Appendf(text, " Beyond %s the next size yields less than %.1f: it does not pay.\n", paying.Name, worth), nil
+	if paying == sizes[len(sizes)-1] {
+		return fmt.Appendf(text, " Every step of the table yields %.1f or more: each pays.\n", worth), nil
+	}
+	return fmt.Appendf(text, " From %s on the next size yields less than %.1f: it does not pay.\n", paying.Name, worth), nil
 }

@@ -62,7 +62,7 @@ func Lab(subject Subject) spec.Lab {
 			{Name: "size", Kind: spec.Core, Run: l.size,
 				Proves: "your rule finds the cheapest size that holds a peak with headroom"},
 			{Name: "contract", Kind: spec.Core, Run: l.contract,
-				Proves: "the service still keeps every promise of its API"},
+				Proves: "orders still keep every promise of the API, also when twenty come at once"},
 			{Name: "crash", Kind: spec.Core, Run: l.crash,
 				Proves: "the one machine is killed under load: no accepted order is lost or doubled"},
 		},

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"bytebites.example/workshop/shared/dataset"
 	"bytebites.example/workshop/shared/instance"
 	"bytebites.example/workshop/shared/load"
 	"bytebites.example/workshop/shared/measure"
@@ -23,18 +22,22 @@ const (
 	// overload is how many times its saturation goodput a variant is asked for where its
 	// goodput is measured: enough to be sure that it is never idle, little enough for the
 	// line to be short when the round ends.
-	overload = 1.2
+	overload = 1.15
 	// A ramp is short: it only finds out what overload is.
-	rampLevel  = 1500 * time.Millisecond
-	rampFactor = 1.6
+	rampLevel  = 2 * time.Second
+	rampFactor = 1.5
 	rampLevels = 6
-	// untunedStart and tunedStart are the first rates of the ramps, in requests a second.
-	untunedStart = 4
-	tunedStart   = 20
+	// untunedStart and tunedStart are the first rates of the ramps, in requests a second. A
+	// service that works on everything at once answers little of a great overload in so
+	// short a level, so the tuned one's ramp begins below its limit.
+	untunedStart = 10
+	tunedStart   = 24
 	// pairs is declared here, before any run.
 	pairs = 6
+	// pause lets the line of an overloaded round drain; three times as long after failures.
+	pause = 150 * time.Millisecond
 	// What is shown and not judged is measured in fewer and shorter rounds.
-	aloneRounds = 3
+	aloneRounds = 2
 	sideLength  = 2 * time.Second
 )
 
@@ -60,10 +63,11 @@ type scale struct {
 // gain measures what tuning and four times the CPU buy together, and shows beside it what
 // each size of machine buys alone.
 func (l *lab) gain(ctx context.Context, run *spec.Run) (spec.Measured, error) {
-	s, err := l.newScale(ctx, run)
+	watch, err := stage.NewWatch(ctx, l.servers.DB.Server, l.untuned.Service.Server, l.tuned.Service.Server)
 	if err != nil {
 		return spec.Measured{}, err
 	}
+	s := &scale{run: run, watch: watch, untuned: l.untuned, tuned: l.tuned}
 	if err := s.compare(ctx); err != nil {
 		return spec.Measured{}, err
 	}
@@ -82,39 +86,6 @@ func (l *lab) gain(ctx context.Context, run *spec.Run) (spec.Measured, error) {
 	return stage.Gain(s.paired)
 }
 
-func (l *lab) newScale(ctx context.Context, run *spec.Run) (*scale, error) {
-	if err := l.startAgain(ctx); err != nil {
-		return nil, err
-	}
-	untuned, err := stage.Start(ctx, l.servers.Bed, stage.Options{
-		Service: testbed.ServiceOptions{
-			Name: "untuned", Package: solutions, Args: []string{"--through", "00"}, Type: small(),
-			Postgres: l.servers.DB, MailSink: l.servers.Mail,
-		},
-		Dataset: dataset.Full(), People: people,
-	})
-	if err != nil {
-		return nil, err
-	}
-	watch, err := stage.NewWatch(ctx, l.servers.DB.Server, untuned.Service.Server, l.tuned.Service.Server)
-	if err != nil {
-		return nil, err
-	}
-	return &scale{run: run, watch: watch, untuned: untuned, tuned: l.tuned}, nil
-}
-
-// startAgain starts the tuned service, which the crash left stopped.
-func (l *lab) startAgain(ctx context.Context) error {
-	if l.up {
-		return nil
-	}
-	if err := l.tuned.Service.Start(ctx); err != nil {
-		return stage.LearnersFault(err, look)
-	}
-	l.up = true
-	return l.tuned.SignInAgain(ctx)
-}
-
 // compare runs the pairs.
 func (s *scale) compare(ctx context.Context) error {
 	before, err := s.saturation(ctx, s.untuned, untunedStart)
@@ -127,7 +98,7 @@ func (s *scale) compare(ctx context.Context) error {
 	}
 	s.run.Progress(fmt.Sprintf("a pair to warm up and %d that count, untuned on %s and tuned on %s", pairs, small().Name, large().Name))
 	s.paired, err = measure.Paired(ctx, measure.PairedConfig{
-		Pairs:  pairs,
+		Pairs: pairs, Pause: pause,
 		OnPair: func(p measure.Pair) { s.run.Progress(describePair(p)) },
 	}, s.arm(s.untuned, overload*before), s.arm(s.tuned, overload*after))
 	if err != nil {
@@ -138,10 +109,10 @@ func (s *scale) compare(ctx context.Context) error {
 	return err
 }
 
-// orders returns a generator of people who know what they want.
+// orders returns a generator of nothing but orders.
 func orders(v *stage.Variant) load.Generator {
 	g := v.Generator
-	g.Mix = load.Orders()
+	g.Mix = load.OnlyOrders()
 	return g
 }
 
@@ -200,8 +171,8 @@ func (s *scale) buyOnlyTheMachine(ctx context.Context) error {
 		return err
 	}
 	for range aloneRounds {
-		// Were four times the CPU worth something, this would have to be overload still.
-		seen, err := s.goodput(ctx, s.untuned, 2*overload*s.paired.Before)
+		// Were four times the CPU worth 1.3 times the orders, it would show.
+		seen, err := s.goodput(ctx, s.untuned, overload*s.paired.Before)
 		if err != nil {
 			return err
 		}
@@ -232,7 +203,7 @@ func (s *scale) measureCurve(ctx context.Context) error {
 			return err
 		}
 		share := cpu / large().CPU
-		seen, err := s.goodput(ctx, s.tuned, overload*overload*s.paired.After*share)
+		seen, err := s.goodput(ctx, s.tuned, overload*s.paired.After*share)
 		if err != nil {
 			return err
 		}

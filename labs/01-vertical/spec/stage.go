@@ -22,7 +22,7 @@ const (
 	// solutions is the program with every lab's solution in it.
 	solutions = "./solutions/service"
 	// people are signed in with each service for the load.
-	people = 16
+	people = 10
 	// look is where a service that does not start may be mended.
 	look = "the log above: the service is the monolith with your checkout.go and sizing.go"
 )
@@ -33,11 +33,11 @@ type lab struct {
 
 	servers *stage.Servers
 	tuned   *stage.Variant   // the subject's, on the large type
+	untuned *stage.Variant   // the monolith with lab 00's index, on the small type; only where times count
 	client  *contract.Client // of it
 	people  []*contract.Client
 
 	slow slowSeen
-	up   bool // the tuned service still runs
 }
 
 // prepare starts the servers and the subject's service, and sees what it does while
@@ -65,22 +65,34 @@ func (l *lab) prepare(ctx context.Context, run *spec.Run) (end func() error, err
 	if err != nil {
 		return end, stage.LearnersFault(err, look)
 	}
-	l.tuned, err = stage.Start(ctx, l.servers.Bed, stage.Options{
-		Service: testbed.ServiceOptions{
-			Name: "tuned", Package: l.subject.Package, Args: l.subject.Args, Type: large(),
-			Postgres: l.servers.DB, MailSink: l.servers.Mail,
-		},
-		Dataset: dataset.Full(), People: people,
-	})
-	if err != nil {
-		return end, stage.LearnersFault(err, look)
+	starts := []func(context.Context) error{func(ctx context.Context) (err error) {
+		l.tuned, err = l.start(ctx, "tuned", large(), l.subject.Package, l.subject.Args...)
+		return stage.LearnersFault(err, look)
+	}}
+	if run.Timed() {
+		starts = append(starts, func(ctx context.Context) (err error) {
+			l.untuned, err = l.start(ctx, "untuned", small(), solutions, "--through", "00")
+			return err
+		})
 	}
-	l.up = true
+	if err := l.servers.AtFullSpeed(ctx, func() error { return testbed.SideBySide(ctx, starts...) }); err != nil {
+		return end, err
+	}
 	if err := l.signIn(ctx); err != nil {
 		return end, err
 	}
 	run.Progress("ordering while the mail server is slow")
 	return end, l.seeSlowMail(ctx)
+}
+
+// start starts a service, on the servers that all share.
+func (l *lab) start(ctx context.Context, name string, size instance.Type, pkg string, args ...string) (*stage.Variant, error) {
+	return stage.Start(ctx, l.servers.Bed, stage.Options{
+		Service: testbed.ServiceOptions{
+			Name: name, Package: pkg, Args: args, Type: size, Postgres: l.servers.DB, MailSink: l.servers.Mail,
+		},
+		Dataset: dataset.Full(), People: people,
+	})
 }
 
 // signIn signs in the people of the checks' own client, at full speed.
