@@ -44,7 +44,8 @@ file what they should.
 For those who write labs, and for CI. One thing after another, for some of it
 measures: minutes a lab. The last line says how many passed and how many did not.
 
-Exit codes: 0 all passed, 1 some did not, 3 the environment is at fault.`,
+Exit codes: 0 all passed, 1 some failed, 2 some could not tell, 3 the environment is
+at fault.`,
 		Example: `  go tool workshop verify           all labs
   go tool workshop verify 00 01     these
   go tool workshop verify --full    the long runs too
@@ -121,6 +122,8 @@ func verdictOf(report verify.Report) error {
 	switch report.Verdict() {
 	case verify.Passed:
 		return nil
+	case verify.Inconclusive:
+		return verdictError{spec.Inconclusive}
 	case verify.Environment:
 		return verdictError{spec.Environment}
 	default:

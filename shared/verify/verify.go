@@ -60,19 +60,13 @@ type Report struct {
 	Failed int   `json:"failed"` // all that did not pass, for whatever reason
 }
 
-// Verdict is that of the whole: Passed when all rows have passed; Environment when the
-// machine is to blame for all of those that have not; else Failed.
+// Verdict is that of the whole: the gravest of its rows. Failed is graver than
+// Environment, and that than Inconclusive.
 func (r Report) Verdict() Verdict {
 	verdict := Passed
 	for _, row := range r.Rows {
-		switch row.Verdict {
-		case Passed:
-		case Environment:
-			if verdict == Passed {
-				verdict = Environment
-			}
-		default:
-			verdict = Failed
+		if row.Verdict.severity() > verdict.severity() {
+			verdict = row.Verdict
 		}
 	}
 	return verdict

@@ -383,11 +383,11 @@ func TestReportVerdict(t *testing.T) {
 		{nil, verify.Passed},
 		{[]verify.Verdict{verify.Passed}, verify.Passed},
 		{[]verify.Verdict{verify.Passed, verify.Failed}, verify.Failed},
-		{[]verify.Verdict{verify.Inconclusive, verify.Passed}, verify.Failed},
+		{[]verify.Verdict{verify.Inconclusive, verify.Passed}, verify.Inconclusive},
 		{[]verify.Verdict{verify.Environment, verify.Passed}, verify.Environment},
 		{[]verify.Verdict{verify.Environment, verify.Failed}, verify.Failed},
 		{[]verify.Verdict{verify.Failed, verify.Environment}, verify.Failed},
-		{[]verify.Verdict{verify.Environment, verify.Inconclusive}, verify.Failed},
+		{[]verify.Verdict{verify.Environment, verify.Inconclusive}, verify.Environment},
 	}
 	for _, tt := range tests {
 		var report verify.Report

@@ -34,8 +34,11 @@ const (
 	// long the first one's mail takes then.
 	retryAfter   = 200 * time.Millisecond
 	mailForRetry = time.Second
-	// burst is how many read at once where connections are counted.
-	burst = 150
+	// burst is how many read at once where connections are counted, a moment, gather, after
+	// they have come.
+	burst         = 150
+	gather        = time.Second
+	burstPatience = 20 * time.Second
 	// rounds of visitors come and go where closed connections are counted.
 	rounds   = 20
 	visitors = 8
@@ -253,47 +256,43 @@ func (l *lab) mailDown(ctx context.Context, _ *spec.Run) (err error) {
 	return nil
 }
 
-// pool counts the connections in the database while many read at once.
+// pool has many read at once while the table that they read is locked, and counts the
+// connections in which they wait.
 func (l *lab) pool(ctx context.Context, run *spec.Run) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	var watching errgroup.Group
-	stop := make(chan struct{})
-	most := 0
-	watching.Go(func() error {
-		for {
-			var n int
-			err := l.servers.Pool.QueryRowContext(ctx,
-				`SELECT count(*) FROM pg_stat_activity WHERE application_name = 'bytebites'`).Scan(&n)
-			if err != nil {
-				return fmt.Errorf("count connections: %w", err)
-			}
-			most = max(most, n)
-			select {
-			case <-stop:
-				return nil
-			case <-time.After(5 * time.Millisecond):
-			}
-		}
-	})
-	failed, err := l.readAtOnce(ctx, burst, 20*time.Second)
-	close(stop)
-	if watchErr := watching.Wait(); err == nil {
-		err = watchErr
-	}
+	lock, err := l.servers.Pool.BeginTx(ctx, nil)
 	if err != nil {
+		return fmt.Errorf("lock meals: %w", err)
+	}
+	defer lock.Rollback() //nolint:errcheck // it locked and changed nothing
+	if _, err := lock.ExecContext(ctx, "LOCK TABLE meals IN ACCESS EXCLUSIVE MODE"); err != nil {
+		return fmt.Errorf("lock meals: %w", err)
+	}
+	var failed int
+	var readers errgroup.Group
+	readers.Go(func() (err error) {
+		failed, err = l.readAtOnce(ctx, burst, burstPatience)
+		return err
+	})
+	time.Sleep(gather)
+	var connections int
+	err = l.servers.Pool.QueryRowContext(ctx,
+		`SELECT count(*) FROM pg_stat_activity WHERE application_name = 'bytebites'`).Scan(&connections)
+	if err != nil {
+		err = fmt.Errorf("count connections: %w", err)
+	}
+	if err := errors.Join(err, lock.Rollback(), readers.Wait()); err != nil {
 		return err
 	}
-	run.Report(fmt.Sprintf("connections, %d readers at once", burst), float64(most), "")
+	run.Report(fmt.Sprintf("connections, %d readers at once", burst), float64(connections), "")
 	switch {
+	case connections < minConnections || connections > maxConnections:
+		return &spec.Failure{
+			Expected: fmt.Sprintf("%d to %d connections for %d readers at once", minConnections, maxConnections, burst),
+			Seen:     fmt.Sprintf("%d", connections), Look: "MaxOpen in sizing.go",
+		}
 	case failed > 0:
 		return &spec.Failure{
 			Expected: fmt.Sprintf("%d readers at once to be answered", burst), Seen: fmt.Sprintf("%d were not", failed), Look: "Pool in sizing.go",
-		}
-	case most < minConnections || most > maxConnections:
-		return &spec.Failure{
-			Expected: fmt.Sprintf("%d to %d connections for %d readers at once", minConnections, maxConnections, burst),
-			Seen:     fmt.Sprintf("%d", most), Look: "MaxOpen in sizing.go",
 		}
 	}
 	return nil
@@ -307,7 +306,7 @@ func (l *lab) keptConnections(ctx context.Context, _ *spec.Run) error {
 		return err
 	}
 	for range rounds {
-		if _, err := l.readAtOnce(ctx, visitors, 20*time.Second); err != nil {
+		if _, err := l.readAtOnce(ctx, visitors, burstPatience); err != nil {
 			return err
 		}
 	}

@@ -43,27 +43,8 @@ type lab struct {
 // prepare starts the servers and the subject's service, and sees what it does while
 // the mail server is slow.
 func (l *lab) prepare(ctx context.Context, run *spec.Run) (end func() error, err error) {
-	release, err := stage.Claim(ctx, run)
-	if err != nil {
-		return nil, err
-	}
-	end = func() error {
-		defer release()
-		if l.servers == nil {
-			return nil
-		}
-		return l.servers.Close()
-	}
-	run.Progress("starting PostgreSQL with a million orders, a mail server and your service")
-	packages := []string{l.subject.Package}
-	if l.subject.Package != solutions {
-		packages = append(packages, solutions)
-	}
-	l.servers, err = stage.OpenServers(ctx, stage.ServersOptions{
-		Database: database(), Dataset: dataset.Full(), MailDelay: mailDelay, Packages: packages,
-	})
-	if err != nil {
-		return end, stage.LearnersFault(err, look)
+	if end, err = l.open(ctx, run); err != nil {
+		return end, err
 	}
 	starts := []func(context.Context) error{func(ctx context.Context) (err error) {
 		l.tuned, err = l.start(ctx, "tuned", large(), l.subject.Package, l.subject.Args...)
@@ -83,6 +64,30 @@ func (l *lab) prepare(ctx context.Context, run *spec.Run) (end func() error, err
 	}
 	run.Progress("ordering while the mail server is slow")
 	return end, l.seeSlowMail(ctx)
+}
+
+// open claims the machine and starts the servers.
+func (l *lab) open(ctx context.Context, run *spec.Run) (end func() error, err error) {
+	release, err := stage.Claim(ctx, run)
+	if err != nil {
+		return nil, err
+	}
+	end = func() error {
+		defer release()
+		if l.servers == nil {
+			return nil
+		}
+		return l.servers.Close()
+	}
+	run.Progress("starting PostgreSQL with a million orders, a mail server and your service")
+	packages := []string{l.subject.Package}
+	if l.subject.Package != solutions {
+		packages = append(packages, solutions)
+	}
+	l.servers, err = stage.OpenServers(ctx, stage.ServersOptions{
+		Database: database(), Dataset: dataset.Full(), MailDelay: mailDelay, Packages: packages,
+	})
+	return end, stage.LearnersFault(err, look)
 }
 
 // start starts a service, on the servers that all share.
