@@ -259,6 +259,11 @@ func (l *lab) mailDown(ctx context.Context, _ *spec.Run) (err error) {
 // pool has many read at once while the table that they read is locked, and counts the
 // connections in which they wait.
 func (l *lab) pool(ctx context.Context, run *spec.Run) error {
+	counter, err := l.servers.Pool.Conn(ctx) // taken now: the service may leave none
+	if err != nil {
+		return fmt.Errorf("count connections: %w", err)
+	}
+	defer counter.Close() //nolint:errcheck // it only read
 	lock, err := l.servers.Pool.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("lock meals: %w", err)
@@ -275,7 +280,7 @@ func (l *lab) pool(ctx context.Context, run *spec.Run) error {
 	})
 	time.Sleep(gather)
 	var connections int
-	err = l.servers.Pool.QueryRowContext(ctx,
+	err = counter.QueryRowContext(ctx,
 		`SELECT count(*) FROM pg_stat_activity WHERE application_name = 'bytebites'`).Scan(&connections)
 	if err != nil {
 		err = fmt.Errorf("count connections: %w", err)
