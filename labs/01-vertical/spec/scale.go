@@ -71,6 +71,11 @@ func (l *lab) gain(ctx context.Context, run *spec.Run) (spec.Measured, error) {
 	if err := s.compare(ctx); err != nil {
 		return spec.Measured{}, err
 	}
+	measured, err := stage.Gain(s.paired)
+	if err != nil {
+		return spec.Measured{}, err
+	}
+	// What follows is shown and not judged.
 	if err := s.buyOnlyTheMachine(ctx); err != nil {
 		return spec.Measured{}, err
 	}
@@ -80,10 +85,7 @@ func (l *lab) gain(ctx context.Context, run *spec.Run) (spec.Measured, error) {
 	if err := s.measureCurve(ctx); err != nil {
 		return spec.Measured{}, err
 	}
-	if err := s.report(l.subject.Size); err != nil {
-		return spec.Measured{}, err
-	}
-	return stage.Gain(s.paired)
+	return measured, s.report(l.subject.Size)
 }
 
 // compare runs the pairs.
