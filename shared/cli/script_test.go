@@ -39,6 +39,7 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs the scripts that need no Docker. In them no engine answers.
 func TestScripts(t *testing.T) {
+	t.Parallel()
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
@@ -53,6 +54,7 @@ func TestScripts(t *testing.T) {
 
 // TestScriptsWithDocker runs those that start real containers.
 func TestScriptsWithDocker(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("needs real servers")
 	}

@@ -20,6 +20,7 @@ import (
 // second attack, on a server that never stalls, runs beside the first to measure that,
 // and whoever is not held up is expected to take as long as there.
 func TestStalledServerOverLoopback(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("takes 10 s")
 	}
@@ -104,6 +105,7 @@ func (f *flaky) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func TestOrderIsRetriedOnceUnderItsKey(t *testing.T) {
+	t.Parallel()
 	status := func(code int, body string) func(http.ResponseWriter, *http.Request) {
 		return func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/problem+json")

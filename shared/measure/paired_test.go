@@ -4,12 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"math"
-	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -399,67 +396,5 @@ func TestVerdictOfAPairedGain(t *testing.T) {
 		if got := verdict(t, r, 1.2); got != test.want {
 			t.Errorf("%v before and %v after: %q, want %q", test.before, test.after, got, test.want)
 		}
-	}
-}
-
-// stall answers at once, but for the requests that come within d of a time after the
-// first: those it answers when that is over.
-type stall struct {
-	mu      sync.Mutex
-	began   time.Time
-	from, d time.Duration
-}
-
-func (s *stall) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s.mu.Lock()
-	if s.began.IsZero() {
-		s.began = time.Now()
-	}
-	since := time.Since(s.began)
-	s.mu.Unlock()
-	if since >= s.from && since < s.from+s.d {
-		select {
-		case <-time.After(s.from + s.d - since):
-		case <-r.Context().Done():
-			return
-		}
-	}
-	w.Header().Set("Content-Type", "application/json")
-	fmt.Fprint(w, "{}")
-}
-
-// A server that stands still for d of a run of length T, requests evenly spaced: those
-// meant for that time wait from d down to 0, the rest not at all. So the mean is the
-// share d/T times d/2, 50 ms; and the longest 1 % of all are the first T/100 of the
-// stall, so the 99th percentile is d - T/100, 0.9 s. A generator that waited for the
-// server, or counted from when it sent, would have seen one slow request.
-func TestStallIsSeenByAllWhoWait(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes 10 s")
-	}
-	const rate = 200
-	length, d := 10*time.Second, time.Second
-	arm := against(t, &stall{from: 4500 * time.Millisecond, d: d}).Arm(measure.RoundConfig{
-		Rate: rate, Length: length, BelowKnee: true, Metric: measure.MeanLatency,
-	})
-	o, err := arm(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Logf("mean %.4f s, %+v, %+v", o.Value, o.Result.Latency.Quantiles(), o.Validity)
-	if !o.Validity.OK || o.Result.Latency.Quantile(0.5) > time.Millisecond {
-		t.Skipf("inconclusive: %v, median latency %s", o.Validity.Reasons, o.Result.Latency.Quantile(0.5))
-	}
-	if o.Result.Completed != rate*10 {
-		t.Errorf("%d completed, want %d", o.Result.Completed, rate*10)
-	}
-	// The answer itself takes the median, half a millisecond or so.
-	mean := d.Seconds()*d.Seconds()/2/length.Seconds() + o.Result.Latency.Quantile(0.5).Seconds()
-	p99 := d.Seconds() - length.Seconds()/100
-	if math.Abs(o.Value/mean-1) > 0.05 {
-		t.Errorf("mean %.4f s, want %.4f within 5 %%", o.Value, mean)
-	}
-	if got := o.Result.Latency.Quantile(0.99).Seconds(); math.Abs(got/p99-1) > 0.05 {
-		t.Errorf("p99 %.3f s, want %.3f within 5 %%", got, p99)
 	}
 }

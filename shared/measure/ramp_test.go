@@ -194,6 +194,7 @@ func TestRushIsJudgedLikeAnyRound(t *testing.T) {
 
 // The same over real connections and a real clock.
 func TestRampAndRushOverLoopback(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("takes 12 s")
 	}

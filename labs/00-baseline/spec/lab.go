@@ -208,7 +208,11 @@ func (l *lab) knee(ctx context.Context, run *spec.Run) error {
 }
 
 func (l *lab) ledger(ctx context.Context, _ *spec.Run) error {
-	if err := stage.Settle(ctx, l.servers.Pool, l.servers.Pool, stage.OrphanAge); err != nil {
+	// With the service gone, what is half done is nobody's any more.
+	if err := l.after.variant.Service.Stop(ctx); err != nil {
+		return err
+	}
+	if err := stage.Settle(ctx, l.servers.Pool, l.servers.Pool, 0); err != nil {
 		return err
 	}
 	if err := postgres.Invariants(ctx, l.servers.Pool, l.servers.Pool); err != nil {
