@@ -57,7 +57,7 @@ func TestOnRealServers(t *testing.T) {
 			t.Errorf("no request of ill will was answered %d: the suite has lost its teeth", status)
 		}
 	}
-	if err := contract.Run(ctx, target); err != nil {
+	if err := contract.RunOrders(ctx, target); err != nil {
 		t.Errorf("after the abuse: %v", err)
 	}
 

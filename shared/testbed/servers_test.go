@@ -101,19 +101,9 @@ func TestServers(t *testing.T) {
 	st := startStack(t)
 	t.Run("nothing listens beyond loopback", st.loopbackOnly)
 	t.Run("containers are confined and labelled", st.confined)
-	t.Run("rabbitmq takes a message", st.rabbitAnswers)
-	t.Run("side by side", func(t *testing.T) {
-		t.Run("rabbitmq survives a kill", st.rabbitKill) // longer than all the others together
-		t.Run("the others", st.others)
-	})
-	t.Run("names are taken once", st.names)
-}
-
-// others are the tests of everything but RabbitMQ, one after the other.
-func (st *stack) others(t *testing.T) {
-	t.Parallel()
 	t.Run("postgres is durable and watched", st.postgresSettings)
 	t.Run("redis answers", st.redisAnswers)
+	t.Run("rabbitmq takes a message", st.rabbitAnswers)
 	t.Run("mail sink takes mail", st.mailAnswers)
 	t.Run("service has its environment", st.serviceEnvironment)
 	t.Run("resize while running", st.resize)
@@ -123,6 +113,8 @@ func (st *stack) others(t *testing.T) {
 	t.Run("nginx reloads", st.nginxReloads)
 	t.Run("slow link", st.slowLink)
 	t.Run("postgres survives a kill", st.postgresKill)
+	t.Run("rabbitmq survives a kill", st.rabbitKill)
+	t.Run("names are taken once", st.names)
 }
 
 func (st *stack) loopbackOnly(t *testing.T) {
@@ -612,7 +604,6 @@ func (st *stack) postgresKill(t *testing.T) {
 
 // A broker is ready by a line in its log, which a restart must not find from before.
 func (st *stack) rabbitKill(t *testing.T) {
-	t.Parallel()
 	if err := st.rabbit.Resize(t.Context(), instance.Type{}); err != nil { // to be quick
 		t.Fatal(err)
 	}

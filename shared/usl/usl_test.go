@@ -221,6 +221,7 @@ func TestIntervalsAreSane(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			const experiments, refits = 100, 60
 			random := source(4)
 			figures := []struct {

@@ -23,7 +23,8 @@ const (
 	// mailDelay is how long the mail server takes to accept a message.
 	mailDelay = 60 * time.Millisecond
 	// quietRate and quietLength make a load that leaves everything idle most of the
-	// time, so that what is measured is work and not waiting in line.
+	// time, so that what is measured is work and not waiting in line. Where nothing is
+	// timed it is half as long, and so are the orders below: counts need no more.
 	quietRate   = 6 // requests a second
 	quietLength = 6 * time.Second
 	// ordersRate and ordersLength make one in which nearly all requests are orders, one
@@ -47,8 +48,17 @@ type lab struct {
 	subject Subject
 
 	servers *stage.Servers
+	timed   bool
 
 	before, after side
+}
+
+// length is how long a load goes on that takes so long where times are judged.
+func (l *lab) length(timed time.Duration) time.Duration {
+	if l.timed {
+		return timed
+	}
+	return timed / 2
 }
 
 // side is what was measured of one of the two services, both asked little.
@@ -80,6 +90,7 @@ func placeOf(step string) answer.Word {
 
 // prepare measures the monolith as it was found, then with the subject's index.
 func (l *lab) prepare(ctx context.Context, run *spec.Run) (end func() error, err error) {
+	l.timed = run.Timed()
 	release, err := stage.Claim(ctx, run)
 	if err != nil {
 		return nil, err
@@ -113,7 +124,7 @@ func (l *lab) prepare(ctx context.Context, run *spec.Run) (end func() error, err
 	if err := l.measureSide(ctx, &l.after, "service", l.subject.Package, l.subject.Args, profile); err != nil {
 		return end, stage.LearnersFault(err, look)
 	}
-	if err := l.after.measureOrders(ctx); err != nil {
+	if err := l.after.measureOrders(ctx, l.length(ordersLength)); err != nil {
 		return end, err
 	}
 	run.ReportHost(l.after.load.Lateness.Quantile(0.99), l.after.load.Host.IdleShare)
@@ -131,11 +142,14 @@ type profiler func(ctx context.Context, service *testbed.Service) error
 
 // measureSide starts a service and measures it under a quiet dinner.
 func (l *lab) measureSide(ctx context.Context, s *side, name, pkg string, args []string, profile profiler) (err error) {
-	s.variant, err = stage.Start(ctx, l.servers.Bed, stage.Options{
-		Service: testbed.ServiceOptions{
-			Name: name, Package: pkg, Args: args, Type: serviceType(), Postgres: l.servers.DB, MailSink: l.servers.Mail,
-		},
-		Dataset: dataset.Full(), People: people,
+	err = l.servers.AtFullSpeed(ctx, func() (err error) {
+		s.variant, err = stage.Start(ctx, l.servers.Bed, stage.Options{
+			Service: testbed.ServiceOptions{
+				Name: name, Package: pkg, Args: args, Type: serviceType(), Postgres: l.servers.DB, MailSink: l.servers.Mail,
+			},
+			Dataset: dataset.Full(), People: people,
+		})
+		return err
 	})
 	if err != nil {
 		return err
@@ -149,7 +163,7 @@ func (l *lab) measureSide(ctx context.Context, s *side, name, pkg string, args [
 	var dinner load.Result
 	err = testbed.SideBySide(ctx,
 		func(ctx context.Context) (err error) {
-			dinner, err = s.variant.Generator.Hit(ctx, quietRate, quietLength)
+			dinner, err = s.variant.Generator.Hit(ctx, quietRate, l.length(quietLength))
 			return err
 		},
 		func(ctx context.Context) error {
@@ -170,14 +184,14 @@ func (l *lab) measureSide(ctx context.Context, s *side, name, pkg string, args [
 }
 
 // measureOrders measures the steps of some orders that do not get into one another's way.
-func (s *side) measureOrders(ctx context.Context) error {
+func (s *side) measureOrders(ctx context.Context, length time.Duration) error {
 	began, err := orderSteps(ctx, s.variant.Service)
 	if err != nil {
 		return err
 	}
 	generator := s.variant.Generator
 	generator.Mix = load.Orders()
-	orders, err := generator.Hit(ctx, ordersRate, ordersLength)
+	orders, err := generator.Hit(ctx, ordersRate, length)
 	if err != nil {
 		return err
 	}
