@@ -106,7 +106,8 @@ func TestChoose(t *testing.T) {
 		{[]string{"baseline"}, []string{"baseline"}, ""},
 		{[]string{"monitoring"}, []string{"baseline", "monitoring"}, ""},
 		{[]string{"monitoring", "baseline", "monitoring"}, []string{"baseline", "monitoring"}, ""},
-		{[]string{"lunch"}, nil, "there are: baseline, monitoring"},
+		{[]string{"lunch"}, nil, "there are: baseline, monitoring, horizontal"},
+		{[]string{"horizontal"}, []string{"horizontal"}, ""},
 		{[]string{"queue"}, nil, "comes with lab 05"},
 	}
 	for _, tt := range tests {

@@ -23,7 +23,7 @@ func readEnvFile(path string) (*envFile, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return &envFile{path: path, lines: []string{
 			"# Read by docker compose. Written by `go tool workshop up`, which keeps what you change here,",
-			"# but for the names of images. Holds secrets of your own stack: git ignores it.",
+			"# but for the images and whose code they run. Holds secrets of your own stack: git ignores it.",
 		}}, nil
 	}
 	if err != nil {

@@ -72,6 +72,7 @@ func imagesOf(upTo int) []images.Name {
 	}{
 		{0, images.Postgres},
 		{0, images.Static},
+		{2, images.Nginx},
 	}
 	var names []images.Name
 	for _, s := range since {

@@ -12,17 +12,19 @@ import (
 
 // published is a port of the stack on the loopback address.
 type published struct {
-	service, profile string
-	variable         string // of docker-compose.yml
-	standard         string // the port unless the variable says otherwise
+	service  string
+	profiles []string // with any of which the service comes
+	variable string   // of docker-compose.yml
+	standard string   // the port unless the variable says otherwise
 }
 
 func publishedPorts() []published {
 	return []published{
-		{"service", "baseline", "SERVICE_PORT", "8080"},
-		{"service", "baseline", "PPROF_PORT", "6060"},
-		{"mailsink", "baseline", "MAILSINK_PORT", "8025"},
-		{"prometheus", "monitoring", "PROMETHEUS_PORT", "9090"},
+		{"service", []string{"baseline"}, "SERVICE_PORT", "8080"},
+		{"service", []string{"baseline"}, "PPROF_PORT", "6060"},
+		{"nginx", []string{"horizontal"}, "BALANCER_PORT", "8081"},
+		{"mailsink", []string{"baseline", "horizontal"}, "MAILSINK_PORT", "8025"},
+		{"prometheus", []string{"monitoring"}, "PROMETHEUS_PORT", "9090"},
 	}
 }
 
@@ -47,11 +49,16 @@ func (a *app) address(file *envFile, variable string) string {
 	return "http://" + net.JoinHostPort("127.0.0.1", a.port(file, variable))
 }
 
+// comesWith reports whether any of the profiles publishes the port.
+func (p published) comesWith(profiles []string) bool {
+	return slices.ContainsFunc(p.profiles, func(name string) bool { return slices.Contains(profiles, name) })
+}
+
 // portsFree says which port of the profiles is held by another program: compose's own
 // message does not tell what to do about it.
 func (a *app) portsFree(ctx context.Context, file *envFile, chosen, running []string) error {
 	for _, p := range publishedPorts() {
-		if !slices.Contains(chosen, p.profile) || slices.Contains(running, p.service) {
+		if !p.comesWith(chosen) || slices.Contains(running, p.service) {
 			continue
 		}
 		port := a.port(file, p.variable)

@@ -26,17 +26,29 @@ func (a *app) stackImages(ctx context.Context, p *progress.Reporter, service str
 		return nil, "", err
 	}
 	defer func() { _ = e.Close() }()
+	servers := []struct {
+		profile  string
+		name     images.Name
+		variable string
+	}{
+		{"monitoring", images.Prometheus, "PROMETHEUS_IMAGE"},
+		{"horizontal", images.Nginx, "NGINX_IMAGE"},
+	}
 	want := []images.Name{images.Postgres, images.Static}
-	if slices.Contains(chosen, "monitoring") {
-		want = append(want, images.Prometheus)
+	for _, s := range servers {
+		if slices.Contains(chosen, s.profile) {
+			want = append(want, s.name)
+		}
 	}
 	ensured, err := images.Ensure(ctx, e, p, want...)
 	if err != nil {
 		return nil, "", err
 	}
 	refs = map[string]string{}
-	if ref, ok := ensured[images.Prometheus]; ok {
-		refs["PROMETHEUS_IMAGE"] = string(ref)
+	for _, s := range servers {
+		if ref, ok := ensured[s.name]; ok {
+			refs[s.variable] = string(ref)
+		}
 	}
 	seeded, err := images.EnsureDataset(ctx, e, p, size)
 	if err != nil {
@@ -90,5 +102,5 @@ func buildProgram(ctx context.Context, p *progress.Reporter, platform program.Pl
 
 // imageVariables are the variables of docker-compose.yml that name images.
 func imageVariables() []string {
-	return []string{"DATABASE_IMAGE", "SERVICE_IMAGE", "MAILSINK_IMAGE", "PROMETHEUS_IMAGE"}
+	return []string{"DATABASE_IMAGE", "SERVICE_IMAGE", "MAILSINK_IMAGE", "PROMETHEUS_IMAGE", "NGINX_IMAGE"}
 }

@@ -2,8 +2,11 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
+	"os"
 	"slices"
 	"time"
 
@@ -34,6 +37,8 @@ Everything is published on the loopback address only.`,
 		Example: `  go tool workshop up                      the baseline
   go tool workshop up monitoring           the baseline, watched by Prometheus
   go tool workshop up --lab 00             the same with your code of lab 00
+  go tool workshop up horizontal           three replicas behind nginx
+  go tool workshop up horizontal --lab 02  the same with your code and nginx.conf
   go tool workshop up --size small         a small database, ready sooner`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.runUp(cmd.Context(), args, size, labName)
@@ -67,20 +72,16 @@ func (a *app) runUp(ctx context.Context, names []string, sizeName, labName strin
 	if err != nil {
 		return err
 	}
-	pkg := servicePackage
-	if labName != "" {
-		l, err := w.findLab(labName)
-		if err != nil {
-			return err
-		}
-		pkg = "./" + l.Dir() + "/service"
-	}
-	p := a.progress()
-	built, host, err := a.stackImages(ctx, p, pkg, size, chosen)
+	from, err := w.stackCode(labName)
 	if err != nil {
 		return err
 	}
-	file, err := a.writeEnv(w, built)
+	p := a.progress()
+	built, host, err := a.stackImages(ctx, p, from.service, size, chosen)
+	if err != nil {
+		return err
+	}
+	file, err := a.writeEnv(w, built, from)
 	if err != nil {
 		return err
 	}
@@ -98,15 +99,57 @@ func (a *app) runUp(ctx context.Context, names []string, sizeName, labName strin
 	if err := c.run(ctx, chosen, "up", "-d", "--remove-orphans"); err != nil {
 		return err
 	}
-	url := a.address(file, "SERVICE_PORT")
-	if err := awaitReady(ctx, p, url); err != nil {
-		return fmt.Errorf("%w; what it said: %s --profile baseline logs service", err, c)
+	for _, door := range frontDoors() {
+		if !slices.Contains(chosen, door.profile) {
+			continue
+		}
+		if err := awaitReady(ctx, p, a.address(file, door.variable)); err != nil {
+			return fmt.Errorf("%w; what it said: %s --profile %s logs", err, c, door.profile)
+		}
 	}
-	a.describeStack(file, url, chosen)
+	a.describeStack(file, chosen)
 	return nil
 }
 
-func (a *app) writeEnv(w workshop, built map[string]string) (*envFile, error) {
+// frontDoor is where a profile's storefront is.
+type frontDoor struct{ profile, what, variable string }
+
+func frontDoors() []frontDoor {
+	return []frontDoor{
+		{"baseline", "storefront", "SERVICE_PORT"},
+		{"horizontal", "storefront, by nginx", "BALANCER_PORT"},
+	}
+}
+
+// stackCode is whose code a stack runs.
+type stackCode struct {
+	service  string // main package
+	replicas string // arguments of the replicas' service
+	nginx    string // nginx.conf, from the module's root
+}
+
+// stackCode returns the code of a lab, or where it has none and for no lab the solutions'.
+func (w workshop) stackCode(labName string) (stackCode, error) {
+	code := stackCode{service: servicePackage, replicas: "--through 02", nginx: "./solutions/02-horizontal/nginx.conf"}
+	if labName == "" {
+		return code, nil
+	}
+	l, err := w.findLab(labName)
+	if err != nil {
+		return stackCode{}, err
+	}
+	code.service, code.replicas = "./"+l.Dir()+"/service", ""
+	conf := "./" + l.Dir() + "/nginx.conf"
+	switch _, err := os.Stat(w.path(conf)); {
+	case err == nil:
+		code.nginx = conf
+	case !errors.Is(err, fs.ErrNotExist):
+		return stackCode{}, fmt.Errorf("look for the lab's nginx.conf: %w", err)
+	}
+	return code, nil
+}
+
+func (a *app) writeEnv(w workshop, built map[string]string, from stackCode) (*envFile, error) {
 	file, err := readEnvFile(w.path(".env"))
 	if err != nil {
 		return nil, err
@@ -116,6 +159,8 @@ func (a *app) writeEnv(w workshop, built map[string]string) (*envFile, error) {
 	file.set("POSTGRES_PASSWORD", images.DatasetPassword)
 	file.set("DEMO_EMAIL", dataset.Email(1))
 	file.set("DEMO_PASSWORD", dataset.Password)
+	file.set("REPLICA_ARGS", from.replicas)
+	file.set("NGINX_CONF", from.nginx)
 	for _, key := range secrets() {
 		if err := file.keepSecret(key); err != nil {
 			return nil, err
@@ -160,14 +205,23 @@ func awaitReady(ctx context.Context, p *progress.Reporter, url string) (err erro
 	}
 }
 
-func (a *app) describeStack(file *envFile, url string, chosen []string) {
+func (a *app) describeStack(file *envFile, chosen []string) {
 	s := a.styles(a.out)
-	rows := [][]string{
-		{"storefront", url + "/"},
-		{"metrics", url + "/metrics"},
-		{"profiles", a.address(file, "PPROF_PORT") + "/debug/pprof/"},
-		{"mail sink", a.address(file, "MAILSINK_PORT") + "/stats"},
+	var rows [][]string
+	url := ""
+	for _, door := range frontDoors() {
+		if slices.Contains(chosen, door.profile) {
+			url = a.address(file, door.variable)
+			rows = append(rows, []string{door.what, url + "/"})
+		}
 	}
+	if slices.Contains(chosen, "baseline") {
+		rows = append(rows,
+			[]string{"metrics", a.address(file, "SERVICE_PORT") + "/metrics"},
+			[]string{"profiles", a.address(file, "PPROF_PORT") + "/debug/pprof/"},
+		)
+	}
+	rows = append(rows, []string{"mail sink", a.address(file, "MAILSINK_PORT") + "/stats"})
 	if slices.Contains(chosen, "monitoring") {
 		rows = append(rows, []string{"Prometheus", a.address(file, "PROMETHEUS_PORT") + "/"})
 	}

@@ -394,6 +394,9 @@ func TestAccessLogHoldsNoSecrets(t *testing.T) {
 			t.Errorf("the log holds %q", secret)
 		}
 	}
+	if !strings.Contains(said, `"msg":"sign-in refused"`) || !strings.Contains(said, `"client":"127.0.0.1"`) {
+		t.Error("the log does not tell who was refused to sign in")
+	}
 	if !strings.Contains(said, `"route":"/orders/:id"`) || !strings.Contains(said, `"user":"u0000001"`) {
 		t.Error("the log lacks route or user")
 	}

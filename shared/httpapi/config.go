@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"runtime"
 	"strings"
 	"time"
@@ -40,6 +41,10 @@ type Config struct {
 	// DemoEmail and DemoPassword, when set, stand in the storefront's sign-in form, for
 	// stacks whose data is made up.
 	DemoEmail, DemoPassword string
+
+	// TrustedProxies are the addresses of load balancers whose X-Forwarded-For is believed.
+	// Default: nobody's.
+	TrustedProxies []netip.Prefix
 
 	// SessionTTL is how long a sign-in lasts. Default 12 h.
 	SessionTTL time.Duration

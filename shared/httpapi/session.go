@@ -108,6 +108,9 @@ func (a *api) signIn(c *gin.Context) error {
 	if err != nil {
 		if errors.Is(err, bytebites.ErrUnauthorized) {
 			a.metrics.signIns.WithLabelValues("refused").Inc()
+			// Whoever guesses passwords is known by where the guesses come from.
+			a.Logger.InfoContext(ctx, "sign-in refused",
+				"request_id", infoOf(ctx).id, "client", a.clientAddress(c.Request))
 		}
 		return err
 	}

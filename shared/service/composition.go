@@ -29,9 +29,8 @@ type Composition struct {
 	UserData func(Resources, bytebites.Catalogue) (UserData, error)
 	// Checkout builds the way orders are placed out of the steps that each goes through.
 	Checkout func(Resources, *checkout.Steps) (bytebites.Checkout, error)
-	// DrainDelay is how long the service goes on taking requests after it has begun to
-	// answer /readyz with no: long enough for a load balancer to notice.
-	DrainDelay time.Duration
+	// Lifecycle builds what a load balancer hears of the replica, and how it stops.
+	Lifecycle func() Lifecycle
 }
 
 // Resources is what the parts of a Composition are built from.
@@ -59,8 +58,8 @@ const maxSessions = 200_000
 
 // Baseline returns the slow monolith. Its faults, by their numbers in docs/faults.md:
 // a pool of one (3), sessions in memory (4), every read counted anew, for nothing is
-// in front of the catalogue (5), one database for everybody (6), and a checkout that
-// holds a lock and does everything inside the request (2, 7).
+// in front of the catalogue (5), one database for everybody (6), a checkout that holds a
+// lock and does everything inside the request (2, 7), and an abrupt end (9).
 func Baseline() Composition {
 	return Composition{
 		Pool: postgres.PoolConfig{MaxOpen: 1, MaxIdle: 1, ConnMaxLifetime: 30 * time.Minute},
@@ -74,6 +73,7 @@ func Baseline() Composition {
 		Checkout: func(_ Resources, steps *checkout.Steps) (bytebites.Checkout, error) {
 			return checkout.NewSerial(steps), nil
 		},
+		Lifecycle: func() Lifecycle { return abrupt{} },
 	}
 }
 

@@ -6,8 +6,10 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/netip"
 	"net/url"
 	"os"
+	"strings"
 )
 
 // minSecretBytes is the shortest secret that is taken: shorter ones can be guessed.
@@ -32,6 +34,10 @@ type Config struct {
 	// set: for the workshop's own stack, whose subscribers are made up.
 	DemoEmail, DemoPassword string
 
+	// TrustedProxies are the addresses of load balancers, whose word is taken for where a
+	// request came from.
+	TrustedProxies []netip.Prefix
+
 	LogLevel  slog.Level
 	LogOutput io.Writer // os.Stdout when nil
 }
@@ -50,20 +56,22 @@ type Config struct {
 //	BYTEBITES_PAYMENT_SECRET  secret of at least 16 bytes, required
 //	BYTEBITES_DEMO_EMAIL      fills in the storefront's sign-in form; nothing unless set
 //	BYTEBITES_DEMO_PASSWORD   the same
+//	BYTEBITES_TRUSTED_PROXIES prefixes such as 10.0.0.0/24, with commas; nobody unless set
 //	BYTEBITES_LOG_LEVEL       debug, info, warn or error; info unless set
 func FromEnv(getenv func(string) string) (Config, error) {
 	e := env{get: getenv}
 	config := Config{
-		Addr:          e.addr("BYTEBITES_ADDR", defaultAddr),
-		PprofAddr:     e.addr("BYTEBITES_PPROF_ADDR", "127.0.0.1:6060"),
-		Instance:      e.orElse("BYTEBITES_INSTANCE", hostname),
-		CatalogueURL:  e.database("BYTEBITES_CATALOGUE_DB"),
-		SMTPAddr:      e.addr("BYTEBITES_SMTP", ""),
-		StaffToken:    e.secret("BYTEBITES_STAFF_TOKEN"),
-		PaymentSecret: []byte(e.secret("BYTEBITES_PAYMENT_SECRET")),
-		DemoEmail:     getenv("BYTEBITES_DEMO_EMAIL"),
-		DemoPassword:  getenv("BYTEBITES_DEMO_PASSWORD"),
-		LogLevel:      e.level("BYTEBITES_LOG_LEVEL"),
+		Addr:           e.addr("BYTEBITES_ADDR", defaultAddr),
+		PprofAddr:      e.addr("BYTEBITES_PPROF_ADDR", "127.0.0.1:6060"),
+		Instance:       e.orElse("BYTEBITES_INSTANCE", hostname),
+		CatalogueURL:   e.database("BYTEBITES_CATALOGUE_DB"),
+		SMTPAddr:       e.addr("BYTEBITES_SMTP", ""),
+		StaffToken:     e.secret("BYTEBITES_STAFF_TOKEN"),
+		PaymentSecret:  []byte(e.secret("BYTEBITES_PAYMENT_SECRET")),
+		DemoEmail:      getenv("BYTEBITES_DEMO_EMAIL"),
+		DemoPassword:   getenv("BYTEBITES_DEMO_PASSWORD"),
+		TrustedProxies: e.prefixes("BYTEBITES_TRUSTED_PROXIES"),
+		LogLevel:       e.level("BYTEBITES_LOG_LEVEL"),
 	}
 	config.UserDataURL = config.CatalogueURL
 	if getenv("BYTEBITES_USERDATA_DB") != "" {
@@ -122,6 +130,23 @@ func (e *env) secret(name string) string {
 		return e.fail(name, fmt.Sprintf("%d bytes are too few for a secret, want %d or more", len(value), minSecretBytes))
 	}
 	return value
+}
+
+func (e *env) prefixes(name string) []netip.Prefix {
+	value := e.get(name)
+	if value == "" {
+		return nil
+	}
+	var all []netip.Prefix
+	for text := range strings.SplitSeq(value, ",") {
+		prefix, err := netip.ParsePrefix(strings.TrimSpace(text))
+		if err != nil {
+			e.fail(name, "want prefixes such as 10.0.0.0/24, with commas between them")
+			return nil
+		}
+		all = append(all, prefix)
+	}
+	return all
 }
 
 func (e *env) level(name string) slog.Level {

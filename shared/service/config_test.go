@@ -3,6 +3,8 @@ package service_test
 import (
 	"log/slog"
 	"maps"
+	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -38,6 +40,7 @@ func TestFromEnvTakesEveryVariable(t *testing.T) {
 	maps.Copy(vars, map[string]string{
 		"BYTEBITES_ADDR": "127.0.0.1:1", "BYTEBITES_PPROF_ADDR": ":2", "BYTEBITES_INSTANCE": "i3",
 		"BYTEBITES_USERDATA_DB": "postgresql://other:5432/users", "BYTEBITES_LOG_LEVEL": "debug",
+		"BYTEBITES_TRUSTED_PROXIES": "10.1.0.0/16, fd00::1/128",
 	})
 	config, err := fromEnv(vars)
 	if err != nil {
@@ -46,20 +49,22 @@ func TestFromEnvTakesEveryVariable(t *testing.T) {
 	if config.Addr != "127.0.0.1:1" || config.PprofAddr != ":2" || config.Instance != "i3" ||
 		config.UserDataURL != "postgresql://other:5432/users" || config.LogLevel != slog.LevelDebug ||
 		config.SMTPAddr != "mail:2525" || config.StaffToken != "0123456789abcdef" ||
-		string(config.PaymentSecret) != "fedcba9876543210" {
+		string(config.PaymentSecret) != "fedcba9876543210" ||
+		!slices.Equal(config.TrustedProxies, []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16"), netip.MustParsePrefix("fd00::1/128")}) {
 		t.Errorf("got %+v", config)
 	}
 }
 
 func TestFromEnvNamesWhatIsWrong(t *testing.T) {
 	for name, values := range map[string][]string{
-		"BYTEBITES_CATALOGUE_DB":   {"", "db:5432", "mysql://shop:hunter2secret@db/shop", "postgres://shop:hunter2secret@db:port/shop"},
-		"BYTEBITES_USERDATA_DB":    {"users", "http://hunter2secret@db"},
-		"BYTEBITES_SMTP":           {"", "mail"},
-		"BYTEBITES_STAFF_TOKEN":    {"", "hunter2secret"},
-		"BYTEBITES_PAYMENT_SECRET": {"", "hunter2secret"},
-		"BYTEBITES_ADDR":           {"8080"},
-		"BYTEBITES_LOG_LEVEL":      {"loud"},
+		"BYTEBITES_CATALOGUE_DB":    {"", "db:5432", "mysql://shop:hunter2secret@db/shop", "postgres://shop:hunter2secret@db:port/shop"},
+		"BYTEBITES_USERDATA_DB":     {"users", "http://hunter2secret@db"},
+		"BYTEBITES_SMTP":            {"", "mail"},
+		"BYTEBITES_STAFF_TOKEN":     {"", "hunter2secret"},
+		"BYTEBITES_PAYMENT_SECRET":  {"", "hunter2secret"},
+		"BYTEBITES_ADDR":            {"8080"},
+		"BYTEBITES_LOG_LEVEL":       {"loud"},
+		"BYTEBITES_TRUSTED_PROXIES": {"10.0.0.1", "nginx", "10.0.0.0/8,"},
 	} {
 		for _, value := range values {
 			vars := whole()

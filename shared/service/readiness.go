@@ -21,14 +21,12 @@ const (
 	slowIsGoneAfter = 5 * time.Second
 )
 
-var errDraining = errors.New("draining: this replica is about to stop")
-
 // pinger is a database that can be asked whether it is there.
 type pinger interface {
 	PingContext(ctx context.Context) error
 }
 
-// readiness answers whether this replica should be sent requests.
+// readiness answers whether this replica has what it needs to answer requests.
 //
 // It pings each database over a connection of its own, never the pool's. A pool that
 // is busy says that there is load, not that the replica is broken: taking it out of
@@ -39,9 +37,8 @@ type readiness struct {
 	databases map[string]pinger
 	now       func() time.Time
 
-	draining atomic.Bool
-	flight   singleflight.Group
-	last     atomic.Pointer[checked]
+	flight singleflight.Group
+	last   atomic.Pointer[checked]
 }
 
 // checked is what a check found.
@@ -58,15 +55,9 @@ func newReadiness(databases map[string]pinger, now func() time.Time) *readiness 
 	return r
 }
 
-// drain makes Ready say no from now on.
-func (r *readiness) drain() { r.draining.Store(true) }
-
-// Ready returns nil when this replica should be sent requests. There is never more
-// than one check at a time, and at most one a second.
-func (r *readiness) Ready(ctx context.Context) error {
-	if r.draining.Load() {
-		return errDraining
-	}
+// Healthy returns nil when all databases are there. There is never more than one check
+// at a time, and at most one a second.
+func (r *readiness) Healthy(ctx context.Context) error {
 	last := r.last.Load()
 	if r.now().Sub(last.at) < checkEvery {
 		return last.err

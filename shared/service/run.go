@@ -32,7 +32,7 @@ const (
 	sweepLimit  = 100
 )
 
-// Run runs a service until ctx ends, then drains it and returns nil. An error says what
+// Run runs a service until ctx ends, then stops it and returns nil. An error says what
 // could not be started, or that requests were cut off at the end.
 //
 // Since Go 1.25 the runtime sets GOMAXPROCS by the container's CPU quota (rounded up,
@@ -63,8 +63,10 @@ func Run(ctx context.Context, config Config, composition Composition) (err error
 	if err != nil {
 		return err
 	}
-	ready := newReadiness(databases.health, time.Now)
-	handler, err := parts.api(resources, metrics, ready.Ready)
+	lifecycle, readiness := composition.Lifecycle(), newReadiness(databases.health, time.Now)
+	handler, err := parts.api(resources, metrics, func(ctx context.Context) error {
+		return lifecycle.Ready(ctx, readiness.Healthy)
+	})
 	if err != nil {
 		return fmt.Errorf("build api: %w", err)
 	}
@@ -76,12 +78,11 @@ func Run(ctx context.Context, config Config, composition Composition) (err error
 	defer stop()
 
 	return serve(ctx, server{
-		addr:       config.Addr,
-		pprofAddr:  config.PprofAddr,
-		api:        httpapi.NewServer(handler),
-		drain:      ready.drain,
-		drainDelay: composition.DrainDelay,
-		logger:     logger,
+		addr:      config.Addr,
+		pprofAddr: config.PprofAddr,
+		api:       httpapi.NewServer(handler),
+		stop:      lifecycle.Stop,
+		logger:    logger,
 	})
 }
 
@@ -191,6 +192,7 @@ func (p parts) api(r Resources, metrics *prometheus.Registry, ready func(context
 		PaymentSecret:  r.Config.PaymentSecret,
 		DemoEmail:      r.Config.DemoEmail,
 		DemoPassword:   r.Config.DemoPassword,
+		TrustedProxies: r.Config.TrustedProxies,
 		RequestTimeout: requestTimeout,
 		Logger:         r.Logger,
 		Registry:       metrics,

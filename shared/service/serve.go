@@ -17,18 +17,16 @@ const shutdownTimeout = 10 * time.Second
 
 // server is what serve needs.
 type server struct {
-	addr       string
-	pprofAddr  string // empty for no profiles
-	api        *http.Server
-	drain      func() // makes /readyz say no
-	drainDelay time.Duration
-	logger     *slog.Logger
+	addr      string
+	pprofAddr string // empty for no profiles
+	api       *http.Server
+	stop      func(ctx context.Context, finish func(context.Context) error) error // see Lifecycle
+	logger    *slog.Logger
 	// listening, unless nil, is told the address that the API listens on.
 	listening func(net.Addr)
 }
 
-// serve serves until ctx ends. Then it says no to /readyz, goes on serving for the
-// drain delay, takes no new connections, and gives what is in flight ten seconds.
+// serve serves until ctx ends and then for as long as stop lets it.
 func serve(ctx context.Context, s server) error {
 	var listen net.ListenConfig
 	listener, err := listen.Listen(ctx, "tcp", s.addr)
@@ -65,17 +63,20 @@ func serve(ctx context.Context, s server) error {
 		return errors.Join(err, s.api.Close())
 	case <-ctx.Done():
 	}
-	return s.shutDown(context.WithoutCancel(ctx))
+	ctx = context.WithoutCancel(ctx)
+	s.logger.InfoContext(ctx, "told to stop")
+	err = s.stop(ctx, s.finish)
+	// A stop that never called finish has left it to this.
+	return errors.Join(err, s.api.Close())
 }
 
-func (s server) shutDown(ctx context.Context) error {
-	s.logger.InfoContext(ctx, "draining", "delay", s.drainDelay.String())
-	s.drain()
-	time.Sleep(s.drainDelay)
+// finish takes no more connections and gives the requests in flight ten seconds.
+func (s server) finish(ctx context.Context) error {
+	s.logger.InfoContext(ctx, "taking no more requests")
 	ctx, cancel := context.WithTimeout(ctx, shutdownTimeout)
 	defer cancel()
 	if err := s.api.Shutdown(ctx); err != nil {
-		return errors.Join(fmt.Errorf("requests cut off: %w", err), s.api.Close())
+		return fmt.Errorf("requests cut off: %w", err)
 	}
 	s.logger.InfoContext(ctx, "stopped")
 	return nil

@@ -27,8 +27,8 @@ func startServer(t *testing.T, s server) served {
 	s.addr = "127.0.0.1:0"
 	s.logger = slog.New(slog.DiscardHandler)
 	s.listening = func(a net.Addr) { addr <- a }
-	if s.drain == nil {
-		s.drain = func() {}
+	if s.stop == nil {
+		s.stop = abrupt{}.Stop
 	}
 	done := make(chan error, 1)
 	go func() { done <- serve(ctx, s) }()
@@ -69,9 +69,7 @@ func (s served) wait(t *testing.T) error {
 
 func TestRequestInFlightIsFinished(t *testing.T) {
 	begun, goOn := make(chan struct{}), make(chan struct{})
-	var draining atomic.Bool
 	s := startServer(t, server{
-		drain: func() { draining.Store(true) },
 		api: &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			close(begun)
 			<-goOn
@@ -103,9 +101,6 @@ func TestRequestInFlightIsFinished(t *testing.T) {
 			t.Fatal("still takes connections 5 s after the stop")
 		}
 	}
-	if !draining.Load() {
-		t.Error("took no new connections before it said that it was not ready")
-	}
 	close(goOn)
 	if got := <-answer; got != "dinner" {
 		t.Errorf("the request in flight got %q", got)
@@ -115,25 +110,43 @@ func TestRequestInFlightIsFinished(t *testing.T) {
 	}
 }
 
-func TestDrainDelayGoesOnServing(t *testing.T) {
-	var draining atomic.Bool
+func TestServesUntilItMayFinish(t *testing.T) {
+	told, goOn := make(chan struct{}), make(chan struct{})
 	s := startServer(t, server{
-		drain:      func() { draining.Store(true) },
-		drainDelay: 300 * time.Millisecond,
+		stop: func(ctx context.Context, finish func(context.Context) error) error {
+			close(told)
+			<-goOn
+			return finish(ctx)
+		},
 		api: &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = io.WriteString(w, "dinner")
 		})},
 	})
-	begin := time.Now()
 	s.stop()
-	for !draining.Load() {
-		time.Sleep(time.Millisecond)
-	}
+	<-told
 	if body, err := s.get(t); err != nil || body != "dinner" {
-		t.Errorf("while draining: %q, %v; a balancer that has not noticed yet still sends requests", body, err)
+		t.Errorf("told to stop: %q, %v; a balancer that has not noticed yet still sends requests", body, err)
 	}
-	if err := s.wait(t); err != nil || time.Since(begin) < 300*time.Millisecond {
-		t.Errorf("stopped after %v, %v; want 300 ms or more", time.Since(begin), err)
+	close(goOn)
+	if err := s.wait(t); err != nil {
+		t.Errorf("stop: %v", err)
+	}
+}
+
+func TestStopThatForgetsToFinish(t *testing.T) {
+	sorry := errors.New("forgot")
+	s := startServer(t, server{
+		stop: func(context.Context, func(context.Context) error) error { return sorry },
+		api: &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.WriteString(w, "dinner")
+		})},
+	})
+	s.stop()
+	if err := s.wait(t); !errors.Is(err, sorry) {
+		t.Errorf("got %v, want what stop returned", err)
+	}
+	if body, err := s.get(t); err == nil {
+		t.Errorf("still answers %q", body)
 	}
 }
 
@@ -190,7 +203,7 @@ func TestReadiness(t *testing.T) {
 	ctx := t.Context()
 	check := func(when string, want bool) {
 		t.Helper()
-		if err := r.Ready(ctx); (err == nil) != want {
+		if err := r.Healthy(ctx); (err == nil) != want {
 			t.Errorf("%s: got %v, want ready %v", when, err, want)
 		}
 	}
@@ -213,8 +226,6 @@ func TestReadiness(t *testing.T) {
 	db.err = nil
 	now = now.Add(time.Second)
 	check("database back", true)
-	r.drain()
-	check("draining", false)
 }
 
 func TestSlowDatabaseIsNotGoneAtOnce(t *testing.T) {
@@ -225,11 +236,11 @@ func TestSlowDatabaseIsNotGoneAtOnce(t *testing.T) {
 	db := &database{hang: true}
 	r := newReadiness(map[string]pinger{"catalogue": db}, func() time.Time { return now })
 	now = now.Add(time.Second)
-	if err := r.Ready(t.Context()); err != nil {
+	if err := r.Healthy(t.Context()); err != nil {
 		t.Errorf("silent for a second: got %v, want ready", err)
 	}
 	now = now.Add(slowIsGoneAfter)
-	if err := r.Ready(t.Context()); err == nil {
+	if err := r.Healthy(t.Context()); err == nil {
 		t.Errorf("silent for %v: still ready", slowIsGoneAfter)
 	}
 }
@@ -243,7 +254,7 @@ func TestOneCheckForAll(t *testing.T) {
 	defer cancel()
 	done := make(chan error, 20)
 	for range 20 {
-		go func() { done <- r.Ready(ctx) }()
+		go func() { done <- r.Healthy(ctx) }()
 	}
 	for range 20 {
 		if err := <-done; !errors.Is(err, context.DeadlineExceeded) {

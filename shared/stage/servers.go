@@ -105,8 +105,9 @@ func (s *Servers) Close() error {
 	return errors.Join(err, s.Bed.Close())
 }
 
-// LearnersFault turns errors of a service that does not build or does not start into a
-// failure, with where to look; the rest is the environment's.
+// LearnersFault turns errors of a service that does not build or does not start, and of an
+// nginx that does not take its configuration, into a failure, with where to look; the rest
+// is the environment's.
 func LearnersFault(err error, look string) error {
 	var compile *program.CompileError
 	var start *testbed.StartError
@@ -115,6 +116,8 @@ func LearnersFault(err error, look string) error {
 		return &spec.Failure{Expected: "code that compiles", Seen: compile.Error()}
 	case errors.As(err, &start) && start.Kind == "service":
 		return &spec.Failure{Expected: "a service that starts", Seen: start.Error(), Look: look}
+	case errors.As(err, &start) && start.Kind == "nginx":
+		return &spec.Failure{Expected: "an nginx that starts", Seen: start.Error(), Look: "nginx.conf: its own words are above"}
 	default:
 		return err
 	}

@@ -49,19 +49,11 @@ func Start(ctx context.Context, bed *testbed.Bed, o Options) (*Variant, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &Variant{Service: service}
-	for n := range o.People {
-		v.emails = append(v.emails, dataset.Email(1+n))
-	}
-	err = v.AtFullSpeed(ctx, func() error {
-		people, err := load.Discover(ctx, v.Service.URL())
-		if err != nil {
+	v := &Variant{Service: service, emails: emails(o.People)}
+	err = v.AtFullSpeed(ctx, func() (err error) {
+		if v.Generator, err = generator(ctx, v.Service.URL(), o.Dataset); err != nil {
 			return err
 		}
-		people.Meals = slices.DeleteFunc(people.Meals, func(meal bytebites.MealID) bool {
-			return meal >= o.Dataset.ScarceMeal(1)
-		})
-		v.Generator = load.Generator{Target: v.Service.URL(), Mix: load.Dinner(), Population: people, Seed: 1}
 		return v.signIn(ctx)
 	})
 	if err != nil {
@@ -70,10 +62,32 @@ func Start(ctx context.Context, bed *testbed.Bed, o Options) (*Variant, error) {
 	return v, nil
 }
 
+// emails are the addresses of the first n subscribers.
+func emails(n int) []string {
+	all := make([]string, n)
+	for i := range all {
+		all[i] = dataset.Email(1 + i)
+	}
+	return all
+}
+
+// generator sends the dinner mix to a URL, for nobody's sake yet.
+func generator(ctx context.Context, url string, size dataset.Size) (load.Generator, error) {
+	people, err := load.Discover(ctx, url)
+	if err != nil {
+		return load.Generator{}, err
+	}
+	people.Meals = slices.DeleteFunc(people.Meals, func(meal bytebites.MealID) bool { return meal >= size.ScarceMeal(1) })
+	return load.Generator{Target: url, Mix: load.Dinner(), Population: people, Seed: 1}, nil
+}
+
+// fullSpeed is a type without its CPU quota.
+func fullSpeed(t instance.Type) instance.Type { return instance.Type{MemoryMiB: t.MemoryMiB} }
+
 // AtFullSpeed lifts the service's CPU quota while f runs.
 func (v *Variant) AtFullSpeed(ctx context.Context, f func() error) error {
 	size := v.Service.Type()
-	if err := v.Service.Resize(ctx, instance.Type{MemoryMiB: size.MemoryMiB}); err != nil {
+	if err := v.Service.Resize(ctx, fullSpeed(size)); err != nil {
 		return err
 	}
 	if err := f(); err != nil {

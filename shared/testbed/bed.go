@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -141,6 +142,9 @@ func newBed(ctx context.Context, docker *engine.Engine, o Options) (*Bed, error)
 
 // ID is the bed's random name, which is part of the names of what it starts.
 func (b *Bed) ID() string { return b.id }
+
+// Subnet is the bed's network, which only its servers have addresses on.
+func (b *Bed) Subnet() netip.Prefix { return b.addresses.subnet }
 
 // StaffToken is the secret that the bed's services take as proof of staff.
 func (b *Bed) StaffToken() string { return b.secrets.staffToken }

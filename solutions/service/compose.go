@@ -12,6 +12,8 @@ import (
 	wrong00 "bytebites.example/workshop/solutions/00-baseline/wrong"
 	"bytebites.example/workshop/solutions/01-vertical"
 	wrong01 "bytebites.example/workshop/solutions/01-vertical/wrong"
+	"bytebites.example/workshop/solutions/02-horizontal"
+	wrong02 "bytebites.example/workshop/solutions/02-horizontal/wrong"
 )
 
 // solution is what a lab's solution changes.
@@ -25,6 +27,7 @@ func solutions() []solution {
 	return []solution{
 		{0, baseline.Apply},
 		{1, vertical.Apply},
+		{2, horizontal.Apply},
 	}
 }
 
@@ -33,6 +36,7 @@ func wrongAnswers() []map[string]func(*service.Composition) {
 	return []map[string]func(*service.Composition){
 		wrong00.Variants(),
 		wrong01.Variants(),
+		wrong02.Variants(),
 	}
 }
 

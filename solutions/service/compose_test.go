@@ -6,30 +6,31 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"bytebites.example/workshop/shared/service"
 )
 
-// marked returns an entry that leaves its mark in the drain delay.
-func marked(by time.Duration) func(*service.Composition) {
-	return func(c *service.Composition) { c.DrainDelay = c.DrainDelay*10 + by }
+// marked returns an entry that leaves its mark among the schema changes.
+func marked(by string) func(*service.Composition) {
+	return func(c *service.Composition) {
+		c.SchemaChanges = append(c.SchemaChanges, service.SchemaChange{Name: by})
+	}
 }
 
 func TestCompose(t *testing.T) {
-	made := []solution{{0, marked(1)}, {1, marked(2)}, {3, marked(3)}}
-	wrong := map[string]func(*service.Composition){"no-lock": marked(9), "no-key": marked(8)}
+	made := []solution{{0, marked("a")}, {1, marked("b")}, {3, marked("d")}}
+	wrong := map[string]func(*service.Composition){"no-lock": marked("X"), "no-key": marked("Y")}
 	for _, test := range []struct {
 		through, variant string
-		want             time.Duration
+		want             string
 		err              string
 	}{
-		{want: 0},
-		{through: "00", want: 1},
-		{through: "01", want: 12},
-		{through: "3", want: 123},
-		{through: "03", variant: "no-lock", want: 1239},
-		{variant: "no-key", want: 8},
+		{want: ""},
+		{through: "00", want: "a"},
+		{through: "01", want: "ab"},
+		{through: "3", want: "abd"},
+		{through: "03", variant: "no-lock", want: "abdX"},
+		{variant: "no-key", want: "Y"},
 		{through: "02", err: "--through 02: there are solutions of 00, 01, 03"},
 		{through: "-1", err: "--through -1"},
 		{through: "one", err: "--through one"},
@@ -43,8 +44,12 @@ func TestCompose(t *testing.T) {
 				}
 				return
 			}
-			if err != nil || c.DrainDelay != test.want {
-				t.Fatalf("got %d, %v; want %d", c.DrainDelay, err, test.want)
+			got := ""
+			for _, change := range c.SchemaChanges {
+				got += change.Name
+			}
+			if err != nil || got != test.want {
+				t.Fatalf("got %q, %v; want %q", got, err, test.want)
 			}
 		})
 	}

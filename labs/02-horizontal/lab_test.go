@@ -1,0 +1,18 @@
+package horizontal_test
+
+import (
+	"testing"
+
+	"bytebites.example/workshop/labs/02-horizontal"
+	"bytebites.example/workshop/labs/02-horizontal/spec"
+	"bytebites.example/workshop/shared/spec/spectest"
+)
+
+func TestLab(t *testing.T) {
+	spectest.Run(t, spec.Lab(spec.Subject{
+		Files:   horizontal.Files(),
+		Answers: horizontal.Answers(),
+		Nginx:   horizontal.NginxConf(),
+		Package: "./labs/02-horizontal/service",
+	}))
+}

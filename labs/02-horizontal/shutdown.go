@@ -1,0 +1,24 @@
+package horizontal
+
+import "context"
+
+// Lifecycle is what a replica tells the load balancer, and how it goes.
+type Lifecycle struct{}
+
+// NewLifecycle returns the lifecycle of a replica that has just started.
+func NewLifecycle() *Lifecycle { return &Lifecycle{} }
+
+// Ready returns nil when this replica should be sent requests. The balancer asks twice a
+// second, and many may ask at once. Healthy returns nil when the databases are there.
+func (l *Lifecycle) Ready(ctx context.Context, healthy func(context.Context) error) error {
+	// TODO(lab 02): a replica that is about to stop must say so while it still answers.
+	return healthy(ctx)
+}
+
+// Stop is called when the replica is told to stop (SIGTERM). Until it calls finish, the
+// replica takes requests as before. Finish takes no more, and gives those under way ten
+// seconds.
+func (l *Lifecycle) Stop(ctx context.Context, finish func(context.Context) error) error {
+	// TODO(lab 02): the balancer does not know yet, and goes on sending. When will it?
+	return finish(ctx)
+}

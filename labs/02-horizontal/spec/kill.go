@@ -1,0 +1,246 @@
+package spec
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"bytebites.example/workshop/shared/dataset"
+	"bytebites.example/workshop/shared/load"
+	"bytebites.example/workshop/shared/scrape"
+	"bytebites.example/workshop/shared/spec"
+	"bytebites.example/workshop/shared/stage"
+	"bytebites.example/workshop/shared/testbed"
+)
+
+const (
+	// killRate and killLength are the load under which a replica is killed, killAfter when.
+	killRate   = 24 // requests a second
+	killLength = 4 * time.Second
+	killAfter  = 1500 * time.Millisecond
+	// posts are under way when a replica is killed that has got some of them, sentWithin
+	// after they went out, and their fate is waited for that long.
+	posts      = 9
+	sentWithin = 500 * time.Millisecond
+	fateWithin = 700 * time.Millisecond
+)
+
+// readsAndOrders is what people do whose requests can all be sent a second time: nginx may
+// repeat a GET, and a client repeats an order under the same key.
+func readsAndOrders() load.Mix {
+	mix := load.Dinner()
+	mix.Name, mix.Shares = "reads and orders", nil
+	for _, share := range load.Dinner().Shares {
+		if isRead(share.Kind) || isOrder(share.Kind) {
+			mix.Shares = append(mix.Shares, share)
+		}
+	}
+	return mix
+}
+
+func isRead(kind load.Kind) bool { return strings.HasPrefix(string(kind), http.MethodGet+" ") }
+
+func isOrder(kind load.Kind) bool { return kind == load.PlaceOrder }
+
+// failed counts the failed requests of some kinds.
+func failed(r load.Result, chosen func(load.Kind) bool) int {
+	sum := 0
+	for kind, part := range r.Kinds {
+		if chosen(kind) {
+			sum += part.Failed
+		}
+	}
+	return sum
+}
+
+// killSeen is what was seen of the death of a replica.
+type killSeen struct {
+	victim string // its name: the one that signed the visitor in
+	load   load.Result
+	// stillSignedIn is the status that the visitor got afterwards from the others.
+	stillSignedIn int
+}
+
+// kill kills, under load, the replica that has just signed somebody in.
+func (l *lab) kill(ctx context.Context) (killSeen, error) {
+	v := newVisitor()
+	defer v.close()
+	var seen killSeen
+	var err error
+	if seen.victim, err = v.signIn(ctx, l.fleet.Nginx.URL(), 0); err != nil {
+		return seen, &spec.Failure{Expected: "to sign in", Seen: err.Error(), Look: "nginx.conf, and sessions.go"}
+	}
+	victim := l.replica(seen.victim)
+	generator := l.fleet.Generator
+	generator.Mix = readsAndOrders()
+	err = testbed.SideBySide(ctx,
+		func(ctx context.Context) (err error) {
+			seen.load, err = generator.Hit(ctx, killRate, killLength)
+			return err
+		},
+		func(ctx context.Context) error {
+			time.Sleep(killAfter)
+			return victim.Kill(ctx)
+		},
+	)
+	if err != nil {
+		return seen, err
+	}
+	v.close() // the connection may be to a worker that knew the dead
+	if r, err := v.get(ctx, l.fleet.Nginx.URL()+"/me"); err == nil {
+		seen.stillSignedIn = r.status
+	}
+	return seen, l.startReplica(ctx, victim)
+}
+
+func (l *lab) replicaKilled(ctx context.Context, run *spec.Run) error {
+	seen, err := l.killed.get(func() (killSeen, error) { return l.kill(ctx) })
+	if err != nil && seen.load.Sent == 0 {
+		return err
+	}
+	run.Report("orders that clients sent again when a replica was killed", float64(seen.load.Retried), "")
+	if reads := failed(seen.load, isRead); reads > 0 {
+		return &spec.Failure{
+			Expected: fmt.Sprintf("%s to be killed without a failed read", seen.victim),
+			Seen:     fmt.Sprintf("%d failed (of all requests, by cause: %v)", reads, seen.load.Failures),
+			Look:     "nginx.conf: proxy_next_upstream, and how long a silent replica is waited for (proxy_connect_timeout)",
+		}
+	}
+	books, reconcileErr := stage.Reconcile(ctx, l.servers.Pool, seen.load.Orders)
+	switch {
+	case reconcileErr != nil:
+		return reconcileErr
+	case books.Accepted == 0:
+		return &spec.Failure{Expected: "orders to be accepted", Seen: fmt.Sprintf("none of %d", len(seen.load.Orders)), Look: "nginx.conf"}
+	case books.Lost+books.Doubled+books.Invented > 0:
+		return &spec.Failure{
+			Expected: fmt.Sprintf("all of %d orders that clients hold a confirmation of, once, and no other", books.Accepted),
+			Seen:     fmt.Sprintf("%d lost, %d doubled, %d that were refused", books.Lost, books.Doubled, books.Invented),
+			Look:     "nginx.conf: what is sent again, and to whom?",
+		}
+	case failed(seen.load, isOrder) > 0:
+		return &spec.Failure{
+			Expected: "every order to be placed, at the second try at the latest",
+			Seen:     fmt.Sprintf("%d were not (%v)", failed(seen.load, isOrder), seen.load.Failures),
+			Look:     "nginx.conf: where does a second try go?",
+		}
+	}
+	return err
+}
+
+func (l *lab) loginsSurvive(ctx context.Context, _ *spec.Run) error {
+	seen, err := l.killed.get(func() (killSeen, error) { return l.kill(ctx) })
+	if err != nil && seen.victim == "" {
+		return err
+	}
+	if seen.stillSignedIn != http.StatusOK {
+		got := fmt.Sprintf("status %d", seen.stillSignedIn)
+		if seen.stillSignedIn == 0 {
+			got = "no answer"
+		}
+		return &spec.Failure{
+			Expected: fmt.Sprintf("GET /me to be answered for somebody whom %s signed in before it died", seen.victim),
+			Seen:     got, Look: "sessions.go: what died with it?",
+		}
+	}
+	return nil
+}
+
+// sentOnce has every replica stand still with POSTs that carry no Idempotency-Key, and
+// kills one. What it had been sent may have been done, so the client must be told, and
+// no other replica must be sent the same.
+func (l *lab) sentOnce(ctx context.Context, _ *spec.Run) (err error) {
+	victim := l.replica(busiest(l.read(ctx, spreadVisitors*replicas, spreadVisitors, false)))
+	var others []*testbed.Service
+	for _, r := range l.fleet.Replicas {
+		if r != victim {
+			others = append(others, r)
+		}
+	}
+	before, err := ratings(ctx, others)
+	if err != nil {
+		return err
+	}
+	if err := each(ctx, l.fleet.Replicas, (*testbed.Service).Pause); err != nil {
+		return err
+	}
+	var refused atomic.Int64
+	fate := make(chan error, 1)
+	go func() { fate <- l.rate(ctx, &refused) }()
+	time.Sleep(sentWithin)
+	if err := victim.Kill(ctx); err != nil {
+		return err
+	}
+	for deadline := time.Now().Add(fateWithin); refused.Load() == 0 && time.Now().Before(deadline); {
+		time.Sleep(10 * time.Millisecond)
+	}
+	told := refused.Load() // before the others go on, so that what failed is the victim's
+	if err := each(ctx, others, (*testbed.Service).Unpause); err != nil {
+		return err
+	}
+	if err := <-fate; err != nil {
+		return err
+	}
+	after, err := ratings(ctx, others)
+	if err != nil {
+		return err
+	}
+	started := l.startReplica(ctx, victim)
+	handled := after - before
+	if told == 0 || int64(handled) > posts-told {
+		return &spec.Failure{
+			Expected: fmt.Sprintf("of %d POSTs without a key, those that %s had been sent when it died to end in an error", posts, victim.Name()),
+			Seen:     fmt.Sprintf("%d errors, and %d handled by the others: nginx sent them again", told, handled),
+			Look:     "nginx.conf: proxy_next_upstream, and non_idempotent",
+		}
+	}
+	return started
+}
+
+// each does the same to several replicas at once.
+func each(ctx context.Context, replicas []*testbed.Service, do func(*testbed.Service, context.Context) error) error {
+	var starts []func(context.Context) error
+	for _, r := range replicas {
+		starts = append(starts, func(ctx context.Context) error { return do(r, ctx) })
+	}
+	return testbed.SideBySide(ctx, starts...)
+}
+
+// rate sends the POSTs at once, and counts those that end in an error.
+func (l *lab) rate(ctx context.Context, refused *atomic.Int64) error {
+	var sends []func(context.Context) error
+	for range posts {
+		sends = append(sends, func(ctx context.Context) error {
+			v := newVisitor()
+			defer v.close()
+			path := fmt.Sprintf("/meals/%s/ratings", dataset.Meal(1))
+			r, err := v.send(ctx, http.MethodPost, l.fleet.Nginx.URL()+path, map[string]int{"stars": 5}, nil)
+			if err != nil && ctx.Err() != nil {
+				return errors.Join(err, context.Cause(ctx))
+			}
+			if err != nil || r.status >= http.StatusInternalServerError {
+				refused.Add(1)
+			}
+			return nil
+		})
+	}
+	return testbed.SideBySide(ctx, sends...)
+}
+
+// ratings is how many ratings replicas were asked for since they started, whatever they
+// answered.
+func ratings(ctx context.Context, replicas []*testbed.Service) (uint64, error) {
+	var sum uint64
+	for _, r := range replicas {
+		metrics, err := scrape.Read(ctx, r.URL()+"/metrics")
+		if err != nil {
+			return 0, err
+		}
+		sum += metrics.Histogram("http_request_duration_seconds", "route")["/meals/:id/ratings"].Count
+	}
+	return sum, nil
+}

@@ -1,0 +1,55 @@
+package spec
+
+import (
+	"testing"
+
+	"bytebites.example/workshop/shared/load"
+)
+
+func TestActiveOpens(t *testing.T) {
+	const table = `Ip: Forwarding DefaultTTL InReceives
+Ip: 1 64 5
+Tcp: RtoAlgorithm RtoMin RtoMax MaxConn ActiveOpens PassiveOpens
+Tcp: 1 200 120000 -1 417 22
+Udp: InDatagrams
+Udp: 3
+`
+	if n, err := activeOpens(table); err != nil || n != 417 {
+		t.Errorf("got %d, %v; want 417", n, err)
+	}
+	for _, bad := range []string{"", "Tcp: ActiveOpens\n", "Tcp: PassiveOpens\nTcp: 3\n", "Tcp: RtoMin ActiveOpens\nTcp: 200\n", "Tcp: ActiveOpens\nTcp: many\n"} {
+		if n, err := activeOpens(bad); err == nil {
+			t.Errorf("%q: got %d, want an error", bad, n)
+		}
+	}
+}
+
+func TestBusiest(t *testing.T) {
+	for _, test := range []struct {
+		counts map[string]int
+		want   string
+	}{
+		{map[string]int{"replica-1": 3, "replica-2": 9, "replica-3": 4}, "replica-2"},
+		{map[string]int{"replica-2": 5, "replica-1": 5, "": 90}, "replica-1"},
+		{map[string]int{"": 10}, ""},
+	} {
+		if got := busiest(test.counts); got != test.want {
+			t.Errorf("of %v: got %q, want %q", test.counts, got, test.want)
+		}
+	}
+}
+
+// All of it can be sent twice; were it not, a killed replica would cost failures that nobody
+// can mend.
+func TestReadsAndOrders(t *testing.T) {
+	orders := false
+	for _, share := range readsAndOrders().Shares {
+		if !isRead(share.Kind) && !isOrder(share.Kind) {
+			t.Errorf("%s is neither", share.Kind)
+		}
+		orders = orders || isOrder(share.Kind)
+	}
+	if !orders || len(readsAndOrders().Shares) >= len(load.Dinner().Shares) {
+		t.Errorf("got %v", readsAndOrders().Shares)
+	}
+}

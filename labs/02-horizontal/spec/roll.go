@@ -1,0 +1,182 @@
+package spec
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"bytebites.example/workshop/shared/load"
+	"bytebites.example/workshop/shared/spec"
+	"bytebites.example/workshop/shared/testbed"
+)
+
+const (
+	// rollRate is the load under which the replicas are restarted, in pieces of rollPiece
+	// for as long as that takes.
+	rollRate  = 20 // requests a second
+	rollPiece = 2 * time.Second
+	// lookEvery is how often a replica that was told to stop is asked whether it is ready.
+	lookEvery = 50 * time.Millisecond
+	// strayReads are sent through nginx once it has a list without the replica.
+	strayReads = 30
+)
+
+// rollSeen is what was seen of a restart of all replicas, one by one.
+type rollSeen struct {
+	load  load.Result
+	goers []goer
+}
+
+// goer is how a replica went.
+type goer struct {
+	name string
+	// saidNo says that it answered, at least once, that it was not ready.
+	saidNo bool
+	// missed says that it still took requests when nginx had a list without it.
+	missed bool
+	strays int           // requests that nginx sent it after that
+	took   time.Duration // from when it was told to stop until it had
+}
+
+// roll restarts the replicas one by one under load, as a deployment does: each is told to
+// stop, and the next when nginx has the one before back on its list. Nobody tells nginx
+// but the replicas themselves, when they are asked.
+func (l *lab) roll(ctx context.Context) (rollSeen, error) {
+	var seen rollSeen
+	generator := l.fleet.Generator
+	generator.Mix = readsAndOrders()
+	over := make(chan struct{})
+	err := testbed.SideBySide(ctx,
+		func(ctx context.Context) error {
+			var pieces []load.Result
+			defer func() { seen.load = load.Merge(pieces...) }()
+			for {
+				piece, err := generator.Hit(ctx, rollRate, rollPiece)
+				if err != nil {
+					return err
+				}
+				pieces = append(pieces, piece)
+				select {
+				case <-over:
+					return nil
+				default:
+				}
+			}
+		},
+		func(ctx context.Context) error {
+			defer close(over)
+			for _, r := range l.fleet.Replicas {
+				g, err := l.watchGo(ctx, r)
+				if err != nil {
+					return err
+				}
+				seen.goers = append(seen.goers, g)
+				if err := l.startReplica(ctx, r); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	)
+	return seen, err
+}
+
+// watchGo tells a replica to stop and watches it until it has.
+func (l *lab) watchGo(ctx context.Context, r *testbed.Service) (goer, error) {
+	g := goer{name: r.Name()}
+	began := time.Now()
+	up, gone := context.WithCancel(ctx) // ends with the replica
+	defer gone()
+	err := testbed.SideBySide(ctx,
+		func(ctx context.Context) error {
+			defer gone()
+			err := r.Stop(ctx)
+			g.took = time.Since(began)
+			return err
+		},
+		func(context.Context) error {
+			g.saidNo = saysNo(up, r)
+			return nil
+		},
+		func(context.Context) error {
+			absent := func(names []string) bool { return !slices.Contains(names, r.Name()) }
+			if err := l.fleet.AwaitList(up, absent); err != nil {
+				return nil // it had gone before, or nginx took no list; neither is an error here
+			}
+			// Fresh visitors: connections to the workers with the old list have to end.
+			counts := l.read(up, strayReads, 1, false)
+			g.strays = counts[r.Name()]
+			g.missed = up.Err() == nil
+			return nil
+		},
+	)
+	return g, err
+}
+
+// saysNo asks a replica whether it is ready until it says no or has gone.
+func saysNo(ctx context.Context, r *testbed.Service) bool {
+	v := newVisitor()
+	defer v.close()
+	for ctx.Err() == nil {
+		if got, err := v.get(ctx, r.URL()+"/readyz"); err == nil && got.status == http.StatusServiceUnavailable {
+			return true
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(lookEvery):
+		}
+	}
+	return false
+}
+
+func (l *lab) rollingRestart(ctx context.Context, run *spec.Run) error {
+	seen, err := l.rolled.get(func() (rollSeen, error) { return l.roll(ctx) })
+	if err != nil && seen.load.Sent == 0 {
+		return err
+	}
+	run.Report("requests during a rolling restart", float64(seen.load.Sent), "")
+	run.Report("orders that clients sent again during it", float64(seen.load.Retried), "")
+	if seen.load.Failed > 0 {
+		return &spec.Failure{
+			Expected: fmt.Sprintf("%d replicas to be restarted one by one and nothing to fail", replicas),
+			Seen:     fmt.Sprintf("%d of %d requests failed: %v", seen.load.Failed, seen.load.Sent, seen.load.Failures),
+			Look:     "shutdown.go: who still sends requests when the replica takes no more? And nginx.conf",
+		}
+	}
+	return err
+}
+
+func (l *lab) notReady(ctx context.Context, run *spec.Run) error {
+	seen, err := l.rolled.get(func() (rollSeen, error) { return l.roll(ctx) })
+	if err != nil && len(seen.goers) == 0 {
+		return err
+	}
+	longest := time.Duration(0)
+	for _, g := range seen.goers {
+		longest = max(longest, g.took)
+		switch {
+		case !g.saidNo:
+			return &spec.Failure{
+				Expected: fmt.Sprintf("%s, told to stop, to answer /readyz with no while it still takes requests", g.name),
+				Seen:     fmt.Sprintf("never, until it had stopped %.1f s later", g.took.Seconds()),
+				Look:     "shutdown.go: Ready, and for how long Stop lets it be asked",
+			}
+		case g.strays > 0:
+			return &spec.Failure{
+				Expected: fmt.Sprintf("nothing to be sent to %s, which was up and had been asked and said no", g.name),
+				Seen:     fmt.Sprintf("%d of %d requests", g.strays, strayReads),
+				Look:     "nginx.conf: does it read the list of replicas that are ready?",
+			}
+		case !g.missed:
+			return &spec.Failure{
+				Expected: fmt.Sprintf("%s to go on taking requests until nginx sends it none", g.name),
+				Seen:     fmt.Sprintf("it had stopped %.1f s after it was told to, and nginx did not know yet", g.took.Seconds()),
+				Look:     "shutdown.go: the balancer asks every half second, and then has to tell nginx",
+			}
+		}
+	}
+	run.Report("a replica's longest goodbye", longest.Seconds(), "s")
+	return err
+}

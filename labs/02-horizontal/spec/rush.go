@@ -1,0 +1,221 @@
+package spec
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"strings"
+	"time"
+
+	"bytebites.example/workshop/shared/dataset"
+	"bytebites.example/workshop/shared/load"
+	"bytebites.example/workshop/shared/measure"
+	"bytebites.example/workshop/shared/spec"
+	"bytebites.example/workshop/shared/stage"
+	"bytebites.example/workshop/shared/testbed"
+)
+
+const (
+	// A ramp is short: it only finds out what a rush is.
+	rampStart  = 30 // requests a second
+	rampFactor = 1.7
+	rampLevel  = 1500 * time.Millisecond
+	rampLevels = 6
+	// pairs is declared here, before any run.
+	pairs = 6
+	// What is shown and not judged is measured in one round each: at overload times what
+	// they saturate at, and at belowKnee times what one replica does.
+	overload   = 1.2
+	belowKnee  = 0.6
+	sideLength = 2 * time.Second
+)
+
+//go:embed before.conf
+var beforeConf []byte
+
+// before is one replica of lab 01's service behind an nginx of its own.
+type before struct {
+	service   *testbed.Service
+	generator load.Generator
+}
+
+func (l *lab) startBefore(ctx context.Context) error {
+	const name = "before"
+	variant, err := stage.Start(ctx, l.servers.Bed, stage.Options{
+		Service: testbed.ServiceOptions{
+			Name: name, Package: solutions, Args: []string{"--through", "01"}, Type: size(),
+			Postgres: l.servers.DB, MailSink: l.servers.Mail,
+		},
+		Dataset: dataset.Full(), People: people,
+	})
+	if err != nil {
+		return err
+	}
+	nginx, err := l.servers.Bed.Nginx(ctx, testbed.NginxOptions{Name: name + "-nginx", Conf: beforeConf})
+	if err != nil {
+		return err
+	}
+	l.before = &before{service: variant.Service, generator: variant.Generator}
+	l.before.generator.Target = nginx.URL()
+	return nil
+}
+
+// rush is what the timed part measures.
+type rush struct {
+	run   *spec.Run
+	watch *stage.Watch
+
+	one, all   load.Generator // a replica, and all of them
+	saturation float64        // of one, in right answers a second
+	paired     measure.PairedResult
+	// seen are the results of all rounds that counted, of one replica and of all.
+	seenOne, seenAll []load.Result
+	// goodputAll is all replicas' under overload, in right answers a second, and calm the
+	// two below the knee.
+	goodputAll       float64
+	calmOne, calmAll load.Result
+}
+
+// rush measures the mean latency in a rush, of one replica and of all.
+func (l *lab) rush(ctx context.Context, run *spec.Run) (spec.Measured, error) {
+	r, err := l.newRush(ctx, run)
+	if err != nil {
+		return spec.Measured{}, err
+	}
+	for _, step := range []func(context.Context) error{r.findRush, r.compare, r.shed, r.calm} {
+		if err := step(ctx); err != nil {
+			return spec.Measured{}, err
+		}
+	}
+	if err := r.report(); err != nil {
+		return spec.Measured{}, err
+	}
+	if failed := load.Merge(r.seenAll...).FailureShare(); failed >= maxFailures {
+		return spec.Measured{}, &spec.Failure{
+			Expected: fmt.Sprintf("less than %.0f %% of requests to fail in the rush", 100*maxFailures),
+			Seen:     fmt.Sprintf("%.1f %%: %v", 100*failed, load.Merge(r.seenAll...).Failures),
+			Look:     "rush.txt in " + evidenceFolder,
+		}
+	}
+	return stage.Gain(r.paired)
+}
+
+func (l *lab) newRush(ctx context.Context, run *spec.Run) (*rush, error) {
+	run.Progress("warming the replicas up again, at full speed")
+	if err := l.fleet.WarmUp(ctx); err != nil {
+		return nil, err
+	}
+	// Replicas that are busy answer a question late; what that does is not measured here.
+	if err := l.fleet.StopAsking(); err != nil {
+		return nil, err
+	}
+	if err := l.fleet.Resize(ctx, size()); err != nil {
+		return nil, err
+	}
+	watch, err := stage.NewWatch(ctx, append(l.fleet.Servers(), l.servers.DB.Server, l.before.service.Server)...)
+	if err != nil {
+		return nil, err
+	}
+	return &rush{run: run, watch: watch, one: l.before.generator, all: l.fleet.Generator}, nil
+}
+
+// findRush finds what one replica saturates at.
+func (r *rush) findRush(ctx context.Context) error {
+	r.run.Progress("raising the rate until one replica is overloaded")
+	ramp, err := measure.Ramp(ctx, measure.RampConfig{
+		Start: rampStart, Factor: rampFactor, Level: rampLevel, MaxLevels: rampLevels, SaturationOnly: true, Quotas: r.watch.Problems,
+		OnLevel: func(level measure.Level) { r.see(level.Result) },
+	}, r.one.Hit)
+	if err != nil {
+		return err
+	}
+	if !ramp.Saturated {
+		return &spec.Doubt{
+			Reason: fmt.Sprintf("one replica answered all of %.1f requests/s: the ramp ended below its limit", ramp.Goodput),
+			Remedy: "please report it, with the type of this machine",
+		}
+	}
+	r.saturation = ramp.Goodput
+	return nil
+}
+
+func (r *rush) see(result load.Result) {
+	r.run.ReportHost(result.Lateness.Quantile(0.99), result.Host.IdleShare)
+}
+
+// compare runs the pairs, all at the rate of the rush.
+func (r *rush) compare(ctx context.Context) (err error) {
+	rate := measure.RushFactor * r.saturation
+	r.run.Progress(fmt.Sprintf("the rush: %.1f requests/s, a pair of rounds to warm up and %d that count", rate, pairs))
+	arm := func(g load.Generator, seen *[]load.Result) measure.Arm {
+		return measure.Hit(g.Hit).Arm(measure.RoundConfig{
+			Rate: rate, Metric: meanMilliseconds, Quotas: r.watch.Problems,
+			OnResult: func(result load.Result) {
+				r.see(result)
+				*seen = append(*seen, result)
+			},
+		})
+	}
+	r.paired, err = measure.Paired(ctx, measure.PairedConfig{
+		Pairs: pairs, Better: measure.LowerIsBetter,
+		OnPair: func(p measure.Pair) { r.run.Progress(describePair(p)) },
+	}, arm(r.one, &r.seenOne), arm(r.all, &r.seenAll))
+	if err != nil {
+		return err
+	}
+	quotas, err := r.watch.Quotas(ctx)
+	r.run.ReportQuotas(quotas...)
+	return err
+}
+
+// meanMilliseconds is measure.MeanLatency in the gain's unit.
+func meanMilliseconds(r load.Result) float64 { return 1000 * measure.MeanLatency(r) }
+
+func describePair(p measure.Pair) string {
+	text := fmt.Sprintf("%6.0f and %.0f ms", p.Before, p.After)
+	switch {
+	case p.WarmUp:
+		return text + ", to warm up"
+	case p.Discarded:
+		return text + ", thrown away: " + strings.Join(p.Validity.Reasons, "; ")
+	default:
+		return text
+	}
+}
+
+// shed asks all replicas for more than they can do, to see what they do then.
+func (r *rush) shed(ctx context.Context) error {
+	rate := overload * replicas * r.saturation
+	r.run.Progress(fmt.Sprintf("overloading all %d replicas: %.1f requests/s", replicas, rate))
+	result, err := r.all.Hit(ctx, rate, sideLength)
+	if err != nil {
+		return err
+	}
+	r.see(result)
+	r.goodputAll = result.Goodput()
+	return rest(ctx)
+}
+
+// calm asks one replica and all of them for what one can do.
+func (r *rush) calm(ctx context.Context) (err error) {
+	rate := belowKnee * r.saturation
+	r.run.Progress(fmt.Sprintf("a calm evening: %.1f requests/s", rate))
+	if r.calmAll, err = r.all.Hit(ctx, rate, sideLength); err != nil {
+		return err
+	}
+	if err := rest(ctx); err != nil {
+		return err
+	}
+	r.calmOne, err = r.one.Hit(ctx, rate, sideLength)
+	return err
+}
+
+// rest waits until nothing that clients gave up on is left.
+func rest(ctx context.Context) error {
+	select {
+	case <-time.After(time.Second):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,116 @@
+package spec
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"bytebites.example/workshop/shared/dataset"
+	"bytebites.example/workshop/shared/spec"
+	"bytebites.example/workshop/shared/testbed"
+)
+
+// anySession signs somebody in at each replica and asks every one for them; then they
+// sign out at another, and must be signed out at all.
+func (l *lab) anySession(ctx context.Context, _ *spec.Run) error {
+	for i, home := range l.fleet.Replicas {
+		if err := l.comeAndGo(ctx, i, home, l.fleet.Replicas[(i+1)%replicas]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// comeAndGo has visitor n sign in at one replica and out at another.
+func (l *lab) comeAndGo(ctx context.Context, n int, in, out *testbed.Service) error {
+	v := newVisitor()
+	defer v.close()
+	if _, err := v.signIn(ctx, in.URL(), n); err != nil {
+		return &spec.Failure{Expected: "to sign in at " + in.Name(), Seen: err.Error(), Look: "sessions.go: Create"}
+	}
+	odd, status, err := l.askEverywhere(ctx, v, http.StatusOK)
+	switch {
+	case err != nil:
+		return err
+	case odd != "":
+		return &spec.Failure{
+			Expected: fmt.Sprintf("%s to know who signed in at %s", odd, in.Name()),
+			Seen:     fmt.Sprintf("status %d for GET /me", status),
+			Look:     "sessions.go: where is a session kept, and who can read it there?",
+		}
+	}
+	cookie := v.cookie
+	if _, err := v.send(ctx, http.MethodDelete, out.URL()+"/sessions", nil, nil); err != nil {
+		return err
+	}
+	v.cookie = cookie // a thief does not let go of it
+	odd, status, err = l.askEverywhere(ctx, v, http.StatusUnauthorized)
+	switch {
+	case err != nil:
+		return err
+	case odd != "":
+		return &spec.Failure{
+			Expected: fmt.Sprintf("%s to refuse who signed out at %s", odd, out.Name()),
+			Seen:     fmt.Sprintf("status %d for GET /me", status),
+			Look:     "sessions.go: what does a replica remember that another has deleted?",
+		}
+	}
+	return nil
+}
+
+// askEverywhere asks every replica itself, past nginx, who is signed in. It returns the name
+// of the first that does not answer with the status wanted, and its status.
+func (l *lab) askEverywhere(ctx context.Context, v *visitor, want int) (odd string, status int, err error) {
+	for _, r := range l.fleet.Replicas {
+		got, err := v.get(ctx, r.URL()+"/me")
+		if err != nil {
+			return "", 0, err
+		}
+		if got.status != want {
+			return r.Name(), got.status, nil
+		}
+	}
+	return "", 0, nil
+}
+
+const (
+	// expired sessions are put into the table, and signIns made: each has to take at least
+	// one away, and all together must not have to take all.
+	expired = 200
+	signIns = 3
+)
+
+// oldSessions counts expired rows before and after some have signed in.
+func (l *lab) oldSessions(ctx context.Context, _ *spec.Run) error {
+	_, err := l.servers.Pool.ExecContext(ctx,
+		`INSERT INTO sessions (token_hash, user_id, email, expires_at)
+		 SELECT sha256(('expired ' || n)::bytea), $1, $2, now() - interval '1 day' FROM generate_series(1, $3) AS n`,
+		dataset.User(firstVisitor), dataset.Email(firstVisitor), expired)
+	if err != nil {
+		return fmt.Errorf("put expired sessions: %w", err)
+	}
+	v := newVisitor()
+	defer v.close()
+	for range signIns {
+		if _, err := v.signIn(ctx, l.fleet.Nginx.URL(), 0); err != nil {
+			return &spec.Failure{Expected: "to sign in", Seen: err.Error(), Look: "sessions.go: Create"}
+		}
+	}
+	var left int
+	if err := l.servers.Pool.QueryRowContext(ctx, `SELECT count(*) FROM sessions WHERE expires_at <= now()`).Scan(&left); err != nil {
+		return fmt.Errorf("count expired sessions: %w", err)
+	}
+	switch gone := expired - left; {
+	case gone < signIns:
+		return &spec.Failure{
+			Expected: fmt.Sprintf("%d sign-ins to remove %d expired sessions or more, so that they do not pile up", signIns, signIns),
+			Seen:     fmt.Sprintf("%d of %d removed", gone, expired), Look: "sessions.go: Create",
+		}
+	case left == 0:
+		return &spec.Failure{
+			Expected: "a sign-in to remove a few expired sessions, for somebody waits for it",
+			Seen:     fmt.Sprintf("all %d removed by %d", expired, signIns), Look: "sessions.go: a LIMIT in Create",
+		}
+	}
+	return nil
+}

@@ -1,0 +1,153 @@
+package spec
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"bytebites.example/workshop/shared/balancer"
+	"bytebites.example/workshop/shared/dataset"
+	"bytebites.example/workshop/shared/instance"
+	"bytebites.example/workshop/shared/spec"
+	"bytebites.example/workshop/shared/stage"
+	"bytebites.example/workshop/shared/testbed"
+)
+
+// What everything runs on: three replicas and a database take at most one core and a
+// quarter. The rest is for nginx, the load generator and the mail server, which have no
+// quota.
+func size() instance.Type     { return instance.Micro() }
+func database() instance.Type { return instance.Small() }
+
+// fullSpeed is what the replicas run on while nothing is timed: it saves minutes, and
+// changes no count.
+func fullSpeed() instance.Type { return instance.Type{MemoryMiB: size().MemoryMiB} }
+
+const (
+	// solutions is the program with every lab's solution in it.
+	solutions = "./solutions/service"
+	// people are signed in for the load.
+	people = 16
+	// mailDelay is how long the mail server takes to accept a message.
+	mailDelay = 60 * time.Millisecond
+	// look is where a service that does not start may be mended.
+	look = "the log above: the service is lab 01's with your sessions.go and shutdown.go"
+)
+
+// policy is that of the balancer's health check: one answer is enough, either way. Cloud
+// balancers ask less often and want two or three; a run here is short.
+func policy() balancer.Policy {
+	return balancer.Policy{Interval: 500 * time.Millisecond, Timeout: 450 * time.Millisecond, Rise: 1, Fall: 1}
+}
+
+// lab is one run: the servers, and what was seen on them.
+type lab struct {
+	subject Subject
+
+	servers *stage.Servers
+	fleet   *stage.Fleet // the subject's
+	before  *before      // nil unless times are judged
+
+	killed once[killSeen]
+	rolled once[rollSeen]
+}
+
+// once is what came of something that is done once, and that several checks look at.
+type once[T any] struct {
+	done  bool
+	value T
+	err   error
+}
+
+func (o *once[T]) get(do func() (T, error)) (T, error) {
+	if !o.done {
+		o.value, o.err = do()
+		o.done = true
+	}
+	return o.value, o.err
+}
+
+// timed reports whether a run judges times.
+func timed(run *spec.Run) bool { return run.Mode == spec.ModeCheck || run.Mode == spec.ModeFull }
+
+// prepare starts the servers, the subject's replicas and, where times are judged, the one
+// that they are compared with.
+func (l *lab) prepare(ctx context.Context, run *spec.Run) (end func() error, err error) {
+	release, err := stage.Claim(ctx, run)
+	if err != nil {
+		return nil, err
+	}
+	end = func() error {
+		defer release()
+		var err error
+		if l.fleet != nil {
+			err = l.fleet.StopAsking() // its nginx is about to go
+		}
+		if l.servers != nil {
+			err = errors.Join(err, l.servers.Close())
+		}
+		return err
+	}
+	run.Progress("starting PostgreSQL with a million orders, and a mail server")
+	packages := []string{l.subject.Package}
+	if l.subject.Package != solutions && timed(run) {
+		packages = append(packages, solutions)
+	}
+	l.servers, err = stage.OpenServers(ctx, stage.ServersOptions{
+		Database: database(), Dataset: dataset.Full(), MailDelay: mailDelay, Packages: packages,
+	})
+	if err != nil {
+		return end, stage.LearnersFault(err, look)
+	}
+	run.Progress(fmt.Sprintf("starting %d replicas of your service, and nginx", replicas))
+	starts := []func(context.Context) error{l.startFleet}
+	if timed(run) {
+		starts = append(starts, l.startBefore)
+	}
+	return end, testbed.SideBySide(ctx, starts...)
+}
+
+func (l *lab) startFleet(ctx context.Context) (err error) {
+	l.fleet, err = stage.StartFleet(ctx, l.servers.Bed, stage.FleetOptions{
+		Service: testbed.ServiceOptions{
+			Package: l.subject.Package, Args: l.subject.Args, Type: size(),
+			Postgres: l.servers.DB, MailSink: l.servers.Mail,
+		},
+		Replicas: replicas, Nginx: l.subject.Nginx, Policy: policy(), Dataset: dataset.Full(), People: people,
+	})
+	if err != nil {
+		return stage.LearnersFault(err, look)
+	}
+	return l.fleet.Resize(ctx, fullSpeed())
+}
+
+// startReplica starts a replica again and waits until nginx knows.
+func (l *lab) startReplica(ctx context.Context, r *testbed.Service) error {
+	if err := r.Start(ctx); err != nil {
+		return stage.LearnersFault(err, look)
+	}
+	return listFault(l.fleet.AwaitAll(ctx))
+}
+
+// listFault turns an nginx that does not get its list into a failure.
+func listFault(err error) error {
+	var missing *stage.ListError
+	if errors.As(err, &missing) {
+		return &spec.Failure{
+			Expected: "nginx to take the list of the replicas that are ready", Seen: err.Error(),
+			Look: "nginx.conf: a name of a replica that is gone keeps nginx from reading anything",
+		}
+	}
+	return err
+}
+
+// replica returns the replica of a name, or the first.
+func (l *lab) replica(name string) *testbed.Service {
+	for _, r := range l.fleet.Replicas {
+		if r.Name() == name {
+			return r
+		}
+	}
+	return l.fleet.Replicas[0]
+}

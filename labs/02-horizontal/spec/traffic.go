@@ -1,0 +1,271 @@
+package spec
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"bytebites.example/workshop/shared/dataset"
+	"bytebites.example/workshop/shared/spec"
+)
+
+const (
+	// spreadReads are counted where the load is to be spread, one after another, by a few
+	// visitors in turn.
+	spreadReads    = 240
+	spreadVisitors = 4
+	// maxImbalance is how many times what the idlest replica gets the busiest may get.
+	maxImbalance = 1.5
+	// slowCPU is what a replica is left with that is to be slow, in cores, and slowReads
+	// what is asked meanwhile, by slowVisitors at once.
+	slowCPU      = 0.05
+	slowReads    = 240
+	slowVisitors = 12
+	// keptReads are asked one after another over one connection to nginx. It may open
+	// maxOpened to the replicas for them.
+	keptReads = 200
+	maxOpened = 20
+)
+
+// page is a page of the menu, another one each time.
+func page(n int) string { return fmt.Sprintf("/meals/%s", dataset.Meal(1+n%50)) }
+
+// read has visitors read pages through nginx, all at once or in turn, and counts by
+// replica who answered; under "" those that nobody did.
+func (l *lab) read(ctx context.Context, reads, visitors int, atOnce bool) map[string]int {
+	counts := make(map[string]int)
+	for _, r := range l.fleet.Replicas {
+		counts[r.Name()] = 0
+	}
+	var mu sync.Mutex
+	var group errgroup.Group
+	if !atOnce {
+		group.SetLimit(1)
+	}
+	// A turn is one read when they take turns, else all that a visitor reads.
+	turns, each := reads, 1
+	if atOnce {
+		turns, each = visitors, reads/visitors
+	}
+	crowd := make([]*visitor, visitors)
+	for i := range crowd {
+		crowd[i] = newVisitor()
+		defer crowd[i].close()
+	}
+	for turn := range turns {
+		group.Go(func() error {
+			for n := range each {
+				r, err := crowd[turn%visitors].get(ctx, l.fleet.Nginx.URL()+page(turn+n))
+				if err != nil || r.status != http.StatusOK {
+					r.instance = ""
+				}
+				mu.Lock()
+				counts[r.instance]++
+				mu.Unlock()
+			}
+			return nil
+		})
+	}
+	_ = group.Wait() // what failed is counted
+	return counts
+}
+
+func (l *lab) spread(ctx context.Context, run *spec.Run) error {
+	counts := l.read(ctx, spreadReads, spreadVisitors, false)
+	busiest, idlest := 0, spreadReads
+	for _, r := range l.fleet.Replicas {
+		n := counts[r.Name()]
+		run.Report(fmt.Sprintf("of %d reads, by %s", spreadReads, r.Name()), float64(n), "")
+		busiest, idlest = max(busiest, n), min(idlest, n)
+	}
+	if counts[""] > 0 {
+		return &spec.Failure{
+			Expected: fmt.Sprintf("%d reads through nginx to be answered", spreadReads),
+			Seen:     fmt.Sprintf("%d were not", counts[""]), Look: "nginx.conf",
+		}
+	}
+	if float64(busiest) > maxImbalance*float64(idlest) {
+		return &spec.Failure{
+			Expected: fmt.Sprintf("the busiest replica to get at most %g times what the idlest gets", maxImbalance),
+			Seen:     l.describe(counts), Look: "nginx.conf: the upstream block",
+		}
+	}
+	return nil
+}
+
+// describe tells counts by replica.
+func (l *lab) describe(counts map[string]int) string {
+	var parts []string
+	for _, r := range l.fleet.Replicas {
+		parts = append(parts, fmt.Sprintf("%d by %s", counts[r.Name()], r.Name()))
+	}
+	if n := counts[""]; n > 0 {
+		parts = append(parts, fmt.Sprintf("%d by nobody", n))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// busiest returns the name of the replica that answers most, by the counts.
+func busiest(counts map[string]int) string {
+	best, most := "", -1
+	for name, n := range counts {
+		if name != "" && (n > most || n == most && name < best) {
+			best, most = name, n
+		}
+	}
+	return best
+}
+
+// slowReplica makes one replica slow and counts what it gets while many ask at once.
+func (l *lab) slowReplica(ctx context.Context, run *spec.Run) error {
+	slow := l.fleet.Replicas[0]
+	size := fullSpeed()
+	size.Name, size.CPU = "slow", slowCPU
+	if err := slow.Resize(ctx, size); err != nil {
+		return err
+	}
+	counts := l.read(ctx, slowReads, slowVisitors, true)
+	if err := slow.Resize(ctx, fullSpeed()); err != nil {
+		return err
+	}
+	others := 0
+	for _, r := range l.fleet.Replicas[1:] {
+		others += counts[r.Name()]
+	}
+	got, fair := counts[slow.Name()], float64(others)/float64(len(l.fleet.Replicas)-1)
+	run.Report("of what the others get, a slow replica gets", float64(got)/max(fair, 1), "")
+	if float64(got) > fair/2 {
+		return &spec.Failure{
+			Expected: fmt.Sprintf("%s, slowed down to %g CPU, to get at most half of what the others get", slow.Name(), slowCPU),
+			Seen:     l.describe(counts), Look: "nginx.conf: how does it choose a replica?",
+		}
+	}
+	return nil
+}
+
+// forged is an address that a visitor says to come from. It is from a range that is kept
+// for examples (RFC 5737), so nobody does.
+const forged = "203.0.113.7"
+
+// clientAddresses has somebody guess a password, through nginx with a forged address and
+// straight at a replica: both come from the same place, and the log must say so.
+func (l *lab) clientAddresses(ctx context.Context, _ *spec.Run) error {
+	want, err := l.loggedAddress(ctx, l.fleet.Replicas[0].URL(), nil)
+	if err != nil {
+		return err
+	}
+	for _, header := range []map[string]string{{}, {"X-Forwarded-For": forged}, {"X-Forwarded-For": forged + ", " + forged}} {
+		got, err := l.loggedAddress(ctx, l.fleet.Nginx.URL(), header)
+		if err != nil {
+			return err
+		}
+		if got != want {
+			sent := "no X-Forwarded-For"
+			if text := header["X-Forwarded-For"]; text != "" {
+				sent = "X-Forwarded-For: " + text
+			}
+			return &spec.Failure{
+				Expected: fmt.Sprintf("the replica's log to say that a visitor who sends %s comes from %s", sent, want),
+				Seen:     fmt.Sprintf("%q (nginx is %s)", got, l.fleet.Nginx.IP()),
+				Look:     "nginx.conf: proxy_set_header X-Forwarded-For, and $remote_addr",
+			}
+		}
+	}
+	return nil
+}
+
+// loggedAddress guesses a password and returns where that came from, by the log of the
+// replica that refused it.
+func (l *lab) loggedAddress(ctx context.Context, base string, header map[string]string) (string, error) {
+	id := rand.Text()
+	sent := map[string]string{"X-Request-Id": id}
+	for name, value := range header {
+		sent[name] = value
+	}
+	v := newVisitor()
+	defer v.close()
+	r, err := v.send(ctx, http.MethodPost, base+"/sessions", credentials(0, "a guess"), sent)
+	if err != nil {
+		return "", err
+	}
+	if r.status != http.StatusUnauthorized {
+		return "", &spec.Failure{Expected: "a wrong password to be refused", Seen: fmt.Sprintf("status %d", r.status), Look: "sessions.go"}
+	}
+	const lines = 200 // far more than have been written since
+	logs, err := l.replica(r.instance).Logs(ctx, lines)
+	if err != nil {
+		return "", err
+	}
+	for line := range strings.Lines(logs) {
+		var entry struct {
+			Message string `json:"msg"`
+			Request string `json:"request_id"`
+			Client  string `json:"client"`
+		}
+		if json.Unmarshal([]byte(line), &entry) == nil && entry.Message == "sign-in refused" && entry.Request == id {
+			return entry.Client, nil
+		}
+	}
+	return "", fmt.Errorf("the log of %s does not tell of request %s", r.instance, id)
+}
+
+// keptConnections counts what nginx opens while one visitor reads.
+func (l *lab) keptConnections(ctx context.Context, run *spec.Run) error {
+	before, err := l.opened(ctx)
+	if err != nil {
+		return err
+	}
+	l.read(ctx, keptReads, 1, false)
+	after, err := l.opened(ctx)
+	if err != nil {
+		return err
+	}
+	run.Report(fmt.Sprintf("connections to replicas opened for %d reads", keptReads), float64(after-before), "")
+	if after-before > maxOpened {
+		return &spec.Failure{
+			Expected: fmt.Sprintf("at most %d connections to be opened for %d reads, one after another", maxOpened, keptReads),
+			Seen:     strconv.Itoa(after - before),
+			Look:     "nginx.conf: keepalive, and what HTTP/1.1 and the header Connection have to do with it",
+		}
+	}
+	return nil
+}
+
+// opened is how many connections nginx has opened since it started, as the kernel counts
+// them.
+func (l *lab) opened(ctx context.Context) (int, error) {
+	table, err := l.fleet.Nginx.Exec(ctx, "cat", "/proc/net/snmp")
+	if err != nil {
+		return 0, err
+	}
+	return activeOpens(table)
+}
+
+// activeOpens reads the counter of that name from a table as in proc(5), /proc/net/snmp:
+// for each protocol a line of names and one of values.
+func activeOpens(table string) (int, error) {
+	var names []string
+	for line := range strings.Lines(table) {
+		fields := strings.Fields(line)
+		if len(fields) == 0 || fields[0] != "Tcp:" {
+			continue
+		}
+		if names == nil {
+			names = fields
+			continue
+		}
+		for i, name := range names {
+			if name == "ActiveOpens" && i < len(fields) {
+				return strconv.Atoi(fields[i])
+			}
+		}
+	}
+	return 0, fmt.Errorf("count connections: no ActiveOpens in %.300q", table)
+}
