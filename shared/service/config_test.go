@@ -41,7 +41,7 @@ func TestFromEnvTakesEveryVariable(t *testing.T) {
 		"BYTEBITES_ADDR": "127.0.0.1:1", "BYTEBITES_PPROF_ADDR": ":2", "BYTEBITES_INSTANCE": "i3",
 		"BYTEBITES_USERDATA_DB": "postgresql://other:5432/users", "BYTEBITES_LOG_LEVEL": "debug",
 		"BYTEBITES_TRUSTED_PROXIES": "10.1.0.0/16, fd00::1/128",
-		"BYTEBITES_REDIS": "redis:6379",
+		"BYTEBITES_REDIS":           "redis:6379",
 	})
 	config, err := fromEnv(vars)
 	if err != nil {
