@@ -34,7 +34,7 @@ const (
 	// solutions is the program with every lab's solution in it, and before the last of
 	// those that the lab starts from.
 	solutions = "./solutions/service"
-	before    = "02"
+	before    = "01"
 	// mailDelay is how long the mail server takes to accept a message; few order here.
 	mailDelay = 20 * time.Millisecond
 	// people are signed in with a service for the load.
