@@ -73,6 +73,8 @@ func imagesOf(upTo int) []images.Name {
 		{0, images.Postgres},
 		{0, images.Static},
 		{2, images.Nginx},
+		{3, images.Redis},
+		{3, images.Toxiproxy},
 	}
 	var names []images.Name
 	for _, s := range since {

@@ -22,8 +22,8 @@ type Composition struct {
 	SchemaChanges []SchemaChange
 	// Sessions builds the memory of who is signed in.
 	Sessions func(Resources) (bytebites.Sessions, error)
-	// Catalogue wraps the catalogue that PostgreSQL keeps.
-	Catalogue func(Resources, bytebites.Catalogue) (bytebites.Catalogue, error)
+	// Cache builds what stands in front of the stores.
+	Cache func(Resources) (Cache, error)
 	// UserData builds the stores of what subscribers own. The suppliers' ledger looks up
 	// ingredients in the catalogue.
 	UserData func(Resources, bytebites.Catalogue) (UserData, error)
@@ -40,7 +40,25 @@ type Resources struct {
 	UserData  *sql.DB // the database of what subscribers own; may be the same pool
 	Metrics   prometheus.Registerer
 	Logger    *slog.Logger
+	// OnClose has the service call close when it ends, after the last request and before
+	// its databases are closed. Who opened last is closed first.
+	OnClose func(close func() error)
 }
+
+// Cache stands in front of the stores and answers in their place what it can. Whatever
+// built the stores, each of them goes through it once.
+type Cache interface {
+	Catalogue(bytebites.Catalogue) bytebites.Catalogue
+	Sessions(bytebites.Sessions) bytebites.Sessions
+	UserData(UserData) UserData
+}
+
+// noCache is the baseline's: every read goes to the stores.
+type noCache struct{}
+
+func (noCache) Catalogue(c bytebites.Catalogue) bytebites.Catalogue { return c }
+func (noCache) Sessions(s bytebites.Sessions) bytebites.Sessions    { return s }
+func (noCache) UserData(u UserData) UserData                        { return u }
 
 // UserData is the stores of what subscribers own.
 type UserData struct {
@@ -58,7 +76,7 @@ const maxSessions = 200_000
 
 // Baseline returns the slow monolith. Its faults, by their numbers in docs/faults.md:
 // a pool of one (3), sessions in memory (4), every read counted anew, for nothing is
-// in front of the catalogue (5), one database for everybody (6), a checkout that holds a
+// in front of the stores (5), one database for everybody (6), a checkout that holds a
 // lock and does everything inside the request (2, 7), and an abrupt end (9).
 func Baseline() Composition {
 	return Composition{
@@ -66,9 +84,7 @@ func Baseline() Composition {
 		Sessions: func(Resources) (bytebites.Sessions, error) {
 			return memsession.New(maxSessions, nil), nil
 		},
-		Catalogue: func(_ Resources, catalogue bytebites.Catalogue) (bytebites.Catalogue, error) {
-			return catalogue, nil
-		},
+		Cache:    func(Resources) (Cache, error) { return noCache{}, nil },
 		UserData: oneDatabase,
 		Checkout: func(_ Resources, steps *checkout.Steps) (bytebites.Checkout, error) {
 			return checkout.NewSerial(steps), nil

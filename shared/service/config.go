@@ -26,6 +26,7 @@ type Config struct {
 	CatalogueURL string // postgres://...
 	UserDataURL  string // may be the same, and then shares its connections
 	SMTPAddr     string // host:port of the mail server
+	RedisAddr    string // host:port of the cache; empty for none
 
 	StaffToken    string
 	PaymentSecret []byte
@@ -52,6 +53,7 @@ type Config struct {
 //	BYTEBITES_CATALOGUE_DB    postgres:// URL, required
 //	BYTEBITES_USERDATA_DB     postgres:// URL, the catalogue's unless set
 //	BYTEBITES_SMTP            host:port of the mail server, required
+//	BYTEBITES_REDIS           host:port of Redis, required from lab 03 on
 //	BYTEBITES_STAFF_TOKEN     secret of at least 16 bytes, required
 //	BYTEBITES_PAYMENT_SECRET  secret of at least 16 bytes, required
 //	BYTEBITES_DEMO_EMAIL      fills in the storefront's sign-in form; nothing unless set
@@ -72,6 +74,9 @@ func FromEnv(getenv func(string) string) (Config, error) {
 		DemoPassword:   getenv("BYTEBITES_DEMO_PASSWORD"),
 		TrustedProxies: e.prefixes("BYTEBITES_TRUSTED_PROXIES"),
 		LogLevel:       e.level("BYTEBITES_LOG_LEVEL"),
+	}
+	if getenv("BYTEBITES_REDIS") != "" {
+		config.RedisAddr = e.addr("BYTEBITES_REDIS", "")
 	}
 	config.UserDataURL = config.CatalogueURL
 	if getenv("BYTEBITES_USERDATA_DB") != "" {

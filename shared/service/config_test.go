@@ -41,6 +41,7 @@ func TestFromEnvTakesEveryVariable(t *testing.T) {
 		"BYTEBITES_ADDR": "127.0.0.1:1", "BYTEBITES_PPROF_ADDR": ":2", "BYTEBITES_INSTANCE": "i3",
 		"BYTEBITES_USERDATA_DB": "postgresql://other:5432/users", "BYTEBITES_LOG_LEVEL": "debug",
 		"BYTEBITES_TRUSTED_PROXIES": "10.1.0.0/16, fd00::1/128",
+		"BYTEBITES_REDIS":           "redis:6379",
 	})
 	config, err := fromEnv(vars)
 	if err != nil {
@@ -48,7 +49,7 @@ func TestFromEnvTakesEveryVariable(t *testing.T) {
 	}
 	if config.Addr != "127.0.0.1:1" || config.PprofAddr != ":2" || config.Instance != "i3" ||
 		config.UserDataURL != "postgresql://other:5432/users" || config.LogLevel != slog.LevelDebug ||
-		config.SMTPAddr != "mail:2525" || config.StaffToken != "0123456789abcdef" ||
+		config.SMTPAddr != "mail:2525" || config.RedisAddr != "redis:6379" || config.StaffToken != "0123456789abcdef" ||
 		string(config.PaymentSecret) != "fedcba9876543210" ||
 		!slices.Equal(config.TrustedProxies, []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16"), netip.MustParsePrefix("fd00::1/128")}) {
 		t.Errorf("got %+v", config)
@@ -60,6 +61,7 @@ func TestFromEnvNamesWhatIsWrong(t *testing.T) {
 		"BYTEBITES_CATALOGUE_DB":    {"", "db:5432", "mysql://shop:hunter2secret@db/shop", "postgres://shop:hunter2secret@db:port/shop"},
 		"BYTEBITES_USERDATA_DB":     {"users", "http://hunter2secret@db"},
 		"BYTEBITES_SMTP":            {"", "mail"},
+		"BYTEBITES_REDIS":           {"redis"},
 		"BYTEBITES_STAFF_TOKEN":     {"", "hunter2secret"},
 		"BYTEBITES_PAYMENT_SECRET":  {"", "hunter2secret"},
 		"BYTEBITES_ADDR":            {"8080"},

@@ -45,6 +45,9 @@ func Run(ctx context.Context, config Config, composition Composition) (err error
 	}
 	defer func() { err = errors.Join(err, databases.Close()) }()
 
+	var parting closers
+	defer func() { err = errors.Join(err, parting.close()) }()
+
 	metrics := prometheus.NewRegistry()
 	if err := registerCollectors(metrics, databases); err != nil {
 		return err
@@ -55,6 +58,7 @@ func Run(ctx context.Context, config Config, composition Composition) (err error
 		UserData:  databases.userData,
 		Metrics:   metrics,
 		Logger:    logger,
+		OnClose:   parting.add,
 	}
 	if err := migrate(ctx, resources, composition.SchemaChanges); err != nil {
 		return err
@@ -140,15 +144,21 @@ type parts struct {
 func compose(r Resources, c Composition) (p parts, err error) {
 	p.stock = postgres.NewStock(r.Catalogue)
 	p.directory = postgres.NewDirectory(r.Catalogue)
-	if p.catalogue, err = c.Catalogue(r, postgres.NewCatalogue(r.Catalogue)); err != nil {
-		return parts{}, fmt.Errorf("build catalogue: %w", err)
+	cache, err := c.Cache(r)
+	if err != nil {
+		return parts{}, fmt.Errorf("build cache: %w", err)
 	}
-	if p.sessions, err = c.Sessions(r); err != nil {
+	p.catalogue = cache.Catalogue(postgres.NewCatalogue(r.Catalogue))
+	sessions, err := c.Sessions(r)
+	if err != nil {
 		return parts{}, fmt.Errorf("build sessions: %w", err)
 	}
-	if p.userData, err = c.UserData(r, p.catalogue); err != nil {
+	p.sessions = cache.Sessions(sessions)
+	userData, err := c.UserData(r, p.catalogue)
+	if err != nil {
 		return parts{}, fmt.Errorf("build user data: %w", err)
 	}
+	p.userData = cache.UserData(userData)
 	p.recommender = recommend.New(p.catalogue, p.userData.Profiles, p.userData.Orders)
 	steps, err := checkout.NewSteps(checkout.Parts{
 		Catalogue:   p.catalogue,

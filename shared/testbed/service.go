@@ -34,6 +34,7 @@ type ServiceOptions struct {
 	Postgres *Postgres // the catalogue's database, and by default the user data's
 	UserData *Postgres
 	MailSink *MailSink
+	Redis    *Redis
 }
 
 // Service is a Go program of ours.
@@ -83,6 +84,9 @@ func (b *Bed) serviceEnv(o ServiceOptions) map[string]string {
 	}
 	if o.MailSink != nil {
 		env["BYTEBITES_SMTP"] = o.MailSink.InternalAddress()
+	}
+	if o.Redis != nil {
+		env["BYTEBITES_REDIS"] = o.Redis.InternalAddress()
 	}
 	maps.Copy(env, o.Env)
 	return env

@@ -14,6 +14,8 @@ import (
 	wrong01 "bytebites.example/workshop/solutions/01-vertical/wrong"
 	"bytebites.example/workshop/solutions/02-horizontal"
 	wrong02 "bytebites.example/workshop/solutions/02-horizontal/wrong"
+	"bytebites.example/workshop/solutions/03-cache"
+	wrong03 "bytebites.example/workshop/solutions/03-cache/wrong"
 )
 
 // solution is what a lab's solution changes.
@@ -28,6 +30,7 @@ func solutions() []solution {
 		{0, baseline.Apply},
 		{1, vertical.Apply},
 		{2, horizontal.Apply},
+		{3, cache.Apply},
 	}
 }
 
@@ -37,6 +40,7 @@ func wrongAnswers() []map[string]func(*service.Composition) {
 		wrong00.Variants(),
 		wrong01.Variants(),
 		wrong02.Variants(),
+		wrong03.Variants(),
 	}
 }
 

@@ -1,0 +1,17 @@
+package cache_test
+
+import (
+	"testing"
+
+	"bytebites.example/workshop/labs/03-cache"
+	"bytebites.example/workshop/labs/03-cache/spec"
+	"bytebites.example/workshop/shared/spec/spectest"
+)
+
+func TestLab(t *testing.T) {
+	spectest.Run(t, spec.Lab(spec.Subject{
+		Files:     cache.Files(),
+		RedisConf: cache.RedisConf(),
+		Package:   "./labs/03-cache/service",
+	}))
+}

@@ -1,0 +1,24 @@
+// Command service is ByteBites with the solutions of the labs before and your work of lab
+// 03 in it.
+package main
+
+import (
+	"flag"
+	"os"
+
+	"bytebites.example/workshop/labs/03-cache"
+	"bytebites.example/workshop/shared/service"
+	"bytebites.example/workshop/solutions/00-baseline"
+	"bytebites.example/workshop/solutions/01-vertical"
+)
+
+func main() {
+	flags := flag.NewFlagSet("service", flag.ContinueOnError)
+	os.Exit(service.Main(flags, os.Args[1:], os.Stderr, func() (service.Composition, error) {
+		c := service.Baseline()
+		baseline.Apply(&c)
+		vertical.Apply(&c)
+		cache.Apply(&c)
+		return c, nil
+	}))
+}

@@ -1,0 +1,119 @@
+package spec
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"bytebites.example/workshop/shared/load"
+	"bytebites.example/workshop/shared/measure"
+	"bytebites.example/workshop/shared/spec"
+	"bytebites.example/workshop/shared/stage"
+)
+
+const (
+	// overload is how many times its saturation goodput the service without a cache is asked
+	// for: enough to be sure that it is never idle.
+	overload = 1.2
+	// ask is how many times that saturation goodput the service with the cache is asked for. It
+	// need not be its limit: the gain is then more than what is measured.
+	ask = 6
+	// A ramp is short: it only finds out what overload is.
+	rampStart  = 20 // requests a second
+	rampFactor = 1.6
+	rampLevel  = 1500 * time.Millisecond
+	rampLevels = 6
+	// pairs is declared here, before any run.
+	pairs = 6
+)
+
+// timing is what the timed part measures.
+type timing struct {
+	run     *spec.Run
+	watch   *stage.Watch
+	without *stage.Variant
+	with    *stage.Variant
+}
+
+// goodput compares browsing without and with the cache, the database on its quota.
+func (l *lab) goodput(ctx context.Context, run *spec.Run) (spec.Measured, error) {
+	t, err := l.newTiming(ctx, run)
+	if err != nil {
+		return spec.Measured{}, err
+	}
+	saturation, err := t.saturation(ctx)
+	if err != nil {
+		return spec.Measured{}, err
+	}
+	run.Progress(fmt.Sprintf("a pair to warm up and %d that count, without and with the cache", pairs))
+	paired, err := measure.Paired(ctx, measure.PairedConfig{
+		Pairs:  pairs,
+		OnPair: func(p measure.Pair) { run.Progress(describePair(p)) },
+	}, t.arm(t.without, overload*saturation), t.arm(t.with, ask*saturation))
+	if err != nil {
+		return spec.Measured{}, err
+	}
+	quotas, err := t.watch.Quotas(ctx)
+	if err != nil {
+		return spec.Measured{}, err
+	}
+	run.ReportQuotas(quotas...)
+	return stage.Gain(paired)
+}
+
+// newTiming puts all quotas in force. The second replica has nothing to do.
+func (l *lab) newTiming(ctx context.Context, run *spec.Run) (*timing, error) {
+	if err := l.servers.DB.Resize(ctx, database()); err != nil {
+		return nil, err
+	}
+	for _, v := range []*stage.Variant{l.without, l.one} {
+		if err := v.Service.Resize(ctx, serviceType()); err != nil {
+			return nil, err
+		}
+	}
+	watch, err := stage.NewWatch(ctx, l.servers.DB.Server, l.server.Server, l.without.Service.Server, l.one.Service.Server)
+	if err != nil {
+		return nil, err
+	}
+	return &timing{run: run, watch: watch, without: l.without, with: l.one}, nil
+}
+
+// saturation finds the saturation goodput without a cache by a short ramp.
+func (t *timing) saturation(ctx context.Context) (float64, error) {
+	t.run.Progress("raising the rate until the service without a cache is overloaded")
+	ramp, err := measure.Ramp(ctx, measure.RampConfig{
+		Start: rampStart, Factor: rampFactor, Level: rampLevel, MaxLevels: rampLevels, SaturationOnly: true, Quotas: t.watch.Problems,
+		OnLevel: func(level measure.Level) { t.see(level.Result) },
+	}, browsing(t.without, 1).Hit)
+	if err != nil {
+		return 0, err
+	}
+	if !ramp.Saturated {
+		return 0, &spec.Doubt{
+			Reason: fmt.Sprintf("the service without a cache answered all of %.1f requests/s: the ramp ended below its limit", ramp.Goodput),
+			Remedy: "please report it, with the type of this machine",
+		}
+	}
+	return ramp.Goodput, nil
+}
+
+func (t *timing) arm(v *stage.Variant, rate float64) measure.Arm {
+	return measure.Hit(browsing(v, 1).Hit).Arm(measure.RoundConfig{
+		Rate: rate, Metric: measure.Goodput, Quotas: t.watch.Problems, OnResult: t.see,
+	})
+}
+
+func (t *timing) see(r load.Result) { t.run.ReportHost(r.Lateness.Quantile(0.99), r.Host.IdleShare) }
+
+func describePair(p measure.Pair) string {
+	text := fmt.Sprintf("%6.1f and %.1f requests/s", p.Before, p.After)
+	switch {
+	case p.WarmUp:
+		return text + ", to warm up"
+	case p.Discarded:
+		return text + ", thrown away: " + strings.Join(p.Validity.Reasons, "; ")
+	default:
+		return text
+	}
+}

@@ -1,0 +1,241 @@
+package spec
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"golang.org/x/sync/errgroup"
+
+	"bytebites.example/workshop/shared/load"
+	"bytebites.example/workshop/shared/pgstat"
+	"bytebites.example/workshop/shared/redisstat"
+	"bytebites.example/workshop/shared/spec"
+)
+
+const (
+	// minMemory is the least that is a use of the rented machine, and maxMemoryShare the most that
+	// leaves it enough for connections and fragmentation.
+	minMemory      = 64 << 20 // bytes
+	maxMemoryShare = 0.85
+	// jittered meals are read one after the other; their times to live must differ by more than
+	// that took, by a share of them.
+	jittered    = 20
+	jitterShare = 0.01
+	// longLived is where jitter begins to matter.
+	longLived = 5 * time.Minute
+	// hotRate and hotLength are the load while memory is short: before it is judged, and
+	// then again.
+	hotRate   = 200 // requests a second
+	hotLength = 3 * time.Second
+	// hotShare is the share of reads that must not reach the database while there is memory for
+	// only memoryShare of the entries.
+	hotShare    = 0.5
+	memoryShare = 0.1
+)
+
+// ttls returns the times to live of all keys; of a key without one it is -1.
+func (l *lab) ttls(ctx context.Context) (map[string]time.Duration, error) {
+	ttls := make(map[string]time.Duration)
+	keys := l.redis.Scan(ctx, 0, "*", 500).Iterator()
+	for keys.Next(ctx) {
+		ttls[keys.Val()] = 0
+	}
+	if err := keys.Err(); err != nil {
+		return nil, fmt.Errorf("list keys: %w", err)
+	}
+	pipe := l.redis.Pipeline()
+	answers := make(map[string]*redis.DurationCmd, len(ttls))
+	for key := range ttls {
+		answers[key] = pipe.PTTL(ctx, key)
+	}
+	if _, err := pipe.Exec(ctx); err != nil && len(answers) > 0 {
+		return nil, fmt.Errorf("read times to live: %w", err)
+	}
+	for key, answer := range answers {
+		switch ttl := answer.Val(); ttl {
+		case -2: // it has expired meanwhile
+			delete(ttls, key)
+		default:
+			ttls[key] = ttl
+		}
+	}
+	return ttls, nil
+}
+
+// expiry looks at the keys that all the checks before have left.
+func (l *lab) expiry(ctx context.Context, run *spec.Run) error {
+	if err := l.readEverywhere(ctx); err != nil {
+		return err
+	}
+	ttls, err := l.ttls(ctx)
+	if err != nil {
+		return err
+	}
+	if len(ttls) == 0 {
+		return &spec.Failure{Expected: "keys in Redis", Seen: "none", Look: "through.go"}
+	}
+	longest := time.Duration(0)
+	for key, ttl := range ttls {
+		if ttl < 0 {
+			return &spec.Failure{
+				Expected: fmt.Sprintf("each of %d keys to have a time to live", len(ttls)), Seen: fmt.Sprintf("none at %.100s", key),
+				Look: "where that key is set",
+			}
+		}
+		longest = max(longest, ttl)
+	}
+	run.Report("longest time to live", longest.Seconds(), "s")
+	return nil
+}
+
+// jitter reads some meals at about the same time and looks at when they will expire.
+func (l *lab) jitter(ctx context.Context, _ *spec.Run) error {
+	if err := l.flush(ctx); err != nil {
+		return err
+	}
+	began := time.Now()
+	for _, meal := range l.one.Generator.Population.Meals[:jittered] {
+		if _, err := l.get(ctx, l.replicas[0], "/meals/"+string(meal), ""); err != nil {
+			return err
+		}
+	}
+	took := time.Since(began)
+	ttls, err := l.ttls(ctx)
+	if err != nil {
+		return err
+	}
+	var longest, shortest time.Duration
+	for _, ttl := range ttls {
+		if ttl > longLived {
+			longest = max(longest, ttl)
+			if shortest == 0 || ttl < shortest {
+				shortest = ttl
+			}
+		}
+	}
+	if least := took + time.Duration(jitterShare*float64(longest)); longest-shortest < least || longest == 0 {
+		return &spec.Failure{
+			Expected: fmt.Sprintf("entries of %d meals that were read within %s to expire over %s or more", jittered, took.Round(time.Millisecond), least.Round(time.Millisecond)),
+			Seen:     fmt.Sprintf("over %s, of %d keys", (longest - shortest).Round(time.Millisecond), len(ttls)),
+			Look:     "through.go: an hour for all that came in one second is another rush in an hour",
+		}
+	}
+	return nil
+}
+
+// memory looks at what Redis was told by redis.conf.
+func (l *lab) memory(ctx context.Context, _ *spec.Run) error {
+	stats, err := redisstat.Read(ctx, l.redis)
+	if err != nil {
+		return err
+	}
+	machine := int64(cacheType().MemoryMiB) << 20
+	if most := int64(maxMemoryShare * float64(machine)); stats.MaxMemory < minMemory || stats.MaxMemory > most {
+		return &spec.Failure{
+			Expected: fmt.Sprintf("a maxmemory of %d to %d MiB on a machine that has %d", minMemory>>20, most>>20, machine>>20),
+			Seen:     fmt.Sprintf("%d MiB (0 is no limit)", stats.MaxMemory>>20), Look: "redis.conf",
+		}
+	}
+	if stats.Policy == "noeviction" {
+		return &spec.Failure{
+			Expected: "a maxmemory-policy that makes room", Seen: "noeviction, which refuses what is new", Look: "redis.conf",
+		}
+	}
+	return nil
+}
+
+// hotKeys leaves Redis a tenth of the memory that all meals take, and counts how many reads of
+// meals, some of which are far more popular than others, still need the database.
+func (l *lab) hotKeys(ctx context.Context, run *spec.Run) (err error) {
+	if err := l.flush(ctx); err != nil {
+		return err
+	}
+	empty, err := redisstat.Read(ctx, l.redis)
+	if err != nil {
+		return err
+	}
+	if err := l.readAllMeals(ctx); err != nil {
+		return err
+	}
+	full, err := redisstat.Read(ctx, l.redis)
+	if err != nil {
+		return err
+	}
+	limit := empty.UsedMemory + int64(memoryShare*float64(full.UsedMemory-empty.UsedMemory))
+	run.Report("memory that all meals take", float64(full.UsedMemory-empty.UsedMemory)/1024, "KiB")
+	if err := l.setMaxMemory(ctx, limit); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, l.setMaxMemory(context.WithoutCancel(ctx), full.MaxMemory)) }()
+
+	g := l.one.Generator
+	g.Mix = load.Mix{Name: "meals", Skew: load.Browse().Skew, Shares: []load.Share{{Kind: load.ShowMeal, Weight: 1}}}
+	if _, err := g.Hit(ctx, hotRate, hotLength); err != nil { // until the hot ones are in
+		return err
+	}
+	if err := pgstat.Reset(ctx, l.servers.Pool); err != nil {
+		return err
+	}
+	g.Seed++
+	result, err := g.Hit(ctx, hotRate, hotLength)
+	if err != nil {
+		return err
+	}
+	calls, err := l.calls(ctx)
+	if err != nil {
+		return err
+	}
+	after, err := redisstat.Read(ctx, l.redis)
+	if err != nil {
+		return err
+	}
+	share := 1 - float64(calls["meals"])/float64(max(result.Completed, 1))
+	run.Report("reads answered with a tenth of the memory", 100*share, "%")
+	seen := after.Since(full)
+	switch {
+	case result.Failed > 0:
+		return &spec.Failure{
+			Expected: "every read to be answered while Redis is full", Seen: fmt.Sprintf("%d of %d were not: %v", result.Failed, result.Sent, result.Failures),
+			Look: "through.go: what becomes of a request when Redis refuses?",
+		}
+	case seen.Refused > 0:
+		return &spec.Failure{
+			Expected: "no command refused for want of memory", Seen: fmt.Sprintf("%d", seen.Refused),
+			Look: "maxmemory-policy in redis.conf, and whether what it may evict includes what you keep",
+		}
+	case share < hotShare:
+		return &spec.Failure{
+			Expected: fmt.Sprintf("at least %.0f %% of the reads to be answered by Redis with a tenth of the memory", 100*hotShare),
+			Seen:     fmt.Sprintf("%.0f %%, %d keys evicted", 100*share, seen.Evicted), Look: "maxmemory-policy in redis.conf",
+		}
+	}
+	return nil
+}
+
+// readAllMeals reads every meal once, a few at a time.
+func (l *lab) readAllMeals(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(4)
+	for _, meal := range l.one.Generator.Population.Meals {
+		group.Go(func() error {
+			a, err := l.get(ctx, l.replicas[0], "/meals/"+string(meal), "")
+			if err == nil && a.status != http.StatusOK {
+				err = fmt.Errorf("read meal %s: status %d", meal, a.status)
+			}
+			return err
+		})
+	}
+	return group.Wait()
+}
+
+func (l *lab) setMaxMemory(ctx context.Context, bytes int64) error {
+	if err := l.redis.ConfigSet(ctx, "maxmemory", strconv.FormatInt(bytes, 10)).Err(); err != nil {
+		return fmt.Errorf("set maxmemory: %w", err)
+	}
+	return nil
+}

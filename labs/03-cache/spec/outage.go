@@ -1,0 +1,103 @@
+package spec
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"bytebites.example/workshop/shared/load"
+	"bytebites.example/workshop/shared/redisstat"
+	"bytebites.example/workshop/shared/spec"
+	"bytebites.example/workshop/shared/testbed"
+)
+
+const (
+	// outageRate is a load that the database can answer alone.
+	outageRate = 25 // requests a second
+	// What happens to Redis meanwhile. It hangs for longer than a client waits.
+	pauseAfter   = 500 * time.Millisecond
+	pausedFor    = 2500 * time.Millisecond
+	killAfter    = 800 * time.Millisecond
+	deadFor      = time.Second
+	flushAfter   = 800 * time.Millisecond
+	outageLength = pauseAfter + pausedFor + killAfter + deadFor + flushAfter + 900*time.Millisecond
+	// mostTries is how many connections a service may open to a Redis that hangs. One that
+	// asks for every page, in vain, opens hundreds.
+	mostTries = 25
+)
+
+// outageSeen is what was seen while Redis was away.
+type outageSeen struct {
+	result load.Result
+	tries  int64 // connections made while Redis hung
+}
+
+// redisGone pauses, kills and flushes Redis under load.
+func (l *lab) redisGone(ctx context.Context, run *spec.Run) error {
+	g := browsing(l.one, 5)
+	err := testbed.SideBySide(ctx,
+		func(ctx context.Context) (err error) {
+			l.outage.result, err = g.Hit(ctx, outageRate, outageLength)
+			return err
+		},
+		l.maltreat,
+	)
+	if err != nil {
+		return err
+	}
+	r := l.outage.result
+	run.Report("mean latency while Redis was paused, killed and flushed", 1000*r.Latency.Mean().Seconds(), "ms")
+	run.Report("p99 latency meanwhile", 1000*r.Latency.Quantile(0.99).Seconds(), "ms")
+	run.Report("connections to Redis while it hung", float64(l.outage.tries), "")
+	if r.Failed > 0 {
+		return &spec.Failure{
+			Expected: fmt.Sprintf("%d requests to be answered while Redis was paused, killed and flushed", r.Sent),
+			Seen:     fmt.Sprintf("%d were not: %v", r.Failed, r.Failures),
+			Look:     "redis.go: how long does a call take that nobody answers? And through.go: what then?",
+		}
+	}
+	return nil
+}
+
+// maltreat does all of it, one after the other.
+func (l *lab) maltreat(ctx context.Context) error {
+	began, err := redisstat.Read(ctx, l.redis)
+	if err != nil {
+		return err
+	}
+	time.Sleep(pauseAfter)
+	if err := l.server.Pause(ctx); err != nil {
+		return err
+	}
+	time.Sleep(pausedFor)
+	if err := l.server.Unpause(ctx); err != nil {
+		return err
+	}
+	ended, err := redisstat.Read(ctx, l.redis)
+	if err != nil {
+		return err
+	}
+	l.outage.tries = ended.Since(began).Connections
+	time.Sleep(killAfter)
+	if err := l.server.Kill(ctx); err != nil {
+		return err
+	}
+	time.Sleep(deadFor)
+	if err := l.server.Start(ctx); err != nil {
+		return err
+	}
+	time.Sleep(flushAfter)
+	return l.flush(ctx)
+}
+
+// breaker judges what redisGone has seen.
+func (l *lab) breaker(context.Context, *spec.Run) error {
+	if l.outage.tries > mostTries {
+		return &spec.Failure{
+			Expected: fmt.Sprintf("at most %d connections to a Redis that hangs for %s", mostTries, pausedFor),
+			Seen:     fmt.Sprintf("%d, at %d requests a second", l.outage.tries, outageRate),
+			Look:     "redis.go: who has failed five times in a row will fail a sixth time",
+		}
+	}
+	return nil
+}

@@ -1,0 +1,196 @@
+package spec
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"bytebites.example/workshop/shared/dataset"
+	"bytebites.example/workshop/shared/evidence"
+	"bytebites.example/workshop/shared/load"
+	"bytebites.example/workshop/shared/pgstat"
+	"bytebites.example/workshop/shared/redisstat"
+	"bytebites.example/workshop/shared/spec"
+	"bytebites.example/workshop/shared/stage"
+	"bytebites.example/workshop/shared/testbed"
+)
+
+// browseRate and browseLength are the load of each phase in which queries are counted.
+const (
+	browseRate   = 120 // requests a second
+	browseLength = 5 * time.Second
+)
+
+// phase is a browsing load, and what it cost.
+type phase struct {
+	name     string
+	requests int
+	// Queries: the catalogue's are for meals, ratings and popular meals. Stock is asked for
+	// with every meal that is shown, and is not cached: what is on the shelf is not to be
+	// guessed.
+	catalogue, stock, sessions, rest int64
+	keyHits                          float64 // share of the keys looked up that Redis had
+}
+
+func (p phase) perRequest() float64 { return float64(p.catalogue) / float64(max(p.requests, 1)) }
+
+// and returns two phases as one.
+func (p phase) and(q phase) phase {
+	p.requests += q.requests
+	p.catalogue += q.catalogue
+	p.stock += q.stock
+	p.sessions += q.sessions
+	p.rest += q.rest
+	return p
+}
+
+// queriesSeen is how often the database was asked.
+type queriesSeen struct{ without, cold, warm, flushed phase }
+
+// savedShare returns the share of the catalogue's queries that a phase did not need.
+func (q queriesSeen) savedShare(p phase) float64 { return 1 - p.perRequest()/q.without.perRequest() }
+
+// fewQueries counts the queries of people who browse: without the cache, with an empty one, with
+// a warm one, and with one that is emptied in the middle.
+func (l *lab) fewQueries(ctx context.Context, run *spec.Run) (err error) {
+	if err := l.startWithout(ctx); err != nil {
+		return err
+	}
+	nothing := func(context.Context) error { return nil }
+	l.queries.without, err = l.browse(ctx, "without a cache", browsing(l.without, 1), nothing)
+	if err != nil {
+		return err
+	}
+	if err := l.flush(ctx); err != nil {
+		return err
+	}
+	for _, p := range []struct {
+		phase  *phase
+		name   string
+		seed   uint64
+		midway func(context.Context) error
+	}{
+		{&l.queries.cold, "empty cache", 1, nothing},
+		{&l.queries.warm, "warm cache", 2, nothing},
+		{&l.queries.flushed, "flushed midway", 3, l.flush},
+	} {
+		if *p.phase, err = l.browse(ctx, p.name, browsing(l.one, p.seed), p.midway); err != nil {
+			return err
+		}
+	}
+	q := l.queries
+	fromCold := q.savedShare(q.cold.and(q.warm))
+	run.Report("queries saved, cold start included", 100*fromCold, "%")
+	run.Report("queries saved, cold", 100*q.savedShare(q.cold), "%")
+	run.Report("queries saved, warm", 100*q.savedShare(q.warm), "%")
+	run.Report("queries saved, flushed midway", 100*q.savedShare(q.flushed), "%")
+	run.Report("keys found in Redis, warm", 100*q.warm.keyHits, "%")
+	if err := evidence.Keep(Name, "queries.txt", q.text()); err != nil {
+		return err
+	}
+	run.Evidence(evidenceFolder)
+	if fromCold < wantedShare {
+		return &spec.Failure{
+			Expected: fmt.Sprintf("at least %.0f %% of %.2f queries a request to be saved, cold start included", 100*wantedShare, q.without.perRequest()),
+			Seen:     fmt.Sprintf("%.0f %%: %.2f queries a request while cold, %.2f warm", 100*fromCold, q.cold.perRequest(), q.warm.perRequest()),
+			Look:     "through.go and catalogue.go; which reads still reach the database is in " + evidenceFolder + "/queries.txt",
+		}
+	}
+	return nil
+}
+
+// startWithout starts the service of the labs before.
+func (l *lab) startWithout(ctx context.Context) (err error) {
+	l.without, err = stage.Start(ctx, l.servers.Bed, stage.Options{
+		Service: testbed.ServiceOptions{
+			Name: "without", Package: solutions, Args: []string{"--through", before}, Type: serviceType(),
+			Postgres: l.servers.DB, MailSink: l.servers.Mail,
+		},
+		Dataset: dataset.Full(), People: people,
+	})
+	if err != nil {
+		return err
+	}
+	return l.without.Service.Resize(ctx, fullSpeed(serviceType()))
+}
+
+// browse runs one phase. Half-way through it midway is called.
+func (l *lab) browse(ctx context.Context, name string, g load.Generator, midway func(context.Context) error) (phase, error) {
+	began, err := redisstat.Read(ctx, l.redis)
+	if err != nil {
+		return phase{}, err
+	}
+	if err := pgstat.Reset(ctx, l.servers.Pool); err != nil {
+		return phase{}, err
+	}
+	var result load.Result
+	err = testbed.SideBySide(ctx,
+		func(ctx context.Context) (err error) {
+			result, err = g.Hit(ctx, browseRate, browseLength)
+			return err
+		},
+		func(ctx context.Context) error {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(browseLength / 2):
+				return midway(ctx)
+			}
+		},
+	)
+	if err != nil {
+		return phase{}, err
+	}
+	if result.Failed > 0 {
+		return phase{}, &spec.Failure{
+			Expected: fmt.Sprintf("%d requests, %s, to be answered", result.Sent, name),
+			Seen:     fmt.Sprintf("%d were not: %v", result.Failed, result.Failures), Look: "the service's log",
+		}
+	}
+	calls, err := l.calls(ctx)
+	if err != nil {
+		return phase{}, err
+	}
+	ended, err := redisstat.Read(ctx, l.redis)
+	if err != nil {
+		return phase{}, err
+	}
+	p := phase{name: name, requests: result.Completed, keyHits: ended.Since(began).HitRatio()}
+	for table, n := range calls {
+		switch table {
+		case "meals", "ratings", "orders": // nobody orders here: orders are read to say what is popular
+			p.catalogue += n
+		case "stock":
+			p.stock += n
+		case "sessions":
+			p.sessions += n
+		default:
+			p.rest += n
+		}
+	}
+	return p, nil
+}
+
+func (q queriesSeen) text() []byte {
+	head := fmt.Sprintf("Queries that reached the database while people browsed, %d requests a second for %s each time.\n"+
+		"From pg_stat_statements. Catalogue: meals, ratings, popular meals. Stock is not cached.\n\n", browseRate, browseLength)
+	return evidence.Table(head, func(w io.Writer) {
+		fmt.Fprintln(w, "requests\tcatalogue\ta request\tsaved %\tstock\tsessions\tothers\tkeys found %\t  what\t")
+		for _, p := range []phase{q.without, q.cold, q.warm, q.flushed} {
+			fmt.Fprintf(w, "%d\t%d\t%.3f\t%.1f\t%d\t%d\t%d\t%.1f\t  %s\t\n", p.requests, p.catalogue, p.perRequest(), 100*q.savedShare(p),
+				p.stock, p.sessions, p.rest, 100*p.keyHits, p.name)
+		}
+	})
+}
+
+// queriesSaved is a count, so it has no interval.
+func (l *lab) queriesSaved(context.Context, *spec.Run) (spec.Measured, error) {
+	without, with := l.queries.without, l.queries.cold.and(l.queries.warm)
+	if with.catalogue == 0 {
+		return spec.Measured{}, &spec.Failure{Expected: "a cold start to ask the database", Seen: "not one query", Look: "through.go"}
+	}
+	return spec.Measured{
+		Before: without.perRequest(), After: with.perRequest(), Ratio: without.perRequest() / with.perRequest(),
+	}, nil
+}

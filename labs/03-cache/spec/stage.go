@@ -1,0 +1,229 @@
+package spec
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"bytebites.example/workshop/shared/contract"
+	"bytebites.example/workshop/shared/dataset"
+	"bytebites.example/workshop/shared/instance"
+	"bytebites.example/workshop/shared/load"
+	"bytebites.example/workshop/shared/pgstat"
+	"bytebites.example/workshop/shared/spec"
+	"bytebites.example/workshop/shared/stage"
+	"bytebites.example/workshop/shared/testbed"
+)
+
+// What everything runs on where something is timed: together at most a core. Counts are
+// taken at full speed.
+func serviceType() instance.Type { return instance.Small() }
+func database() instance.Type    { return instance.Micro() }
+func cacheType() instance.Type   { return instance.Nano() }
+
+// fullSpeed is a type without its CPU quota.
+func fullSpeed(t instance.Type) instance.Type { return instance.Type{MemoryMiB: t.MemoryMiB} }
+
+const (
+	// solutions is the program with every lab's solution in it, and before the last of
+	// those that the lab starts from.
+	solutions = "./solutions/service"
+	before    = "01"
+	// mailDelay is how long the mail server takes to accept a message; few order here.
+	mailDelay = 20 * time.Millisecond
+	// people are signed in with a service for the load.
+	people = 12
+	// look is where a service that does not start may be mended.
+	look = "the log above: the service is lab 02's with your cache in front of its stores"
+	// askPatience is how long a check waits for an answer.
+	askPatience = 10 * time.Second
+)
+
+// lab is one run: the servers, and what was seen on them.
+type lab struct {
+	subject Subject
+
+	servers *stage.Servers
+	server  *testbed.Redis
+	redis   *redis.Client // for the checks' own questions
+	// Two replicas of the subject's service share all servers. The first is asked by the
+	// load; the second reaches the database by a link that can be made slow.
+	replicas [2]*testbed.Service
+	one      *stage.Variant // the first
+	link     *testbed.SlowLink
+	client   *contract.Client // of the first
+	http     *http.Client
+
+	// without is the service of the labs before, once there is one.
+	without *stage.Variant
+
+	queries queriesSeen
+	crowd   crowdSeen
+	outage  outageSeen
+}
+
+// prepare starts the servers and two replicas of the subject's service.
+func (l *lab) prepare(ctx context.Context, run *spec.Run) (end func() error, err error) {
+	release, err := stage.Claim(ctx, run)
+	if err != nil {
+		return nil, err
+	}
+	l.http = &http.Client{Timeout: askPatience, Transport: &http.Transport{MaxIdleConnsPerHost: crowd}}
+	end = func() error {
+		defer release()
+		l.http.CloseIdleConnections()
+		var err error
+		if l.redis != nil {
+			err = l.redis.Close()
+		}
+		if l.servers == nil {
+			return err
+		}
+		return errors.Join(err, l.servers.Close())
+	}
+	run.Progress("starting PostgreSQL with a million orders, Redis, and two replicas of your service")
+	packages := []string{l.subject.Package}
+	if l.subject.Package != solutions {
+		packages = append(packages, solutions)
+	}
+	l.servers, err = stage.OpenServers(ctx, stage.ServersOptions{
+		Database: fullSpeed(database()), Dataset: dataset.Full(), MailDelay: mailDelay, Packages: packages,
+	})
+	if err != nil {
+		return end, stage.LearnersFault(err, look)
+	}
+	if err := testbed.SideBySide(ctx, l.startRedis, l.startLink); err != nil {
+		return end, redisFault(err)
+	}
+	if err := testbed.SideBySide(ctx, l.startOne, l.startTwo); err != nil {
+		return end, stage.LearnersFault(err, look)
+	}
+	l.client, err = l.servers.Client(l.replicas[0], dataset.Full())
+	return end, err
+}
+
+func (l *lab) startRedis(ctx context.Context) (err error) {
+	l.server, err = l.servers.Bed.Redis(ctx, testbed.RedisOptions{Type: cacheType(), Conf: l.subject.RedisConf})
+	if err != nil {
+		return err
+	}
+	l.redis = redis.NewClient(&redis.Options{Addr: l.server.Address()})
+	return nil
+}
+
+// redisFault turns a Redis that does not take its configuration into the learner's failure.
+func redisFault(err error) error {
+	var start *testbed.StartError
+	if errors.As(err, &start) && start.Kind == "redis" {
+		return &spec.Failure{Expected: "a Redis that starts", Seen: start.Error(), Look: "redis.conf: its own words are above"}
+	}
+	return err
+}
+
+func (l *lab) startLink(ctx context.Context) (err error) {
+	l.link, err = l.servers.Bed.SlowLink(ctx, testbed.SlowLinkOptions{To: l.servers.DB.Server, Port: testbed.PostgresPort})
+	return err
+}
+
+func (l *lab) replica(name string) testbed.ServiceOptions {
+	return testbed.ServiceOptions{
+		Name: name, Package: l.subject.Package, Args: l.subject.Args, Type: serviceType(),
+		Postgres: l.servers.DB, MailSink: l.servers.Mail, Redis: l.server,
+	}
+}
+
+func (l *lab) startOne(ctx context.Context) (err error) {
+	l.one, err = stage.Start(ctx, l.servers.Bed, stage.Options{Service: l.replica("one"), Dataset: dataset.Full(), People: people})
+	if err != nil {
+		return err
+	}
+	l.replicas[0] = l.one.Service
+	return l.one.Service.Resize(ctx, fullSpeed(serviceType()))
+}
+
+func (l *lab) startTwo(ctx context.Context) (err error) {
+	options := l.replica("two")
+	options.Env = map[string]string{"BYTEBITES_CATALOGUE_DB": l.servers.DB.URLVia(l.link)}
+	if l.replicas[1], err = l.servers.Bed.Service(ctx, options); err != nil {
+		return err
+	}
+	return l.replicas[1].Resize(ctx, fullSpeed(serviceType()))
+}
+
+// browsing returns a generator of people who look and do not order.
+func browsing(v *stage.Variant, seed uint64) load.Generator {
+	g := v.Generator
+	g.Mix, g.Seed = load.Browse(), seed
+	return g
+}
+
+// flush empties Redis.
+func (l *lab) flush(ctx context.Context) error {
+	if err := l.redis.FlushAll(ctx).Err(); err != nil {
+		return fmt.Errorf("flush redis: %w", err)
+	}
+	return nil
+}
+
+// calls returns how often the database was asked since pgstat.Reset, by the table that
+// the statement names first.
+func (l *lab) calls(ctx context.Context) (map[string]int64, error) {
+	statements, err := pgstat.Read(ctx, l.servers.Pool)
+	if err != nil {
+		return nil, err
+	}
+	calls := make(map[string]int64)
+	for _, s := range statements {
+		calls[s.Table()] += s.Calls
+	}
+	return calls, nil
+}
+
+// answer is what a service answered.
+type answer struct {
+	status int
+	body   []byte
+}
+
+// get asks a replica for a path, in somebody's name unless the cookie is empty.
+func (l *lab) get(ctx context.Context, replica *testbed.Service, path, cookie string) (answer, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, replica.URL()+path, nil)
+	if err != nil {
+		return answer{}, err
+	}
+	if cookie != "" {
+		request.Header.Set("Cookie", cookie)
+	}
+	response, err := l.http.Do(request)
+	if err != nil {
+		return answer{}, err
+	}
+	defer response.Body.Close() //nolint:errcheck // it was read to its end
+	body, err := io.ReadAll(response.Body)
+	return answer{response.StatusCode, body}, err
+}
+
+// into decodes a body that the contract check has found to be right.
+func (a answer) into(dst any) error {
+	if err := json.Unmarshal(a.body, dst); err != nil {
+		return fmt.Errorf("decode answer: %w", err)
+	}
+	return nil
+}
+
+// contract holds the service against its contract.
+func (l *lab) contract(ctx context.Context, _ *spec.Run) error {
+	if err := contract.Run(ctx, l.client.Target); err != nil {
+		return &spec.Failure{
+			Expected: "every promise of the API to be kept", Seen: err.Error(),
+			Look: "through.go and catalogue.go: what is kept under which name, and is it still so?",
+		}
+	}
+	return nil
+}
