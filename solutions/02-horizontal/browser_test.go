@@ -1,3 +1,5 @@
+//go:build unfinished
+
 package horizontal_test
 
 import (

@@ -1,3 +1,8 @@
+//go:build unfinished
+
+// The checks of this lab are not proven yet: go test -tags unfinished runs them. Until they
+// are, its lesson is called lesson.md, and `list` and `verify` leave the lab out.
+
 package cache_test
 
 import (
@@ -34,7 +39,7 @@ func TestWrong(t *testing.T) {
 		}
 	}
 	noEviction := solution()
-	noEviction.RedisConf = "maxmemory 192mb\nmaxmemory-policy noeviction\nsave \"\"\nappendonly no\n"
+	noEviction.RedisConf = "maxmemory 384mb\nmaxmemory-policy noeviction\nsave \"\"\nappendonly no\n"
 	spectest.Wrong(t,
 		variant(wrong.NeverForgets, "price change", "an hour is not long, and then the new price is there", "contract"),
 		variant(wrong.ForgetsFirst, "price change", "first clear the cache, then change the database: the other way round somebody might see the old price for a moment"),

@@ -88,6 +88,16 @@ func (w *words) reader(c *Cache) *reader[string, string] {
 	}
 }
 
+// eventually waits for something that happens in the background.
+func eventually(t *testing.T, what string, happened func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !happened(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited in vain until %s", what)
+		}
+	}
+}
+
 func want(t *testing.T, r *reader[string, string], ids string, expected map[string]string) {
 	t.Helper()
 	got, err := r.get(t.Context(), strings.Split(ids, ""))
@@ -251,19 +261,11 @@ func TestWithoutRedisTheStoreAnswers(t *testing.T) {
 	if err := server.Restart(); err != nil {
 		t.Fatal(err)
 	}
-	asked := w.times()
-	for deadline := time.Now().Add(10 * rest); w.times() == asked+1 || w.times() == asked; time.Sleep(rest / 10) {
-		// Each that reaches the store counts; it is back when one does not.
+	eventually(t, "Redis is asked again", func() bool {
 		before := w.times()
 		want(t, r, "a", map[string]string{"a": "apple"})
-		if w.times() == before {
-			return
-		}
-		asked = before
-		if time.Now().After(deadline) {
-			t.Fatal("Redis is back, and is still not asked")
-		}
-	}
+		return w.times() == before
+	})
 }
 
 func TestHangingRedisCostsItsPatience(t *testing.T) {
@@ -295,11 +297,7 @@ func TestLostDeletionIsOwed(t *testing.T) {
 	r.forget(t.Context(), "a")
 	server.SetError("")
 	want(t, r, "a", map[string]string{"a": "apricot"}) // from the store: what Redis has is not trusted
-	for deadline := time.Now().Add(20 * payEvery); server.Exists(r.key("a")) && r.cache.owed.has(r.key("a")); time.Sleep(payEvery / 10) {
-		if time.Now().After(deadline) {
-			t.Fatal("still owed")
-		}
-	}
+	eventually(t, "the deletion is made up for", func() bool { return !r.cache.owed.has(r.key("a")) })
 	want(t, r, "a", map[string]string{"a": "apricot"})
 }
 

@@ -11,7 +11,6 @@ import (
 	"bytebites.example/workshop/shared/progress"
 	"bytebites.example/workshop/shared/stage"
 	"bytebites.example/workshop/shared/testbed"
-	"bytebites.example/workshop/solutions/02-horizontal"
 )
 
 const (
@@ -37,8 +36,6 @@ type step struct {
 	fix     string   // what was done since the step before
 	service []string // arguments of the service
 	size    instance.Type
-	// replicas stand behind nginx; 0 is one service without.
-	replicas int
 }
 
 func steps() []step {
@@ -48,8 +45,6 @@ func steps() []step {
 			service: []string{"--through", "00"}},
 		{title: "Lab 01, vertical", fix: "no lock, no mail inside a transaction, ten connections, four times the CPU", size: instance.Medium(),
 			service: []string{"--through", "01"}},
-		{title: "Lab 02, horizontal", fix: "three replicas behind nginx, each a quarter of that machine; sessions in the database", size: instance.Micro(),
-			service: []string{"--through", "02"}, replicas: 3},
 	}
 }
 
@@ -98,16 +93,22 @@ func (s *show) measure(ctx context.Context, i int, step step, rushFrom float64) 
 	s.report.Note("")
 	s.report.Note("%s (%s)", step.title, step.fix)
 	warming := s.report.Step("start the service, sign %d people in, warm up", people)
-	var played scene
+	var variant *stage.Variant
 	err := s.servers.AtFullSpeed(ctx, func() (err error) {
-		played, err = s.start(ctx, i, step)
+		variant, err = stage.Start(ctx, s.servers.Bed, stage.Options{
+			Service: testbed.ServiceOptions{
+				Name: fmt.Sprintf("service%d", i), Package: solutions, Args: step.service,
+				Type: step.size, Postgres: s.servers.DB, MailSink: s.servers.Mail,
+			},
+			Dataset: dataset.Full(), People: people,
+		})
 		return err
 	})
 	warming.End(err)
 	if err != nil {
 		return act{}, err
 	}
-	watch, err := stage.NewWatch(ctx, append([]*testbed.Server{s.servers.DB.Server}, played.servers...)...)
+	watch, err := stage.NewWatch(ctx, s.servers.DB.Server, variant.Service.Server)
 	if err != nil {
 		return act{}, err
 	}
@@ -117,7 +118,7 @@ func (s *show) measure(ctx context.Context, i int, step step, rushFrom float64) 
 		OnLevel: func(l measure.Level) {
 			ramping.Detail(fmt.Sprintf("%.1f requests/s asked, %.1f answered", l.Rate, l.Goodput))
 		},
-	}, played.hit)
+	}, variant.Generator.Hit)
 	ramping.End(err)
 	if err != nil {
 		return act{}, err
@@ -126,7 +127,7 @@ func (s *show) measure(ctx context.Context, i int, step step, rushFrom float64) 
 		rushFrom = ramp.Goodput
 	}
 	rushing := s.report.Step("the dinner rush: %.1f requests/s for %s", measure.RushFactor*rushFrom, measure.RushLength)
-	rush, err := measure.Rush(ctx, rushFrom, watch.Problems, played.hit)
+	rush, err := measure.Rush(ctx, rushFrom, watch.Problems, variant.Generator.Hit)
 	rushing.End(err)
 	if err != nil {
 		return act{}, err
@@ -136,42 +137,8 @@ func (s *show) measure(ctx context.Context, i int, step step, rushFrom float64) 
 		return act{}, err
 	}
 	// The next step has the machine to itself.
-	if err := played.stop(ctx); err != nil {
+	if err := variant.Service.Stop(ctx); err != nil {
 		return act{}, err
 	}
 	return newAct(step, ramp, rush, quotas), nil
-}
-
-// scene is what a step measures.
-type scene struct {
-	hit     measure.Hit
-	servers []*testbed.Server
-	stop    func(context.Context) error
-}
-
-// start starts what the step measures.
-func (s *show) start(ctx context.Context, i int, step step) (scene, error) {
-	service := testbed.ServiceOptions{
-		Name: fmt.Sprintf("service%d", i), Package: solutions, Args: step.service,
-		Type: step.size, Postgres: s.servers.DB, MailSink: s.servers.Mail,
-	}
-	if step.replicas == 0 {
-		variant, err := stage.Start(ctx, s.servers.Bed, stage.Options{Service: service, Dataset: dataset.Full(), People: people})
-		if err != nil {
-			return scene{}, err
-		}
-		return scene{variant.Generator.Hit, []*testbed.Server{variant.Service.Server}, variant.Service.Stop}, nil
-	}
-	service.Name = "replica"
-	fleet, err := stage.StartFleet(ctx, s.servers.Bed, stage.FleetOptions{
-		Service: service, Replicas: step.replicas, Nginx: horizontal.NginxConf(), Dataset: dataset.Full(), People: people,
-	})
-	if err != nil {
-		return scene{}, err
-	}
-	// A replica in a rush answers questions late, and is none the worse for it.
-	if err := fleet.StopAsking(); err != nil {
-		return scene{}, err
-	}
-	return scene{fleet.Generator.Hit, fleet.Servers(), fleet.Stop}, nil
 }

@@ -25,8 +25,8 @@ const (
 	maxImbalance = 1.5
 	// slowCPU is what a replica is left with that is to be slow, in cores, and slowReads
 	// what is asked meanwhile, by slowVisitors at once.
-	slowCPU      = 0.05
-	slowReads    = 240
+	slowCPU      = 0.01
+	slowReads    = 120
 	slowVisitors = 12
 	// keptReads are asked one after another over one connection to nginx. It may open
 	// maxOpened to the replicas for them.
@@ -125,6 +125,11 @@ func busiest(counts map[string]int) string {
 
 // slowReplica makes one replica slow and counts what it gets while many ask at once.
 func (l *lab) slowReplica(ctx context.Context, run *spec.Run) error {
+	// Nobody asks from here on: who is slow answers questions late, too, and would be taken
+	// off the list for it.
+	if err := l.fleet.StopAsking(); err != nil {
+		return err
+	}
 	slow := l.fleet.Replicas[0]
 	size := fullSpeed()
 	size.Name, size.CPU = "slow", slowCPU

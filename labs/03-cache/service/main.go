@@ -10,6 +10,7 @@ import (
 	"bytebites.example/workshop/shared/service"
 	"bytebites.example/workshop/solutions/00-baseline"
 	"bytebites.example/workshop/solutions/01-vertical"
+	"bytebites.example/workshop/solutions/02-horizontal"
 )
 
 func main() {
@@ -18,6 +19,7 @@ func main() {
 		c := service.Baseline()
 		baseline.Apply(&c)
 		vertical.Apply(&c)
+		horizontal.Apply(&c)
 		cache.Apply(&c)
 		return c, nil
 	}))

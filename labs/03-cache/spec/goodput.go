@@ -18,9 +18,9 @@ const (
 	overload = 1.2
 	// ask is how many times that saturation goodput the service with the cache is asked for. It
 	// need not be its limit: the gain is then more than what is measured.
-	ask = 6
+	ask = 10
 	// A ramp is short: it only finds out what overload is.
-	rampStart  = 20 // requests a second
+	rampStart  = 8 // requests a second
 	rampFactor = 1.6
 	rampLevel  = 1500 * time.Millisecond
 	rampLevels = 6
@@ -65,6 +65,9 @@ func (l *lab) goodput(ctx context.Context, run *spec.Run) (spec.Measured, error)
 // newTiming puts all quotas in force. The second replica has nothing to do.
 func (l *lab) newTiming(ctx context.Context, run *spec.Run) (*timing, error) {
 	if err := l.servers.DB.Resize(ctx, database()); err != nil {
+		return nil, err
+	}
+	if err := l.server.Resize(ctx, cacheType()); err != nil {
 		return nil, err
 	}
 	for _, v := range []*stage.Variant{l.without, l.one} {

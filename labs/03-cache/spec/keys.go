@@ -20,7 +20,7 @@ import (
 const (
 	// minMemory is the least that is a use of the rented machine, and maxMemoryShare the most that
 	// leaves it enough for connections and fragmentation.
-	minMemory      = 64 << 20 // bytes
+	minMemory      = 128 << 20 // bytes
 	maxMemoryShare = 0.85
 	// jittered meals are read one after the other; their times to live must differ by more than
 	// that took, by a share of them.
