@@ -30,7 +30,8 @@ func Open(r service.Resources) (*Cache, error) {
 		Addr: r.Config.RedisAddr,
 		// TODO(lab 03): as it stands, a call to a Redis that hangs takes five seconds, and is
 		// then made three times more. A cache answers in a millisecond or it is no use: give
-		// it tens of milliseconds, in all, and no second try.
+		// it tens of milliseconds to connect, to take a question and to answer, and no second
+		// try.
 		// Stretch: when it has failed a few times in a row, stop asking for a while
 		// (github.com/sony/gobreaker/v2).
 	})

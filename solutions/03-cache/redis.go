@@ -20,12 +20,13 @@ import (
 )
 
 const (
-	// patience is how long Redis may take to answer. It takes less than a millisecond; the
-	// rest is for a pause of its machine or of ours, which has a CPU quota.
+	// patience is how long Redis may take to answer, or to take a connection. It takes less
+	// than a millisecond; the rest is for a pause of its machine or of ours, which has a CPU
+	// quota.
 	patience = 80 * time.Millisecond
-	// connections is more than ever ask at once: waiting for a connection would eat up the
-	// patience.
-	connections = 64
+	// turns is how many may ask Redis at the same time. The others wait, and not at Redis's
+	// expense: that a crowd has come says nothing against it.
+	turns = 16
 	// hopeless calls in a row that failed, and Redis is left alone for a rest. Then one
 	// caller tries, for all.
 	hopeless = 5
@@ -41,6 +42,7 @@ const (
 // fails none.
 type Cache struct {
 	redis   *redis.Client
+	turns   chan struct{}
 	breaker *gobreaker.CircuitBreaker[struct{}]
 	meter   *meter.Meter
 	logger  *slog.Logger
@@ -60,14 +62,14 @@ func Open(r service.Resources) (*Cache, error) {
 	c := &Cache{
 		redis: redis.NewClient(&redis.Options{
 			Addr:        r.Config.RedisAddr,
-			DialTimeout: patience, ReadTimeout: patience, WriteTimeout: patience, PoolTimeout: patience,
-			ContextTimeoutEnabled: true, // all of these together take no longer, either
-			MaxRetries:            -1,   // the database answers sooner than a second try
-			DialerRetries:         1,
-			PoolSize:              connections,
+			DialTimeout: patience, ReadTimeout: patience, WriteTimeout: patience,
+			MaxRetries:    -1, // the database answers sooner than a second try
+			DialerRetries: 1,
+			PoolSize:      turns,
 			// What an operator of a managed Redis announces to clients; nobody does here.
 			MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 		}),
+		turns:  make(chan struct{}, turns),
 		meter:  counts,
 		logger: r.Logger,
 	}
@@ -99,13 +101,16 @@ func answered(err error) bool {
 	return err == nil || errors.As(err, &answer)
 }
 
-// ask asks Redis for as long as patience lasts, and not at all while it is left alone.
-func (c *Cache) ask(ctx context.Context, operation string, question func(ctx context.Context) error) error {
-	_, err := c.breaker.Execute(func() (struct{}, error) {
-		ctx, cancel := context.WithTimeout(ctx, patience)
-		defer cancel()
-		return struct{}{}, question(ctx)
-	})
+// ask asks Redis, when it is the caller's turn, and not at all while Redis is left alone: who
+// has waited for a turn learns that then.
+func (c *Cache) ask(ctx context.Context, operation string, question func() error) error {
+	select {
+	case c.turns <- struct{}{}:
+		defer func() { <-c.turns }()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	_, err := c.breaker.Execute(func() (struct{}, error) { return struct{}{}, question() })
 	if err != nil {
 		c.meter.Failed(operation)
 		return fmt.Errorf("redis %s: %w", operation, err)
@@ -122,7 +127,7 @@ type entry struct {
 // look returns what Redis has under keys, in their order.
 func (c *Cache) look(ctx context.Context, keys []string) ([]entry, error) {
 	entries := make([]entry, len(keys))
-	err := c.ask(ctx, "look", func(ctx context.Context) error {
+	err := c.ask(ctx, "look", func() error {
 		values, err := c.redis.MGet(ctx, keys...).Result()
 		for i, value := range values {
 			text, there := value.(string)
@@ -152,7 +157,7 @@ func (c *Cache) leases(ctx context.Context, keys []string) []lease {
 	}
 	token := rand.Text()
 	holders, values := make([]*redis.StatusCmd, len(keys)), make([]*redis.StringCmd, len(keys))
-	err := c.ask(ctx, "lease", func(ctx context.Context) error {
+	err := c.ask(ctx, "lease", func() error {
 		pipe := c.redis.Pipeline()
 		for i, key := range keys {
 			// The lease first, then a look: what is put in between is seen.
@@ -216,7 +221,7 @@ func (c *Cache) fill(ctx context.Context, fillings []filling) {
 	if pipe.Len() == 0 {
 		return // and do not ask: that would count as an answer
 	}
-	_ = c.ask(ctx, "fill", func(ctx context.Context) error {
+	_ = c.ask(ctx, "fill", func() error {
 		commands, _ := pipe.Exec(ctx) // its error is the first of theirs
 		return answers(commands)
 	})
@@ -224,7 +229,7 @@ func (c *Cache) fill(ctx context.Context, fillings []filling) {
 
 // write puts a value that has just been stored under its key, whoever else is reading it.
 func (c *Cache) write(ctx context.Context, key, value string, ttl time.Duration) {
-	err := c.ask(ctx, "write", func(ctx context.Context) error {
+	err := c.ask(ctx, "write", func() error {
 		_, err := c.redis.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
 			pipe.Set(ctx, key, value, ttl)
 			pipe.Del(ctx, leaseKey(key))
@@ -252,7 +257,7 @@ func (c *Cache) delete(ctx context.Context, keys []string) error {
 	for _, key := range keys {
 		all = append(all, key, leaseKey(key))
 	}
-	return c.ask(ctx, "delete", func(ctx context.Context) error { return c.redis.Del(ctx, all...).Err() })
+	return c.ask(ctx, "delete", func() error { return c.redis.Del(ctx, all...).Err() })
 }
 
 // leaseKey names a key's lease. No key begins like that, whatever a visitor asks for.
@@ -298,8 +303,8 @@ func (c *Cache) pay(ctx context.Context) {
 // evicted asks Redis how many keys it has evicted; 0 when it does not say.
 func (c *Cache) evicted() float64 {
 	var stats string
-	err := c.ask(context.Background(), "info", func(ctx context.Context) (err error) {
-		stats, err = c.redis.Info(ctx, "stats").Result()
+	err := c.ask(context.Background(), "info", func() (err error) {
+		stats, err = c.redis.Info(context.Background(), "stats").Result()
 		return err
 	})
 	if err != nil {

@@ -252,7 +252,7 @@ func TestWithoutRedisTheStoreAnswers(t *testing.T) {
 	for range 3 * hopeless {
 		want(t, r, "a", map[string]string{"a": "apple"})
 	}
-	if err := c.ask(t.Context(), "look", func(context.Context) error {
+	if err := c.ask(t.Context(), "look", func() error {
 		t.Error("asked Redis after many failures")
 		return nil
 	}); err == nil {
