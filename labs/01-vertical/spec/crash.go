@@ -6,8 +6,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/lib/pq"
-
 	"bytebites.example/workshop/shared/load"
 	"bytebites.example/workshop/shared/postgres"
 	"bytebites.example/workshop/shared/spec"
@@ -97,32 +95,20 @@ func (l *lab) killAndStart(ctx context.Context) (time.Duration, error) {
 
 // reconcile demands that every accepted order is in the database, and no order twice.
 func (l *lab) reconcile(ctx context.Context, orders []load.OrderOutcome) error {
-	var accepted, keys []string
-	for _, o := range orders {
-		if o.Outcome == load.Accepted {
-			accepted = append(accepted, string(o.Order))
-		}
-		keys = append(keys, o.Key)
-	}
-	var stored, doubled int
-	err := l.servers.Pool.QueryRowContext(ctx,
-		`SELECT (SELECT count(*) FROM orders WHERE id = ANY($1)),
-		        (SELECT count(*) FROM (SELECT idempotency_key FROM orders WHERE idempotency_key = ANY($2)
-		                                GROUP BY idempotency_key HAVING count(*) > 1) AS twice)`,
-		pq.Array(accepted), pq.Array(keys)).Scan(&stored, &doubled)
+	r, err := stage.Reconcile(ctx, l.servers.Pool, orders)
 	if err != nil {
-		return fmt.Errorf("reconcile: %w", err)
+		return err
 	}
 	switch {
-	case len(accepted) == 0:
+	case r.Accepted == 0:
 		return &spec.Failure{Expected: "orders to be accepted before the crash", Seen: "none was", Look: "checkout.go"}
-	case stored < len(accepted):
+	case r.Lost > 0:
 		return &spec.Failure{
-			Expected: fmt.Sprintf("%d orders that clients hold a confirmation of to be in the database", len(accepted)),
-			Seen:     fmt.Sprintf("%d", stored), Look: "checkout.go: what is answered before the order is committed?",
+			Expected: fmt.Sprintf("%d orders that clients hold a confirmation of to be in the database", r.Accepted),
+			Seen:     fmt.Sprintf("%d", r.Accepted-r.Lost), Look: "checkout.go: what is answered before the order is committed?",
 		}
-	case doubled > 0:
-		return &spec.Failure{Expected: "no order twice", Seen: fmt.Sprintf("%d keys with more than one", doubled), Look: "checkout.go"}
+	case r.Doubled > 0:
+		return &spec.Failure{Expected: "no order twice", Seen: fmt.Sprintf("%d keys with more than one", r.Doubled), Look: "checkout.go"}
 	}
 	return nil
 }
