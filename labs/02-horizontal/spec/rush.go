@@ -4,7 +4,6 @@ import (
 	"context"
 	_ "embed"
 	"fmt"
-	"strings"
 	"time"
 
 	"bytebites.example/workshop/shared/dataset"
@@ -16,10 +15,12 @@ import (
 )
 
 const (
-	// A ramp is short: it only finds out what a rush is.
-	rampStart  = 30 // requests a second
-	rampFactor = 1.7
-	rampLevel  = 1500 * time.Millisecond
+	// A ramp is short: it only finds out what a rush is. It begins below one replica's limit,
+	// for a service that works on everything at once answers little of a great overload in
+	// so short a level.
+	rampStart  = 9 // requests a second
+	rampFactor = 1.4
+	rampLevel  = 2 * time.Second
 	rampLevels = 6
 	// pairs is declared here, before any run.
 	pairs = 6
@@ -29,17 +30,6 @@ const (
 	belowKnee  = 0.6
 	sideLength = 2 * time.Second
 )
-
-// decided is what people do who know what they want. It leaves out the menu, whose reads
-// cost the database more than the service (that is fault 5, and lab 03): here the service's
-// CPU is to rule, of which an order takes by far the most.
-func decided() load.Mix {
-	return load.Mix{Name: "decided", Skew: load.Dinner().Skew, Shares: []load.Share{
-		{Kind: load.ShowMe, Weight: 12}, {Kind: load.ShowCart, Weight: 22}, {Kind: load.SetCart, Weight: 22},
-		{Kind: load.ShowAddresses, Weight: 8}, {Kind: load.ListOrders, Weight: 12}, {Kind: load.ShowMeal, Weight: 8},
-		{Kind: load.Recommendations, Weight: 4}, {Kind: load.PlaceOrder, Weight: 12},
-	}}
-}
 
 //go:embed before.conf
 var beforeConf []byte
@@ -128,7 +118,10 @@ func (l *lab) newRush(ctx context.Context, run *spec.Run) (*rush, error) {
 		return nil, err
 	}
 	r := &rush{run: run, watch: watch, one: l.before.generator, all: l.fleet.Generator}
-	r.one.Mix, r.all.Mix = decided(), decided()
+	// Orders and nothing else, as in lab 01: an order computes recommendations, and it is the
+	// service's CPU that is to rule. Reads of the menu would have the database rule (that is
+	// fault 5, and lab 03).
+	r.one.Mix, r.all.Mix = load.OnlyOrders(), load.OnlyOrders()
 	return r, nil
 }
 
@@ -171,7 +164,7 @@ func (r *rush) compare(ctx context.Context) (err error) {
 	}
 	r.paired, err = measure.Paired(ctx, measure.PairedConfig{
 		Pairs: pairs, Better: measure.LowerIsBetter,
-		OnPair: func(p measure.Pair) { r.run.Progress(describePair(p)) },
+		OnPair: func(p measure.Pair) { r.run.Progress(p.Describe(0, "ms")) },
 	}, arm(r.one, &r.seenOne), arm(r.all, &r.seenAll))
 	if err != nil {
 		return err
@@ -183,18 +176,6 @@ func (r *rush) compare(ctx context.Context) (err error) {
 
 // meanMilliseconds is measure.MeanLatency in the gain's unit.
 func meanMilliseconds(r load.Result) float64 { return 1000 * measure.MeanLatency(r) }
-
-func describePair(p measure.Pair) string {
-	text := fmt.Sprintf("%6.0f and %.0f ms", p.Before, p.After)
-	switch {
-	case p.WarmUp:
-		return text + ", to warm up"
-	case p.Discarded:
-		return text + ", thrown away: " + strings.Join(p.Validity.Reasons, "; ")
-	default:
-		return text
-	}
-}
 
 // shed asks all replicas for more than they can do, to see what they do then.
 func (r *rush) shed(ctx context.Context) error {
