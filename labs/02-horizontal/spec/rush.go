@@ -22,8 +22,10 @@ const (
 	rampFactor = 1.4
 	rampLevel  = 2 * time.Second
 	rampLevels = 6
-	// pairs is declared here, before any run.
-	pairs = 6
+	// pairs and the length of their rounds are declared here, before any run. What one
+	// replica's line costs grows with the length: these are short, for there are many.
+	pairs      = 6
+	rushLength = 2 * time.Second
 	// What is shown and not judged is measured in one round each: at overload times what
 	// they saturate at, and at belowKnee times what one replica does.
 	overload   = 1.2
@@ -155,7 +157,7 @@ func (r *rush) compare(ctx context.Context) (err error) {
 	r.run.Progress(fmt.Sprintf("the rush: %.1f requests/s, a pair of rounds to warm up and %d that count", rate, pairs))
 	arm := func(g load.Generator, seen *[]load.Result) measure.Arm {
 		return measure.Hit(g.Hit).Arm(measure.RoundConfig{
-			Rate: rate, Metric: meanMilliseconds, Quotas: r.watch.Problems,
+			Rate: rate, Length: rushLength, Metric: meanMilliseconds, Quotas: r.watch.Problems,
 			OnResult: func(result load.Result) {
 				r.see(result)
 				*seen = append(*seen, result)
