@@ -53,6 +53,10 @@ func newTab(t *testing.T) *tab {
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewContext(ctx)
 	t.Cleanup(cancel)
+	// Now, for the browser lives as long as the context of the first step.
+	if err := chromedp.Do(ctx); err != nil {
+		t.Fatalf("start browser: %v", err)
+	}
 	return &tab{T: t, ctx: ctx}
 }
 
