@@ -115,7 +115,7 @@ func (a *app) checkFolder(ctx context.Context, w workshop, l lab, dir string) (s
 	case err != nil:
 		return spec.Result{}, err
 	}
-	if err := a.host.prepare(ctx, a, p, l.Number); err != nil {
+	if err := a.host.prepare(ctx, a, p, imagesOf(l.Number)...); err != nil {
 		return spec.Result{}, err
 	}
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 
+	"bytebites.example/workshop/shared/images"
 	"bytebites.example/workshop/shared/program"
 	"bytebites.example/workshop/shared/progress"
 )
@@ -15,7 +16,9 @@ func (readyHost) reach(context.Context, *app, *progress.Reporter) (program.Platf
 	return program.Platform{}, nil
 }
 
-func (readyHost) prepare(context.Context, *app, *progress.Reporter, int) error { return nil }
+func (readyHost) prepare(context.Context, *app, *progress.Reporter, ...images.Name) error {
+	return nil
+}
 
 func (readyHost) buildAhead(context.Context, *progress.Reporter, program.Platform, ...string) error {
 	return nil

@@ -18,15 +18,12 @@ type host interface {
 	// reach finds the engine, or sets one up, and returns what it runs programs on. The
 	// error is an *engine.Unavailable.
 	reach(ctx context.Context, a *app, p *progress.Reporter) (program.Platform, error)
-	// prepare makes the engine and the images of the labs up to that number ready. The
-	// error is an *engine.Unavailable.
-	prepare(ctx context.Context, a *app, p *progress.Reporter, upTo int) error
+	// prepare makes the engine, those images and the seeded database ready. The error is an
+	// *engine.Unavailable.
+	prepare(ctx context.Context, a *app, p *progress.Reporter, names ...images.Name) error
 	// buildAhead builds programs that a run will build too, and then finds built.
 	buildAhead(ctx context.Context, p *progress.Reporter, platform program.Platform, packages ...string) error
 }
-
-// everyLab is more than the number of any lab.
-const everyLab = 99
 
 // thisHost is the computer that the command runs on.
 type thisHost struct{}
@@ -40,13 +37,13 @@ func (thisHost) reach(ctx context.Context, a *app, p *progress.Reporter) (progra
 	return program.PlatformOf(ctx, e)
 }
 
-func (thisHost) prepare(ctx context.Context, a *app, p *progress.Reporter, upTo int) error {
+func (thisHost) prepare(ctx context.Context, a *app, p *progress.Reporter, names ...images.Name) error {
 	e, err := a.connect(ctx, p)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = e.Close() }()
-	if _, err := images.Ensure(ctx, e, p, imagesOf(upTo)...); err != nil {
+	if _, err := images.Ensure(ctx, e, p, names...); err != nil {
 		return err
 	}
 	_, err = images.EnsureDataset(ctx, e, p, dataset.Full())

@@ -22,8 +22,8 @@ func publishedPorts() []published {
 	return []published{
 		{"service", []string{"baseline"}, "SERVICE_PORT", "8080"},
 		{"service", []string{"baseline"}, "PPROF_PORT", "6060"},
-		{"nginx", []string{"horizontal"}, "BALANCER_PORT", "8081"},
-		{"mailsink", []string{"baseline", "horizontal"}, "MAILSINK_PORT", "8025"},
+		{"nginx", []string{"horizontal", "cache"}, "BALANCER_PORT", "8081"},
+		{"mailsink", []string{"baseline", "horizontal", "cache"}, "MAILSINK_PORT", "8025"},
 		{"prometheus", []string{"monitoring"}, "PROMETHEUS_PORT", "9090"},
 	}
 }
@@ -51,7 +51,12 @@ func (a *app) address(file *envFile, variable string) string {
 
 // comesWith reports whether any of the profiles publishes the port.
 func (p published) comesWith(profiles []string) bool {
-	return slices.ContainsFunc(p.profiles, func(name string) bool { return slices.Contains(profiles, name) })
+	return anyOf(p.profiles, profiles)
+}
+
+// anyOf reports whether one of the names is among the chosen.
+func anyOf(names, chosen []string) bool {
+	return slices.ContainsFunc(names, func(name string) bool { return slices.Contains(chosen, name) })
 }
 
 // portsFree says which port of the profiles is held by another program: compose's own

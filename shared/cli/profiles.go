@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -10,15 +11,16 @@ type profile struct {
 	name string
 	lab  int // that it comes with
 	what string
-	base string // the profile that it needs beside it
+	// beside says that it has no storefront and is started beside one that has.
+	beside bool
 }
 
-// profiles are all that the story has. Those of a lab that is not there yet are named,
-// so that whoever read of them learns when they come.
+// profiles are all that the story has, in its order. Those of a lab that is not there yet
+// are named, so that whoever read of them learns when they come.
 func profiles() []profile {
 	return []profile{
 		{name: "baseline", lab: 0, what: "the slow monolith, PostgreSQL with the seeded data, a mail sink"},
-		{name: "monitoring", lab: 0, what: "Prometheus, beside the baseline", base: "baseline"},
+		{name: "monitoring", lab: 0, what: "Prometheus, beside the baseline or what else is named", beside: true},
 		{name: "horizontal", lab: 2, what: "three replicas behind nginx"},
 		{name: "cache", lab: 3, what: "the replicas with Redis"},
 		{name: "sharding", lab: 4, what: "user data on four PostgreSQL shards"},
@@ -27,33 +29,48 @@ func profiles() []profile {
 }
 
 // newestLab is the last lab whose profiles docker-compose.yml has.
-const newestLab = 2
+const newestLab = 3
 
-// choose returns the profiles to start, with those that they need.
-func choose(names []string) ([]string, error) {
-	if len(names) == 0 {
-		names = []string{"baseline"}
-	}
-	var chosen []string
-	add := func(name string) {
-		for _, c := range chosen {
-			if c == name {
-				return
-			}
-		}
-		chosen = append(chosen, name)
-	}
+// choose returns the profiles to start: those named, with a storefront among them. Where
+// none is named it is the one that shows best what the code of a lab does.
+func choose(names []string, lab int) ([]profile, error) {
+	var chosen []profile
+	storefront := false
 	for _, name := range names {
 		p, err := findProfile(name)
 		if err != nil {
 			return nil, err
 		}
-		if p.base != "" {
-			add(p.base)
+		if slices.Contains(chosen, p) {
+			continue
 		}
-		add(p.name)
+		chosen = append(chosen, p)
+		storefront = storefront || !p.beside
+	}
+	if !storefront {
+		chosen = append([]profile{profileOf(lab)}, chosen...)
 	}
 	return chosen, nil
+}
+
+// profileOf returns the last profile with a storefront that has come with a lab.
+func profileOf(lab int) profile {
+	var last profile
+	for _, p := range profiles() {
+		if !p.beside && p.lab <= min(lab, newestLab) {
+			last = p
+		}
+	}
+	return last
+}
+
+// namesOf returns the names of profiles.
+func namesOf(profiles []profile) []string {
+	names := make([]string, 0, len(profiles))
+	for _, p := range profiles {
+		names = append(names, p.name)
+	}
+	return names
 }
 
 func findProfile(name string) (profile, error) {

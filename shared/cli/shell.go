@@ -24,7 +24,8 @@ func (a *app) shell() *cobra.Command {
 		Short: "Open psql or redis-cli in the running stack",
 		Long:  "Open psql or redis-cli inside the container of the stack that `up` started. Words\nafter -- are passed on, and the exit code is the program's.",
 		Example: `  go tool workshop shell postgres
-  go tool workshop shell postgres -- -c 'select count(*) from orders'`,
+  go tool workshop shell postgres -- -c 'select count(*) from orders'
+  go tool workshop shell redis -- info stats          with profile cache`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 || shells()[args[0]] == nil {
 				return usagef("shell wants postgres or redis")
@@ -49,7 +50,7 @@ func (a *app) shell() *cobra.Command {
 			}
 			if !slices.Contains(running, service) {
 				if service == "redis" {
-					return unavailable("redis is not running", "it is part of profile cache, which comes with lab 03")
+					return unavailable("redis is not running", "run: go tool workshop up cache")
 				}
 				return unavailable(service+" is not running", "run: go tool workshop up")
 			}

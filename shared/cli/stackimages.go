@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"slices"
 
 	"bytebites.example/workshop/shared/dataset"
 	"bytebites.example/workshop/shared/engine"
@@ -27,16 +26,17 @@ func (a *app) stackImages(ctx context.Context, p *progress.Reporter, service str
 	}
 	defer func() { _ = e.Close() }()
 	servers := []struct {
-		profile  string
+		profiles []string // with any of which the server comes
 		name     images.Name
 		variable string
 	}{
-		{"monitoring", images.Prometheus, "PROMETHEUS_IMAGE"},
-		{"horizontal", images.Nginx, "NGINX_IMAGE"},
+		{[]string{"monitoring"}, images.Prometheus, "PROMETHEUS_IMAGE"},
+		{[]string{"horizontal", "cache"}, images.Nginx, "NGINX_IMAGE"},
+		{[]string{"cache"}, images.Redis, "REDIS_IMAGE"},
 	}
 	want := []images.Name{images.Postgres, images.Static}
 	for _, s := range servers {
-		if slices.Contains(chosen, s.profile) {
+		if anyOf(s.profiles, chosen) {
 			want = append(want, s.name)
 		}
 	}
@@ -102,5 +102,5 @@ func buildProgram(ctx context.Context, p *progress.Reporter, platform program.Pl
 
 // imageVariables are the variables of docker-compose.yml that name images.
 func imageVariables() []string {
-	return []string{"DATABASE_IMAGE", "SERVICE_IMAGE", "MAILSINK_IMAGE", "PROMETHEUS_IMAGE", "NGINX_IMAGE"}
+	return []string{"DATABASE_IMAGE", "SERVICE_IMAGE", "MAILSINK_IMAGE", "PROMETHEUS_IMAGE", "NGINX_IMAGE", "REDIS_IMAGE"}
 }

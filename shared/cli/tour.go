@@ -11,10 +11,17 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"bytebites.example/workshop/shared/images"
 	"bytebites.example/workshop/shared/spec"
 )
 
 const tourPackage = "./solutions/tour"
+
+// tourImages are those that the tour starts servers from. Labs need more, which nobody who has
+// come to see the story should wait for.
+func tourImages() []images.Name {
+	return []images.Name{images.Postgres, images.Static, images.Nginx, images.Redis}
+}
 
 func (a *app) tour() *cobra.Command {
 	return &cobra.Command{
@@ -52,7 +59,7 @@ func (a *app) runTour(ctx context.Context) error {
 	// Unpacking packages and seeding leave a core to the compiler, and on a fresh
 	// machine each of the two takes minutes.
 	group, both := errgroup.WithContext(ctx)
-	group.Go(func() error { return a.host.prepare(both, a, p, everyLab) })
+	group.Go(func() error { return a.host.prepare(both, a, p, tourImages()...) })
 	group.Go(func() error { return a.goTool(both, w, p, nil, "build", "-o", binary, tourPackage) })
 	group.Go(func() error { return a.host.buildAhead(both, p, platform, servicePackage, mailSinkPackage) })
 	if err := group.Wait(); err != nil {

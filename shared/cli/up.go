@@ -39,13 +39,14 @@ Everything is published on the loopback address only.`,
   go tool workshop up --lab 00             the same with your code of lab 00
   go tool workshop up horizontal           three replicas behind nginx
   go tool workshop up horizontal --lab 02  the same with your code and nginx.conf
+  go tool workshop up cache monitoring     the replicas with Redis, watched by Prometheus
   go tool workshop up --size small         a small database, ready sooner`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.runUp(cmd.Context(), args, size, labName)
 		},
 	}
 	cmd.Flags().StringVar(&size, "size", "full", "size of the database: full (a million orders) or small")
-	cmd.Flags().StringVar(&labName, "lab", "", "run the service of this lab, with your code, instead of the baseline")
+	cmd.Flags().StringVar(&labName, "lab", "", "run the service of this lab, with your code; without a PROFILE in the one that shows it best")
 	return cmd
 }
 
@@ -60,10 +61,6 @@ func sizeByName(name string) (dataset.Size, error) {
 }
 
 func (a *app) runUp(ctx context.Context, names []string, sizeName, labName string) error {
-	chosen, err := choose(names)
-	if err != nil {
-		return err
-	}
 	size, err := sizeByName(sizeName)
 	if err != nil {
 		return err
@@ -72,10 +69,11 @@ func (a *app) runUp(ctx context.Context, names []string, sizeName, labName strin
 	if err != nil {
 		return err
 	}
-	from, err := w.stackCode(labName)
+	profiles, from, err := w.stackCode(names, labName)
 	if err != nil {
 		return err
 	}
+	chosen := namesOf(profiles)
 	p := a.progress()
 	built, host, err := a.stackImages(ctx, p, from.service, size, chosen)
 	if err != nil {
@@ -99,25 +97,49 @@ func (a *app) runUp(ctx context.Context, names []string, sizeName, labName strin
 	if err := c.run(ctx, chosen, "up", "-d", "--remove-orphans"); err != nil {
 		return err
 	}
+	if err := c.renew(ctx, chosen, running); err != nil {
+		return err
+	}
 	for _, door := range frontDoors() {
-		if !slices.Contains(chosen, door.profile) {
+		if !anyOf(door.profiles, chosen) {
 			continue
 		}
-		if err := awaitReady(ctx, p, a.address(file, door.variable)); err != nil {
-			return fmt.Errorf("%w; what it said: %s --profile %s logs", err, c, door.profile)
+		if err := c.awaitReady(ctx, p, door.service, a.address(file, door.variable)); err != nil {
+			return fmt.Errorf("%w; what it said: %s --profile %s logs %s", err, c, chosen[0], door.service)
 		}
 	}
 	a.describeStack(file, chosen)
 	return nil
 }
 
-// frontDoor is where a profile's storefront is.
-type frontDoor struct{ profile, what, variable string }
+// renew starts servers anew that read what is not in docker-compose.yml when they start, and
+// never again: nginx.conf, and the replicas' addresses, which are others when those were
+// started anew; redis.conf. Compose leaves them running when its own file has not changed.
+func (c *compose) renew(ctx context.Context, chosen, running []string) error {
+	var stale []string
+	for _, s := range []struct{ service, profile string }{
+		{"nginx", "horizontal"}, {"nginx", "cache"}, {"redis", "cache"},
+	} {
+		if slices.Contains(chosen, s.profile) && slices.Contains(running, s.service) && !slices.Contains(stale, s.service) {
+			stale = append(stale, s.service)
+		}
+	}
+	if len(stale) == 0 {
+		return nil
+	}
+	return c.run(ctx, chosen, append([]string{"up", "-d", "--no-deps", "--force-recreate"}, stale...)...)
+}
+
+// frontDoor is where a storefront is.
+type frontDoor struct {
+	profiles                []string // with any of which it comes
+	service, what, variable string
+}
 
 func frontDoors() []frontDoor {
 	return []frontDoor{
-		{"baseline", "storefront", "SERVICE_PORT"},
-		{"horizontal", "storefront, by nginx", "BALANCER_PORT"},
+		{[]string{"baseline"}, "service", "storefront", "SERVICE_PORT"},
+		{[]string{"horizontal", "cache"}, "nginx", "storefront, by nginx", "BALANCER_PORT"},
 	}
 }
 
@@ -126,27 +148,59 @@ type stackCode struct {
 	service  string // main package
 	replicas string // arguments of the replicas' service
 	nginx    string // nginx.conf, from the module's root
+	redis    string // redis.conf
 }
 
-// stackCode returns the code of a lab, or where it has none and for no lab the solutions'.
-func (w workshop) stackCode(labName string) (stackCode, error) {
-	code := stackCode{service: servicePackage, replicas: "--through 02", nginx: "./solutions/02-horizontal/nginx.conf"}
-	if labName == "" {
-		return code, nil
+// The labs whose code the replicas run unless told otherwise.
+const (
+	replicasLab = 2
+	cacheLab    = 3
+)
+
+// stackCode returns the profiles to start, and the code of a lab for them; where it has none
+// and for no lab the solutions' through the lab that the profiles came with.
+func (w workshop) stackCode(names []string, labName string) ([]profile, stackCode, error) {
+	code := stackCode{
+		service: servicePackage,
+		nginx:   "./solutions/02-horizontal/nginx.conf",
+		redis:   "./solutions/03-cache/redis.conf",
 	}
-	l, err := w.findLab(labName)
+	var l lab
+	var err error
+	if labName != "" {
+		if l, err = w.findLab(labName); err != nil {
+			return nil, code, err
+		}
+	}
+	chosen, err := choose(names, l.Number)
 	if err != nil {
-		return stackCode{}, err
+		return nil, code, err
 	}
-	code.service, code.replicas = "./"+l.Dir()+"/service", ""
-	conf := "./" + l.Dir() + "/nginx.conf"
-	switch _, err := os.Stat(w.path(conf)); {
-	case err == nil:
-		code.nginx = conf
-	case !errors.Is(err, fs.ErrNotExist):
-		return stackCode{}, fmt.Errorf("look for the lab's nginx.conf: %w", err)
+	if labName == "" {
+		through := replicasLab
+		for _, p := range chosen {
+			through = max(through, p.lab)
+		}
+		code.replicas = fmt.Sprintf("--through %02d", through)
+		return chosen, code, nil
 	}
-	return code, nil
+	if slices.Contains(namesOf(chosen), "cache") && l.Number < cacheLab {
+		return nil, code, usagef("lab %s comes before the cache and would leave it empty; profile horizontal shows it", l.ID())
+	}
+	code.service = "./" + l.Dir() + "/service"
+	for _, own := range []struct {
+		name string
+		file *string
+	}{{"nginx.conf", &code.nginx}, {"redis.conf", &code.redis}} {
+		conf := "./" + l.Dir() + "/" + own.name
+		switch _, err := os.Stat(w.path(conf)); {
+		case err == nil:
+			*own.file = conf
+		case !errors.Is(err, fs.ErrNotExist):
+			return nil, code, fmt.Errorf("look for the lab's %s: %w", own.name, err)
+		}
+	}
+	return chosen, code, nil
 }
 
 func (a *app) writeEnv(w workshop, built map[string]string, from stackCode) (*envFile, error) {
@@ -161,6 +215,7 @@ func (a *app) writeEnv(w workshop, built map[string]string, from stackCode) (*en
 	file.set("DEMO_PASSWORD", dataset.Password)
 	file.set("REPLICA_ARGS", from.replicas)
 	file.set("NGINX_CONF", from.nginx)
+	file.set("REDIS_CONF", from.redis)
 	for _, key := range secrets() {
 		if err := file.keepSecret(key); err != nil {
 			return nil, err
@@ -174,28 +229,28 @@ func (a *app) writeEnv(w workshop, built map[string]string, from stackCode) (*en
 	return file, file.write()
 }
 
-// awaitReady asks the service until it says that it is ready.
-func awaitReady(ctx context.Context, p *progress.Reporter, url string) (err error) {
+// endedEvery is the pause between two looks at whether a service still runs.
+const endedEvery = 3 * time.Second
+
+// awaitReady asks a URL until it says that it is ready, or the service that should answer
+// there has ended.
+func (c *compose) awaitReady(ctx context.Context, p *progress.Reporter, service, url string) (err error) {
 	step := p.Step("wait for %s", url)
 	defer func() { step.End(err) }()
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
 	client := &http.Client{Timeout: 2 * time.Second}
-	for last := error(nil); ; {
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/readyz", nil)
-		if err != nil {
-			return fmt.Errorf("ask the service: %w", err)
+	for looked := time.Now(); ; {
+		last := askReady(ctx, client, url)
+		if last == nil {
+			return nil
 		}
-		response, err := client.Do(request)
-		if err == nil {
-			err = response.Body.Close()
-			if response.StatusCode == http.StatusOK {
-				return nil
+		if time.Since(looked) > endedEvery {
+			running, err := c.running(ctx, everyProfile())
+			if err == nil && !slices.Contains(running, service) {
+				return fmt.Errorf("%s has ended", service)
 			}
-			last = fmt.Errorf("it answers %s", response.Status)
-		}
-		if err != nil && ctx.Err() == nil {
-			last = err
+			looked = time.Now()
 		}
 		select {
 		case <-ctx.Done():
@@ -205,12 +260,31 @@ func awaitReady(ctx context.Context, p *progress.Reporter, url string) (err erro
 	}
 }
 
+// askReady asks once.
+func askReady(ctx context.Context, client *http.Client, url string) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/readyz", nil)
+	if err != nil {
+		return fmt.Errorf("ask the service: %w", err)
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return fmt.Errorf("ask the service: %w", err)
+	}
+	if err := response.Body.Close(); err != nil {
+		return fmt.Errorf("ask the service: %w", err)
+	}
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("it answers %s", response.Status)
+	}
+	return nil
+}
+
 func (a *app) describeStack(file *envFile, chosen []string) {
 	s := a.styles(a.out)
 	var rows [][]string
 	url := ""
 	for _, door := range frontDoors() {
-		if slices.Contains(chosen, door.profile) {
+		if anyOf(door.profiles, chosen) {
 			url = a.address(file, door.variable)
 			rows = append(rows, []string{door.what, url + "/"})
 		}
@@ -231,9 +305,13 @@ func (a *app) describeStack(file *envFile, chosen []string) {
 		[]string{"staff token", "STAFF_TOKEN in .env"},
 	)
 	a.printf("\n%s", table([]string{"ByteBites is up", ""}, rows, s.bold, nil))
-	a.next(
-		"order a dinner at "+url+"/",
-		"go tool workshop shell postgres   to ask the database",
-		"go tool workshop down             to stop it and remove its data",
-	)
+	next := []string{"order a dinner at " + url + "/"}
+	if anyOf([]string{"horizontal", "cache"}, chosen) {
+		next[0] = "sign in at " + url + "/ and reload: who answers stands at the foot of the page"
+	}
+	next = append(next, "go tool workshop shell postgres   to ask the database")
+	if slices.Contains(chosen, "cache") {
+		next = append(next, "go tool workshop shell redis      to look into the cache")
+	}
+	a.next(append(next, "go tool workshop down             to stop it and remove its data")...)
 }

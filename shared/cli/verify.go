@@ -74,7 +74,7 @@ func (a *app) runVerify(ctx context.Context, names []string, options verifyOptio
 	}
 	defer remove()
 	p := a.progress()
-	if err := a.host.prepare(ctx, a, p, labs[len(labs)-1].Number); err != nil {
+	if err := a.host.prepare(ctx, a, p, imagesOf(labs[len(labs)-1].Number)...); err != nil {
 		var missing *engine.Unavailable
 		if options.asJSON && errors.As(err, &missing) { // whoever reads JSON gets JSON
 			return errors.Join(a.printJSON(unverified(err)), err)

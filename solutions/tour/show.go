@@ -8,6 +8,7 @@ import (
 	"bytebites.example/workshop/shared/dataset"
 	"bytebites.example/workshop/shared/instance"
 	"bytebites.example/workshop/shared/measure"
+	"bytebites.example/workshop/shared/pgstat"
 	"bytebites.example/workshop/shared/progress"
 	"bytebites.example/workshop/shared/stage"
 	"bytebites.example/workshop/shared/testbed"
@@ -16,9 +17,10 @@ import (
 const (
 	// mailDelay is how long the mail server takes to accept a message.
 	mailDelay = 60 * time.Millisecond
-	people    = 40
-	// rampStart is below what the monolith holds, in requests a second. A level is long
-	// enough for a 95th percentile; the budget keeps a step, with its rush, to half a minute.
+	people    = 20
+	// rampStart is below what the monolith holds, in requests a second; a later step starts
+	// where the one before was at ease. A level is long enough for a 95th percentile; the
+	// budget keeps a step, with its rush, to half a minute.
 	rampStart  = 4
 	rampFactor = 2
 	rampLevel  = 2500 * time.Millisecond
@@ -32,19 +34,43 @@ func databaseType() instance.Type { return instance.Small() }
 
 // step is one stop of the tour.
 type step struct {
+	name    string // of its servers
 	title   string
 	fix     string   // what was done since the step before
 	service []string // arguments of the service
 	size    instance.Type
+	// replicas stand behind nginx; 0 is one service without.
+	replicas int
+	cached   bool // with Redis
+	// dies says what is killed in the middle of a dinner; nothing when empty.
+	dies string
 }
 
 func steps() []step {
 	return []step{
-		{title: "The monolith, as it was found", fix: "nothing yet", size: instance.Micro()},
-		{title: "Lab 00, baseline", fix: "measured first; one index found missing", size: instance.Micro(),
-			service: []string{"--through", "00"}},
-		{title: "Lab 01, vertical", fix: "no lock, no mail inside a transaction, ten connections, four times the CPU", size: instance.Medium(),
-			service: []string{"--through", "01"}},
+		{
+			name: "monolith", title: "The monolith, as it was found", fix: "nothing yet",
+			size: instance.Micro(),
+		},
+		{
+			name: "baseline", title: "Lab 00, baseline", fix: "measured first; one index found missing",
+			service: []string{"--through", "00"}, size: instance.Micro(),
+		},
+		{
+			name: "vertical", title: "Lab 01, vertical", fix: "no lock, no mail inside a transaction, ten connections, four times the CPU",
+			service: []string{"--through", "01"}, size: instance.Medium(),
+			dies: "its one machine",
+		},
+		{
+			name: "horizontal", title: "Lab 02, horizontal", fix: "three replicas behind nginx, each a quarter of that machine; sessions in the database",
+			service: []string{"--through", "02"}, size: instance.Micro(), replicas: 3,
+			dies: "one replica of three",
+		},
+		{
+			name: "cache", title: "Lab 03, cache", fix: "meals, ratings, popular meals and sessions are read from Redis",
+			service: []string{"--through", "03"}, size: instance.Micro(), replicas: 3, cached: true,
+			dies: "Redis",
+		},
 	}
 }
 
@@ -74,61 +100,93 @@ func (s *show) close() error { return s.servers.Close() }
 func (s *show) play(ctx context.Context) (*story, error) {
 	began := time.Now()
 	told := newStory()
-	rushFrom := 0.0
-	for i, step := range steps() {
-		act, err := s.measure(ctx, i, step, rushFrom)
+	from := pace{ramp: rampStart}
+	for _, step := range steps() {
+		act, err := s.measure(ctx, step, from)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", step.title, err)
 		}
-		if rushFrom == 0 {
-			rushFrom = act.SaturationGoodput
-		}
+		from = from.after(act)
 		told.Acts = append(told.Acts, act)
 	}
 	told.Seconds = time.Since(began).Seconds()
 	return told, nil
 }
 
-func (s *show) measure(ctx context.Context, i int, step step, rushFrom float64) (act, error) {
+// pace is the rates, in requests a second, from which a step is measured.
+type pace struct {
+	ramp float64 // of the ramp's first level
+	rush float64 // the saturation goodput that makes the rush; 0 before there is one
+}
+
+// after returns the pace of the step that comes after an act. Ramps go through the same
+// rates, so that what two steps hold can be compared.
+func (p pace) after(a act) pace {
+	for 2*rampFactor*p.ramp <= a.SLOCapacity {
+		p.ramp *= rampFactor
+	}
+	if p.rush == 0 {
+		p.rush = a.SaturationGoodput
+	}
+	return p
+}
+
+func (s *show) measure(ctx context.Context, step step, from pace) (act, error) {
 	s.report.Note("")
 	s.report.Note("%s (%s)", step.title, step.fix)
-	warming := s.report.Step("start the service, sign %d people in, warm up", people)
-	var variant *stage.Variant
+	warming := s.report.Step("start it, sign %d people in, warm up", people)
+	var played scene
 	err := s.servers.AtFullSpeed(ctx, func() (err error) {
-		variant, err = stage.Start(ctx, s.servers.Bed, stage.Options{
-			Service: testbed.ServiceOptions{
-				Name: fmt.Sprintf("service%d", i), Package: solutions, Args: step.service,
-				Type: step.size, Postgres: s.servers.DB, MailSink: s.servers.Mail,
-			},
-			Dataset: dataset.Full(), People: people,
-		})
+		played, err = s.start(ctx, step)
 		return err
 	})
 	warming.End(err)
 	if err != nil {
 		return act{}, err
 	}
-	watch, err := stage.NewWatch(ctx, s.servers.DB.Server, variant.Service.Server)
+	a, err := s.watch(ctx, step, played, from)
+	if err != nil {
+		return act{}, err
+	}
+	if step.dies != "" {
+		if a.Loss, err = s.lose(ctx, step, played, a.Rush.Rate); err != nil {
+			return act{}, err
+		}
+	}
+	// The next step has the machine to itself.
+	return a, played.remove(ctx)
+}
+
+// watch measures what a step takes.
+func (s *show) watch(ctx context.Context, step step, played scene, from pace) (act, error) {
+	watch, err := stage.NewWatch(ctx, append([]*testbed.Server{s.servers.DB.Server}, played.servers...)...)
 	if err != nil {
 		return act{}, err
 	}
 	ramping := s.report.Step("raise the rate until it breaks")
 	ramp, err := measure.Ramp(ctx, measure.RampConfig{
-		Start: rampStart, Factor: rampFactor, Level: rampLevel, Refine: 1, Budget: rampBudget, Quotas: watch.Problems,
+		Start: from.ramp, Factor: rampFactor, Level: rampLevel, Refine: 1, Budget: rampBudget, Quotas: watch.Problems,
 		OnLevel: func(l measure.Level) {
 			ramping.Detail(fmt.Sprintf("%.1f requests/s asked, %.1f answered", l.Rate, l.Goodput))
 		},
-	}, variant.Generator.Hit)
+	}, played.hit)
 	ramping.End(err)
 	if err != nil {
 		return act{}, err
 	}
-	if rushFrom == 0 {
-		rushFrom = ramp.Goodput
+	if from.rush == 0 {
+		from.rush = ramp.Goodput
 	}
-	rushing := s.report.Step("the dinner rush: %.1f requests/s for %s", measure.RushFactor*rushFrom, measure.RushLength)
-	rush, err := measure.Rush(ctx, rushFrom, watch.Problems, variant.Generator.Hit)
+	if err := pgstat.Reset(ctx, s.servers.Pool); err != nil {
+		return act{}, err
+	}
+	rushing := s.report.Step("the dinner rush: %.1f requests/s for %s", measure.RushFactor*from.rush, measure.RushLength)
+	rush, err := measure.Rush(ctx, from.rush, watch.Problems, played.hit)
 	rushing.End(err)
+	if err != nil {
+		return act{}, err
+	}
+	statements, err := pgstat.Read(ctx, s.servers.Pool)
 	if err != nil {
 		return act{}, err
 	}
@@ -136,9 +194,5 @@ func (s *show) measure(ctx context.Context, i int, step step, rushFrom float64) 
 	if err != nil {
 		return act{}, err
 	}
-	// The next step has the machine to itself.
-	if err := variant.Service.Stop(ctx); err != nil {
-		return act{}, err
-	}
-	return newAct(step, ramp, rush, quotas), nil
+	return newAct(step, ramp, rush, statements, quotas), nil
 }

@@ -10,7 +10,9 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"bytebites.example/workshop/shared/load"
 	"bytebites.example/workshop/shared/measure"
+	"bytebites.example/workshop/shared/pgstat"
 	"bytebites.example/workshop/shared/spec"
 )
 
@@ -35,6 +37,7 @@ type act struct {
 	SaturationGoodput float64      `json:"saturation_goodput"`
 	Saturated         bool         `json:"saturated"`
 	Rush              rush         `json:"rush"`
+	Loss              *loss        `json:"loss,omitempty"` // where something was killed
 	Doubts            []string     `json:"doubts,omitempty"`
 	Quotas            []spec.Quota `json:"quotas"`
 }
@@ -54,19 +57,40 @@ type rush struct {
 	MeanMS       float64 `json:"mean_ms"`
 	P99MS        float64 `json:"p99_ms"`
 	FailureShare float64 `json:"failure_share"`
+	OrderMeanMS  float64 `json:"order_mean_ms"` // of the orders among the requests
+	// PagesPerRequest is how many pages of 8 KiB the database read for a request, by its own
+	// count; what clients gave up on is not in it.
+	PagesPerRequest float64 `json:"pages_per_request"`
+}
+
+// loss is what a dinner felt like in which something was killed.
+type loss struct {
+	Dies         string  `json:"dies"`
+	Rate         float64 `json:"rate"` // asked, requests a second
+	Seconds      float64 `json:"seconds"`
+	AfterSeconds float64 `json:"after_seconds"`
+	Sent         int     `json:"sent"`
+	Failed       int     `json:"failed"`
 }
 
 func newStory() *story { return &story{CPUs: runtime.NumCPU()} }
 
-func newAct(s step, ramp measure.RampResult, r measure.RushResult, quotas []spec.Quota) act {
+func newAct(s step, ramp measure.RampResult, r measure.RushResult, statements []pgstat.Statement, quotas []spec.Quota) act {
+	var pages int64
+	for _, statement := range statements {
+		pages += statement.Pages
+	}
 	a := act{
 		Title: s.title, Fix: s.fix, Quotas: quotas,
 		SLOCapacity: ramp.SLOCapacity, SaturationGoodput: ramp.Goodput, Saturated: ramp.Saturated,
 		Rush: rush{
 			Rate: r.Rate, Seconds: r.Length.Seconds(), MeanMS: milliseconds(r.Mean), P99MS: milliseconds(r.P99),
-			FailureShare: r.FailureShare,
+			FailureShare: r.FailureShare, PagesPerRequest: float64(pages) / float64(max(r.Result.Sent, 1)),
 		},
 		Doubts: ramp.Validity.And(r.Validity).Reasons,
+	}
+	if orders := r.Result.Kinds[load.PlaceOrder]; orders != nil {
+		a.Rush.OrderMeanMS = milliseconds(orders.Latency.Mean())
 	}
 	for _, l := range ramp.Levels {
 		if l.Discarded {
@@ -137,6 +161,10 @@ func (a act) print(text *strings.Builder) {
 	fmt.Fprintf(text, "  holds %s; saturates at %s\n", a.capacity(), a.saturation())
 	fmt.Fprintf(text, "  in the rush, %.1f requests/s for %.0f s: mean %.0f ms, p99 %.0f ms, %.0f %% failed\n",
 		a.Rush.Rate, a.Rush.Seconds, a.Rush.MeanMS, a.Rush.P99MS, 100*a.Rush.FailureShare)
+	fmt.Fprintf(text, "  an order took %.0f ms in the mean; the database read %.0f pages a request\n", a.Rush.OrderMeanMS, a.Rush.PagesPerRequest)
+	if l := a.Loss; l != nil {
+		fmt.Fprintf(text, "  when %s died, after %.0f s of %.0f: %s\n", l.Dies, l.AfterSeconds, l.Seconds, l.cost())
+	}
 	for _, doubt := range a.Doubts {
 		fmt.Fprintf(text, "  take with care: %s\n", doubt)
 	}
@@ -156,14 +184,49 @@ func (a act) saturation() string {
 	return fmt.Sprintf("more than %.1f/s", a.SaturationGoodput)
 }
 
+func (l loss) cost() string { return fmt.Sprintf("%d of %d requests failed", l.Failed, l.Sent) }
+
 func (s *story) printGains(text *strings.Builder) {
 	text.WriteString("\nWhat each step bought, in the same rush\n")
 	w := tabwriter.NewWriter(text, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "  step\tholds\tsaturates\trush mean\trush failed\t")
+	fmt.Fprintln(w, "  step\tholds\tsaturates\trush mean\tfailed\tan order\tpages\t")
 	for _, a := range s.Acts {
-		fmt.Fprintf(w, "  %s\t%s\t%s\t%.0f ms\t%.0f %%\t\n", a.Title, a.capacity(), a.saturation(), a.Rush.MeanMS, 100*a.Rush.FailureShare)
+		fmt.Fprintf(w, "  %s\t%s\t%s\t%.0f ms\t%.0f %%\t%.0f ms\t%.0f\t\n", a.Title, a.capacity(), a.saturation(),
+			a.Rush.MeanMS, 100*a.Rush.FailureShare, a.Rush.OrderMeanMS, a.Rush.PagesPerRequest)
 	}
 	_ = w.Flush() // into memory, which does not fail
+	text.WriteString("\n  pages: what the database read for a request, 8 KiB each, by its own count\n")
+	s.printLosses(text)
 	fmt.Fprintf(text, "\nThe story says that the monolith breaks at dinner with a mean of 800 ms or more: here %.0f ms.\n", s.Acts[0].Rush.MeanMS)
+	s.printIdle(text)
 	fmt.Fprintf(text, "The tour took %.0f s on %d cores.\n", s.Seconds, s.CPUs)
+}
+
+func (s *story) printLosses(text *strings.Builder) {
+	text.WriteString("\nAnd when something dies in the middle of it\n")
+	w := tabwriter.NewWriter(text, 0, 0, 2, ' ', 0)
+	for _, a := range s.Acts {
+		if a.Loss != nil {
+			fmt.Fprintf(w, "  %s\t%s\t%s\t\n", a.Title, a.Loss.Dies, a.Loss.cost())
+		}
+	}
+	_ = w.Flush() // into memory, which does not fail
+}
+
+// noMore is the ratio of two saturation goodputs below which a single ramp tells no gain.
+const noMore = 1.25
+
+// printIdle says which steps do not let this dinner grow, and why.
+func (s *story) printIdle(text *strings.Builder) {
+	var idle []string
+	for i, a := range s.Acts[1:] {
+		before := s.Acts[i]
+		if a.SaturationGoodput < noMore*before.SaturationGoodput && a.Rush.PagesPerRequest > before.Rush.PagesPerRequest/noMore {
+			idle = append(idle, fmt.Sprintf("%s (%.1f times)", a.Title, a.SaturationGoodput/before.SaturationGoodput))
+		}
+	}
+	if len(idle) > 0 {
+		fmt.Fprintf(text, "Of this dinner no more is answered after %s: it waits for the database,\n"+
+			"which reads as much for it as before. What else they are for their own checks measure.\n", strings.Join(idle, " and "))
+	}
 }

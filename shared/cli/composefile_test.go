@@ -1,0 +1,112 @@
+package cli
+
+import (
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// composeText returns docker-compose.yml without its comments.
+func composeText(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("../..", composeFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return regexp.MustCompile(`(?m)(^|\s)#.*$`).ReplaceAllString(string(text), "")
+}
+
+func TestComposeFileHasTheProfiles(t *testing.T) {
+	named := make(map[string]bool)
+	for _, list := range regexp.MustCompile(`profiles: \[(.*)\]`).FindAllStringSubmatch(composeText(t), -1) {
+		for name := range strings.SplitSeq(list[1], ",") {
+			named[strings.Trim(name, ` "`)] = true
+		}
+	}
+	if got, want := slices.Sorted(maps.Keys(named)), slices.Sorted(slices.Values(everyProfile())); !slices.Equal(got, want) {
+		t.Errorf("%s has profiles %v, up knows %v", composeFile, got, want)
+	}
+}
+
+// A variable that up does not write is one that by hand nobody sets.
+func TestComposeFileAsksForWhatIsWritten(t *testing.T) {
+	written := append(append(imageVariables(), secrets()...), "DEMO_EMAIL", "DEMO_PASSWORD", "REPLICA_ARGS", "NGINX_CONF", "REDIS_CONF")
+	for _, p := range publishedPorts() {
+		written = append(written, p.variable)
+	}
+	asked := make(map[string]bool)
+	for _, match := range regexp.MustCompile(`\$\{([A-Z_]+)`).FindAllStringSubmatch(composeText(t), -1) {
+		asked[match[1]] = true
+	}
+	slices.Sort(written)
+	if got := slices.Sorted(maps.Keys(asked)); !slices.Equal(got, written) {
+		t.Errorf("%s asks for %v, written or known are %v", composeFile, got, written)
+	}
+}
+
+func TestComposeFilePublishesOnLoopback(t *testing.T) {
+	// In one line, or below it a line each.
+	lists := regexp.MustCompile(`(?m)^ +ports:(.*(?:\n +- .*)*)`).FindAllStringSubmatch(composeText(t), -1)
+	entry := regexp.MustCompile(`^127\.0\.0\.1:\$\{([A-Z_]+):-(\d+)\}:\d+$`)
+	seen := 0
+	for _, list := range lists {
+		for _, quoted := range regexp.MustCompile(`"[^"]*"`).FindAllString(list[1], -1) {
+			seen++
+			match := entry.FindStringSubmatch(strings.Trim(quoted, `"`))
+			if match == nil || !slices.ContainsFunc(publishedPorts(), func(p published) bool { return p.variable == match[1] && p.standard == match[2] }) {
+				t.Errorf("%s publishes %s; want it on 127.0.0.1, at the port that up says", composeFile, quoted)
+			}
+		}
+	}
+	if seen != len(publishedPorts()) {
+		t.Errorf("%s publishes %d ports, up knows %d", composeFile, seen, len(publishedPorts()))
+	}
+}
+
+// Either compose tool reads the file without an engine: it takes each profile by itself, and
+// nothing without the secrets.
+func TestComposeFileIsTaken(t *testing.T) {
+	t.Parallel()
+	here, known := os.Environ(), []string(nil)
+	for _, key := range secrets() {
+		known = append(known, key+"=unused")
+	}
+	found := false
+	for _, tool := range [][]string{{"docker", "compose"}, {"docker-compose"}} {
+		config := func(env []string, words ...string) (string, error) {
+			words = append(slices.Clone(tool[1:]), append([]string{"-f", composeFile}, words...)...)
+			command := exec.CommandContext(t.Context(), tool[0], words...)
+			// An .env of whoever runs the tests must not change what they see.
+			command.Dir, command.Env = "../..", append(append(slices.Clone(here), "COMPOSE_ENV_FILES="+os.DevNull), env...)
+			said, err := command.CombinedOutput()
+			return string(said), err
+		}
+		if err := exec.CommandContext(t.Context(), tool[0], append(tool[1:], "version")...).Run(); err != nil {
+			continue // not installed, or docker without its plugin
+		}
+		found = true
+		for _, name := range everyProfile() {
+			t.Run(strings.Join(tool, " ")+" "+name, func(t *testing.T) {
+				t.Parallel()
+				if said, err := config(known, "--profile", name, "config"); err != nil {
+					t.Errorf("%v\n%s", err, said)
+				}
+			})
+		}
+		t.Run(strings.Join(tool, " ")+" without secrets", func(t *testing.T) {
+			t.Parallel()
+			empty := strings.Split(strings.Join(secrets(), "=\n")+"=", "\n")
+			if said, err := config(empty, "config"); err == nil || !strings.Contains(said, "go tool workshop up") {
+				t.Errorf("taken, or without saying what to do: %v\n%s", err, said)
+			}
+		})
+	}
+	if !found {
+		t.Skip("needs docker compose or docker-compose")
+	}
+}
