@@ -21,7 +21,7 @@ import (
 const (
 	// killRate and killLength are the load under which a replica is killed, killAfter when.
 	killRate   = 24 // requests a second
-	killLength = 4 * time.Second
+	killLength = 3500 * time.Millisecond
 	killAfter  = 1500 * time.Millisecond
 	// posts are under way when a replica is killed that has got some of them, sentWithin
 	// after they went out, and their fate is waited for that long.

@@ -4,6 +4,7 @@ import (
 	"context"
 	_ "embed"
 	"fmt"
+	"strings"
 	"time"
 
 	"bytebites.example/workshop/shared/dataset"
@@ -15,20 +16,16 @@ import (
 )
 
 const (
-	// A ramp is short: it only finds out what a rush is. It begins below one replica's limit,
-	// for a service that works on everything at once answers little of a great overload in
-	// so short a level.
-	rampStart  = 9 // requests a second
-	rampFactor = 1.4
-	rampLevel  = 2 * time.Second
-	rampLevels = 6
+	// burstStart is the rate of the first burst by which one replica's limit is found, in
+	// requests a second: near it, wherever cores are not much quicker than most.
+	burstStart = 8
 	// pairs and the length of their rounds are declared here, before any run. What one
 	// replica's line costs grows with the length: these are short, for there are many.
 	pairs      = 6
 	rushLength = 2 * time.Second
-	// What is shown and not judged is measured in one round each: at overload times what
-	// they saturate at, and at belowKnee times what one replica does.
-	overload   = 1.2
+	// What is shown and not judged is measured once: all replicas by a burst of overload
+	// times what as many would do each, and both at belowKnee times what one replica does.
+	overload   = 1.35
 	belowKnee  = 0.6
 	sideLength = 2 * time.Second
 )
@@ -129,21 +126,24 @@ func (l *lab) newRush(ctx context.Context, run *spec.Run) (*rush, error) {
 
 // findRush finds what one replica saturates at.
 func (r *rush) findRush(ctx context.Context) error {
-	r.run.Progress("raising the rate until one replica is overloaded")
-	ramp, err := measure.Ramp(ctx, measure.RampConfig{
-		Start: rampStart, Factor: rampFactor, Level: rampLevel, MaxLevels: rampLevels, SaturationOnly: true, Quotas: r.watch.Problems,
-		OnLevel: func(level measure.Level) { r.see(level.Result) },
-	}, r.one.Hit)
+	r.run.Progress("sending bursts, until one is too much for one replica")
+	found, err := measure.Bursts(ctx, measure.BurstConfig{Start: burstStart, Quotas: r.watch.Problems, OnBurst: r.see}, r.one.Hit)
 	if err != nil {
 		return err
 	}
-	if !ramp.Saturated {
+	switch {
+	case !found.Saturated:
 		return &spec.Doubt{
-			Reason: fmt.Sprintf("one replica answered all of %.1f requests/s: the ramp ended below its limit", ramp.Goodput),
+			Reason: fmt.Sprintf("one replica answered all of %.1f requests/s at once: its limit was not found", found.Goodput),
 			Remedy: "please report it, with the type of this machine",
 		}
+	case !found.Validity.OK:
+		return &spec.Doubt{
+			Reason: "what one replica saturates at could not be measured: " + strings.Join(found.Validity.Reasons, "; "),
+			Remedy: "close what else runs on this machine, and check again",
+		}
 	}
-	r.saturation = ramp.Goodput
+	r.saturation = found.Goodput
 	return nil
 }
 
@@ -182,14 +182,10 @@ func meanMilliseconds(r load.Result) float64 { return 1000 * measure.MeanLatency
 // shed asks all replicas for more than they can do, to see what they do then.
 func (r *rush) shed(ctx context.Context) error {
 	rate := overload * replicas * r.saturation
-	r.run.Progress(fmt.Sprintf("overloading all %d replicas: %.1f requests/s", replicas, rate))
-	result, err := r.all.Hit(ctx, rate, sideLength)
-	if err != nil {
-		return err
-	}
-	r.see(result)
-	r.goodputAll = result.Goodput()
-	return rest(ctx)
+	r.run.Progress(fmt.Sprintf("a burst that is too much for all %d replicas: %.1f requests/s", replicas, rate))
+	found, err := measure.Bursts(ctx, measure.BurstConfig{Start: rate, Quotas: r.watch.Problems, OnBurst: r.see}, r.all.Hit)
+	r.goodputAll = found.Goodput
+	return err
 }
 
 // calm asks one replica and all of them for what one can do.
