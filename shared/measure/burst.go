@@ -11,8 +11,9 @@ import (
 
 const (
 	// lingering is how many times its length a burst must keep a service busy for its rate to
-	// be the service's limit.
-	lingering = 1.15
+	// be the service's limit: by far more than the latency of the last request alone, for
+	// which the service is not all busy.
+	lingering = 1.4
 	// burstPause lets what a burst left behind end.
 	burstPause = 300 * time.Millisecond
 )
@@ -20,7 +21,7 @@ const (
 // BurstConfig says how bursts are sent.
 type BurstConfig struct {
 	Start  float64       // rate of the first burst, in requests a second; required
-	Factor float64       // from burst to burst; default 1.5
+	Factor float64       // from burst to burst; default 1.3
 	Length time.Duration // default 2 s
 	Max    int           // bursts, those run again apart; default 6
 	// Quotas, unless nil, is asked after each burst which quotas were not in force.
@@ -34,7 +35,7 @@ func (c BurstConfig) withDefaults() (BurstConfig, error) {
 		return c, fmt.Errorf("start rate %v is not more than 0", c.Start)
 	}
 	if c.Factor == 0 {
-		c.Factor = 1.5
+		c.Factor = 1.3
 	}
 	if !(c.Factor > 1) || math.IsInf(c.Factor, 0) {
 		return c, fmt.Errorf("factor %v is not more than 1", c.Factor)

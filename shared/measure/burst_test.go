@@ -55,9 +55,9 @@ func TestBursts(t *testing.T) {
 		rates     []float64
 	}{
 		{"the first is too much", sharing{capacity: 5}, 0, 5, true, true, []float64{8}},
-		{"the second is", sharing{capacity: 7.5}, 0, 7.5, true, true, []float64{8, 12}},
-		{"none is", sharing{capacity: 1000}, 2, 12, false, true, []float64{8, 12}},
-		{"a disturbed one again", sharing{capacity: 7.5, change: late(1, 3)}, 0, 7.5, true, true, []float64{8, 8, 12, 12}},
+		{"the third is", sharing{capacity: 9}, 0, 9, true, true, []float64{8, 10.4, 13.52}},
+		{"none is", sharing{capacity: 1000}, 2, 10.5, false, true, []float64{8, 10.4}},
+		{"a disturbed one again", sharing{capacity: 7, change: late(1, 3)}, 0, 7, true, true, []float64{8, 8, 10.4, 10.4}},
 		{"never quiet", sharing{capacity: 5, change: late(1, 2, 3, 4)}, 0, 5, true, false, []float64{8, 8, 8, 8}},
 		{"what failed is not counted", sharing{capacity: 5, change: func(_ int, r *load.Result) { r.Completed -= 8; r.Failed = 8 }}, 0, 2.5, true, true, []float64{8}},
 	} {
@@ -70,7 +70,7 @@ func TestBursts(t *testing.T) {
 			if math.Abs(got.Goodput-test.want) > 0.01 || got.Saturated != test.saturated || got.Validity.OK != test.valid {
 				t.Errorf("got %+v, want %v, saturated %t, valid %t", got, test.want, test.saturated, test.valid)
 			}
-			if !slices.Equal(test.service.rates, test.rates) {
+			if !slices.EqualFunc(test.service.rates, test.rates, func(a, b float64) bool { return math.Abs(a-b) < 1e-9 }) {
 				t.Errorf("rates %v, want %v", test.service.rates, test.rates)
 			}
 		})

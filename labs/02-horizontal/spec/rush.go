@@ -18,16 +18,16 @@ import (
 const (
 	// burstStart is the rate of the first burst by which one replica's limit is found, in
 	// requests a second: near it, wherever cores are not much quicker than most.
-	burstStart = 8
+	burstStart = 10
 	// pairs and the length of their rounds are declared here, before any run. What one
 	// replica's line costs grows with the length: these are short, for there are many.
 	pairs      = 6
-	rushLength = 2 * time.Second
+	rushLength = 2500 * time.Millisecond
 	// What is shown and not judged is measured once: all replicas by a burst of overload
 	// times what as many would do each, and both at belowKnee times what one replica does.
-	overload   = 1.35
+	overload   = 1.5
 	belowKnee  = 0.6
-	sideLength = 2 * time.Second
+	sideLength = 1500 * time.Millisecond
 )
 
 //go:embed before.conf
