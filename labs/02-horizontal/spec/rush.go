@@ -18,7 +18,7 @@ import (
 const (
 	// burstStart is the rate of the first burst by which one replica's limit is found, in
 	// requests a second: near it, wherever cores are not much quicker than most.
-	burstStart = 10
+	burstStart = 12
 	// pairs and the length of their rounds are declared here, before any run. What one
 	// replica's line costs grows with the length: these are short, for there are many.
 	pairs      = 6
@@ -101,6 +101,10 @@ func (l *lab) rush(ctx context.Context, run *spec.Run) (spec.Measured, error) {
 }
 
 func (l *lab) newRush(ctx context.Context, run *spec.Run) (*rush, error) {
+	// Orders and nothing else, as in lab 01: an order computes recommendations, and it is the
+	// service's CPU that is to rule. Reads of the menu would have the database rule (that is
+	// fault 5, and lab 03).
+	l.fleet.Generator.Mix = load.OnlyOrders()
 	run.Progress("warming the replicas up again, at full speed")
 	if err := l.fleet.WarmUp(ctx); err != nil {
 		return nil, err
@@ -112,15 +116,15 @@ func (l *lab) newRush(ctx context.Context, run *spec.Run) (*rush, error) {
 	if err := l.fleet.Resize(ctx, size()); err != nil {
 		return nil, err
 	}
+	if err := l.servers.DB.Resize(ctx, database()); err != nil {
+		return nil, err
+	}
 	watch, err := stage.NewWatch(ctx, append(l.fleet.Servers(), l.servers.DB.Server, l.before.service.Server)...)
 	if err != nil {
 		return nil, err
 	}
 	r := &rush{run: run, watch: watch, one: l.before.generator, all: l.fleet.Generator}
-	// Orders and nothing else, as in lab 01: an order computes recommendations, and it is the
-	// service's CPU that is to rule. Reads of the menu would have the database rule (that is
-	// fault 5, and lab 03).
-	r.one.Mix, r.all.Mix = load.OnlyOrders(), load.OnlyOrders()
+	r.one.Mix = r.all.Mix
 	return r, nil
 }
 
@@ -195,19 +199,6 @@ func (r *rush) calm(ctx context.Context) (err error) {
 	if r.calmAll, err = r.all.Hit(ctx, rate, sideLength); err != nil {
 		return err
 	}
-	if err := rest(ctx); err != nil {
-		return err
-	}
 	r.calmOne, err = r.one.Hit(ctx, rate, sideLength)
 	return err
-}
-
-// rest waits until nothing that clients gave up on is left.
-func rest(ctx context.Context) error {
-	select {
-	case <-time.After(time.Second):
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

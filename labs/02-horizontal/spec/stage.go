@@ -20,15 +20,15 @@ import (
 func size() instance.Type     { return instance.Micro() }
 func database() instance.Type { return instance.Small() }
 
-// fullSpeed is what the replicas run on while nothing is timed: it saves minutes, and
-// changes no count.
-func fullSpeed() instance.Type { return instance.Type{MemoryMiB: size().MemoryMiB} }
+// fullSpeed is a type without its CPU quota, which is what replicas and database run on
+// while nothing is timed: it saves minutes, and changes no count.
+func fullSpeed(t instance.Type) instance.Type { return instance.Type{MemoryMiB: t.MemoryMiB} }
 
 const (
 	// solutions is the program with every lab's solution in it.
 	solutions = "./solutions/service"
 	// people are signed in for the load.
-	people = 16
+	people = 8
 	// mailDelay is how long the mail server takes to accept a message. It is quick: lab 01 was
 	// about waiting, this is about computing.
 	mailDelay = 20 * time.Millisecond
@@ -78,7 +78,7 @@ func (l *lab) prepare(ctx context.Context, run *spec.Run) (end func() error, err
 	}
 	var closeServers func() error
 	l.servers, closeServers, err = stage.Open(ctx, run, stage.ServersOptions{
-		Database: database(), Dataset: dataset.Full(), MailDelay: mailDelay, Packages: packages,
+		Database: fullSpeed(database()), Dataset: dataset.Full(), MailDelay: mailDelay, Packages: packages,
 	})
 	if closeServers == nil {
 		return nil, err
@@ -112,7 +112,7 @@ func (l *lab) startFleet(ctx context.Context) (err error) {
 	if err != nil {
 		return stage.LearnersFault(err, look)
 	}
-	return l.fleet.Resize(ctx, fullSpeed())
+	return l.fleet.Resize(ctx, fullSpeed(size()))
 }
 
 // startReplica starts a replica again and waits until nginx knows.
