@@ -189,9 +189,9 @@ func (l loss) cost() string { return fmt.Sprintf("%d of %d requests failed", l.F
 func (s *story) printGains(text *strings.Builder) {
 	text.WriteString("\nWhat each step bought, in the same rush\n")
 	w := tabwriter.NewWriter(text, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "  step\tholds\tsaturates\trush mean\tfailed\tan order\tpages\t")
+	fmt.Fprintln(w, "  step\tholds\tsaturates\trush mean\tfailed\tan order\tpages")
 	for _, a := range s.Acts {
-		fmt.Fprintf(w, "  %s\t%s\t%s\t%.0f ms\t%.0f %%\t%.0f ms\t%.0f\t\n", a.Title, a.capacity(), a.saturation(),
+		fmt.Fprintf(w, "  %s\t%s\t%s\t%.0f ms\t%.0f %%\t%.0f ms\t%.0f\n", a.Title, a.capacity(), a.saturation(),
 			a.Rush.MeanMS, 100*a.Rush.FailureShare, a.Rush.OrderMeanMS, a.Rush.PagesPerRequest)
 	}
 	_ = w.Flush() // into memory, which does not fail
@@ -207,7 +207,7 @@ func (s *story) printLosses(text *strings.Builder) {
 	w := tabwriter.NewWriter(text, 0, 0, 2, ' ', 0)
 	for _, a := range s.Acts {
 		if a.Loss != nil {
-			fmt.Fprintf(w, "  %s\t%s\t%s\t\n", a.Title, a.Loss.Dies, a.Loss.cost())
+			fmt.Fprintf(w, "  %s\t%s\t%s\n", a.Title, a.Loss.Dies, a.Loss.cost())
 		}
 	}
 	_ = w.Flush() // into memory, which does not fail
@@ -222,11 +222,12 @@ func (s *story) printIdle(text *strings.Builder) {
 	for i, a := range s.Acts[1:] {
 		before := s.Acts[i]
 		if a.SaturationGoodput < noMore*before.SaturationGoodput && a.Rush.PagesPerRequest > before.Rush.PagesPerRequest/noMore {
-			idle = append(idle, fmt.Sprintf("%s (%.1f times)", a.Title, a.SaturationGoodput/before.SaturationGoodput))
+			idle = append(idle, fmt.Sprintf("%s: %.1f times", a.Title, a.SaturationGoodput/before.SaturationGoodput))
 		}
 	}
-	if len(idle) > 0 {
-		fmt.Fprintf(text, "Of this dinner no more is answered after %s: it waits for the database,\n"+
-			"which reads as much for it as before. What else they are for their own checks measure.\n", strings.Join(idle, " and "))
+	if len(idle) == 0 {
+		return
 	}
+	fmt.Fprintf(text, "Not much more of this dinner is answered than in the step before (%s): the database reads\n"+
+		"as much for a request as it did. What these steps buy is elsewhere: in what an order takes, in what a death costs.\n", strings.Join(idle, "; "))
 }
