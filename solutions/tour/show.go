@@ -23,8 +23,8 @@ const (
 	// minute.
 	rampStart  = 4
 	rampFactor = 2
-	rampLevel  = 2500 * time.Millisecond
-	rampBudget = 16 * time.Second
+	rampLevel  = 2 * time.Second
+	rampBudget = 14 * time.Second
 	// solutions is the program with every lab's solution in it.
 	solutions = "./solutions/service"
 )
@@ -166,8 +166,6 @@ func (s *show) watch(ctx context.Context, step step, played scene, from pace) (a
 	ramping := s.report.Step("raise the rate until it breaks")
 	ramp, err := measure.Ramp(ctx, measure.RampConfig{
 		Start: from.ramp, Factor: rampFactor, Level: rampLevel, Budget: rampBudget, Quotas: watch.Problems,
-		// The rush of all depends on how much the first can do at its worst.
-		SaturationOnly: from.rush > 0,
 		OnLevel: func(l measure.Level) {
 			ramping.Detail(fmt.Sprintf("%.1f requests/s asked, %.1f answered", l.Rate, l.Goodput))
 		},

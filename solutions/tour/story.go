@@ -197,8 +197,8 @@ func (s *story) printGains(text *strings.Builder) {
 	_ = w.Flush() // into memory, which does not fail
 	text.WriteString("\n  pages: what the database read for a request, 8 KiB each, by its own count\n")
 	s.printLosses(text)
-	fmt.Fprintf(text, "\nThe story says that the monolith breaks at dinner with a mean of 800 ms or more: here %.0f ms.\n", s.Acts[0].Rush.MeanMS)
 	s.printIdle(text)
+	fmt.Fprintf(text, "\nThe story says that the monolith breaks at dinner with a mean of 800 ms or more: here %.0f ms.\n", s.Acts[0].Rush.MeanMS)
 	fmt.Fprintf(text, "The tour took %.0f s on %d cores.\n", s.Seconds, s.CPUs)
 }
 
@@ -218,16 +218,19 @@ const noMore = 1.25
 
 // printIdle says which steps do not let this dinner grow, and why.
 func (s *story) printIdle(text *strings.Builder) {
-	var idle []string
+	var idle strings.Builder
+	w := tabwriter.NewWriter(&idle, 0, 0, 2, ' ', 0)
 	for i, a := range s.Acts[1:] {
 		before := s.Acts[i]
 		if a.SaturationGoodput < noMore*before.SaturationGoodput && a.Rush.PagesPerRequest > before.Rush.PagesPerRequest/noMore {
-			idle = append(idle, fmt.Sprintf("%s: %.1f times", a.Title, a.SaturationGoodput/before.SaturationGoodput))
+			fmt.Fprintf(w, "  %s\t%.1f times\n", a.Title, a.SaturationGoodput/before.SaturationGoodput)
 		}
 	}
-	if len(idle) == 0 {
+	_ = w.Flush() // into memory, which does not fail
+	if idle.Len() == 0 {
 		return
 	}
-	fmt.Fprintf(text, "Not much more of this dinner is answered than in the step before (%s): the database reads\n"+
-		"as much for a request as it did. What these steps buy is elsewhere: in what an order takes, in what a death costs.\n", strings.Join(idle, "; "))
+	text.WriteString("\nNot much more of this dinner is answered than in the step before by\n" + idle.String() +
+		"  for the database reads as many pages a request. What they buy is elsewhere: in what an\n" +
+		"  order takes, in what a death costs.\n")
 }

@@ -57,7 +57,7 @@ func TestPrint(t *testing.T) {
 		"  step    holds   saturates         rush mean  failed  an order  pages\n",
 		"  After   10.0/s  more than 10.4/s  3 ms       0 %     70 ms     3400\n",
 		"  After  its one machine  54 of 90 requests failed\n",
-		"than in the step before (After: 0.9 times)",
+		"than in the step before by\n  After  0.9 times\n",
 		"a mean of 800 ms or more: here 1234 ms",
 		"go tool workshop check 00",
 	} {
