@@ -66,6 +66,11 @@ const checkTimeout = 60 * time.Second
 // Run runs every check and returns what failed, joined.
 func Run(ctx context.Context, target Target) error { return run(ctx, target, Checks()) }
 
+// RunSessions runs the checks of signing in and out only.
+func RunSessions(ctx context.Context, target Target) error {
+	return run(ctx, target, sessionChecks())
+}
+
 // RunOrders runs the checks of carts and orders only, for a service of which nothing else
 // is in doubt.
 func RunOrders(ctx context.Context, target Target) error { return run(ctx, target, orderChecks()) }

@@ -17,9 +17,11 @@ import (
 	"time"
 )
 
-// The causes of a failed request. A wrong status is "status NNN".
+// CauseTimeout is the cause of failure of a request whose answer did not come in time.
+const CauseTimeout = "timeout"
+
+// The other causes. A wrong status is "status NNN".
 const (
-	causeTimeout    = "timeout"
 	causeConnection = "connection"
 	causeAnswer     = "answer" // the status was right, the content type or body was not
 )
@@ -143,7 +145,7 @@ func failure(err error) attempt {
 	cause := causeConnection
 	var timeout net.Error
 	if errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout() {
-		cause = causeTimeout
+		cause = CauseTimeout
 	}
 	return attempt{cause: cause, mayRetry: true}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/aclements/go-moremath/stats"
@@ -90,6 +91,20 @@ type Pair struct {
 
 // used reports whether the pair is one of those that the interval is made of.
 func (p Pair) used() bool { return !p.WarmUp && p.Validity.OK }
+
+// Describe returns the pair in a few words: its two values, with so many decimals and their
+// unit, and why it does not count if it does not.
+func (p Pair) Describe(decimals int, unit string) string {
+	text := fmt.Sprintf("%7.*f and %.*f %s", decimals, p.Before, decimals, p.After, unit)
+	switch {
+	case p.WarmUp:
+		return text + ", to warm up"
+	case !p.Validity.OK:
+		return text + ", thrown away: " + strings.Join(p.Validity.Reasons, "; ")
+	default:
+		return text
+	}
+}
 
 // PairedResult is how many times better one variant is than the other.
 type PairedResult struct {

@@ -213,6 +213,19 @@ func TestIntervalIsOfOrderStatistics(t *testing.T) {
 	}
 }
 
+func TestDescribe(t *testing.T) {
+	bad := measure.Validity{Reasons: []string{"host saturated", "late"}}
+	for want, pair := range map[string]measure.Pair{
+		"   12.5 and 50.0 orders/s":                                    {Before: 12.5, After: 50, Validity: measure.Validity{OK: true}},
+		"   12.5 and 50.0 orders/s, to warm up":                        {Before: 12.5, After: 50, WarmUp: true, Validity: bad},
+		"   12.5 and 50.0 orders/s, thrown away: host saturated; late": {Before: 12.5, After: 50, Discarded: true, Validity: bad},
+	} {
+		if got := pair.Describe(1, "orders/s"); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
 func TestPairedErrors(t *testing.T) {
 	broken := errors.New("broken")
 	fine := func(context.Context) (measure.Observation, error) { return sees(1), nil }

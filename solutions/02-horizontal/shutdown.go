@@ -9,9 +9,9 @@ import (
 
 // drainDelay is how long a replica that is about to stop goes on taking requests. The
 // balancer asks twice a second and may wait nearly as long for the answer, and then has
-// to tell its nginx, which takes a moment: two seconds are enough, and half as many again
-// are for a bad day.
-const drainDelay = 3 * time.Second
+// to tell its nginx, which takes a moment: less than two seconds are enough, and the
+// rest is for a bad day.
+const drainDelay = 2500 * time.Millisecond
 
 var errLeaving = errors.New("this replica is about to stop")
 

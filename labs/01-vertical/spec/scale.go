@@ -3,7 +3,6 @@ package spec
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"bytebites.example/workshop/shared/instance"
@@ -101,7 +100,7 @@ func (s *scale) compare(ctx context.Context) error {
 	s.run.Progress(fmt.Sprintf("a pair to warm up and %d that count, untuned on %s and tuned on %s", pairs, small().Name, large().Name))
 	s.paired, err = measure.Paired(ctx, measure.PairedConfig{
 		Pairs: pairs, Pause: pause,
-		OnPair: func(p measure.Pair) { s.run.Progress(describePair(p)) },
+		OnPair: func(p measure.Pair) { s.run.Progress(p.Describe(1, "orders/s")) },
 	}, s.arm(s.untuned, overload*before), s.arm(s.tuned, overload*after))
 	if err != nil {
 		return err
@@ -143,18 +142,6 @@ func (s *scale) arm(v *stage.Variant, rate float64) measure.Arm {
 }
 
 func (s *scale) see(r load.Result) { s.run.ReportHost(r.Lateness.Quantile(0.99), r.Host.IdleShare) }
-
-func describePair(p measure.Pair) string {
-	text := fmt.Sprintf("%6.1f and %.1f orders/s", p.Before, p.After)
-	switch {
-	case p.WarmUp:
-		return text + ", to warm up"
-	case p.Discarded:
-		return text + ", thrown away: " + strings.Join(p.Validity.Reasons, "; ")
-	default:
-		return text
-	}
-}
 
 // goodput measures a variant once, at a rate of overload.
 func (s *scale) goodput(ctx context.Context, v *stage.Variant, rate float64) (float64, error) {

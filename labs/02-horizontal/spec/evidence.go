@@ -23,7 +23,7 @@ func (r *rush) report() error {
 	r.run.Report("latency on a calm evening, one replica", milliseconds(r.calmOne.Latency.Mean()), "ms")
 	r.run.Report(fmt.Sprintf("latency on a calm evening, %d replicas", replicas), milliseconds(r.calmAll.Latency.Mean()), "ms")
 
-	head := fmt.Sprintf("The rush: %.1f requests/s, %g times what one replica saturates at, in rounds of %.0f s; a client waits %s.\n"+
+	head := fmt.Sprintf("The rush: %.1f requests/s, %g times what one replica saturates at, in rounds of %.1f s; a client waits %s.\n"+
 		"Latency is of all requests of %d rounds each, failed ones too, from when they were meant to go out.\n\n",
 		measure.RushFactor*r.saturation, measure.RushFactor, r.seenOne[0].Window.Seconds(), load.DefaultTimeout, len(r.seenOne))
 	text := evidence.Table(head, func(w io.Writer) {

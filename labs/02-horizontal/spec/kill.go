@@ -11,6 +11,7 @@ import (
 
 	"bytebites.example/workshop/shared/dataset"
 	"bytebites.example/workshop/shared/load"
+	"bytebites.example/workshop/shared/measure"
 	"bytebites.example/workshop/shared/scrape"
 	"bytebites.example/workshop/shared/spec"
 	"bytebites.example/workshop/shared/stage"
@@ -20,7 +21,7 @@ import (
 const (
 	// killRate and killLength are the load under which a replica is killed, killAfter when.
 	killRate   = 24 // requests a second
-	killLength = 4 * time.Second
+	killLength = 3500 * time.Millisecond
 	killAfter  = 1500 * time.Millisecond
 	// posts are under way when a replica is killed that has got some of them, sentWithin
 	// after they went out, and their fate is waited for that long.
@@ -55,6 +56,19 @@ func failed(r load.Result, chosen func(load.Kind) bool) int {
 		}
 	}
 	return sum
+}
+
+// starved returns a *spec.Doubt when nothing failed but answers that came too late, on a
+// machine that had no time for them: nobody knows whose fault that was. Else it is nil.
+func starved(r load.Result) error {
+	cores := r.Host.IdleCores()
+	if r.Failed == 0 || r.Failures[load.CauseTimeout] < r.Failed || cores >= measure.MinIdleCores {
+		return nil
+	}
+	return &spec.Doubt{
+		Reason: fmt.Sprintf("%d of %d requests timed out while %.2f cores of this machine were idle", r.Failed, r.Sent, cores),
+		Remedy: "close what else runs on this machine, and check again",
+	}
 }
 
 // killSeen is what was seen of the death of a replica.
@@ -103,6 +117,9 @@ func (l *lab) replicaKilled(ctx context.Context, run *spec.Run) error {
 		return err
 	}
 	run.Report("orders that clients sent again when a replica was killed", float64(seen.load.Retried), "")
+	if doubt := starved(seen.load); doubt != nil {
+		return doubt
+	}
 	if reads := failed(seen.load, isRead); reads > 0 {
 		return &spec.Failure{
 			Expected: fmt.Sprintf("%s to be killed without a failed read", seen.victim),

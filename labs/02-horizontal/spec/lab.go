@@ -5,6 +5,7 @@ package spec
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 
@@ -75,7 +76,7 @@ func Lab(subject Subject) spec.Lab {
 			{Name: "kept connections", Kind: spec.Stretch, Run: l.keptConnections,
 				Proves: "connections to replicas stay open for the next request"},
 			{Name: "contract", Kind: spec.Core, Run: l.contract,
-				Proves: "a replica still keeps every promise of its API"},
+				Proves: "a replica still keeps every promise of its API about sessions and orders"},
 			{Name: "ledger", Kind: spec.Core, Run: l.ledger,
 				Proves: "after all this the books balance: no order lost, doubled or oversold"},
 		},
@@ -135,15 +136,15 @@ func quoted(word answer.Word) string {
 	return fmt.Sprintf("%q", word)
 }
 
-// contract holds one replica against the contract. What only several can break is what
-// the other checks are for.
+// contract holds one replica against what the API promises of sessions, which the subject
+// keeps, and of orders. What only several can break is what the other checks are for.
 func (l *lab) contract(ctx context.Context, _ *spec.Run) error {
 	client, err := l.servers.Client(l.fleet.Replicas[0], dataset.Full())
 	if err != nil {
 		return err
 	}
-	if err := contract.Run(ctx, client.Target); err != nil {
-		return &spec.Failure{Expected: "every promise of the API to be kept", Seen: err.Error(), Look: "sessions.go"}
+	if err := errors.Join(contract.RunSessions(ctx, client.Target), contract.RunOrders(ctx, client.Target)); err != nil {
+		return &spec.Failure{Expected: "every promise of the API about sessions and orders to be kept", Seen: err.Error(), Look: "sessions.go"}
 	}
 	return nil
 }

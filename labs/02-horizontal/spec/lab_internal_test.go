@@ -53,3 +53,17 @@ func TestReadsAndOrders(t *testing.T) {
 		t.Errorf("got %v", readsAndOrders().Shares)
 	}
 }
+
+func TestRefusedClient(t *testing.T) {
+	const logs = `not even JSON
+{"msg":"request","request_id":"A","client":"10.0.0.1"}
+{"msg":"sign-in refused","request_id":"B","client":"10.0.0.2"}
+{"msg":"sign-in refused","request_id":"A","client":"10.0.0.3"}
+`
+	if client, ok := refusedClient(logs, "A"); !ok || client != "10.0.0.3" {
+		t.Errorf("got %q, %t; want 10.0.0.3", client, ok)
+	}
+	if client, ok := refusedClient(logs, "C"); ok {
+		t.Errorf("a request that the log does not tell of: got %q", client)
+	}
+}

@@ -138,6 +138,9 @@ func (l *lab) rollingRestart(ctx context.Context, run *spec.Run) error {
 	}
 	run.Report("requests during a rolling restart", float64(seen.load.Sent), "")
 	run.Report("orders that clients sent again during it", float64(seen.load.Retried), "")
+	if doubt := starved(seen.load); doubt != nil {
+		return doubt
+	}
 	if seen.load.Failed > 0 {
 		return &spec.Failure{
 			Expected: fmt.Sprintf("%d replicas to be restarted one by one and nothing to fail", replicas),

@@ -16,30 +16,19 @@ import (
 )
 
 const (
-	// A ramp is short: it only finds out what a rush is.
-	rampStart  = 30 // requests a second
-	rampFactor = 1.7
-	rampLevel  = 1500 * time.Millisecond
-	rampLevels = 6
-	// pairs is declared here, before any run.
-	pairs = 6
-	// What is shown and not judged is measured in one round each: at overload times what
-	// they saturate at, and at belowKnee times what one replica does.
-	overload   = 1.2
+	// burstStart is the rate of the first burst by which one replica's limit is found, in
+	// requests a second: near it, wherever cores are not much quicker than most.
+	burstStart = 10
+	// pairs and the length of their rounds are declared here, before any run. What one
+	// replica's line costs grows with the length: these are short, for there are many.
+	pairs      = 6
+	rushLength = 2500 * time.Millisecond
+	// What is shown and not judged is measured once: all replicas by a burst of overload
+	// times what as many would do each, and both at belowKnee times what one replica does.
+	overload   = 1.5
 	belowKnee  = 0.6
-	sideLength = 2 * time.Second
+	sideLength = 1500 * time.Millisecond
 )
-
-// decided is what people do who know what they want. It leaves out the menu, whose reads
-// cost the database more than the service (that is fault 5, and lab 03): here the service's
-// CPU is to rule, of which an order takes by far the most.
-func decided() load.Mix {
-	return load.Mix{Name: "decided", Skew: load.Dinner().Skew, Shares: []load.Share{
-		{Kind: load.ShowMe, Weight: 12}, {Kind: load.ShowCart, Weight: 22}, {Kind: load.SetCart, Weight: 22},
-		{Kind: load.ShowAddresses, Weight: 8}, {Kind: load.ListOrders, Weight: 12}, {Kind: load.ShowMeal, Weight: 8},
-		{Kind: load.Recommendations, Weight: 4}, {Kind: load.PlaceOrder, Weight: 12},
-	}}
-}
 
 //go:embed before.conf
 var beforeConf []byte
@@ -128,27 +117,33 @@ func (l *lab) newRush(ctx context.Context, run *spec.Run) (*rush, error) {
 		return nil, err
 	}
 	r := &rush{run: run, watch: watch, one: l.before.generator, all: l.fleet.Generator}
-	r.one.Mix, r.all.Mix = decided(), decided()
+	// Orders and nothing else, as in lab 01: an order computes recommendations, and it is the
+	// service's CPU that is to rule. Reads of the menu would have the database rule (that is
+	// fault 5, and lab 03).
+	r.one.Mix, r.all.Mix = load.OnlyOrders(), load.OnlyOrders()
 	return r, nil
 }
 
 // findRush finds what one replica saturates at.
 func (r *rush) findRush(ctx context.Context) error {
-	r.run.Progress("raising the rate until one replica is overloaded")
-	ramp, err := measure.Ramp(ctx, measure.RampConfig{
-		Start: rampStart, Factor: rampFactor, Level: rampLevel, MaxLevels: rampLevels, SaturationOnly: true, Quotas: r.watch.Problems,
-		OnLevel: func(level measure.Level) { r.see(level.Result) },
-	}, r.one.Hit)
+	r.run.Progress("sending bursts, until one is too much for one replica")
+	found, err := measure.Bursts(ctx, measure.BurstConfig{Start: burstStart, Quotas: r.watch.Problems, OnBurst: r.see}, r.one.Hit)
 	if err != nil {
 		return err
 	}
-	if !ramp.Saturated {
+	switch {
+	case !found.Saturated:
 		return &spec.Doubt{
-			Reason: fmt.Sprintf("one replica answered all of %.1f requests/s: the ramp ended below its limit", ramp.Goodput),
+			Reason: fmt.Sprintf("one replica answered all of %.1f requests/s at once: its limit was not found", found.Goodput),
 			Remedy: "please report it, with the type of this machine",
 		}
+	case !found.Validity.OK:
+		return &spec.Doubt{
+			Reason: "what one replica saturates at could not be measured: " + strings.Join(found.Validity.Reasons, "; "),
+			Remedy: "close what else runs on this machine, and check again",
+		}
 	}
-	r.saturation = ramp.Goodput
+	r.saturation = found.Goodput
 	return nil
 }
 
@@ -162,7 +157,7 @@ func (r *rush) compare(ctx context.Context) (err error) {
 	r.run.Progress(fmt.Sprintf("the rush: %.1f requests/s, a pair of rounds to warm up and %d that count", rate, pairs))
 	arm := func(g load.Generator, seen *[]load.Result) measure.Arm {
 		return measure.Hit(g.Hit).Arm(measure.RoundConfig{
-			Rate: rate, Metric: meanMilliseconds, Quotas: r.watch.Problems,
+			Rate: rate, Length: rushLength, Metric: meanMilliseconds, Quotas: r.watch.Problems,
 			OnResult: func(result load.Result) {
 				r.see(result)
 				*seen = append(*seen, result)
@@ -171,7 +166,7 @@ func (r *rush) compare(ctx context.Context) (err error) {
 	}
 	r.paired, err = measure.Paired(ctx, measure.PairedConfig{
 		Pairs: pairs, Better: measure.LowerIsBetter,
-		OnPair: func(p measure.Pair) { r.run.Progress(describePair(p)) },
+		OnPair: func(p measure.Pair) { r.run.Progress(p.Describe(0, "ms")) },
 	}, arm(r.one, &r.seenOne), arm(r.all, &r.seenAll))
 	if err != nil {
 		return err
@@ -184,29 +179,13 @@ func (r *rush) compare(ctx context.Context) (err error) {
 // meanMilliseconds is measure.MeanLatency in the gain's unit.
 func meanMilliseconds(r load.Result) float64 { return 1000 * measure.MeanLatency(r) }
 
-func describePair(p measure.Pair) string {
-	text := fmt.Sprintf("%6.0f and %.0f ms", p.Before, p.After)
-	switch {
-	case p.WarmUp:
-		return text + ", to warm up"
-	case p.Discarded:
-		return text + ", thrown away: " + strings.Join(p.Validity.Reasons, "; ")
-	default:
-		return text
-	}
-}
-
 // shed asks all replicas for more than they can do, to see what they do then.
 func (r *rush) shed(ctx context.Context) error {
 	rate := overload * replicas * r.saturation
-	r.run.Progress(fmt.Sprintf("overloading all %d replicas: %.1f requests/s", replicas, rate))
-	result, err := r.all.Hit(ctx, rate, sideLength)
-	if err != nil {
-		return err
-	}
-	r.see(result)
-	r.goodputAll = result.Goodput()
-	return rest(ctx)
+	r.run.Progress(fmt.Sprintf("a burst that is too much for all %d replicas: %.1f requests/s", replicas, rate))
+	found, err := measure.Bursts(ctx, measure.BurstConfig{Start: rate, Quotas: r.watch.Problems, OnBurst: r.see}, r.all.Hit)
+	r.goodputAll = found.Goodput
+	return err
 }
 
 // calm asks one replica and all of them for what one can do.

@@ -29,8 +29,9 @@ const (
 	solutions = "./solutions/service"
 	// people are signed in for the load.
 	people = 16
-	// mailDelay is how long the mail server takes to accept a message.
-	mailDelay = 60 * time.Millisecond
+	// mailDelay is how long the mail server takes to accept a message. It is quick: lab 01 was
+	// about waiting, this is about computing.
+	mailDelay = 20 * time.Millisecond
 	// look is where a service that does not start may be mended.
 	look = "the log above: the service is lab 01's with your sessions.go and shutdown.go"
 )
@@ -68,41 +69,33 @@ func (o *once[T]) get(do func() (T, error)) (T, error) {
 	return o.value, o.err
 }
 
-// timed reports whether a run judges times.
-func timed(run *spec.Run) bool { return run.Mode == spec.ModeCheck || run.Mode == spec.ModeFull }
-
 // prepare starts the servers, the subject's replicas and, where times are judged, the one
 // that they are compared with.
 func (l *lab) prepare(ctx context.Context, run *spec.Run) (end func() error, err error) {
-	release, err := stage.Claim(ctx, run)
-	if err != nil {
+	packages := []string{l.subject.Package}
+	if run.Timed() {
+		packages = append(packages, solutions)
+	}
+	var closeServers func() error
+	l.servers, closeServers, err = stage.Open(ctx, run, stage.ServersOptions{
+		Database: database(), Dataset: dataset.Full(), MailDelay: mailDelay, Packages: packages,
+	})
+	if closeServers == nil {
 		return nil, err
 	}
 	end = func() error {
-		defer release()
 		var err error
 		if l.fleet != nil {
 			err = l.fleet.StopAsking() // its nginx is about to go
 		}
-		if l.servers != nil {
-			err = errors.Join(err, l.servers.Close())
-		}
-		return err
+		return errors.Join(err, closeServers())
 	}
-	run.Progress("starting PostgreSQL with a million orders, and a mail server")
-	packages := []string{l.subject.Package}
-	if l.subject.Package != solutions && timed(run) {
-		packages = append(packages, solutions)
-	}
-	l.servers, err = stage.OpenServers(ctx, stage.ServersOptions{
-		Database: database(), Dataset: dataset.Full(), MailDelay: mailDelay, Packages: packages,
-	})
 	if err != nil {
 		return end, stage.LearnersFault(err, look)
 	}
 	run.Progress(fmt.Sprintf("starting %d replicas of your service, and nginx", replicas))
 	starts := []func(context.Context) error{l.startFleet}
-	if timed(run) {
+	if run.Timed() {
 		starts = append(starts, l.startBefore)
 	}
 	return end, testbed.SideBySide(ctx, starts...)

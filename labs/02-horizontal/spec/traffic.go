@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -32,6 +33,11 @@ const (
 	// maxOpened to the replicas for them.
 	keptReads = 200
 	maxOpened = 20
+	// logLines are far more than a replica writes between an answer and a look at its log,
+	// which is taken every logPause for as long as logPatience.
+	logLines    = 200
+	logPause    = 50 * time.Millisecond
+	logPatience = 5 * time.Second
 )
 
 // page is a page of the menu, another one each time.
@@ -203,22 +209,34 @@ func (l *lab) loggedAddress(ctx context.Context, base string, header map[string]
 	if r.status != http.StatusUnauthorized {
 		return "", &spec.Failure{Expected: "a wrong password to be refused", Seen: fmt.Sprintf("status %d", r.status), Look: "sessions.go"}
 	}
-	const lines = 200 // far more than have been written since
-	logs, err := l.replica(r.instance).Logs(ctx, lines)
-	if err != nil {
-		return "", err
+	// The answer may be here before the line about it.
+	for deadline := time.Now().Add(logPatience); ; time.Sleep(logPause) {
+		logs, err := l.replica(r.instance).Logs(ctx, logLines)
+		if err != nil {
+			return "", err
+		}
+		if client, ok := refusedClient(logs, id); ok {
+			return client, nil
+		}
+		if time.Now().After(deadline) {
+			return "", fmt.Errorf("the log of %s does not tell of request %s within %s", r.instance, id, logPatience)
+		}
 	}
+}
+
+// refusedClient finds, in a service's log, where the refused sign-in of a request came from.
+func refusedClient(logs, request string) (client string, ok bool) {
 	for line := range strings.Lines(logs) {
 		var entry struct {
 			Message string `json:"msg"`
 			Request string `json:"request_id"`
 			Client  string `json:"client"`
 		}
-		if json.Unmarshal([]byte(line), &entry) == nil && entry.Message == "sign-in refused" && entry.Request == id {
-			return entry.Client, nil
+		if json.Unmarshal([]byte(line), &entry) == nil && entry.Message == "sign-in refused" && entry.Request == request {
+			return entry.Client, true
 		}
 	}
-	return "", fmt.Errorf("the log of %s does not tell of request %s", r.instance, id)
+	return "", false
 }
 
 // keptConnections counts what nginx opens while one visitor reads.
