@@ -27,7 +27,8 @@ func (a *app) tour() *cobra.Command {
 	return &cobra.Command{
 		Use:   "tour",
 		Short: "The whole story once, every number measured here",
-		Long: `Start the slow ByteBites on real servers, send it a dinner rush and print what was
+		Long: `Take the slow ByteBites through the labs' solutions on real servers, send each step
+the same dinner rush, let a machine die in the middle of it, and print what was
 measured on this machine. The first time sets up all that is missing: the images
 (built from Debian packages where no registry can be reached) and, as root on Debian
 and only when you say yes, the Docker engine.`,

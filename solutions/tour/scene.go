@@ -75,7 +75,7 @@ func (s *show) start(ctx context.Context, step step) (scene, error) {
 
 // A dinner in which something dies.
 const (
-	lossLength = 6 * time.Second
+	lossLength = 5 * time.Second
 	lossAfter  = 2 * time.Second
 )
 

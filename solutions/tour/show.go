@@ -19,12 +19,12 @@ const (
 	mailDelay = 60 * time.Millisecond
 	people    = 20
 	// rampStart is below what the monolith holds, in requests a second; a later step starts
-	// where the one before was at ease. A level is long enough for a 95th percentile; the
-	// budget keeps a step, with its rush, to half a minute.
+	// where the one before was at ease. The budget keeps a step, with its rush, to half a
+	// minute.
 	rampStart  = 4
 	rampFactor = 2
-	rampLevel  = 2500 * time.Millisecond
-	rampBudget = 20 * time.Second
+	rampLevel  = 2 * time.Second
+	rampBudget = 14 * time.Second
 	// solutions is the program with every lab's solution in it.
 	solutions = "./solutions/service"
 )
@@ -122,7 +122,7 @@ type pace struct {
 // after returns the pace of the step that comes after an act. Ramps go through the same
 // rates, so that what two steps hold can be compared.
 func (p pace) after(a act) pace {
-	for 2*rampFactor*p.ramp <= a.SLOCapacity {
+	for rampFactor*p.ramp <= a.SLOCapacity {
 		p.ramp *= rampFactor
 	}
 	if p.rush == 0 {
@@ -165,7 +165,7 @@ func (s *show) watch(ctx context.Context, step step, played scene, from pace) (a
 	}
 	ramping := s.report.Step("raise the rate until it breaks")
 	ramp, err := measure.Ramp(ctx, measure.RampConfig{
-		Start: from.ramp, Factor: rampFactor, Level: rampLevel, Refine: 1, Budget: rampBudget, Quotas: watch.Problems,
+		Start: from.ramp, Factor: rampFactor, Level: rampLevel, Budget: rampBudget, Quotas: watch.Problems,
 		OnLevel: func(l measure.Level) {
 			ramping.Detail(fmt.Sprintf("%.1f requests/s asked, %.1f answered", l.Rate, l.Goodput))
 		},

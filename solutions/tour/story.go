@@ -189,16 +189,16 @@ func (l loss) cost() string { return fmt.Sprintf("%d of %d requests failed", l.F
 func (s *story) printGains(text *strings.Builder) {
 	text.WriteString("\nWhat each step bought, in the same rush\n")
 	w := tabwriter.NewWriter(text, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "  step\tholds\tsaturates\trush mean\tfailed\tan order\tpages\t")
+	fmt.Fprintln(w, "  step\tholds\tsaturates\trush mean\tfailed\tan order\tpages")
 	for _, a := range s.Acts {
-		fmt.Fprintf(w, "  %s\t%s\t%s\t%.0f ms\t%.0f %%\t%.0f ms\t%.0f\t\n", a.Title, a.capacity(), a.saturation(),
+		fmt.Fprintf(w, "  %s\t%s\t%s\t%.0f ms\t%.0f %%\t%.0f ms\t%.0f\n", a.Title, a.capacity(), a.saturation(),
 			a.Rush.MeanMS, 100*a.Rush.FailureShare, a.Rush.OrderMeanMS, a.Rush.PagesPerRequest)
 	}
 	_ = w.Flush() // into memory, which does not fail
 	text.WriteString("\n  pages: what the database read for a request, 8 KiB each, by its own count\n")
 	s.printLosses(text)
-	fmt.Fprintf(text, "\nThe story says that the monolith breaks at dinner with a mean of 800 ms or more: here %.0f ms.\n", s.Acts[0].Rush.MeanMS)
 	s.printIdle(text)
+	fmt.Fprintf(text, "\nThe story says that the monolith breaks at dinner with a mean of 800 ms or more: here %.0f ms.\n", s.Acts[0].Rush.MeanMS)
 	fmt.Fprintf(text, "The tour took %.0f s on %d cores.\n", s.Seconds, s.CPUs)
 }
 
@@ -207,7 +207,7 @@ func (s *story) printLosses(text *strings.Builder) {
 	w := tabwriter.NewWriter(text, 0, 0, 2, ' ', 0)
 	for _, a := range s.Acts {
 		if a.Loss != nil {
-			fmt.Fprintf(w, "  %s\t%s\t%s\t\n", a.Title, a.Loss.Dies, a.Loss.cost())
+			fmt.Fprintf(w, "  %s\t%s\t%s\n", a.Title, a.Loss.Dies, a.Loss.cost())
 		}
 	}
 	_ = w.Flush() // into memory, which does not fail
@@ -218,15 +218,19 @@ const noMore = 1.25
 
 // printIdle says which steps do not let this dinner grow, and why.
 func (s *story) printIdle(text *strings.Builder) {
-	var idle []string
+	var idle strings.Builder
+	w := tabwriter.NewWriter(&idle, 0, 0, 2, ' ', 0)
 	for i, a := range s.Acts[1:] {
 		before := s.Acts[i]
 		if a.SaturationGoodput < noMore*before.SaturationGoodput && a.Rush.PagesPerRequest > before.Rush.PagesPerRequest/noMore {
-			idle = append(idle, fmt.Sprintf("%s (%.1f times)", a.Title, a.SaturationGoodput/before.SaturationGoodput))
+			fmt.Fprintf(w, "  %s\t%.1f times\n", a.Title, a.SaturationGoodput/before.SaturationGoodput)
 		}
 	}
-	if len(idle) > 0 {
-		fmt.Fprintf(text, "Of this dinner no more is answered after %s: it waits for the database,\n"+
-			"which reads as much for it as before. What else they are for their own checks measure.\n", strings.Join(idle, " and "))
+	_ = w.Flush() // into memory, which does not fail
+	if idle.Len() == 0 {
+		return
 	}
+	text.WriteString("\nNot much more of this dinner is answered than in the step before by\n" + idle.String() +
+		"  for the database reads as many pages a request. What they buy is elsewhere: in what an\n" +
+		"  order takes, in what a death costs.\n")
 }

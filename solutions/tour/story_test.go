@@ -2,11 +2,16 @@ package main
 
 import (
 	"encoding/json"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"bytebites.example/workshop/shared/load"
+	"bytebites.example/workshop/shared/measure"
+	"bytebites.example/workshop/shared/pgstat"
 	"bytebites.example/workshop/shared/spec"
 )
 
@@ -21,13 +26,14 @@ func told() *story {
 				{Rate: 20, Goodput: 12, MeanMS: 900, P95MS: 2000, FailureShare: 0.4},
 			},
 			SLOCapacity: 10, SaturationGoodput: 12, Saturated: true,
-			Rush: rush{Rate: 18, Seconds: 8, MeanMS: 1234, P99MS: 2100, FailureShare: 0.5},
+			Rush: rush{Rate: 18, Seconds: 8, MeanMS: 1234, P99MS: 2100, FailureShare: 0.5, OrderMeanMS: 2345, PagesPerRequest: 3456.7},
 		},
 		{
 			Title: "After", Fix: "an index", Quotas: quotas,
 			Levels:      []level{{Rate: 10, Goodput: 10.4, MeanMS: 2, P95MS: 10, MetSLO: true}},
 			SLOCapacity: 10, SaturationGoodput: 10.4,
-			Rush:   rush{Rate: 18, Seconds: 8, MeanMS: 3, P99MS: 9},
+			Rush:   rush{Rate: 18, Seconds: 8, MeanMS: 3, P99MS: 9, OrderMeanMS: 70, PagesPerRequest: 3400},
+			Loss:   &loss{Dies: "its one machine", Rate: 18, Seconds: 5, AfterSeconds: 2, Sent: 90, Failed: 54},
 			Doubts: []string{"host saturated"},
 		},
 	}}
@@ -46,7 +52,12 @@ func TestPrint(t *testing.T) {
 		"saturates at more than 10.4/s",
 		"in the rush, 18.0 requests/s for 8 s: mean 1234 ms, p99 2100 ms, 50 % failed",
 		"take with care: host saturated",
-		"After   10.0/s  more than 10.4/s  3 ms",
+		"an order took 2345 ms in the mean; the database read 3457 pages a request",
+		"when its one machine died, after 2 s of 5: 54 of 90 requests failed",
+		"  step    holds   saturates         rush mean  failed  an order  pages\n",
+		"  After   10.0/s  more than 10.4/s  3 ms       0 %     70 ms     3400\n",
+		"  After  its one machine  54 of 90 requests failed\n",
+		"than in the step before by\n  After  0.9 times\n",
 		"a mean of 800 ms or more: here 1234 ms",
 		"go tool workshop check 00",
 	} {
@@ -74,13 +85,54 @@ func TestWriteFile(t *testing.T) {
 	}
 }
 
+// A step that spares the database is not held against it, and neither is one that answers more.
+func TestIdleStepsAreSaid(t *testing.T) {
+	for name, change := range map[string]func(*act){
+		"fewer pages":   func(a *act) { a.Rush.PagesPerRequest = 94 },
+		"more answered": func(a *act) { a.SaturationGoodput = 20 },
+	} {
+		s := told()
+		change(&s.Acts[1])
+		var out strings.Builder
+		s.printIdle(&out)
+		if out.Len() > 0 {
+			t.Errorf("%s: says %q", name, out.String())
+		}
+	}
+}
+
+func TestPace(t *testing.T) {
+	first := pace{ramp: rampStart}
+	second := first.after(act{SLOCapacity: 4, SaturationGoodput: 14})
+	third := second.after(act{SLOCapacity: 32, SaturationGoodput: 55})
+	for _, tt := range []struct{ got, want pace }{
+		{second, pace{ramp: 4, rush: 14}},
+		{third, pace{ramp: 32, rush: 14}},
+		{third.after(act{SLOCapacity: 16, SaturationGoodput: 9}), pace{ramp: 32, rush: 14}},
+		{first.after(act{SaturationGoodput: 3}), pace{ramp: 4, rush: 3}},
+	} {
+		if tt.got != tt.want {
+			t.Errorf("pace %+v, want %+v", tt.got, tt.want)
+		}
+	}
+}
+
+func TestNewActCounts(t *testing.T) {
+	result := load.Result{Sent: 4, Kinds: map[load.Kind]*load.KindResult{load.PlaceOrder: {Latency: load.NewHistogram()}}}
+	result.Kinds[load.PlaceOrder].Latency.Record(120 * time.Millisecond)
+	a := newAct(steps()[0], measure.RampResult{}, measure.RushResult{Result: result}, []pgstat.Statement{{Pages: 30}, {Pages: 12}}, nil)
+	if a.Rush.PagesPerRequest != 10.5 || math.Abs(a.Rush.OrderMeanMS-120) > 1 {
+		t.Errorf("%v pages a request and an order of %v ms, want 10.5 and 120", a.Rush.PagesPerRequest, a.Rush.OrderMeanMS)
+	}
+}
+
 func TestStepsAreDistinct(t *testing.T) {
 	seen := make(map[string]bool)
 	for _, s := range steps() {
 		key := strings.Join(s.service, " ")
-		if seen[key] || s.title == "" || s.fix == "" {
-			t.Errorf("step %+v: twice the same service, or no words for it", s)
+		if seen[key] || seen[s.name] || s.name == "" || s.title == "" || s.fix == "" {
+			t.Errorf("step %+v: twice the same service or name, or no words for it", s)
 		}
-		seen[key] = true
+		seen[key], seen[s.name] = true, true
 	}
 }
