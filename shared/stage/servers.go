@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
+	"slices"
 	"time"
 
 	"bytebites.example/workshop/shared/dataset"
@@ -28,6 +30,24 @@ func Claim(ctx context.Context, run *spec.Run) (release func(), err error) {
 	return wait(ctx, func(holder string) { run.Progress("waiting for the machine, held by " + holder) })
 }
 
+// Open claims the machine for a run and starts the servers. What end undoes is undone once,
+// whether err is nil or not; end is nil only where there is nothing to undo.
+func Open(ctx context.Context, run *spec.Run, o ServersOptions) (s *Servers, end func() error, err error) {
+	release, err := Claim(ctx, run)
+	if err != nil {
+		return nil, nil, err
+	}
+	run.Progress(fmt.Sprintf("starting PostgreSQL with %d orders, and a mail server", o.Dataset.Orders))
+	s, err = OpenServers(ctx, o)
+	return s, func() error {
+		defer release()
+		if s == nil {
+			return nil
+		}
+		return s.Close()
+	}, err
+}
+
 // ServersOptions say what all variants of a lab share.
 type ServersOptions struct {
 	Bed testbed.Options
@@ -36,7 +56,7 @@ type ServersOptions struct {
 	Dataset  dataset.Size
 	// MailDelay is how long the mail server takes to accept a message.
 	MailDelay time.Duration
-	// Packages are main packages that are built while the servers start.
+	// Packages are main packages that are built while the servers start, each once.
 	Packages []string
 }
 
@@ -67,7 +87,7 @@ func OpenServers(ctx context.Context, o ServersOptions) (*Servers, error) {
 			return err
 		},
 	}
-	for _, pkg := range o.Packages {
+	for _, pkg := range slices.Compact(slices.Sorted(slices.Values(o.Packages))) {
 		starts = append(starts, func(ctx context.Context) error {
 			_, err := bed.Binary(ctx, pkg)
 			return err

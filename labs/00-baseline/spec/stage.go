@@ -91,19 +91,7 @@ func placeOf(step string) answer.Word {
 // prepare measures the monolith as it was found, then with the subject's index.
 func (l *lab) prepare(ctx context.Context, run *spec.Run) (end func() error, err error) {
 	l.timed = run.Timed()
-	release, err := stage.Claim(ctx, run)
-	if err != nil {
-		return nil, err
-	}
-	end = func() error {
-		defer release()
-		if l.servers == nil {
-			return nil
-		}
-		return l.servers.Close()
-	}
-	run.Progress("starting PostgreSQL with a million orders, and a mail server")
-	l.servers, err = stage.OpenServers(ctx, stage.ServersOptions{
+	l.servers, end, err = stage.Open(ctx, run, stage.ServersOptions{
 		Database: databaseType(), Dataset: dataset.Full(), MailDelay: mailDelay, Packages: []string{l.subject.Package},
 	})
 	if err != nil {

@@ -68,24 +68,9 @@ func (l *lab) prepare(ctx context.Context, run *spec.Run) (end func() error, err
 
 // open claims the machine and starts the servers.
 func (l *lab) open(ctx context.Context, run *spec.Run) (end func() error, err error) {
-	release, err := stage.Claim(ctx, run)
-	if err != nil {
-		return nil, err
-	}
-	end = func() error {
-		defer release()
-		if l.servers == nil {
-			return nil
-		}
-		return l.servers.Close()
-	}
-	run.Progress("starting PostgreSQL with a million orders, a mail server and your service")
-	packages := []string{l.subject.Package}
-	if l.subject.Package != solutions {
-		packages = append(packages, solutions)
-	}
-	l.servers, err = stage.OpenServers(ctx, stage.ServersOptions{
-		Database: database(), Dataset: dataset.Full(), MailDelay: mailDelay, Packages: packages,
+	l.servers, end, err = stage.Open(ctx, run, stage.ServersOptions{
+		Database: database(), Dataset: dataset.Full(), MailDelay: mailDelay,
+		Packages: []string{l.subject.Package, solutions},
 	})
 	return end, stage.LearnersFault(err, look)
 }
