@@ -18,9 +18,11 @@ type host interface {
 	// reach finds the engine, or sets one up, and returns what it runs programs on. The
 	// error is an *engine.Unavailable.
 	reach(ctx context.Context, a *app, p *progress.Reporter) (program.Platform, error)
-	// prepare makes the engine and the images of the labs up to that number ready. The
-	// error is an *engine.Unavailable.
-	prepare(ctx context.Context, a *app, p *progress.Reporter, upTo int) error
+	// prepare makes the engine, the images of the labs up to that number and seeded
+	// databases of those sizes ready. The error is an *engine.Unavailable.
+	prepare(ctx context.Context, a *app, p *progress.Reporter, upTo int, sizes ...dataset.Size) error
+	// sizes are those of all seeded databases that a lab or a test may ask for.
+	sizes() []dataset.Size
 	// buildAhead builds programs that a run will build too, and then finds built.
 	buildAhead(ctx context.Context, p *progress.Reporter, platform program.Platform, packages ...string) error
 }
@@ -40,17 +42,30 @@ func (thisHost) reach(ctx context.Context, a *app, p *progress.Reporter) (progra
 	return program.PlatformOf(ctx, e)
 }
 
-func (thisHost) prepare(ctx context.Context, a *app, p *progress.Reporter, upTo int) error {
+func (thisHost) prepare(ctx context.Context, a *app, p *progress.Reporter, upTo int, sizes ...dataset.Size) error {
 	e, err := a.connect(ctx, p)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = e.Close() }()
-	if _, err := images.Ensure(ctx, e, p, imagesOf(upTo)...); err != nil {
+	return ensure(ctx, e, p, imagesOf(upTo), sizes)
+}
+
+// ensure makes images and seeded databases.
+func ensure(ctx context.Context, e *engine.Engine, p *progress.Reporter, names []images.Name, sizes []dataset.Size) error {
+	if _, err := images.Ensure(ctx, e, p, names...); err != nil {
 		return err
 	}
-	_, err = images.EnsureDataset(ctx, e, p, dataset.Full())
-	return err
+	for _, size := range sizes {
+		if _, err := images.EnsureDataset(ctx, e, p, size); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (thisHost) sizes() []dataset.Size {
+	return []dataset.Size{dataset.Full(), dataset.Growing(), dataset.Small()}
 }
 
 func (thisHost) buildAhead(ctx context.Context, p *progress.Reporter, platform program.Platform, packages ...string) error {
