@@ -11,9 +11,23 @@ import (
 
 	"github.com/charmbracelet/lipgloss"
 
+	"bytebites.example/workshop/shared/dataset"
 	"bytebites.example/workshop/shared/engine"
 	"bytebites.example/workshop/shared/spec"
 )
+
+// What a script leaves out, for want of time, the command itself makes.
+func TestSizesOfSeededDatabases(t *testing.T) {
+	sizes := thisHost{}.sizes()
+	for _, size := range []dataset.Size{dataset.Full(), dataset.Growing(), dataset.Small()} {
+		if !slices.Contains(sizes, size) {
+			t.Errorf("images build makes %+v, want %+v among them", sizes, size)
+		}
+	}
+	if untimed := (untimedHost{}).sizes(); len(untimed) != len(sizes)-1 || slices.Contains(untimed, dataset.Full()) {
+		t.Errorf("where nothing is timed it makes %+v, want all but the full size", untimed)
+	}
+}
 
 func TestExitCode(t *testing.T) {
 	ended, cancel := context.WithCancel(t.Context())

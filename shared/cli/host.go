@@ -18,9 +18,11 @@ type host interface {
 	// reach finds the engine, or sets one up, and returns what it runs programs on. The
 	// error is an *engine.Unavailable.
 	reach(ctx context.Context, a *app, p *progress.Reporter) (program.Platform, error)
-	// prepare makes the engine, those images and the seeded database ready. The error is an
-	// *engine.Unavailable.
-	prepare(ctx context.Context, a *app, p *progress.Reporter, names ...images.Name) error
+	// prepare makes the engine, those images and seeded databases of those sizes ready. The
+	// error is an *engine.Unavailable.
+	prepare(ctx context.Context, a *app, p *progress.Reporter, names []images.Name, sizes ...dataset.Size) error
+	// sizes are those of all seeded databases that a lab or a test may ask for.
+	sizes() []dataset.Size
 	// buildAhead builds programs that a run will build too, and then finds built.
 	buildAhead(ctx context.Context, p *progress.Reporter, platform program.Platform, packages ...string) error
 }
@@ -37,17 +39,30 @@ func (thisHost) reach(ctx context.Context, a *app, p *progress.Reporter) (progra
 	return program.PlatformOf(ctx, e)
 }
 
-func (thisHost) prepare(ctx context.Context, a *app, p *progress.Reporter, names ...images.Name) error {
+func (thisHost) prepare(ctx context.Context, a *app, p *progress.Reporter, names []images.Name, sizes ...dataset.Size) error {
 	e, err := a.connect(ctx, p)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = e.Close() }()
+	return ensure(ctx, e, p, names, sizes)
+}
+
+// ensure makes images and seeded databases.
+func ensure(ctx context.Context, e *engine.Engine, p *progress.Reporter, names []images.Name, sizes []dataset.Size) error {
 	if _, err := images.Ensure(ctx, e, p, names...); err != nil {
 		return err
 	}
-	_, err = images.EnsureDataset(ctx, e, p, dataset.Full())
-	return err
+	for _, size := range sizes {
+		if _, err := images.EnsureDataset(ctx, e, p, size); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (thisHost) sizes() []dataset.Size {
+	return []dataset.Size{dataset.Full(), dataset.Growing(), dataset.Small()}
 }
 
 func (thisHost) buildAhead(ctx context.Context, p *progress.Reporter, platform program.Platform, packages ...string) error {

@@ -9,10 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"bytebites.example/workshop/shared/dataset"
 	"bytebites.example/workshop/shared/engine"
 	"bytebites.example/workshop/shared/images"
-	"bytebites.example/workshop/shared/progress"
 )
 
 func (a *app) images() *cobra.Command {
@@ -69,7 +67,7 @@ func (a *app) imagesBuild(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := everyImage(ctx, e, p); err != nil {
+	if err := ensure(ctx, e, p, images.Names(), a.host.sizes()); err != nil {
 		return err
 	}
 	after, err := there(ctx, e)
@@ -82,19 +80,6 @@ func (a *app) imagesBuild(ctx context.Context) error {
 		a.printf("Nothing to do: all images are there.\n")
 	}
 	a.next("go tool workshop tour", "go tool workshop images save FILE   to take them to another machine")
-	return nil
-}
-
-// everyImage makes all that a lab or a test may ask for.
-func everyImage(ctx context.Context, e *engine.Engine, p *progress.Reporter) error {
-	if _, err := images.Ensure(ctx, e, p, images.Names()...); err != nil {
-		return err
-	}
-	for _, size := range []dataset.Size{dataset.Full(), dataset.Small()} {
-		if _, err := images.EnsureDataset(ctx, e, p, size); err != nil {
-			return err
-		}
-	}
 	return nil
 }
 

@@ -34,6 +34,8 @@ func TestMain(m *testing.M) {
 		"workshop": program(cli.Run),
 		// The same on a computer whose engine and images need no preparing.
 		"workshop-ready": program(cli.RunWhereAllIsReady),
+		// The same on one that need not have the full-size database.
+		"workshop-untimed": program(cli.RunWhereNothingIsTimed),
 	})
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bytebites.example/workshop/shared/branches"
+	"bytebites.example/workshop/shared/dataset"
 	"bytebites.example/workshop/shared/engine"
 	"bytebites.example/workshop/shared/progress"
 	"bytebites.example/workshop/shared/spec"
@@ -74,7 +75,9 @@ func (a *app) runVerify(ctx context.Context, names []string, options verifyOptio
 	}
 	defer remove()
 	p := a.progress()
-	if err := a.host.prepare(ctx, a, p, imagesOf(labs[len(labs)-1].Number)...); err != nil {
+	// Solutions are timed, starters and wrong answers are not.
+	sizes := []dataset.Size{dataset.Full(), dataset.Growing()}
+	if err := a.host.prepare(ctx, a, p, imagesOf(labs[len(labs)-1].Number), sizes...); err != nil {
 		var missing *engine.Unavailable
 		if options.asJSON && errors.As(err, &missing) { // whoever reads JSON gets JSON
 			return errors.Join(a.printJSON(unverified(err)), err)

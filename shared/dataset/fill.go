@@ -168,34 +168,84 @@ func fillUserData(ctx context.Context, db *sql.DB, s Size) error {
 	return group.Wait()
 }
 
-// settle leaves the database as a server that has been up for long would have it.
+// settle leaves the database as a server that has been up for long would have it, and
+// autovacuum nothing to do in the first minute of one that is started from a copy, which
+// may be the middle of a measurement.
 func settle(ctx context.Context, db *sql.DB, _ Size) error {
+	const (
+		// While a commit is on its way to the log, rows of that and of earlier ones can
+		// neither be marked as seen by all nor frozen.
+		wait = `SET synchronous_commit = on`
+		// Changes that are reported later would seem to have been made after a vacuum.
+		report = `SELECT pg_stat_force_next_flush()`
+	)
+	if err := inEverySession(ctx, db, wait); err != nil {
+		return err
+	}
 	for _, statement := range []string{`DROP SCHEMA seed CASCADE`, `CREATE EXTENSION IF NOT EXISTS pg_stat_statements`} {
 		if _, err := db.ExecContext(ctx, statement); err != nil {
 			return fmt.Errorf("%s: %w", statement, err)
 		}
 	}
-	// The large ones first: the last to start should not be the last to end.
-	tables := []string{
-		"order_lines", "orders", "ratings", "users", "accounts", "addresses", "carts", "cart_lines", "meals", "ingredients", "stock",
-		"reservations", "reservation_lines", "order_effects", "payment_events", "supplier_ledger", "weeks",
+	if err := inEverySession(ctx, db, report); err != nil {
+		return err
+	}
+	list, err := seedFiles.ReadFile("seed/13_settle.sql")
+	if err != nil {
+		return fmt.Errorf("read seed: %w", err)
+	}
+	var tables pq.StringArray
+	if err := db.QueryRowContext(ctx, string(list)).Scan(&tables); err != nil {
+		return fmt.Errorf("list tables: %w", err)
 	}
 	group, vacuumCtx := errgroup.WithContext(ctx)
 	group.SetLimit(sessions)
 	for _, table := range tables {
-		group.Go(func() error {
-			// Frozen rows need no hint bits, which the first reader would have to write.
-			if _, err := db.ExecContext(vacuumCtx, `VACUUM (FREEZE, ANALYZE) `+pq.QuoteIdentifier(table)); err != nil {
-				return fmt.Errorf("vacuum %s: %w", table, err)
-			}
-			return nil
-		})
+		group.Go(func() error { return vacuum(vacuumCtx, db, table) })
 	}
 	if err := group.Wait(); err != nil {
 		return err
 	}
+	if err := inEverySession(ctx, db, report); err != nil {
+		return err
+	}
+	if err := vacuum(ctx, db, "pg_statistic"); err != nil {
+		return err
+	}
 	if _, err := db.ExecContext(ctx, `CHECKPOINT`); err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
+	}
+	return nil
+}
+
+// vacuum also freezes: frozen rows need no hint bits, which the first reader would have to
+// write.
+func vacuum(ctx context.Context, db *sql.DB, table string) error {
+	if _, err := db.ExecContext(ctx, `VACUUM (FREEZE, ANALYZE) `+table); err != nil {
+		return fmt.Errorf("vacuum %s: %w", table, err)
+	}
+	return nil
+}
+
+// inEverySession runs statements in all of the pool's sessions.
+func inEverySession(ctx context.Context, db *sql.DB, statements ...string) (err error) {
+	var all []*sql.Conn
+	defer func() {
+		for _, session := range all {
+			err = errors.Join(err, session.Close())
+		}
+	}()
+	for range sessions {
+		session, err := db.Conn(ctx)
+		if err != nil {
+			return fmt.Errorf("open session: %w", err)
+		}
+		all = append(all, session)
+		for _, statement := range statements {
+			if _, err := session.ExecContext(ctx, statement); err != nil {
+				return fmt.Errorf("%s: %w", statement, err)
+			}
+		}
 	}
 	return nil
 }

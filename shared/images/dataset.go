@@ -109,10 +109,6 @@ func buildDataset(ctx context.Context, eng *engine.Engine, p *progress.Reporter,
 	if err := dataset.Fill(ctx, address, size); err != nil {
 		return errors.Join(fmt.Errorf("fill: %w", err), lastLogs(ctx, eng, id))
 	}
-	step.Detail("vacuum")
-	if err := settle(ctx, address); err != nil {
-		return err
-	}
 	step.Detail("stop PostgreSQL")
 	if err := stopCleanly(ctx, eng, id); err != nil {
 		return errors.Join(err, lastLogs(ctx, eng, id))
@@ -192,27 +188,6 @@ func ping(ctx context.Context, address string) (err error) {
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	return db.PingContext(ctx)
-}
-
-// settle does what autovacuum would otherwise do in the first minute of every container
-// of this image, in the middle of a measurement, and what the first reads would do to
-// every page.
-func settle(ctx context.Context, address string) (err error) {
-	db, err := sql.Open("postgres", address)
-	if err != nil {
-		return fmt.Errorf("open database: %w", err)
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	for _, statement := range []string{
-		"CREATE EXTENSION IF NOT EXISTS pg_stat_statements",
-		"VACUUM (FREEZE, ANALYZE)",
-		"CHECKPOINT",
-	} {
-		if _, err := db.ExecContext(ctx, statement); err != nil {
-			return fmt.Errorf("%s: %w", statement, err)
-		}
-	}
-	return nil
 }
 
 // stopCleanly stops PostgreSQL by the image's stop signal and checks that it ended by

@@ -38,6 +38,22 @@ func writeFiles(t *testing.T, files map[string]string) string {
 
 func query[T any](t *testing.T, url, statement string) T {
 	t.Helper()
+	var got T
+	with(t, url, func(db *sql.DB) error { return db.QueryRowContext(t.Context(), statement).Scan(&got) }, statement)
+	return got
+}
+
+func execute(t *testing.T, url, statement string) {
+	t.Helper()
+	with(t, url, func(db *sql.DB) error {
+		_, err := db.ExecContext(t.Context(), statement)
+		return err
+	}, statement)
+}
+
+// with fails unless a database can be used for a statement.
+func with(t *testing.T, url string, use func(*sql.DB) error, statement string) {
+	t.Helper()
 	db, err := sql.Open("postgres", url)
 	if err != nil {
 		t.Fatal(err)
@@ -47,11 +63,9 @@ func query[T any](t *testing.T, url, statement string) T {
 			t.Error(err)
 		}
 	}()
-	var got T
-	if err := db.QueryRowContext(t.Context(), statement).Scan(&got); err != nil {
+	if err := use(db); err != nil {
 		t.Fatalf("%s: %v", statement, err)
 	}
-	return got
 }
 
 func TestPostgresByTestcontainers(t *testing.T) {
@@ -117,16 +131,7 @@ func TestPostgresByDockerRun(t *testing.T) {
 	if got := query[bool](t, url, "SELECT 'a' < 'B'"); !got {
 		t.Error("text sorts by the C locale")
 	}
-	db, err := sql.Open("postgres", url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := db.ExecContext(t.Context(), "CREATE EXTENSION pg_stat_statements"); err != nil {
-		t.Error(err)
-	}
-	if err := db.Close(); err != nil {
-		t.Error(err)
-	}
+	execute(t, url, "CREATE EXTENSION pg_stat_statements")
 	if got := query[int](t, url, "SELECT count(*) FROM pg_stat_statements"); got == 0 {
 		t.Error("pg_stat_statements has seen nothing")
 	}
@@ -201,6 +206,26 @@ func TestDataset(t *testing.T) {
 	// Neither repaired nor vacuumed at start.
 	if got := query[int](t, url, "SELECT count(*) FROM pg_class WHERE relname = 'orders' AND relallvisible >= relpages AND relpages > 0"); got != 1 {
 		t.Error("the orders are not vacuumed")
+	}
+	for what, count := range map[string]string{
+		"tables that are not analysed":         `SELECT count(*) FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND reltuples < 0`,
+		"databases without pg_stat_statements": `SELECT 1 - count(*) FROM pg_extension WHERE extname = 'pg_stat_statements'`,
+		// By the rules of autovacuum, with its own settings.
+		"tables that autovacuum would see to": `
+			SELECT count(*) FROM pg_stat_all_tables s JOIN pg_class c ON c.oid = s.relid
+			WHERE c.relkind = 'r' AND (s.n_dead_tup > 50 + 0.2 * c.reltuples OR s.n_ins_since_vacuum > 1000 + 0.2 * c.reltuples
+			      OR s.n_mod_since_analyze > 50 + 0.1 * c.reltuples AND c.oid <> 'pg_statistic'::regclass)`, // which is never analysed
+	} {
+		if got := query[int](t, url, count); got != 0 {
+			t.Errorf("%d %s", got, what)
+		}
+	}
+	execute(t, url, "CREATE EXTENSION pg_visibility")
+	if got := query[int](t, url, `
+		SELECT count(*) FROM pg_class, pg_visibility_map_summary(oid) seen
+		WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
+		      AND seen.all_frozen < pg_relation_size(oid) / current_setting('block_size')::integer`); got != 0 {
+		t.Errorf("%d tables are not frozen", got)
 	}
 	requireUser(t, eng, s.id, "999")
 	s.stop("SIGINT")

@@ -54,6 +54,7 @@ func TestStalledServer(t *testing.T) {
 		length, stall time.Duration
 	}{
 		{"1 s of 10 s", 10 * time.Second, time.Second},
+		{"1 s of 5 s", 5 * time.Second, time.Second}, // as over loopback
 		{"1.9 s of 10 s", 10 * time.Second, 1900 * time.Millisecond},
 		{"0.5 s of 4 s", 4 * time.Second, 500 * time.Millisecond},
 	}

@@ -30,12 +30,25 @@ func Claim(ctx context.Context, run *spec.Run) (release func(), err error) {
 	return wait(ctx, func(holder string) { run.Progress("waiting for the machine, held by " + holder) })
 }
 
-// Open claims the machine for a run and starts the servers. What end undoes is undone once,
-// whether err is nil or not; end is nil only where there is nothing to undo.
+// Dataset is what the databases of a run hold. Times are judged with ByteBites at its full
+// size; where nothing but counts is, a smaller one is ready sooner and shows the same.
+func Dataset(run *spec.Run) dataset.Size {
+	if run.Timed() {
+		return dataset.Full()
+	}
+	return dataset.Growing()
+}
+
+// Open claims the machine for a run and starts the servers, which hold the run's Dataset
+// unless the options name another. What end undoes is undone once, whether err is nil or
+// not; end is nil only where there is nothing to undo.
 func Open(ctx context.Context, run *spec.Run, o ServersOptions) (s *Servers, end func() error, err error) {
 	release, err := Claim(ctx, run)
 	if err != nil {
 		return nil, nil, err
+	}
+	if o.Dataset == (dataset.Size{}) {
+		o.Dataset = Dataset(run)
 	}
 	run.Progress(fmt.Sprintf("starting PostgreSQL with %d orders, and a mail server", o.Dataset.Orders))
 	s, err = OpenServers(ctx, o)
@@ -65,6 +78,8 @@ type Servers struct {
 	Bed  *testbed.Bed
 	DB   *testbed.Postgres
 	Mail *testbed.MailSink
+	// Dataset is what the database holds.
+	Dataset dataset.Size
 	// Pool is for a check's own questions to the database; the application_name of its
 	// connections is "check".
 	Pool *sql.DB
@@ -76,7 +91,7 @@ func OpenServers(ctx context.Context, o ServersOptions) (*Servers, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Servers{Bed: bed}
+	s := &Servers{Bed: bed, Dataset: o.Dataset}
 	starts := []func(context.Context) error{
 		func(ctx context.Context) (err error) {
 			s.DB, err = bed.Postgres(ctx, testbed.PostgresOptions{Type: o.Database, Dataset: &o.Dataset})

@@ -92,7 +92,7 @@ func placeOf(step string) answer.Word {
 func (l *lab) prepare(ctx context.Context, run *spec.Run) (end func() error, err error) {
 	l.timed = run.Timed()
 	l.servers, end, err = stage.Open(ctx, run, stage.ServersOptions{
-		Database: databaseType(), Dataset: dataset.Full(), MailDelay: mailDelay, Packages: []string{l.subject.Package},
+		Database: databaseType(), MailDelay: mailDelay, Packages: []string{l.subject.Package},
 	})
 	if err != nil {
 		return end, stage.LearnersFault(err, look)
@@ -135,7 +135,7 @@ func (l *lab) measureSide(ctx context.Context, s *side, name, pkg string, args [
 			Service: testbed.ServiceOptions{
 				Name: name, Package: pkg, Args: args, Type: serviceType(), Postgres: l.servers.DB, MailSink: l.servers.Mail,
 			},
-			Dataset: dataset.Full(), People: people,
+			Dataset: l.servers.Dataset, People: people,
 		})
 		return err
 	})

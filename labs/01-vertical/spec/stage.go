@@ -5,7 +5,6 @@ import (
 	"errors"
 
 	"bytebites.example/workshop/shared/contract"
-	"bytebites.example/workshop/shared/dataset"
 	"bytebites.example/workshop/shared/instance"
 	"bytebites.example/workshop/shared/spec"
 	"bytebites.example/workshop/shared/stage"
@@ -69,8 +68,7 @@ func (l *lab) prepare(ctx context.Context, run *spec.Run) (end func() error, err
 // open claims the machine and starts the servers.
 func (l *lab) open(ctx context.Context, run *spec.Run) (end func() error, err error) {
 	l.servers, end, err = stage.Open(ctx, run, stage.ServersOptions{
-		Database: database(), Dataset: dataset.Full(), MailDelay: mailDelay,
-		Packages: []string{l.subject.Package, solutions},
+		Database: database(), MailDelay: mailDelay, Packages: []string{l.subject.Package, solutions},
 	})
 	return end, stage.LearnersFault(err, look)
 }
@@ -81,13 +79,13 @@ func (l *lab) start(ctx context.Context, name string, size instance.Type, pkg st
 		Service: testbed.ServiceOptions{
 			Name: name, Package: pkg, Args: args, Type: size, Postgres: l.servers.DB, MailSink: l.servers.Mail,
 		},
-		Dataset: dataset.Full(), People: people,
+		Dataset: l.servers.Dataset, People: people,
 	})
 }
 
 // signIn signs in the people of the checks' own client, at full speed.
 func (l *lab) signIn(ctx context.Context) (err error) {
-	if l.client, err = l.servers.Client(l.tuned.Service, dataset.Full()); err != nil {
+	if l.client, err = l.servers.Client(l.tuned.Service, l.servers.Dataset); err != nil {
 		return err
 	}
 	l.people = make([]*contract.Client, ordersAtOnce)

@@ -11,7 +11,6 @@ import (
 
 	"bytebites.example/workshop/labs/02-horizontal/answer"
 	"bytebites.example/workshop/shared/contract"
-	"bytebites.example/workshop/shared/dataset"
 	"bytebites.example/workshop/shared/postgres"
 	"bytebites.example/workshop/shared/spec"
 	"bytebites.example/workshop/shared/stage"
@@ -139,7 +138,7 @@ func quoted(word answer.Word) string {
 // contract holds one replica against what the API promises of sessions, which the subject
 // keeps, and of orders. What only several can break is what the other checks are for.
 func (l *lab) contract(ctx context.Context, _ *spec.Run) error {
-	client, err := l.servers.Client(l.fleet.Replicas[0], dataset.Full())
+	client, err := l.servers.Client(l.fleet.Replicas[0], l.servers.Dataset)
 	if err != nil {
 		return err
 	}

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"bytebites.example/workshop/shared/dataset"
 	"bytebites.example/workshop/shared/load"
 	"bytebites.example/workshop/shared/measure"
 	"bytebites.example/workshop/shared/spec"
@@ -46,7 +45,7 @@ func (l *lab) startBefore(ctx context.Context) error {
 			Name: name, Package: solutions, Args: []string{"--through", "01"}, Type: size(),
 			Postgres: l.servers.DB, MailSink: l.servers.Mail,
 		},
-		Dataset: dataset.Full(), People: people,
+		Dataset: l.servers.Dataset, People: people,
 	})
 	if err != nil {
 		return err

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"bytebites.example/workshop/shared/balancer"
-	"bytebites.example/workshop/shared/dataset"
 	"bytebites.example/workshop/shared/instance"
 	"bytebites.example/workshop/shared/spec"
 	"bytebites.example/workshop/shared/stage"
@@ -78,7 +77,7 @@ func (l *lab) prepare(ctx context.Context, run *spec.Run) (end func() error, err
 	}
 	var closeServers func() error
 	l.servers, closeServers, err = stage.Open(ctx, run, stage.ServersOptions{
-		Database: fullSpeed(database()), Dataset: dataset.Full(), MailDelay: mailDelay, Packages: packages,
+		Database: fullSpeed(database()), MailDelay: mailDelay, Packages: packages,
 	})
 	if closeServers == nil {
 		return nil, err
@@ -107,7 +106,7 @@ func (l *lab) startFleet(ctx context.Context) (err error) {
 			Package: l.subject.Package, Args: l.subject.Args, Type: size(),
 			Postgres: l.servers.DB, MailSink: l.servers.Mail,
 		},
-		Replicas: replicas, Nginx: l.subject.Nginx, Policy: policy(), Dataset: dataset.Full(), People: people,
+		Replicas: replicas, Nginx: l.subject.Nginx, Policy: policy(), Dataset: l.servers.Dataset, People: people,
 	})
 	if err != nil {
 		return stage.LearnersFault(err, look)
