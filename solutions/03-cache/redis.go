@@ -110,6 +110,9 @@ func (c *Cache) ask(ctx context.Context, operation string, question func() error
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx) // both were ready; a time that is up is not Redis's fault
+	}
 	_, err := c.breaker.Execute(func() (struct{}, error) { return struct{}{}, question() })
 	if err != nil {
 		c.meter.Failed(operation)
@@ -210,8 +213,10 @@ if ARGV[3] ~= '0' then redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end
 return 1`
 
 // fill puts values under keys whose leases still hold. It returns no error: the caller has
-// what was wanted, and whoever comes next will try again.
+// what was wanted, and whoever comes next will try again. A load that has used up its time
+// still gives its leases back, or others would wait for them.
 func (c *Cache) fill(ctx context.Context, fillings []filling) {
+	ctx = context.WithoutCancel(ctx)
 	pipe := c.redis.Pipeline()
 	for _, f := range fillings {
 		if f.token != "" {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -22,10 +23,11 @@ const (
 	// leaves it enough for connections and fragmentation.
 	minMemory      = 128 << 20 // bytes
 	maxMemoryShare = 0.85
-	// jittered meals are read one after the other; their times to live must differ by more than
-	// that took, by a share of them.
-	jittered    = 20
-	jitterShare = 0.01
+	// jittered meals are read one after the other. Of the entries that this leaves no more than
+	// mostTogether, a share of them, may expire within the time that it took and a moment.
+	jittered     = 20
+	moment       = 2 * time.Second
+	mostTogether = 0.25
 	// longLived is where jitter begins to matter.
 	longLived = 5 * time.Minute
 	// hotRate and hotLength are the load while memory is short: before it is judged, and
@@ -109,23 +111,36 @@ func (l *lab) jitter(ctx context.Context, _ *spec.Run) error {
 	if err != nil {
 		return err
 	}
-	var longest, shortest time.Duration
+	var long []time.Duration
 	for _, ttl := range ttls {
 		if ttl > longLived {
-			longest = max(longest, ttl)
-			if shortest == 0 || ttl < shortest {
-				shortest = ttl
-			}
+			long = append(long, ttl)
 		}
 	}
-	if least := took + time.Duration(jitterShare*float64(longest)); longest-shortest < least || longest == 0 {
+	span := took + moment
+	together := mostWithin(long, span)
+	if len(long) == 0 || float64(together) > mostTogether*float64(len(long)) {
 		return &spec.Failure{
-			Expected: fmt.Sprintf("entries of %d meals that were read within %s to expire over %s or more", jittered, took.Round(time.Millisecond), least.Round(time.Millisecond)),
-			Seen:     fmt.Sprintf("over %s, of %d keys", (longest - shortest).Round(time.Millisecond), len(ttls)),
-			Look:     "through.go: an hour for all that came in one second is another rush in an hour",
+			Expected: fmt.Sprintf("entries of %d meals that were read within %s not to expire like that: at most a quarter of them within %s",
+				jittered, took.Round(time.Millisecond), span.Round(time.Millisecond)),
+			Seen: fmt.Sprintf("%d of %d that live for more than %s", together, len(long), longLived),
+			Look: "through.go: an hour for all that came in one second is another rush in an hour",
 		}
 	}
 	return nil
+}
+
+// mostWithin returns how many of the times at most lie within some span.
+func mostWithin(times []time.Duration, span time.Duration) int {
+	slices.Sort(times)
+	most, first := 0, 0
+	for i, t := range times {
+		for t-times[first] > span {
+			first++
+		}
+		most = max(most, i-first+1)
+	}
+	return most
 }
 
 // memory looks at what Redis was told by redis.conf.
