@@ -101,8 +101,15 @@ func (t *timing) saturation(ctx context.Context) (float64, error) {
 	return ramp.Goodput, nil
 }
 
+// arm browses, in each round as other people: were they the same, the cache would have
+// seen each of their requests before.
 func (t *timing) arm(v *stage.Variant, rate float64) measure.Arm {
-	return measure.Hit(browsing(v, 1).Hit).Arm(measure.RoundConfig{
+	seed := uint64(0)
+	var hit measure.Hit = func(ctx context.Context, rate float64, length time.Duration) (load.Result, error) {
+		seed++
+		return browsing(v, seed).Hit(ctx, rate, length)
+	}
+	return hit.Arm(measure.RoundConfig{
 		Rate: rate, Metric: measure.Goodput, Quotas: t.watch.Problems, OnResult: t.see,
 	})
 }

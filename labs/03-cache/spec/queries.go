@@ -6,13 +6,11 @@ import (
 	"io"
 	"time"
 
-	"bytebites.example/workshop/shared/dataset"
 	"bytebites.example/workshop/shared/evidence"
 	"bytebites.example/workshop/shared/load"
 	"bytebites.example/workshop/shared/pgstat"
 	"bytebites.example/workshop/shared/redisstat"
 	"bytebites.example/workshop/shared/spec"
-	"bytebites.example/workshop/shared/stage"
 	"bytebites.example/workshop/shared/testbed"
 )
 
@@ -60,9 +58,6 @@ func (q queriesSeen) savedShare(p phase) float64 { return 1 - p.perRequest()/q.w
 // fewQueries counts the queries of people who browse: without the cache, with an empty one, with
 // a warm one, and with one that is emptied in the middle.
 func (l *lab) fewQueries(ctx context.Context, run *spec.Run) (err error) {
-	if err := l.startWithout(ctx); err != nil {
-		return err
-	}
 	nothing := func(context.Context) error { return nil }
 	l.queries.without, err = l.browse(ctx, "without a cache", browsing(l.without, 1), withoutRate, nothing)
 	if err != nil {
@@ -118,21 +113,6 @@ func (l *lab) fewQueries(ctx context.Context, run *spec.Run) (err error) {
 		}
 	}
 	return nil
-}
-
-// startWithout starts the service of the labs before.
-func (l *lab) startWithout(ctx context.Context) (err error) {
-	l.without, err = stage.Start(ctx, l.servers.Bed, stage.Options{
-		Service: testbed.ServiceOptions{
-			Name: "without", Package: solutions, Args: []string{"--through", before}, Type: serviceType(),
-			Postgres: l.servers.DB, MailSink: l.servers.Mail,
-		},
-		Dataset: dataset.Full(), People: people,
-	})
-	if err != nil {
-		return err
-	}
-	return l.without.Service.Resize(ctx, fullSpeed(serviceType()))
 }
 
 // browse runs one phase. Half-way through it midway is called.
