@@ -30,10 +30,9 @@ const (
 	mostTogether = 0.25
 	// longLived is where jitter begins to matter.
 	longLived = 5 * time.Minute
-	// hotRate and hotLength are the load while memory is short: before it is judged, and
-	// then again.
-	hotRate   = 200 // requests a second
-	hotLength = 3 * time.Second
+	// hotRate and hotLength are the load before memory is short, and again while it is.
+	hotRate   = 300 // requests a second
+	hotLength = 2 * time.Second
 	// hotShare is the share of reads that must not reach the database while there is memory for
 	// only memoryShare of the entries.
 	hotShare    = 0.5
@@ -177,22 +176,25 @@ func (l *lab) hotKeys(ctx context.Context, run *spec.Run) (err error) {
 	if err := l.readAllMeals(ctx); err != nil {
 		return err
 	}
+	// The same load as later, so that Redis learns what is popular, and so that connections
+	// take what they will take then: all of them together are no smaller than a tenth of the
+	// meals.
+	g := l.one.Generator
+	g.Mix = load.Mix{Name: "meals", Skew: load.Browse().Skew, Shares: []load.Share{{Kind: load.ShowMeal, Weight: 1}}}
+	if _, err := g.Hit(ctx, hotRate, hotLength); err != nil {
+		return err
+	}
 	full, err := redisstat.Read(ctx, l.redis)
 	if err != nil {
 		return err
 	}
-	limit := empty.UsedMemory + int64(memoryShare*float64(full.UsedMemory-empty.UsedMemory))
-	run.Report("memory that all meals take", float64(full.UsedMemory-empty.UsedMemory)/1024, "KiB")
-	if err := l.setMaxMemory(ctx, limit); err != nil {
+	meals := (full.UsedMemory - full.ClientMemory) - (empty.UsedMemory - empty.ClientMemory)
+	run.Report("memory that all meals take", float64(meals)/1024, "KiB")
+	if err := l.setMaxMemory(ctx, full.UsedMemory-int64((1-memoryShare)*float64(meals))); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, l.setMaxMemory(context.WithoutCancel(ctx), full.MaxMemory)) }()
 
-	g := l.one.Generator
-	g.Mix = load.Mix{Name: "meals", Skew: load.Browse().Skew, Shares: []load.Share{{Kind: load.ShowMeal, Weight: 1}}}
-	if _, err := g.Hit(ctx, hotRate, hotLength); err != nil { // until the hot ones are in
-		return err
-	}
 	if err := pgstat.Reset(ctx, l.servers.Pool); err != nil {
 		return err
 	}

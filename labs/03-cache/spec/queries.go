@@ -17,10 +17,10 @@ import (
 const (
 	// withoutRate, in requests a second, is a load that the database can answer alone, and
 	// withRate one that it could not. What a request costs does not depend on the rate.
-	withoutRate = 30
-	withRate    = 150
+	withoutRate = 40
+	withRate    = 210
 	// browseLength is the length of each phase in which queries are counted.
-	browseLength = 3500 * time.Millisecond
+	browseLength = 2500 * time.Millisecond
 )
 
 // phase is a browsing load, and what it cost.
@@ -92,6 +92,7 @@ func (l *lab) fewQueries(ctx context.Context, run *spec.Run) (err error) {
 	run.Report("queries saved, cold", 100*q.savedShare(q.cold), "%")
 	run.Report("queries saved, warm", 100*q.savedShare(q.warm), "%")
 	run.Report("queries saved, flushed midway", 100*q.savedShare(q.flushed), "%")
+	run.Report("keys found in Redis, cold", 100*q.cold.keyHits, "%")
 	run.Report("keys found in Redis, warm", 100*q.warm.keyHits, "%")
 	if err := evidence.Keep(Name, "queries.txt", q.text()); err != nil {
 		return err
