@@ -17,10 +17,10 @@ import (
 const (
 	// withoutRate, in requests a second, is a load that the database can answer alone, and
 	// withRate one that it could not. What a request costs does not depend on the rate.
-	withoutRate = 40
-	withRate    = 210
+	withoutRate = 35
+	withRate    = 150
 	// browseLength is the length of each phase in which queries are counted.
-	browseLength = 2500 * time.Millisecond
+	browseLength = 3 * time.Second
 )
 
 // phase is a browsing load, and what it cost.
@@ -36,7 +36,10 @@ type phase struct {
 	keyHits                          float64 // share of the keys looked up that Redis had
 }
 
-func (p phase) perRequest() float64 { return float64(p.catalogue) / float64(max(p.requests, 1)) }
+// Of what a request would have asked, one that failed has asked some. So there are two
+// figures, which are the same when none failed: queries a request at most, and at least.
+func (p phase) most() float64  { return float64(p.catalogue) / float64(max(p.requests, 1)) }
+func (p phase) least() float64 { return float64(p.catalogue) / float64(max(p.requests+p.failed, 1)) }
 
 // and returns two phases as one.
 func (p phase) and(q phase) phase {
@@ -52,8 +55,8 @@ func (p phase) and(q phase) phase {
 // queriesSeen is how often the database was asked.
 type queriesSeen struct{ without, cold, warm, flushed phase }
 
-// savedShare returns the share of the catalogue's queries that a phase did not need.
-func (q queriesSeen) savedShare(p phase) float64 { return 1 - p.perRequest()/q.without.perRequest() }
+// savedShare returns the share of the catalogue's queries that a phase did not need, at least.
+func (q queriesSeen) savedShare(p phase) float64 { return 1 - p.most()/q.without.least() }
 
 // fewQueries counts the queries of people who browse: without the cache, with an empty one, with
 // a warm one, and with one that is emptied in the middle.
@@ -62,12 +65,6 @@ func (l *lab) fewQueries(ctx context.Context, run *spec.Run) (err error) {
 	l.queries.without, err = l.browse(ctx, "without a cache", browsing(l.without, 1), withoutRate, nothing)
 	if err != nil {
 		return err
-	}
-	if p := l.queries.without; p.failed > 0 {
-		return &spec.Doubt{
-			Reason: fmt.Sprintf("of %d requests without a cache, %d a second, %d were not answered: %v", p.requests+p.failed, withoutRate, p.failed, p.failures),
-			Remedy: "close what else runs on this machine, and check again",
-		}
 	}
 	if err := l.flush(ctx); err != nil {
 		return err
@@ -98,22 +95,39 @@ func (l *lab) fewQueries(ctx context.Context, run *spec.Run) (err error) {
 		return err
 	}
 	run.Evidence(evidenceFolder)
-	if fromCold < wantedShare {
+	if both := q.cold.and(q.warm); fromCold < wantedShare {
+		seen := fmt.Sprintf("%.0f %%: %.2f queries a request while cold, %.2f warm", 100*max(fromCold, 0), q.cold.most(), q.warm.most())
+		if both.failed > 0 {
+			seen = fmt.Sprintf("%.0f %%: %.2f queries for each request that was answered; %d of %d were not", 100*max(fromCold, 0), both.most(),
+				both.failed, both.failed+both.requests)
+		}
 		return &spec.Failure{
-			Expected: fmt.Sprintf("at least %.0f %% of %.2f queries a request to be saved, cold start included", 100*wantedShare, q.without.perRequest()),
-			Seen:     fmt.Sprintf("%.0f %%: %.2f queries a request while cold, %.2f warm", 100*fromCold, q.cold.perRequest(), q.warm.perRequest()),
+			Expected: fmt.Sprintf("at least %.0f %% of %.2f queries a request to be saved, cold start included", 100*wantedShare, q.without.least()),
+			Seen:     seen,
 			Look:     "through.go and catalogue.go; which reads still reach the database is in " + evidenceFolder + "/queries.txt",
 		}
 	}
 	for _, p := range []phase{q.cold, q.warm, q.flushed} {
-		if p.failed > 0 {
+		if wrong := notLate(p.failures); wrong > 0 {
 			return &spec.Failure{
-				Expected: fmt.Sprintf("%d requests, %s, to be answered", p.requests+p.failed, p.name),
-				Seen:     fmt.Sprintf("%d were not: %v", p.failed, p.failures), Look: "through.go: what becomes of a request when something fails?",
+				Expected: fmt.Sprintf("right answers to %d requests, %s", p.requests+p.failed, p.name),
+				Seen:     fmt.Sprintf("%d that were not: %v", wrong, p.failures), Look: "through.go: what becomes of a request when something fails?",
 			}
 		}
 	}
 	return nil
+}
+
+// notLate returns how many requests failed for another reason than that they took too long:
+// where queries are counted, a busy machine is nobody's fault.
+func notLate(failures map[string]int) int {
+	n := 0
+	for cause, times := range failures {
+		if cause != "timeout" {
+			n += times
+		}
+	}
+	return n
 }
 
 // browse runs one phase. Half-way through it midway is called.
@@ -171,11 +185,16 @@ func (l *lab) browse(ctx context.Context, name string, g load.Generator, rate fl
 
 func (q queriesSeen) text() []byte {
 	head := fmt.Sprintf("Queries that reached the database while people browsed for %s, %d requests a second without a cache and %d with it.\n"+
-		"From pg_stat_statements. Catalogue: meals, ratings, popular meals. Stock is not cached.\n\n", browseLength, withoutRate, withRate)
+		"From pg_stat_statements. Catalogue: meals, ratings, popular meals. Stock is not cached.\n"+
+		"Queries of requests that failed are counted against the cache.\n\n", browseLength, withoutRate, withRate)
 	return evidence.Table(head, func(w io.Writer) {
 		fmt.Fprintln(w, "answered\tfailed\tcatalogue\ta request\tsaved %\tstock\tsessions\tothers\tkeys found %\t  what\t")
-		for _, p := range []phase{q.without, q.cold, q.warm, q.flushed} {
-			fmt.Fprintf(w, "%d\t%d\t%d\t%.3f\t%.1f\t%d\t%d\t%d\t%.1f\t  %s\t\n", p.requests, p.failed, p.catalogue, p.perRequest(), 100*q.savedShare(p),
+		for i, p := range []phase{q.without, q.cold, q.warm, q.flushed} {
+			perRequest, saved := p.most(), 100*q.savedShare(p)
+			if i == 0 {
+				perRequest, saved = p.least(), 0
+			}
+			fmt.Fprintf(w, "%d\t%d\t%d\t%.3f\t%.1f\t%d\t%d\t%d\t%.1f\t  %s\t\n", p.requests, p.failed, p.catalogue, perRequest, saved,
 				p.stock, p.sessions, p.rest, 100*p.keyHits, p.name)
 		}
 	})
@@ -188,6 +207,6 @@ func (l *lab) queriesSaved(context.Context, *spec.Run) (spec.Measured, error) {
 		return spec.Measured{}, &spec.Failure{Expected: "a cold start to ask the database", Seen: "not one query", Look: "through.go"}
 	}
 	return spec.Measured{
-		Before: without.perRequest(), After: with.perRequest(), Ratio: without.perRequest() / with.perRequest(),
+		Before: without.least(), After: with.most(), Ratio: without.least() / with.most(),
 	}, nil
 }
