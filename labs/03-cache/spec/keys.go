@@ -31,8 +31,8 @@ const (
 	// longLived is where jitter begins to matter.
 	longLived = 5 * time.Minute
 	// hotRate and hotLength are the load before memory is short, and again while it is.
-	hotRate   = 300 // requests a second
-	hotLength = 2 * time.Second
+	hotRate   = 200 // requests a second
+	hotLength = 2500 * time.Millisecond
 	// hotShare is the share of reads that must not reach the database while there is memory for
 	// only memoryShare of the entries.
 	hotShare    = 0.5
