@@ -23,9 +23,7 @@ type Stats struct {
 	// Refused is how many commands failed for want of memory.
 	Refused    int64
 	UsedMemory int64 // bytes, of data, connections and all
-	// ClientMemory is the part of it that connections take. It lags behind by up to a second.
-	ClientMemory int64
-	MaxMemory    int64 // bytes; 0 is no limit
+	MaxMemory  int64 // bytes; 0 is no limit
 	// Policy says what is thrown out when the memory is full, such as noeviction.
 	Policy string
 }
@@ -74,7 +72,6 @@ func parse(text string) (Stats, error) {
 		"total_connections_received": &s.Connections,
 		"total_commands_processed":   &s.Commands,
 		"used_memory":                &s.UsedMemory,
-		"mem_clients_normal":         &s.ClientMemory,
 		"maxmemory":                  &s.MaxMemory,
 	}
 	for line := range strings.Lines(text) {

@@ -5,14 +5,14 @@ import (
 	"testing"
 )
 
-const info = "# Memory\r\nused_memory:1048576\r\nused_memory_human:1.00M\r\nmem_clients_normal:2048\r\nmaxmemory:201326592\r\nmaxmemory_policy:allkeys-lfu\r\n\r\n" +
+const info = "# Memory\r\nused_memory:1048576\r\nused_memory_human:1.00M\r\nmaxmemory:201326592\r\nmaxmemory_policy:allkeys-lfu\r\n\r\n" +
 	"# Stats\r\ntotal_connections_received:12\r\ntotal_commands_processed:345\r\nevicted_keys:6\r\nkeyspace_hits:90\r\nkeyspace_misses:10\r\n"
 
 func TestParse(t *testing.T) {
 	got, err := parse(info + "\r\n# Errorstats\r\nerrorstat_OOM:count=7\r\nerrorstat_ERR:count=1\r\n")
 	want := Stats{
 		Hits: 90, Misses: 10, Evicted: 6, Connections: 12, Commands: 345, Refused: 7,
-		UsedMemory: 1048576, ClientMemory: 2048, MaxMemory: 201326592, Policy: "allkeys-lfu",
+		UsedMemory: 1048576, MaxMemory: 201326592, Policy: "allkeys-lfu",
 	}
 	if err != nil || got != want {
 		t.Fatalf("got %+v, %v; want %+v", got, err, want)

@@ -16,6 +16,7 @@ import (
 	"bytebites.example/workshop/shared/pgstat"
 	"bytebites.example/workshop/shared/redisstat"
 	"bytebites.example/workshop/shared/spec"
+	"bytebites.example/workshop/shared/testbed"
 )
 
 const (
@@ -33,6 +34,8 @@ const (
 	// hotRate and hotLength are the load before memory is short, and again while it is.
 	hotRate   = 200 // requests a second
 	hotLength = 2500 * time.Millisecond
+	// squeezeEvery is how often the memory's limit is set anew.
+	squeezeEvery = 50 * time.Millisecond
 	// hotShare is the share of reads that must not reach the database while there is memory for
 	// only memoryShare of the entries.
 	hotShare    = 0.5
@@ -163,8 +166,8 @@ func (l *lab) memory(ctx context.Context, _ *spec.Run) error {
 	return nil
 }
 
-// hotKeys leaves Redis a tenth of the memory that all meals take, and counts how many reads of
-// meals, some of which are far more popular than others, still need the database.
+// hotKeys leaves Redis memory for a tenth of the entries of all meals, and counts how many
+// reads of meals, some of which are far more popular than others, still need the database.
 func (l *lab) hotKeys(ctx context.Context, run *spec.Run) (err error) {
 	if err := l.flush(ctx); err != nil {
 		return err
@@ -176,30 +179,48 @@ func (l *lab) hotKeys(ctx context.Context, run *spec.Run) (err error) {
 	if err := l.readAllMeals(ctx); err != nil {
 		return err
 	}
-	// The same load as later, so that Redis learns what is popular, and so that connections
-	// take what they will take then: all of them together are no smaller than a tenth of the
-	// meals.
-	g := l.one.Generator
-	g.Mix = load.Mix{Name: "meals", Skew: load.Browse().Skew, Shares: []load.Share{{Kind: load.ShowMeal, Weight: 1}}}
-	if _, err := g.Hit(ctx, hotRate, hotLength); err != nil {
-		return err
-	}
 	full, err := redisstat.Read(ctx, l.redis)
 	if err != nil {
 		return err
 	}
-	meals := (full.UsedMemory - full.ClientMemory) - (empty.UsedMemory - empty.ClientMemory)
+	entries, err := l.redis.DBSize(ctx).Result()
+	if err != nil {
+		return fmt.Errorf("count keys: %w", err)
+	}
+	meals := max(full.UsedMemory-empty.UsedMemory, 0)
 	run.Report("memory that all meals take", float64(meals)/1024, "KiB")
-	if err := l.setMaxMemory(ctx, full.UsedMemory-int64((1-memoryShare)*float64(meals))); err != nil {
+	g := l.one.Generator
+	g.Mix = load.Mix{Name: "meals", Skew: load.Browse().Skew, Shares: []load.Share{{Kind: load.ShowMeal, Weight: 1}}}
+	if _, err := g.Hit(ctx, hotRate, hotLength); err != nil { // so that Redis learns what is hot
 		return err
 	}
 	defer func() { err = errors.Join(err, l.setMaxMemory(context.WithoutCancel(ctx), full.MaxMemory)) }()
-
+	s := squeeze{target: int64(memoryShare * float64(entries)), size: meals / max(entries, 1)}
+	if err := l.squeeze(ctx, s); err != nil {
+		return err
+	}
 	if err := pgstat.Reset(ctx, l.servers.Pool); err != nil {
 		return err
 	}
 	g.Seed++
-	result, err := g.Hit(ctx, hotRate, hotLength)
+	var result load.Result
+	loading, ended := context.WithCancel(ctx)
+	err = testbed.SideBySide(ctx,
+		func(ctx context.Context) (err error) {
+			defer ended()
+			result, err = g.Hit(ctx, hotRate, hotLength)
+			return err
+		},
+		func(ctx context.Context) error {
+			for loading.Err() == nil {
+				if err := l.squeeze(ctx, s); err != nil {
+					return err
+				}
+				time.Sleep(squeezeEvery)
+			}
+			return nil
+		},
+	)
 	if err != nil {
 		return err
 	}
@@ -232,6 +253,24 @@ func (l *lab) hotKeys(ctx context.Context, run *spec.Run) (err error) {
 		}
 	}
 	return nil
+}
+
+// squeeze says how many entries there is to be memory for, and how large one is.
+type squeeze struct{ target, size int64 }
+
+// squeeze sets the limit of Redis's memory to what it takes now, but for the entries that are
+// too many. That has to be done again and again: connections take memory too, as much as all
+// the meals, and not always the same.
+func (l *lab) squeeze(ctx context.Context, s squeeze) error {
+	stats, err := redisstat.Read(ctx, l.redis)
+	if err != nil {
+		return err
+	}
+	entries, err := l.redis.DBSize(ctx).Result()
+	if err != nil {
+		return fmt.Errorf("count keys: %w", err)
+	}
+	return l.setMaxMemory(ctx, stats.UsedMemory+(s.target-entries)*s.size)
 }
 
 // readAllMeals reads every meal once, a few at a time.
