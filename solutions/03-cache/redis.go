@@ -26,11 +26,11 @@ const (
 	patience = 80 * time.Millisecond
 	// turns is how many may ask Redis at the same time. The others wait, and not at Redis's
 	// expense: that a crowd has come says nothing against it.
-	turns = 8
+	turns = 4
 	// hopeless calls in a row that failed, and Redis is left alone for a rest. Then one
 	// caller tries, for all. It takes more than there are turns: when this process stands
 	// still for a moment, all calls that are under way fail together.
-	hopeless = turns + 2
+	hopeless = turns + 1
 	rest     = 500 * time.Millisecond
 	// leaseFor is how long the right to fill a key lasts at most: longer than a load.
 	leaseFor = 2 * loadTimeout
