@@ -26,10 +26,11 @@ const (
 	patience = 80 * time.Millisecond
 	// turns is how many may ask Redis at the same time. The others wait, and not at Redis's
 	// expense: that a crowd has come says nothing against it.
-	turns = 16
+	turns = 4
 	// hopeless calls in a row that failed, and Redis is left alone for a rest. Then one
-	// caller tries, for all.
-	hopeless = 5
+	// caller tries, for all. It takes more than there are turns: when this process stands
+	// still for a moment, all calls that are under way fail together.
+	hopeless = turns + 1
 	rest     = 500 * time.Millisecond
 	// leaseFor is how long the right to fill a key lasts at most: longer than a load.
 	leaseFor = 2 * loadTimeout
@@ -110,6 +111,9 @@ func (c *Cache) ask(ctx context.Context, operation string, question func() error
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx) // both were ready; a time that is up is not Redis's fault
+	}
 	_, err := c.breaker.Execute(func() (struct{}, error) { return struct{}{}, question() })
 	if err != nil {
 		c.meter.Failed(operation)
@@ -149,8 +153,8 @@ type lease struct {
 
 // leases returns a lease for each key, in their order. A caller whose lease is not ours may
 // wait for the one who has it, or go ahead: both may put, and the first who does ends it.
-// Without Redis all are ours, and worth nothing.
-func (c *Cache) leases(ctx context.Context, keys []string) []lease {
+// After an error all are ours, and worth nothing.
+func (c *Cache) leases(ctx context.Context, keys []string) ([]lease, error) {
 	all := make([]lease, len(keys))
 	for i, key := range keys {
 		all[i] = lease{key: key, ours: true}
@@ -168,7 +172,7 @@ func (c *Cache) leases(ctx context.Context, keys []string) []lease {
 		return answers(commands)
 	})
 	if err != nil {
-		return all
+		return all, err
 	}
 	for i, key := range keys {
 		if c.owed.has(key) {
@@ -180,7 +184,7 @@ func (c *Cache) leases(ctx context.Context, keys []string) []lease {
 		}
 		all[i].entry = entry{values[i].Val(), values[i].Err() == nil}
 	}
-	return all
+	return all, nil
 }
 
 // answers returns the first error of a pipeline's commands; that a key is not there is none.
@@ -210,8 +214,10 @@ if ARGV[3] ~= '0' then redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end
 return 1`
 
 // fill puts values under keys whose leases still hold. It returns no error: the caller has
-// what was wanted, and whoever comes next will try again.
+// what was wanted, and whoever comes next will try again. A load that has used up its time
+// still gives its leases back, or others would wait for them.
 func (c *Cache) fill(ctx context.Context, fillings []filling) {
+	ctx = context.WithoutCancel(ctx)
 	pipe := c.redis.Pipeline()
 	for _, f := range fillings {
 		if f.token != "" {

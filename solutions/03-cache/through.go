@@ -128,12 +128,15 @@ func (r *reader[K, V]) loadOnce(ctx context.Context, ids []K) (map[K]V, error) {
 // ever: they may have died.
 func (r *reader[K, V]) loadLeased(ctx context.Context, ids []K) (map[K]V, error) {
 	found := make(map[K]V, len(ids))
-	for began := time.Now(); ; {
+	for began, waiting := time.Now(), false; ; waiting = true {
 		late := time.Since(began) > awaitFor
 		var mine, others []K
 		var leases []lease
-		for i, l := range r.cache.leases(ctx, r.keys(ids)) {
+		all, err := r.cache.leases(ctx, r.keys(ids))
+		for i, l := range all {
 			switch {
+			case err != nil && waiting && !late: // that somebody is at it is still so
+				others = append(others, ids[i])
 			case l.there && r.take(ids[i], l.entry, found) != meter.Miss:
 			case l.ours || late || l.there: // that cannot be read
 				mine, leases = append(mine, ids[i]), append(leases, l)

@@ -242,6 +242,28 @@ func TestDeadLoaderIsNotWaitedForLong(t *testing.T) {
 	}
 }
 
+// Who waits for another replica's load goes on waiting when Redis does not answer for a moment.
+func TestWaiterIsPatient(t *testing.T) {
+	server := miniredis.RunT(t)
+	w := newWords()
+	reading, goOn := make(chan struct{}), make(chan struct{})
+	w.during = func() { close(reading); <-goOn }
+	one, two := w.reader(open(t, server.Addr())), w.reader(open(t, server.Addr()))
+	var people sync.WaitGroup
+	people.Go(func() { want(t, one, "a", map[string]string{"a": "apple"}) })
+	<-reading
+	people.Go(func() { want(t, two, "a", map[string]string{"a": "apple"}) })
+	time.Sleep(5 * lookEvery) // it has asked, and has been told that one is at it
+	server.SetError("LOADING Redis is loading the dataset in memory")
+	time.Sleep(5 * lookEvery)
+	server.SetError("")
+	close(goOn)
+	people.Wait()
+	if n := w.times(); n != 1 {
+		t.Errorf("the store was asked %d times, want once", n)
+	}
+}
+
 func TestWithoutRedisTheStoreAnswers(t *testing.T) {
 	server := miniredis.RunT(t)
 	w := newWords()
@@ -281,7 +303,7 @@ func TestHangingRedisCostsItsPatience(t *testing.T) {
 	for range 100 {
 		want(t, r, "a", map[string]string{"a": "apple"})
 	}
-	// Five calls fail, and one for each rest; without a breaker all 300 would.
+	// A few calls fail, and one for each rest; without a breaker all 300 would.
 	if took := time.Since(began); took > 30*patience {
 		t.Errorf("a hundred reads took %s", took)
 	}

@@ -223,6 +223,11 @@ func (l *lab) awaitCall(ctx context.Context, table string) error {
 // lostDeletion changes the price while Redis is off the network, with all that it has.
 func (l *lab) lostDeletion(ctx context.Context, _ *spec.Run) error {
 	return l.changing(ctx, func(price int64) error {
+		// What was sent on an open connection would be sent again until it arrives, though the
+		// sender has long given up.
+		if err := l.closeConnections(ctx); err != nil {
+			return err
+		}
 		if err := l.server.Disconnect(ctx); err != nil {
 			return err
 		}

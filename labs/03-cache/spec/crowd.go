@@ -22,8 +22,9 @@ const (
 	leavesAfter = 300 * time.Millisecond
 	crowdAfter  = 100 * time.Millisecond
 	// heldFor is how long the database answers nobody: until everybody has come, and is
-	// waiting.
-	heldFor = 900 * time.Millisecond
+	// waiting. It is well short of the second after which a replica may give another one up
+	// that has said it would load.
+	heldFor = 600 * time.Millisecond
 )
 
 // crowdSeen is what a crowd cost, by what it asked for.

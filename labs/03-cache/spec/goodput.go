@@ -3,7 +3,6 @@ package spec
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"bytebites.example/workshop/shared/load"
@@ -49,7 +48,7 @@ func (l *lab) goodput(ctx context.Context, run *spec.Run) (spec.Measured, error)
 	run.Progress(fmt.Sprintf("a pair to warm up and %d that count, without and with the cache", pairs))
 	paired, err := measure.Paired(ctx, measure.PairedConfig{
 		Pairs:  pairs,
-		OnPair: func(p measure.Pair) { run.Progress(describePair(p)) },
+		OnPair: func(p measure.Pair) { run.Progress(p.Describe(1, "requests/s")) },
 	}, t.arm(t.without, overload*saturation), t.arm(t.with, ask*saturation))
 	if err != nil {
 		return spec.Measured{}, err
@@ -101,22 +100,17 @@ func (t *timing) saturation(ctx context.Context) (float64, error) {
 	return ramp.Goodput, nil
 }
 
+// arm browses, in each round as other people: were they the same, the cache would have
+// seen each of their requests before.
 func (t *timing) arm(v *stage.Variant, rate float64) measure.Arm {
-	return measure.Hit(browsing(v, 1).Hit).Arm(measure.RoundConfig{
+	seed := uint64(0)
+	var hit measure.Hit = func(ctx context.Context, rate float64, length time.Duration) (load.Result, error) {
+		seed++
+		return browsing(v, seed).Hit(ctx, rate, length)
+	}
+	return hit.Arm(measure.RoundConfig{
 		Rate: rate, Metric: measure.Goodput, Quotas: t.watch.Problems, OnResult: t.see,
 	})
 }
 
 func (t *timing) see(r load.Result) { t.run.ReportHost(r.Lateness.Quantile(0.99), r.Host.IdleShare) }
-
-func describePair(p measure.Pair) string {
-	text := fmt.Sprintf("%6.1f and %.1f requests/s", p.Before, p.After)
-	switch {
-	case p.WarmUp:
-		return text + ", to warm up"
-	case p.Discarded:
-		return text + ", thrown away: " + strings.Join(p.Validity.Reasons, "; ")
-	default:
-		return text
-	}
-}

@@ -63,8 +63,8 @@ func (l *lab) redisGone(ctx context.Context, run *spec.Run) error {
 func (l *lab) maltreat(ctx context.Context) error {
 	time.Sleep(pauseAfter)
 	// Without a connection that is open already, each try makes one, and those are counted.
-	if err := l.redis.Do(ctx, "CLIENT", "KILL", "TYPE", "normal").Err(); err != nil {
-		return fmt.Errorf("close redis's connections: %w", err)
+	if err := l.closeConnections(ctx); err != nil {
+		return err
 	}
 	began, err := redisstat.Read(ctx, l.redis)
 	if err != nil {
@@ -92,6 +92,14 @@ func (l *lab) maltreat(ctx context.Context) error {
 	}
 	time.Sleep(flushAfter)
 	return l.flush(ctx)
+}
+
+// closeConnections closes all connections to Redis, but for the check's own.
+func (l *lab) closeConnections(ctx context.Context) error {
+	if err := l.redis.Do(ctx, "CLIENT", "KILL", "TYPE", "normal").Err(); err != nil {
+		return fmt.Errorf("close redis's connections: %w", err)
+	}
+	return nil
 }
 
 // breaker judges what redisGone has seen.

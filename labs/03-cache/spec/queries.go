@@ -6,41 +6,45 @@ import (
 	"io"
 	"time"
 
-	"bytebites.example/workshop/shared/dataset"
 	"bytebites.example/workshop/shared/evidence"
 	"bytebites.example/workshop/shared/load"
 	"bytebites.example/workshop/shared/pgstat"
 	"bytebites.example/workshop/shared/redisstat"
 	"bytebites.example/workshop/shared/spec"
-	"bytebites.example/workshop/shared/stage"
 	"bytebites.example/workshop/shared/testbed"
 )
 
 const (
 	// withoutRate, in requests a second, is a load that the database can answer alone, and
 	// withRate one that it could not. What a request costs does not depend on the rate.
-	withoutRate = 30
+	withoutRate = 35
 	withRate    = 150
 	// browseLength is the length of each phase in which queries are counted.
-	browseLength = 3500 * time.Millisecond
+	browseLength = 3 * time.Second
 )
 
 // phase is a browsing load, and what it cost.
 type phase struct {
-	name     string
-	requests int
-	// Queries: the catalogue's are for meals, ratings and popular meals. Stock is asked for
-	// with every meal that is shown, and is not cached: what is on the shelf is not to be
-	// guessed.
+	name string
+	// requests were answered; failed were not, for these reasons.
+	requests, failed int
+	failures         map[string]int
+	// Queries, those of requests that failed too. The catalogue's are for meals, ratings and
+	// popular meals. Stock is asked for with every meal that is shown, and is not cached: what
+	// is on the shelf is not to be guessed.
 	catalogue, stock, sessions, rest int64
 	keyHits                          float64 // share of the keys looked up that Redis had
 }
 
-func (p phase) perRequest() float64 { return float64(p.catalogue) / float64(max(p.requests, 1)) }
+// Of what a request would have asked, one that failed has asked some. So there are two
+// figures, which are the same when none failed: queries a request at most, and at least.
+func (p phase) most() float64  { return float64(p.catalogue) / float64(max(p.requests, 1)) }
+func (p phase) least() float64 { return float64(p.catalogue) / float64(max(p.requests+p.failed, 1)) }
 
 // and returns two phases as one.
 func (p phase) and(q phase) phase {
 	p.requests += q.requests
+	p.failed += q.failed
 	p.catalogue += q.catalogue
 	p.stock += q.stock
 	p.sessions += q.sessions
@@ -51,15 +55,12 @@ func (p phase) and(q phase) phase {
 // queriesSeen is how often the database was asked.
 type queriesSeen struct{ without, cold, warm, flushed phase }
 
-// savedShare returns the share of the catalogue's queries that a phase did not need.
-func (q queriesSeen) savedShare(p phase) float64 { return 1 - p.perRequest()/q.without.perRequest() }
+// savedShare returns the share of the catalogue's queries that a phase did not need, at least.
+func (q queriesSeen) savedShare(p phase) float64 { return 1 - p.most()/q.without.least() }
 
 // fewQueries counts the queries of people who browse: without the cache, with an empty one, with
 // a warm one, and with one that is emptied in the middle.
 func (l *lab) fewQueries(ctx context.Context, run *spec.Run) (err error) {
-	if err := l.startWithout(ctx); err != nil {
-		return err
-	}
 	nothing := func(context.Context) error { return nil }
 	l.queries.without, err = l.browse(ctx, "without a cache", browsing(l.without, 1), withoutRate, nothing)
 	if err != nil {
@@ -88,34 +89,45 @@ func (l *lab) fewQueries(ctx context.Context, run *spec.Run) (err error) {
 	run.Report("queries saved, cold", 100*q.savedShare(q.cold), "%")
 	run.Report("queries saved, warm", 100*q.savedShare(q.warm), "%")
 	run.Report("queries saved, flushed midway", 100*q.savedShare(q.flushed), "%")
+	run.Report("keys found in Redis, cold", 100*q.cold.keyHits, "%")
 	run.Report("keys found in Redis, warm", 100*q.warm.keyHits, "%")
 	if err := evidence.Keep(Name, "queries.txt", q.text()); err != nil {
 		return err
 	}
 	run.Evidence(evidenceFolder)
-	if fromCold < wantedShare {
+	if both := q.cold.and(q.warm); fromCold < wantedShare {
+		seen := fmt.Sprintf("%.0f %%: %.2f queries a request while cold, %.2f warm", 100*max(fromCold, 0), q.cold.most(), q.warm.most())
+		if both.failed > 0 {
+			seen = fmt.Sprintf("%.0f %%: %.2f queries for each request that was answered; %d of %d were not", 100*max(fromCold, 0), both.most(),
+				both.failed, both.failed+both.requests)
+		}
 		return &spec.Failure{
-			Expected: fmt.Sprintf("at least %.0f %% of %.2f queries a request to be saved, cold start included", 100*wantedShare, q.without.perRequest()),
-			Seen:     fmt.Sprintf("%.0f %%: %.2f queries a request while cold, %.2f warm", 100*fromCold, q.cold.perRequest(), q.warm.perRequest()),
+			Expected: fmt.Sprintf("at least %.0f %% of %.2f queries a request to be saved, cold start included", 100*wantedShare, q.without.least()),
+			Seen:     seen,
 			Look:     "through.go and catalogue.go; which reads still reach the database is in " + evidenceFolder + "/queries.txt",
+		}
+	}
+	for _, p := range []phase{q.cold, q.warm, q.flushed} {
+		if wrong := notLate(p.failures); wrong > 0 {
+			return &spec.Failure{
+				Expected: fmt.Sprintf("right answers to %d requests, %s", p.requests+p.failed, p.name),
+				Seen:     fmt.Sprintf("%d that were not: %v", wrong, p.failures), Look: "through.go: what becomes of a request when something fails?",
+			}
 		}
 	}
 	return nil
 }
 
-// startWithout starts the service of the labs before.
-func (l *lab) startWithout(ctx context.Context) (err error) {
-	l.without, err = stage.Start(ctx, l.servers.Bed, stage.Options{
-		Service: testbed.ServiceOptions{
-			Name: "without", Package: solutions, Args: []string{"--through", before}, Type: serviceType(),
-			Postgres: l.servers.DB, MailSink: l.servers.Mail,
-		},
-		Dataset: dataset.Full(), People: people,
-	})
-	if err != nil {
-		return err
+// notLate returns how many requests failed for another reason than that they took too long:
+// where queries are counted, a busy machine is nobody's fault.
+func notLate(failures map[string]int) int {
+	n := 0
+	for cause, times := range failures {
+		if cause != "timeout" {
+			n += times
+		}
 	}
-	return l.without.Service.Resize(ctx, fullSpeed(serviceType()))
+	return n
 }
 
 // browse runs one phase. Half-way through it midway is called.
@@ -145,12 +157,6 @@ func (l *lab) browse(ctx context.Context, name string, g load.Generator, rate fl
 	if err != nil {
 		return phase{}, err
 	}
-	if result.Failed > 0 {
-		return phase{}, &spec.Failure{
-			Expected: fmt.Sprintf("%d requests, %s, to be answered", result.Sent, name),
-			Seen:     fmt.Sprintf("%d were not: %v", result.Failed, result.Failures), Look: "the service's log",
-		}
-	}
 	calls, err := l.calls(ctx)
 	if err != nil {
 		return phase{}, err
@@ -159,7 +165,9 @@ func (l *lab) browse(ctx context.Context, name string, g load.Generator, rate fl
 	if err != nil {
 		return phase{}, err
 	}
-	p := phase{name: name, requests: result.Completed, keyHits: ended.Since(began).HitRatio()}
+	p := phase{
+		name: name, requests: result.Completed, failed: result.Failed, failures: result.Failures, keyHits: ended.Since(began).HitRatio(),
+	}
 	for table, n := range calls {
 		switch table {
 		case "meals", "ratings", "orders": // nobody orders here: orders are read to say what is popular
@@ -177,11 +185,16 @@ func (l *lab) browse(ctx context.Context, name string, g load.Generator, rate fl
 
 func (q queriesSeen) text() []byte {
 	head := fmt.Sprintf("Queries that reached the database while people browsed for %s, %d requests a second without a cache and %d with it.\n"+
-		"From pg_stat_statements. Catalogue: meals, ratings, popular meals. Stock is not cached.\n\n", browseLength, withoutRate, withRate)
+		"From pg_stat_statements. Catalogue: meals, ratings, popular meals. Stock is not cached.\n"+
+		"Queries of requests that failed are counted against the cache.\n\n", browseLength, withoutRate, withRate)
 	return evidence.Table(head, func(w io.Writer) {
-		fmt.Fprintln(w, "requests\tcatalogue\ta request\tsaved %\tstock\tsessions\tothers\tkeys found %\t  what\t")
-		for _, p := range []phase{q.without, q.cold, q.warm, q.flushed} {
-			fmt.Fprintf(w, "%d\t%d\t%.3f\t%.1f\t%d\t%d\t%d\t%.1f\t  %s\t\n", p.requests, p.catalogue, p.perRequest(), 100*q.savedShare(p),
+		fmt.Fprintln(w, "answered\tfailed\tcatalogue\ta request\tsaved %\tstock\tsessions\tothers\tkeys found %\t  what\t")
+		for i, p := range []phase{q.without, q.cold, q.warm, q.flushed} {
+			perRequest, saved := p.most(), 100*q.savedShare(p)
+			if i == 0 {
+				perRequest, saved = p.least(), 0
+			}
+			fmt.Fprintf(w, "%d\t%d\t%d\t%.3f\t%.1f\t%d\t%d\t%d\t%.1f\t  %s\t\n", p.requests, p.failed, p.catalogue, perRequest, saved,
 				p.stock, p.sessions, p.rest, 100*p.keyHits, p.name)
 		}
 	})
@@ -194,6 +207,6 @@ func (l *lab) queriesSaved(context.Context, *spec.Run) (spec.Measured, error) {
 		return spec.Measured{}, &spec.Failure{Expected: "a cold start to ask the database", Seen: "not one query", Look: "through.go"}
 	}
 	return spec.Measured{
-		Before: without.perRequest(), After: with.perRequest(), Ratio: without.perRequest() / with.perRequest(),
+		Before: without.least(), After: with.most(), Ratio: without.least() / with.most(),
 	}, nil
 }

@@ -12,7 +12,6 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"bytebites.example/workshop/shared/contract"
-	"bytebites.example/workshop/shared/dataset"
 	"bytebites.example/workshop/shared/instance"
 	"bytebites.example/workshop/shared/load"
 	"bytebites.example/workshop/shared/pgstat"
@@ -60,7 +59,7 @@ type lab struct {
 	client   *contract.Client // of the first
 	http     *http.Client
 
-	// without is the service of the labs before, once there is one.
+	// without is the service of the labs before.
 	without *stage.Variant
 
 	queries queriesSeen
@@ -68,43 +67,36 @@ type lab struct {
 	outage  outageSeen
 }
 
-// prepare starts the servers and two replicas of the subject's service.
+// prepare starts the servers, two replicas of the subject's service, and one of the labs
+// before.
 func (l *lab) prepare(ctx context.Context, run *spec.Run) (end func() error, err error) {
-	release, err := stage.Claim(ctx, run)
-	if err != nil {
+	var closeServers func() error
+	l.servers, closeServers, err = stage.Open(ctx, run, stage.ServersOptions{
+		Database: fullSpeed(database()), MailDelay: mailDelay, Packages: []string{l.subject.Package, solutions},
+	})
+	if closeServers == nil {
 		return nil, err
 	}
 	l.http = &http.Client{Timeout: askPatience, Transport: &http.Transport{MaxIdleConnsPerHost: crowd}}
 	end = func() error {
-		defer release()
 		l.http.CloseIdleConnections()
 		var err error
 		if l.redis != nil {
 			err = l.redis.Close()
 		}
-		if l.servers == nil {
-			return err
-		}
-		return errors.Join(err, l.servers.Close())
+		return errors.Join(err, closeServers())
 	}
-	run.Progress("starting PostgreSQL with a million orders, Redis, and two replicas of your service")
-	packages := []string{l.subject.Package}
-	if l.subject.Package != solutions {
-		packages = append(packages, solutions)
-	}
-	l.servers, err = stage.OpenServers(ctx, stage.ServersOptions{
-		Database: fullSpeed(database()), Dataset: dataset.Full(), MailDelay: mailDelay, Packages: packages,
-	})
 	if err != nil {
 		return end, stage.LearnersFault(err, look)
 	}
+	run.Progress("starting Redis, two replicas of your service, and one as it was before")
 	if err := testbed.SideBySide(ctx, l.startRedis, l.startLink); err != nil {
 		return end, redisFault(err)
 	}
-	if err := testbed.SideBySide(ctx, l.startOne, l.startTwo); err != nil {
-		return end, stage.LearnersFault(err, look)
+	if err := testbed.SideBySide(ctx, l.learners(l.startOne), l.learners(l.startTwo), l.startWithout); err != nil {
+		return end, err
 	}
-	l.client, err = l.servers.Client(l.replicas[0], dataset.Full())
+	l.client, err = l.servers.Client(l.replicas[0], l.servers.Dataset)
 	return end, err
 }
 
@@ -140,8 +132,18 @@ func (l *lab) replica(name string) testbed.ServiceOptions {
 	}
 }
 
+// learners has what fails in a start blamed on the learner's code, where it may be.
+func (l *lab) learners(start func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		if err := start(ctx); err != nil {
+			return stage.LearnersFault(err, look)
+		}
+		return nil
+	}
+}
+
 func (l *lab) startOne(ctx context.Context) (err error) {
-	l.one, err = stage.Start(ctx, l.servers.Bed, stage.Options{Service: l.replica("one"), Dataset: dataset.Full(), People: people})
+	l.one, err = stage.Start(ctx, l.servers.Bed, stage.Options{Service: l.replica("one"), Dataset: l.servers.Dataset, People: people})
 	if err != nil {
 		return err
 	}
@@ -156,6 +158,21 @@ func (l *lab) startTwo(ctx context.Context) (err error) {
 		return err
 	}
 	return l.replicas[1].Resize(ctx, fullSpeed(serviceType()))
+}
+
+// startWithout starts the service of the labs before.
+func (l *lab) startWithout(ctx context.Context) (err error) {
+	l.without, err = stage.Start(ctx, l.servers.Bed, stage.Options{
+		Service: testbed.ServiceOptions{
+			Name: "without", Package: solutions, Args: []string{"--through", before}, Type: serviceType(),
+			Postgres: l.servers.DB, MailSink: l.servers.Mail,
+		},
+		Dataset: l.servers.Dataset, People: people,
+	})
+	if err != nil {
+		return err
+	}
+	return l.without.Service.Resize(ctx, fullSpeed(serviceType()))
 }
 
 // browsing returns a generator of people who look and do not order.

@@ -20,7 +20,7 @@ import (
 )
 
 const (
-	patience    = 60 * time.Millisecond
+	patience    = 120 * time.Millisecond
 	menuFor     = time.Hour
 	popularFor  = time.Minute
 	sessionFor  = 10 * time.Minute
@@ -40,8 +40,9 @@ type simple struct {
 
 func open(r service.Resources, wrong mistakes) *simple {
 	s := &simple{mistakes: wrong, redis: redis.NewClient(&redis.Options{
-		Addr: r.Config.RedisAddr, DialTimeout: patience, ReadTimeout: patience, PoolTimeout: patience,
-		MaxRetries: -1, DialerRetries: 1, PoolSize: 64,
+		Addr: r.Config.RedisAddr, DialTimeout: patience, ReadTimeout: patience, WriteTimeout: patience,
+		MaxRetries: -1, DialerRetries: 1,
+		PoolSize: 16, PoolTimeout: time.Second, // a crowd waits for its turn
 	})}
 	r.OnClose(s.redis.Close)
 	return s
