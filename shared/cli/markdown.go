@@ -10,7 +10,7 @@ import (
 func markdownReport(title string, k kept) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "### %s: %s\n\n", markdownText(title), k.Verdict)
-	facts := []string{k.origin.words(), inSeconds(k.Seconds), machineFacts(k.Host), quotaFacts(k.Host.Quotas)}
+	facts := []string{k.words(), inSeconds(k.Seconds), machineFacts(k.Host), quotaFacts(k.Host.Quotas)}
 	var said []string
 	for _, fact := range facts {
 		if fact != "" {

@@ -111,7 +111,7 @@ func (a *app) nothingToReport(labs []lab) {
 func (a *app) showAgain(results []reported) {
 	s := a.sheet(a.out)
 	for _, r := range results {
-		note := r.kept.origin.words()
+		note := r.kept.words()
 		if !r.kept.Made.IsZero() {
 			note += ", " + age(time.Since(r.kept.Made))
 		}

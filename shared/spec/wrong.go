@@ -97,7 +97,7 @@ func (w WrongResult) Verdict() (verdict Verdict, reason string) {
 	accepted := true
 	for _, check := range w.Result.Checks {
 		named := check.Name == w.Check
-		accepted = accepted && !(named && check.Verdict != Pass)
+		accepted = accepted && (!named || check.Verdict == Pass)
 		switch check.Verdict {
 		case Environment, Inconclusive:
 			worsen(check.Verdict, "check %q: %s: %s", check.Name, check.Verdict, check.Detail)
