@@ -193,7 +193,7 @@ func inTime(ctx context.Context, err error) error {
 	if err == nil || ctx.Err() == nil {
 		return err
 	}
-	return fmt.Errorf("the run ended before this did (%w): %w", context.Cause(ctx), err)
+	return fmt.Errorf("the run ended before this did (%w): %s", context.Cause(ctx), err.Error())
 }
 
 func (r *Run) say(line string) {
