@@ -15,16 +15,19 @@ const (
 	// overload is how many times its saturation goodput the service without a cache is asked
 	// for: enough to be sure that it is never idle.
 	overload = 1.2
-	// ask is how many times that saturation goodput the service with the cache is asked for. It
-	// need not be its limit: the gain is then more than what is measured.
-	ask = 10
+	// ask is how many times that saturation goodput the service with the cache is asked for,
+	// twice the floor. It is not its limit, so the gain is more than what is measured; at its
+	// limit the load generator would have no time left.
+	ask = 2 * goodputFloor
 	// A ramp is short: it only finds out what overload is.
-	rampStart  = 8 // requests a second
+	rampStart  = 12 // requests a second
 	rampFactor = 1.6
 	rampLevel  = 1500 * time.Millisecond
 	rampLevels = 6
 	// pairs is declared here, before any run.
 	pairs = 6
+	// roundLength is short, for there are many rounds.
+	roundLength = 2 * time.Second
 )
 
 // timing is what the timed part measures.
@@ -109,7 +112,7 @@ func (t *timing) arm(v *stage.Variant, rate float64) measure.Arm {
 		return browsing(v, seed).Hit(ctx, rate, length)
 	}
 	return hit.Arm(measure.RoundConfig{
-		Rate: rate, Metric: measure.Goodput, Quotas: t.watch.Problems, OnResult: t.see,
+		Rate: rate, Length: roundLength, Metric: measure.Goodput, Quotas: t.watch.Problems, OnResult: t.see,
 	})
 }
 
