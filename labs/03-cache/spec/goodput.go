@@ -15,10 +15,10 @@ const (
 	// overload is how many times its saturation goodput the service without a cache is asked
 	// for: enough to be sure that it is never idle.
 	overload = 1.2
-	// ask is how many times that saturation goodput the service with the cache is asked for,
-	// twice the floor. It is not its limit, so the gain is more than what is measured; at its
-	// limit the load generator would have no time left.
-	ask = 2 * goodputFloor
+	// ask is how many times that saturation goodput the service with the cache is asked for:
+	// more than it can do, too. Of a service at ease the answers take milliseconds, and the
+	// load generator would have to be more exact than a busy machine lets it be.
+	ask = 5 * goodputFloor
 	// A ramp is short: it only finds out what overload is.
 	rampStart  = 12 // requests a second
 	rampFactor = 1.6

@@ -20,9 +20,9 @@ import (
 	"bytebites.example/workshop/shared/testbed"
 )
 
-// What everything runs on where something is timed: together at most a core. Counts are
+// What everything runs on where something is timed: together at most three quarters of a core. Counts are
 // taken at full speed.
-func serviceType() instance.Type { return instance.Small() }
+func serviceType() instance.Type { return instance.Micro() }
 func database() instance.Type    { return instance.Micro() }
 func cacheType() instance.Type   { return instance.Micro() }
 
