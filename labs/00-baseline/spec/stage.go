@@ -20,8 +20,11 @@ import (
 )
 
 const (
-	// mailDelay is how long the mail server takes to accept a message.
-	mailDelay = 60 * time.Millisecond
+	// mailDelay is how long the mail server takes to accept a message. Where nothing is timed,
+	// and the machine is shared, it is untimedMailDelay, so that what an order waits for
+	// stands out from what the others on the machine do to it.
+	mailDelay        = 60 * time.Millisecond
+	untimedMailDelay = 150 * time.Millisecond
 	// quietRate and quietLength make a load that leaves everything idle most of the
 	// time, so that what is measured is work and not waiting in line. Where nothing is
 	// timed it is half as long, and so are the orders below: counts need no more.
@@ -91,8 +94,12 @@ func placeOf(step string) answer.Word {
 // prepare measures the monolith as it was found, then with the subject's index.
 func (l *lab) prepare(ctx context.Context, run *spec.Run) (end func() error, err error) {
 	l.timed = run.Timed()
+	delay := mailDelay
+	if !l.timed {
+		delay = untimedMailDelay
+	}
 	l.servers, end, err = stage.Open(ctx, run, stage.ServersOptions{
-		Database: databaseType(), MailDelay: mailDelay, Packages: []string{l.subject.Package},
+		Database: databaseType(), MailDelay: delay, Packages: []string{l.subject.Package},
 	})
 	if err != nil {
 		return end, stage.LearnersFault(err, look)
