@@ -54,6 +54,9 @@ func Small() Type { return types[2] }
 // Medium is b1.medium, one core.
 func Medium() Type { return types[3] }
 
+// FullSpeed returns the type without its CPU quota, and so without a name.
+func (t Type) FullSpeed() Type { return Type{MemoryMiB: t.MemoryMiB} }
+
 // Capacity is what a size was measured to do.
 type Capacity struct {
 	Type Type

@@ -18,15 +18,10 @@ const (
 
 // Client returns a client of a service that holds every answer against the contract. Its
 // Emails are of 40 subscribers that no load signs in.
-func (s *Servers) Client(service *testbed.Service, size dataset.Size) (*contract.Client, error) {
-	return s.ClientAt(service.URL(), size)
-}
-
-// ClientAt returns such a client of whatever answers at a URL.
-func (s *Servers) ClientAt(url string, size dataset.Size) (*contract.Client, error) {
+func (s *Servers) Client(service *testbed.Service) (*contract.Client, error) {
 	target := contract.Target{
-		URL: url, StaffToken: s.Bed.StaffToken(), PaymentSecret: s.Bed.PaymentSecret(),
-		Password: dataset.Password, Scarce: size.ScarceMeal(1),
+		URL: service.URL(), StaffToken: s.Bed.StaffToken(), PaymentSecret: s.Bed.PaymentSecret(),
+		Password: dataset.Password, Scarce: s.Dataset.ScarceMeal(1),
 	}
 	for n := range clients {
 		target.Emails = append(target.Emails, dataset.Email(firstClient+n))

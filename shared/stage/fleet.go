@@ -177,7 +177,7 @@ func (f *Fleet) Resize(ctx context.Context, t instance.Type) error {
 // AtFullSpeed lifts the CPU quota of all replicas while do runs.
 func (f *Fleet) AtFullSpeed(ctx context.Context, do func() error) error {
 	size := f.Replicas[0].Type()
-	if err := f.Resize(ctx, fullSpeed(size)); err != nil {
+	if err := f.Resize(ctx, size.FullSpeed()); err != nil {
 		return err
 	}
 	if err := do(); err != nil {

@@ -122,7 +122,7 @@ func OpenServers(ctx context.Context, o ServersOptions) (*Servers, error) {
 // an index as it starts.
 func (s *Servers) AtFullSpeed(ctx context.Context, f func() error) error {
 	size := s.DB.Type()
-	if err := s.DB.Resize(ctx, instance.Type{MemoryMiB: size.MemoryMiB}); err != nil {
+	if err := s.DB.Resize(ctx, size.FullSpeed()); err != nil {
 		return err
 	}
 	if err := f(); err != nil {

@@ -10,7 +10,6 @@ import (
 
 	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/dataset"
-	"bytebites.example/workshop/shared/instance"
 	"bytebites.example/workshop/shared/load"
 	"bytebites.example/workshop/shared/spec"
 	"bytebites.example/workshop/shared/testbed"
@@ -81,13 +80,10 @@ func generator(ctx context.Context, url string, size dataset.Size) (load.Generat
 	return load.Generator{Target: url, Mix: load.Dinner(), Population: people, Seed: 1}, nil
 }
 
-// fullSpeed is a type without its CPU quota.
-func fullSpeed(t instance.Type) instance.Type { return instance.Type{MemoryMiB: t.MemoryMiB} }
-
 // AtFullSpeed lifts the service's CPU quota while f runs.
 func (v *Variant) AtFullSpeed(ctx context.Context, f func() error) error {
 	size := v.Service.Type()
-	if err := v.Service.Resize(ctx, fullSpeed(size)); err != nil {
+	if err := v.Service.Resize(ctx, size.FullSpeed()); err != nil {
 		return err
 	}
 	if err := f(); err != nil {

@@ -122,7 +122,7 @@ func (l *lab) prepare(ctx context.Context, run *spec.Run) (end func() error, err
 	if err := l.after.measureOrders(ctx, l.length(ordersLength)); err != nil {
 		return end, err
 	}
-	run.ReportHost(l.after.load.Lateness.Quantile(0.99), l.after.load.Host.IdleShare)
+	stage.ReportHost(run, l.after.load)
 	if run.Mode == spec.ModeCheck {
 		if err := l.keepEvidence(); err != nil {
 			return end, err
@@ -240,7 +240,7 @@ func (l *lab) ramp(ctx context.Context, run *spec.Run) (measure.RampResult, erro
 	ramp, err := measure.Ramp(ctx, measure.RampConfig{
 		Start: rampStart, Factor: rampStep, MaxLevels: rampLevels, Refine: 1, Quotas: watch.Problems,
 		OnLevel: func(level measure.Level) {
-			run.ReportHost(level.Result.Lateness.Quantile(0.99), level.Result.Host.IdleShare)
+			stage.ReportHost(run, level.Result)
 			run.Progress(fmt.Sprintf("%6.1f requests/s: %6.1f answered, p95 %s, %.0f %% failed", level.Rate, level.Goodput,
 				level.Result.Latency.Quantile(0.95).Round(time.Millisecond), 100*level.Result.FailureShare()))
 		},

@@ -120,20 +120,9 @@ func orders(v *stage.Variant) load.Generator {
 // saturation finds a variant's saturation goodput by a short ramp.
 func (s *scale) saturation(ctx context.Context, v *stage.Variant, start float64) (float64, error) {
 	s.run.Progress(fmt.Sprintf("raising the rate of orders until %s is overloaded", v.Service.Name()))
-	ramp, err := measure.Ramp(ctx, measure.RampConfig{
-		Start: start, Factor: rampFactor, Level: rampLevel, MaxLevels: rampLevels, SaturationOnly: true, Quotas: s.watch.Problems,
-		OnLevel: func(level measure.Level) { s.see(level.Result) },
+	return stage.Saturation(ctx, s.run, v.Service.Name(), measure.RampConfig{
+		Start: start, Factor: rampFactor, Level: rampLevel, MaxLevels: rampLevels, Quotas: s.watch.Problems,
 	}, orders(v).Hit)
-	if err != nil {
-		return 0, err
-	}
-	if !ramp.Saturated {
-		return 0, &spec.Doubt{
-			Reason: fmt.Sprintf("%s answered all of %.1f orders/s: the ramp ended below its limit", v.Service.Name(), ramp.Goodput),
-			Remedy: "please report it, with the type of this machine",
-		}
-	}
-	return ramp.Goodput, nil
 }
 
 // arm is rounds of a variant at a rate of overload.
@@ -141,7 +130,7 @@ func (s *scale) arm(v *stage.Variant, rate float64) measure.Arm {
 	return measure.Hit(orders(v).Hit).Arm(measure.RoundConfig{Rate: rate, Metric: measure.Goodput, Quotas: s.watch.Problems, OnResult: s.see})
 }
 
-func (s *scale) see(r load.Result) { s.run.ReportHost(r.Lateness.Quantile(0.99), r.Host.IdleShare) }
+func (s *scale) see(r load.Result) { stage.ReportHost(s.run, r) }
 
 // goodput measures a variant once, at a rate of overload.
 func (s *scale) goodput(ctx context.Context, v *stage.Variant, rate float64) (float64, error) {

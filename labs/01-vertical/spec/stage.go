@@ -85,7 +85,7 @@ func (l *lab) start(ctx context.Context, name string, size instance.Type, pkg st
 
 // signIn signs in the people of the checks' own client, at full speed.
 func (l *lab) signIn(ctx context.Context) (err error) {
-	if l.client, err = l.servers.Client(l.tuned.Service, l.servers.Dataset); err != nil {
+	if l.client, err = l.servers.Client(l.tuned.Service); err != nil {
 		return err
 	}
 	l.people = make([]*contract.Client, ordersAtOnce)

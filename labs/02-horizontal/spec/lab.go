@@ -138,7 +138,7 @@ func quoted(word answer.Word) string {
 // contract holds one replica against what the API promises of sessions, which the subject
 // keeps, and of orders. What only several can break is what the other checks are for.
 func (l *lab) contract(ctx context.Context, _ *spec.Run) error {
-	client, err := l.servers.Client(l.fleet.Replicas[0], l.servers.Dataset)
+	client, err := l.servers.Client(l.fleet.Replicas[0])
 	if err != nil {
 		return err
 	}

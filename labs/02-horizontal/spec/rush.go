@@ -150,9 +150,7 @@ func (r *rush) findRush(ctx context.Context) error {
 	return nil
 }
 
-func (r *rush) see(result load.Result) {
-	r.run.ReportHost(result.Lateness.Quantile(0.99), result.Host.IdleShare)
-}
+func (r *rush) see(result load.Result) { stage.ReportHost(r.run, result) }
 
 // compare runs the pairs, all at the rate of the rush.
 func (r *rush) compare(ctx context.Context) (err error) {

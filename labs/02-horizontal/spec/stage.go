@@ -15,13 +15,10 @@ import (
 
 // What everything runs on: three replicas and a database take at most one core and a
 // quarter. The rest is for nginx, the load generator and the mail server, which have no
-// quota.
+// quota. While nothing is timed they have none either: it saves minutes, and changes no
+// count.
 func size() instance.Type     { return instance.Micro() }
 func database() instance.Type { return instance.Small() }
-
-// fullSpeed is a type without its CPU quota, which is what replicas and database run on
-// while nothing is timed: it saves minutes, and changes no count.
-func fullSpeed(t instance.Type) instance.Type { return instance.Type{MemoryMiB: t.MemoryMiB} }
 
 const (
 	// solutions is the program with every lab's solution in it.
@@ -77,7 +74,7 @@ func (l *lab) prepare(ctx context.Context, run *spec.Run) (end func() error, err
 	}
 	var closeServers func() error
 	l.servers, closeServers, err = stage.Open(ctx, run, stage.ServersOptions{
-		Database: fullSpeed(database()), MailDelay: mailDelay, Packages: packages,
+		Database: database().FullSpeed(), MailDelay: mailDelay, Packages: packages,
 	})
 	if closeServers == nil {
 		return nil, err
@@ -111,7 +108,7 @@ func (l *lab) startFleet(ctx context.Context) (err error) {
 	if err != nil {
 		return stage.LearnersFault(err, look)
 	}
-	return l.fleet.Resize(ctx, fullSpeed(size()))
+	return l.fleet.Resize(ctx, size().FullSpeed())
 }
 
 // startReplica starts a replica again and waits until nginx knows.

@@ -137,13 +137,13 @@ func (l *lab) slowReplica(ctx context.Context, run *spec.Run) error {
 		return err
 	}
 	slow := l.fleet.Replicas[0]
-	crawling := fullSpeed(size())
+	crawling := size().FullSpeed()
 	crawling.Name, crawling.CPU = "slow", slowCPU
 	if err := slow.Resize(ctx, crawling); err != nil {
 		return err
 	}
 	counts := l.read(ctx, slowReads, slowVisitors, true)
-	if err := slow.Resize(ctx, fullSpeed(size())); err != nil {
+	if err := slow.Resize(ctx, size().FullSpeed()); err != nil {
 		return err
 	}
 	others := 0

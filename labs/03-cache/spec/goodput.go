@@ -87,20 +87,9 @@ func (l *lab) newTiming(ctx context.Context, run *spec.Run) (*timing, error) {
 // saturation finds the saturation goodput without a cache by a short ramp.
 func (t *timing) saturation(ctx context.Context) (float64, error) {
 	t.run.Progress("raising the rate until the service without a cache is overloaded")
-	ramp, err := measure.Ramp(ctx, measure.RampConfig{
-		Start: rampStart, Factor: rampFactor, Level: rampLevel, MaxLevels: rampLevels, SaturationOnly: true, Quotas: t.watch.Problems,
-		OnLevel: func(level measure.Level) { t.see(level.Result) },
+	return stage.Saturation(ctx, t.run, "the service without a cache", measure.RampConfig{
+		Start: rampStart, Factor: rampFactor, Level: rampLevel, MaxLevels: rampLevels, Quotas: t.watch.Problems,
 	}, browsing(t.without, 1).Hit)
-	if err != nil {
-		return 0, err
-	}
-	if !ramp.Saturated {
-		return 0, &spec.Doubt{
-			Reason: fmt.Sprintf("the service without a cache answered all of %.1f requests/s: the ramp ended below its limit", ramp.Goodput),
-			Remedy: "please report it, with the type of this machine",
-		}
-	}
-	return ramp.Goodput, nil
 }
 
 // arm browses, in each round as other people: were they the same, the cache would have
@@ -116,4 +105,4 @@ func (t *timing) arm(v *stage.Variant, rate float64) measure.Arm {
 	})
 }
 
-func (t *timing) see(r load.Result) { t.run.ReportHost(r.Lateness.Quantile(0.99), r.Host.IdleShare) }
+func (t *timing) see(r load.Result) { stage.ReportHost(t.run, r) }

@@ -20,14 +20,11 @@ import (
 	"bytebites.example/workshop/shared/testbed"
 )
 
-// What everything runs on where something is timed: together at most three quarters of a core. Counts are
-// taken at full speed.
+// What everything runs on where something is timed: together at most three quarters of a
+// core. Counts are taken at full speed.
 func serviceType() instance.Type { return instance.Micro() }
 func database() instance.Type    { return instance.Micro() }
 func cacheType() instance.Type   { return instance.Micro() }
-
-// fullSpeed is a type without its CPU quota.
-func fullSpeed(t instance.Type) instance.Type { return instance.Type{MemoryMiB: t.MemoryMiB} }
 
 const (
 	// solutions is the program with every lab's solution in it, and before the last of
@@ -72,7 +69,7 @@ type lab struct {
 func (l *lab) prepare(ctx context.Context, run *spec.Run) (end func() error, err error) {
 	var closeServers func() error
 	l.servers, closeServers, err = stage.Open(ctx, run, stage.ServersOptions{
-		Database: fullSpeed(database()), MailDelay: mailDelay, Packages: []string{l.subject.Package, solutions},
+		Database: database().FullSpeed(), MailDelay: mailDelay, Packages: []string{l.subject.Package, solutions},
 	})
 	if closeServers == nil {
 		return nil, err
@@ -96,7 +93,7 @@ func (l *lab) prepare(ctx context.Context, run *spec.Run) (end func() error, err
 	if err := testbed.SideBySide(ctx, l.learners(l.startOne), l.learners(l.startTwo), l.startWithout); err != nil {
 		return end, err
 	}
-	l.client, err = l.servers.Client(l.replicas[0], l.servers.Dataset)
+	l.client, err = l.servers.Client(l.replicas[0])
 	return end, err
 }
 
@@ -108,7 +105,7 @@ func (l *lab) startRedis(ctx context.Context) (err error) {
 	l.redis = redis.NewClient(&redis.Options{Addr: l.server.Address()})
 	// A crowd would use its share of the processor up and then wait for Redis, not for the
 	// database.
-	return l.server.Resize(ctx, fullSpeed(cacheType()))
+	return l.server.Resize(ctx, cacheType().FullSpeed())
 }
 
 // redisFault turns a Redis that does not take its configuration into the learner's failure.
@@ -148,7 +145,7 @@ func (l *lab) startOne(ctx context.Context) (err error) {
 		return err
 	}
 	l.replicas[0] = l.one.Service
-	return l.one.Service.Resize(ctx, fullSpeed(serviceType()))
+	return l.one.Service.Resize(ctx, serviceType().FullSpeed())
 }
 
 func (l *lab) startTwo(ctx context.Context) (err error) {
@@ -157,7 +154,7 @@ func (l *lab) startTwo(ctx context.Context) (err error) {
 	if l.replicas[1], err = l.servers.Bed.Service(ctx, options); err != nil {
 		return err
 	}
-	return l.replicas[1].Resize(ctx, fullSpeed(serviceType()))
+	return l.replicas[1].Resize(ctx, serviceType().FullSpeed())
 }
 
 // startWithout starts the service of the labs before.
@@ -172,7 +169,7 @@ func (l *lab) startWithout(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	return l.without.Service.Resize(ctx, fullSpeed(serviceType()))
+	return l.without.Service.Resize(ctx, serviceType().FullSpeed())
 }
 
 // browsing returns a generator of people who look and do not order.
