@@ -45,6 +45,13 @@ func TestBursts(t *testing.T) {
 			}
 		}
 	}
+	lateAnswer := func(at int) func(int, *load.Result) {
+		return func(n int, r *load.Result) {
+			if n == at {
+				r.Elapsed = max(r.Elapsed, 3*time.Second)
+			}
+		}
+	}
 	for _, test := range []struct {
 		name      string
 		service   sharing
@@ -54,12 +61,15 @@ func TestBursts(t *testing.T) {
 		valid     bool
 		rates     []float64
 	}{
-		{"the first is too much", sharing{capacity: 5}, 0, 5, true, true, []float64{8}},
-		{"the third is", sharing{capacity: 9}, 0, 9, true, true, []float64{8, 10.4, 13.52}},
+		{"the first is too much", sharing{capacity: 5}, 0, 5, true, true, []float64{8, 10.4}},
+		{"the third is", sharing{capacity: 9}, 0, 9, true, true, []float64{8, 10.4, 13.52, 17.576}},
 		{"none is", sharing{capacity: 1000}, 2, 10.5, false, true, []float64{8, 10.4}},
-		{"a disturbed one again", sharing{capacity: 7, change: late(1, 3)}, 0, 7, true, true, []float64{8, 8, 10.4, 10.4}},
-		{"never quiet", sharing{capacity: 5, change: late(1, 2, 3, 4)}, 0, 5, true, false, []float64{8, 8, 8, 8}},
-		{"what failed is not counted", sharing{capacity: 5, change: func(_ int, r *load.Result) { r.Completed -= 8; r.Failed = 8 }}, 0, 2.5, true, true, []float64{8}},
+		{"the last is", sharing{capacity: 9}, 3, 9, false, true, []float64{8, 10.4, 13.52}},
+		{"one answer is late", sharing{capacity: 13, change: lateAnswer(1)}, 0, 13, true, true, []float64{8, 10.4, 13.52, 17.576, 22.8488, 29.70344}},
+		{"one answer is late near the limit", sharing{capacity: 13, change: lateAnswer(4)}, 0, 13, true, true, []float64{8, 10.4, 13.52, 17.576, 22.8488}},
+		{"a disturbed one again", sharing{capacity: 7, change: late(1, 3)}, 0, 7, true, true, []float64{8, 8, 10.4, 10.4, 13.52}},
+		{"never quiet", sharing{capacity: 5, change: late(1, 2, 3, 4)}, 0, 5, true, false, []float64{8, 8, 8, 8, 10.4}},
+		{"what failed is not counted", sharing{capacity: 5, change: func(_ int, r *load.Result) { r.Completed -= 8; r.Failed = 8 }}, 0, 3.8889, true, true, []float64{8, 10.4, 13.52, 17.576}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
