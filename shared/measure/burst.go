@@ -28,6 +28,10 @@ type BurstConfig struct {
 	Factor float64       // from burst to burst; default 1.3
 	Length time.Duration // default 2 s
 	Max    int           // bursts, those run again apart; default 8
+	// Again is how many bursts follow at the rate of the best, once the limit is found; default 0.
+	// A machine that others use too is quicker at one moment than at the next: the limit is what
+	// it does at its quickest.
+	Again int
 	// Quotas, unless nil, is asked after each burst which quotas were not in force.
 	Quotas func(ctx context.Context) ([]string, error)
 	// OnBurst, unless nil, is told the result of each burst, whether valid or not.
@@ -78,47 +82,79 @@ func Bursts(ctx context.Context, config BurstConfig, hit Hit) (BurstResult, erro
 	if err != nil {
 		return BurstResult{}, fmt.Errorf("bursts: %w", err)
 	}
-	var found BurstResult
-	lingered := false
-	for n, repeats, rate := 0, 0, config.Start; n < config.Max && !found.Saturated; {
-		result, err := hit(ctx, rate, config.Length)
-		if err != nil {
-			return BurstResult{}, fmt.Errorf("burst of %.1f/s: %w", rate, err)
-		}
-		if config.OnBurst != nil {
-			config.OnBurst(result)
-		}
-		validity, err := checkRound(ctx, result, false, config.Quotas)
-		if err != nil {
+	s := &bursts{config: config, hit: hit}
+	rate := config.Start
+	for n := 0; n < config.Max && !s.found.Saturated; n++ {
+		if err := s.next(ctx, rate); err != nil {
 			return BurstResult{}, fmt.Errorf("bursts: %w", err)
 		}
-		if err := sleep(ctx, burstPause); err != nil {
-			return BurstResult{}, fmt.Errorf("bursts: %w", err)
-		}
-		if !validity.OK && repeats < maxRepeats {
-			repeats++
-			continue
-		}
-		found, lingered = found.after(result, config.Length, validity, lingered)
-		n++
 		rate *= config.Factor
 	}
-	return found, nil
+	for n := 0; n < config.Again && s.found.Saturated; n++ {
+		if err := s.again(ctx); err != nil {
+			return BurstResult{}, fmt.Errorf("bursts: %w", err)
+		}
+	}
+	return s.found, nil
 }
 
-// after returns what is known after one more burst, and whether that lingered; lingered says
-// whether the one before it did.
-func (b BurstResult) after(r load.Result, length time.Duration, v Validity, lingered bool) (next BurstResult, lingers bool) {
-	busy := max(r.Elapsed, length)
-	next = BurstResult{Goodput: float64(r.Completed) / busy.Seconds(), Validity: v}
-	lingers = busy.Seconds() >= lingering*length.Seconds()
-	if !lingered {
-		return next, lingers
+// bursts is a series of them.
+type bursts struct {
+	config   BurstConfig
+	hit      Hit
+	repeats  int // of invalid bursts, so far
+	found    BurstResult
+	best     float64 // rate of the burst that found.Goodput is from
+	lingered bool    // the last burst did
+}
+
+// next sends a burst at a higher rate than the last.
+func (s *bursts) next(ctx context.Context, rate float64) error {
+	seen, lingers, err := s.burst(ctx, rate)
+	if err != nil {
+		return err
 	}
-	saturated := lingers && next.Goodput <= levelled*b.Goodput
-	if b.Goodput > next.Goodput || !b.Validity.OK {
-		next = b
+	before := s.found
+	s.found.Saturated = s.lingered && lingers && seen.Goodput <= levelled*before.Goodput
+	if better := seen.Goodput >= before.Goodput && before.Validity.OK; better || !s.lingered {
+		s.found.Goodput, s.found.Validity, s.best = seen.Goodput, seen.Validity, rate
 	}
-	next.Saturated = saturated
-	return next, lingers
+	s.lingered = lingers
+	return nil
+}
+
+// again sends a burst at the best rate.
+func (s *bursts) again(ctx context.Context) error {
+	seen, _, err := s.burst(ctx, s.best)
+	if err == nil && seen.Validity.OK && seen.Goodput > s.found.Goodput {
+		s.found.Goodput = seen.Goodput
+	}
+	return err
+}
+
+// burst sends one, and one more if that is invalid.
+func (s *bursts) burst(ctx context.Context, rate float64) (seen BurstResult, lingers bool, err error) {
+	for {
+		result, err := s.hit(ctx, rate, s.config.Length)
+		if err != nil {
+			return BurstResult{}, false, fmt.Errorf("%.1f/s: %w", rate, err)
+		}
+		if s.config.OnBurst != nil {
+			s.config.OnBurst(result)
+		}
+		validity, err := checkRound(ctx, result, false, s.config.Quotas)
+		if err != nil {
+			return BurstResult{}, false, err
+		}
+		if err := sleep(ctx, burstPause); err != nil {
+			return BurstResult{}, false, err
+		}
+		if !validity.OK && s.repeats < maxRepeats {
+			s.repeats++
+			continue
+		}
+		busy := max(result.Elapsed, s.config.Length)
+		lingers = busy.Seconds() >= lingering*s.config.Length.Seconds()
+		return BurstResult{Goodput: float64(result.Completed) / busy.Seconds(), Validity: validity}, lingers, nil
+	}
 }

@@ -87,6 +87,30 @@ func TestBursts(t *testing.T) {
 	}
 }
 
+// A machine that is quicker for a while shows what the limit is.
+func TestBurstsAgain(t *testing.T) {
+	t.Parallel()
+	service := sharing{capacity: 7}
+	service.change = func(n int, r *load.Result) {
+		if n == 5 {
+			r.Elapsed = time.Duration(float64(r.Planned) / 9 * float64(time.Second))
+		}
+		if n == 4 { // quick, and nobody knows why
+			r.Elapsed, r.Host.IdleShare = r.Window, 0
+		}
+	}
+	got, err := measure.Bursts(t.Context(), measure.BurstConfig{Start: 11, Again: 3}, service.hit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if math.Abs(got.Goodput-9) > 0.01 || !got.Saturated || !got.Validity.OK {
+		t.Errorf("got %+v, want the 9/s that were seen once", got)
+	}
+	if want := []float64{11, 14.3, 11, 11, 11, 11}; !slices.EqualFunc(service.rates, want, func(a, b float64) bool { return math.Abs(a-b) < 1e-9 }) {
+		t.Errorf("rates %v, want %v", service.rates, want)
+	}
+}
+
 func TestBurstsErrors(t *testing.T) {
 	broken := errors.New("broken")
 	fails := func(context.Context, float64, time.Duration) (load.Result, error) { return load.Result{}, broken }

@@ -18,6 +18,9 @@ const (
 	// burstStart is the rate of the first burst by which one replica's limit is found, in
 	// requests a second: near it, wherever cores are not much quicker than most.
 	burstStart = 12
+	// burstsAgain are sent at that limit: taken in a slow moment of the machine it would make a
+	// rush that is none in a quick one.
+	burstsAgain = 2
 	// pairs and the length of their rounds are declared here, before any run. What one
 	// replica's line costs grows with the length: these are short, for there are many.
 	pairs      = 6
@@ -130,7 +133,7 @@ func (l *lab) newRush(ctx context.Context, run *spec.Run) (*rush, error) {
 // findRush finds what one replica saturates at.
 func (r *rush) findRush(ctx context.Context) error {
 	r.run.Progress("sending bursts, until one is too much for one replica")
-	found, err := measure.Bursts(ctx, measure.BurstConfig{Start: burstStart, Quotas: r.watch.Problems, OnBurst: r.see}, r.one.Hit)
+	found, err := measure.Bursts(ctx, measure.BurstConfig{Start: burstStart, Again: burstsAgain, Quotas: r.watch.Problems, OnBurst: r.see}, r.one.Hit)
 	if err != nil {
 		return err
 	}
