@@ -29,7 +29,7 @@ const (
 	// pairs and the length of their rounds are declared here, before any run. What one
 	// replica's line costs grows with the length: these are short, for there are many.
 	pairs      = 6
-	rushLength = 1500 * time.Millisecond
+	rushLength = 1200 * time.Millisecond
 	// What is shown and not judged is measured once: all replicas by a burst of overload
 	// times what as many would do each, and both at belowKnee times what one replica does.
 	overload   = 1.5
