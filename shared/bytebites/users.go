@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// UserID is an opaque name for a subscriber.
+// UserID is an opaque name for a subscriber; see NewUserID.
 type UserID string
 
 // Account is what the directory knows of a subscriber: enough to sign in.
@@ -20,6 +20,10 @@ type Account struct {
 type Directory interface {
 	// Account returns the account of an email address in any case, or ErrNotFound.
 	Account(ctx context.Context, email string) (Account, error)
+	// Register adds an account; ErrDuplicate when the email address, in any case, or the
+	// subscriber has one. The subscriber's profile comes first: one that nobody can sign
+	// in to harms nobody, but an account must lead to a subscriber.
+	Register(ctx context.Context, a Account) error
 }
 
 // Session is a signed-in browser.
@@ -70,10 +74,12 @@ type Profile struct {
 	Preferences Preferences
 }
 
-// Profiles reads and changes what a subscriber says of themself.
+// Profiles keeps what a subscriber says of themself.
 type Profiles interface {
 	// Profile returns a subscriber, or ErrNotFound.
 	Profile(ctx context.Context, user UserID) (Profile, error)
+	// Create adds a subscriber; ErrDuplicate when the id is taken.
+	Create(ctx context.Context, p Profile) error
 	// SetPreferences replaces the preferences; ErrNotFound for an unknown subscriber.
 	SetPreferences(ctx context.Context, user UserID, p Preferences) error
 	// Addresses returns the addresses in the order in which they were set.

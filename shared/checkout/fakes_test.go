@@ -283,7 +283,7 @@ func (w *world) steps(tb testing.TB, registerer prometheus.Registerer) *checkout
 	steps, err := checkout.NewSteps(checkout.Parts{
 		Catalogue: w, Stock: w, Orders: w, Ledger: w, Weeks: w, Recommender: w, Mailer: w,
 		Registerer: registerer,
-		NewID: func() bytebites.OrderID {
+		NewID: func(bytebites.UserID) bytebites.OrderID {
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			w.nextID++

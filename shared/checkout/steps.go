@@ -32,7 +32,8 @@ type Parts struct {
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer // takes the histogram of step times
 	Now        func() time.Time
-	NewID      func() bytebites.OrderID
+	// NewID returns a fresh id for an order of a subscriber.
+	NewID func(bytebites.UserID) bytebites.OrderID
 }
 
 // Steps are the steps of placing an order. They are safe for concurrent use and hold
@@ -51,7 +52,7 @@ func NewSteps(parts Parts) (*Steps, error) {
 		parts.Now = time.Now
 	}
 	if parts.NewID == nil {
-		parts.NewID = NewOrderID
+		parts.NewID = func(bytebites.UserID) bytebites.OrderID { return NewOrderID() }
 	}
 	clock, err := newClock(parts.Registerer)
 	if err != nil {
@@ -119,7 +120,7 @@ func (s *Steps) Draft(ctx context.Context, request bytebites.OrderRequest) (byte
 		byID[meal.ID] = meal
 	}
 	order := bytebites.Order{
-		ID:             s.parts.NewID(),
+		ID:             s.parts.NewID(request.User),
 		User:           request.User,
 		IdempotencyKey: request.IdempotencyKey,
 		Lines:          make([]bytebites.OrderLine, 0, len(request.Lines)),

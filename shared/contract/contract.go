@@ -51,10 +51,11 @@ type Check struct {
 }
 
 // Checks lists the promises. They are independent of each other, and leave nothing
-// behind but orders, carts, ratings and preferences of the target's subscribers.
+// behind but orders, carts, ratings and preferences of the target's subscribers, and one
+// subscriber more.
 func Checks() []Check {
 	var all []Check
-	for _, part := range [][]Check{operationChecks(), sessionChecks(), mealChecks(), subscriberChecks(), orderChecks(), paymentChecks(), inputChecks()} {
+	for _, part := range [][]Check{operationChecks(), accountChecks(), sessionChecks(), mealChecks(), subscriberChecks(), orderChecks(), paymentChecks(), inputChecks()} {
 		all = append(all, part...)
 	}
 	return all

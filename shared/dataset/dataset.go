@@ -57,6 +57,10 @@ func Full() Size { return Size{Users: 100_000, Meals: MaxMeals, Orders: 1_000_00
 // an index reads of it; but it is made, and started, in a fraction of the time.
 func Growing() Size { return Size{Users: 20_000, Meals: MaxMeals, Orders: 200_000} }
 
+// Early is ByteBites as it was six months ago, before it grew: everybody is new, and has
+// ordered twice. It can be moved from server to server within seconds.
+func Early() Size { return Size{Users: 5_000, Meals: MaxMeals, Orders: 10_000} }
+
 // Small is enough for tests of what the service does, not of how fast.
 func Small() Size { return Size{Users: 1_000, Meals: MaxMeals, Orders: 10_000} }
 

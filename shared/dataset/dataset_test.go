@@ -9,7 +9,7 @@ import (
 func TestKeyNamesTheData(t *testing.T) {
 	keys := make(map[string]dataset.Size)
 	for _, size := range []dataset.Size{
-		dataset.Full(), dataset.Growing(), dataset.Small(), {Users: 1_001, Meals: 500, Orders: 10_000}, {Users: 1_000, Meals: 499, Orders: 10_000},
+		dataset.Full(), dataset.Growing(), dataset.Early(), dataset.Small(), {Users: 1_001, Meals: 500, Orders: 10_000}, {Users: 1_000, Meals: 499, Orders: 10_000},
 		{Users: 1_000, Meals: 500, Orders: 10_001}, {Users: 10_001, Meals: 500, Orders: 1_000},
 	} {
 		key := size.Key()

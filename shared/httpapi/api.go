@@ -16,10 +16,11 @@ type api struct {
 	metrics     *metrics
 	crossOrigin *http.CrossOriginProtection
 	staffHash   [sha256.Size]byte
-	signIns     chan struct{} // a token for each password comparison under way
-	decoyHash   []byte        // compared for emails that nobody has
-	facets      facets
-	storefront  *storefront
+	// passwordTurns has a token for each password that is being compared or hashed.
+	passwordTurns chan struct{}
+	decoyHash     []byte // compared for emails that nobody has
+	facets        facets
+	storefront    *storefront
 }
 
 // New returns the API's handler. It registers its metrics in the config's registry,
@@ -30,10 +31,10 @@ func New(config Config) (http.Handler, error) {
 		return nil, err
 	}
 	a := &api{
-		Config:      config,
-		crossOrigin: http.NewCrossOriginProtection(),
-		staffHash:   sha256.Sum256([]byte(config.StaffToken)),
-		signIns:     make(chan struct{}, config.MaxSignIns),
+		Config:        config,
+		crossOrigin:   http.NewCrossOriginProtection(),
+		staffHash:     sha256.Sum256([]byte(config.StaffToken)),
+		passwordTurns: make(chan struct{}, config.MaxSignIns),
 	}
 	if a.metrics, err = newMetrics(config.Registry); err != nil {
 		return nil, err
@@ -76,6 +77,7 @@ func (a *api) routes() *gin.Engine {
 	e.PUT("/meals/popular", a.handle(methodNotAllowed)) // no meal can have that id
 
 	b := e.Group("/", a.refuseCrossOrigin)
+	b.POST("/accounts", a.handle(a.signUp))
 	b.POST("/sessions", a.handle(a.signIn))
 	b.DELETE("/sessions", a.handle(a.signOut))
 	b.GET("/me", a.handle(a.signedIn(a.me)))

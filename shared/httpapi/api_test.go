@@ -386,10 +386,12 @@ func TestAccessLogHoldsNoSecrets(t *testing.T) {
 	}
 	one := mustSignIn(t, url)
 	answer := mustWant(t, http.StatusOK)(one.Get(t.Context(), "/me"))
+	mustWant(t, http.StatusCreated)(signUp(t.Context(), one, "newcomer@example.com"))
+	mustWant(t, http.StatusConflict)(signUp(t.Context(), one, "newcomer@example.com"))
 	mu.Lock()
 	defer mu.Unlock()
 	said := log.String()
-	for _, secret := range []string{fake.Password, staffToken, string(paymentSecret), fake.Email(1), answer.Header.Get("Cookie")} {
+	for _, secret := range []string{fake.Password, newPassword, staffToken, string(paymentSecret), fake.Email(1), "newcomer@example.com", answer.Header.Get("Cookie")} {
 		if strings.Contains(said, secret) {
 			t.Errorf("the log holds %q", secret)
 		}

@@ -58,10 +58,10 @@ type Config struct {
 	SlowRequest time.Duration
 	// MaxBodyBytes bounds a request's body. Default 64 KiB.
 	MaxBodyBytes int64
-	// MaxSignIns bounds how many passwords are compared at a time, as each comparison
-	// takes a core for tens of milliseconds. Default: the number of usable cores.
+	// MaxSignIns bounds how many passwords are compared, or hashed for who signs up, at a
+	// time, as each takes a core for tens of milliseconds. Default: the number of usable cores.
 	MaxSignIns int
-	// PasswordCost is the bcrypt cost of the stored hashes. A sign-in for an unknown
+	// PasswordCost is the bcrypt cost of the stored hashes, also of new ones. A sign-in for an unknown
 	// email does the same work, so that time does not tell who subscribes. Default 10.
 	PasswordCost int
 

@@ -39,6 +39,8 @@ func FuzzAPI(f *testing.F) {
 		f.Add(op.method, strings.ReplaceAll(op.path, "{id}", "m0001"), "limit=5&cursor=x", "application/json", "X-Request-Id", "abcdefgh", []byte(`{"lines":[{"meal_id":"m0001","quantity":2}]}`), true)
 	}
 	f.Add("PUT", "/meals/m0001", "", "application/json", "Authorization", "Bearer "+staffToken, []byte(`{"price_cents":100,"version":1}`), false)
+	f.Add("POST", "/accounts", "", "application/json", "X-Request-Id", "abcdefgh", []byte(`{"email":"ada@example.com","name":"Ada","password":"long enough by far"}`), false)
+	f.Add("POST", "/accounts", "", "application/json", "Origin", "null", []byte(`{"email":"Ada <ada@example.com>","name":"\u202e","password":"short"}`), true)
 	f.Add("POST", "/orders", "", "application/json", "Idempotency-Key", "k", []byte(`{"lines":[{"meal_id":"m0060","quantity":50}]}`), true)
 	f.Add("POST", "/webhooks/payments", "", "application/json", httpapi.SignatureHeader, "t=1,v1=00", []byte(`{}`), false)
 	f.Add("PUT", "/me/addresses", "", "application/json", "Origin", "http://evil.example", []byte(`{"addresses":[]}`), true)

@@ -25,7 +25,7 @@ var paymentSecret = []byte("payment-secret-of-tests")
 // configOf serves a world; changes come last.
 func configOf(world *fake.World, changes ...func(*httpapi.Config)) httpapi.Config {
 	config := httpapi.Config{
-		Catalogue: world, Stock: world, Directory: world, Sessions: world, Profiles: world, Carts: world,
+		Catalogue: world, Stock: world, Directory: world, Sessions: world, Profiles: world.Profiles(), Carts: world,
 		Ratings: world, Orders: world, Weeks: world, Recommender: world, Checkout: world,
 		Instance: "test-1", StaffToken: staffToken, PaymentSecret: paymentSecret,
 		PasswordCost: bcrypt.MinCost,

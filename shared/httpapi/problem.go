@@ -29,6 +29,7 @@ var (
 	kindSlowBody     = kind{"slow-body", "The body took too long to arrive", http.StatusRequestTimeout}
 	kindConflict     = kind{"conflict", "The thing changed, or is in a state that does not allow this", http.StatusConflict}
 	kindOutOfStock   = kind{"out-of-stock", "A meal is sold out", http.StatusConflict}
+	kindEmailTaken   = kind{"email-taken", "This email address has an account", http.StatusConflict}
 	kindTooLarge     = kind{"body-too-large", "The body is too large", http.StatusRequestEntityTooLarge}
 	kindMediaType    = kind{"unsupported-media-type", "The body must be application/json", http.StatusUnsupportedMediaType}
 	kindInvalid      = kind{"invalid-content", "The content is not valid", http.StatusUnprocessableEntity}

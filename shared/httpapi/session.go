@@ -144,12 +144,11 @@ func (a *api) authenticate(ctx context.Context, given credentials) (bytebites.Ac
 	if unknown {
 		hash = a.decoyHash
 	}
-	select {
-	case a.signIns <- struct{}{}:
-		defer func() { <-a.signIns }()
-	case <-ctx.Done():
-		return bytebites.Account{}, fmt.Errorf("wait to compare passwords: %w", bytebites.ErrBusy)
+	leave, err := a.awaitPasswordTurn(ctx)
+	if err != nil {
+		return bytebites.Account{}, err
 	}
+	defer leave()
 	err = bcrypt.CompareHashAndPassword(hash, []byte(given.Password))
 	switch {
 	case unknown || errors.Is(err, bcrypt.ErrMismatchedHashAndPassword):
@@ -158,6 +157,17 @@ func (a *api) authenticate(ctx context.Context, given credentials) (bytebites.Ac
 		return bytebites.Account{}, fmt.Errorf("compare password: %w", err)
 	}
 	return account, nil
+}
+
+// awaitPasswordTurn waits until few enough passwords are being compared or hashed; leave
+// ends the turn. ErrBusy when ctx ends first.
+func (a *api) awaitPasswordTurn(ctx context.Context) (leave func(), err error) {
+	select {
+	case a.passwordTurns <- struct{}{}:
+		return func() { <-a.passwordTurns }, nil
+	case <-ctx.Done():
+		return nil, fmt.Errorf("wait for a turn at passwords: %w", bytebites.ErrBusy)
+	}
 }
 
 // signOut answers the same whether or not there was a session.

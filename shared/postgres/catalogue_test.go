@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/crypto/bcrypt"
 
@@ -130,4 +131,25 @@ func testDirectory(t *testing.T, f *fixture) {
 	}
 	_, err := f.directory.Account(f.ctx, "' OR 1=1 --")
 	wantError(t, "injection", err, bytebites.ErrNotFound)
+
+	// Of many who want an address, in whatever case, one gets it.
+	got := 0
+	for _, err := range together(8, func(i int) error {
+		return f.directory.Register(f.ctx, bytebites.Account{
+			User: bytebites.NewUserID(time.Now()), Email: []string{"new@example.com", "NEW@example.com"}[i%2], PasswordHash: []byte("hash"),
+		})
+	}) {
+		if err == nil {
+			got++
+			continue
+		}
+		wantError(t, "taken address", err, bytebites.ErrDuplicate)
+	}
+	account, err := f.directory.Account(f.ctx, "New@example.com")
+	if got != 1 || err != nil || string(account.PasswordHash) != "hash" {
+		t.Errorf("%d registered, then %+v, %v", got, account, err)
+	}
+	second := bytebites.Account{User: account.User, Email: "other@example.com", PasswordHash: []byte("hash")}
+	wantError(t, "an address that no row can have", f.directory.Register(f.ctx, bytebites.Account{User: "v", Email: "a\x00@b.c"}), bytebites.ErrNotFound)
+	wantError(t, "second address", f.directory.Register(f.ctx, second), bytebites.ErrDuplicate)
 }

@@ -21,3 +21,12 @@ func (d *Directory) Account(ctx context.Context, email string) (bytebites.Accoun
 	).Scan(&a.User, &a.Email, &a.PasswordHash)
 	return a, wrap(ctx, "read account", err)
 }
+
+// Register adds an account; ErrDuplicate when the email address, in any case, or the
+// subscriber has one.
+func (d *Directory) Register(ctx context.Context, a bytebites.Account) error {
+	result, err := Join(ctx, d.db).ExecContext(ctx,
+		`INSERT INTO accounts (user_id, email, password_hash) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
+		name(a.User), name(a.Email), a.PasswordHash)
+	return wrap(ctx, "register account", mustInsert(result, unknownParent(err)))
+}

@@ -12,6 +12,9 @@ import (
 	"bytebites.example/workshop/shared/bytebites"
 )
 
+// Wrap says what failed, as the stores here do, for packages that ask the same servers.
+func Wrap(ctx context.Context, what string, err error) error { return wrap(ctx, what, err) }
+
 // wrap says what failed, in the terms of package bytebites where it has any.
 func wrap(ctx context.Context, what string, err error) error {
 	switch {
@@ -51,6 +54,18 @@ func mustAffect(result sql.Result, err error) error {
 	n, err := result.RowsAffected()
 	if err == nil && n == 0 {
 		err = bytebites.ErrNotFound
+	}
+	return err
+}
+
+// mustInsert returns ErrDuplicate when a statement went well and inserted no row.
+func mustInsert(result sql.Result, err error) error {
+	if err != nil {
+		return err
+	}
+	n, err := result.RowsAffected()
+	if err == nil && n == 0 {
+		err = bytebites.ErrDuplicate
 	}
 	return err
 }

@@ -33,6 +33,9 @@ func names[Text ~string](texts []Text) pq.StringArray {
 	return out
 }
 
+// CanBeName reports whether a row can be called so: an id that cannot is nobody's.
+func CanBeName(text string) bool { return canBeName(text) }
+
 func canBeName(text string) bool {
 	return len(text) <= maxName && utf8.ValidString(text) && !strings.ContainsRune(text, 0)
 }

@@ -16,6 +16,11 @@ type PoolConfig struct {
 	MaxOpen         int           // connections at most; 0 means no bound
 	MaxIdle         int           // of these kept while unused; 0 means database/sql's default, 2
 	ConnMaxLifetime time.Duration // after which a connection is replaced; 0 means never
+	// Silence is how long the server may send nothing to somebody who waits for it, before
+	// it is taken for gone and the connection is given up; 0 means for ever. A context's
+	// deadline alone does not help against a server that hangs: the driver asks it to break off
+	// the statement, and waits for that too.
+	Silence time.Duration
 }
 
 // defaults are the settings of a connection whose URL does not have them. A statement
@@ -34,18 +39,51 @@ func defaults() map[string]string {
 // answers. Settings in the URL's query, such as statement_timeout, replace the defaults.
 // No error carries the password.
 func Open(ctx context.Context, databaseURL string, pool PoolConfig) (*sql.DB, error) {
-	dsn, err := withDefaults(databaseURL)
+	config, err := parse(databaseURL)
 	if err != nil {
 		return nil, err
+	}
+	db, err := unconnected(config, pool)
+	if err != nil {
+		return nil, err
+	}
+	if err := db.PingContext(ctx); err != nil {
+		return nil, errors.Join(wrap(ctx, fmt.Sprintf("connect to %s:%d", config.Host, config.Port), err), db.Close())
+	}
+	return db, nil
+}
+
+// OpenLater is Open for a server that may be down: it does not connect, so that each call
+// on the pool finds out by itself whether the server answers.
+func OpenLater(databaseURL string, pool PoolConfig) (*sql.DB, error) {
+	config, err := parse(databaseURL)
+	if err != nil {
+		return nil, err
+	}
+	return unconnected(config, pool)
+}
+
+func parse(databaseURL string) (pq.Config, error) {
+	dsn, err := withDefaults(databaseURL)
+	if err != nil {
+		return pq.Config{}, err
 	}
 	config, err := pq.NewConfig(dsn)
 	if err != nil {
 		// The driver's error may quote what it could not parse, password and all.
-		return nil, errors.New("database URL: not understood by the driver")
+		return pq.Config{}, errors.New("database URL: not understood by the driver")
 	}
+	return config, nil
+}
+
+// unconnected returns a pool without connections.
+func unconnected(config pq.Config, pool PoolConfig) (*sql.DB, error) {
 	connector, err := pq.NewConnectorConfig(config)
 	if err != nil {
 		return nil, fmt.Errorf("configure connections to %s: %w", config.Host, err)
+	}
+	if pool.Silence > 0 {
+		connector.Dialer(impatient{silence: pool.Silence})
 	}
 	db := sql.OpenDB(connector)
 	db.SetMaxOpenConns(pool.MaxOpen)
@@ -53,9 +91,6 @@ func Open(ctx context.Context, databaseURL string, pool PoolConfig) (*sql.DB, er
 		db.SetMaxIdleConns(pool.MaxIdle)
 	}
 	db.SetConnMaxLifetime(pool.ConnMaxLifetime)
-	if err := db.PingContext(ctx); err != nil {
-		return nil, errors.Join(wrap(ctx, fmt.Sprintf("connect to %s:%d", config.Host, config.Port), err), db.Close())
-	}
 	return db, nil
 }
 

@@ -29,6 +29,18 @@ func (p *Profiles) Profile(ctx context.Context, user bytebites.UserID) (bytebite
 	return profile, nil
 }
 
+// Create adds a subscriber; ErrDuplicate when the id is taken.
+func (p *Profiles) Create(ctx context.Context, profile bytebites.Profile) error {
+	prefs := profile.Preferences
+	// A violated key would end the transaction that this may be part of.
+	result, err := Join(ctx, p.db).ExecContext(ctx, `
+INSERT INTO users (user_id, name, email, diets, cuisines, dislikes, portion_count) VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT (user_id) DO NOTHING`,
+		name(profile.User), storable(profile.Name), storable(profile.Email),
+		storableAll(prefs.Diets), storableAll(prefs.Cuisines), storableAll(prefs.Dislikes), prefs.PortionCount)
+	return wrap(ctx, "create profile", mustInsert(result, unknownParent(err)))
+}
+
 // SetPreferences replaces the preferences; ErrNotFound for an unknown subscriber.
 func (p *Profiles) SetPreferences(ctx context.Context, user bytebites.UserID, prefs bytebites.Preferences) error {
 	result, err := Join(ctx, p.db).ExecContext(ctx,

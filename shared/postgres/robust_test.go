@@ -65,6 +65,11 @@ func testHostileText(t *testing.T, f *fixture) {
 			"preferences": func() error {
 				return f.profiles.SetPreferences(f.ctx, user, bytebites.Preferences{Dislikes: []string{text}, PortionCount: 1})
 			},
+			"new profile": func() error {
+				return f.profiles.Create(f.ctx, bytebites.Profile{
+					User: bytebites.NewUserID(time.Now()), Name: text, Email: text, Preferences: bytebites.Preferences{PortionCount: 1},
+				})
+			},
 			"address": func() error { return f.profiles.SetAddresses(f.ctx, user, []bytebites.Address{{Street: text}}) },
 		} {
 			if err := call(); err != nil {
@@ -162,12 +167,34 @@ func testOpen(t *testing.T, f *fixture) {
 	}
 }
 
+// nobodyThere is an address that refuses connections.
+const nobodyThere = "postgres://u:opensesame@127.0.0.1:1/db?sslmode=disable"
+
+func TestOpenLaterDoesNotConnect(t *testing.T) {
+	db, err := postgres.OpenLater(nobodyThere, postgres.PoolConfig{MaxOpen: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { must(t, db.Close()) }()
+	if n := db.Stats().MaxOpenConnections; n != 3 {
+		t.Errorf("a pool of %d, want 3", n)
+	}
+	_, err = postgres.NewProfiles(db).Profile(t.Context(), "u0000001")
+	if err == nil || strings.Contains(err.Error(), "opensesame") {
+		t.Errorf("asked: got error %v", err)
+	}
+	_, err = postgres.OpenLater("postgres://u:opensesame@localhost/db?sslmode=opensesame", postgres.PoolConfig{})
+	if err == nil || strings.Contains(err.Error(), "opensesame") {
+		t.Errorf("a URL that is none: got error %v", err)
+	}
+}
+
 func TestOpenRefusesBadURLs(t *testing.T) {
 	for _, databaseURL := range []string{
 		"", "opensesame", "host=localhost password=opensesame", "mysql://u:opensesame@localhost/db", "postgres://u:opensesame@/db",
 		"postgres://u:opensesame@local host/db", "postgres://u:opensesame@localhost:port/db", "postgres://u:%zzopensesame@localhost/db",
 		"postgres://u:opensesame@localhost/db?sslmode=opensesame", "postgres://u:opensesame@localhost/db?connect_timeout=opensesame",
-		"postgres://u:opensesame@127.0.0.1:1/db?sslmode=disable",
+		nobodyThere,
 	} {
 		db, err := postgres.Open(t.Context(), databaseURL, postgres.PoolConfig{})
 		if err == nil {

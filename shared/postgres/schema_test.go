@@ -91,6 +91,9 @@ func testStatements(t *testing.T, f *fixture) {
 		func() error { return f.ledger.Record(f.ctx, order) },
 		func() error { _, err := f.profiles.Profile(f.ctx, user); return err },
 		func() error { return f.profiles.SetPreferences(f.ctx, user, bytebites.Preferences{PortionCount: 2}) },
+		func() error {
+			return f.profiles.Create(f.ctx, bytebites.Profile{User: bytebites.NewUserID(time.Now()), Preferences: bytebites.Preferences{PortionCount: 2}})
+		},
 		func() error { _, err := f.profiles.Addresses(f.ctx, user); return err },
 		func() error { return f.profiles.SetAddresses(f.ctx, user, make([]bytebites.Address, 2)) },
 		func() error { _, err := f.carts.Cart(f.ctx, user); return err },

@@ -37,6 +37,7 @@ func TestStores(t *testing.T) {
 		{"directory", testDirectory},
 		{"stock", testStock},
 		{"profiles", testProfiles},
+		{"new profile", testCreateProfile},
 		{"carts", testCarts},
 		{"ratings", testRatings},
 		{"orders", testOrders},

@@ -42,3 +42,18 @@ func transact(ctx context.Context, db *sql.DB, work func(ctx context.Context, q 
 	}
 	return tx.Commit()
 }
+
+// Transact runs work in the transaction on db that ctx belongs to, or else in one of its
+// own, which it commits unless work fails: stores over db that are called with work's
+// context take part in it, and Join finds it. An error of work is returned as it is.
+func Transact(ctx context.Context, db *sql.DB, work func(ctx context.Context) error) error {
+	var failed error
+	err := transact(ctx, db, func(ctx context.Context, _ Querier) error {
+		failed = work(ctx)
+		return failed
+	})
+	if failed != nil {
+		return failed
+	}
+	return wrap(ctx, "transaction", err)
+}

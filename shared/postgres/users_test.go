@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"context"
 	"math"
 	"reflect"
 	"slices"
@@ -42,6 +43,36 @@ func testProfiles(t *testing.T, f *fixture) {
 	wantError(t, "unknown profile", err, bytebites.ErrNotFound)
 	wantError(t, "preferences of nobody", f.profiles.SetPreferences(f.ctx, "nobody", prefs), bytebites.ErrNotFound)
 	wantError(t, "addresses of nobody", f.profiles.SetAddresses(f.ctx, "nobody", nil), bytebites.ErrNotFound)
+}
+
+func testCreateProfile(t *testing.T, f *fixture) {
+	profile := bytebites.Profile{
+		User: bytebites.NewUserID(time.Now()), Name: "O'Connor\x00", Email: "ada@example.com",
+		Preferences: bytebites.Preferences{Diets: []string{}, Cuisines: []string{"thai"}, Dislikes: []string{}, PortionCount: 2},
+	}
+	must(t, f.profiles.Create(f.ctx, profile))
+	wantError(t, "the same id", f.profiles.Create(f.ctx, bytebites.Profile{User: profile.User, Name: "Else", Preferences: profile.Preferences}), bytebites.ErrDuplicate)
+	want := profile
+	want.Name = "O'Connor\uFFFD"
+	if got, err := f.profiles.Profile(f.ctx, profile.User); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, %v; want %+v", got, err, want)
+	}
+	must(t, f.carts.SetCart(f.ctx, profile.User, []bytebites.Line{{Meal: dataset.Meal(1), Quantity: 1}}))
+	if err := f.profiles.Create(f.ctx, bytebites.Profile{User: bytebites.NewUserID(time.Now()), Preferences: bytebites.Preferences{PortionCount: 9}}); err == nil {
+		t.Error("nine portions were taken")
+	}
+	wantError(t, "an id that no row can have", f.profiles.Create(f.ctx, bytebites.Profile{User: "\xff", Preferences: profile.Preferences}), bytebites.ErrNotFound)
+
+	// A duplicate does not end the transaction that it is found in.
+	order := f.draft(profile.User, dataset.Meal(1))
+	f.reserve(t, order)
+	must(t, f.orders.Place(f.ctx, order, func(ctx context.Context) error {
+		wantError(t, "the same id, within", f.profiles.Create(ctx, profile), bytebites.ErrDuplicate)
+		return nil
+	}))
+	if _, err := f.orders.Order(f.ctx, profile.User, order.ID); err != nil {
+		t.Error(err)
+	}
 }
 
 func testCarts(t *testing.T, f *fixture) {

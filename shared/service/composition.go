@@ -1,6 +1,7 @@
 package service
 
 import (
+	"context"
 	"database/sql"
 	"log/slog"
 	"time"
@@ -16,7 +17,7 @@ import (
 // Composition says which parts a service is made of. A lab replaces a part; what it
 // leaves alone stays as the labs before made it.
 type Composition struct {
-	// Pool bounds the connections to each database.
+	// Pool bounds the connections to each database, and to each shard.
 	Pool postgres.PoolConfig
 	// SchemaChanges are applied at start, in order, after the migrations.
 	SchemaChanges []SchemaChange
@@ -29,20 +30,35 @@ type Composition struct {
 	UserData func(Resources, bytebites.Catalogue) (UserData, error)
 	// Checkout builds the way orders are placed out of the steps that each goes through.
 	Checkout func(Resources, *checkout.Steps) (bytebites.Checkout, error)
+	// OrderID returns a fresh id for an order of a subscriber.
+	OrderID func(bytebites.UserID) bytebites.OrderID
 	// Lifecycle builds what a load balancer hears of the replica, and how it stops.
 	Lifecycle func() Lifecycle
+	// Roles are what the program can do other than serve the API, by the names that --role
+	// takes.
+	Roles map[string]Role
 }
+
+// Role does a job and returns when it is done, or soon after ctx has ended. It gets the
+// arguments that follow the flags. It opens nothing for anybody to ask, and changes no
+// schema that it does not mean to: see Resources.PrepareUserData.
+type Role = func(ctx context.Context, r Resources, args []string) error
 
 // Resources is what the parts of a Composition are built from.
 type Resources struct {
 	Config    Config
 	Catalogue *sql.DB // the database of meals, stock, directory and sessions
 	UserData  *sql.DB // the database of what subscribers own; may be the same pool
-	Metrics   prometheus.Registerer
-	Logger    *slog.Logger
+	// Shards are the pools of Config.ShardURLs, in their order: shard 1 is the first. They
+	// are not connected yet, and what they are asked fails while their server is down.
+	Shards  []*sql.DB
+	Metrics prometheus.Registerer
+	Logger  *slog.Logger
 	// OnClose has the service call close when it ends, after the last request and before
 	// its databases are closed. Who opened last is closed first.
 	OnClose func(close func() error)
+
+	changes []SchemaChange // the composition's
 }
 
 // Cache stands in front of the stores and answers in their place what it can. Whatever
@@ -89,7 +105,9 @@ func Baseline() Composition {
 		Checkout: func(_ Resources, steps *checkout.Steps) (bytebites.Checkout, error) {
 			return checkout.NewSerial(steps), nil
 		},
+		OrderID:   func(bytebites.UserID) bytebites.OrderID { return checkout.NewOrderID() },
 		Lifecycle: func() Lifecycle { return abrupt{} },
+		Roles:     make(map[string]Role),
 	}
 }
 

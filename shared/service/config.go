@@ -25,8 +25,11 @@ type Config struct {
 	Instance     string // name of this replica
 	CatalogueURL string // postgres://...
 	UserDataURL  string // may be the same, and then shares its connections
-	SMTPAddr     string // host:port of the mail server
-	RedisAddr    string // host:port of the cache; empty for none
+	// ShardURLs are the servers that user data is spread over, shard 1 first; none for all
+	// of it on the one of UserDataURL.
+	ShardURLs []string
+	SMTPAddr  string // host:port of the mail server
+	RedisAddr string // host:port of the cache; empty for none
 
 	StaffToken    string
 	PaymentSecret []byte
@@ -52,6 +55,7 @@ type Config struct {
 //	BYTEBITES_INSTANCE        name of this replica, the host's name unless set
 //	BYTEBITES_CATALOGUE_DB    postgres:// URL, required
 //	BYTEBITES_USERDATA_DB     postgres:// URL, the catalogue's unless set
+//	BYTEBITES_SHARD_DBS       postgres:// URLs of the shards in order, with commas; none unless set
 //	BYTEBITES_SMTP            host:port of the mail server, required
 //	BYTEBITES_REDIS           host:port of Redis, required from lab 03 on
 //	BYTEBITES_STAFF_TOKEN     secret of at least 16 bytes, required
@@ -82,6 +86,7 @@ func FromEnv(getenv func(string) string) (Config, error) {
 	if getenv("BYTEBITES_USERDATA_DB") != "" {
 		config.UserDataURL = e.database("BYTEBITES_USERDATA_DB")
 	}
+	config.ShardURLs = e.shards("BYTEBITES_SHARD_DBS", config.UserDataURL)
 	return config, errors.Join(e.problems...)
 }
 
@@ -119,11 +124,40 @@ func (e *env) database(name string) string {
 	if value == "" {
 		return e.fail(name, "required, such as postgres://user:password@host:5432/name?sslmode=disable")
 	}
-	u, err := url.Parse(value)
-	if err != nil || (u.Scheme != "postgres" && u.Scheme != "postgresql") || u.Host == "" {
+	if !isDatabase(value) {
 		return e.fail(name, "want a URL such as postgres://user:password@host:5432/name?sslmode=disable")
 	}
 	return value
+}
+
+func isDatabase(value string) bool {
+	u, err := url.Parse(value)
+	return err == nil && (u.Scheme == "postgres" || u.Scheme == "postgresql") && u.Host != ""
+}
+
+// shards reads the URLs of the shards. Their order is their numbers, and no two are one
+// server: what is moved from a server to itself would be deleted at the end of the move.
+func (e *env) shards(name, old string) []string {
+	value := e.get(name)
+	if value == "" {
+		return nil
+	}
+	taken := map[string]string{old: "BYTEBITES_USERDATA_DB"}
+	var all []string
+	for text := range strings.SplitSeq(value, ",") {
+		shard, text := fmt.Sprintf("shard %d", len(all)+1), strings.TrimSpace(text)
+		if !isDatabase(text) {
+			e.fail(name, shard+": want a URL such as postgres://user:password@host:5432/name?sslmode=disable")
+			return nil
+		}
+		if other, ok := taken[text]; ok {
+			e.fail(name, shard+" is the same as "+other)
+			return nil
+		}
+		taken[text] = shard
+		all = append(all, text)
+	}
+	return all
 }
 
 func (e *env) secret(name string) string {

@@ -30,7 +30,7 @@ func TestFromEnvDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	if config.Addr != ":8080" || config.PprofAddr != "127.0.0.1:6060" || config.Instance == "" ||
-		config.UserDataURL != config.CatalogueURL || config.LogLevel != slog.LevelInfo {
+		config.UserDataURL != config.CatalogueURL || config.LogLevel != slog.LevelInfo || len(config.ShardURLs) != 0 {
 		t.Errorf("got %+v", config)
 	}
 }
@@ -42,6 +42,7 @@ func TestFromEnvTakesEveryVariable(t *testing.T) {
 		"BYTEBITES_USERDATA_DB": "postgresql://other:5432/users", "BYTEBITES_LOG_LEVEL": "debug",
 		"BYTEBITES_TRUSTED_PROXIES": "10.1.0.0/16, fd00::1/128",
 		"BYTEBITES_REDIS":           "redis:6379",
+		"BYTEBITES_SHARD_DBS":       "postgres://shard1:5432/users, postgres://shard2:5432/users",
 	})
 	config, err := fromEnv(vars)
 	if err != nil {
@@ -51,6 +52,7 @@ func TestFromEnvTakesEveryVariable(t *testing.T) {
 		config.UserDataURL != "postgresql://other:5432/users" || config.LogLevel != slog.LevelDebug ||
 		config.SMTPAddr != "mail:2525" || config.RedisAddr != "redis:6379" || config.StaffToken != "0123456789abcdef" ||
 		string(config.PaymentSecret) != "fedcba9876543210" ||
+		!slices.Equal(config.ShardURLs, []string{"postgres://shard1:5432/users", "postgres://shard2:5432/users"}) ||
 		!slices.Equal(config.TrustedProxies, []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16"), netip.MustParsePrefix("fd00::1/128")}) {
 		t.Errorf("got %+v", config)
 	}
@@ -58,8 +60,10 @@ func TestFromEnvTakesEveryVariable(t *testing.T) {
 
 func TestFromEnvNamesWhatIsWrong(t *testing.T) {
 	for name, values := range map[string][]string{
-		"BYTEBITES_CATALOGUE_DB":    {"", "db:5432", "mysql://shop:hunter2secret@db/shop", "postgres://shop:hunter2secret@db:port/shop"},
-		"BYTEBITES_USERDATA_DB":     {"users", "http://hunter2secret@db"},
+		"BYTEBITES_CATALOGUE_DB": {"", "db:5432", "mysql://shop:hunter2secret@db/shop", "postgres://shop:hunter2secret@db:port/shop"},
+		"BYTEBITES_USERDATA_DB":  {"users", "http://hunter2secret@db"},
+		"BYTEBITES_SHARD_DBS": {"shard1", "postgres://hunter2secret@shard1/a,", "postgres://a/a,mysql://hunter2secret@b/a",
+			"postgres://x:hunter2secret@a/a,postgres://b/a,postgres://x:hunter2secret@a/a", whole()["BYTEBITES_CATALOGUE_DB"]},
 		"BYTEBITES_SMTP":            {"", "mail"},
 		"BYTEBITES_REDIS":           {"redis"},
 		"BYTEBITES_STAFF_TOKEN":     {"", "hunter2secret"},

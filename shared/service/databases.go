@@ -15,19 +15,25 @@ const (
 	// openFor is how long a database may take to come up when the service starts.
 	openFor   = 30 * time.Second
 	openPause = 250 * time.Millisecond
+	// shardSilence is how long the API waits for a shard that sends nothing. Its subscribers
+	// are told by then, whatever the driver does with a deadline, and its connections are free
+	// again. A role has time.
+	shardSilence = time.Second
 )
 
 // databases are the pools of a service. When both URLs are equal, both names lead to
 // one pool: fault 6, one database, and with the baseline's pool of one, one connection.
 type databases struct {
 	catalogue, userData *sql.DB
-	// health are connections of their own for /readyz: see readiness.
-	health map[string]pinger
-	open   []*sql.DB
+	shards              []*sql.DB
+	open                []*sql.DB
 }
 
-func openDatabases(ctx context.Context, config Config, pool postgres.PoolConfig, logger *slog.Logger) (_ *databases, err error) {
-	d := &databases{health: make(map[string]pinger)}
+// openDatabases opens all of them. It waits for the catalogue's and the user data's, but not
+// for shards: with one of them down, most subscribers can be served. A shard may be silent for
+// so long; see postgres.PoolConfig.
+func openDatabases(ctx context.Context, config Config, pool postgres.PoolConfig, silence time.Duration, logger *slog.Logger) (_ *databases, err error) {
+	d := &databases{}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, d.Close())
@@ -36,29 +42,49 @@ func openDatabases(ctx context.Context, config Config, pool postgres.PoolConfig,
 	if d.catalogue, err = d.add(ctx, "catalogue", config.CatalogueURL, pool, logger); err != nil {
 		return nil, err
 	}
-	if config.UserDataURL == config.CatalogueURL {
-		d.userData = d.catalogue
-		return d, nil
+	d.userData = d.catalogue
+	if config.UserDataURL != config.CatalogueURL {
+		if d.userData, err = d.add(ctx, "user data", config.UserDataURL, pool, logger); err != nil {
+			return nil, err
+		}
 	}
-	if d.userData, err = d.add(ctx, "user data", config.UserDataURL, pool, logger); err != nil {
-		return nil, err
+	pool.Silence = silence
+	for i, url := range config.ShardURLs {
+		shard, err := postgres.OpenLater(url, pool)
+		if err != nil {
+			return nil, fmt.Errorf("open database of shard %d: %w", i+1, err)
+		}
+		d.open = append(d.open, shard)
+		d.shards = append(d.shards, shard)
 	}
 	return d, nil
 }
 
-// add opens the pool of a database, and the one connection that checks its health.
+// openHealth opens a connection of its own to each database that the service cannot do
+// without, by which to see whether it is there: see readiness.
+func (d *databases) openHealth(ctx context.Context, config Config, logger *slog.Logger) (map[string]pinger, error) {
+	urls := map[string]string{"catalogue": config.CatalogueURL}
+	if d.userData != d.catalogue {
+		urls["user data"] = config.UserDataURL
+	}
+	health := make(map[string]pinger)
+	for name, url := range urls {
+		db, err := d.add(ctx, name, url, postgres.PoolConfig{MaxOpen: 1, MaxIdle: 1}, logger)
+		if err != nil {
+			return nil, fmt.Errorf("check health: %w", err)
+		}
+		health[name] = db
+	}
+	return health, nil
+}
+
+// add opens the pool of a database that must be there.
 func (d *databases) add(ctx context.Context, name, url string, pool postgres.PoolConfig, logger *slog.Logger) (*sql.DB, error) {
 	db, err := openPatiently(ctx, url, pool, logger)
 	if err != nil {
 		return nil, fmt.Errorf("open %s database: %w", name, err)
 	}
 	d.open = append(d.open, db)
-	health, err := openPatiently(ctx, url, postgres.PoolConfig{MaxOpen: 1, MaxIdle: 1}, logger)
-	if err != nil {
-		return nil, fmt.Errorf("open %s database for health checks: %w", name, err)
-	}
-	d.open = append(d.open, health)
-	d.health[name] = health
 	return db, nil
 }
 

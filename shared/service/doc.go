@@ -5,4 +5,6 @@
 // each lab is a function that replaces one part of a Composition:
 //
 //	func Apply(c *service.Composition) { c.Checkout = newCheckout }
+//
+// The same program has further roles, which do a job and end: see Composition.Roles.
 package service

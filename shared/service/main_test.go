@@ -24,6 +24,7 @@ func TestMainExitCodes(t *testing.T) {
 		{"unknown flag", []string{"--nonsense"}, 2, "nonsense"},
 		{"argument", []string{"nonsense"}, 2, `unexpected argument "nonsense"`},
 		{"cannot compose", nil, 1, "no such lab"},
+		{"cannot compose a role's", []string{"--role", "migrate"}, 1, "no such lab"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var stderr strings.Builder
@@ -44,6 +45,42 @@ func TestMainWantsItsConfiguration(t *testing.T) {
 	code := service.Main(flag.NewFlagSet("service", flag.ContinueOnError), nil, &stderr, func() (service.Composition, error) {
 		return service.Baseline(), nil
 	})
+	if code != 1 || !strings.Contains(stderr.String(), "BYTEBITES_CATALOGUE_DB: required") {
+		t.Errorf("exit code %d, stderr %q", code, stderr.String())
+	}
+}
+
+// withRoles returns a baseline that has two roles.
+func withRoles() (service.Composition, error) {
+	c := service.Baseline()
+	for _, name := range []string{"sort", "count"} {
+		c.Roles[name] = func(context.Context, service.Resources, []string) error { return nil }
+	}
+	return c, nil
+}
+
+func TestUnknownRole(t *testing.T) {
+	for name, test := range map[string]struct {
+		compose func() (service.Composition, error)
+		want    string
+	}{
+		"some": {withRoles, "service: --role migrate: there are count, sort\n"},
+		"none": {func() (service.Composition, error) { return service.Baseline(), nil }, "service: --role migrate: there are none here\n"},
+	} {
+		var stderr strings.Builder
+		args := []string{"--role", "migrate", "done"}
+		code := service.Main(flag.NewFlagSet("service", flag.ContinueOnError), args, &stderr, test.compose)
+		if code != 2 || stderr.String() != test.want {
+			t.Errorf("%s: exit code %d, %q; want 2, %q", name, code, stderr.String(), test.want)
+		}
+	}
+}
+
+func TestRoleWantsItsConfiguration(t *testing.T) {
+	t.Setenv("BYTEBITES_CATALOGUE_DB", "")
+	var stderr strings.Builder
+	args := []string{"--role", "count", "everything", "--twice"} // which is the role's, not a flag of ours
+	code := service.Main(flag.NewFlagSet("service", flag.ContinueOnError), args, &stderr, withRoles)
 	if code != 1 || !strings.Contains(stderr.String(), "BYTEBITES_CATALOGUE_DB: required") {
 		t.Errorf("exit code %d, stderr %q", code, stderr.String())
 	}

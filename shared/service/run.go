@@ -39,47 +39,38 @@ const (
 // and never below 2), so nothing here does; a smaller instance sets the variable.
 func Run(ctx context.Context, config Config, composition Composition) (err error) {
 	logger := newLogger(config)
-	databases, err := openDatabases(ctx, config, composition.Pool, logger)
+	opened, err := openResources(ctx, config, composition, shardSilence, logger)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, databases.Close()) }()
-
-	var parting closers
-	defer func() { err = errors.Join(err, parting.close()) }()
-
-	metrics := prometheus.NewRegistry()
-	if err := registerCollectors(metrics, databases); err != nil {
+	defer func() { err = errors.Join(err, opened.Close()) }()
+	resources := opened.Resources
+	health, err := opened.databases.openHealth(ctx, config, logger)
+	if err != nil {
 		return err
 	}
-	resources := Resources{
-		Config:    config,
-		Catalogue: databases.catalogue,
-		UserData:  databases.userData,
-		Metrics:   metrics,
-		Logger:    logger,
-		OnClose:   parting.add,
-	}
-	if err := migrate(ctx, resources, composition.SchemaChanges); err != nil {
+
+	background, stop := context.WithCancel(ctx)
+	var working sync.WaitGroup
+	defer working.Wait()
+	defer stop()
+
+	if err := migrate(ctx, resources); err != nil {
 		return err
 	}
+	prepareShards(background, &working, resources)
 	parts, err := compose(resources, composition)
 	if err != nil {
 		return err
 	}
-	lifecycle, readiness := composition.Lifecycle(), newReadiness(databases.health, time.Now)
-	handler, err := parts.api(resources, metrics, func(ctx context.Context) error {
+	lifecycle, readiness := composition.Lifecycle(), newReadiness(health, time.Now)
+	handler, err := parts.api(resources, opened.metrics, func(ctx context.Context) error {
 		return lifecycle.Ready(ctx, readiness.Healthy)
 	})
 	if err != nil {
 		return fmt.Errorf("build api: %w", err)
 	}
-
-	background, stop := context.WithCancel(ctx)
-	var working sync.WaitGroup
 	working.Go(func() { parts.sweeper(logger).Run(background) })
-	defer working.Wait()
-	defer stop()
 
 	return serve(ctx, server{
 		addr:      config.Addr,
@@ -89,6 +80,45 @@ func Run(ctx context.Context, config Config, composition Composition) (err error
 		logger:    logger,
 	})
 }
+
+// opened is what a service has open while it runs.
+type opened struct {
+	Resources
+	databases *databases
+	metrics   *prometheus.Registry
+	parting   *closers
+}
+
+// openResources opens the databases and gathers what parts and roles are built from. A shard may be
+// silent for so long, 0 for as long as it likes.
+func openResources(ctx context.Context, config Config, composition Composition, silence time.Duration, logger *slog.Logger) (*opened, error) {
+	databases, err := openDatabases(ctx, config, composition.Pool, silence, logger)
+	if err != nil {
+		return nil, err
+	}
+	metrics, parting := prometheus.NewRegistry(), &closers{}
+	if err := registerCollectors(metrics, databases); err != nil {
+		return nil, errors.Join(err, databases.Close())
+	}
+	return &opened{
+		Resources: Resources{
+			Config:    config,
+			Catalogue: databases.catalogue,
+			UserData:  databases.userData,
+			Shards:    databases.shards,
+			Metrics:   metrics,
+			Logger:    logger,
+			OnClose:   parting.add,
+			changes:   composition.SchemaChanges,
+		},
+		databases: databases,
+		metrics:   metrics,
+		parting:   parting,
+	}, nil
+}
+
+// Close closes what the parts have opened, and then the databases under them.
+func (o *opened) Close() error { return errors.Join(o.parting.close(), o.databases.Close()) }
 
 func newLogger(config Config) *slog.Logger {
 	output := config.LogOutput
@@ -112,6 +142,9 @@ func registerCollectors(metrics *prometheus.Registry, databases *databases) erro
 			collectors.NewDBStatsCollector(databases.catalogue, "catalogue"),
 			collectors.NewDBStatsCollector(databases.userData, "userdata"))
 	}
+	for i, shard := range databases.shards {
+		all = append(all, collectors.NewDBStatsCollector(shard, fmt.Sprintf("shard%d", i+1)))
+	}
 	for _, collector := range all {
 		if err := metrics.Register(collector); err != nil {
 			return fmt.Errorf("register metrics: %w", err)
@@ -120,14 +153,14 @@ func registerCollectors(metrics *prometheus.Registry, databases *databases) erro
 	return nil
 }
 
-func migrate(ctx context.Context, r Resources, changes []SchemaChange) error {
+func migrate(ctx context.Context, r Resources) error {
 	if err := postgres.MigrateCatalogue(ctx, r.Catalogue); err != nil {
 		return fmt.Errorf("migrate catalogue: %w", err)
 	}
 	if err := postgres.MigrateUserData(ctx, r.UserData); err != nil {
 		return fmt.Errorf("migrate user data: %w", err)
 	}
-	return applySchemaChanges(ctx, r, changes)
+	return applySchemaChanges(ctx, r, r.changes)
 }
 
 // parts are the parts of a service, built.
@@ -170,6 +203,7 @@ func compose(r Resources, c Composition) (p parts, err error) {
 		Mailer:      smtpmail.New(r.Config.SMTPAddr, sender(), nil),
 		Logger:      r.Logger,
 		Registerer:  r.Metrics,
+		NewID:       c.OrderID,
 	})
 	if err != nil {
 		return parts{}, fmt.Errorf("build checkout: %w", err)

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
+
+	"bytebites.example/workshop/shared/postgres"
 )
 
 // Database says which database a schema change is for.
@@ -46,17 +48,43 @@ func applySchemaChanges(ctx context.Context, r Resources, changes []SchemaChange
 		if change.Database == CatalogueDatabase {
 			db = r.Catalogue
 		}
-		start := time.Now()
-		if err := applySchemaChange(ctx, db, change); err != nil {
-			return fmt.Errorf("schema change %s: %w", change.Name, err)
+		if err := applySchemaChange(ctx, db, change, r.Logger); err != nil {
+			return err
 		}
-		r.Logger.LogAttrs(ctx, slog.LevelInfo, "schema change applied",
-			slog.String("change", change.Name), slog.Duration("elapsed", time.Since(start)))
 	}
 	return nil
 }
 
-func applySchemaChange(ctx context.Context, db *sql.DB, change SchemaChange) (err error) {
+// PrepareUserData gives a server of user data its schema: the migrations and then the
+// composition's changes. It changes nothing the second time, and several may do it at
+// once. It is done at start for UserData, and for Shards as far as they answer.
+func (r Resources) PrepareUserData(ctx context.Context, db *sql.DB) error {
+	if err := postgres.MigrateUserData(ctx, db); err != nil {
+		return fmt.Errorf("migrate user data: %w", err)
+	}
+	for _, change := range r.changes {
+		if change.Database != UserDataDatabase {
+			continue
+		}
+		if err := applySchemaChange(ctx, db, change, r.Logger); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// applySchemaChange makes one change, and logs how long that took.
+func applySchemaChange(ctx context.Context, db *sql.DB, change SchemaChange, logger *slog.Logger) error {
+	start := time.Now()
+	if err := changeSchema(ctx, db, change); err != nil {
+		return fmt.Errorf("schema change %s: %w", change.Name, err)
+	}
+	logger.LogAttrs(ctx, slog.LevelInfo, "schema change applied",
+		slog.String("change", change.Name), slog.Duration("elapsed", time.Since(start)))
+	return nil
+}
+
+func changeSchema(ctx context.Context, db *sql.DB, change SchemaChange) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, schemaTimeout)
 	defer cancel()
 	conn, err := db.Conn(ctx)

@@ -36,13 +36,15 @@ func TestOnRealServers(t *testing.T) {
 	}
 	t.Run("schema changes", func(t *testing.T) { testSchemaChanges(t, config) })
 	t.Run("orders on a pool of one", func(t *testing.T) { testPoolOfOne(t, config) })
+	t.Run("roles", func(t *testing.T) { testRoles(t, config) })
+	t.Run("a shard is late", func(t *testing.T) { testLateShard(t, bed, config) })
 	t.Run("starts while the database does", func(t *testing.T) { testLateDatabase(t, config, database) })
 }
 
 // open returns resources over pools of one, as the baseline has.
 func open(t *testing.T, config Config) (Resources, *databases) {
 	t.Helper()
-	d, err := openDatabases(t.Context(), config, Baseline().Pool, slog.New(slog.DiscardHandler))
+	d, err := openDatabases(t.Context(), config, Baseline().Pool, 0, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,6 +78,10 @@ func testSchemaChanges(t *testing.T, config Config) {
 		for _, r := range replicas {
 			wg.Go(func() {
 				if err := applySchemaChanges(ctx, r, changes); err != nil {
+					t.Error(err)
+				}
+				r.changes = changes // of which one is the catalogue's
+				if err := r.PrepareUserData(ctx, r.UserData); err != nil {
 					t.Error(err)
 				}
 			})

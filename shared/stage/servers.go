@@ -71,6 +71,8 @@ type ServersOptions struct {
 	MailDelay time.Duration
 	// Packages are main packages that are built while the servers start, each once.
 	Packages []string
+	// Beside start what else a lab needs on the bed, at the same time.
+	Beside []func(ctx context.Context, bed *testbed.Bed) error
 }
 
 // Servers is what all variants of a lab share: one database and a mail server.
@@ -107,6 +109,9 @@ func OpenServers(ctx context.Context, o ServersOptions) (*Servers, error) {
 			_, err := bed.Binary(ctx, pkg)
 			return err
 		})
+	}
+	for _, start := range o.Beside {
+		starts = append(starts, func(ctx context.Context) error { return start(ctx, bed) })
 	}
 	if err := testbed.SideBySide(ctx, starts...); err != nil {
 		return nil, errors.Join(err, s.Close())

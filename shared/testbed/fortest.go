@@ -15,7 +15,8 @@ import (
 
 // ForTest makes a bed for a test, which it skips under -short. The test must measure
 // nothing: it waits for one of the machine's cores, saying who holds them, and others may
-// work beside it. The core is given back and the bed closed when the test ends. When the test has failed, the last log lines of its services are shown.
+// work beside it. The core is given back and the bed closed when the test ends. When the test has failed, the
+// last log lines of its services and their roles are shown.
 // An interrupt closes the bed, so that a test called off leaves nothing behind.
 func ForTest(tb testing.TB) *Bed {
 	tb.Helper()
@@ -56,7 +57,7 @@ func (b *Bed) logServices(tb testing.TB) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	for _, s := range b.Servers() {
-		if s.Kind() != "service" || s.ContainerID() == "" {
+		if s.Kind() != "service" && s.Kind() != "role" || s.ContainerID() == "" {
 			continue
 		}
 		logs, err := s.Logs(ctx, logLines)

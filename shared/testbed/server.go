@@ -259,7 +259,7 @@ const logLines = 40
 func (s *Server) Name() string { return s.name }
 
 // Kind says what the server is: postgres, redis, rabbitmq, nginx, mailsink, service,
-// toxiproxy.
+// role, toxiproxy.
 func (s *Server) Kind() string { return s.kind }
 
 // ContainerID is the engine's name of the server.

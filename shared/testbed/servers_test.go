@@ -114,6 +114,7 @@ func TestServers(t *testing.T) {
 	t.Run("slow link", st.slowLink)
 	t.Run("postgres survives a kill", st.postgresKill)
 	t.Run("rabbitmq survives a kill", st.rabbitKill)
+	t.Run("roles run and end", st.roles)
 	t.Run("names are taken once", st.names)
 }
 
@@ -381,6 +382,67 @@ func (st *stack) serviceEnvironment(t *testing.T) {
 		t.Errorf("the service sees %+v", who)
 	}
 	wantStatus(t, st.service.PprofURL(), http.StatusNotFound) // the probe has none, but it answers
+}
+
+func (st *stack) roles(t *testing.T) {
+	options := testbed.RoleOptions{
+		Service: testbed.ServiceOptions{
+			Name: "service", Package: probePackage, Args: []string{"--through", "00"}, Type: instance.Micro(),
+			Shards: []*testbed.Postgres{st.postgres}, ShardURLs: []string{"first", st.postgres.InternalURL()},
+		},
+		Role: "migrate", Args: []string{"done"},
+	}
+	role, err := st.bed.Role(t.Context(), options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := fmt.Sprintf("role [%q %q], shards first,%s\n", "migrate", "done", st.postgres.InternalURL())
+	for range 2 {
+		code, logs, err := role.Wait(t.Context())
+		if code != 3 || !strings.HasSuffix(logs, want) || err != nil {
+			t.Fatalf("exit code %d, %v, logs %q; want 3 and %q", code, err, logs, want)
+		}
+		if err := role.Start(t.Context()); err != nil {
+			t.Fatalf("once more: %v", err)
+		}
+	}
+	if err := role.Remove(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+
+	options.Args = []string{"wait"}
+	if role, err = st.bed.Role(t.Context(), options); err != nil {
+		t.Fatal(err)
+	}
+	if err := role.Kill(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, err := role.Wait(t.Context()); code != 137 || err != nil {
+		t.Errorf("killed: exit code %d, %v", code, err)
+	}
+	if err := role.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	short, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	if code, _, err := role.Wait(short); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("still at work: got %d, %v; want the context's own end", code, err)
+	}
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		logs, err := role.Logs(t.Context(), 1)
+		if err == nil && strings.Contains(logs, "role ") {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("says nothing in 10 s: %q, %v", logs, err)
+		}
+	}
+	if err := role.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if code, logs, err := role.Wait(t.Context()); code != 3 || !strings.HasSuffix(logs, "told to stop\n") || err != nil {
+		t.Errorf("told to stop: exit code %d, %v, logs %q", code, err, logs)
+	}
 }
 
 func (st *stack) resize(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"strconv"
+	"strings"
 	"time"
 
 	"bytebites.example/workshop/shared/images"
@@ -33,8 +34,12 @@ type ServiceOptions struct {
 
 	Postgres *Postgres // the catalogue's database, and by default the user data's
 	UserData *Postgres
-	MailSink *MailSink
-	Redis    *Redis
+	Shards   []*Postgres // that user data is spread over, in order
+	// ShardURLs are used in place of Shards when there are any: for shards that are
+	// reached by a slow link, see Postgres.URLVia.
+	ShardURLs []string
+	MailSink  *MailSink
+	Redis     *Redis
 }
 
 // Service is a Go program of ours.
@@ -82,6 +87,9 @@ func (b *Bed) serviceEnv(o ServiceOptions) map[string]string {
 	if o.UserData != nil {
 		env["BYTEBITES_USERDATA_DB"] = o.UserData.InternalURL()
 	}
+	if urls := o.shardURLs(); len(urls) > 0 {
+		env["BYTEBITES_SHARD_DBS"] = strings.Join(urls, ",")
+	}
 	if o.MailSink != nil {
 		env["BYTEBITES_SMTP"] = o.MailSink.InternalAddress()
 	}
@@ -90,6 +98,17 @@ func (b *Bed) serviceEnv(o ServiceOptions) map[string]string {
 	}
 	maps.Copy(env, o.Env)
 	return env
+}
+
+func (o ServiceOptions) shardURLs() []string {
+	if len(o.ShardURLs) > 0 {
+		return o.ShardURLs
+	}
+	urls := make([]string, len(o.Shards))
+	for i, shard := range o.Shards {
+		urls[i] = shard.InternalURL()
+	}
+	return urls
 }
 
 // static builds a Go program and starts it in the image for such programs.

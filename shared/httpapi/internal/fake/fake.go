@@ -282,6 +282,21 @@ func (w *World) Account(ctx context.Context, email string) (bytebites.Account, e
 	return account, nil
 }
 
+// Register implements bytebites.Directory.
+func (w *World) Register(ctx context.Context, a bytebites.Account) error {
+	leave, err := w.enter(ctx, "Register")
+	if err != nil {
+		return err
+	}
+	defer leave()
+	email := strings.ToLower(a.Email)
+	if _, taken := w.accounts[email]; taken {
+		return bytebites.ErrDuplicate
+	}
+	w.accounts[email] = a
+	return nil
+}
+
 // Create implements bytebites.Sessions.
 func (w *World) Create(ctx context.Context, s bytebites.Session) error {
 	leave, err := w.enter(ctx, "Create")
@@ -330,6 +345,26 @@ func (w *World) Profile(ctx context.Context, user bytebites.UserID) (bytebites.P
 		return p, bytebites.ErrNotFound
 	}
 	return p, nil
+}
+
+// Profiles returns the world as bytebites.Profiles, whose Create is another than that of
+// bytebites.Sessions.
+func (w *World) Profiles() bytebites.Profiles { return profiles{w} }
+
+type profiles struct{ *World }
+
+// Create implements bytebites.Profiles.
+func (p profiles) Create(ctx context.Context, profile bytebites.Profile) error {
+	leave, err := p.enter(ctx, "CreateProfile")
+	if err != nil {
+		return err
+	}
+	defer leave()
+	if _, taken := p.profiles[profile.User]; taken {
+		return bytebites.ErrDuplicate
+	}
+	p.profiles[profile.User] = profile
+	return nil
 }
 
 // SetPreferences implements bytebites.Profiles.

@@ -7,14 +7,20 @@ import (
 	"log"
 	"net/http"
 	"os"
+	"os/signal"
 	"runtime"
+	"slices"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
 func main() {
 	if os.Getenv("PROBE_FAIL") != "" {
 		log.Fatal("told to fail at the start")
+	}
+	if i := slices.Index(os.Args, "--role"); i > 0 {
+		play(os.Args[i+1:])
 	}
 	var notReady atomic.Bool
 	mux := http.NewServeMux()
@@ -43,4 +49,17 @@ func main() {
 	})
 	go func() { log.Print(http.ListenAndServe(os.Getenv("BYTEBITES_PPROF_ADDR"), http.NotFoundHandler())) }()
 	log.Fatal(http.ListenAndServe(os.Getenv("BYTEBITES_ADDR"), mux))
+}
+
+// play is a role: it says what it got, and ends with exit code 3 unless it is to wait until
+// it is told to stop.
+func play(args []string) {
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, syscall.SIGTERM)
+	log.Printf("role %q, shards %s", args, os.Getenv("BYTEBITES_SHARD_DBS"))
+	if slices.Contains(args, "wait") {
+		<-stop
+		log.Print("told to stop")
+	}
+	os.Exit(3)
 }
