@@ -1,0 +1,180 @@
+package shard
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// table is one of user data, as it is copied. A test compares the list with the schema.
+type table struct {
+	name     string
+	columns  []string
+	instants []string // those of the columns that are timestamptz
+	// order sorts the rows of one subscriber, by bytes, so that it is the same everywhere.
+	order string
+	// ofOrder says that the rows belong to an order, and are found by order_id.
+	ofOrder bool
+}
+
+// tables returns all tables of user data.
+func tables() []table {
+	return []table{
+		{
+			name:    "users",
+			columns: []string{"user_id", "name", "email", "diets", "cuisines", "dislikes", "portion_count"},
+			order:   `user_id`,
+		},
+		{
+			name:    "addresses",
+			columns: []string{"user_id", "position", "label", "street", "postal_code", "city", "country"},
+			order:   `position`,
+		},
+		{
+			name:     "carts",
+			columns:  []string{"user_id", "changed_at"},
+			instants: []string{"changed_at"},
+			order:    `user_id`,
+		},
+		{
+			name:    "cart_lines",
+			columns: []string{"user_id", "meal_id", "quantity"},
+			order:   `meal_id COLLATE "C"`,
+		},
+		{
+			name:     "orders",
+			columns:  []string{"id", "user_id", "idempotency_key", "total_cents", "status", "placed_at", "effects_done_at"},
+			instants: []string{"placed_at", "effects_done_at"},
+			order:    `id COLLATE "C"`,
+		},
+		{
+			name:    "order_lines",
+			columns: []string{"order_id", "user_id", "position", "meal_id", "name", "quantity", "price_cents"},
+			order:   `order_id COLLATE "C", position`,
+			ofOrder: true,
+		},
+		{
+			name:     "order_effects",
+			columns:  []string{"order_id", "user_id", "effect", "done_at"},
+			instants: []string{"done_at"},
+			order:    `order_id COLLATE "C", effect COLLATE "C"`,
+			ofOrder:  true,
+		},
+		{
+			name:     "payment_events",
+			columns:  []string{"event_id", "user_id", "order_id", "amount_cents", "succeeded", "applied_at"},
+			instants: []string{"applied_at"},
+			order:    `event_id COLLATE "C"`,
+			ofOrder:  true,
+		},
+		{
+			name:    "ratings",
+			columns: []string{"user_id", "meal_id", "stars"},
+			order:   `meal_id COLLATE "C"`,
+		},
+		{
+			name:     "supplier_ledger",
+			columns:  []string{"order_id", "user_id", "supplier", "ingredient", "grams", "booked_at"},
+			instants: []string{"booked_at"},
+			order:    `order_id COLLATE "C", supplier COLLATE "C", ingredient COLLATE "C"`,
+			ofOrder:  true,
+		},
+		{
+			name:     "weeks",
+			columns:  []string{"user_id", "meals", "planned_at"},
+			instants: []string{"planned_at"},
+			order:    `user_id`,
+		},
+	}
+}
+
+// readStatement reads, for each of the ids in $1: the id, the version of the mark, how many
+// rows there are, and the rows as one JSON object with an array for each table that has any; null
+// without any.
+//
+// Each subscriber's rows are asked for on their own, by subqueries that the planner cannot
+// merge: it would read whole tables where it knows little of them, and on a shard that is
+// being filled it knows nothing.
+func readStatement() string {
+	parts := make([]string, 0, len(tables()))
+	for _, t := range tables() {
+		parts = append(parts, fmt.Sprintf(`        ('%s', (SELECT jsonb_agg(to_jsonb(one) ORDER BY %s) FROM (SELECT %s FROM %s WHERE %s) AS one))`,
+			t.name, t.orderOf("one"), t.asText(), t.name, t.where()))
+	}
+	return `
+SELECT asked.user_id, coalesce((SELECT mark.version FROM shard_marks AS mark WHERE mark.user_id = asked.user_id), 0),
+       coalesce(found.number, 0), found.content
+FROM unnest($1::text[]) AS asked (user_id)
+CROSS JOIN LATERAL (SELECT array_agg(orders.id) AS ids FROM orders WHERE orders.user_id = asked.user_id) AS placed
+CROSS JOIN LATERAL (
+    SELECT sum(jsonb_array_length(part.content)) AS number, jsonb_object_agg(part.name, part.content) AS content FROM (VALUES
+` + strings.Join(parts, ",\n") + `
+    ) AS part (name, content) WHERE part.content IS NOT NULL) AS found`
+}
+
+func (t table) where() string {
+	if t.ofOrder {
+		return fmt.Sprintf(`%[1]s.order_id = ANY (placed.ids) AND %[1]s.user_id = asked.user_id`, t.name)
+	}
+	return t.name + `.user_id = asked.user_id`
+}
+
+func (t table) orderOf(row string) string {
+	keys := strings.Split(t.order, ", ")
+	for i, key := range keys {
+		keys[i] = row + "." + key
+	}
+	return strings.Join(keys, ", ")
+}
+
+// asText is the list of columns to read. Instants become text in UTC: what JSON makes of them
+// otherwise depends on the session's time zone.
+func (t table) asText() string {
+	columns := make([]string, len(t.columns))
+	for i, column := range t.columns {
+		name := t.name + "." + column
+		columns[i] = name
+		if slices.Contains(t.instants, column) {
+			columns[i] = fmt.Sprintf(`CASE WHEN isfinite(%[1]s) THEN to_char(%[1]s AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') ELSE %[1]s::text END AS %[2]s`,
+				name, column)
+		}
+	}
+	return strings.Join(columns, ", ")
+}
+
+// deleteStatement deletes all rows of the subscribers in $1. It is one statement: foreign keys
+// are looked at when it ends.
+//
+// The ids are in subqueries so that the planner, which then supposes that they are few, uses
+// indexes on a table that it knows nothing of too.
+func deleteStatement() string {
+	const who = `user_id = ANY (ARRAY(SELECT unnest($1::text[])))`
+	parts := make([]string, 0, len(tables()))
+	for _, t := range tables() {
+		where := who
+		if t.ofOrder {
+			where = `order_id = ANY (ARRAY(SELECT id FROM placed)) AND ` + who
+		}
+		parts = append(parts, fmt.Sprintf("     delete_%[1]s AS (DELETE FROM %[1]s WHERE %[2]s)", t.name, where))
+	}
+	return `
+WITH placed AS MATERIALIZED (SELECT id FROM orders WHERE ` + who + `),
+` + strings.Join(parts, ",\n") + `
+SELECT`
+}
+
+// insertStatement inserts the rows of $1, an array of what readStatement reads. It is one
+// statement, as deleteStatement is.
+func insertStatement() string {
+	parts := make([]string, 0, len(tables()))
+	for _, t := range tables() {
+		parts = append(parts, fmt.Sprintf(`     insert_%[1]s AS (
+        INSERT INTO %[1]s (%[2]s) SELECT %[3]s
+        FROM copied CROSS JOIN LATERAL jsonb_populate_recordset(NULL::%[1]s, copied.content -> '%[1]s') AS one)`,
+			t.name, strings.Join(t.columns, ", "), "one."+strings.Join(t.columns, ", one.")))
+	}
+	return `
+WITH copied AS MATERIALIZED (SELECT jsonb_array_elements($1::jsonb) AS content),
+` + strings.Join(parts, ",\n") + `
+SELECT`
+}
