@@ -13,7 +13,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"bytebites.example/workshop/shared/dataset"
 	"bytebites.example/workshop/shared/engine"
 	"bytebites.example/workshop/shared/spec"
 )
@@ -116,7 +115,7 @@ func (a *app) checkFolder(ctx context.Context, w workshop, l lab, dir string) (s
 	case err != nil:
 		return spec.Result{}, err
 	}
-	if err := a.host.prepare(ctx, a, p, imagesOf(l.Number), dataset.Full()); err != nil {
+	if err := a.host.prepare(ctx, a, p, imagesOf(l.Number), sizeOf(l.Number)); err != nil {
 		return spec.Result{}, err
 	}
 

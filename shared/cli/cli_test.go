@@ -19,7 +19,7 @@ import (
 // What a script leaves out, for want of time, the command itself makes.
 func TestSizesOfSeededDatabases(t *testing.T) {
 	sizes := thisHost{}.sizes()
-	for _, size := range []dataset.Size{dataset.Full(), dataset.Growing(), dataset.Small()} {
+	for _, size := range []dataset.Size{dataset.Full(), dataset.Growing(), dataset.Early(), dataset.Small()} {
 		if !slices.Contains(sizes, size) {
 			t.Errorf("images build makes %+v, want %+v among them", sizes, size)
 		}
@@ -121,13 +121,14 @@ func TestChoose(t *testing.T) {
 		{nil, 1, []string{"baseline"}, ""},
 		{nil, 2, []string{"horizontal"}, ""},
 		{nil, 3, []string{"cache"}, ""},
-		{nil, 4, []string{"cache"}, ""}, // as long as lab 04 has brought none
+		{nil, 4, []string{"sharding"}, ""},
+		{nil, 5, []string{"sharding"}, ""}, // as long as lab 05 has brought none
 		{[]string{"baseline"}, 3, []string{"baseline"}, ""},
 		{[]string{"monitoring"}, 0, []string{"baseline", "monitoring"}, ""},
 		{[]string{"monitoring"}, 2, []string{"horizontal", "monitoring"}, ""},
 		{[]string{"monitoring", "baseline", "monitoring"}, 0, []string{"monitoring", "baseline"}, ""},
 		{[]string{"horizontal", "monitoring"}, 0, []string{"horizontal", "monitoring"}, ""},
-		{[]string{"lunch"}, 0, nil, "there are: baseline, monitoring, horizontal, cache"},
+		{[]string{"lunch"}, 0, nil, "there are: baseline, monitoring, horizontal, cache, sharding"},
 		{[]string{"cache"}, 0, []string{"cache"}, ""},
 		{[]string{"queue"}, 0, nil, "comes with lab 05"},
 	}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"maps"
+	neturl "net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -35,7 +36,8 @@ func TestComposeFileHasTheProfiles(t *testing.T) {
 
 // A variable that up does not write is one that by hand nobody sets.
 func TestComposeFileAsksForWhatIsWritten(t *testing.T) {
-	written := append(append(imageVariables(), secrets()...), "DEMO_EMAIL", "DEMO_PASSWORD", "REPLICA_ARGS", "NGINX_CONF", "REDIS_CONF")
+	written := append(append(imageVariables(), secrets()...), "DEMO_EMAIL", "DEMO_PASSWORD", "REPLICA_ARGS", "NGINX_CONF", "REDIS_CONF",
+		"USERDATA_HOST", "SHARD_DBS", "MOVE_TO")
 	for _, p := range publishedPorts() {
 		written = append(written, p.variable)
 	}
@@ -46,6 +48,25 @@ func TestComposeFileAsksForWhatIsWritten(t *testing.T) {
 	slices.Sort(written)
 	if got := slices.Sorted(maps.Keys(asked)); !slices.Equal(got, written) {
 		t.Errorf("%s asks for %v, written or known are %v", composeFile, got, written)
+	}
+}
+
+func TestComposeFileHasTheServers(t *testing.T) {
+	wanted := append(slices.Sorted(maps.Keys(shells())), moverService)
+	for _, p := range publishedPorts() {
+		wanted = append(wanted, p.service)
+	}
+	_, services, _ := strings.Cut(composeText(t), "\nservices:\n")
+	for _, name := range wanted {
+		if !regexp.MustCompile(`(?m)^  ` + name + `:`).MatchString(services) {
+			t.Errorf("%s has no service %s", composeFile, name)
+		}
+	}
+	for url := range strings.SplitSeq(shardURLs("secret"), ",") {
+		u, err := neturl.Parse(url)
+		if err != nil || !slices.Contains(shardServers(), u.Hostname()) {
+			t.Errorf("address of a shard %q: %v", url, err)
+		}
 	}
 }
 

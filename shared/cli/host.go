@@ -62,7 +62,7 @@ func ensure(ctx context.Context, e *engine.Engine, p *progress.Reporter, names [
 }
 
 func (thisHost) sizes() []dataset.Size {
-	return []dataset.Size{dataset.Full(), dataset.Growing(), dataset.Small()}
+	return []dataset.Size{dataset.Full(), dataset.Growing(), dataset.Early(), dataset.Small()}
 }
 
 func (thisHost) buildAhead(ctx context.Context, p *progress.Reporter, platform program.Platform, packages ...string) error {
@@ -95,6 +95,14 @@ func imagesOf(upTo int) []images.Name {
 		}
 	}
 	return names
+}
+
+// sizeOf is that of the seeded databases that a lab's check starts.
+func sizeOf(lab int) dataset.Size {
+	if lab == shardingLab {
+		return dataset.Early()
+	}
+	return dataset.Full()
 }
 
 // connect finds the engine, and where there is none sets one up if it can and may.

@@ -22,8 +22,8 @@ func publishedPorts() []published {
 	return []published{
 		{"service", []string{"baseline"}, "SERVICE_PORT", "8080"},
 		{"service", []string{"baseline"}, "PPROF_PORT", "6060"},
-		{"nginx", []string{"horizontal", "cache"}, "BALANCER_PORT", "8081"},
-		{"mailsink", []string{"baseline", "horizontal", "cache"}, "MAILSINK_PORT", "8025"},
+		{"nginx", []string{"horizontal", "cache", shardingProfile}, "BALANCER_PORT", "8081"},
+		{"mailsink", []string{"baseline", "horizontal", "cache", shardingProfile}, "MAILSINK_PORT", "8025"},
 		{"prometheus", []string{"monitoring"}, "PROMETHEUS_PORT", "9090"},
 	}
 }

@@ -23,13 +23,13 @@ func profiles() []profile {
 		{name: "monitoring", lab: 0, what: "Prometheus, beside the baseline or what else is named", beside: true},
 		{name: "horizontal", lab: 2, what: "three replicas behind nginx"},
 		{name: "cache", lab: 3, what: "the replicas with Redis"},
-		{name: "sharding", lab: 4, what: "user data on four PostgreSQL shards"},
+		{name: shardingProfile, lab: 4, what: "the same with user data on four PostgreSQL shards, moved there as you watch"},
 		{name: "queue", lab: 5, what: "RabbitMQ and workers"},
 	}
 }
 
 // newestLab is the last lab whose profiles docker-compose.yml has.
-const newestLab = 3
+const newestLab = 4
 
 // choose returns the profiles to start: those named, with a storefront among them. Where
 // none is named it is the one that shows best what the code of a lab does.

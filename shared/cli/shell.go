@@ -2,40 +2,58 @@ package cli
 
 import (
 	"errors"
+	"maps"
 	"os/exec"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"bytebites.example/workshop/shared/images"
 )
 
-// shells are the programs that `shell` opens, by service.
-func shells() map[string][]string {
-	return map[string][]string{
-		"postgres": {"psql", "-U", images.DatasetUser, "-d", images.DatasetDatabase},
-		"redis":    {"redis-cli"},
+// opened is a server of the stack that `shell` opens a program in.
+type opened struct {
+	program []string
+	profile string // that brings the server; empty when all do
+}
+
+// shells are the servers by their names in docker-compose.yml.
+func shells() map[string]opened {
+	psql := []string{"psql", "-U", images.DatasetUser, "-d", images.DatasetDatabase}
+	all := map[string]opened{
+		"postgres":     {program: psql},
+		"redis":        {program: []string{"redis-cli"}, profile: "cache"},
+		userDataServer: {program: psql, profile: shardingProfile},
 	}
+	for _, name := range shardServers() {
+		all[name] = opened{program: psql, profile: shardingProfile}
+	}
+	return all
 }
 
 func (a *app) shell() *cobra.Command {
 	return &cobra.Command{
-		Use:   "shell postgres|redis [-- ARGS]",
+		Use:   "shell SERVER [-- ARGS]",
 		Short: "Open psql or redis-cli in the running stack",
-		Long:  "Open psql or redis-cli inside the container of the stack that `up` started. Words\nafter -- are passed on, and the exit code is the program's.",
+		Long: `Open psql or redis-cli inside a container of the stack that ` + "`up`" + ` started: postgres,
+redis, and with profile sharding userdata, the server of before, and shard-1 to
+shard-4. Words after -- are passed on, and the exit code is the program's.`,
 		Example: `  go tool workshop shell postgres
   go tool workshop shell postgres -- -c 'select count(*) from orders'
-  go tool workshop shell redis -- info stats          with profile cache`,
+  go tool workshop shell redis -- info stats          with profile cache
+  go tool workshop shell shard-1                      with profile sharding`,
 		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) == 0 || shells()[args[0]] == nil {
-				return usagef("shell wants postgres or redis")
+			if len(args) == 0 || shells()[args[0]].program == nil {
+				return usagef("shell wants postgres, redis, %s or shard-1 to shard-%d", userDataServer, shards)
 			}
 			return nil
 		},
-		ValidArgs: []string{"postgres", "redis"},
+		ValidArgs: slices.Sorted(maps.Keys(shells())),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
 			service, rest := args[0], args[1:]
+			server := shells()[service]
 			w, err := a.workshop()
 			if err != nil {
 				return err
@@ -49,16 +67,13 @@ func (a *app) shell() *cobra.Command {
 				return err
 			}
 			if !slices.Contains(running, service) {
-				if service == "redis" {
-					return unavailable("redis is not running", "run: go tool workshop up cache")
-				}
-				return unavailable(service+" is not running", "run: go tool workshop up")
+				return unavailable(service+" is not running", strings.TrimSpace("run: go tool workshop up "+server.profile))
 			}
 			words := []string{"exec"}
 			if !isTerminal(a.in) || !isTerminal(a.out) {
 				words = append(words, "-T")
 			}
-			words = append(append(append(words, service), shells()[service]...), rest...)
+			words = append(append(append(words, service), server.program...), rest...)
 			err = c.attach(ctx, everyProfile(), words...)
 			var exit *exec.ExitError
 			if errors.As(err, &exit) {

@@ -31,8 +31,9 @@ func (a *app) stackImages(ctx context.Context, p *progress.Reporter, service str
 		variable string
 	}{
 		{[]string{"monitoring"}, images.Prometheus, "PROMETHEUS_IMAGE"},
-		{[]string{"horizontal", "cache"}, images.Nginx, "NGINX_IMAGE"},
-		{[]string{"cache"}, images.Redis, "REDIS_IMAGE"},
+		{[]string{"horizontal", "cache", shardingProfile}, images.Nginx, "NGINX_IMAGE"},
+		{[]string{"cache", shardingProfile}, images.Redis, "REDIS_IMAGE"},
+		{[]string{shardingProfile}, images.Postgres, "POSTGRES_IMAGE"}, // of the shards, which begin empty
 	}
 	want := []images.Name{images.Postgres, images.Static}
 	for _, s := range servers {
@@ -102,5 +103,7 @@ func buildProgram(ctx context.Context, p *progress.Reporter, platform program.Pl
 
 // imageVariables are the variables of docker-compose.yml that name images.
 func imageVariables() []string {
-	return []string{"DATABASE_IMAGE", "SERVICE_IMAGE", "MAILSINK_IMAGE", "PROMETHEUS_IMAGE", "NGINX_IMAGE", "REDIS_IMAGE"}
+	return []string{
+		"DATABASE_IMAGE", "SERVICE_IMAGE", "MAILSINK_IMAGE", "PROMETHEUS_IMAGE", "NGINX_IMAGE", "REDIS_IMAGE", "POSTGRES_IMAGE",
+	}
 }

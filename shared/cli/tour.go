@@ -61,7 +61,7 @@ func (a *app) runTour(ctx context.Context) error {
 	// Unpacking packages and seeding leave a core to the compiler, and on a fresh
 	// machine each of the two takes minutes.
 	group, both := errgroup.WithContext(ctx)
-	group.Go(func() error { return a.host.prepare(both, a, p, tourImages(), dataset.Full()) })
+	group.Go(func() error { return a.host.prepare(both, a, p, tourImages(), dataset.Full(), dataset.Small()) })
 	group.Go(func() error { return a.goTool(both, w, p, nil, "build", "-o", binary, tourPackage) })
 	group.Go(func() error { return a.host.buildAhead(both, p, platform, servicePackage, mailSinkPackage) })
 	if err := group.Wait(); err != nil {

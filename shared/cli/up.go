@@ -15,6 +15,7 @@ import (
 	"bytebites.example/workshop/shared/dataset"
 	"bytebites.example/workshop/shared/images"
 	"bytebites.example/workshop/shared/progress"
+	"bytebites.example/workshop/shared/spec"
 )
 
 // secrets are the variables of docker-compose.yml without which it does not start.
@@ -40,6 +41,7 @@ Everything is published on the loopback address only.`,
   go tool workshop up horizontal           three replicas behind nginx
   go tool workshop up horizontal --lab 02  the same with your code and nginx.conf
   go tool workshop up cache monitoring     the replicas with Redis, watched by Prometheus
+  go tool workshop up sharding             user data moves to four shards as you watch
   go tool workshop up --size small         a small database, ready sooner`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.runUp(cmd.Context(), args, size, labName)
@@ -94,7 +96,12 @@ func (a *app) runUp(ctx context.Context, names []string, sizeName, labName strin
 	if err := a.portsFree(ctx, file, chosen, running); err != nil {
 		return err
 	}
-	if err := c.run(ctx, chosen, "up", "-d", "--remove-orphans"); err != nil {
+	words := []string{"up", "-d", "--remove-orphans"}
+	sharding := slices.Contains(chosen, shardingProfile)
+	if sharding {
+		words = append(words, "--scale", moverService+"=0") // it runs below, in sight of the user
+	}
+	if err := c.run(ctx, chosen, words...); err != nil {
 		return err
 	}
 	if err := c.renew(ctx, chosen, running); err != nil {
@@ -108,7 +115,18 @@ func (a *app) runUp(ctx context.Context, names []string, sizeName, labName strin
 			return fmt.Errorf("%w; what it said: %s --profile %s logs %s", err, c, chosen[0], door.service)
 		}
 	}
+	moved := true
+	if sharding {
+		if moved, err = c.move(ctx, p, chosen, a.address(file, "BALANCER_PORT"), !slices.Contains(running, userDataServer)); err != nil {
+			return err
+		}
+	}
 	a.describeStack(file, chosen)
+	if !moved {
+		a.printf("\nThe stack is up, and the mover has not come to where it was to go. Why, it has said above; it goes on with\n  %s\n",
+			c.moveByHand())
+		return verdictError{spec.NotYet}
+	}
 	return nil
 }
 
@@ -118,7 +136,7 @@ func (a *app) runUp(ctx context.Context, names []string, sizeName, labName strin
 func (c *compose) renew(ctx context.Context, chosen, running []string) error {
 	var stale []string
 	for _, s := range []struct{ service, profile string }{
-		{"nginx", "horizontal"}, {"nginx", "cache"}, {"redis", "cache"},
+		{"nginx", "horizontal"}, {"nginx", "cache"}, {"nginx", shardingProfile}, {"redis", "cache"}, {"redis", shardingProfile},
 	} {
 		if slices.Contains(chosen, s.profile) && slices.Contains(running, s.service) && !slices.Contains(stale, s.service) {
 			stale = append(stale, s.service)
@@ -139,7 +157,7 @@ type frontDoor struct {
 func frontDoors() []frontDoor {
 	return []frontDoor{
 		{[]string{"baseline"}, "service", "storefront", "SERVICE_PORT"},
-		{[]string{"horizontal", "cache"}, "nginx", "storefront, by nginx", "BALANCER_PORT"},
+		{[]string{"horizontal", "cache", shardingProfile}, "nginx", "storefront, by nginx", "BALANCER_PORT"},
 	}
 }
 
@@ -149,12 +167,14 @@ type stackCode struct {
 	replicas string // arguments of the replicas' service
 	nginx    string // nginx.conf, from the module's root
 	redis    string // redis.conf
+	sharded  bool   // with user data on servers of its own
 }
 
 // The labs whose code the replicas run unless told otherwise.
 const (
 	replicasLab = 2
 	cacheLab    = 3
+	shardingLab = 4
 )
 
 // stackCode returns the profiles to start, and the code of a lab for them; where it has none
@@ -176,6 +196,7 @@ func (w workshop) stackCode(names []string, labName string) ([]profile, stackCod
 	if err != nil {
 		return nil, code, err
 	}
+	code.sharded = slices.Contains(namesOf(chosen), shardingProfile)
 	if labName == "" {
 		through := replicasLab
 		for _, p := range chosen {
@@ -186,6 +207,9 @@ func (w workshop) stackCode(names []string, labName string) ([]profile, stackCod
 	}
 	if slices.Contains(namesOf(chosen), "cache") && l.Number < cacheLab {
 		return nil, code, usagef("lab %s comes before the cache and would leave it empty; profile horizontal shows it", l.ID())
+	}
+	if code.sharded && l.Number < shardingLab {
+		return nil, code, usagef("lab %s comes before the shards and would leave them empty; profile cache shows it", l.ID())
 	}
 	code.service = "./" + l.Dir() + "/service"
 	for _, own := range []struct {
@@ -216,6 +240,12 @@ func (a *app) writeEnv(w workshop, built map[string]string, from stackCode) (*en
 	file.set("REPLICA_ARGS", from.replicas)
 	file.set("NGINX_CONF", from.nginx)
 	file.set("REDIS_CONF", from.redis)
+	file.set("USERDATA_HOST", "postgres")
+	file.set("SHARD_DBS", "")
+	if from.sharded {
+		file.set("USERDATA_HOST", userDataServer)
+		file.set("SHARD_DBS", shardURLs(images.DatasetPassword))
+	}
 	for _, key := range secrets() {
 		if err := file.keepSecret(key); err != nil {
 			return nil, err
@@ -306,12 +336,15 @@ func (a *app) describeStack(file *envFile, chosen []string) {
 	)
 	a.printf("\n%s", table([]string{"ByteBites is up", ""}, rows, s.bold, nil))
 	next := []string{"order a dinner at " + url + "/"}
-	if anyOf([]string{"horizontal", "cache"}, chosen) {
+	if anyOf([]string{"horizontal", "cache", shardingProfile}, chosen) {
 		next[0] = "sign in at " + url + "/ and reload: who answers stands at the foot of the page"
 	}
 	next = append(next, "go tool workshop shell postgres   to ask the database")
-	if slices.Contains(chosen, "cache") {
+	if anyOf([]string{"cache", shardingProfile}, chosen) {
 		next = append(next, "go tool workshop shell redis      to look into the cache")
+	}
+	if slices.Contains(chosen, shardingProfile) {
+		next = append(next, "go tool workshop shell shard-1    to ask a shard, and userdata the server of before")
 	}
 	a.next(append(next, "go tool workshop down             to stop it and remove its data")...)
 }

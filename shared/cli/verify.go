@@ -76,7 +76,7 @@ func (a *app) runVerify(ctx context.Context, names []string, options verifyOptio
 	defer remove()
 	p := a.progress()
 	// Solutions are timed, starters and wrong answers are not.
-	sizes := []dataset.Size{dataset.Full(), dataset.Growing()}
+	sizes := []dataset.Size{dataset.Full(), dataset.Growing(), dataset.Early()}
 	if err := a.host.prepare(ctx, a, p, imagesOf(labs[len(labs)-1].Number), sizes...); err != nil {
 		var missing *engine.Unavailable
 		if options.asJSON && errors.As(err, &missing) { // whoever reads JSON gets JSON

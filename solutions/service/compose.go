@@ -16,6 +16,8 @@ import (
 	wrong02 "bytebites.example/workshop/solutions/02-horizontal/wrong"
 	"bytebites.example/workshop/solutions/03-cache"
 	wrong03 "bytebites.example/workshop/solutions/03-cache/wrong"
+	"bytebites.example/workshop/solutions/04-sharding"
+	wrong04 "bytebites.example/workshop/solutions/04-sharding/wrong"
 )
 
 // solution is what a lab's solution changes.
@@ -31,6 +33,7 @@ func solutions() []solution {
 		{1, vertical.Apply},
 		{2, horizontal.Apply},
 		{3, cache.Apply},
+		{4, sharding.Apply},
 	}
 }
 
@@ -41,6 +44,7 @@ func wrongAnswers() []map[string]func(*service.Composition) {
 		wrong01.Variants(),
 		wrong02.Variants(),
 		wrong03.Variants(),
+		wrong04.Variants(),
 	}
 }
 

@@ -1,0 +1,25 @@
+// Package sharding is lab 04: user data on four servers, moved there while people write. The
+// learner edits router.go, stores.go, copy.go and migrate.go; README.md is the lesson.
+package sharding
+
+import (
+	"embed"
+	"io/fs"
+
+	"bytebites.example/workshop/shared/service"
+	"bytebites.example/workshop/shared/sharded"
+)
+
+//go:embed copy.go migrate.go router.go stores.go
+var files embed.FS
+
+// Files returns the files that the learner edits.
+func Files() fs.FS { return files }
+
+// Apply spreads a service's user data over its servers as the learner says, and adds the role
+// that moves it.
+func Apply(c *service.Composition) {
+	c.UserData = Open
+	c.OrderID = NewRouter().NewOrderID
+	c.Roles["migrate"] = sharded.Role(migrate)
+}

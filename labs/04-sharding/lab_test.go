@@ -1,0 +1,17 @@
+package sharding_test
+
+import (
+	"testing"
+
+	"bytebites.example/workshop/labs/04-sharding"
+	"bytebites.example/workshop/labs/04-sharding/spec"
+	"bytebites.example/workshop/shared/spec/spectest"
+)
+
+func TestLab(t *testing.T) {
+	spectest.Run(t, spec.Lab(spec.Subject{
+		Files:   sharding.Files(),
+		Router:  sharding.NewRouter(),
+		Package: "./labs/04-sharding/service",
+	}))
+}

@@ -1,0 +1,28 @@
+// Command service is ByteBites with the solutions of the labs before and your work of lab
+// 04 in it.
+package main
+
+import (
+	"flag"
+	"os"
+
+	"bytebites.example/workshop/labs/04-sharding"
+	"bytebites.example/workshop/shared/service"
+	"bytebites.example/workshop/solutions/00-baseline"
+	"bytebites.example/workshop/solutions/01-vertical"
+	"bytebites.example/workshop/solutions/02-horizontal"
+	"bytebites.example/workshop/solutions/03-cache"
+)
+
+func main() {
+	flags := flag.NewFlagSet("service", flag.ContinueOnError)
+	os.Exit(service.Main(flags, os.Args[1:], os.Stderr, func() (service.Composition, error) {
+		c := service.Baseline()
+		baseline.Apply(&c)
+		vertical.Apply(&c)
+		horizontal.Apply(&c)
+		cache.Apply(&c)
+		sharding.Apply(&c)
+		return c, nil
+	}))
+}

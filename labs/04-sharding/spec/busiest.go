@@ -1,0 +1,195 @@
+package spec
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"bytebites.example/workshop/shared/bytebites"
+	"bytebites.example/workshop/shared/dataset"
+	"bytebites.example/workshop/shared/evidence"
+	"bytebites.example/workshop/shared/load"
+	"bytebites.example/workshop/shared/pgstat"
+	"bytebites.example/workshop/shared/shard"
+	"bytebites.example/workshop/shared/spec"
+	"bytebites.example/workshop/shared/stage"
+	"bytebites.example/workshop/shared/testbed"
+)
+
+const (
+	// mixPeople are those of each of the four shards who write in what is counted and timed.
+	// They stand for thousands, of whom each shard would have a quarter too; of the few who can
+	// be signed in here chance would put twice as many on one shard as on another.
+	mixPeople = 6
+	// mixRequests are counted, mixAtOnce of them under way at a time.
+	mixRequests = 600
+	mixAtOnce   = 4
+	// firstOfMix is the number from which on people are looked for who are on the right shard.
+	firstOfMix = 3001
+)
+
+// writes finds statements that write.
+var writes = regexp.MustCompile(`(?i)\b(INSERT INTO|UPDATE|DELETE FROM)\b`)
+
+// mix returns people who write, as many of each of the four shards, and what they choose from.
+// They are signed in with both services, which share that.
+func (l *lab) mix(ctx context.Context) (load.Population, error) {
+	if len(l.mixed.Sessions) > 0 {
+		return l.mixed, nil
+	}
+	emails, err := l.mixEmails(ctx)
+	if err != nil {
+		return load.Population{}, err
+	}
+	population, err := load.Discover(ctx, l.without.URL())
+	if err != nil {
+		return load.Population{}, err
+	}
+	population.Meals = slices.DeleteFunc(population.Meals, func(meal bytebites.MealID) bool { return meal >= l.scale.size.ScarceMeal(1) })
+	population.Sessions, err = load.Login(ctx, l.without.URL(), dataset.Password, emails)
+	l.mixed = population
+	return population, err
+}
+
+// mixEmails are the addresses of as many people of each of the four shards.
+func (l *lab) mixEmails(ctx context.Context) ([]string, error) {
+	m, err := l.readMap(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var emails []string
+	counts := make(map[shard.Server]int)
+	for n := firstOfMix; n <= l.scale.size.Users && len(emails) < shards*mixPeople; n++ {
+		home := m.Home[l.bucket(dataset.User(n))]
+		if home >= 1 && home <= shards && counts[home] < mixPeople {
+			counts[home]++
+			emails = append(emails, dataset.Email(n))
+		}
+	}
+	return emails, nil
+}
+
+// startWithout starts the service of the labs before, whose user data is all on the old server.
+func (l *lab) startWithout(ctx context.Context) (err error) {
+	l.without, err = l.servers.Bed.Service(ctx, testbed.ServiceOptions{
+		Name: "without", Package: solutions, Args: []string{"--through", before}, Type: serviceType(),
+		Postgres: l.servers.DB, UserData: l.nodes[shard.Old].server, MailSink: l.servers.Mail, Redis: l.cache,
+	})
+	if err != nil {
+		return err
+	}
+	return l.without.Resize(ctx, serviceType().FullSpeed())
+}
+
+// busiest counts the statements that write, of the same requests, on one server and on four.
+func (l *lab) busiest(ctx context.Context, run *spec.Run) (spec.Measured, error) {
+	if err := l.startWithout(ctx); err != nil {
+		return spec.Measured{}, stage.LearnersFault(err, look)
+	}
+	one, err := l.writesOf(ctx, l.without)
+	if err != nil {
+		return spec.Measured{}, err
+	}
+	four, err := l.writesOf(ctx, l.replicas[0])
+	if err != nil {
+		return spec.Measured{}, err
+	}
+	all := 0.0
+	for _, n := range four {
+		all += float64(n)
+	}
+	onOne, onBusiest := float64(one[shard.Old])/mixRequests, float64(slices.Max(four[1:]))/mixRequests
+	run.Report("statements that write, on all shards together", all/mixRequests, "statements/request")
+	text := evidence.Table(fmt.Sprintf("Statements that write on each server of user data, of %d requests of what people write of themselves.\n"+
+		"From pg_stat_statements.\n\n", mixRequests), func(w io.Writer) {
+		fmt.Fprintln(w, "server\tone server\tshards\t")
+		for _, n := range l.nodes {
+			fmt.Fprintf(w, "%d\t%d\t%d\t\n", n.number, one[n.number], four[n.number])
+		}
+	})
+	if err := evidence.Keep(Name, "writes.txt", text); err != nil {
+		return spec.Measured{}, err
+	}
+	if one[shard.Old] == 0 || onBusiest == 0 || four[shard.Old] > 0 {
+		return spec.Measured{}, &spec.Failure{
+			Expected: "writes on the shards and none on the old server", Seen: fmt.Sprintf("%v, by server", four), Look: "stores.go",
+		}
+	}
+	return spec.Measured{Before: onOne, After: onBusiest, Ratio: onOne / onBusiest}, nil
+}
+
+// userWrites returns a generator of what people write of themselves.
+func (l *lab) userWrites(ctx context.Context, service *testbed.Service) (load.Generator, error) {
+	population, err := l.mix(ctx)
+	return load.Generator{Target: service.URL(), Mix: load.UserWrites(), Population: population, Seed: 1}, err
+}
+
+// writesOf has a service answer the mix, and returns the statements that wrote, by server.
+func (l *lab) writesOf(ctx context.Context, service *testbed.Service) ([]int64, error) {
+	g, err := l.userWrites(ctx, service)
+	if err != nil {
+		return nil, err
+	}
+	stream, err := load.NewStream(g.Mix, g.Population, g.Seed, service.Name())
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range l.nodes {
+		if err := pgstat.Reset(ctx, n.pool); err != nil {
+			return nil, err
+		}
+	}
+	group, sending := errgroup.WithContext(ctx)
+	group.SetLimit(mixAtOnce)
+	for i := range uint64(mixRequests) {
+		group.Go(func() error { return l.send(sending, service, g.Population, stream.Request(i)) })
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	counts := make([]int64, len(l.nodes))
+	for i, n := range l.nodes {
+		statements, err := pgstat.Read(ctx, n.pool)
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range statements {
+			if writes.MatchString(s.Query) && namesTable.MatchString(s.Query) {
+				counts[i] += s.Calls
+			}
+		}
+	}
+	return counts, nil
+}
+
+// send sends one request of a mix, which must be answered well.
+func (l *lab) send(ctx context.Context, service *testbed.Service, people load.Population, q load.Request) error {
+	r := request{method: q.Method, path: q.Path, key: q.Key}
+	if q.User >= 0 {
+		r.cookie = people.Sessions[q.User].Cookie
+	}
+	if q.Body != nil {
+		r.body = raw(q.Body)
+	}
+	a, err := l.ask(ctx, service, r)
+	if err != nil {
+		return err
+	}
+	if a.status >= 400 {
+		return &spec.Failure{
+			Expected: fmt.Sprintf("%s %s to be answered", q.Method, strings.SplitN(q.Path, "?", 2)[0]),
+			Seen:     fmt.Sprintf("status %d: %.200s", a.status, a.body), Look: "stores.go",
+		}
+	}
+	return nil
+}
+
+// raw is a body that is JSON already.
+type raw []byte
+
+func (r raw) MarshalJSON() ([]byte, error) { return r, nil }

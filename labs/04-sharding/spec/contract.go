@@ -1,0 +1,31 @@
+package spec
+
+import (
+	"context"
+
+	"bytebites.example/workshop/shared/contract"
+	"bytebites.example/workshop/shared/spec"
+)
+
+// contract holds the service against its contract.
+func (l *lab) contract(ctx context.Context, _ *spec.Run) error {
+	client, err := l.servers.Client(l.replicas[0])
+	if err != nil {
+		return err
+	}
+	if err := contract.Run(ctx, client.Target); err != nil {
+		return &spec.Failure{
+			Expected: "every promise of the API to be kept", Seen: err.Error(),
+			Look: "stores.go: is each question asked of the server that has the answer?",
+		}
+	}
+	return nil
+}
+
+// contractOnShards does so when everybody has been moved.
+func (l *lab) contractOnShards(ctx context.Context, run *spec.Run) error {
+	if err := l.needsMigration(); err != nil {
+		return err
+	}
+	return l.contract(ctx, run)
+}

@@ -1,0 +1,45 @@
+package spec
+
+import (
+	"time"
+
+	"bytebites.example/workshop/shared/dataset"
+	"bytebites.example/workshop/shared/instance"
+	"bytebites.example/workshop/shared/spec"
+)
+
+// scale is how much is moved, between which machines, and how long a mover may take for what
+// it was started for: far longer than one that works.
+type scale struct {
+	size     dataset.Size
+	machine  instance.Type
+	moveTime time.Duration
+}
+
+// early is ByteBites before it grew, which can be moved while somebody waits.
+func early() scale {
+	return scale{size: dataset.Early(), machine: userDataType(), moveTime: 45 * time.Second}
+}
+
+// full is ByteBites as it is today. A smaller machine has not the memory for it, and the
+// pre-flight would say so.
+func full() scale {
+	return scale{size: dataset.Full(), machine: instance.Medium(), moveTime: 20 * time.Minute}
+}
+
+// Full returns the long run: ByteBites at its full size is moved while people write, with the
+// mover killed in every phase, and everything is counted before and after.
+func Full(subject Subject) spec.Lab {
+	l := &lab{subject: subject, scale: full()}
+	return spec.Lab{
+		Name:    Name,
+		Files:   subject.Files,
+		Prepare: l.prepare,
+		Checks: []spec.Check{
+			{Name: "migration", Kind: spec.Core, Run: l.migration,
+				Proves: "100,000 subscribers and a million orders are moved while people write, the mover is killed in every phase, and nothing is lost"},
+			{Name: "placement", Kind: spec.Core, Run: l.placement,
+				Proves: "all rows of a subscriber are on one shard, the one of their bucket"},
+		},
+	}
+}

@@ -1,0 +1,91 @@
+// Package spec is what lab 04 demands: user data on four servers in place of one, moved there
+// while people write, with nothing lost on the way, however often the mover dies.
+package spec
+
+import (
+	"io/fs"
+
+	"bytebites.example/workshop/shared/shard"
+	"bytebites.example/workshop/shared/spec"
+)
+
+// Name is the lab's.
+const Name = "04-sharding"
+
+// evidenceFolder is where learners find the evidence, from the module's root.
+const evidenceFolder = ".workshop/" + Name
+
+// Subject is the code under test: the learner's, the solution or a wrong answer.
+type Subject struct {
+	Files fs.FS // where TODO marks are looked for
+	// Router is asked here for what is arithmetic. It is the one that the service has.
+	Router shard.Router
+	// Package and Args start a service with the subject's router, stores and mover.
+	Package string
+	Args    []string
+}
+
+const (
+	// busiestFloor is the least gain in writes that the busiest server has to do, and
+	// rushFloor in latency in a rush. Four servers of the same size gain four times at most.
+	busiestFloor = 2.8
+	rushFloor    = 2.5
+)
+
+// Lab returns the lab's demands on a subject.
+func Lab(subject Subject) spec.Lab {
+	l := &lab{subject: subject, scale: early()}
+	return spec.Lab{
+		Name:    Name,
+		Files:   subject.Files,
+		Prepare: l.prepare,
+		Checks: []spec.Check{
+			{Name: "contract", Kind: spec.Core, Run: l.contract,
+				Proves: "the service still keeps every promise of its API"},
+			{Name: "buckets", Kind: spec.Core, Run: l.buckets,
+				Proves: "whatever ids look like, they are spread evenly over the buckets, and nobody's ever changes"},
+			{Name: "plan", Kind: spec.Core, Run: l.plan,
+				Proves: "four servers get 256 buckets each, and a fifth takes its share from them and moves nothing else"},
+			{Name: "places", Kind: spec.Core, Run: l.places,
+				Proves: "in each phase of a move everybody has one home, and a mirror when they need one"},
+			{Name: "ids", Kind: spec.Core, Run: l.ids,
+				Proves: "no two orders have the same id, whatever replica they are from, and each id names its bucket"},
+			{Name: "preflight", Kind: spec.Core, Run: l.preflight,
+				Proves: "while an index is missing nothing is moved"},
+			{Name: "way back", Kind: spec.Core, Run: l.wayBack,
+				Proves: "when everybody has been moved there is still a way back, and nothing is lost on either"},
+			{Name: "migration", Kind: spec.Core, Run: l.migration,
+				Proves: "everybody is moved while they write, the mover is killed in every phase and a replica inside a double write, and nothing is lost"},
+			{Name: "placement", Kind: spec.Core, Run: l.placement,
+				Proves: "all rows of a subscriber are on one shard, the one of their bucket"},
+			{Name: "even", Kind: spec.Core, Run: l.even,
+				Proves: "each shard has a quarter of the subscribers"},
+			{Name: "hot shard", Kind: spec.Core, Run: l.hotShard,
+				Proves: "those who joined last, and order most, are not all on one shard"},
+			{Name: "contract on shards", Kind: spec.Core, Run: l.contractOnShards,
+				Proves: "the service keeps every promise of its API with everybody on a shard"},
+			{Name: "by user", Kind: spec.Core, Run: l.byUser,
+				Proves: "what somebody asks for themself reaches their shard and no other, and every statement says whose rows it wants"},
+			{Name: "one shard down", Kind: spec.Core, Run: l.oneShardDown,
+				Proves: "while a shard hangs, its subscribers are told so quickly and nobody else notices"},
+			{Name: "stock", Kind: spec.Core, Run: l.stock,
+				Proves: "a shard dies while meals sell out, and none is sold twice or kept for nobody"},
+			{Name: "totals", Kind: spec.Stretch, Run: l.totals,
+				Proves: "what is said about everybody is the sum of what the shards have"},
+			{Name: "fifth shard", Kind: spec.Stretch, Run: l.fifthShard,
+				Proves: "a fifth shard is filled while people write, and only what it takes over is moved"},
+		},
+		Gains: []spec.Gain{
+			{Name: "writes on the busiest server", Unit: "statements/request", Floor: busiestFloor, Measure: l.busiest,
+				Proves: "statements that write, a request of what people write of themselves, on one server and on the busiest of four"},
+			{Name: "rush latency", Unit: "ms", Floor: rushFloor, Timed: true, Measure: l.rush,
+				Proves: "mean latency in a rush of writes that is too much for one " + userDataType().Name + ", on one and on four of them"},
+		},
+		Starter: []string{
+			"buckets", "plan", "places", "ids", "way back", "migration", "placement", "even", "hot shard",
+			"contract on shards", "by user", "one shard down", "stock", "totals", "fifth shard",
+			"writes on the busiest server", "rush latency",
+		},
+		Next: "go tool workshop list",
+	}
+}

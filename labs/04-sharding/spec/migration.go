@@ -1,0 +1,182 @@
+package spec
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"bytebites.example/workshop/shared/evidence"
+	"bytebites.example/workshop/shared/shard"
+	"bytebites.example/workshop/shared/spec"
+)
+
+// settleTime is how long people go on after the move.
+const settleTime = 500 * time.Millisecond
+
+// phases are all in which the mover is killed: those of a move.
+func phases() []shard.Phase { return shard.Phases()[1:] }
+
+// migration is the move, as a check has it.
+type migration struct {
+	lab   *lab
+	mover *mover
+
+	killed    []shard.Phase // where the mover was
+	overtaken int           // people who wrote between the reading and the writing of their copy
+	copying   time.Time     // when the mover was left alone to copy
+	inside    bool          // a replica died between the two halves of a double write
+	unlucky   bool          // a write was acknowledged though its second half had failed
+}
+
+// migration moves everybody to the shards while they write, and kills the mover wherever it
+// can be.
+func (l *lab) migration(ctx context.Context, run *spec.Run) error {
+	before, err := l.nodes[shard.Old].census(ctx)
+	if err != nil {
+		return err
+	}
+	watch, crowd := l.startWatch(ctx), l.startCrowd(ctx, l.people)
+	move := &migration{lab: l}
+	moved := move.run(ctx, run)
+	if moved == nil {
+		time.Sleep(settleTime)
+	}
+	crowd.end()
+	sights, err := watch.end()
+	if err := errors.Join(moved, err); err != nil {
+		return l.notMoved(err)
+	}
+	m, err := l.readMap(ctx)
+	if err != nil {
+		return err
+	}
+	if err := wantShares(m.Home, serversUpTo(shards)); err != nil || m.Phase != shard.Settled {
+		return l.notMoved(&spec.Failure{
+			Expected: "every bucket at home on a shard, and nothing on its way, when a mover to done has ended",
+			Seen:     fmt.Sprintf("phase %s, and %d buckets on the old server", m.Phase, spreadOf(m.Home)[shard.Old]), Look: "migrate.go",
+		})
+	}
+	l.moved = nil
+	r, err := l.reckon(ctx, m, l.nodes[1:], before)
+	if err != nil {
+		return err
+	}
+	counts, troubles := l.ledger.counts()
+	if err := move.report(run, sights, r, counts); err != nil {
+		return err
+	}
+	return errors.Join(
+		failIf(troubles, "people to be answered all the while, and to see what they have just written", "stores.go and migrate.go"),
+		r.fail(fmt.Sprintf("after the move, in which %d writes were acknowledged", counts.writes)))
+}
+
+// notMoved keeps why nobody lives on a shard, for the checks that need it.
+func (l *lab) notMoved(err error) error {
+	var failure *spec.Failure
+	if errors.As(err, &failure) {
+		l.moved = errors.New("the mover did not get there")
+	}
+	return err
+}
+
+// run runs the mover, kills it in each phase and starts it again.
+func (m *migration) run(ctx context.Context, run *spec.Run) (err error) {
+	if err := m.links(ctx, phases()[0]); err != nil {
+		return err
+	}
+	if m.mover, err = m.lab.startMover(ctx, "done"); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, m.mover.remove(ctx)) }()
+	for i, phase := range phases() {
+		if i > 0 {
+			if err := m.resume(ctx, phase); err != nil {
+				return err
+			}
+		}
+		there, err := m.mover.awaitPhase(ctx, phase)
+		if err != nil || !there {
+			return err // a mover that was too quick to be killed is not to blame
+		}
+		if err := m.inPhase(ctx, phase); err != nil {
+			return err
+		}
+		run.Progress(fmt.Sprintf("the mover was killed %s", m.lab.when()))
+	}
+	if err := m.links(ctx, shard.Settled); err != nil {
+		return err
+	}
+	if err := m.mover.again(ctx); err != nil {
+		return err
+	}
+	return m.mover.waitDone(ctx)
+}
+
+// resume starts the mover again, which is to come to a phase.
+func (m *migration) resume(ctx context.Context, phase shard.Phase) error {
+	if err := m.links(ctx, phase); err != nil {
+		return err
+	}
+	return m.mover.again(ctx)
+}
+
+// links makes the mover's links slow, where it would be gone from a phase before it is
+// killed, or have no time between reading and writing. Else they are fast.
+func (m *migration) links(ctx context.Context, phase shard.Phase) error {
+	toMap, toShard := time.Duration(0), time.Duration(0)
+	switch phase {
+	case shard.NewUsers, shard.DoubleWrites, shard.Flipped:
+		toMap = slowMap
+	case shard.Backfill:
+		toShard = slowWay
+	}
+	return errors.Join(m.lab.mapLink.SetLatency(ctx, toMap, 0), m.lab.moverLink.SetLatency(ctx, toShard, 0))
+}
+
+// inPhase kills the mover in a phase, and does before and after it what belongs to that phase.
+func (m *migration) inPhase(ctx context.Context, phase shard.Phase) error {
+	if phase == shard.Backfill {
+		if err := m.overtake(ctx); err != nil {
+			return err
+		}
+	}
+	if err := m.mover.kill(ctx); err != nil {
+		return err
+	}
+	at, err := m.lab.readMap(ctx)
+	if err != nil {
+		return err
+	}
+	m.killed = append(m.killed, at.Phase)
+	if phase == shard.DarkReads {
+		return m.breakDoubleWrites(ctx)
+	}
+	return nil
+}
+
+// report tells what was seen, and keeps it for the learner.
+func (m *migration) report(run *spec.Run, sights []sight, r reckoning, counts ledgerCounts) error {
+	run.Report("writes acknowledged during the move", float64(counts.writes), "")
+	run.Report("times that the mover was killed", float64(len(m.killed)), "")
+	run.Report("rows moved", float64(r.all.rows()), "")
+	if n := len(sights); n > 0 {
+		run.Report("seconds from the first phase to the last", sights[n-1].at.Sub(sights[0].at).Seconds(), "s")
+	}
+	if verified, ok := firstSeen(sights, shard.Verify); ok && verified.After(m.copying) {
+		run.Report("rows copied a second, with people writing and one kill", float64(r.all.rows())/verified.Sub(m.copying).Seconds(), "rows/s")
+	}
+	head := fmt.Sprintf("The move of %d subscribers with %d rows, while %d people wrote and %d joined.\n"+
+		"%d writes were acknowledged, %d of them at a second try or later; %d were looked at by the other replica.\n"+
+		"The mover was killed in: %v.\n%d people wrote between the reading and the writing of their copy.\n"+
+		"A write was acknowledged though its copy had failed: %t. A replica died inside a double write: %t.\n\n",
+		len(r.all), r.all.rows(), writers, counts.joined, counts.writes, counts.again, counts.looks, m.killed, m.overtaken, m.unlucky, m.inside)
+	text := evidence.Table(head, func(w io.Writer) {
+		fmt.Fprintln(w, "seconds\tversion\t  phase\t")
+		for _, s := range sights {
+			fmt.Fprintf(w, "%.2f\t%d\t  %s\t\n", s.at.Sub(sights[0].at).Seconds(), s.version, s.phase)
+		}
+	})
+	return evidence.Keep(Name, "migration.txt", text)
+}

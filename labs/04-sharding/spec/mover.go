@@ -1,0 +1,208 @@
+package spec
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"bytebites.example/workshop/shared/evidence"
+	"bytebites.example/workshop/shared/shard"
+	"bytebites.example/workshop/shared/spec"
+	"bytebites.example/workshop/shared/testbed"
+)
+
+const (
+	// lastWordsLength is how much of a mover's log a failure shows.
+	lastWordsLength = 700 // bytes
+	// moverLog has what all movers of a run wrote.
+	moverLog = "mover.log"
+)
+
+// mover is the program in its role of moving user data.
+type mover struct {
+	lab  *lab
+	goal string
+	role *testbed.Role
+	// ended gets what became of it, once.
+	ended chan outcome
+	seen  *outcome
+}
+
+// outcome is how a mover ended.
+type outcome struct {
+	code int // its exit code
+	log  string
+	err  error
+}
+
+// startMover starts a mover for a goal. It finds the map, and shard 1, by links.
+func (l *lab) startMover(ctx context.Context, goal string) (*mover, error) {
+	service := l.service(l.moverLink)
+	service.Env = map[string]string{
+		"BYTEBITES_CATALOGUE_DB":  l.servers.DB.URLVia(l.mapLink),
+		"BYTEBITES_DATABASE_TYPE": l.scale.machine.Name,
+		"BYTEBITES_LARGEST_TYPE":  l.scale.machine.Name,
+	}
+	service.Type = serviceType().FullSpeed()
+	role, err := l.servers.Bed.Role(ctx, testbed.RoleOptions{Service: service, Name: "mover-to-" + goal, Role: "migrate", Args: []string{goal}})
+	if err != nil {
+		return nil, err
+	}
+	m := &mover{lab: l, goal: goal, role: role}
+	m.await(ctx)
+	return m, nil
+}
+
+// await has the mover's end told, also after it was started again.
+func (m *mover) await(ctx context.Context) {
+	m.ended, m.seen = make(chan outcome, 1), nil
+	ended := m.ended
+	go func() {
+		code, log, err := m.role.Wait(ctx)
+		ended <- outcome{code, log, err}
+	}()
+}
+
+// hasEnded returns how the mover ended; nil while it runs.
+func (m *mover) hasEnded() *outcome {
+	if m.seen == nil {
+		select {
+		case o := <-m.ended:
+			m.seen = &o
+		default:
+		}
+	}
+	return m.seen
+}
+
+// wait waits for the mover's end, for moveTime at most.
+func (m *mover) wait(ctx context.Context) (outcome, error) {
+	if m.seen != nil {
+		return *m.seen, m.seen.err
+	}
+	select {
+	case o := <-m.ended:
+		m.seen = &o
+		return o, o.err
+	case <-ctx.Done():
+		return outcome{}, ctx.Err()
+	case <-time.After(m.lab.scale.moveTime):
+		return outcome{}, &spec.Failure{
+			Expected: fmt.Sprintf("a mover that is done with %s within %s", m.goal, m.lab.scale.moveTime),
+			Seen:     fmt.Sprintf("it is still running, %s: %s", m.lab.when(), m.lastWords(ctx)), Look: "migrate.go, and " + moverLog,
+		}
+	}
+}
+
+// waitDone waits until the mover has done what it was started for.
+func (m *mover) waitDone(ctx context.Context) error {
+	o, err := m.wait(ctx)
+	if err != nil {
+		return err
+	}
+	if o.code != 0 {
+		return m.failed(o)
+	}
+	return nil
+}
+
+// failed is the failure of a mover that ended with an exit code that is not 0.
+func (m *mover) failed(o outcome) error {
+	return &spec.Failure{
+		Expected: fmt.Sprintf("a mover that comes to %s and ends with exit code 0", m.goal),
+		Seen:     fmt.Sprintf("exit code %d %s: %s", o.code, m.lab.when(), tail(o.log)), Look: "migrate.go, and " + moverLog + " in " + evidenceFolder,
+	}
+}
+
+func (m *mover) lastWords(ctx context.Context) string {
+	log, err := m.role.Logs(ctx, 10)
+	if err != nil {
+		return err.Error()
+	}
+	return tail(log)
+}
+
+func tail(log string) string {
+	log = strings.TrimSpace(log)
+	if len(log) > lastWordsLength {
+		log = "..." + log[len(log)-lastWordsLength:]
+	}
+	return log
+}
+
+// awaitPhase waits until the map is in a phase, or further, and reports whether it came there
+// before the mover had ended. A mover that ends with an error has failed.
+func (m *mover) awaitPhase(ctx context.Context, phase shard.Phase) (bool, error) {
+	for deadline := time.Now().Add(m.lab.scale.moveTime); ; time.Sleep(lookEvery) {
+		now, err := m.lab.readMap(ctx)
+		if err != nil {
+			return false, err
+		}
+		o := m.hasEnded()
+		switch {
+		case now.Phase >= phase:
+			return true, nil
+		case o != nil && o.err != nil:
+			return false, o.err
+		case o != nil && o.code != 0:
+			return false, m.failed(*o)
+		case o != nil:
+			return false, nil
+		case time.Now().After(deadline):
+			return false, &spec.Failure{
+				Expected: fmt.Sprintf("the phase %s within %s", phase, m.lab.scale.moveTime),
+				Seen:     fmt.Sprintf("%s, and the mover says: %s", now.Phase, m.lastWords(ctx)), Look: "migrate.go",
+			}
+		}
+	}
+}
+
+// kill ends the mover at once, where the map is now: it is cut off from the map first, so that it
+// cannot take another step while it dies.
+func (m *mover) kill(ctx context.Context) error {
+	if err := m.lab.mapLink.Cut(ctx); err != nil {
+		return err
+	}
+	killed := m.role.Kill(ctx)
+	if err := m.lab.mapLink.Restore(context.WithoutCancel(ctx)); err != nil {
+		return errors.Join(killed, err)
+	}
+	if killed != nil && !m.endsSoon() { // else there was nobody left to kill
+		return killed
+	}
+	_, err := m.wait(ctx)
+	return err
+}
+
+// endsSoon reports whether the mover has ended, of which the engine may tell a moment later.
+func (m *mover) endsSoon() bool {
+	for deadline := time.Now().Add(2 * time.Second); time.Now().Before(deadline); time.Sleep(lookEvery) {
+		if m.hasEnded() != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// again starts a mover that was killed once more.
+func (m *mover) again(ctx context.Context) error {
+	if err := m.role.Start(ctx); err != nil {
+		return err
+	}
+	m.await(ctx)
+	return nil
+}
+
+// remove takes a mover away, whatever became of it, and keeps what it wrote, however often it
+// was started.
+func (m *mover) remove(ctx context.Context) error {
+	ctx = context.WithoutCancel(ctx)
+	log, err := m.role.Logs(ctx, 0)
+	if err == nil {
+		fmt.Fprintf(&m.lab.moverLog, "--- %s\n%s\n", m.role.Name(), strings.TrimSpace(log))
+		err = evidence.Keep(Name, moverLog, []byte(m.lab.moverLog.String()))
+	}
+	return errors.Join(err, m.role.Remove(ctx))
+}

@@ -1,0 +1,147 @@
+package spec
+
+import (
+	"context"
+	"fmt"
+	"hash/fnv"
+
+	"bytebites.example/workshop/shared/bytebites"
+	"bytebites.example/workshop/shared/dataset"
+	"bytebites.example/workshop/shared/shard"
+	"bytebites.example/workshop/shared/spec"
+)
+
+// shards is how many servers user data is moved to.
+const shards = 4
+
+// serversUpTo are the servers from the first shard to the n-th.
+func serversUpTo(n int) []shard.Server {
+	all := make([]shard.Server, n)
+	for i := range all {
+		all[i] = shard.Server(1 + i)
+	}
+	return all
+}
+
+// plan looks at which buckets a first move and a fifth server take where.
+func (l *lab) plan(_ context.Context, run *spec.Run) error {
+	return guarded("Plan in router.go", func() error {
+		var old shard.Assignment // everybody on shard.Old
+		four := l.subject.Router.Plan(old, serversUpTo(shards))
+		if err := wantShares(four, serversUpTo(shards)); err != nil {
+			return err
+		}
+		if l.subject.Router.Plan(old, serversUpTo(shards)) != four {
+			return &spec.Failure{
+				Expected: "the same plan each time", Seen: "another one",
+				Look: "Plan in router.go: a mover that is killed plans again, and must come to the same",
+			}
+		}
+		five := l.subject.Router.Plan(four, serversUpTo(shards+1))
+		if err := wantShares(five, serversUpTo(shards+1)); err != nil {
+			return err
+		}
+		moved, between := 0, 0
+		for b := range five {
+			if five[b] != four[b] {
+				moved++
+				if five[b] != shards+1 {
+					between++
+				}
+			}
+		}
+		run.Report("buckets that a fifth server moves", 100*float64(moved)/shard.Buckets, "%")
+		run.Report("subscribers that it would move by modulo", 100*movedByModulo(), "%")
+		if moved > shard.Buckets/4 || moved < shard.Buckets/6 || between > 0 {
+			return &spec.Failure{
+				Expected: fmt.Sprintf("a fifth server to take over a sixth to a quarter of %d buckets, and none to move between the others", shard.Buckets),
+				Seen:     fmt.Sprintf("%d moved, %d of them between the others", moved, between),
+				Look:     "Plan in router.go: who has more than their share, and by how much?",
+			}
+		}
+		return nil
+	})
+}
+
+// wantShares demands that each server has as many buckets as the others, give or take one.
+func wantShares(plan shard.Assignment, servers []shard.Server) error {
+	counts := spreadOf(plan)
+	least := shard.Buckets / len(servers)
+	most := (shard.Buckets + len(servers) - 1) / len(servers)
+	for _, server := range servers {
+		if n := counts[server]; n < least || n > most {
+			return &spec.Failure{
+				Expected: fmt.Sprintf("%d to %d of %d buckets on each of %d servers", least, most, shard.Buckets, len(servers)),
+				Seen:     fmt.Sprintf("%d on server %d", n, server), Look: "Plan in router.go",
+			}
+		}
+	}
+	return nil
+}
+
+// movedByModulo is the share of subscribers that a fifth server would move if their hash
+// modulo the number of servers said where they are.
+func movedByModulo() float64 {
+	moved := 0
+	for n := range manyIDs {
+		h := fnv.New64a()
+		_, _ = h.Write([]byte(dataset.User(1 + n))) // a hash takes all
+		if sum := h.Sum64(); sum%shards != sum%(shards+1) {
+			moved++
+		}
+	}
+	return float64(moved) / manyIDs
+}
+
+// places looks at where the router sends people in each phase of a move.
+func (l *lab) places(context.Context, *spec.Run) error {
+	return guarded("Place in router.go", func() error {
+		const old, joined = bytebites.UserID("u0000007"), bytebites.UserID("v0000007")
+		for _, user := range []bytebites.UserID{old, joined, "v"} {
+			for _, from := range []shard.Server{shard.Old, 2} {
+				for _, phase := range shard.Phases() {
+					m := shard.Map{Version: 9, Phase: phase, NewFrom: "v"}
+					bucket := l.subject.Router.Bucket(user)
+					m.Home[bucket], m.Target[bucket] = from, 3
+					if err := l.wantPlace(m, user, placeOf(phase, user >= m.NewFrom, from, 3)); err != nil {
+						return err
+					}
+					m.Target[bucket] = from
+					if err := l.wantPlace(m, user, shard.Place{Home: from, Mirror: from}); err != nil {
+						return err
+					}
+				}
+			}
+		}
+		return nil
+	})
+}
+
+// placeOf is where somebody's data is, of a bucket that moves: the table of the lesson.
+func placeOf(phase shard.Phase, joined bool, home, target shard.Server) shard.Place {
+	switch {
+	case phase == shard.Settled, phase == shard.NewUsers && !joined:
+		return shard.Place{Home: home, Mirror: home}
+	case phase == shard.Flipped, joined:
+		return shard.Place{Home: target, Mirror: home}
+	default:
+		return shard.Place{Home: home, Mirror: target}
+	}
+}
+
+func (l *lab) wantPlace(m shard.Map, user bytebites.UserID, want shard.Place) error {
+	seen := l.subject.Router.Place(m, user)
+	if seen == want {
+		return nil
+	}
+	b := l.subject.Router.Bucket(user)
+	who := "somebody who was there before"
+	if user >= m.NewFrom {
+		who = "somebody who has joined since"
+	}
+	return &spec.Failure{
+		Expected: fmt.Sprintf("in phase %s %s, whose bucket has home %d and target %d, to have home %d and mirror %d",
+			m.Phase, who, m.Home[b], m.Target[b], want.Home, want.Mirror),
+		Seen: fmt.Sprintf("home %d and mirror %d", seen.Home, seen.Mirror), Look: "Place in router.go, and the table in the lesson",
+	}
+}

@@ -1,0 +1,162 @@
+package spec
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"bytebites.example/workshop/shared/shard"
+	"bytebites.example/workshop/shared/spec"
+)
+
+const (
+	// histories are read without an index, each of which reads the orders of everybody.
+	histories = 120
+	// toldAfter is a little more than a connection waits before it tells what it has done.
+	toldAfter = 1100 * time.Millisecond
+	// countedWithin is how long the database's counts may lag behind.
+	countedWithin = 15 * time.Second
+)
+
+// preflight takes lab 00's index away, has histories read, and demands that a mover refuses;
+// and that the map is as it was.
+func (l *lab) preflight(ctx context.Context, _ *spec.Run) (err error) {
+	before, err := l.readMap(ctx)
+	if err != nil {
+		return err
+	}
+	putBack, err := l.dropIndexes(ctx)
+	if err != nil {
+		return err
+	}
+	// The index has to be there again whatever is seen, and what was counted without it forgotten.
+	defer func() { err = errors.Join(err, putBack(context.WithoutCancel(ctx))) }()
+	if err := l.readHistories(ctx); err != nil {
+		return err
+	}
+	m, err := l.startMover(ctx, shard.NewUsers.String())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, m.remove(ctx)) }()
+	o, err := m.wait(ctx)
+	if err != nil {
+		return err
+	}
+	after, err := l.readMap(ctx)
+	if err != nil {
+		return err
+	}
+	switch {
+	case o.code == 0 || after.Version != before.Version:
+		return &spec.Failure{
+			Expected: "a mover that refuses while histories are read without an index, and leaves the map alone",
+			Seen:     fmt.Sprintf("exit code %d, and the map at version %d, phase %s: %s", o.code, after.Version, after.Phase, tail(o.log)),
+			Look:     "migrate.go: what has to be done before four servers are worth their price?",
+		}
+	case !strings.Contains(reasons(o.log), "index"):
+		return &spec.Failure{
+			Expected: "a mover that says that an index is missing", Seen: fmt.Sprintf("exit code %d: %s", o.code, tail(o.log)),
+			Look: "migrate.go: preflight.Check says what is to be done first",
+		}
+	}
+	return nil
+}
+
+// reasons is what a log says beside how things go.
+func reasons(log string) string {
+	var all strings.Builder
+	for line := range strings.Lines(log) {
+		if !strings.Contains(line, `"level":"INFO"`) {
+			all.WriteString(line)
+		}
+	}
+	return all.String()
+}
+
+// dropIndexes drops the indexes that labs gave the orders of the old server.
+func (l *lab) dropIndexes(ctx context.Context) (putBack func(context.Context) error, err error) {
+	old := l.nodes[shard.Old].pool
+	var definitions, drops []string
+	rows, err := old.QueryContext(ctx, `
+SELECT indexname, indexdef FROM pg_indexes
+WHERE schemaname = 'public' AND tablename = 'orders' AND indexname NOT IN ('orders_pkey', 'orders_key', 'orders_placed_at')`)
+	if err != nil {
+		return nil, fmt.Errorf("look for indexes: %w", err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var name, definition string
+		if err := rows.Scan(&name, &definition); err != nil {
+			return nil, fmt.Errorf("look for indexes: %w", err)
+		}
+		// A mover that prepares servers may have made it again.
+		definitions = append(definitions, strings.Replace(definition, "INDEX ", "INDEX IF NOT EXISTS ", 1))
+		drops = append(drops, `DROP INDEX "`+name+`"`)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("look for indexes: %w", err)
+	}
+	if len(drops) == 0 {
+		return nil, errors.New("the orders have no index to take away: lab 00's is missing")
+	}
+	putBack = func(ctx context.Context) error {
+		return runAll(ctx, old, append(definitions, `SELECT pg_stat_reset()`))
+	}
+	return putBack, runAll(ctx, old, append(drops, `SELECT pg_stat_reset()`))
+}
+
+func runAll(ctx context.Context, db *sql.DB, statements []string) error {
+	for _, statement := range statements {
+		if _, err := db.ExecContext(ctx, statement); err != nil {
+			return fmt.Errorf("%.60s: %w", statement, err)
+		}
+	}
+	return nil
+}
+
+// readHistories has people read their histories, and waits until the database has counted that: a
+// connection tells what it has done when it does something more than a second later. Nothing
+// is left to be told after the counts have been reset.
+func (l *lab) readHistories(ctx context.Context) error {
+	for n := range histories {
+		if err := l.readHistory(ctx, n); err != nil {
+			return err
+		}
+	}
+	for deadline := time.Now().Add(countedWithin); ; {
+		time.Sleep(toldAfter)
+		for n := range 2 * len(l.replicas) {
+			if err := l.readHistory(ctx, n); err != nil {
+				return err
+			}
+		}
+		var scans int
+		err := l.nodes[shard.Old].pool.QueryRowContext(ctx, `SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'orders'`).Scan(&scans)
+		if err != nil {
+			return fmt.Errorf("count scans: %w", err)
+		}
+		if scans >= histories {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("%d histories were read without an index, and %d scans counted", histories, scans)
+		}
+	}
+}
+
+func (l *lab) readHistory(ctx context.Context, n int) error {
+	p := l.people[n%len(l.people)]
+	a, err := l.enter(ctx, p, request{method: http.MethodGet, path: "/orders", cookie: p.cookie})
+	if err != nil {
+		return err
+	}
+	if a.status != http.StatusOK {
+		return &spec.Failure{Expected: "histories to be read", Seen: fmt.Sprintf("status %d: %.200s", a.status, a.body), Look: "stores.go"}
+	}
+	return nil
+}

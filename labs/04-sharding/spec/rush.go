@@ -1,0 +1,185 @@
+package spec
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"bytebites.example/workshop/shared/evidence"
+	"bytebites.example/workshop/shared/instance"
+	"bytebites.example/workshop/shared/load"
+	"bytebites.example/workshop/shared/measure"
+	"bytebites.example/workshop/shared/spec"
+	"bytebites.example/workshop/shared/stage"
+	"bytebites.example/workshop/shared/testbed"
+)
+
+const (
+	// rampStart is the rate of the first level of the ramp by which one server's limit is found.
+	rampStart  = 60 // requests a second
+	rampFactor = 1.5
+	rampLevel  = 1500 * time.Millisecond
+	rampLevels = 8
+	// pairs and the length of their rounds are declared here, before any run.
+	pairs      = 6
+	rushLength = 1200 * time.Millisecond
+	// shedLength is how long four servers are asked for nearly four times what one does, and then
+	// for all of it, to see what they do.
+	shedLength = 2 * time.Second
+	// maxFailures is the share of requests in the rush that may fail on four servers.
+	maxFailures = 0.01
+)
+
+// rush is what the timed part measures.
+type rush struct {
+	run   *spec.Run
+	watch *stage.Watch
+
+	one, four  load.Generator // one server of user data, and four
+	saturation float64        // of one, in right answers a second
+	paired     measure.PairedResult
+	// seen are the results of all rounds.
+	seenOne, seenFour []load.Result
+	goodputFour       float64 // the most that was seen, in right answers a second
+}
+
+// rush measures the mean latency in a rush of writes, with one server of user data and with four.
+func (l *lab) rush(ctx context.Context, run *spec.Run) (spec.Measured, error) {
+	r, err := l.newRush(ctx, run)
+	if err != nil {
+		return spec.Measured{}, err
+	}
+	for _, step := range []func(context.Context) error{r.findRush, r.compare, r.shed} {
+		if err := step(ctx); err != nil {
+			return spec.Measured{}, err
+		}
+	}
+	if err := r.report(); err != nil {
+		return spec.Measured{}, err
+	}
+	if failed := load.Merge(r.seenFour...); failed.FailureShare() >= maxFailures {
+		return spec.Measured{}, &spec.Failure{
+			Expected: fmt.Sprintf("less than %.0f %% of requests to fail in the rush", 100*maxFailures),
+			Seen:     fmt.Sprintf("%.1f %%: %v", 100*failed.FailureShare(), failed.Failures), Look: "rush.txt in " + evidenceFolder,
+		}
+	}
+	return stage.Gain(r.paired)
+}
+
+// newRush warms both services up, and puts all quotas in force. The second replica has nothing
+// to do.
+func (l *lab) newRush(ctx context.Context, run *spec.Run) (_ *rush, err error) {
+	r := &rush{run: run}
+	for service, g := range map[*testbed.Service]*load.Generator{l.without: &r.one, l.replicas[0]: &r.four} {
+		if *g, err = l.userWrites(ctx, service); err != nil {
+			return nil, err
+		}
+		if _, err := g.Hit(ctx, rampStart, time.Second); err != nil {
+			return nil, err
+		}
+	}
+	sizes := map[*testbed.Server]instance.Type{
+		l.without.Server: serviceType(), l.replicas[0].Server: serviceType(),
+		l.servers.DB.Server: catalogueType(), l.cache.Server: cacheType(),
+	}
+	for _, n := range l.nodes[:1+shards] {
+		// What was written up to now is not to be written to disk in the middle of a round.
+		if _, err := n.pool.ExecContext(ctx, `CHECKPOINT`); err != nil {
+			return nil, fmt.Errorf("write out %s: %w", n.server.Name(), err)
+		}
+		sizes[n.server.Server] = userDataType()
+	}
+	for server, size := range sizes {
+		if err := server.Resize(ctx, size); err != nil {
+			return nil, err
+		}
+	}
+	servers := slices.Collect(maps.Keys(sizes))
+	slices.SortFunc(servers, func(a, b *testbed.Server) int { return strings.Compare(a.Name(), b.Name()) })
+	r.watch, err = stage.NewWatch(ctx, servers...)
+	return r, err
+}
+
+// findRush finds what one server of user data saturates at.
+func (r *rush) findRush(ctx context.Context) (err error) {
+	r.run.Progress("raising the rate until one server of user data is overloaded")
+	r.saturation, err = stage.Saturation(ctx, r.run, "the service with one server of user data", measure.RampConfig{
+		Start: rampStart, Factor: rampFactor, Level: rampLevel, MaxLevels: rampLevels, Quotas: r.watch.Problems,
+	}, r.one.Hit)
+	return err
+}
+
+// compare runs the pairs, all at the rate of the rush.
+func (r *rush) compare(ctx context.Context) (err error) {
+	rate := measure.RushFactor * r.saturation
+	r.run.Progress(fmt.Sprintf("the rush: %.0f requests/s, a pair of rounds to warm up and %d that count", rate, pairs))
+	arm := func(g load.Generator, seen *[]load.Result) measure.Arm {
+		return measure.Hit(g.Hit).Arm(measure.RoundConfig{
+			Rate: rate, Length: rushLength, Metric: meanMilliseconds, Quotas: r.watch.Problems,
+			OnResult: func(result load.Result) {
+				stage.ReportHost(r.run, result)
+				*seen = append(*seen, result)
+			},
+		})
+	}
+	r.paired, err = measure.Paired(ctx, measure.PairedConfig{
+		Pairs: pairs, Better: measure.LowerIsBetter,
+		OnPair: func(p measure.Pair) { r.run.Progress(p.Describe(0, "ms")) },
+	}, arm(r.one, &r.seenOne), arm(r.four, &r.seenFour))
+	if err != nil {
+		return err
+	}
+	quotas, err := r.watch.Quotas(ctx)
+	r.run.ReportQuotas(quotas...)
+	return err
+}
+
+// meanMilliseconds is measure.MeanLatency in the gain's unit.
+func meanMilliseconds(r load.Result) float64 { return 1000 * measure.MeanLatency(r) }
+
+// asked are the multiples of what one server does that four servers are asked for in the end.
+func asked() []float64 { return []float64{0.8 * shards, shards} }
+
+// shed asks four servers for as much as they might do, and keeps the most that they did.
+func (r *rush) shed(ctx context.Context) error {
+	for _, times := range asked() {
+		rate := times * r.saturation
+		r.run.Progress(fmt.Sprintf("what four servers of user data can do: %.0f requests/s", rate))
+		result, err := r.four.Hit(ctx, rate, shedLength)
+		if err != nil {
+			return err
+		}
+		stage.ReportHost(r.run, result)
+		r.goodputFour = max(r.goodputFour, result.Goodput())
+	}
+	return nil
+}
+
+// report tells what was measured, and keeps it for the learner.
+func (r *rush) report() error {
+	one, four := load.Merge(r.seenOne...), load.Merge(r.seenFour...)
+	r.run.Report("saturation goodput with one server of user data", r.saturation, "requests/s")
+	r.run.Report("goodput with four", r.goodputFour, "requests/s")
+	r.run.Report("goodput, four servers to one", r.goodputFour/r.saturation, "")
+	r.run.Report("failed in the rush with one", 100*one.FailureShare(), "%")
+	r.run.Report("failed in the rush with four", 100*four.FailureShare(), "%")
+	head := fmt.Sprintf("A rush of writes: %.0f requests a second, %.1f times what one server of user data saturates at, rounds of %s.\n"+
+		"Every server of user data is a %s; they share one disk here. Latencies in milliseconds, from when a request was meant to go out.\n\n",
+		measure.RushFactor*r.saturation, measure.RushFactor, rushLength, userDataType().Name)
+	return evidence.Keep(Name, "rush.txt", evidence.Table(head, func(w io.Writer) {
+		fmt.Fprintln(w, "servers\tsent\tfailed %\tmean\tp50\tp95\tp99\t")
+		for _, row := range []struct {
+			servers int
+			result  load.Result
+		}{{1, one}, {shards, four}} {
+			h := row.result.Latency
+			ms := func(d time.Duration) float64 { return 1000 * d.Seconds() }
+			fmt.Fprintf(w, "%d\t%d\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t\n", row.servers, row.result.Sent, 100*row.result.FailureShare(),
+				ms(h.Mean()), ms(h.Quantile(0.5)), ms(h.Quantile(0.95)), ms(h.Quantile(0.99)))
+		}
+	}))
+}

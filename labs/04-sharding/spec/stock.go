@@ -1,0 +1,291 @@
+package spec
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/lib/pq"
+
+	"bytebites.example/workshop/shared/bytebites"
+	"bytebites.example/workshop/shared/checkout"
+	"bytebites.example/workshop/shared/dataset"
+	"bytebites.example/workshop/shared/postgres"
+	"bytebites.example/workshop/shared/shard"
+	"bytebites.example/workshop/shared/spec"
+)
+
+const (
+	// dies is the shard that dies while meals sell out.
+	dies = shard.Server(2)
+	// firstScarce and lastScarce are the meals that sell out. The first of all scarce ones is
+	// the contract's.
+	firstScarce, lastScarce = 2, dataset.ScarceMeals
+	// buyersAShard buy at the same time, of each shard. One portion at a time, so that meals
+	// sell out to the last.
+	buyersAShard = 3
+	// diesAfter is how many orders are accepted before the shard dies.
+	diesAfter = 12
+	// releasedWithin is how soon the meals of an order must be back on the shelf that could
+	// not be placed.
+	releasedWithin = 6 * time.Second
+)
+
+// buying is one order, which is sent again under its key until it is known what became of it.
+type buying struct {
+	person *person
+	write  write
+	status int // of the last answer; 0 without one
+}
+
+func (b *buying) unknown() bool { return b.status == 0 || b.status >= http.StatusInternalServerError }
+
+// stock sells meals out while a shard dies and comes back.
+func (l *lab) stock(ctx context.Context, run *spec.Run) error {
+	if err := l.needsMigration(); err != nil {
+		return err
+	}
+	m, err := l.readMap(ctx)
+	if err != nil {
+		return err
+	}
+	buyers, err := l.someOfEach(m, buyersAShard)
+	if err != nil {
+		return err
+	}
+	first, err := l.rushToBuy(ctx, buyers)
+	if err != nil {
+		return err
+	}
+	held, err := l.orderOnDead(ctx, m, buyers)
+	if err := errors.Join(err, l.nodes[dies].server.Start(context.WithoutCancel(ctx))); err != nil {
+		return err
+	}
+	if held != nil {
+		return held
+	}
+	if err := l.sellOut(ctx, buyers, first); err != nil {
+		return err
+	}
+	if err := l.sweep(ctx); err != nil {
+		return err
+	}
+	return l.wantSoldOut(ctx, run)
+}
+
+// buy sends an order by the replica whose turn it is.
+func (l *lab) buy(ctx context.Context, b *buying) error {
+	a, err := l.enter(ctx, b.person, b.write.request)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	b.status = a.status
+	if err != nil {
+		b.status = 0
+	}
+	if slices.Contains(b.write.status, b.status) {
+		return b.write.acknowledged(a)
+	}
+	return nil
+}
+
+func (l *lab) scarce(n int) []line {
+	meals := lastScarce - firstScarce + 1
+	return []line{{Meal: string(l.scale.size.ScarceMeal(firstScarce + n%meals)), Quantity: 1}}
+}
+
+// rushToBuy has everybody buy what is scarce, and the shard die when some have. It returns all
+// orders that were sent.
+func (l *lab) rushToBuy(ctx context.Context, buyers []*person) (all []*buying, err error) {
+	var mu sync.Mutex
+	var accepted atomic.Int64
+	enough := make(chan struct{})
+	var selling sync.WaitGroup
+	var failures []error
+	for i, p := range buyers {
+		selling.Go(func() {
+			for n := range 3 {
+				b := &buying{person: p, write: p.orderOf(l.scarce(i + n))}
+				err := l.buy(ctx, b)
+				mu.Lock()
+				all, failures = append(all, b), append(failures, err)
+				mu.Unlock()
+				if b.status == http.StatusCreated && accepted.Add(1) == diesAfter {
+					close(enough)
+				}
+			}
+		})
+	}
+	over := make(chan struct{})
+	go func() { selling.Wait(); close(over) }()
+	select {
+	case <-enough:
+	case <-over:
+	}
+	killed := l.nodes[dies].server.Kill(ctx)
+	<-over
+	return all, errors.Join(append(failures, killed)...)
+}
+
+// orderOnDead has people of the dead shard order, each of whom must be told that it cannot be
+// done, and looks whether their meals are back on the shelf. The failure is held back until the
+// shard is back.
+func (l *lab) orderOnDead(ctx context.Context, m shard.Map, buyers []*person) (failure, err error) {
+	var since time.Time
+	if err := l.servers.Pool.QueryRowContext(ctx, `SELECT clock_timestamp()`).Scan(&since); err != nil {
+		return nil, fmt.Errorf("read the clock: %w", err)
+	}
+	sent := 0
+	for i, p := range buyers {
+		if l.home(m, p).number != dies {
+			continue
+		}
+		for n := range 2 {
+			b := &buying{person: p, write: p.orderOf(l.scarce(i + n))}
+			if err := l.buy(ctx, b); err != nil {
+				return nil, err
+			}
+			sent++
+			if b.status != http.StatusServiceUnavailable {
+				return &spec.Failure{
+					Expected: "status 503 for an order whose shard is dead", Seen: fmt.Sprintf("%d", b.status), Look: "stores.go",
+				}, nil
+			}
+		}
+	}
+	for deadline := time.Now().Add(releasedWithin); ; time.Sleep(againAfter) {
+		var held int
+		err := l.servers.Pool.QueryRowContext(ctx,
+			`SELECT count(*) FROM reservations WHERE state = 'held' AND made_at >= $1`, since).Scan(&held)
+		if err != nil {
+			return nil, fmt.Errorf("count reservations: %w", err)
+		}
+		if held == 0 {
+			return nil, nil
+		}
+		if time.Now().After(deadline) {
+			return &spec.Failure{
+				Expected: fmt.Sprintf("the meals of %d orders that could not be placed to be back on the shelf", sent),
+				Seen:     fmt.Sprintf("%d of them held for nobody after %s", held, releasedWithin),
+				Look:     "what was reserved on one server must be released there when another one refuses: no transaction spans both",
+			}, nil
+		}
+	}
+}
+
+// sellOut learns what became of the orders that had no answer, and sells what is left.
+func (l *lab) sellOut(ctx context.Context, buyers []*person, first []*buying) error {
+	for deadline := time.Now().Add(backWithin); ; time.Sleep(againAfter) {
+		unknown := 0
+		for _, b := range first {
+			if !b.unknown() {
+				continue
+			}
+			if err := l.buy(ctx, b); err != nil {
+				return err
+			}
+			if b.unknown() {
+				unknown++
+			}
+		}
+		if unknown == 0 {
+			break
+		}
+		if time.Now().After(deadline) {
+			return &spec.Failure{
+				Expected: fmt.Sprintf("every order to be accepted or refused %s after the shard is back", backWithin),
+				Seen:     fmt.Sprintf("%d that are neither", unknown), Look: "stores.go",
+			}
+		}
+	}
+	// What nobody knows of is settled first, or its meals could not be sold.
+	if err := l.sweep(ctx); err != nil {
+		return err
+	}
+	for n := range lastScarce - firstScarce + 1 {
+		for turn := 0; ; turn++ {
+			p := buyers[turn%len(buyers)]
+			b := &buying{person: p, write: p.orderOf(l.scarce(n))}
+			if err := l.buy(ctx, b); err != nil {
+				return err
+			}
+			if b.status == http.StatusConflict {
+				break
+			}
+			if b.status != http.StatusCreated || turn > 2*dataset.ScarcePortions {
+				return &spec.Failure{
+					Expected: "meals to be sold until there are none", Seen: fmt.Sprintf("status %d at order %d", b.status, turn+1), Look: "stores.go",
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// everywhere finds orders on whichever server of user data they are.
+type everywhere struct {
+	bytebites.Orders
+	nodes []*node
+}
+
+func (e everywhere) Order(ctx context.Context, user bytebites.UserID, id bytebites.OrderID) (bytebites.Order, error) {
+	for _, n := range e.nodes {
+		order, err := postgres.NewOrders(n.pool).Order(ctx, user, id)
+		if !errors.Is(err, bytebites.ErrNotFound) {
+			return order, err
+		}
+	}
+	return bytebites.Order{}, bytebites.ErrNotFound
+}
+
+// sweep does what the service's sweeper does after a minute. It need not wait: no request is
+// under way, and what the shard had not committed when it died it never will.
+func (l *lab) sweep(ctx context.Context) error {
+	sweeper := checkout.Sweeper{Stock: postgres.NewStock(l.servers.Pool), Orders: everywhere{nodes: l.nodes[1:]}, Limit: 1000}
+	_, err := sweeper.Sweep(ctx)
+	return err
+}
+
+// wantSoldOut holds what is sold against what there was, and all books against one another.
+func (l *lab) wantSoldOut(ctx context.Context, run *spec.Run) error {
+	sold := make(map[string]int)
+	var meals pq.StringArray
+	for n := firstScarce; n <= lastScarce; n++ {
+		meals = append(meals, string(l.scale.size.ScarceMeal(n)))
+	}
+	for _, n := range l.nodes[1:] {
+		for _, meal := range meals {
+			var portions int
+			err := n.pool.QueryRowContext(ctx, `SELECT coalesce(sum(quantity), 0) FROM order_lines WHERE meal_id = $1 AND NOT starts_with(order_id, $2)`,
+				meal, postgres.SeededOrderPrefix).Scan(&portions)
+			if err != nil {
+				return fmt.Errorf("count what is sold: %w", err)
+			}
+			sold[meal] += portions
+		}
+	}
+	var bad []string
+	for _, meal := range meals {
+		if sold[meal] != dataset.ScarcePortions {
+			bad = append(bad, fmt.Sprintf("%d of meal %s sold, of %d", sold[meal], meal, dataset.ScarcePortions))
+		}
+	}
+	run.Report("portions of scarce meals sold while a shard died", float64(len(meals)*dataset.ScarcePortions), "")
+	if err := failIf(bad, "each scarce meal sold to the last portion and no further", "stores.go: which answer does somebody get whose order may be there?"); err != nil {
+		return err
+	}
+	userData := make([]*sql.DB, 0, len(l.nodes))
+	for _, n := range l.nodes[1:] {
+		userData = append(userData, n.pool)
+	}
+	if err := postgres.Invariants(ctx, l.servers.Pool, userData...); err != nil {
+		return &spec.Failure{Expected: "stock, reservations and orders to agree", Seen: err.Error(), Look: "stores.go"}
+	}
+	return nil
+}

@@ -1,0 +1,119 @@
+package spec
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"net/http"
+
+	"bytebites.example/workshop/shared/bytebites"
+	"bytebites.example/workshop/shared/dataset"
+	"bytebites.example/workshop/shared/postgres"
+	"bytebites.example/workshop/shared/spec"
+)
+
+// shownMeals are the meals whose ratings are looked at.
+const shownMeals = 40
+
+// totals compares what is said of all with what the shards have.
+func (l *lab) totals(ctx context.Context, _ *spec.Run) error {
+	if err := l.needsMigration(); err != nil {
+		return err
+	}
+	if err := l.flush(ctx); err != nil {
+		return err
+	}
+	if err := l.popularTotals(ctx); err != nil {
+		return err
+	}
+	return l.ratingTotals(ctx)
+}
+
+// totalled is a meal as the API shows it.
+type totalled struct {
+	ID     bytebites.MealID `json:"id"`
+	Rating struct {
+		Count   int     `json:"count"`
+		Average float64 `json:"average"`
+	} `json:"rating"`
+	Portions int `json:"portions"`
+}
+
+func (l *lab) page(ctx context.Context, path string, dst any) error {
+	a, err := l.ask(ctx, l.replicas[0], request{method: http.MethodGet, path: path})
+	if err != nil {
+		return err
+	}
+	if a.status != http.StatusOK {
+		return &spec.Failure{Expected: "GET " + path + " to be answered", Seen: fmt.Sprintf("status %d: %.200s", a.status, a.body), Look: "Everywhere in stores.go"}
+	}
+	return a.into(dst)
+}
+
+// popularTotals adds up what each shard has of its latest orders.
+func (l *lab) popularTotals(ctx context.Context) error {
+	var page struct {
+		Meals []totalled `json:"meals"`
+	}
+	if err := l.page(ctx, "/meals/popular", &page); err != nil {
+		return err
+	}
+	sums := make(map[bytebites.MealID]int)
+	for _, n := range l.nodes[1:] {
+		popular, err := postgres.NewOrders(n.pool).Popular(ctx, dataset.MaxMeals)
+		if err != nil {
+			return err
+		}
+		for _, p := range popular {
+			sums[p.Meal] += p.Portions
+		}
+	}
+	var bad []string
+	shown := make(map[bytebites.MealID]bool)
+	least := math.MaxInt
+	for _, m := range page.Meals {
+		shown[m.ID], least = true, min(least, m.Portions)
+		if m.Portions != sums[m.ID] {
+			bad = append(bad, fmt.Sprintf("%d portions of meal %s, the shards have %d", m.Portions, m.ID, sums[m.ID]))
+		}
+	}
+	for meal, portions := range sums {
+		if !shown[meal] && portions > least {
+			bad = append(bad, fmt.Sprintf("meal %s is missing, of which the shards have %d portions", meal, portions))
+		}
+	}
+	if len(page.Meals) == 0 {
+		bad = append(bad, "no meals at all")
+	}
+	return failIf(bad, "the popular meals of all shards together", "Everywhere in stores.go: what is popular everywhere may be the first nowhere")
+}
+
+// ratingTotals counts stars on each shard.
+func (l *lab) ratingTotals(ctx context.Context) error {
+	var bad []string
+	for n := 1; n <= shownMeals; n++ {
+		meal := dataset.Meal(n)
+		var shown totalled
+		if err := l.page(ctx, "/meals/"+string(meal), &shown); err != nil {
+			return err
+		}
+		count, stars := 0, 0
+		for _, n := range l.nodes[1:] {
+			var c, s int
+			err := n.pool.QueryRowContext(ctx, `SELECT count(*), coalesce(sum(stars), 0) FROM ratings WHERE meal_id = $1`, string(meal)).Scan(&c, &s)
+			if err != nil {
+				return fmt.Errorf("count ratings: %w", err)
+			}
+			count, stars = count+c, stars+s
+		}
+		average := 0.0
+		if count > 0 {
+			average = float64(stars) / float64(count)
+		}
+		if shown.Rating.Count != count || math.Abs(shown.Rating.Average-average) > 1e-6 {
+			bad = append(bad, fmt.Sprintf("%d ratings of %s, %.3f on average; the shards have %d, %.3f on average",
+				shown.Rating.Count, meal, shown.Rating.Average, count, average))
+		}
+	}
+	return failIf(bad, "the ratings of all shards together", "Everywhere in stores.go: the average of averages is not the average")
+}

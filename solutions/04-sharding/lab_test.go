@@ -1,0 +1,53 @@
+package sharding_test
+
+import (
+	"testing"
+
+	"bytebites.example/workshop/labs/04-sharding/spec"
+	frame "bytebites.example/workshop/shared/spec"
+	"bytebites.example/workshop/shared/spec/spectest"
+	"bytebites.example/workshop/solutions/04-sharding"
+	"bytebites.example/workshop/solutions/04-sharding/wrong"
+)
+
+// solution is the subject that passes.
+func solution() spec.Subject {
+	return spec.Subject{
+		Files:   sharding.Files(),
+		Router:  sharding.NewRouter(),
+		Package: "./solutions/service",
+		Args:    []string{"--through", "04"},
+	}
+}
+
+func TestLab(t *testing.T) { spectest.Run(t, spec.Lab(solution())) }
+
+func TestFull(t *testing.T) { spectest.Full(t, spec.Full(solution())) }
+
+func TestWrong(t *testing.T) {
+	// variant returns a wrong answer that is a part of the service.
+	variant := func(name, check, why string, also ...string) frame.Wrong {
+		s := solution()
+		s.Args = append(s.Args, "--variant", name)
+		return frame.Wrong{Name: name, Check: check, Why: why, Lab: spec.Lab(s), Also: also}
+	}
+	signed, colliding := solution(), solution()
+	signed.Router = wrong.Signed()
+	colliding.Router, colliding.Args = wrong.Colliding(), append(colliding.Args, "--variant", wrong.CollidingIDs)
+	spectest.Wrong(t,
+		frame.Wrong{
+			Name: wrong.SignedModulo, Check: "buckets", Lab: spec.Lab(signed),
+			// What the router says here is not where the service has put people, whoever is looked for.
+			Also: []string{"places", "ids", "placement", "by user", "one shard down", "stock", "fifth shard"},
+			Why:  "a hash modulo the number of buckets is what every article says, and most languages have no other integers",
+		},
+		frame.Wrong{
+			Name: wrong.CollidingIDs, Check: "ids", Lab: spec.Lab(colliding),
+			Why: "the bucket and the millisecond: who orders twice in one?",
+		},
+		variant(wrong.OverwritesNewer, "migration", "the batch was read a moment ago, so it is what there is", "way back"),
+		variant(wrong.IgnoresSecondFailure, "migration", "the write is safe at home and the failure is in the log: somebody will look", "way back"),
+		variant(wrong.NoCompensation, "stock", "reserve, place, confirm: what fails is an error, and errors are returned"),
+		variant(wrong.ElsewhereWhenDown, "one shard down", "there are four servers, so why should anybody see an error because of one?", "stock"),
+	)
+}

@@ -1,0 +1,316 @@
+package sharding
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"bytebites.example/workshop/shared/bytebites"
+	"bytebites.example/workshop/shared/shard"
+)
+
+// world is the map and the rows of a move, and writes down what is done to them.
+type world struct {
+	m      shard.Map
+	closed bool // the fences
+	log    []string
+	// fails, unless nil, has what is done fail.
+	fails func(what string) error
+	// compared and differed are the dark reads.
+	compared, differed int
+	// replaced are the maps of before, of which some replica may not know better for a while.
+	replaced []replaced
+}
+
+type replaced struct {
+	m  shard.Map
+	at time.Time
+}
+
+// stale is how long a replica may read by a map that was replaced.
+const stale = 2 * time.Second
+
+func (w *world) do(what string) error {
+	if w.fails != nil {
+		if err := w.fails(what); err != nil {
+			return err
+		}
+	}
+	w.log = append(w.log, what)
+	return nil
+}
+
+func (w *world) Map() shard.Map { return w.m }
+
+func (w *world) Publish(_ context.Context, next shard.Map) error {
+	for user, bucket := range everybody() {
+		if now, then := inBucket(w.m, bucket, user), inBucket(next, bucket, user); now.Home != then.Home {
+			return fmt.Errorf("home of %s in bucket %d changed from %d to %d while everybody writes", user, bucket, now.Home, then.Home)
+		}
+	}
+	return w.change(next)
+}
+
+// everybody is somebody of before and somebody new, in some of the buckets.
+func everybody() iter.Seq2[bytebites.UserID, int] {
+	return func(yield func(bytebites.UserID, int) bool) {
+		for bucket := 0; bucket < shard.Buckets; bucket += 63 {
+			if !yield("u", bucket) || !yield("v", bucket) {
+				return
+			}
+		}
+	}
+}
+
+// inBucket is where somebody in a bucket is. The router's own way leads by a hash; here the
+// map is turned so that the bucket asked for is theirs.
+func inBucket(m shard.Map, bucket int, user bytebites.UserID) shard.Place {
+	theirs := NewRouter().Bucket(user)
+	m.Home[theirs], m.Target[theirs] = m.Home[bucket], m.Target[bucket]
+	return NewRouter().Place(m, user)
+}
+
+// readable demands that who reads by an older map finds what is written by the next.
+func (w *world) readable(next shard.Map) error {
+	known := []shard.Map{w.m}
+	for _, r := range w.replaced {
+		if time.Since(r.at) <= stale {
+			known = append(known, r.m)
+		}
+	}
+	for _, m := range known {
+		for user, bucket := range everybody() {
+			reads, written := inBucket(m, bucket, user).Home, inBucket(next, bucket, user)
+			if reads != written.Home && reads != written.Mirror {
+				return fmt.Errorf("%s in bucket %d is read on server %d by a map in phase %s, and written on %+v in phase %s",
+					user, bucket, reads, m.Phase, written, next.Phase)
+			}
+		}
+	}
+	return nil
+}
+
+func (w *world) Switch(ctx context.Context, settle func(context.Context) error, next func(context.Context) (shard.Map, error)) error {
+	w.closed = true
+	defer func() { w.closed = false }()
+	if err := settle(ctx); err != nil {
+		return err
+	}
+	m, err := next(ctx)
+	if err != nil {
+		return err
+	}
+	return w.change(m)
+}
+
+func (w *world) change(next shard.Map) error {
+	what := "publish " + next.Phase.String()
+	if w.closed {
+		what = "switch to " + next.Phase.String()
+	}
+	next.Version = w.m.Version + 1
+	if err := w.readable(next); err != nil {
+		return err
+	}
+	if err := w.do(what); err != nil {
+		return err
+	}
+	w.replaced = append(w.replaced, replaced{w.m, time.Now()})
+	w.m = next
+	return nil
+}
+
+func (w *world) SaveCursor(context.Context, bytebites.UserID) error { return nil }
+
+func (w *world) DarkReads(context.Context) (int, int, error) { return w.compared, w.differed, nil }
+
+func (w *world) settle(context.Context, shard.Map) error {
+	if w.closed {
+		return w.do("settle at rest")
+	}
+	return w.do("settle")
+}
+
+func (w *world) backfill(context.Context, shard.Map) error { return w.do("backfill") }
+func (w *world) verify(context.Context, shard.Map) error   { return w.do("verify") }
+func (w *world) clean(context.Context, shard.Map) error    { return w.do("clean") }
+
+func (w *world) newFrom(context.Context, shard.Map) (bytebites.UserID, error) {
+	if !w.closed {
+		return "", errors.New("somebody may join meanwhile")
+	}
+	return "v", w.do("new from")
+}
+
+// mover returns a new mover of the world, as after the death of another.
+func (w *world) mover() *move {
+	return &move{
+		control: w,
+		work:    w,
+		plan: func(home shard.Assignment) shard.Assignment {
+			return NewRouter().Plan(home, []shard.Server{1, 2, 3, 4})
+		},
+		logger: slog.New(slog.DiscardHandler),
+	}
+}
+
+const (
+	begins  = "settle, settle at rest, new from, switch to new-users"
+	copies  = "publish double-writes, publish backfill, backfill, publish verify, verify, publish dark-reads, settle"
+	flips   = "settle, settle at rest, switch to flipped"
+	done    = "publish settled, clean"
+	returns = "settle, settle at rest, switch to dark-reads, publish verify, publish backfill, publish double-writes, publish new-users, " + givesUp
+	givesUp = "settle, settle at rest, switch to double-writes, publish settled"
+)
+
+func TestSteps(t *testing.T) {
+	var shards shard.Assignment
+	shards = NewRouter().Plan(shards, []shard.Server{1, 2, 3, 4})
+	for _, test := range []struct {
+		goals string // one mover each
+		want  string
+	}{
+		{"done", strings.Join([]string{begins, copies, flips, done}, ", ")},
+		{"flipped done", strings.Join([]string{begins, copies, flips, done}, ", ")},
+		{"done done", strings.Join([]string{begins, copies, flips, done, "clean"}, ", ")},
+		{"back", ""},
+		{"new-users", begins},
+		{"flipped back", strings.Join([]string{begins, copies, flips, returns}, ", ")},
+		{"new-users back new-users", strings.Join([]string{begins, givesUp, begins}, ", ")},
+		{"backfill backfill", begins + ", publish double-writes, publish backfill, backfill, backfill"},
+		{"backfill double-writes", begins + ", publish double-writes, publish backfill, backfill, publish double-writes"},
+	} {
+		w := &world{compared: darkEnough}
+		last := ""
+		synctest.Test(t, func(t *testing.T) {
+			for goal := range strings.FieldsSeq(test.goals) {
+				if err := w.mover().to(t.Context(), goal); err != nil {
+					t.Errorf("%s: %v", test.goals, err)
+				}
+				last = goal
+			}
+		})
+		if got := strings.Join(w.log, ", "); got != test.want {
+			t.Errorf("%s:\n%s\nwant\n%s", test.goals, got, test.want)
+		}
+		switch {
+		case last == "done" && (w.m.Phase != shard.Settled || w.m.Home != shards || w.m.Target != shards || w.m.NewFrom != ""):
+			t.Errorf("%s: in the end the map is of phase %s", test.goals, w.m.Phase)
+		case last == "back" && (w.m.Phase != shard.Settled || w.m.Home != shard.Assignment{} || w.m.Target != w.m.Home || w.m.NewFrom != ""):
+			t.Errorf("%s: in the end the map is of phase %s", test.goals, w.m.Phase)
+		}
+	}
+}
+
+// A mover dies before each thing it does, and another does the rest: all in the same order, but
+// that what was begun in a phase may be done again.
+func TestAnotherMoverGoesOn(t *testing.T) {
+	want := strings.Split(strings.Join([]string{begins, copies, flips, done}, ", "), ", ")
+	for dies := range want {
+		w := &world{compared: darkEnough}
+		killed := errors.New("killed")
+		w.fails = func(string) error {
+			if len(w.log) == dies {
+				return killed
+			}
+			return nil
+		}
+		synctest.Test(t, func(t *testing.T) {
+			if err := w.mover().to(t.Context(), "done"); !errors.Is(err, killed) {
+				t.Fatalf("before %d: %v", dies, err)
+			}
+			w.fails = nil
+			if err := w.mover().to(t.Context(), "done"); err != nil {
+				t.Errorf("died before %s: %v", want[dies], err)
+			}
+		})
+		// Every step is there, and maps in their order.
+		var maps []string
+		for _, what := range w.log {
+			if strings.HasPrefix(what, "publish") || strings.HasPrefix(what, "switch") {
+				maps = append(maps, what)
+			}
+		}
+		const inOrder = "switch to new-users, publish double-writes, publish backfill, publish verify, publish dark-reads, switch to flipped, publish settled"
+		if got := strings.Join(maps, ", "); got != inOrder {
+			t.Errorf("died before %s: %s", want[dies], got)
+		}
+		for _, what := range []string{"backfill", "verify", "clean", "settle at rest"} {
+			if !strings.Contains(strings.Join(w.log, ", "), what) {
+				t.Errorf("died before %s: never %s", want[dies], what)
+			}
+		}
+	}
+}
+
+func TestNoWayBackAfterDone(t *testing.T) {
+	w := &world{compared: darkEnough}
+	synctest.Test(t, func(t *testing.T) {
+		if err := w.mover().to(t.Context(), "done"); err != nil {
+			t.Fatal(err)
+		}
+	})
+	settled := w.m
+	for _, goal := range []string{"back", "flipped", "new-users"} {
+		if err := w.mover().to(t.Context(), goal); err == nil || !strings.Contains(err.Error(), "no way back") {
+			t.Errorf("%s: %v", goal, err)
+		}
+	}
+	if err := w.mover().to(t.Context(), "lunch"); err == nil {
+		t.Error("went to lunch")
+	}
+	if w.m != settled {
+		t.Error("the map has changed all the same")
+	}
+}
+
+func TestDarkReadsDecide(t *testing.T) {
+	for name, w := range map[string]*world{
+		"differ":             {compared: darkEnough, differed: 1},
+		"not enough traffic": {compared: darkEnough - 1},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			if err := w.mover().to(t.Context(), "flipped"); err == nil || w.m.Phase != shard.DarkReads {
+				t.Errorf("%s: %v, phase %s; want to stop", name, err, w.m.Phase)
+			}
+		})
+	}
+}
+
+// When copies do not arrive in time, everybody may write again before the next try.
+func TestSwitchIsShort(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{compared: darkEnough}
+		slow := &slowly{world: w, times: 2}
+		m := w.mover()
+		m.work = slow
+		if err := m.to(t.Context(), "new-users"); err != nil || slow.times != 0 || w.closed {
+			t.Errorf("got %v; still to be slow %d times", err, slow.times)
+		}
+		slow.times = switchTries
+		if err := m.to(t.Context(), "back"); !errors.Is(err, context.DeadlineExceeded) || w.m.Phase != shard.NewUsers || w.closed {
+			t.Errorf("got %v in phase %s, want to give up", err, w.m.Phase)
+		}
+	})
+}
+
+// slowly cannot settle in time for so many times, when the fences are closed.
+type slowly struct {
+	*world
+	times int
+}
+
+func (s *slowly) settle(ctx context.Context, m shard.Map) error {
+	if s.closed && s.times > 0 {
+		s.times--
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return s.world.settle(ctx, m)
+}
