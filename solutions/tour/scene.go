@@ -75,14 +75,14 @@ func (s *show) start(ctx context.Context, step step) (scene, error) {
 
 // A dinner in which something dies.
 const (
-	lossLength = 5 * time.Second
-	lossAfter  = 2 * time.Second
+	lossLength = 4 * time.Second
+	lossAfter  = time.Second
 )
 
 // lose kills the scene's victim in the middle of a dinner of that rate, in requests a
 // second, and has nobody start it again.
-func (s *show) lose(ctx context.Context, step step, played scene, rate float64) (*loss, error) {
-	losing := s.report.Step("%s dies after %s of %.1f requests/s", step.dies, lossAfter, rate)
+func (s *show) lose(ctx context.Context, dies string, played scene, rate float64) (*loss, error) {
+	losing := s.report.Step("%s dies after %s of %.1f requests/s", dies, lossAfter, rate)
 	var result load.Result
 	err := testbed.SideBySide(ctx,
 		func(ctx context.Context) (err error) {
@@ -103,7 +103,7 @@ func (s *show) lose(ctx context.Context, step step, played scene, rate float64) 
 		return nil, err
 	}
 	return &loss{
-		Dies: step.dies, Rate: rate, Seconds: lossLength.Seconds(), AfterSeconds: lossAfter.Seconds(),
+		Dies: dies, Rate: rate, Seconds: lossLength.Seconds(), AfterSeconds: lossAfter.Seconds(),
 		Sent: result.Sent, Failed: result.Failed,
 	}, nil
 }

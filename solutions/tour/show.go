@@ -18,13 +18,15 @@ const (
 	// mailDelay is how long the mail server takes to accept a message.
 	mailDelay = 60 * time.Millisecond
 	people    = 20
-	// rampStart is below what the monolith holds, in requests a second; a later step starts
-	// where the one before was at ease. The budget keeps a step, with its rush, to half a
-	// minute.
-	rampStart  = 4
+	// rampStart is what the monolith holds, in requests a second; a later step starts where the
+	// one before was at ease, so that four levels are enough for each. The budget keeps a step,
+	// with its rush, to less than half a minute.
+	rampStart  = 6
 	rampFactor = 2
-	rampLevel  = 2 * time.Second
-	rampBudget = 14 * time.Second
+	rampLevel  = 1500 * time.Millisecond
+	rampBudget = 9 * time.Second
+	// rushLength is long enough for the monolith's clients to give up, and some more.
+	rushLength = 5 * time.Second
 	// solutions is the program with every lab's solution in it.
 	solutions = "./solutions/service"
 )
@@ -78,19 +80,22 @@ func steps() []step {
 type show struct {
 	report  *progress.Reporter
 	servers *stage.Servers
+	nodes   nodes // of user data, for the last step
 }
 
 func open(ctx context.Context, report *progress.Reporter) (*show, error) {
-	starting := report.Step("start PostgreSQL with a million orders, and a mail server")
+	starting := report.Step("start PostgreSQL with a million orders, small ones for the end, and a mail server")
+	show := &show{report: report}
 	servers, err := stage.OpenServers(ctx, stage.ServersOptions{
 		Bed: testbed.Options{Progress: report}, Database: databaseType(), Dataset: dataset.Full(), MailDelay: mailDelay,
-		Packages: []string{solutions},
+		Packages: []string{solutions}, Beside: show.nodes.starts(),
 	})
 	starting.End(err)
 	if err != nil {
 		return nil, err
 	}
-	return &show{report: report, servers: servers}, nil
+	show.servers = servers
+	return show, nil
 }
 
 func (s *show) close() error { return s.servers.Close() }
@@ -109,6 +114,11 @@ func (s *show) play(ctx context.Context) (*story, error) {
 		from = from.after(act)
 		told.Acts = append(told.Acts, act)
 	}
+	writes, err := s.shard(ctx, measure.RushFactor*from.rush)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", shardingTitle, err)
+	}
+	told.Sharding = writes
 	told.Seconds = time.Since(began).Seconds()
 	return told, nil
 }
@@ -149,7 +159,7 @@ func (s *show) measure(ctx context.Context, step step, from pace) (act, error) {
 		return act{}, err
 	}
 	if step.dies != "" {
-		if a.Loss, err = s.lose(ctx, step, played, a.Rush.Rate); err != nil {
+		if a.Loss, err = s.lose(ctx, step.dies, played, a.Rush.Rate); err != nil {
 			return act{}, err
 		}
 	}
@@ -180,8 +190,8 @@ func (s *show) watch(ctx context.Context, step step, played scene, from pace) (a
 	if err := pgstat.Reset(ctx, s.servers.Pool); err != nil {
 		return act{}, err
 	}
-	rushing := s.report.Step("the dinner rush: %.1f requests/s for %s", measure.RushFactor*from.rush, measure.RushLength)
-	rush, err := measure.Rush(ctx, from.rush, watch.Problems, played.hit)
+	rushing := s.report.Step("the dinner rush: %.1f requests/s for %s", measure.RushFactor*from.rush, rushLength)
+	rush, err := measure.RushFor(ctx, from.rush, rushLength, watch.Problems, played.hit)
 	rushing.End(err)
 	if err != nil {
 		return act{}, err

@@ -18,9 +18,10 @@ import (
 
 // story is what a tour measured.
 type story struct {
-	Acts    []act   `json:"acts"`
-	CPUs    int     `json:"cpus"`
-	Seconds float64 `json:"seconds"`
+	Acts     []act     `json:"acts"`
+	Sharding *sharding `json:"sharding,omitempty"`
+	CPUs     int       `json:"cpus"`
+	Seconds  float64   `json:"seconds"`
 }
 
 // act is one step, measured once.
@@ -71,6 +72,43 @@ type loss struct {
 	AfterSeconds float64 `json:"after_seconds"`
 	Sent         int     `json:"sent"`
 	Failed       int     `json:"failed"`
+}
+
+// sharding is the step whose dinner is not the others': people who write.
+type sharding struct {
+	Title string `json:"title"`
+	Fix   string `json:"fix"`
+	// Type is that of each server of user data, of which there were one and then Servers.
+	Type    string `json:"type"`
+	Servers int    `json:"servers"`
+	// SaturationGoodput is of one of them, in right answers a second.
+	SaturationGoodput float64      `json:"saturation_goodput"`
+	One               writeRush    `json:"one"`
+	Four              writeRush    `json:"four"`
+	Move              move         `json:"move"`
+	Loss              *loss        `json:"loss,omitempty"`
+	Doubts            []string     `json:"doubts,omitempty"`
+	Quotas            []spec.Quota `json:"quotas"`
+}
+
+// writeRush is what a rush of writes felt like.
+type writeRush struct {
+	Rate         float64 `json:"rate"` // asked, requests a second
+	Seconds      float64 `json:"seconds"`
+	MeanMS       float64 `json:"mean_ms"`
+	P99MS        float64 `json:"p99_ms"`
+	FailureShare float64 `json:"failure_share"`
+	Goodput      float64 `json:"goodput"` // right answers a second
+}
+
+// move is how everybody came from one server to the others, at full speed.
+type move struct {
+	Users   int     `json:"users"`
+	Orders  int     `json:"orders"`
+	Seconds float64 `json:"seconds"`
+	Rate    float64 `json:"rate"` // asked meanwhile, requests a second
+	Sent    int     `json:"sent"`
+	Failed  int     `json:"failed"`
 }
 
 func newStory() *story { return &story{CPUs: runtime.NumCPU()} }
@@ -128,6 +166,8 @@ func (s *story) print(out io.Writer) error {
 		a.print(&text)
 	}
 	s.printGains(&text)
+	s.Sharding.print(&text)
+	s.printEnd(&text)
 	text.WriteString("\nOne round a step shows the story; it does not judge. Judge it yourself:\n  go tool workshop check 00\n")
 	if _, err := io.WriteString(out, text.String()); err != nil {
 		return fmt.Errorf("print tour: %w", err)
@@ -198,8 +238,34 @@ func (s *story) printGains(text *strings.Builder) {
 	text.WriteString("\n  pages: what the database read for a request, 8 KiB each, by its own count\n")
 	s.printLosses(text)
 	s.printIdle(text)
+}
+
+func (s *story) printEnd(text *strings.Builder) {
 	fmt.Fprintf(text, "\nThe story says that the monolith breaks at dinner with a mean of 800 ms or more: here %.0f ms.\n", s.Acts[0].Rush.MeanMS)
 	fmt.Fprintf(text, "The tour took %.0f s on %d cores.\n", s.Seconds, s.CPUs)
+}
+
+// print tells what sharding bought, of another dinner than the other steps'.
+func (s *sharding) print(text *strings.Builder) {
+	if s == nil {
+		return
+	}
+	fmt.Fprintf(text, "\n%s: what people write cannot be cached. A rush of writes, %.0f requests/s for %.0f s\n", s.Title, s.One.Rate, s.One.Seconds)
+	w := tabwriter.NewWriter(text, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "  user data on\trush mean\tp99\tfailed\tanswered right")
+	for _, row := range []struct {
+		on string
+		writeRush
+	}{{"one " + s.Type, s.One}, {fmt.Sprintf("%d of them", s.Servers), s.Four}} {
+		fmt.Fprintf(w, "  %s\t%.0f ms\t%.0f ms\t%.0f %%\t%.0f/s\n", row.on, row.MeanMS, row.P99MS, 100*row.FailureShare, row.Goodput)
+	}
+	_ = w.Flush() // into memory, which does not fail
+	fmt.Fprintf(text, "\n  That is 1.5 times what one of them takes, %.0f/s. In between, %d subscribers with %d orders were moved\n"+
+		"  in %.0f s, at full speed, while %.0f requests/s came in: %d of %d failed. All servers share one disk here.\n",
+		s.SaturationGoodput, s.Move.Users, s.Move.Orders, s.Move.Seconds, s.Move.Rate, s.Move.Failed, s.Move.Sent)
+	for _, doubt := range s.Doubts {
+		fmt.Fprintf(text, "  take with care: %s\n", doubt)
+	}
 }
 
 func (s *story) printLosses(text *strings.Builder) {
@@ -209,6 +275,9 @@ func (s *story) printLosses(text *strings.Builder) {
 		if a.Loss != nil {
 			fmt.Fprintf(w, "  %s\t%s\t%s\n", a.Title, a.Loss.Dies, a.Loss.cost())
 		}
+	}
+	if s.Sharding != nil && s.Sharding.Loss != nil {
+		fmt.Fprintf(w, "  %s\t%s\t%s\n", s.Sharding.Title, s.Sharding.Loss.Dies, s.Sharding.Loss.cost())
 	}
 	_ = w.Flush() // into memory, which does not fail
 }

@@ -18,7 +18,14 @@ import (
 // told returns a story with two acts and every kind of remark.
 func told() *story {
 	quotas := []spec.Quota{{Container: "service0", Type: "b1.small", CPU: 0.5, ThrottledShare: 0.25}}
-	return &story{CPUs: 2, Seconds: 12.3, Acts: []act{
+	return &story{CPUs: 2, Seconds: 12.3, Sharding: &sharding{
+		Title: "Lab 98", Type: "b1.nano", Servers: 4, SaturationGoodput: 60.4,
+		One:    writeRush{Rate: 90.6, Seconds: 3, MeanMS: 765, P99MS: 2003, FailureShare: 0.25, Goodput: 59},
+		Four:   writeRush{Rate: 90.6, Seconds: 3, MeanMS: 7, P99MS: 31, Goodput: 90.6},
+		Move:   move{Users: 5000, Orders: 50_000, Seconds: 9.6, Rate: 80, Sent: 800, Failed: 3},
+		Doubts: []string{"generator late"},
+		Loss:   &loss{Dies: "one shard of four", Rate: 18, Seconds: 5, AfterSeconds: 2, Sent: 90, Failed: 7},
+	}, Acts: []act{
 		{
 			Title: "Before", Fix: "nothing yet", Quotas: quotas,
 			Levels: []level{
@@ -56,10 +63,18 @@ func TestPrint(t *testing.T) {
 		"when its one machine died, after 2 s of 5: 54 of 90 requests failed",
 		"  step    holds   saturates         rush mean  failed  an order  pages\n",
 		"  After   10.0/s  more than 10.4/s  3 ms       0 %     70 ms     3400\n",
-		"  After  its one machine  54 of 90 requests failed\n",
+		"  After   its one machine    54 of 90 requests failed\n",
+		"  Lab 98  one shard of four  7 of 90 requests failed\n",
 		"than in the step before by\n  After  0.9 times\n",
 		"a mean of 800 ms or more: here 1234 ms",
 		"go tool workshop check 00",
+		"A rush of writes, 91 requests/s for 3 s\n",
+		"  user data on  rush mean  p99      failed  answered right\n",
+		"  one b1.nano   765 ms     2003 ms  25 %    59/s\n",
+		"  4 of them     7 ms       31 ms    0 %     91/s\n",
+		"1.5 times what one of them takes, 60/s. In between, 5000 subscribers with 50000 orders were moved\n",
+		"in 10 s, at full speed, while 80 requests/s came in: 3 of 800 failed",
+		"take with care: generator late",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in\n%s", want, out.String())
@@ -80,7 +95,8 @@ func TestWriteFile(t *testing.T) {
 	if err := json.Unmarshal(text, &again); err != nil {
 		t.Fatal(err)
 	}
-	if len(again.Acts) != 2 || again.Acts[0].Rush != told().Acts[0].Rush || again.Acts[1].Doubts[0] != "host saturated" {
+	if len(again.Acts) != 2 || again.Acts[0].Rush != told().Acts[0].Rush || again.Acts[1].Doubts[0] != "host saturated" ||
+		again.Sharding.Four != told().Sharding.Four || again.Sharding.Move != told().Sharding.Move {
 		t.Errorf("read back %+v", again)
 	}
 }
@@ -103,13 +119,13 @@ func TestIdleStepsAreSaid(t *testing.T) {
 
 func TestPace(t *testing.T) {
 	first := pace{ramp: rampStart}
-	second := first.after(act{SLOCapacity: 4, SaturationGoodput: 14})
-	third := second.after(act{SLOCapacity: 32, SaturationGoodput: 55})
+	second := first.after(act{SLOCapacity: 6, SaturationGoodput: 14})
+	third := second.after(act{SLOCapacity: 24, SaturationGoodput: 55})
 	for _, tt := range []struct{ got, want pace }{
-		{second, pace{ramp: 4, rush: 14}},
-		{third, pace{ramp: 32, rush: 14}},
-		{third.after(act{SLOCapacity: 16, SaturationGoodput: 9}), pace{ramp: 32, rush: 14}},
-		{first.after(act{SaturationGoodput: 3}), pace{ramp: 4, rush: 3}},
+		{second, pace{ramp: 6, rush: 14}},
+		{third, pace{ramp: 24, rush: 14}},
+		{third.after(act{SLOCapacity: 16, SaturationGoodput: 9}), pace{ramp: 24, rush: 14}},
+		{first.after(act{SaturationGoodput: 3}), pace{ramp: 6, rush: 3}},
 	} {
 		if tt.got != tt.want {
 			t.Errorf("pace %+v, want %+v", tt.got, tt.want)
