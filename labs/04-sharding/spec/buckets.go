@@ -36,6 +36,14 @@ func chance(counts []int) float64 {
 	return distuv.ChiSquared{K: float64(len(counts) - 1)}.Survival(statistic)
 }
 
+// odds says how probable something is.
+func odds(p float64) string {
+	if p == 0 {
+		return "by chance never so uneven"
+	}
+	return fmt.Sprintf("by chance so uneven once in %.0g times", 1/p)
+}
+
 // guarded calls code of the subject in this process: a panic is its failure.
 func guarded(where string, call func() error) (err error) {
 	defer func() {
@@ -96,7 +104,7 @@ func (l *lab) buckets(context.Context, *spec.Run) error {
 				fewest, most := extremes(counts)
 				return &spec.Failure{
 					Expected: fmt.Sprintf("%d %s spread evenly: some %d in each of %d buckets", len(sample.ids), sample.what, len(sample.ids)/shard.Buckets, shard.Buckets),
-					Seen:     fmt.Sprintf("from %d to %d; by chance so uneven once in %.0g times", fewest, most, 1/p),
+					Seen:     fmt.Sprintf("from %d to %d; %s", fewest, most, odds(p)),
 					Look:     "Bucket in router.go: does every character of an id have a say in all of the hash?",
 				}
 			}

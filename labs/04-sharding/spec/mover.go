@@ -112,7 +112,7 @@ func (m *mover) waitDone(ctx context.Context) error {
 func (m *mover) failed(o outcome) error {
 	return &spec.Failure{
 		Expected: fmt.Sprintf("a mover that comes to %s and ends with exit code 0", m.goal),
-		Seen:     fmt.Sprintf("exit code %d %s: %s", o.code, m.lab.when(), tail(o.log)), Look: "migrate.go, and " + moverLog + " in " + evidenceFolder,
+		Seen:     fmt.Sprintf("exit code %d %s: %s", o.code, m.lab.when(), why(o.log)), Look: "migrate.go, and " + moverLog + " in " + evidenceFolder,
 	}
 }
 
@@ -122,6 +122,25 @@ func (m *mover) lastWords(ctx context.Context) string {
 		return err.Error()
 	}
 	return tail(log)
+}
+
+// why is what a log says beside how things went, or how they went last.
+func why(log string) string {
+	if said := strings.TrimSpace(reasons(log)); said != "" {
+		return tail(said)
+	}
+	return tail(log)
+}
+
+// reasons is what a log says beside how things go.
+func reasons(log string) string {
+	var all strings.Builder
+	for line := range strings.Lines(log) {
+		if !strings.Contains(line, `"level":"INFO"`) {
+			all.WriteString(line)
+		}
+	}
+	return all.String()
 }
 
 func tail(log string) string {

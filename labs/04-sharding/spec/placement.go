@@ -72,7 +72,7 @@ func (l *lab) even(ctx context.Context, run *spec.Run) error {
 	if p := chance(counts); p < unlikely {
 		return &spec.Failure{
 			Expected: fmt.Sprintf("%d subscribers spread evenly over %d shards", len(s.homes), len(counts)),
-			Seen:     fmt.Sprintf("%v; by chance so uneven once in %.0g times", counts, 1/p), Look: "Bucket and Plan in router.go",
+			Seen:     fmt.Sprintf("%v; %s", counts, odds(p)), Look: "Bucket and Plan in router.go",
 		}
 	}
 	return nil

@@ -55,27 +55,16 @@ func (l *lab) preflight(ctx context.Context, _ *spec.Run) (err error) {
 	case o.code == 0 || after.Version != before.Version:
 		return &spec.Failure{
 			Expected: "a mover that refuses while histories are read without an index, and leaves the map alone",
-			Seen:     fmt.Sprintf("exit code %d, and the map at version %d, phase %s: %s", o.code, after.Version, after.Phase, tail(o.log)),
+			Seen:     fmt.Sprintf("exit code %d, and the map at version %d, phase %s: %s", o.code, after.Version, after.Phase, why(o.log)),
 			Look:     "migrate.go: what has to be done before four servers are worth their price?",
 		}
 	case !strings.Contains(reasons(o.log), "index"):
 		return &spec.Failure{
-			Expected: "a mover that says that an index is missing", Seen: fmt.Sprintf("exit code %d: %s", o.code, tail(o.log)),
+			Expected: "a mover that says that an index is missing", Seen: fmt.Sprintf("exit code %d: %s", o.code, why(o.log)),
 			Look: "migrate.go: preflight.Check says what is to be done first",
 		}
 	}
 	return nil
-}
-
-// reasons is what a log says beside how things go.
-func reasons(log string) string {
-	var all strings.Builder
-	for line := range strings.Lines(log) {
-		if !strings.Contains(line, `"level":"INFO"`) {
-			all.WriteString(line)
-		}
-	}
-	return all.String()
 }
 
 // dropIndexes drops the indexes that labs gave the orders of the old server.
