@@ -25,8 +25,6 @@ const (
 	rampFactor = 2
 	rampLevel  = 1500 * time.Millisecond
 	rampBudget = 9 * time.Second
-	// rushLength is long enough for the monolith's clients to give up, and some more.
-	rushLength = 5 * time.Second
 	// solutions is the program with every lab's solution in it.
 	solutions = "./solutions/service"
 )
@@ -190,8 +188,8 @@ func (s *show) watch(ctx context.Context, step step, played scene, from pace) (a
 	if err := pgstat.Reset(ctx, s.servers.Pool); err != nil {
 		return act{}, err
 	}
-	rushing := s.report.Step("the dinner rush: %.1f requests/s for %s", measure.RushFactor*from.rush, rushLength)
-	rush, err := measure.RushFor(ctx, from.rush, rushLength, watch.Problems, played.hit)
+	rushing := s.report.Step("the dinner rush: %.1f requests/s for %s", measure.RushFactor*from.rush, measure.RushLength)
+	rush, err := measure.Rush(ctx, from.rush, watch.Problems, played.hit)
 	rushing.End(err)
 	if err != nil {
 		return act{}, err
