@@ -34,6 +34,30 @@ func Saturation(ctx context.Context, run *spec.Run, what string, config measure.
 	return ramp.Goodput, nil
 }
 
+// Limit finds a variant's saturation goodput, in right answers a second, by bursts; what names
+// the variant. The config's OnBurst is set here. The error is a *spec.Doubt when the limit was
+// not found, or nothing follows from the bursts.
+func Limit(ctx context.Context, run *spec.Run, what string, config measure.BurstConfig, hit measure.Hit) (float64, error) {
+	config.OnBurst = func(result load.Result) { ReportHost(run, result) }
+	found, err := measure.Bursts(ctx, config, hit)
+	if err != nil {
+		return 0, err
+	}
+	switch {
+	case !found.Saturated:
+		return 0, &spec.Doubt{
+			Reason: fmt.Sprintf("%s answered all of %.1f requests/s at once: its limit was not found", what, found.Goodput),
+			Remedy: "please report it, with the type of this machine",
+		}
+	case !found.Validity.OK:
+		return 0, &spec.Doubt{
+			Reason: "what " + what + " saturates at could not be measured: " + strings.Join(found.Validity.Reasons, "; "),
+			Remedy: "close what else runs on this machine, and check again",
+		}
+	}
+	return found.Goodput, nil
+}
+
 // Gain returns what a spec judges of a comparison. The error is a *spec.Doubt when
 // nothing follows from it.
 func Gain(r measure.PairedResult) (spec.Measured, error) {

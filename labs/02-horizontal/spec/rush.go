@@ -4,7 +4,6 @@ import (
 	"context"
 	_ "embed"
 	"fmt"
-	"strings"
 	"time"
 
 	"bytebites.example/workshop/shared/load"
@@ -136,26 +135,11 @@ func (l *lab) newRush(ctx context.Context, run *spec.Run) (*rush, error) {
 }
 
 // findRush finds what one replica saturates at.
-func (r *rush) findRush(ctx context.Context) error {
+func (r *rush) findRush(ctx context.Context) (err error) {
 	r.run.Progress("sending bursts, until one is too much for one replica")
-	found, err := measure.Bursts(ctx, measure.BurstConfig{Start: burstStart, Again: burstsAgain, Quotas: r.watch.Problems, OnBurst: r.see}, r.one.Hit)
-	if err != nil {
-		return err
-	}
-	switch {
-	case !found.Saturated:
-		return &spec.Doubt{
-			Reason: fmt.Sprintf("one replica answered all of %.1f requests/s at once: its limit was not found", found.Goodput),
-			Remedy: "please report it, with the type of this machine",
-		}
-	case !found.Validity.OK:
-		return &spec.Doubt{
-			Reason: "what one replica saturates at could not be measured: " + strings.Join(found.Validity.Reasons, "; "),
-			Remedy: "close what else runs on this machine, and check again",
-		}
-	}
-	r.saturation = found.Goodput
-	return nil
+	r.saturation, err = stage.Limit(ctx, r.run, "one replica",
+		measure.BurstConfig{Start: burstStart, Again: burstsAgain, Quotas: r.watch.Problems}, r.one.Hit)
+	return err
 }
 
 func (r *rush) see(result load.Result) { stage.ReportHost(r.run, result) }

@@ -19,11 +19,13 @@ import (
 )
 
 const (
-	// rampStart is the rate of the first level of the ramp by which one server's limit is found.
-	rampStart  = 60 // requests a second
-	rampFactor = 1.5
-	rampLevel  = 1500 * time.Millisecond
-	rampLevels = 8
+	// burstStart is the rate of the first burst by which one server's limit is found, in requests
+	// a second. Two bursts must agree on it and two more may raise it: a statement that was held
+	// up, or a slow moment of the machine, would else pass for it, and the rush be none.
+	burstStart  = 60
+	burstFactor = 1.5
+	burstLength = 1500 * time.Millisecond
+	burstsAgain = 2
 	// pairs and the length of their rounds are declared here, before any run.
 	pairs      = 6
 	rushLength = 1200 * time.Millisecond
@@ -78,7 +80,7 @@ func (l *lab) newRush(ctx context.Context, run *spec.Run) (_ *rush, err error) {
 		if *g, err = l.userWrites(ctx, service); err != nil {
 			return nil, err
 		}
-		if _, err := g.Hit(ctx, rampStart, time.Second); err != nil {
+		if _, err := g.Hit(ctx, burstStart, time.Second); err != nil {
 			return nil, err
 		}
 	}
@@ -106,9 +108,9 @@ func (l *lab) newRush(ctx context.Context, run *spec.Run) (_ *rush, err error) {
 
 // findRush finds what one server of user data saturates at.
 func (r *rush) findRush(ctx context.Context) (err error) {
-	r.run.Progress("raising the rate until one server of user data is overloaded")
-	r.saturation, err = stage.Saturation(ctx, r.run, "the service with one server of user data", measure.RampConfig{
-		Start: rampStart, Factor: rampFactor, Level: rampLevel, MaxLevels: rampLevels, Quotas: r.watch.Problems,
+	r.run.Progress("sending bursts, until one is too much for one server of user data")
+	r.saturation, err = stage.Limit(ctx, r.run, "the service with one server of user data", measure.BurstConfig{
+		Start: burstStart, Factor: burstFactor, Length: burstLength, Again: burstsAgain, Quotas: r.watch.Problems,
 	}, r.one.Hit)
 	return err
 }
