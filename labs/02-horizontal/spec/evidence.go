@@ -12,7 +12,7 @@ import (
 
 // report adds what is shown and not judged to the result, and keeps it as a file.
 func (r *rush) report() error {
-	one, all := load.Merge(r.seenOne...), load.Merge(r.seenAll...)
+	one, all := load.Merge(r.seen.Before...), load.Merge(r.seen.After...)
 	r.run.Report("rush", rushFactor*r.saturation, "requests/s")
 	r.run.Report("failed in the rush, one replica", 100*one.FailureShare(), "%")
 	r.run.Report(fmt.Sprintf("failed in the rush, %d replicas", replicas), 100*all.FailureShare(), "%")
@@ -24,7 +24,7 @@ func (r *rush) report() error {
 
 	head := fmt.Sprintf("The rush: %.1f requests/s, %g times what one replica saturates at, in rounds of %.1f s; a client waits %s.\n"+
 		"Latency is of all requests of %d rounds each, failed ones too, from when they were meant to go out.\n\n",
-		rushFactor*r.saturation, rushFactor, r.seenOne[0].Window.Seconds(), load.DefaultTimeout, len(r.seenOne))
+		rushFactor*r.saturation, rushFactor, r.seen.Before[0].Window.Seconds(), load.DefaultTimeout, len(r.seen.Before))
 	text := evidence.Table(head, func(w io.Writer) {
 		fmt.Fprintln(w, "replicas\tmean\tp50\tp95\tp99\tfailed\t")
 		for _, row := range []struct {

@@ -73,9 +73,7 @@ type rush struct {
 
 	one, all   load.Generator // a replica, and all of them
 	saturation float64        // of one, in right answers a second
-	paired     measure.PairedResult
-	// seen are the results of all rounds that counted, of one replica and of all.
-	seenOne, seenAll []load.Result
+	seen       stage.RushResult
 	// goodputAll is all replicas' under overload, in right answers a second, and calm the
 	// two below the knee.
 	goodputAll       float64
@@ -96,14 +94,14 @@ func (l *lab) rush(ctx context.Context, run *spec.Run) (spec.Measured, error) {
 	if err := r.report(); err != nil {
 		return spec.Measured{}, err
 	}
-	if failed := load.Merge(r.seenAll...).FailureShare(); failed >= maxFailures {
+	if failed := load.Merge(r.seen.After...).FailureShare(); failed >= maxFailures {
 		return spec.Measured{}, &spec.Failure{
 			Expected: fmt.Sprintf("less than %.0f %% of requests to fail in the rush", 100*maxFailures),
-			Seen:     fmt.Sprintf("%.1f %%: %v", 100*failed, load.Merge(r.seenAll...).Failures),
+			Seen:     fmt.Sprintf("%.1f %%: %v", 100*failed, load.Merge(r.seen.After...).Failures),
 			Look:     "rush.txt in " + evidenceFolder,
 		}
 	}
-	return stage.Gain(r.paired)
+	return stage.Gain(r.seen.Paired)
 }
 
 func (l *lab) newRush(ctx context.Context, run *spec.Run) (*rush, error) {
@@ -146,31 +144,11 @@ func (r *rush) see(result load.Result) { stage.ReportHost(r.run, result) }
 
 // compare runs the pairs, all at the rate of the rush.
 func (r *rush) compare(ctx context.Context) (err error) {
-	rate := rushFactor * r.saturation
-	r.run.Progress(fmt.Sprintf("the rush: %.1f requests/s, a pair of rounds to warm up and %d that count", rate, pairs))
-	arm := func(g load.Generator, seen *[]load.Result) measure.Arm {
-		return measure.Hit(g.Hit).Arm(measure.RoundConfig{
-			Rate: rate, Length: rushLength, Metric: meanMilliseconds, Quotas: r.watch.Problems,
-			OnResult: func(result load.Result) {
-				r.see(result)
-				*seen = append(*seen, result)
-			},
-		})
-	}
-	r.paired, err = measure.Paired(ctx, measure.PairedConfig{
-		Pairs: pairs, Better: measure.LowerIsBetter,
-		OnPair: func(p measure.Pair) { r.run.Progress(p.Describe(0, "ms")) },
-	}, arm(r.one, &r.seenOne), arm(r.all, &r.seenAll))
-	if err != nil {
-		return err
-	}
-	quotas, err := r.watch.Quotas(ctx)
-	r.run.ReportQuotas(quotas...)
+	r.seen, err = stage.Rush{
+		Rate: rushFactor * r.saturation, Length: rushLength, Pairs: pairs, Watch: r.watch,
+	}.Compare(ctx, r.run, r.one, r.all)
 	return err
 }
-
-// meanMilliseconds is measure.MeanLatency in the gain's unit.
-func meanMilliseconds(r load.Result) float64 { return 1000 * measure.MeanLatency(r) }
 
 // shed asks all replicas for more than they can do, to see what they do then.
 func (r *rush) shed(ctx context.Context) error {

@@ -45,12 +45,10 @@ type rush struct {
 	run   *spec.Run
 	watch *stage.Watch
 
-	one, four  load.Generator // one server of user data, and four
-	saturation float64        // of one, in right answers a second
-	paired     measure.PairedResult
-	// seen are the results of all rounds.
-	seenOne, seenFour []load.Result
-	goodputFour       float64 // the most that was seen, in right answers a second
+	one, four   load.Generator // one server of user data, and four
+	saturation  float64        // of one, in right answers a second
+	seen        stage.RushResult
+	goodputFour float64 // the most that was seen, in right answers a second
 }
 
 // rush measures the mean latency in a rush of writes, with one server of user data and with four.
@@ -67,13 +65,13 @@ func (l *lab) rush(ctx context.Context, run *spec.Run) (spec.Measured, error) {
 	if err := r.report(); err != nil {
 		return spec.Measured{}, err
 	}
-	if failed := load.Merge(r.seenFour...); failed.FailureShare() >= maxFailures {
+	if failed := load.Merge(r.seen.After...); failed.FailureShare() >= maxFailures {
 		return spec.Measured{}, &spec.Failure{
 			Expected: fmt.Sprintf("less than %.0f %% of requests to fail in the rush", 100*maxFailures),
 			Seen:     fmt.Sprintf("%.1f %%: %v", 100*failed.FailureShare(), failed.Failures), Look: "rush.txt in " + evidenceFolder,
 		}
 	}
-	return stage.Gain(r.paired)
+	return stage.Gain(r.seen.Paired)
 }
 
 // newRush warms both services up, and puts all quotas in force. The second replica has nothing
@@ -121,31 +119,11 @@ func (r *rush) findRush(ctx context.Context) (err error) {
 
 // compare runs the pairs, all at the rate of the rush.
 func (r *rush) compare(ctx context.Context) (err error) {
-	rate := rushFactor * r.saturation
-	r.run.Progress(fmt.Sprintf("the rush: %.0f requests/s, a pair of rounds to warm up and %d that count", rate, pairs))
-	arm := func(g load.Generator, seen *[]load.Result) measure.Arm {
-		return measure.Hit(g.Hit).Arm(measure.RoundConfig{
-			Rate: rate, Length: rushLength, Metric: meanMilliseconds, Quotas: r.watch.Problems,
-			OnResult: func(result load.Result) {
-				stage.ReportHost(r.run, result)
-				*seen = append(*seen, result)
-			},
-		})
-	}
-	r.paired, err = measure.Paired(ctx, measure.PairedConfig{
-		Pairs: pairs, Better: measure.LowerIsBetter,
-		OnPair: func(p measure.Pair) { r.run.Progress(p.Describe(0, "ms")) },
-	}, arm(r.one, &r.seenOne), arm(r.four, &r.seenFour))
-	if err != nil {
-		return err
-	}
-	quotas, err := r.watch.Quotas(ctx)
-	r.run.ReportQuotas(quotas...)
+	r.seen, err = stage.Rush{
+		Rate: rushFactor * r.saturation, Length: rushLength, Pairs: pairs, Watch: r.watch,
+	}.Compare(ctx, r.run, r.one, r.four)
 	return err
 }
-
-// meanMilliseconds is measure.MeanLatency in the gain's unit.
-func meanMilliseconds(r load.Result) float64 { return 1000 * measure.MeanLatency(r) }
 
 // asked are the multiples of what one server does that four servers are asked for in the end.
 func asked() []float64 { return []float64{0.8 * shards, shards} }
@@ -167,7 +145,7 @@ func (r *rush) shed(ctx context.Context) error {
 
 // report tells what was measured, and keeps it for the learner.
 func (r *rush) report() error {
-	one, four := load.Merge(r.seenOne...), load.Merge(r.seenFour...)
+	one, four := load.Merge(r.seen.Before...), load.Merge(r.seen.After...)
 	r.run.Report("saturation goodput with one server of user data", r.saturation, "requests/s")
 	r.run.Report("goodput with four", r.goodputFour, "requests/s")
 	r.run.Report("goodput, four servers to one", r.goodputFour/r.saturation, "")
