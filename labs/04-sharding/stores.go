@@ -39,12 +39,13 @@ func Open(r service.Resources, catalogue bytebites.Catalogue) (service.UserData,
 	if err != nil {
 		return service.UserData{}, err
 	}
+	servers := sharded.Servers(r, catalogue)
 	s := &stores{
 		router:  NewRouter(),
 		maps:    watched,
-		servers: sharded.Servers(r, catalogue),
+		servers: servers,
 		copier:  copier{sharded.Pools(r)},
-		dark:    sharded.NewDarkReads(watched.Compared, meter, r.Logger),
+		dark:    sharded.NewDarkReads(servers, watched.Compared, meter, r.Logger),
 		meter:   meter,
 		logger:  r.Logger,
 	}

@@ -3,9 +3,7 @@ package shard
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"database/sql"
-	"encoding/hex"
 	"errors"
 	"maps"
 	"slices"
@@ -43,17 +41,6 @@ func (c Copy) Users() []bytebites.UserID {
 
 // Version returns the version of a subscriber's mark; 0 without one.
 func (c Copy) Version(user bytebites.UserID) int64 { return c.of[user].version }
-
-// Digest returns a hash of a subscriber's rows: equal for equal rows, on whatever server,
-// whatever the mark. Empty for who has no rows.
-func (c Copy) Digest(user bytebites.UserID) string {
-	rows := c.of[user].rows
-	if rows == nil {
-		return ""
-	}
-	sum := sha256.Sum256(rows)
-	return hex.EncodeToString(sum[:])
-}
 
 // Rows returns how many rows they are, of all subscribers together; marks are not among them.
 func (c Copy) Rows() int {
@@ -112,6 +99,33 @@ func Read(ctx context.Context, server *sql.DB, users []bytebites.UserID) (Copy, 
 	return c, nil
 }
 
+// Sum is what a server has of one subscriber, in short: the same for the same, on whatever server.
+type Sum struct {
+	Version int64  // of their mark; 0 without one
+	Hash    string // of all their rows; empty for who has none
+}
+
+// Sums returns the sums of those of the subscribers who have rows, or a mark. The server does the
+// arithmetic: to read rows, only to compare them, takes several times as long.
+func Sums(ctx context.Context, server *sql.DB, users []bytebites.UserID) (map[bytebites.UserID]Sum, error) {
+	sums := make(map[bytebites.UserID]Sum, len(users))
+	err := each(ctx, server, func(scan func(...any) error) error {
+		var user bytebites.UserID
+		var sum Sum
+		if err := scan(&user, &sum.Version, &sum.Hash); err != nil {
+			return err
+		}
+		if sum != (Sum{}) {
+			sums[user] = sum
+		}
+		return nil
+	}, sumStatement(), idsOf(users))
+	if err != nil {
+		return nil, postgres.Wrap(ctx, "sum up rows of subscribers", err)
+	}
+	return sums, nil
+}
+
 // Replace puts a copy's rows in the place of what a server has of these subscribers, in the
 // transaction that ctx belongs to, or one of its own. It does not look at versions.
 func Replace(ctx context.Context, server *sql.DB, c Copy) error {
@@ -167,6 +181,24 @@ func Uncopied(ctx context.Context, server *sql.DB, after bytebites.UserID, limit
 	users, err := collectIDs(ctx, server,
 		`SELECT user_id FROM shard_marks WHERE copied < version AND user_id > $1 ORDER BY user_id LIMIT $2`, string(after), limit)
 	return users, postgres.Wrap(ctx, "list uncopied subscribers", err)
+}
+
+// Standing is how far the copies of a subscriber are.
+type Standing struct {
+	Version int64 // of the mark; 0 without one
+	Copied  bool  // the mirror has that version
+}
+
+// StandingOf returns a subscriber's standing by the mark at home. When it is the same, and copied,
+// before and after somebody has read both sides, they have read the same version.
+func StandingOf(ctx context.Context, home *sql.DB, user bytebites.UserID) (Standing, error) {
+	s := Standing{Copied: true}
+	err := postgres.Join(ctx, home).QueryRowContext(ctx,
+		`SELECT version, copied >= version FROM shard_marks WHERE user_id = $1`, string(user)).Scan(&s.Version, &s.Copied)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = nil
+	}
+	return s, postgres.Wrap(ctx, "read mark", err)
 }
 
 // Users returns at most limit subscribers who have a profile on the server, in order of id,

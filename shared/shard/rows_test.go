@@ -157,6 +157,7 @@ func testRoundTrip(t *testing.T, f *fixture) {
 	stayed, err := shard.Read(f.ctx, to, []bytebites.UserID{stays})
 	must(t, err)
 
+	before := make(map[bytebites.UserID]shard.Sum)
 	for round := range 3 { // what is there already is replaced
 		read, err := shard.Read(f.ctx, from, append(users, "nobody", users[0]))
 		must(t, err)
@@ -173,8 +174,19 @@ func testRoundTrip(t *testing.T, f *fixture) {
 		must(t, shard.Replace(f.ctx, to, read))
 		again, err := shard.Read(f.ctx, to, users)
 		must(t, err)
-		digests := make(map[string]bool)
+		sums, err := shard.Sums(f.ctx, from, append(users, "nobody"))
+		must(t, err)
+		sumsAgain, err := shard.Sums(f.ctx, to, users)
+		must(t, err)
+		digests, hashes := make(map[string]bool), make(map[string]bool)
 		for _, user := range users {
+			if got, want := sumsAgain[user], sums[user]; got != want || want.Hash == "" {
+				t.Errorf("round %d: %.40q: sum %v, want %v", round, user, got, want)
+			}
+			if sums[user] == before[user] {
+				t.Errorf("round %d: %.40q: the sum has not changed with the rows", round, user)
+			}
+			hashes[sums[user].Hash] = true
 			if got, want := again.Digest(user), read.Digest(user); got != want || want == "" {
 				t.Errorf("round %d: %.40q: digest %s, want %s", round, user, got, want)
 			}
@@ -183,6 +195,10 @@ func testRoundTrip(t *testing.T, f *fixture) {
 		if len(digests) != len(users) {
 			t.Errorf("%d subscribers have %d digests", len(users), len(digests))
 		}
+		if len(hashes) != len(users) || len(sums) != len(users) {
+			t.Errorf("%d subscribers have %d hashes in %d sums", len(users), len(hashes), len(sums))
+		}
+		before = sums
 		exec(t, from, `UPDATE users SET portion_count = portion_count % 8 + 1`)
 		exec(t, from, `DELETE FROM ratings WHERE stars = 3`)
 	}

@@ -91,23 +91,45 @@ func tables() []table {
 // readStatement reads, for each of the ids in $1: the id, the version of the mark, how many
 // rows there are, and the rows as one JSON object with an array for each table that has any; null
 // without any.
+func readStatement() string {
+	return ofEach(`coalesce(found.number, 0), found.content`,
+		func(t table) string {
+			return fmt.Sprintf(`SELECT jsonb_agg(to_jsonb(one) ORDER BY %s) FROM (SELECT %s FROM %s WHERE %s) AS one`,
+				t.orderOf("one"), t.asText(), t.name, t.where())
+		},
+		`sum(jsonb_array_length(part.content)) AS number, jsonb_object_agg(part.name, part.content) AS content`)
+}
+
+// sumStatement reads, for each of the ids in $1: the id, the version of the mark, and a hash of all
+// rows; empty without any. A row's text form says where each of its columns ends, so no two sets
+// of rows have the same.
+func sumStatement() string {
+	return ofEach(`coalesce(encode(sha256(convert_to(found.content, 'UTF8')), 'hex'), '')`,
+		func(t table) string {
+			return fmt.Sprintf(`SELECT string_agg(ROW(%s)::text, E'\n' ORDER BY %s) FROM %s WHERE %s`,
+				t.asBytes(), t.orderOf(t.name), t.name, t.where())
+		},
+		`string_agg(part.name || part.content, E'\n' ORDER BY part.name) AS content`)
+}
+
+// ofEach reads, for each of the ids in $1, the id, the version of the mark, and what is selected of
+// what was found: a summary of all tables' parts that are not null.
 //
 // Each subscriber's rows are asked for on their own, by subqueries that the planner cannot
 // merge: it would read whole tables where it knows little of them, and on a shard that is
 // being filled it knows nothing.
-func readStatement() string {
+func ofEach(selected string, part func(table) string, summary string) string {
 	parts := make([]string, 0, len(tables()))
 	for _, t := range tables() {
-		parts = append(parts, fmt.Sprintf(`        ('%s', (SELECT jsonb_agg(to_jsonb(one) ORDER BY %s) FROM (SELECT %s FROM %s WHERE %s) AS one))`,
-			t.name, t.orderOf("one"), t.asText(), t.name, t.where()))
+		parts = append(parts, fmt.Sprintf(`        ('%s', (%s))`, t.name, part(t)))
 	}
 	return `
 SELECT asked.user_id, coalesce((SELECT mark.version FROM shard_marks AS mark WHERE mark.user_id = asked.user_id), 0),
-       coalesce(found.number, 0), found.content
+       ` + selected + `
 FROM unnest($1::text[]) AS asked (user_id)
 CROSS JOIN LATERAL (SELECT array_agg(orders.id) AS ids FROM orders WHERE orders.user_id = asked.user_id) AS placed
 CROSS JOIN LATERAL (
-    SELECT sum(jsonb_array_length(part.content)) AS number, jsonb_object_agg(part.name, part.content) AS content FROM (VALUES
+    SELECT ` + summary + ` FROM (VALUES
 ` + strings.Join(parts, ",\n") + `
     ) AS part (name, content) WHERE part.content IS NOT NULL) AS found`
 }
@@ -137,6 +159,19 @@ func (t table) asText() string {
 		if slices.Contains(t.instants, column) {
 			columns[i] = fmt.Sprintf(`CASE WHEN isfinite(%[1]s) THEN to_char(%[1]s AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') ELSE %[1]s::text END AS %[2]s`,
 				name, column)
+		}
+	}
+	return strings.Join(columns, ", ")
+}
+
+// asBytes is the list of columns to hash. Of instants these are the bytes that PostgreSQL sends: their
+// text depends on the session's time zone, and costs more.
+func (t table) asBytes() string {
+	columns := make([]string, len(t.columns))
+	for i, column := range t.columns {
+		columns[i] = t.name + "." + column
+		if slices.Contains(t.instants, column) {
+			columns[i] = fmt.Sprintf("timestamptz_send(%s)", columns[i])
 		}
 	}
 	return strings.Join(columns, ", ")

@@ -135,22 +135,34 @@ func TestWalkStops(t *testing.T) {
 }
 
 func TestDarkReads(t *testing.T) {
-	says := func(answer any, err error) Answer { return func(context.Context) (any, error) { return answer, err } }
-	lines := func(n int) any { return []bytebites.Line{{Meal: "m", Quantity: n}} }
-	var looks atomic.Int64
+	type answer struct {
+		value any
+		err   error
+	}
+	says := func(n int) answer { return answer{value: []bytebites.Line{{Meal: "m", Quantity: n}}} }
+	none, down := answer{err: fmt.Errorf("here: %w", bytebites.ErrNotFound)}, answer{err: bytebites.ErrBusy}
+	at := func(version int64, copied bool) shard.Standing {
+		return shard.Standing{Version: version, Copied: copied}
+	}
+	rest := []shard.Standing{at(3, true)}
+	// Of mirrors and standings the n-th is seen at the n-th look, and the last at all after it.
 	for name, test := range map[string]struct {
-		home, mirror Answer
+		home         answer
+		mirror       []answer
+		standing     []shard.Standing
 		same, differ int // comparisons
 	}{
-		"same":        {says(lines(1), nil), says(lines(1), nil), 1, 0},
-		"different":   {says(lines(1), nil), says(lines(2), nil), 0, 1},
-		"both none":   {says(nil, fmt.Errorf("here: %w", bytebites.ErrNotFound)), says(nil, bytebites.ErrNotFound), 1, 0},
-		"one none":    {says(lines(1), nil), says(nil, bytebites.ErrNotFound), 0, 1},
-		"mirror down": {says(lines(1), nil), says(nil, bytebites.ErrBusy), 0, 0},
-		"home down":   {says(nil, bytebites.ErrBusy), says(lines(1), nil), 0, 0},
-		"on its way": {says(lines(2), nil), func(context.Context) (any, error) {
-			return lines(min(int(looks.Add(1)), 2)), nil
-		}, 1, 0},
+		"same":                       {says(1), []answer{says(1)}, rest, 1, 0},
+		"different":                  {says(1), []answer{says(2)}, rest, 0, 1},
+		"different, nobody marked":   {says(1), []answer{says(2)}, []shard.Standing{at(0, true)}, 0, 1},
+		"both none":                  {none, []answer{{err: bytebites.ErrNotFound}}, rest, 1, 0},
+		"one none":                   {says(1), []answer{none}, rest, 0, 1},
+		"mirror down":                {says(1), []answer{down}, rest, 0, 0},
+		"home down":                  {down, []answer{says(1)}, rest, 0, 0},
+		"on its way":                 {says(2), []answer{says(1), says(2)}, []shard.Standing{at(4, false)}, 1, 0},
+		"never copied":               {says(2), []answer{says(1)}, []shard.Standing{at(4, false)}, 0, 0},
+		"written meanwhile":          {says(2), []answer{says(1)}, []shard.Standing{at(3, true), at(4, true), at(5, true), at(6, true), at(7, true), at(8, true)}, 0, 0},
+		"written, and then it rests": {says(2), []answer{says(1)}, []shard.Standing{at(3, true), at(4, true)}, 0, 1},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			registry := prometheus.NewRegistry()
@@ -159,14 +171,26 @@ func TestDarkReads(t *testing.T) {
 				t.Fatal(err)
 			}
 			var same, differ atomic.Int64
-			d := NewDarkReads(func(ok bool) {
+			d := NewDarkReads(nil, func(ok bool) {
 				if ok {
 					same.Add(1)
 				} else {
 					differ.Add(1)
 				}
 			}, meter, slog.New(slog.DiscardHandler))
-			d.Compare("u", test.home, test.mirror)
+			var stood, looked int
+			d.standing = func(context.Context, shard.Server, bytebites.UserID) (shard.Standing, error) {
+				stood++
+				return test.standing[min(stood, len(test.standing))-1], nil
+			}
+			d.Compare("u", shard.Place{Home: 1, Mirror: 2}, func(_ context.Context, server shard.Server) (any, error) {
+				if server == 1 {
+					return test.home.value, test.home.err
+				}
+				looked++
+				seen := test.mirror[min(looked, len(test.mirror))-1]
+				return seen.value, seen.err
+			})
 			d.running.Wait()
 			if int(same.Load()) != test.same || int(differ.Load()) != test.differ {
 				t.Errorf("%s: same %d times and different %d, want %d and %d", name, same.Load(), differ.Load(), test.same, test.differ)
@@ -201,15 +225,18 @@ func TestDarkReadsAreFew(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		d := NewDarkReads(func(bool) {}, meter, slog.New(slog.DiscardHandler))
+		d := NewDarkReads(nil, func(bool) {}, meter, slog.New(slog.DiscardHandler))
+		d.standing = func(context.Context, shard.Server, bytebites.UserID) (shard.Standing, error) {
+			return shard.Standing{}, nil
+		}
 		var asked atomic.Int64
-		hangs := func(ctx context.Context) (any, error) {
+		hangs := func(ctx context.Context, _ shard.Server) (any, error) {
 			asked.Add(1)
 			<-ctx.Done()
 			return nil, ctx.Err()
 		}
 		for range 10 * mostDark {
-			d.Compare("u", hangs, hangs)
+			d.Compare("u", shard.Place{Home: 1, Mirror: 2}, hangs)
 		}
 		synctest.Wait()
 		if n := asked.Load(); n != mostDark {

@@ -90,17 +90,17 @@ func nextRange(ctx context.Context, servers []shard.Server, after bytebites.User
 // Differing returns those of the subscribers whom two servers do not have the same of: other
 // rows, or a mark at another version.
 func Differing(ctx context.Context, one, other *sql.DB, users []bytebites.UserID) ([]bytebites.UserID, error) {
-	a, err := shard.Read(ctx, one, users)
+	a, err := shard.Sums(ctx, one, users)
 	if err != nil {
-		return nil, fmt.Errorf("read one side: %w", err)
+		return nil, fmt.Errorf("sum up one side: %w", err)
 	}
-	b, err := shard.Read(ctx, other, users)
+	b, err := shard.Sums(ctx, other, users)
 	if err != nil {
-		return nil, fmt.Errorf("read other side: %w", err)
+		return nil, fmt.Errorf("sum up other side: %w", err)
 	}
 	var differ []bytebites.UserID
 	for _, user := range users {
-		if a.Version(user) != b.Version(user) || a.Digest(user) != b.Digest(user) {
+		if a[user] != b[user] {
 			differ = append(differ, user)
 		}
 	}

@@ -15,6 +15,25 @@ func ReportHost(run *spec.Run, r load.Result) {
 	run.ReportHost(r.Lateness.Quantile(0.99), r.Host.IdleShare)
 }
 
+// Saturation finds a variant's saturation goodput, in right answers a second, by a short
+// ramp; what names the variant. The config's OnLevel and SaturationOnly are set here. The
+// error is a *spec.Doubt when the ramp ended below the limit.
+func Saturation(ctx context.Context, run *spec.Run, what string, config measure.RampConfig, hit measure.Hit) (float64, error) {
+	config.SaturationOnly = true
+	config.OnLevel = func(level measure.Level) { ReportHost(run, level.Result) }
+	ramp, err := measure.Ramp(ctx, config, hit)
+	if err != nil {
+		return 0, err
+	}
+	if !ramp.Saturated {
+		return 0, &spec.Doubt{
+			Reason: fmt.Sprintf("%s answered all of %.1f requests/s: the ramp ended below its limit", what, ramp.Goodput),
+			Remedy: "please report it, with the type of this machine",
+		}
+	}
+	return ramp.Goodput, nil
+}
+
 // Limit finds a variant's saturation goodput, in right answers a second, by bursts; what names
 // the variant. The config's OnBurst is set here. The error is a *spec.Doubt when the limit was
 // not found, or nothing follows from the bursts.

@@ -60,12 +60,13 @@ func Open(r service.Resources, catalogue bytebites.Catalogue) (service.UserData,
 	if err != nil {
 		return service.UserData{}, err
 	}
+	servers := sharded.Servers(r, catalogue)
 	s := &stores{
 		router:  NewRouter(),
 		maps:    watched,
-		servers: sharded.Servers(r, catalogue),
+		servers: servers,
 		copier:  copier{sharded.Pools(r)},
-		dark:    sharded.NewDarkReads(watched.Compared, meter, r.Logger),
+		dark:    sharded.NewDarkReads(servers, watched.Compared, meter, r.Logger),
 		meter:   meter,
 		logger:  r.Logger,
 	}
@@ -81,9 +82,7 @@ func (s *stores) Read(ctx context.Context, user bytebites.UserID, ask sharded.Qu
 	}
 	place := s.router.Place(m, user)
 	if m.Phase == shard.DarkReads && place.Mirrored() {
-		s.dark.Compare(user,
-			func(ctx context.Context) (any, error) { return s.ask(ctx, place.Home, ask) },
-			func(ctx context.Context) (any, error) { return s.ask(ctx, place.Mirror, ask) })
+		s.dark.Compare(user, place, func(ctx context.Context, server shard.Server) (any, error) { return s.ask(ctx, server, ask) })
 	}
 	return s.ask(ctx, place.Home, ask)
 }

@@ -25,11 +25,12 @@ const (
 	shards        = 4
 	// writesReplicas leave the generator what it needs, beside so many databases.
 	writesReplicas = 2
-	// writesStart is some of what one of those servers takes, in requests a second.
-	writesStart  = 60
-	writesFactor = 1.5
-	writesLevel  = time.Second
-	writesLevels = 4
+	// writesStart is some of what one of those servers takes, in requests a second, on a slow
+	// machine too: a tenth of a core that is asked for far too much spends itself on people who have
+	// given up, and answers less than it can.
+	writesStart  = 30
+	writesFactor = 1.6
+	writesBurst  = time.Second
 	writesLength = 3 * time.Second // of each rush
 	// movingRate is what comes in while everybody is moved, in requests a second, in parts of
 	// movingPart: nobody knows beforehand how long it takes.
@@ -171,15 +172,15 @@ func (s *show) startSharded(ctx context.Context) (testbed.ServiceOptions, *stage
 }
 
 // limit finds what one server takes.
-func (s *show) limit(ctx context.Context, watch *stage.Watch, writing load.Generator) (measure.RampResult, error) {
-	ramping := s.report.Step("raise the rate of writes until one server is overloaded")
-	limit, err := measure.Ramp(ctx, measure.RampConfig{
-		Start: writesStart, Factor: writesFactor, Level: writesLevel, MaxLevels: writesLevels, SaturationOnly: true, Quotas: watch.Problems,
-		OnLevel: func(l measure.Level) {
-			ramping.Detail(fmt.Sprintf("%.0f requests/s asked, %.0f answered", l.Rate, l.Goodput))
+func (s *show) limit(ctx context.Context, watch *stage.Watch, writing load.Generator) (measure.BurstResult, error) {
+	bursting := s.report.Step("bursts of writes, until one is too much for one server")
+	limit, err := measure.Bursts(ctx, measure.BurstConfig{
+		Start: writesStart, Factor: writesFactor, Length: writesBurst, Quotas: watch.Problems,
+		OnBurst: func(r load.Result) {
+			bursting.Detail(fmt.Sprintf("%d requests in a second, %d answered", r.Sent, r.Completed))
 		},
 	}, writing.Hit)
-	ramping.End(err)
+	bursting.End(err)
 	return limit, err
 }
 

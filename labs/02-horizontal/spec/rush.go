@@ -16,7 +16,8 @@ import (
 const (
 	// burstStart is the rate of the first burst by which one replica's limit is found, in
 	// requests a second: near it, wherever cores are not much quicker than most.
-	burstStart = 12
+	burstStart  = 12
+	burstLength = 1500 * time.Millisecond
 	// burstsAgain are sent at that limit: taken in a slow moment of the machine it would make a
 	// rush that is none in a quick one.
 	burstsAgain = 2
@@ -28,10 +29,10 @@ const (
 	// pairs and the length of their rounds are declared here, before any run. What one
 	// replica's line costs grows with the length: these are short, for there are many.
 	pairs      = 6
-	rushLength = 1200 * time.Millisecond
-	// What is shown and not judged is measured once: all replicas by a burst of overload
-	// times what as many would do each, and both at belowKnee times what one replica does.
-	overload   = 1.5
+	rushLength = time.Second
+	// What is shown and not judged is measured once: what all replicas can do by bursts from
+	// nearlyAll of what as many would do each, and both at belowKnee times what one replica does.
+	nearlyAll  = 0.75
 	belowKnee  = 0.6
 	sideLength = 1500 * time.Millisecond
 )
@@ -86,7 +87,7 @@ func (l *lab) rush(ctx context.Context, run *spec.Run) (spec.Measured, error) {
 	if err != nil {
 		return spec.Measured{}, err
 	}
-	for _, step := range []func(context.Context) error{r.findRush, r.compare, r.shed, r.calm} {
+	for _, step := range []func(context.Context) error{r.findRush, r.compare, r.calm, r.atMost} {
 		if err := step(ctx); err != nil {
 			return spec.Measured{}, err
 		}
@@ -136,7 +137,7 @@ func (l *lab) newRush(ctx context.Context, run *spec.Run) (*rush, error) {
 func (r *rush) findRush(ctx context.Context) (err error) {
 	r.run.Progress("sending bursts, until one is too much for one replica")
 	r.saturation, err = stage.Limit(ctx, r.run, "one replica",
-		measure.BurstConfig{Start: burstStart, Again: burstsAgain, Quotas: r.watch.Problems}, r.one.Hit)
+		measure.BurstConfig{Start: burstStart, Length: burstLength, Again: burstsAgain, Quotas: r.watch.Problems}, r.one.Hit)
 	return err
 }
 
@@ -150,11 +151,12 @@ func (r *rush) compare(ctx context.Context) (err error) {
 	return err
 }
 
-// shed asks all replicas for more than they can do, to see what they do then.
-func (r *rush) shed(ctx context.Context) error {
-	rate := overload * replicas * r.saturation
-	r.run.Progress(fmt.Sprintf("a burst that is too much for all %d replicas: %.1f requests/s", replicas, rate))
-	found, err := measure.Bursts(ctx, measure.BurstConfig{Start: rate, Quotas: r.watch.Problems, OnBurst: r.see}, r.all.Hit)
+// atMost finds what all replicas can do. It does not begin with a burst that is far too much for
+// them: replicas that work on everything at once are then late with all of it.
+func (r *rush) atMost(ctx context.Context) error {
+	rate := nearlyAll * replicas * r.saturation
+	r.run.Progress(fmt.Sprintf("sending bursts, until one is too much for all %d replicas: from %.1f requests/s", replicas, rate))
+	found, err := measure.Bursts(ctx, measure.BurstConfig{Start: rate, Length: sideLength, Quotas: r.watch.Problems, OnBurst: r.see}, r.all.Hit)
 	r.goodputAll = found.Goodput
 	return err
 }

@@ -40,9 +40,10 @@ func openElsewhere(r service.Resources, catalogue bytebites.Catalogue) (service.
 	if err != nil {
 		return service.UserData{}, err
 	}
+	servers := sharded.Servers(r, catalogue)
 	e := &elsewhere{
-		router: sharding.NewRouter(), maps: maps, servers: sharded.Servers(r, catalogue),
-		dark: sharded.NewDarkReads(maps.Compared, meter, r.Logger),
+		router: sharding.NewRouter(), maps: maps, servers: servers,
+		dark: sharded.NewDarkReads(servers, maps.Compared, meter, r.Logger),
 	}
 	r.OnClose(e.dark.Close)
 	return sharded.UserData(e, e.router), nil
@@ -61,9 +62,7 @@ func (e *elsewhere) Read(ctx context.Context, user bytebites.UserID, ask sharded
 	}
 	place := e.router.Place(m, user)
 	if m.Phase == shard.DarkReads && place.Mirrored() {
-		e.dark.Compare(user,
-			func(ctx context.Context) (any, error) { return e.ask(ctx, place.Home, ask) },
-			func(ctx context.Context) (any, error) { return e.ask(ctx, place.Mirror, ask) })
+		e.dark.Compare(user, place, func(ctx context.Context, server shard.Server) (any, error) { return e.ask(ctx, server, ask) })
 	}
 	answer, err := e.ask(ctx, place.Home, ask)
 	if errors.Is(err, bytebites.ErrBusy) {
