@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
+	"slices"
 	"strings"
 
+	"bytebites.example/workshop/shared/program"
 	"bytebites.example/workshop/shared/progress"
 )
 
@@ -36,10 +38,10 @@ func (e *compileError) in(dirs ...string) bool {
 	return false
 }
 
-// goTool runs the go command in the module's root with the words of args, of which the
-// last names the package. The error is an *compileError when the command ran and failed.
-func (a *app) goTool(ctx context.Context, w workshop, p *progress.Reporter, env []string, args ...string) (err error) {
-	pkg := args[len(args)-1]
+// compile runs the go command in the module's root: a verb, and words of which the last names the
+// package. The error is an *compileError when the command ran and failed.
+func (a *app) compile(ctx context.Context, w workshop, p *progress.Reporter, verb string, words ...string) (err error) {
+	pkg := words[len(words)-1]
 	step := p.Step("compile %s", pkg)
 	step.Detail("the first time compiles everything, which takes minutes")
 	defer func() {
@@ -51,8 +53,8 @@ func (a *app) goTool(ctx context.Context, w workshop, p *progress.Reporter, env 
 	}()
 	var output bytes.Buffer
 	everything := io.MultiWriter(&output, step.Writer())
-	c := child{dir: w.root, env: append(append([]string{}, a.env...), env...), stdout: everything, stderr: everything}
-	err = c.run(ctx, "go", args...)
+	c := child{dir: w.root, env: slices.Concat(a.env, program.CompileEnv()), stdout: everything, stderr: everything}
+	err = c.run(ctx, "go", slices.Concat([]string{verb}, program.CompileFlags(), words)...)
 	var exit *exec.ExitError
 	switch {
 	case err == nil:

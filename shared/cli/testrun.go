@@ -21,7 +21,7 @@ func (a *app) compileTest(ctx context.Context, w workshop, p *progress.Reporter,
 	}
 	// Nobody debugs what is thrown away after a run, and without the debugger's tables it is
 	// linked in less time.
-	return binary, a.goTool(ctx, w, p, nil, "test", "-c", "-ldflags=-w", "-o", binary, "./"+dir)
+	return binary, a.compile(ctx, w, p, "test", "-c", "-ldflags=-w", "-o", binary, "./"+dir)
 }
 
 // testRun is one run of one compiled test.

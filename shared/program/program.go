@@ -26,6 +26,17 @@ import (
 // buildTimeout bounds one go build; the first on a fresh machine compiles everything.
 const buildTimeout = 10 * time.Minute
 
+// CompileFlags returns the flags of the go command, and CompileEnv what it needs in its environment,
+// for whatever the workshop compiles: services, and what runs on this machine as well. Go compiles
+// a package anew for each set of them, and all that is below it.
+//
+// Without cgo a program is static. nomsgpack leaves out of gin a codec that nothing here uses and
+// that takes as long to compile as all the rest.
+func CompileFlags() []string { return []string{"-buildvcs=false", "-tags=nomsgpack"} }
+
+// CompileEnv returns environment variables; see CompileFlags.
+func CompileEnv() []string { return []string{"CGO_ENABLED=0"} }
+
 // CompileError is Go code that does not build: the fault of whoever wrote it, never of
 // the environment.
 type CompileError struct {
@@ -139,12 +150,10 @@ func (b *Builder) build(ctx context.Context, pkg string) ([]byte, error) {
 	}
 	out := filepath.Join(dir, name)
 	// Without symbol tables a program is a third smaller, and so is the copy in every
-	// container; profiles name functions all the same. Without paths the same source
-	// gives the same program in every clone. nomsgpack leaves out of gin a codec that
-	// nothing here uses and that takes as long to compile as all the rest.
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-tags=nomsgpack", "-ldflags=-s -w", "-o", out, pkg)
+	// container; profiles name functions all the same.
+	cmd := exec.CommandContext(ctx, "go", append(append([]string{"build"}, CompileFlags()...), "-ldflags=-s -w", "-o", out, pkg)...)
 	cmd.Dir = root
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+b.platform.OS, "GOARCH="+b.platform.Arch)
+	cmd.Env = append(append(os.Environ(), CompileEnv()...), "GOOS="+b.platform.OS, "GOARCH="+b.platform.Arch)
 	var output bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &output, &output
 	if err := cmd.Run(); err != nil {

@@ -10,14 +10,17 @@ import (
 
 	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/dataset"
+	"bytebites.example/workshop/shared/shard"
 )
 
 const (
 	// writerPause is the pause of each writer after a write.
 	writerPause = 300 * time.Millisecond
-	// onlookers read all the time and write nothing, each with a pause after every look.
+	// onlookers read all the time and write nothing, each with a pause after every look: a short
+	// one while a mover waits for what they read, else one that leaves the machine to it.
 	onlookers    = 2
 	onlookerEach = 15 * time.Millisecond
+	onlookerIdle = 150 * time.Millisecond
 	// joinPause is the pause between two people who join.
 	joinPause = time.Second
 )
@@ -67,7 +70,11 @@ func (c *crowd) watch(ctx context.Context, people []*person) {
 				// What they see is looked at by those who write it, and nobody promises a read
 				// while servers come and go.
 				_, _ = c.lab.enterAs(ctx, n, request{method: http.MethodGet, path: "/cart", cookie: people[n/2%len(people)].cookie})
-				c.pause(ctx, onlookerEach)
+				if c.lab.phaseNow() == shard.DarkReads {
+					c.pause(ctx, onlookerEach)
+				} else {
+					c.pause(ctx, onlookerIdle)
+				}
 			}
 		})
 	}

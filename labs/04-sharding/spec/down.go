@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"bytebites.example/workshop/shared/dataset"
 	"bytebites.example/workshop/shared/shard"
 	"bytebites.example/workshop/shared/spec"
@@ -91,17 +93,19 @@ func (l *lab) oneShardDown(ctx context.Context, run *spec.Run) (err error) {
 }
 
 // tryEverything has everybody try to read and write while the shard hangs: its subscribers, all
-// others, and who asks about everybody.
+// others, and who asks about everybody. Its subscribers do it all at once, so that as many requests
+// hang as there may be; all others one thing after the other, for it is not their crowd that is to
+// be looked at.
 func (l *lab) tryEverything(ctx context.Context, m shard.Map, people []*person) (theirs, others, shown []tried) {
 	var mu sync.Mutex
 	var trying sync.WaitGroup
 	for _, p := range people {
-		bucket := &others
+		bucket, atOnce := &others, 1
 		if l.home(m, p).number == down {
-			bucket = &theirs
+			bucket, atOnce = &theirs, -1
 		}
 		trying.Go(func() {
-			seen := l.tryAsSomebody(ctx, p)
+			seen := l.tryAsSomebody(ctx, p, atOnce)
 			mu.Lock()
 			defer mu.Unlock()
 			*bucket = append(*bucket, seen...)
@@ -129,8 +133,9 @@ func (l *lab) try(ctx context.Context, replica *testbed.Service, what string, r 
 	return tried{what, time.Since(began), a, err}
 }
 
-// tryAsSomebody writes and reads in somebody's name, all at once, and remembers what was stored.
-func (l *lab) tryAsSomebody(ctx context.Context, p *person) []tried {
+// tryAsSomebody writes and reads in somebody's name, so many requests at once (-1 for all), and
+// remembers what was stored.
+func (l *lab) tryAsSomebody(ctx context.Context, p *person, atOnce int) []tried {
 	ordered := ""
 	for _, o := range p.orders {
 		ordered = "/orders/" + string(o.id)
@@ -141,15 +146,17 @@ func (l *lab) tryAsSomebody(ctx context.Context, p *person) []tried {
 		requests = append(requests, request{method: http.MethodGet, path: path, cookie: p.cookie})
 	}
 	all := make([]tried, len(requests))
-	var trying sync.WaitGroup
+	var trying errgroup.Group
+	trying.SetLimit(atOnce)
 	for i, r := range requests {
-		replica, leave := l.doors.enter(p.turn + i)
-		trying.Go(func() {
+		trying.Go(func() error {
+			replica, leave := l.doors.enter(p.turn + i)
 			defer leave()
 			all[i] = l.try(ctx, replica, fmt.Sprintf("%s %s of %s", r.method, r.path, p.user), r)
+			return nil
 		})
 	}
-	trying.Wait()
+	_ = trying.Wait() // what went wrong is in all
 	p.turn++
 	for i, w := range writes {
 		if all[i].err == nil && all[i].status == http.StatusOK {

@@ -12,8 +12,20 @@ import (
 	"bytebites.example/workshop/shared/testbed"
 )
 
-// fifthShard adds a shard, has replicas that know of it take the place of the others, and moves
-// its share there, while people write.
+// startFifth adds a shard, unless it is there.
+func (l *lab) startFifth(ctx context.Context) error {
+	if len(l.nodes) > 1+shards {
+		return nil
+	}
+	l.nodes = append(l.nodes, nil)
+	if err := l.startNode(ctx, l.servers.Bed, shards+1); err != nil {
+		l.nodes = l.nodes[:1+shards]
+		return err
+	}
+	return nil
+}
+
+// fifthShard moves its share to a fifth shard for good, while people write.
 func (l *lab) fifthShard(ctx context.Context, run *spec.Run) error {
 	if err := l.needsMigration(); err != nil {
 		return err
@@ -22,9 +34,7 @@ func (l *lab) fifthShard(ctx context.Context, run *spec.Run) error {
 	if err != nil {
 		return err
 	}
-	l.nodes = append(l.nodes, nil)
-	if err := l.startNode(ctx, l.servers.Bed, shards+1); err != nil {
-		l.nodes = l.nodes[:1+shards]
+	if err := l.startFifth(ctx); err != nil {
 		return err
 	}
 	watch, crowd := l.startWatch(ctx), l.startCrowd(ctx, l.leaving(was))
@@ -91,8 +101,11 @@ func wantMoved(was, now shard.Map) error {
 }
 
 // replaceReplicas starts two replicas that know all shards, lets people in there, and ends the
-// others, as a rolling deployment does.
+// others, as a rolling deployment does. It does so once.
 func (l *lab) replaceReplicas(ctx context.Context) error {
+	if l.knowFifth {
+		return nil
+	}
 	fresh := make([]*testbed.Service, len(l.replicas))
 	var starts []func(context.Context) error
 	for i, name := range []string{"three", "four"} {
@@ -108,7 +121,7 @@ func (l *lab) replaceReplicas(ctx context.Context) error {
 	}
 	l.doors.set(fresh)
 	old := l.replicas
-	l.replicas = fresh
+	l.replicas, l.knowFifth = fresh, true
 	// Nobody is inside any more, so they need not be asked to stop.
 	return testbed.SideBySide(ctx, old[0].Kill, old[1].Kill)
 }

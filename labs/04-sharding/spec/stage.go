@@ -59,10 +59,12 @@ type lab struct {
 	// What the mover is to find slow or cut: its way to shard 1 and to the map. And the way
 	// of the second replica to shard 1.
 	moverLink, mapLink, replicaLink *testbed.SlowLink
-	// Replicas of the subject's service, which share all servers.
-	replicas []*testbed.Service
-	doors    *doors
-	http     *http.Client
+	// Replicas of the subject's service, which share all servers: of four shards first, and then of
+	// a fifth too.
+	replicas  []*testbed.Service
+	knowFifth bool
+	doors     *doors
+	http      *http.Client
 
 	people []*person // who write all the time
 	extras []*person // who write when a check has them

@@ -9,8 +9,13 @@ import (
 	"bytebites.example/workshop/shared/shard"
 )
 
-// lookEvery is the pause between two looks at the map.
-const lookEvery = 10 * time.Millisecond
+const (
+	// lookEvery is the pause between two looks at the map of who waits for something.
+	lookEvery = 10 * time.Millisecond
+	// watchEvery is the same of who only notes when it was what: a map is large, and who moves
+	// people has better use for the machine.
+	watchEvery = 25 * time.Millisecond
+)
 
 // readMap returns the map as it is now.
 func (l *lab) readMap(ctx context.Context) (shard.Map, error) {
@@ -51,7 +56,7 @@ func (l *lab) startWatch(ctx context.Context) *watch {
 			if ctx.Err() == nil {
 				w.note(m, err)
 			}
-			time.Sleep(lookEvery)
+			time.Sleep(watchEvery)
 		}
 	}()
 	return w

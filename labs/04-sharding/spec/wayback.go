@@ -13,31 +13,44 @@ import (
 // flippedFor is how long people write on the shards before they are moved back.
 const flippedFor = 500 * time.Millisecond
 
-// wayBack moves everybody to the shards, and back to the old server, while they write.
+// wayBack moves those who are to live on a fifth shard there, and takes them back, while everybody
+// writes.
 func (l *lab) wayBack(ctx context.Context, run *spec.Run) (err error) {
-	before, err := l.nodes[shard.Old].census(ctx)
+	if err := l.needsMigration(); err != nil {
+		return err
+	}
+	was, before, err := l.settled(ctx)
 	if err != nil {
 		return err
 	}
-	watch, crowd := l.startWatch(ctx), l.startCrowd(ctx, l.people)
-	moved := l.thereAndBack(ctx)
+	if err := l.startFifth(ctx); err != nil {
+		return err
+	}
+	watch, crowd := l.startWatch(ctx), l.startCrowd(ctx, l.leaving(was))
+	moved := l.replaceReplicas(ctx)
+	if moved == nil {
+		moved = l.thereAndBack(ctx)
+	}
 	crowd.end()
 	sights, err := watch.end()
 	if err := errors.Join(moved, err); err != nil {
 		return err
 	}
-	if err := l.wantOld(ctx); err != nil {
-		return err
-	}
-	counts, troubles := l.ledger.counts()
-	if flipped, ok := firstSeen(sights, shard.Flipped); ok {
-		run.Report("longest wait of a write at the switch", 1000*l.ledger.waitAt(flipped).Seconds(), "ms")
-	}
-	m, err := l.readMap(ctx)
+	now, err := l.readMap(ctx)
 	if err != nil {
 		return err
 	}
-	r, err := l.reckon(ctx, m, l.nodes[:1], before)
+	if now.Phase != shard.Settled || now.Home != was.Home {
+		return &spec.Failure{
+			Expected: "everybody at home where they were, and nothing on its way", Seen: "phase " + now.Phase.String(),
+			Look: "migrate.go: what is the map when everything has been taken back?",
+		}
+	}
+	if flipped, ok := firstSeen(sights, shard.Flipped); ok {
+		run.Report("longest wait of a write at the switch", 1000*l.ledger.waitAt(flipped).Seconds(), "ms")
+	}
+	counts, troubles := l.ledger.counts()
+	r, err := l.reckon(ctx, now, l.nodes[1:1+shards], before.all)
 	if err != nil {
 		return err
 	}
@@ -72,20 +85,4 @@ func (l *lab) moveTo(ctx context.Context, goal string) (err error) {
 	}
 	defer func() { err = errors.Join(err, m.remove(ctx)) }()
 	return m.waitDone(ctx)
-}
-
-// wantOld demands that everybody is at home on the old server, and nothing moves.
-func (l *lab) wantOld(ctx context.Context) error {
-	m, err := l.readMap(ctx)
-	if err != nil {
-		return err
-	}
-	var nowhere shard.Assignment
-	if m.Phase != shard.Settled || m.Home != nowhere {
-		return &spec.Failure{
-			Expected: "everybody at home on the old server, and nothing on its way", Seen: "phase " + m.Phase.String(),
-			Look: "migrate.go: what is the map when everything has been taken back?",
-		}
-	}
-	return nil
 }
