@@ -49,5 +49,6 @@ func TestWrong(t *testing.T) {
 		variant(wrong.IgnoresSecondFailure, "migration", "the write is safe at home and the failure is in the log: somebody will look", "way back"),
 		variant(wrong.NoCompensation, "stock", "reserve, place, confirm: what fails is an error, and errors are returned"),
 		variant(wrong.ElsewhereWhenDown, "one shard down", "there are four servers, so why should anybody see an error because of one?", "stock"),
+		variant(wrong.AsksEveryServer, "by user", "who wants to know it all must ask them all, and the old server still answers", "totals"),
 	)
 }

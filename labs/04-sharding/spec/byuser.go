@@ -52,7 +52,7 @@ func (l *lab) byUser(ctx context.Context, run *spec.Run) error {
 			return err
 		}
 	}
-	var unnamed, elsewhere []string
+	var unnamed, elsewhere, stale []string
 	var text strings.Builder
 	for _, n := range l.nodes {
 		statements, err := pgstat.Read(ctx, n.pool)
@@ -66,6 +66,9 @@ func (l *lab) byUser(ctx context.Context, run *spec.Run) error {
 				continue
 			case aboutAll.MatchString(s.Query):
 				ofAll += s.Calls
+				if n.number == shard.Old {
+					stale = append(stale, fmt.Sprintf("%d times: %.200s", s.Calls, s.Query))
+				}
 			default:
 				calls += s.Calls
 				if !strings.Contains(s.Query, "user_id") {
@@ -85,6 +88,10 @@ func (l *lab) byUser(ctx context.Context, run *spec.Run) error {
 	}
 	if err := failIf(unnamed, "every statement on user data to say whose rows it wants, but for what is popular and for ratings",
 		"stores.go, and statements.txt in "+evidenceFolder); err != nil {
+		return err
+	}
+	if err := failIf(stale, "what is asked about everybody not to be asked of the old server, which has everybody once more",
+		"Everywhere in stores.go, and statements.txt in "+evidenceFolder); err != nil {
 		return err
 	}
 	return failIf(elsewhere, fmt.Sprintf("what %d people of shard %d ask for themselves to reach that shard alone", len(people), theirs),

@@ -63,7 +63,7 @@ func Lab(subject Subject) spec.Lab {
 			{Name: "contract on shards", Kind: spec.Core, Run: l.contractOnShards,
 				Proves: "the service keeps every promise of its API with everybody on a shard"},
 			{Name: "by user", Kind: spec.Core, Run: l.byUser,
-				Proves: "what somebody asks for themself reaches their shard and no other, and every statement says whose rows it wants"},
+				Proves: "what somebody asks for themself reaches their shard alone, what they ask about everybody the shards alone, and every statement says whose rows it wants"},
 			{Name: "one shard down", Kind: spec.Core, Run: l.oneShardDown,
 				Proves: "while a shard hangs, its subscribers are told so quickly and nobody else notices"},
 			{Name: "stock", Kind: spec.Core, Run: l.stock,

@@ -16,6 +16,7 @@ const (
 	IgnoresSecondFailure = "ignores-second-failure"
 	ElsewhereWhenDown    = "elsewhere-when-down"
 	NoCompensation       = "no-compensation"
+	AsksEveryServer      = "asks-every-server"
 )
 
 // Variants returns, by name, what each answer changes in a service.
@@ -28,7 +29,8 @@ func Variants() map[string]func(*service.Composition) {
 		IgnoresSecondFailure: func(c *service.Composition) {
 			c.Roles["migrate"] = sharded.Role(mover{ignoresUncopied: true}.migrate)
 		},
-		ElsewhereWhenDown: func(c *service.Composition) { c.UserData = openElsewhere },
+		ElsewhereWhenDown: func(c *service.Composition) { c.UserData = mistake{elsewhere: true}.open },
 		NoCompensation:    applyHasty,
+		AsksEveryServer:   func(c *service.Composition) { c.UserData = mistake{everyServer: true}.open },
 	}
 }
