@@ -28,8 +28,8 @@ const (
 	// writesStart is some of what one of those servers takes, in requests a second, on a slow
 	// machine too: a tenth of a core that is asked for far too much spends itself on people who have
 	// given up, and answers less than it can.
-	writesStart  = 30
-	writesFactor = 1.6
+	writesStart  = 20
+	writesFactor = 1.7
 	writesBurst  = time.Second
 	writesLength = 3 * time.Second // of each rush
 	// movingRate is what comes in while everybody is moved, in requests a second, in parts of

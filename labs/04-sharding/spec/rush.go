@@ -20,9 +20,11 @@ import (
 
 const (
 	// burstStart is the rate of the first burst by which one server's limit is found, in requests
-	// a second. Two bursts must agree on it and two more may raise it: a statement that was held
-	// up, or a slow moment of the machine, would else pass for it, and the rush be none.
-	burstStart  = 60
+	// a second: little, for a server that is asked for far too much spends its tenth of a core on
+	// people who have given up, and shows nothing of its limit. Two bursts must agree on it and two
+	// more may raise it: a statement that was held up, or a slow moment of the machine, would else
+	// pass for it, and the rush be none.
+	burstStart  = 20
 	burstFactor = 1.5
 	burstLength = 1500 * time.Millisecond
 	burstsAgain = 2
