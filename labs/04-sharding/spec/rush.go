@@ -28,10 +28,11 @@ const (
 	burstFactor = 1.5
 	burstLength = 1500 * time.Millisecond
 	burstsAgain = 2
-	// rushFactor is how many times one server's limit comes in: more than the common 1.5, for what
-	// a tenth of a core does moves by a third from moment to moment. Four are asked for half of
-	// what they can do.
-	rushFactor = 2.0
+	// rushFactor is how many times one server's limit comes in: a little more than the common 1.5, for
+	// what a tenth of a core does moves by a third from moment to moment. Four are asked for four
+	// tenths of what they can do; and the service in front of them, which has half a core, must not
+	// be what they wait for.
+	rushFactor = 1.6
 	// pairs and the length of their rounds are declared here, before any run.
 	pairs      = 6
 	rushLength = 1200 * time.Millisecond
