@@ -19,17 +19,15 @@ const (
 	// more than it can do, too. Of a service at ease the answers take milliseconds, and the
 	// load generator would have to be more exact than a busy machine lets it be.
 	ask = 5 * goodputFloor
-	// burstStart is the rate of the first burst by which the limit without a cache is found, in
-	// requests a second. Two bursts must agree on it, and one more may raise it: taken in a slow
-	// moment, or from one answer that was held up, it would make an overload that is none.
-	burstStart  = 16
-	burstFactor = 1.5
-	burstLength = 1500 * time.Millisecond
-	burstsAgain = 1
+	// A ramp is short: it only finds out what overload is.
+	rampStart  = 12 // requests a second
+	rampFactor = 1.6
+	rampLevel  = 1500 * time.Millisecond
+	rampLevels = 6
 	// pairs is declared here, before any run.
 	pairs = 6
 	// roundLength is short, for there are many rounds.
-	roundLength = 1500 * time.Millisecond
+	roundLength = 2 * time.Second
 )
 
 // timing is what the timed part measures.
@@ -86,11 +84,11 @@ func (l *lab) newTiming(ctx context.Context, run *spec.Run) (*timing, error) {
 	return &timing{run: run, watch: watch, without: l.without, with: l.one}, nil
 }
 
-// saturation finds the saturation goodput without a cache.
+// saturation finds the saturation goodput without a cache by a short ramp.
 func (t *timing) saturation(ctx context.Context) (float64, error) {
-	t.run.Progress("sending bursts, until one is too much for the service without a cache")
-	return stage.Limit(ctx, t.run, "the service without a cache", measure.BurstConfig{
-		Start: burstStart, Factor: burstFactor, Length: burstLength, Again: burstsAgain, Quotas: t.watch.Problems,
+	t.run.Progress("raising the rate until the service without a cache is overloaded")
+	return stage.Saturation(ctx, t.run, "the service without a cache", measure.RampConfig{
+		Start: rampStart, Factor: rampFactor, Level: rampLevel, MaxLevels: rampLevels, Quotas: t.watch.Problems,
 	}, browsing(t.without, 1).Hit)
 }
 
