@@ -16,8 +16,7 @@ import (
 const (
 	// burstStart is the rate of the first burst by which one replica's limit is found, in
 	// requests a second: near it, wherever cores are not much quicker than most.
-	burstStart  = 12
-	burstLength = 1500 * time.Millisecond
+	burstStart = 12
 	// burstsAgain are sent at that limit: taken in a slow moment of the machine it would make a
 	// rush that is none in a quick one.
 	burstsAgain = 2
@@ -29,7 +28,7 @@ const (
 	// pairs and the length of their rounds are declared here, before any run. What one
 	// replica's line costs grows with the length: these are short, for there are many.
 	pairs      = 6
-	rushLength = time.Second
+	rushLength = 1200 * time.Millisecond
 	// What is shown and not judged is measured once: what all replicas can do by bursts from
 	// nearlyAll of what as many would do each, and both at belowKnee times what one replica does.
 	nearlyAll  = 0.75
@@ -137,7 +136,7 @@ func (l *lab) newRush(ctx context.Context, run *spec.Run) (*rush, error) {
 func (r *rush) findRush(ctx context.Context) (err error) {
 	r.run.Progress("sending bursts, until one is too much for one replica")
 	r.saturation, err = stage.Limit(ctx, r.run, "one replica",
-		measure.BurstConfig{Start: burstStart, Length: burstLength, Again: burstsAgain, Quotas: r.watch.Problems}, r.one.Hit)
+		measure.BurstConfig{Start: burstStart, Again: burstsAgain, Quotas: r.watch.Problems}, r.one.Hit)
 	return err
 }
 
