@@ -75,10 +75,24 @@ type Orders interface {
 	History(ctx context.Context, user UserID, before time.Time, limit int) ([]Order, error)
 	// Finish notes that an effect of an order is done. Finishing again changes nothing.
 	Finish(ctx context.Context, user UserID, id OrderID, effect Effect) error
+	// Once notes that an effect of an order is done and, in the same transaction, calls
+	// work; an error of work undoes that. It reports false, and does not call work, when the
+	// effect was done before. Of two at once the second waits for the first. ErrNotFound
+	// when the subscriber has no such order.
+	Once(ctx context.Context, user UserID, id OrderID, effect Effect, work func(ctx context.Context) error) (bool, error)
 	// ApplyPayment applies a payment event to its order, once; it reports false when
 	// the event was applied before. ErrNotFound when the subscriber has no such order,
 	// ErrConflict when the amount is not the order's total.
 	ApplyPayment(ctx context.Context, event PaymentEvent) (bool, error)
+	// RecordPayment is the first half of ApplyPayment: it keeps the event, once, and leaves
+	// the order's status alone. In the same transaction it calls within (unless it is nil)
+	// when the event is new; an error of within undoes it. It reports false when the event was
+	// recorded before. Errors as ApplyPayment's.
+	RecordPayment(ctx context.Context, event PaymentEvent, within func(ctx context.Context) error) (bool, error)
+	// SettlePayment is the second half: it changes the order's status by an event that was
+	// recorded. Settling again changes nothing. ErrNotFound when the event was not recorded,
+	// or the subscriber has no such order; ErrConflict when it was recorded as another.
+	SettlePayment(ctx context.Context, event PaymentEvent) error
 	// Popular returns the meals that recent orders took most portions of, the most
 	// popular first.
 	Popular(ctx context.Context, limit int) ([]Popularity, error)
@@ -91,6 +105,14 @@ type PaymentEvent struct {
 	Order     OrderID
 	Amount    Cents
 	Succeeded bool
+}
+
+// Payments receives what the payment provider says.
+type Payments interface {
+	// Receive sees to it that a payment event is applied to its order, once: before it returns,
+	// or soon after. It reports false when the event was received before. Errors as those of
+	// Orders.ApplyPayment.
+	Receive(ctx context.Context, event PaymentEvent) (applied bool, err error)
 }
 
 // SupplierLedger is the bookkeeping of what suppliers are owed.

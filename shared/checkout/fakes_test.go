@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"testing"
 	"time"
@@ -34,6 +35,7 @@ type world struct {
 	booked map[bytebites.OrderID]int
 	mailed map[bytebites.OrderID]int
 	weeks  map[bytebites.UserID]bytebites.Week
+	told   map[bytebites.EventID]bytebites.Event
 	plans  int
 	nextID int
 	conn   chan struct{}
@@ -54,6 +56,7 @@ func newWorld() *world {
 		booked: make(map[bytebites.OrderID]int),
 		mailed: make(map[bytebites.OrderID]int),
 		weeks:  make(map[bytebites.UserID]bytebites.Week),
+		told:   make(map[bytebites.EventID]bytebites.Event),
 		conn:   make(chan struct{}, 1),
 	}
 }
@@ -186,7 +189,8 @@ func (w *world) Place(ctx context.Context, order bytebites.Order, within func(co
 		}
 	}
 	w.mu.Unlock()
-	if err := within(ctx); err != nil {
+	told := make(map[bytebites.EventID]bytebites.Event)
+	if err := within(context.WithValue(ctx, transaction{}, told)); err != nil {
 		return fmt.Errorf("place order: %w", err)
 	}
 	w.mu.Lock()
@@ -194,9 +198,31 @@ func (w *world) Place(ctx context.Context, order bytebites.Order, within func(co
 	if err := w.fail["commit"]; err != nil {
 		return err
 	}
+	maps.Copy(w.told, told)
 	order.Done = make(map[bytebites.Effect]time.Time)
 	w.placed[order.ID] = order
 	return w.lose["commit"]
+}
+
+// transaction is the context key of the events that are told within an order's transaction.
+type transaction struct{}
+
+func (w *world) Add(ctx context.Context, _ bytebites.UserID, events ...bytebites.Event) error {
+	told, ok := ctx.Value(transaction{}).(map[bytebites.EventID]bytebites.Event)
+	done, err := w.call(ctx, "outbox", !ok) // the transaction has the connection
+	if err != nil {
+		return err
+	}
+	defer done()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !ok {
+		told = w.told
+	}
+	for _, event := range events {
+		told[event.ID] = event
+	}
+	return nil
 }
 
 func (w *world) Order(ctx context.Context, user bytebites.UserID, id bytebites.OrderID) (order bytebites.Order, err error) {
@@ -281,7 +307,7 @@ func (w *world) ConfirmOrder(ctx context.Context, _ string, order bytebites.Orde
 func (w *world) steps(tb testing.TB, registerer prometheus.Registerer) *checkout.Steps {
 	tb.Helper()
 	steps, err := checkout.NewSteps(checkout.Parts{
-		Catalogue: w, Stock: w, Orders: w, Ledger: w, Weeks: w, Recommender: w, Mailer: w,
+		Catalogue: w, Stock: w, Orders: w, Ledger: w, Weeks: w, Recommender: w, Mailer: w, Outbox: w,
 		Registerer: registerer,
 		NewID: func(bytebites.UserID) bytebites.OrderID {
 			w.mu.Lock()

@@ -19,6 +19,7 @@ const (
 	StepReserve   Step = "reserve"
 	StepRecommend Step = "recommend"
 	StepPlace     Step = "place" // the order's transaction, less what is done within it
+	StepOutbox    Step = "outbox"
 	StepMail      Step = "mail"
 	StepConfirm   Step = "confirm"
 	StepRelease   Step = "release"

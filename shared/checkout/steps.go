@@ -28,6 +28,7 @@ type Parts struct {
 	Weeks       bytebites.Weeks
 	Recommender bytebites.Recommender
 	Mailer      bytebites.Mailer
+	Outbox      bytebites.Outbox // only for Tell
 
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer // takes the histogram of step times
@@ -173,9 +174,9 @@ func (s *Steps) Release(ctx context.Context, order bytebites.Order) {
 }
 
 // Place stores a reserved order and confirms its reservation. What within does happens
-// inside the order's transaction: it undoes the order by an error, and it must not use
-// the database that the order is stored in, for the transaction may hold the only
-// connection. It may be nil.
+// inside the order's transaction: it undoes the order by an error, and it uses the database
+// that the order is stored in with its own context or not at all, for the transaction may
+// hold the only connection. It may be nil.
 //
 // When the subscriber has an order under that Idempotency-Key by now, the reservation
 // is released and that order is returned, as a replay. After any other error the order
@@ -203,6 +204,16 @@ func (s *Steps) Place(ctx context.Context, order bytebites.Order, within func(co
 		s.Release(ctx, order)
 		return bytebites.Order{}, false, fmt.Errorf("place order: %w", err)
 	}
+}
+
+// Tell puts events of a subscriber into the outbox. Called within Place, with the context that
+// it gives, the events are told if, and only if, there is an order.
+func (s *Steps) Tell(ctx context.Context, user bytebites.UserID, events ...bytebites.Event) error {
+	err := s.Timed(StepOutbox, func() error { return s.parts.Outbox.Add(ctx, user, events...) })
+	if err != nil {
+		return fmt.Errorf("tell: %w", err)
+	}
+	return nil
 }
 
 // lostAnswerError says that a commit was asked for and its outcome is unknown.

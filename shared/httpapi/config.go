@@ -29,6 +29,7 @@ type Config struct {
 	Weeks       bytebites.Weeks
 	Recommender bytebites.Recommender
 	Checkout    bytebites.Checkout
+	Payments    bytebites.Payments
 
 	// Instance names the replica; every response carries it as X-Instance. Characters
 	// that do not belong in a header are dropped.
@@ -81,7 +82,7 @@ func (c Config) withDefaults() (Config, error) {
 		"Catalogue": c.Catalogue == nil, "Stock": c.Stock == nil, "Directory": c.Directory == nil,
 		"Sessions": c.Sessions == nil, "Profiles": c.Profiles == nil, "Carts": c.Carts == nil,
 		"Ratings": c.Ratings == nil, "Orders": c.Orders == nil, "Weeks": c.Weeks == nil,
-		"Recommender": c.Recommender == nil, "Checkout": c.Checkout == nil,
+		"Recommender": c.Recommender == nil, "Checkout": c.Checkout == nil, "Payments": c.Payments == nil,
 		"StaffToken": c.StaffToken == "", "PaymentSecret": len(c.PaymentSecret) == 0,
 	} {
 		if absent {

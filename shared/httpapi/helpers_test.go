@@ -26,7 +26,7 @@ var paymentSecret = []byte("payment-secret-of-tests")
 func configOf(world *fake.World, changes ...func(*httpapi.Config)) httpapi.Config {
 	config := httpapi.Config{
 		Catalogue: world, Stock: world, Directory: world, Sessions: world, Profiles: world.Profiles(), Carts: world,
-		Ratings: world, Orders: world, Weeks: world, Recommender: world, Checkout: world,
+		Ratings: world, Orders: world, Weeks: world, Recommender: world, Checkout: world, Payments: world,
 		Instance: "test-1", StaffToken: staffToken, PaymentSecret: paymentSecret,
 		PasswordCost: bcrypt.MinCost,
 		Logger:       slog.New(slog.NewTextHandler(io.Discard, nil)),

@@ -22,10 +22,10 @@ type paymentBody struct {
 }
 
 type appliedBody struct {
-	Applied bool `json:"applied"` // false: this event was applied before
+	Applied bool `json:"applied"` // false: this event was received before
 }
 
-// paymentWebhook applies an event of the payment provider. Nothing of the body is
+// paymentWebhook receives an event of the payment provider. Nothing of the body is
 // looked at before the signature over its exact bytes is verified.
 func (a *api) paymentWebhook(c *gin.Context) error {
 	raw, err := a.readBody(c)
@@ -51,11 +51,11 @@ func (a *api) paymentWebhook(c *gin.Context) error {
 	if err := v.err(); err != nil {
 		return err
 	}
-	applied, err := a.Orders.ApplyPayment(c.Request.Context(), bytebites.PaymentEvent{
+	applied, err := a.Payments.Receive(c.Request.Context(), bytebites.PaymentEvent{
 		ID: body.ID, User: bytebites.UserID(body.User), Order: bytebites.OrderID(body.Order),
 		Amount: bytebites.Cents(body.Amount), Succeeded: body.Type == paymentSucceeded})
 	if err != nil {
-		return fmt.Errorf("apply payment: %w", err)
+		return fmt.Errorf("receive payment: %w", err)
 	}
 	return ok(c, appliedBody{Applied: applied})
 }

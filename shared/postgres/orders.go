@@ -108,15 +108,35 @@ func (o *Orders) History(ctx context.Context, user bytebites.UserID, before time
 // Finish notes that an effect of an order is done; ErrNotFound when the subscriber has
 // no such order.
 func (o *Orders) Finish(ctx context.Context, user bytebites.UserID, id bytebites.OrderID, effect bytebites.Effect) error {
-	q := Join(ctx, o.db)
+	_, err := finish(ctx, Join(ctx, o.db), user, id, effect)
+	return wrap(ctx, "finish effect", err)
+}
+
+// Once notes that an effect of an order is done and, in the same transaction, calls work,
+// unless it was done before; see bytebites.Orders. Stores over the same *sql.DB that are called
+// with work's context take part in the transaction.
+func (o *Orders) Once(ctx context.Context, user bytebites.UserID, id bytebites.OrderID, effect bytebites.Effect, work func(ctx context.Context) error) (bool, error) {
+	first := false
+	err := transact(ctx, o.db, func(ctx context.Context, q Querier) (err error) {
+		if first, err = finish(ctx, q, user, id, effect); err != nil || !first {
+			return err
+		}
+		return work(ctx)
+	})
+	return first && err == nil, wrap(ctx, "do effect once", err)
+}
+
+// finish notes that an effect is done, and reports whether it was not before. While somebody
+// else's transaction has noted it and is not over, it waits.
+func finish(ctx context.Context, q Querier, user bytebites.UserID, id bytebites.OrderID, effect bytebites.Effect) (bool, error) {
 	result, err := q.ExecContext(ctx, `
 INSERT INTO order_effects (order_id, user_id, effect)
 SELECT id, user_id, $3 FROM orders WHERE user_id = $1 AND id = $2 AND effects_done_at IS NULL
 ON CONFLICT (order_id, effect) DO NOTHING`, name(user), name(id), string(effect))
-	if isNotFound(mustAffect(result, err)) {
-		err = q.QueryRowContext(ctx, `SELECT 1 FROM orders WHERE user_id = $1 AND id = $2`, name(user), name(id)).Scan(new(int))
+	if err = mustAffect(result, err); !isNotFound(err) {
+		return err == nil, err
 	}
-	return wrap(ctx, "finish effect", err)
+	return false, q.QueryRowContext(ctx, `SELECT 1 FROM orders WHERE user_id = $1 AND id = $2`, name(user), name(id)).Scan(new(int))
 }
 
 // Popular returns the meals that the latest orders took most portions of. It adds them

@@ -9,18 +9,54 @@ import (
 	"bytebites.example/workshop/shared/bytebites"
 )
 
+var errEventIDUsed = fmt.Errorf("event id used for another event: %w", bytebites.ErrConflict)
+
 // ApplyPayment applies a payment event to its order, once; see bytebites.Orders. Events
 // may come late and in any order: an order that was paid once stays paid, and one whose
 // payment failed may still be paid. ErrConflict also when the event's id was used for
 // another order, amount or outcome.
 func (o *Orders) ApplyPayment(ctx context.Context, event bytebites.PaymentEvent) (bool, error) {
-	applied := false
+	applied, err := o.record(ctx, event, func(ctx context.Context, q Querier, status bytebites.OrderStatus) error {
+		return setStatus(ctx, q, event, status)
+	})
+	return applied, wrap(ctx, "apply payment", err)
+}
+
+// RecordPayment keeps a payment event, once, and calls within when it is new; see
+// bytebites.Orders. Stores over the same *sql.DB that are called with within's context take
+// part in the transaction. ErrConflict also as ApplyPayment's.
+func (o *Orders) RecordPayment(ctx context.Context, event bytebites.PaymentEvent, within func(ctx context.Context) error) (bool, error) {
+	recorded, err := o.record(ctx, event, func(ctx context.Context, _ Querier, _ bytebites.OrderStatus) error {
+		if within == nil {
+			return nil
+		}
+		return within(ctx)
+	})
+	return recorded, wrap(ctx, "record payment", err)
+}
+
+// SettlePayment changes an order's status by a payment event that was recorded; see
+// bytebites.Orders. Events may be settled late and in any order: see ApplyPayment.
+func (o *Orders) SettlePayment(ctx context.Context, event bytebites.PaymentEvent) error {
 	err := transact(ctx, o.db, func(ctx context.Context, q Querier) error {
-		var total bytebites.Cents
-		var status bytebites.OrderStatus
-		err := q.QueryRowContext(ctx,
-			`SELECT total_cents, status FROM orders WHERE user_id = $1 AND id = $2 FOR NO KEY UPDATE`,
-			name(event.User), name(event.Order)).Scan(&total, &status)
+		_, status, err := lockOrder(ctx, q, event)
+		if err != nil {
+			return err
+		}
+		if err := sameEvent(ctx, q, event); err != nil {
+			return err
+		}
+		return setStatus(ctx, q, event, status)
+	})
+	return wrap(ctx, "settle payment", err)
+}
+
+// record keeps an event, and then calls then, in one transaction in which the order is locked
+// and has that status. It reports false, and does not call then, when the event is there.
+func (o *Orders) record(ctx context.Context, event bytebites.PaymentEvent, then func(context.Context, Querier, bytebites.OrderStatus) error) (bool, error) {
+	recorded := false
+	err := transact(ctx, o.db, func(ctx context.Context, q Querier) error {
+		total, status, err := lockOrder(ctx, q, event)
 		if err != nil {
 			return err
 		}
@@ -32,36 +68,53 @@ INSERT INTO payment_events (event_id, user_id, order_id, amount_cents, succeeded
 ON CONFLICT (event_id) DO NOTHING`,
 			name(event.ID), name(event.User), name(event.Order), int64(event.Amount), event.Succeeded)
 		if err := mustAffect(result, err); isNotFound(err) {
-			return sameEvent(ctx, q, event)
-		} else if err != nil {
+			err := sameEvent(ctx, q, event)
+			if errors.Is(err, sql.ErrNoRows) {
+				return errEventIDUsed // by another subscriber
+			}
 			return err
+		} else if err != nil {
+			return unknownParent(err)
 		}
-		applied = true
-		next := bytebites.OrderPaid
-		if !event.Succeeded {
-			next = bytebites.OrderPaymentFailed
-		}
-		if status == next || status == bytebites.OrderPaid {
-			return nil
-		}
-		_, err = q.ExecContext(ctx, `UPDATE orders SET status = $3 WHERE user_id = $1 AND id = $2`,
-			name(event.User), name(event.Order), string(next))
-		return err
+		recorded = true
+		return then(ctx, q, status)
 	})
-	if err != nil {
-		return false, wrap(ctx, "apply payment", unknownParent(err))
-	}
-	return applied, nil
+	return recorded && err == nil, err
 }
 
-// sameEvent returns ErrConflict unless the event with that id says the same.
+// lockOrder returns the total and the status of an event's order, which nobody else changes
+// before the transaction ends.
+func lockOrder(ctx context.Context, q Querier, event bytebites.PaymentEvent) (total bytebites.Cents, status bytebites.OrderStatus, err error) {
+	err = q.QueryRowContext(ctx,
+		`SELECT total_cents, status FROM orders WHERE user_id = $1 AND id = $2 FOR NO KEY UPDATE`,
+		name(event.User), name(event.Order)).Scan(&total, &status)
+	return total, status, err
+}
+
+// setStatus changes the status of an order that is locked, and has that status.
+func setStatus(ctx context.Context, q Querier, event bytebites.PaymentEvent, status bytebites.OrderStatus) error {
+	next := bytebites.OrderPaid
+	if !event.Succeeded {
+		next = bytebites.OrderPaymentFailed
+	}
+	if status == next || status == bytebites.OrderPaid {
+		return nil
+	}
+	_, err := q.ExecContext(ctx, `UPDATE orders SET status = $3 WHERE user_id = $1 AND id = $2`,
+		name(event.User), name(event.Order), string(next))
+	return err
+}
+
+// sameEvent returns ErrConflict unless the subscriber's event with that id says the same, and
+// sql.ErrNoRows when there is none.
 func sameEvent(ctx context.Context, q Querier, event bytebites.PaymentEvent) error {
+	var same bool
 	err := q.QueryRowContext(ctx, `
-SELECT 1 FROM payment_events
-WHERE user_id = $1 AND event_id = $2 AND order_id = $3 AND amount_cents = $4 AND succeeded = $5`,
-		name(event.User), name(event.ID), name(event.Order), int64(event.Amount), event.Succeeded).Scan(new(int))
-	if errors.Is(err, sql.ErrNoRows) {
-		return fmt.Errorf("event id used for another event: %w", bytebites.ErrConflict)
+SELECT order_id = $3 AND amount_cents = $4 AND succeeded = $5
+FROM payment_events WHERE user_id = $1 AND event_id = $2`,
+		name(event.User), name(event.ID), name(event.Order), int64(event.Amount), event.Succeeded).Scan(&same)
+	if err == nil && !same {
+		return errEventIDUsed
 	}
 	return err
 }

@@ -38,6 +38,17 @@ func testHostileText(t *testing.T, f *fixture) {
 				_, err := f.orders.ApplyPayment(f.ctx, bytebites.PaymentEvent{ID: text, User: user, Order: id})
 				return err
 			},
+			"once": func() error {
+				_, err := f.orders.Once(f.ctx, user, id, bytebites.EffectEmail, func(context.Context) error { return nil })
+				return err
+			},
+			"record": func() error {
+				_, err := f.orders.RecordPayment(f.ctx, bytebites.PaymentEvent{ID: text, User: user, Order: id}, nil)
+				return err
+			},
+			"settle": func() error {
+				return f.orders.SettlePayment(f.ctx, bytebites.PaymentEvent{ID: text, User: user, Order: id})
+			},
 			"reserve": func() error {
 				return f.stock.Reserve(f.ctx, "hostile", user, []bytebites.Line{{Meal: meal, Quantity: 1}})
 			},

@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"context"
 	"net/url"
 	"strings"
 	"testing"
@@ -88,6 +89,12 @@ func testStatements(t *testing.T, f *fixture) {
 		func() error { _, err := f.orders.ApplyPayment(f.ctx, event); return err },
 		func() error { return f.orders.Finish(f.ctx, user, order.ID, bytebites.EffectEmail) },
 		func() error { return f.orders.Finish(f.ctx, user, order.ID, bytebites.EffectEmail) },
+		func() error {
+			_, err := f.orders.Once(f.ctx, user, order.ID, bytebites.EffectLedger, func(context.Context) error { return nil })
+			return err
+		},
+		func() error { _, err := f.orders.RecordPayment(f.ctx, event, nil); return err },
+		func() error { return f.orders.SettlePayment(f.ctx, event) },
 		func() error { return f.ledger.Record(f.ctx, order) },
 		func() error { _, err := f.profiles.Profile(f.ctx, user); return err },
 		func() error { return f.profiles.SetPreferences(f.ctx, user, bytebites.Preferences{PortionCount: 2}) },

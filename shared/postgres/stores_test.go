@@ -42,6 +42,8 @@ func TestStores(t *testing.T) {
 		{"ratings", testRatings},
 		{"orders", testOrders},
 		{"payments", testPayments},
+		{"payments in two halves", testPaymentHalves},
+		{"effects once", testOnce},
 		{"ledger", testLedger},
 		{"weeks", testWeeks},
 		{"hostile text", testHostileText},

@@ -11,6 +11,7 @@ import (
 	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/checkout"
 	"bytebites.example/workshop/shared/memsession"
+	"bytebites.example/workshop/shared/outbox"
 	"bytebites.example/workshop/shared/postgres"
 )
 
@@ -30,6 +31,8 @@ type Composition struct {
 	UserData func(Resources, bytebites.Catalogue) (UserData, error)
 	// Checkout builds the way orders are placed out of the steps that each goes through.
 	Checkout func(Resources, *checkout.Steps) (bytebites.Checkout, error)
+	// Payments builds what receives the events of the payment provider.
+	Payments func(Resources, Parts) (bytebites.Payments, error)
 	// OrderID returns a fresh id for an order of a subscriber.
 	OrderID func(bytebites.UserID) bytebites.OrderID
 	// Lifecycle builds what a load balancer hears of the replica, and how it stops.
@@ -40,8 +43,9 @@ type Composition struct {
 }
 
 // Role does a job and returns when it is done, or soon after ctx has ended. It gets the
-// arguments that follow the flags. It opens nothing for anybody to ask, and changes no
-// schema that it does not mean to: see Resources.PrepareUserData.
+// arguments that follow the flags, and what the API is made of from Resources.Parts. It opens
+// nothing for anybody to ask (its metrics are served by who runs it, see Config.MetricsAddr), and
+// changes no schema that it does not mean to: see Resources.PrepareUserData.
 type Role = func(ctx context.Context, r Resources, args []string) error
 
 // Resources is what the parts of a Composition are built from.
@@ -58,7 +62,8 @@ type Resources struct {
 	// its databases are closed. Who opened last is closed first.
 	OnClose func(close func() error)
 
-	changes []SchemaChange // the composition's
+	changes []SchemaChange        // the composition's
+	parts   func() (Parts, error) // built once; nil before there can be any
 }
 
 // Cache stands in front of the stores and answers in their place what it can. Whatever
@@ -76,7 +81,8 @@ func (noCache) Catalogue(c bytebites.Catalogue) bytebites.Catalogue { return c }
 func (noCache) Sessions(s bytebites.Sessions) bytebites.Sessions    { return s }
 func (noCache) UserData(u UserData) UserData                        { return u }
 
-// UserData is the stores of what subscribers own.
+// UserData is the stores of what subscribers own. Outbox and Claims need outbox.Schema, which
+// is not among the migrations: a composition without it must not use them.
 type UserData struct {
 	Profiles bytebites.Profiles
 	Carts    bytebites.Carts
@@ -84,6 +90,8 @@ type UserData struct {
 	Orders   bytebites.Orders
 	Ledger   bytebites.SupplierLedger
 	Weeks    bytebites.Weeks
+	Outbox   bytebites.Outbox
+	Claims   bytebites.Claims
 }
 
 // maxSessions bounds the memory of the baseline's sessions: 200,000 of some 400 bytes
@@ -105,6 +113,7 @@ func Baseline() Composition {
 		Checkout: func(_ Resources, steps *checkout.Steps) (bytebites.Checkout, error) {
 			return checkout.NewSerial(steps), nil
 		},
+		Payments:  func(_ Resources, p Parts) (bytebites.Payments, error) { return atOnce{p.Orders}, nil },
 		OrderID:   func(bytebites.UserID) bytebites.OrderID { return checkout.NewOrderID() },
 		Lifecycle: func() Lifecycle { return abrupt{} },
 		Roles:     make(map[string]Role),
@@ -120,5 +129,14 @@ func oneDatabase(r Resources, catalogue bytebites.Catalogue) (UserData, error) {
 		Orders:   postgres.NewOrders(r.UserData),
 		Ledger:   postgres.NewLedger(r.UserData, catalogue),
 		Weeks:    postgres.NewWeeks(r.UserData),
+		Outbox:   outbox.New(r.UserData),
+		Claims:   outbox.NewClaims(r.UserData),
 	}, nil
+}
+
+// atOnce applies payments before it answers.
+type atOnce struct{ orders bytebites.Orders }
+
+func (a atOnce) Receive(ctx context.Context, event bytebites.PaymentEvent) (bool, error) {
+	return a.orders.ApplyPayment(ctx, event)
 }

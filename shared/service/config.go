@@ -30,6 +30,9 @@ type Config struct {
 	ShardURLs []string
 	SMTPAddr  string // host:port of the mail server
 	RedisAddr string // host:port of the cache; empty for none
+	BrokerURL string // amqp://... of the message broker; empty for none
+
+	MetricsAddr string // of a role's metrics, host:port; empty for none
 
 	StaffToken    string
 	PaymentSecret []byte
@@ -58,6 +61,8 @@ type Config struct {
 //	BYTEBITES_SHARD_DBS       postgres:// URLs of the shards in order, with commas; none unless set
 //	BYTEBITES_SMTP            host:port of the mail server, required
 //	BYTEBITES_REDIS           host:port of Redis, required from lab 03 on
+//	BYTEBITES_AMQP            amqp:// or amqps:// URL of RabbitMQ, required from lab 05 on
+//	BYTEBITES_METRICS_ADDR    address of a role's metrics; none unless set
 //	BYTEBITES_STAFF_TOKEN     secret of at least 16 bytes, required
 //	BYTEBITES_PAYMENT_SECRET  secret of at least 16 bytes, required
 //	BYTEBITES_DEMO_EMAIL      fills in the storefront's sign-in form; nothing unless set
@@ -81,6 +86,12 @@ func FromEnv(getenv func(string) string) (Config, error) {
 	}
 	if getenv("BYTEBITES_REDIS") != "" {
 		config.RedisAddr = e.addr("BYTEBITES_REDIS", "")
+	}
+	if getenv("BYTEBITES_METRICS_ADDR") != "" {
+		config.MetricsAddr = e.addr("BYTEBITES_METRICS_ADDR", "")
+	}
+	if getenv("BYTEBITES_AMQP") != "" {
+		config.BrokerURL = e.broker("BYTEBITES_AMQP")
 	}
 	config.UserDataURL = config.CatalogueURL
 	if getenv("BYTEBITES_USERDATA_DB") != "" {
@@ -133,6 +144,14 @@ func (e *env) database(name string) string {
 func isDatabase(value string) bool {
 	u, err := url.Parse(value)
 	return err == nil && (u.Scheme == "postgres" || u.Scheme == "postgresql") && u.Host != ""
+}
+
+func (e *env) broker(name string) string {
+	value := e.get(name)
+	if u, err := url.Parse(value); err != nil || (u.Scheme != "amqp" && u.Scheme != "amqps") || u.Host == "" {
+		return e.fail(name, "want a URL such as amqp://user:password@host:5672/")
+	}
+	return value
 }
 
 // shards reads the URLs of the shards. Their order is their numbers, and no two are one

@@ -30,7 +30,8 @@ func TestFromEnvDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	if config.Addr != ":8080" || config.PprofAddr != "127.0.0.1:6060" || config.Instance == "" ||
-		config.UserDataURL != config.CatalogueURL || config.LogLevel != slog.LevelInfo || len(config.ShardURLs) != 0 {
+		config.UserDataURL != config.CatalogueURL || config.LogLevel != slog.LevelInfo || len(config.ShardURLs) != 0 ||
+		config.BrokerURL != "" || config.MetricsAddr != "" {
 		t.Errorf("got %+v", config)
 	}
 }
@@ -42,6 +43,8 @@ func TestFromEnvTakesEveryVariable(t *testing.T) {
 		"BYTEBITES_USERDATA_DB": "postgresql://other:5432/users", "BYTEBITES_LOG_LEVEL": "debug",
 		"BYTEBITES_TRUSTED_PROXIES": "10.1.0.0/16, fd00::1/128",
 		"BYTEBITES_REDIS":           "redis:6379",
+		"BYTEBITES_AMQP":            "amqp://shop:hunter2secret@rabbitmq:5672/",
+		"BYTEBITES_METRICS_ADDR":    ":9464",
 		"BYTEBITES_SHARD_DBS":       "postgres://shard1:5432/users, postgres://shard2:5432/users",
 	})
 	config, err := fromEnv(vars)
@@ -50,7 +53,8 @@ func TestFromEnvTakesEveryVariable(t *testing.T) {
 	}
 	if config.Addr != "127.0.0.1:1" || config.PprofAddr != ":2" || config.Instance != "i3" ||
 		config.UserDataURL != "postgresql://other:5432/users" || config.LogLevel != slog.LevelDebug ||
-		config.SMTPAddr != "mail:2525" || config.RedisAddr != "redis:6379" || config.StaffToken != "0123456789abcdef" ||
+		config.SMTPAddr != "mail:2525" || config.RedisAddr != "redis:6379" ||
+		config.BrokerURL != "amqp://shop:hunter2secret@rabbitmq:5672/" || config.MetricsAddr != ":9464" || config.StaffToken != "0123456789abcdef" ||
 		string(config.PaymentSecret) != "fedcba9876543210" ||
 		!slices.Equal(config.ShardURLs, []string{"postgres://shard1:5432/users", "postgres://shard2:5432/users"}) ||
 		!slices.Equal(config.TrustedProxies, []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16"), netip.MustParsePrefix("fd00::1/128")}) {
@@ -66,6 +70,8 @@ func TestFromEnvNamesWhatIsWrong(t *testing.T) {
 			"postgres://x:hunter2secret@a/a,postgres://b/a,postgres://x:hunter2secret@a/a", whole()["BYTEBITES_CATALOGUE_DB"]},
 		"BYTEBITES_SMTP":            {"", "mail"},
 		"BYTEBITES_REDIS":           {"redis"},
+		"BYTEBITES_AMQP":            {"rabbitmq:5672", "http://hunter2secret@rabbitmq", "amqp://", "amqp://shop:hunter2secret@rabbitmq:port/"},
+		"BYTEBITES_METRICS_ADDR":    {"9464"},
 		"BYTEBITES_STAFF_TOKEN":     {"", "hunter2secret"},
 		"BYTEBITES_PAYMENT_SECRET":  {"", "hunter2secret"},
 		"BYTEBITES_ADDR":            {"8080"},

@@ -27,16 +27,24 @@ func findRole(composition Composition, name string) (Role, error) {
 }
 
 // RunRole runs a role until it returns, and returns its error. The databases are opened
-// as for the API, but no schema is changed and nothing is served.
+// as for the API, but no schema is changed and nothing is served but metrics, on Config.MetricsAddr.
 func RunRole(ctx context.Context, config Config, composition Composition, name string, args []string) (err error) {
 	role, err := findRole(composition, name)
 	if err != nil {
 		return err
 	}
-	opened, err := openResources(ctx, config, composition, 0, newLogger(config).With("role", name))
+	logger := newLogger(config).With("role", name)
+	opened, err := openResources(ctx, config, composition, 0, logger)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, opened.Close()) }()
+	if config.MetricsAddr != "" {
+		stop, err := serveMetrics(ctx, config.MetricsAddr, opened.metrics, logger)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = stop() }()
+	}
 	return role(ctx, opened.Resources, args)
 }

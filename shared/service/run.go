@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/mail"
 	"os"
 	"sync"
 	"time"
@@ -18,8 +17,6 @@ import (
 	"bytebites.example/workshop/shared/checkout"
 	"bytebites.example/workshop/shared/httpapi"
 	"bytebites.example/workshop/shared/postgres"
-	"bytebites.example/workshop/shared/recommend"
-	"bytebites.example/workshop/shared/smtpmail"
 )
 
 const (
@@ -110,7 +107,7 @@ func openResources(ctx context.Context, config Config, composition Composition, 
 			Logger:    logger,
 			OnClose:   parting.add,
 			changes:   composition.SchemaChanges,
-		},
+		}.with(composition),
 		databases: databases,
 		metrics:   metrics,
 		parting:   parting,
@@ -163,74 +160,46 @@ func migrate(ctx context.Context, r Resources) error {
 	return applySchemaChanges(ctx, r, r.changes)
 }
 
-// parts are the parts of a service, built.
+// parts are what the API is made of.
 type parts struct {
-	catalogue   bytebites.Catalogue
-	stock       bytebites.Stock
-	directory   bytebites.Directory
-	sessions    bytebites.Sessions
-	userData    UserData
-	recommender bytebites.Recommender
-	checkout    bytebites.Checkout
+	Parts
+	sessions bytebites.Sessions
+	checkout bytebites.Checkout
+	payments bytebites.Payments
 }
 
 func compose(r Resources, c Composition) (p parts, err error) {
-	p.stock = postgres.NewStock(r.Catalogue)
-	p.directory = postgres.NewDirectory(r.Catalogue)
-	cache, err := c.Cache(r)
-	if err != nil {
-		return parts{}, fmt.Errorf("build cache: %w", err)
+	if p.Parts, err = r.Parts(); err != nil {
+		return parts{}, err
 	}
-	p.catalogue = cache.Catalogue(postgres.NewCatalogue(r.Catalogue))
 	sessions, err := c.Sessions(r)
 	if err != nil {
 		return parts{}, fmt.Errorf("build sessions: %w", err)
 	}
-	p.sessions = cache.Sessions(sessions)
-	userData, err := c.UserData(r, p.catalogue)
-	if err != nil {
-		return parts{}, fmt.Errorf("build user data: %w", err)
-	}
-	p.userData = cache.UserData(userData)
-	p.recommender = recommend.New(p.catalogue, p.userData.Profiles, p.userData.Orders)
-	steps, err := checkout.NewSteps(checkout.Parts{
-		Catalogue:   p.catalogue,
-		Stock:       p.stock,
-		Orders:      p.userData.Orders,
-		Ledger:      p.userData.Ledger,
-		Weeks:       p.userData.Weeks,
-		Recommender: p.recommender,
-		Mailer:      smtpmail.New(r.Config.SMTPAddr, sender(), nil),
-		Logger:      r.Logger,
-		Registerer:  r.Metrics,
-		NewID:       c.OrderID,
-	})
-	if err != nil {
+	p.sessions = p.cache.Sessions(sessions)
+	if p.checkout, err = c.Checkout(r, p.Steps); err != nil {
 		return parts{}, fmt.Errorf("build checkout: %w", err)
 	}
-	if p.checkout, err = c.Checkout(r, steps); err != nil {
-		return parts{}, fmt.Errorf("build checkout: %w", err)
+	if p.payments, err = c.Payments(r, p.Parts); err != nil {
+		return parts{}, fmt.Errorf("build payments: %w", err)
 	}
 	return p, nil
 }
 
-func sender() mail.Address {
-	return mail.Address{Name: "ByteBites", Address: "dinner@bytebites.example"}
-}
-
 func (p parts) api(r Resources, metrics *prometheus.Registry, ready func(context.Context) error) (http.Handler, error) {
 	return httpapi.New(httpapi.Config{
-		Catalogue:      p.catalogue,
-		Stock:          p.stock,
-		Directory:      p.directory,
+		Catalogue:      p.Catalogue,
+		Stock:          p.Stock,
+		Directory:      p.Directory,
 		Sessions:       p.sessions,
-		Profiles:       p.userData.Profiles,
-		Carts:          p.userData.Carts,
-		Ratings:        p.userData.Ratings,
-		Orders:         p.userData.Orders,
-		Weeks:          p.userData.Weeks,
-		Recommender:    p.recommender,
+		Profiles:       p.Profiles,
+		Carts:          p.Carts,
+		Ratings:        p.Ratings,
+		Orders:         p.Orders,
+		Weeks:          p.Weeks,
+		Recommender:    p.Recommender,
 		Checkout:       p.checkout,
+		Payments:       p.payments,
 		Instance:       r.Config.Instance,
 		StaffToken:     r.Config.StaffToken,
 		PaymentSecret:  r.Config.PaymentSecret,
@@ -246,8 +215,8 @@ func (p parts) api(r Resources, metrics *prometheus.Registry, ready func(context
 
 func (p parts) sweeper(logger *slog.Logger) *checkout.Sweeper {
 	return &checkout.Sweeper{
-		Stock:  p.stock,
-		Orders: p.userData.Orders,
+		Stock:  p.Stock,
+		Orders: p.Orders,
 		Logger: logger,
 		MinAge: sweepMinAge,
 		Every:  sweepEvery,

@@ -63,9 +63,9 @@ func serve(ctx context.Context, s server) error {
 		return errors.Join(err, s.api.Close())
 	case <-ctx.Done():
 	}
-	ctx = context.WithoutCancel(ctx)
-	s.logger.InfoContext(ctx, "told to stop")
-	err = s.stop(ctx, s.finish)
+	stopping := context.WithoutCancel(ctx)
+	s.logger.InfoContext(stopping, "told to stop")
+	err = s.stop(stopping, s.finish)
 	// A stop that never called finish has left it to this.
 	return errors.Join(err, s.api.Close())
 }

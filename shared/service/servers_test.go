@@ -119,7 +119,7 @@ func testPoolOfOne(t *testing.T, config Config) {
 	if d.catalogue != d.userData || d.catalogue.Stats().MaxOpenConnections != 1 {
 		t.Fatal("one database is not one pool of one")
 	}
-	p, err := compose(r, Baseline())
+	p, err := compose(r.with(Baseline()), Baseline())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,7 +140,7 @@ func testPoolOfOne(t *testing.T, config Config) {
 			t.Errorf("effect %s is not done", effect)
 		}
 	}
-	week, err := p.userData.Weeks.Week(ctx, dataset.User(1))
+	week, err := p.Weeks.Week(ctx, dataset.User(1))
 	if err != nil || len(week.Meals) == 0 {
 		t.Errorf("week %v, %v", week, err)
 	}

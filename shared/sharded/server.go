@@ -4,6 +4,7 @@ import (
 	"database/sql"
 
 	"bytebites.example/workshop/shared/bytebites"
+	"bytebites.example/workshop/shared/outbox"
 	"bytebites.example/workshop/shared/postgres"
 	"bytebites.example/workshop/shared/service"
 	"bytebites.example/workshop/shared/shard"
@@ -27,6 +28,8 @@ func Servers(r service.Resources, catalogue bytebites.Catalogue) []Server {
 			Orders:   postgres.NewOrders(db),
 			Ledger:   postgres.NewLedger(db, catalogue),
 			Weeks:    postgres.NewWeeks(db),
+			Outbox:   outbox.New(db),
+			Claims:   outbox.NewClaims(db),
 		}})
 	}
 	return servers

@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/lib/pq"
 	"github.com/lib/pq/pqerror"
@@ -307,6 +308,41 @@ func (s *shelf) ApplyPayment(context.Context, bytebites.PaymentEvent) (bool, err
 	return true, nil
 }
 
+func (s *shelf) Once(ctx context.Context, _ bytebites.UserID, _ bytebites.OrderID, _ bytebites.Effect, work func(context.Context) error) (bool, error) {
+	s.asked++
+	return true, work(ctx)
+}
+
+func (s *shelf) Place(ctx context.Context, _ bytebites.Order, within func(context.Context) error) error {
+	s.asked++
+	return within(ctx)
+}
+
+func (s *shelf) RecordPayment(ctx context.Context, _ bytebites.PaymentEvent, within func(context.Context) error) (bool, error) {
+	s.asked++
+	return true, within(ctx)
+}
+
+func (s *shelf) SettlePayment(context.Context, bytebites.PaymentEvent) error {
+	s.asked++
+	return nil
+}
+
+func (s *shelf) Add(context.Context, bytebites.UserID, ...bytebites.Event) error {
+	s.asked++
+	return nil
+}
+
+func (s *shelf) Claim(context.Context, bytebites.UserID, bytebites.OrderID, bytebites.Effect, time.Duration) (bool, error) {
+	s.asked++
+	return true, nil
+}
+
+func (s *shelf) Release(context.Context, bytebites.UserID, bytebites.OrderID, bytebites.Effect) error {
+	s.asked++
+	return nil
+}
+
 func (s *shelf) Popular(_ context.Context, limit int) ([]bytebites.Popularity, error) {
 	return []bytebites.Popularity{{Meal: "m", Portions: limit}}, nil
 }
@@ -324,14 +360,69 @@ func TestOrdersOfAnotherBucketAreNotAskedFor(t *testing.T) {
 		}
 		errFinish := orders.Finish(ctx, "u1", id, bytebites.EffectEmail)
 		applied, errApply := orders.ApplyPayment(ctx, bytebites.PaymentEvent{User: "u1", Order: id})
-		for _, err := range []error{err, errFinish, errApply} {
+		nothing := func(context.Context) error { return nil }
+		first, errOnce := orders.Once(ctx, "u1", id, bytebites.EffectEmail, nothing)
+		recorded, errRecord := orders.RecordPayment(ctx, bytebites.PaymentEvent{User: "u1", Order: id}, nothing)
+		errSettle := orders.SettlePayment(ctx, bytebites.PaymentEvent{User: "u1", Order: id})
+		for _, err := range []error{err, errFinish, errApply, errOnce, errRecord, errSettle} {
 			if errors.Is(err, bytebites.ErrNotFound) == found {
 				t.Errorf("%s: %v", id, err)
 			}
 		}
-		if applied != found || !found && (at.asked > 0 || access.asked != nil) || found && !slices.Equal(access.asked, []string{"read u1", "write u1", "write u1"}) {
+		if applied != found || first != found || recorded != found || !found && (at.asked > 0 || access.asked != nil) || found && !slices.Equal(access.asked, []string{"read u1", "write u1", "write u1", "write u1", "write u1", "write u1"}) {
 			t.Errorf("%s: asked %v, payment applied: %v", id, access.asked, applied)
 		}
+	}
+}
+
+// TestWithinAChange: what is called in the midst of a change takes part in it, if it is about
+// the same subscriber.
+func TestWithinAChange(t *testing.T) {
+	at := &shelf{}
+	access := &one{stores: service.UserData{Orders: at, Outbox: at, Claims: at}}
+	stores, others := UserData(access, byLetter{}), UserData(access, byLetter{})
+	calls := func(ctx context.Context, user bytebites.UserID) error {
+		_, errOrder := stores.Orders.Order(ctx, user, "old")
+		_, errClaim := stores.Claims.Claim(ctx, user, "old", bytebites.EffectEmail, time.Second)
+		return errors.Join(errOrder, errClaim, stores.Outbox.Add(ctx, user), stores.Claims.Release(ctx, user, "old", bytebites.EffectEmail))
+	}
+	same := func(ctx context.Context) error { return calls(ctx, "u1") }
+	for name, change := range map[string]func(context.Context, func(context.Context) error) error{
+		"place": func(ctx context.Context, within func(context.Context) error) error {
+			return stores.Orders.Place(ctx, bytebites.Order{User: "u1"}, within)
+		},
+		"once": func(ctx context.Context, within func(context.Context) error) error {
+			_, err := stores.Orders.Once(ctx, "u1", "old", bytebites.EffectEmail, within)
+			return err
+		},
+		"record": func(ctx context.Context, within func(context.Context) error) error {
+			_, err := stores.Orders.RecordPayment(ctx, bytebites.PaymentEvent{User: "u1", Order: "old"}, within)
+			return err
+		},
+	} {
+		for _, test := range []struct {
+			name   string
+			within func(context.Context) error
+			want   []string
+		}{
+			{"the same subscriber's", same, []string{"write u1"}},
+			{"another's", func(ctx context.Context) error { return calls(ctx, "u2") },
+				[]string{"write u1", "read u2", "write u2", "write u2", "write u2"}},
+			{"deeper", func(ctx context.Context) error {
+				_, err := stores.Orders.Once(ctx, "u1", "old", bytebites.EffectLedger, same)
+				return err
+			}, []string{"write u1"}},
+			{"by other stores", func(ctx context.Context) error { return others.Outbox.Add(ctx, "u1") }, []string{"write u1", "write u1"}},
+		} {
+			access.asked = nil
+			if err := change(t.Context(), test.within); err != nil || !slices.Equal(access.asked, test.want) {
+				t.Errorf("%s, %s: asked %q, %v; want %q", name, test.name, access.asked, err, test.want)
+			}
+		}
+	}
+	access.asked = nil
+	if err := same(t.Context()); err != nil || len(access.asked) != 4 {
+		t.Errorf("outside of a change: asked %q, %v", access.asked, err)
 	}
 }
 

@@ -11,8 +11,11 @@ import (
 )
 
 // UserData returns the stores that go through an Access. The router reads the ids of orders:
-// one that names a bucket can only be an order of a subscriber of that bucket.
+// one that names a bucket can only be an order of a subscriber of that bucket. What is called
+// in the midst of a change, with its context, takes part in it when it is about the same
+// subscriber.
 func UserData(access Access, router shard.Router) service.UserData {
+	access = &joined{access}
 	return service.UserData{
 		Profiles: profiles{access},
 		Carts:    carts{access},
@@ -20,6 +23,8 @@ func UserData(access Access, router shard.Router) service.UserData {
 		Orders:   orders{access, router},
 		Ledger:   ledger{access},
 		Weeks:    weeks{access},
+		Outbox:   outboxes{access},
+		Claims:   claims{access},
 	}
 }
 
@@ -109,6 +114,30 @@ func (l ledger) Record(ctx context.Context, order bytebites.Order) error {
 	})
 }
 
+type outboxes struct{ access Access }
+
+func (o outboxes) Add(ctx context.Context, user bytebites.UserID, events ...bytebites.Event) error {
+	return o.access.Write(ctx, user, func(ctx context.Context, at service.UserData) error {
+		return at.Outbox.Add(ctx, user, events...)
+	})
+}
+
+type claims struct{ access Access }
+
+func (c claims) Claim(ctx context.Context, user bytebites.UserID, order bytebites.OrderID, effect bytebites.Effect, d time.Duration) (claimed bool, err error) {
+	err = c.access.Write(ctx, user, func(ctx context.Context, at service.UserData) (err error) {
+		claimed, err = at.Claims.Claim(ctx, user, order, effect, d)
+		return err
+	})
+	return claimed && err == nil, err
+}
+
+func (c claims) Release(ctx context.Context, user bytebites.UserID, order bytebites.OrderID, effect bytebites.Effect) error {
+	return c.access.Write(ctx, user, func(ctx context.Context, at service.UserData) error {
+		return at.Claims.Release(ctx, user, order, effect)
+	})
+}
+
 type orders struct {
 	access Access
 	router shard.Router
@@ -159,6 +188,17 @@ func (o orders) Finish(ctx context.Context, user bytebites.UserID, id bytebites.
 	})
 }
 
+func (o orders) Once(ctx context.Context, user bytebites.UserID, id bytebites.OrderID, effect bytebites.Effect, work func(ctx context.Context) error) (first bool, err error) {
+	if err := o.belongs(user, id); err != nil {
+		return false, err
+	}
+	err = o.access.Write(ctx, user, func(ctx context.Context, at service.UserData) (err error) {
+		first, err = at.Orders.Once(ctx, user, id, effect, work)
+		return err
+	})
+	return first && err == nil, err
+}
+
 func (o orders) ApplyPayment(ctx context.Context, event bytebites.PaymentEvent) (applied bool, err error) {
 	if err := o.belongs(event.User, event.Order); err != nil {
 		return false, err
@@ -168,6 +208,26 @@ func (o orders) ApplyPayment(ctx context.Context, event bytebites.PaymentEvent) 
 		return err
 	})
 	return applied && err == nil, err
+}
+
+func (o orders) RecordPayment(ctx context.Context, event bytebites.PaymentEvent, within func(ctx context.Context) error) (recorded bool, err error) {
+	if err := o.belongs(event.User, event.Order); err != nil {
+		return false, err
+	}
+	err = o.access.Write(ctx, event.User, func(ctx context.Context, at service.UserData) (err error) {
+		recorded, err = at.Orders.RecordPayment(ctx, event, within)
+		return err
+	})
+	return recorded && err == nil, err
+}
+
+func (o orders) SettlePayment(ctx context.Context, event bytebites.PaymentEvent) error {
+	if err := o.belongs(event.User, event.Order); err != nil {
+		return err
+	}
+	return o.access.Write(ctx, event.User, func(ctx context.Context, at service.UserData) error {
+		return at.Orders.SettlePayment(ctx, event)
+	})
 }
 
 func (o orders) Popular(ctx context.Context, limit int) ([]bytebites.Popularity, error) {

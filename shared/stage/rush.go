@@ -16,6 +16,9 @@ type Rush struct {
 	Length time.Duration // of a round
 	Pairs  int           // that count, declared before any run
 	Watch  *Watch        // of the servers whose quotas the figures rest on
+	// Drained, unless nil, is called after each round and returns when nothing of it is under way
+	// any more: work that was put off, and would else weigh on the next round.
+	Drained func(ctx context.Context) error
 }
 
 // RushResult is what a rush showed.
@@ -29,13 +32,13 @@ type RushResult struct {
 func (r Rush) Compare(ctx context.Context, run *spec.Run, before, after load.Generator) (seen RushResult, err error) {
 	run.Progress(fmt.Sprintf("the rush: %.1f requests/s, a pair of rounds to warm up and %d that count", r.Rate, r.Pairs))
 	arm := func(g load.Generator, results *[]load.Result) measure.Arm {
-		return measure.Hit(g.Hit).Arm(measure.RoundConfig{
+		return r.thenDrained(measure.Hit(g.Hit).Arm(measure.RoundConfig{
 			Rate: r.Rate, Length: r.Length, Metric: meanMilliseconds, Quotas: r.Watch.Problems,
 			OnResult: func(result load.Result) {
 				ReportHost(run, result)
 				*results = append(*results, result)
 			},
-		})
+		}))
 	}
 	seen.Paired, err = measure.Paired(ctx, measure.PairedConfig{
 		Pairs: r.Pairs, Better: measure.LowerIsBetter,
@@ -47,6 +50,23 @@ func (r Rush) Compare(ctx context.Context, run *spec.Run, before, after load.Gen
 	quotas, err := r.Watch.Quotas(ctx)
 	run.ReportQuotas(quotas...)
 	return seen, err
+}
+
+// thenDrained is the round, and then the wait for what is left of it.
+func (r Rush) thenDrained(round measure.Arm) measure.Arm {
+	if r.Drained == nil {
+		return round
+	}
+	return func(ctx context.Context) (measure.Observation, error) {
+		seen, err := round(ctx)
+		if err != nil {
+			return seen, err
+		}
+		if err := r.Drained(ctx); err != nil {
+			return seen, fmt.Errorf("drain: %w", err)
+		}
+		return seen, nil
+	}
 }
 
 // meanMilliseconds is measure.MeanLatency in the gain's unit.

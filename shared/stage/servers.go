@@ -23,8 +23,12 @@ const checkConnections = 3
 // Claim waits for the part of the machine that a run needs: a slot when it measures
 // times, else a core, beside which others may work.
 func Claim(ctx context.Context, run *spec.Run) (release func(), err error) {
+	return claim(ctx, run, run.Timed())
+}
+
+func claim(ctx context.Context, run *spec.Run, alone bool) (release func(), err error) {
 	wait := machine.Core
-	if run.Timed() {
+	if alone {
 		wait = machine.Slot
 	}
 	return wait(ctx, func(holder string) { run.Progress("waiting for the machine, held by " + holder) })
@@ -43,7 +47,7 @@ func Dataset(run *spec.Run) dataset.Size {
 // unless the options name another. What end undoes is undone once, whether err is nil or
 // not; end is nil only where there is nothing to undo.
 func Open(ctx context.Context, run *spec.Run, o ServersOptions) (s *Servers, end func() error, err error) {
-	release, err := Claim(ctx, run)
+	release, err := claim(ctx, run, o.Alone || run.Timed())
 	if err != nil {
 		return nil, nil, err
 	}
@@ -64,6 +68,9 @@ func Open(ctx context.Context, run *spec.Run, o ServersOptions) (s *Servers, end
 // ServersOptions say what all variants of a lab share.
 type ServersOptions struct {
 	Bed testbed.Options
+	// Alone has the run wait for a slot of the machine though it measures no times: where so many
+	// servers work that, beside another lab, a patience of one second would run out.
+	Alone bool
 	// Database is the type of the PostgreSQL server, which is seeded with Dataset.
 	Database instance.Type
 	Dataset  dataset.Size

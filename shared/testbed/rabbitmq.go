@@ -2,7 +2,10 @@ package testbed
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"time"
 
@@ -16,6 +19,7 @@ const (
 	rabbitUser          = "bytebites"
 	rabbitReady         = 90 * time.Second
 	rabbitLeastCPU      = 0.5
+	managementTimeout   = 10 * time.Second
 	rabbitReadyLogEntry = "Server startup complete"
 )
 
@@ -80,12 +84,51 @@ func (r *RabbitMQ) URL() string { return r.url("amqp", r.Address(AMQPPort)) }
 // InternalURL is the broker's address for servers on the bed.
 func (r *RabbitMQ) InternalURL() string { return r.url("amqp", r.InternalAddress(AMQPPort)) }
 
+// URLVia is the broker's address for servers on the bed, by way of a slow link to it.
+func (r *RabbitMQ) URLVia(link *SlowLink) string { return r.url("amqp", link.InternalAddress()) }
+
 // ManagementURL is the management plugin's address for this process, with credentials.
 func (r *RabbitMQ) ManagementURL() string { return r.url("http", r.Address(managementPort)) }
 
 // MetricsURL is where this process finds the broker's metrics.
 func (r *RabbitMQ) MetricsURL() string {
 	return "http://" + r.Address(rabbitMetricsPort) + "/metrics"
+}
+
+// Queue is what the broker says of a queue.
+type Queue struct {
+	Name    string `json:"name"`
+	Type    string `json:"type"`                    // classic, quorum or stream
+	Ready   int    `json:"messages_ready"`          // messages that wait
+	Unacked int    `json:"messages_unacknowledged"` // messages that somebody has in hand
+}
+
+// Queues returns the queues of the broker, by name. It counts its messages anew about every
+// five seconds, so the numbers may be as old as that.
+func (r *RabbitMQ) Queues(ctx context.Context) (queues map[string]Queue, err error) {
+	ctx, cancel := context.WithTimeout(ctx, managementTimeout)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, r.ManagementURL()+"api/queues/%2F", nil)
+	if err != nil {
+		return nil, fmt.Errorf("list queues of %s: %w", r.Name(), err)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return nil, fmt.Errorf("list queues of %s: %w", r.Name(), err)
+	}
+	defer func() { err = errors.Join(err, response.Body.Close()) }()
+	if response.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("list queues of %s: status %d", r.Name(), response.StatusCode)
+	}
+	var list []Queue
+	if err := json.NewDecoder(response.Body).Decode(&list); err != nil {
+		return nil, fmt.Errorf("list queues of %s: %w", r.Name(), err)
+	}
+	queues = make(map[string]Queue, len(list))
+	for _, q := range list {
+		queues[q.Name] = q
+	}
+	return queues, nil
 }
 
 func (r *RabbitMQ) url(scheme, address string) string {

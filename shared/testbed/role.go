@@ -3,11 +3,16 @@ package testbed
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/moby/moby/client"
 )
+
+// roleMetricsPort is where a role has its metrics while it runs.
+const roleMetricsPort = 9464
 
 // RoleOptions say which role of a service to run.
 type RoleOptions struct {
@@ -31,11 +36,14 @@ func (b *Bed) Role(ctx context.Context, o RoleOptions) (*Role, error) {
 		o.Name = o.Role
 	}
 	o.Service.Name = o.Name
+	env := map[string]string{"BYTEBITES_METRICS_ADDR": ":" + strconv.Itoa(roleMetricsPort)}
+	maps.Copy(env, b.serviceEnv(o.Service))
 	s, err := b.static(ctx, o.Service.Package, spec{
 		kind:        "role",
 		name:        o.Name,
 		cmd:         slices.Concat(o.Service.Args, []string{"--role", o.Role}, o.Args),
-		env:         b.serviceEnv(o.Service),
+		env:         env,
+		ports:       []int{roleMetricsPort},
 		typ:         o.Service.Type,
 		ready:       readiness{within: time.Second, attempt: func(context.Context, *Server) error { return nil }},
 		stopTimeout: 20 * time.Second,
@@ -45,6 +53,10 @@ func (b *Bed) Role(ctx context.Context, o RoleOptions) (*Role, error) {
 	}
 	return &Role{Server: s}, nil
 }
+
+// MetricsURL is where this process finds the role's metrics while it runs, and a moment after
+// it was started.
+func (r *Role) MetricsURL() string { return "http://" + r.Address(roleMetricsPort) + "/metrics" }
 
 // Wait waits until the role has ended, and returns its exit code with the last lines that it
 // wrote to its standard output and error. A role that was killed has exit code 137.

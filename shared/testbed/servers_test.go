@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/netip"
 	"net/smtp"
@@ -21,6 +22,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 	"github.com/redis/go-redis/v9"
 
+	"bytebites.example/workshop/shared/broker"
 	"bytebites.example/workshop/shared/engine"
 	"bytebites.example/workshop/shared/instance"
 	"bytebites.example/workshop/shared/machine"
@@ -87,7 +89,7 @@ func startStack(t *testing.T) *stack {
 	}
 	if st.service, err = st.bed.Service(t.Context(), testbed.ServiceOptions{
 		Package: probePackage, Args: []string{"--through", "00"}, Type: instance.Micro(),
-		Postgres: st.postgres, MailSink: st.mail, Aliases: []string{"app"},
+		Postgres: st.postgres, MailSink: st.mail, Broker: st.rabbit, Aliases: []string{"app"},
 	}); took("service", err) != nil {
 		t.Fatal(err)
 	}
@@ -319,6 +321,20 @@ func (st *stack) rabbitAnswers(t *testing.T) {
 	if ok, err := confirm.WaitContext(t.Context()); err != nil || !ok {
 		t.Errorf("message not confirmed: %v", err)
 	}
+	began := time.Now()
+	for deadline := began.Add(30 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+		queues, err := st.rabbit.Queues(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if queues["test"] == (testbed.Queue{Name: "test", Type: "quorum", Ready: 1}) && len(queues) == 1 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("queues %+v, want one with one message", queues)
+		}
+	}
+	t.Logf("the broker counted its messages within %.1f s", time.Since(began).Seconds())
 	wantStatus(t, st.rabbit.ManagementURL()+"api/overview", http.StatusOK)
 	wantStatus(t, st.rabbit.MetricsURL(), http.StatusOK)
 
@@ -365,9 +381,9 @@ func (st *stack) mailAnswers(t *testing.T) {
 
 func (st *stack) serviceEnvironment(t *testing.T) {
 	var who struct {
-		Instance, Memory, Database string
-		UID, Procs                 int
-		Args                       []string
+		Instance, Memory, Database, Broker string
+		UID, Procs                         int
+		Args                               []string
 	}
 	res, err := http.Get(st.service.URL() + "/who")
 	if err != nil {
@@ -378,7 +394,7 @@ func (st *stack) serviceEnvironment(t *testing.T) {
 		t.Fatal(err)
 	}
 	if who.Instance != "service" || who.UID != 65532 || who.Procs != 1 || who.Memory != "460MiB" ||
-		who.Database != st.postgres.InternalURL() || strings.Join(who.Args, " ") != "--through 00" {
+		who.Database != st.postgres.InternalURL() || who.Broker != st.rabbit.InternalURL() || strings.Join(who.Args, " ") != "--through 00" {
 		t.Errorf("the service sees %+v", who)
 	}
 	wantStatus(t, st.service.PprofURL(), http.StatusNotFound) // the probe has none, but it answers
@@ -389,6 +405,7 @@ func (st *stack) roles(t *testing.T) {
 		Service: testbed.ServiceOptions{
 			Name: "service", Package: probePackage, Args: []string{"--through", "00"}, Type: instance.Micro(),
 			Shards: []*testbed.Postgres{st.postgres}, ShardURLs: []string{"first", st.postgres.InternalURL()},
+			Broker: st.rabbit, BrokerURL: st.rabbit.URLVia(st.link),
 		},
 		Role: "migrate", Args: []string{"done"},
 	}
@@ -396,7 +413,8 @@ func (st *stack) roles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := fmt.Sprintf("role [%q %q], shards first,%s\n", "migrate", "done", st.postgres.InternalURL())
+	far := strings.Replace(st.rabbit.InternalURL(), st.rabbit.InternalAddress(testbed.AMQPPort), st.link.InternalAddress(), 1)
+	want := fmt.Sprintf("role [%q %q], shards first,%s, broker %s\n", "migrate", "done", st.postgres.InternalURL(), far)
 	for range 2 {
 		code, logs, err := role.Wait(t.Context())
 		if code != 3 || !strings.HasSuffix(logs, want) || err != nil {
@@ -437,6 +455,7 @@ func (st *stack) roles(t *testing.T) {
 			t.Fatalf("says nothing in 10 s: %q, %v", logs, err)
 		}
 	}
+	wantStatus(t, role.MetricsURL(), http.StatusOK)
 	if err := role.Stop(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -632,6 +651,18 @@ func (st *stack) slowLink(t *testing.T) {
 	if err := st.link.SetBandwidth(t.Context(), 0); err != nil {
 		t.Fatal(err)
 	}
+	if err := st.link.Swallow(t.Context(), true); err != nil {
+		t.Fatal(err)
+	}
+	hurried, cancel := context.WithTimeout(t.Context(), latency)
+	defer cancel()
+	if _, err := get(hurried, url); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("over a link that swallows: %v, want no answer and no refusal", err)
+	}
+	if err := st.link.Swallow(t.Context(), false); err != nil {
+		t.Fatal(err)
+	}
+	took()
 	if err := st.link.Cut(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -669,11 +700,33 @@ func (st *stack) rabbitKill(t *testing.T) {
 	if err := st.rabbit.Resize(t.Context(), instance.Type{}); err != nil { // to be quick
 		t.Fatal(err)
 	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	connected, kept := make(chan context.Context), make(chan error, 1)
+	go func() {
+		kept <- broker.Keep(ctx, broker.Options{URL: st.rabbit.URL(), Name: "test", Logger: slog.New(slog.DiscardHandler)},
+			func(ctx context.Context, _ *amqp.Connection) error {
+				connected <- ctx
+				<-ctx.Done()
+				return nil
+			})
+	}()
+	before := <-connected
 	if err := st.rabbit.Kill(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	<-before.Done()
 	if err := st.rabbit.Start(t.Context()); err != nil {
 		t.Fatal(err)
+	}
+	select {
+	case <-connected:
+	case <-time.After(30 * time.Second):
+		t.Fatal("a kept connection does not come back within 30 s")
+	}
+	cancel()
+	if err := <-kept; err != nil {
+		t.Errorf("a kept connection that is given up: %v", err)
 	}
 	conn, err := amqp.Dial(st.rabbit.URL())
 	if err != nil {

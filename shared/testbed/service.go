@@ -40,6 +40,10 @@ type ServiceOptions struct {
 	ShardURLs []string
 	MailSink  *MailSink
 	Redis     *Redis
+	Broker    *RabbitMQ
+	// BrokerURL is used in place of Broker's when it is not empty: for a broker that is
+	// reached by a slow link, see RabbitMQ.URLVia.
+	BrokerURL string
 }
 
 // Service is a Go program of ours.
@@ -95,6 +99,12 @@ func (b *Bed) serviceEnv(o ServiceOptions) map[string]string {
 	}
 	if o.Redis != nil {
 		env["BYTEBITES_REDIS"] = o.Redis.InternalAddress()
+	}
+	if o.Broker != nil {
+		env["BYTEBITES_AMQP"] = o.Broker.InternalURL()
+	}
+	if o.BrokerURL != "" {
+		env["BYTEBITES_AMQP"] = o.BrokerURL
 	}
 	maps.Copy(env, o.Env)
 	return env

@@ -80,6 +80,7 @@ func (l *SlowLink) Address() string { return l.Server.Address(l.port) }
 const (
 	latencyToxic   = "latency"
 	bandwidthToxic = "bandwidth"
+	timeoutToxic   = "timeout"
 )
 
 // SetLatency delays each packet by latency, give or take jitter, in both directions
@@ -89,16 +90,22 @@ func (l *SlowLink) SetLatency(ctx context.Context, latency, jitter time.Duration
 		"latency": latency.Milliseconds() / 2,
 		"jitter":  jitter.Milliseconds() / 2,
 	}
-	return l.set(ctx, latencyToxic, latency > 0 || jitter > 0, half)
+	return l.set(ctx, latencyToxic, latency > 0 || jitter > 0, half, "upstream", "downstream")
 }
 
 // SetBandwidth limits each direction to so many kilobytes a second. Zero ends it.
 func (l *SlowLink) SetBandwidth(ctx context.Context, kilobytesPerSecond int) error {
-	return l.set(ctx, bandwidthToxic, kilobytesPerSecond > 0, toxiproxy.Attributes{"rate": kilobytesPerSecond})
+	return l.set(ctx, bandwidthToxic, kilobytesPerSecond > 0, toxiproxy.Attributes{"rate": kilobytesPerSecond}, "upstream", "downstream")
 }
 
-// set puts a toxic of that type on both directions, in place of the one there is.
-func (l *SlowLink) set(ctx context.Context, kind string, on bool, attributes toxiproxy.Attributes) error {
+// Swallow has what is sent to the server vanish on its way, without an error for who sends it, until
+// it is ended; that closes the connections.
+func (l *SlowLink) Swallow(ctx context.Context, on bool) error {
+	return l.set(ctx, timeoutToxic, on, toxiproxy.Attributes{"timeout": 0}, "upstream")
+}
+
+// set puts a toxic of that type on the directions, in place of the one there is.
+func (l *SlowLink) set(ctx context.Context, kind string, on bool, attributes toxiproxy.Attributes, streams ...string) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("set %s of %s: %w", kind, l.Name(), context.Cause(ctx))
 	}
@@ -110,7 +117,7 @@ func (l *SlowLink) set(ctx context.Context, kind string, on bool, attributes tox
 	for _, t := range proxy.ActiveToxics {
 		present[t.Name] = true
 	}
-	for _, stream := range []string{"upstream", "downstream"} {
+	for _, stream := range streams {
 		name := kind + "-" + stream
 		switch {
 		case on && present[name]:

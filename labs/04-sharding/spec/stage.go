@@ -90,7 +90,7 @@ func (l *lab) prepare(ctx context.Context, run *spec.Run) (end func() error, err
 	l.moved = errors.New("nobody has been moved to a shard yet")
 	l.nodes = make([]*node, 1+shards)
 	options := stage.ServersOptions{
-		Database: catalogueType().FullSpeed(), Dataset: l.scale.size, MailDelay: mailDelay,
+		Alone: true, Database: catalogueType().FullSpeed(), Dataset: l.scale.size, MailDelay: mailDelay,
 		Packages: []string{l.subject.Package, solutions},
 		Beside:   []func(context.Context, *testbed.Bed) error{l.startCache},
 	}

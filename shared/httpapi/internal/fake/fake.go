@@ -611,9 +611,29 @@ func (w *World) History(ctx context.Context, user bytebites.UserID, before time.
 	return orders[:min(limit, len(orders))], nil
 }
 
+// Once implements bytebites.Orders.
+func (w *World) Once(context.Context, bytebites.UserID, bytebites.OrderID, bytebites.Effect, func(context.Context) error) (bool, error) {
+	panic("the API does no effects")
+}
+
 // ApplyPayment implements bytebites.Orders.
-func (w *World) ApplyPayment(ctx context.Context, event bytebites.PaymentEvent) (bool, error) {
-	leave, err := w.enter(ctx, "ApplyPayment")
+func (w *World) ApplyPayment(context.Context, bytebites.PaymentEvent) (bool, error) {
+	panic("the API receives events through Payments")
+}
+
+// RecordPayment implements bytebites.Orders.
+func (w *World) RecordPayment(context.Context, bytebites.PaymentEvent, func(context.Context) error) (bool, error) {
+	panic("the API receives events through Payments")
+}
+
+// SettlePayment implements bytebites.Orders.
+func (w *World) SettlePayment(context.Context, bytebites.PaymentEvent) error {
+	panic("the API receives events through Payments")
+}
+
+// Receive implements bytebites.Payments.
+func (w *World) Receive(ctx context.Context, event bytebites.PaymentEvent) (bool, error) {
+	leave, err := w.enter(ctx, "Receive")
 	if err != nil {
 		return false, err
 	}

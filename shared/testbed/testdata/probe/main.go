@@ -5,6 +5,7 @@ package main
 import (
 	"encoding/json"
 	"log"
+	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -39,6 +40,7 @@ func main() {
 			"procs":    runtime.GOMAXPROCS(0),
 			"memory":   os.Getenv("GOMEMLIMIT"),
 			"database": os.Getenv("BYTEBITES_CATALOGUE_DB"),
+			"broker":   os.Getenv("BYTEBITES_AMQP"),
 			"args":     os.Args[1:],
 		})
 	})
@@ -56,7 +58,14 @@ func main() {
 func play(args []string) {
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGTERM)
-	log.Printf("role %q, shards %s", args, os.Getenv("BYTEBITES_SHARD_DBS"))
+	listener, err := net.Listen("tcp", os.Getenv("BYTEBITES_METRICS_ADDR"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	go func() {
+		log.Print(http.Serve(listener, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})))
+	}()
+	log.Printf("role %q, shards %s, broker %s", args, os.Getenv("BYTEBITES_SHARD_DBS"), os.Getenv("BYTEBITES_AMQP"))
 	if slices.Contains(args, "wait") {
 		<-stop
 		log.Print("told to stop")
