@@ -18,6 +18,8 @@ import (
 	wrong03 "bytebites.example/workshop/solutions/03-cache/wrong"
 	"bytebites.example/workshop/solutions/04-sharding"
 	wrong04 "bytebites.example/workshop/solutions/04-sharding/wrong"
+	"bytebites.example/workshop/solutions/05-queue"
+	wrong05 "bytebites.example/workshop/solutions/05-queue/wrong"
 )
 
 // solution is what a lab's solution changes.
@@ -34,6 +36,7 @@ func solutions() []solution {
 		{2, horizontal.Apply},
 		{3, cache.Apply},
 		{4, sharding.Apply},
+		{5, queue.Apply},
 	}
 }
 
@@ -45,6 +48,7 @@ func wrongAnswers() []map[string]func(*service.Composition) {
 		wrong02.Variants(),
 		wrong03.Variants(),
 		wrong04.Variants(),
+		wrong05.Variants(),
 	}
 }
 

@@ -1,0 +1,258 @@
+package spec
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"bytebites.example/workshop/shared/bytebites"
+	"bytebites.example/workshop/shared/spec"
+)
+
+// The names of the lab's topology.
+const (
+	exchange     = "bytebites"
+	parkedSuffix = ".parked"
+
+	ledgerQueue         = "supplier_ledger"
+	mailQueue           = "confirmation_email"
+	recommendationQueue = "recommendations"
+	paymentQueue        = "payments"
+)
+
+// queues are those that the workers consume, by the topic that they are bound to.
+func queues() map[string]bytebites.Topic {
+	return map[string]bytebites.Topic{
+		ledgerQueue: bytebites.TopicOrderPlaced, mailQueue: bytebites.TopicOrderPlaced,
+		recommendationQueue: bytebites.TopicRecommendationRequest, paymentQueue: bytebites.TopicPaymentProcessed,
+	}
+}
+
+const (
+	// brokerPatience bounds a check's question to the broker, and quietFor how long queues
+	// are waited for to run empty.
+	brokerPatience = 5 * time.Second
+	quietFor       = 20 * time.Second
+	// aftermath is what is waited when they are, for what was taken out of them last, and for
+	// what was put off for a moment. Who needs longer is not caught, and nobody is blamed for it.
+	aftermath = time.Second
+)
+
+// wire is a check's own connection to the broker.
+type wire struct {
+	conn    *amqp.Connection
+	channel *amqp.Channel
+
+	mu      sync.Mutex
+	waiting []*amqp.DeferredConfirmation
+}
+
+// dial connects to the broker. A broker that has just started may need another try.
+func (l *lab) dial(ctx context.Context) (*wire, error) {
+	properties := amqp.NewConnectionProperties()
+	properties.SetClientConnectionName("check")
+	for deadline := time.Now().Add(brokerPatience); ; {
+		conn, err := amqp.DialConfig(l.broker.URL(), amqp.Config{
+			Heartbeat: 10 * time.Second, Properties: properties, Dial: amqp.DefaultDial(brokerPatience),
+		})
+		if err == nil {
+			w := &wire{conn: conn}
+			return w, w.open()
+		}
+		if time.Now().After(deadline) {
+			return nil, fmt.Errorf("connect to broker: %w", err)
+		}
+		if err := sleep(ctx, lookEvery); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// open opens the channel, again where an error has closed it.
+func (w *wire) open() (err error) {
+	if w.channel, err = w.conn.Channel(); err == nil {
+		err = w.channel.Confirm(false)
+	}
+	if err != nil {
+		return fmt.Errorf("open channel: %w", err)
+	}
+	return nil
+}
+
+func (w *wire) close() error {
+	if err := w.conn.Close(); err != nil && !errors.Is(err, amqp.ErrClosed) {
+		return fmt.Errorf("close connection to broker: %w", err)
+	}
+	return nil
+}
+
+// say publishes a message. What becomes of it delivered says.
+func (w *wire) say(ctx context.Context, exchange, key string, m amqp.Publishing) error {
+	m.DeliveryMode = amqp.Persistent
+	confirmation, err := w.channel.PublishWithDeferredConfirmWithContext(ctx, exchange, key, false, false, m)
+	if err != nil {
+		return fmt.Errorf("publish: %w", err)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.waiting = append(w.waiting, confirmation)
+	return nil
+}
+
+// delivered waits until the broker has all that was said.
+func (w *wire) delivered(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, brokerPatience)
+	defer cancel()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, confirmation := range w.waiting {
+		if ok, err := confirmation.WaitContext(ctx); err != nil || !ok {
+			return fmt.Errorf("publish: confirmed %t: %w", ok, err)
+		}
+	}
+	w.waiting = nil
+	return nil
+}
+
+// find asks for a queue: how many messages are ready in it, and how many consume it.
+func (w *wire) find(name string) (q amqp.Queue, there bool, err error) {
+	q, err = w.channel.QueueDeclarePassive(name, true, false, false, false, nil)
+	var refused *amqp.Error
+	if errors.As(err, &refused) && refused.Code == amqp.NotFound {
+		return q, false, w.open() // the refusal has closed it
+	}
+	if err != nil {
+		return q, false, fmt.Errorf("ask for queue %s: %w", name, err)
+	}
+	return q, true, nil
+}
+
+// queue asks for one of the workers' queues. The error is a failure when there is none.
+func (w *wire) queue(name string) (amqp.Queue, error) {
+	q, there, err := w.find(name)
+	if err == nil && !there {
+		err = &spec.Failure{Expected: "a durable queue " + name, Seen: "none", Look: "Declare in topology.go"}
+	}
+	return q, err
+}
+
+// quiet waits until the workers' queues are empty, and a moment more.
+func (w *wire) quiet(ctx context.Context) error {
+	for deadline := time.Now().Add(quietFor); ; {
+		ready := 0
+		for name := range queues() {
+			q, err := w.queue(name)
+			if err != nil {
+				return err
+			}
+			ready += q.Messages
+		}
+		if ready == 0 {
+			return sleep(ctx, aftermath)
+		}
+		if time.Now().After(deadline) {
+			return &spec.Failure{
+				Expected: fmt.Sprintf("queues that are empty within %s", quietFor), Seen: fmt.Sprintf("%d messages in them", ready),
+				Look: "consumers.go: which message is never acknowledged?",
+			}
+		}
+		if err := sleep(ctx, lookEvery); err != nil {
+			return err
+		}
+	}
+}
+
+// take takes all messages out of a queue, at most limit.
+func (w *wire) take(name string, limit int) ([]amqp.Delivery, error) {
+	var all []amqp.Delivery
+	for len(all) < limit {
+		message, ok, err := w.channel.Get(name, true)
+		if err != nil {
+			return all, fmt.Errorf("take from %s: %w", name, err)
+		}
+		if !ok {
+			break
+		}
+		all = append(all, message)
+	}
+	return all, nil
+}
+
+// binding is one of the exchange's, as the management API shows it.
+type binding struct {
+	Destination     string         `json:"destination"`
+	DestinationType string         `json:"destination_type"` // queue or exchange
+	Key             string         `json:"routing_key"`
+	Arguments       map[string]any `json:"arguments"`
+}
+
+// bindings returns the exchange's.
+func (l *lab) bindings(ctx context.Context) ([]binding, error) {
+	url := strings.TrimSuffix(l.broker.ManagementURL(), "/") + "/api/exchanges/%2F/" + exchange + "/bindings/source"
+	q, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, fmt.Errorf("ask for bindings: %w", err)
+	}
+	response, err := l.http.Do(q)
+	if err != nil {
+		return nil, fmt.Errorf("ask for bindings: %w", err)
+	}
+	defer response.Body.Close() //nolint:errcheck // it was read
+	if response.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("ask for bindings: status %d", response.StatusCode)
+	}
+	var all []binding
+	if err := json.NewDecoder(response.Body).Decode(&all); err != nil {
+		return nil, fmt.Errorf("read bindings: %w", err)
+	}
+	return all, nil
+}
+
+// matches reports whether a message with a routing key of one word goes by the binding.
+func (b binding) matches(word string) bool {
+	some := 0
+	for _, part := range strings.Split(b.Key, ".") {
+		switch part {
+		case "#": // any number of words, none too
+		case "*", word:
+			some++
+		default:
+			return false
+		}
+	}
+	return some == 1 || some == 0 && strings.Contains(b.Key, "#")
+}
+
+// unbind takes a binding away, and bind puts it back.
+func (w *wire) unbind(b binding) error {
+	var err error
+	if b.DestinationType == "exchange" {
+		err = w.channel.ExchangeUnbind(b.Destination, b.Key, exchange, false, amqp.Table(b.Arguments))
+	} else {
+		err = w.channel.QueueUnbind(b.Destination, b.Key, exchange, amqp.Table(b.Arguments))
+	}
+	if err != nil {
+		return fmt.Errorf("unbind %s: %w", b.Destination, err)
+	}
+	return nil
+}
+
+func (w *wire) bind(b binding) error {
+	var err error
+	if b.DestinationType == "exchange" {
+		err = w.channel.ExchangeBind(b.Destination, b.Key, exchange, false, amqp.Table(b.Arguments))
+	} else {
+		err = w.channel.QueueBind(b.Destination, b.Key, exchange, false, amqp.Table(b.Arguments))
+	}
+	if err != nil {
+		return fmt.Errorf("bind %s: %w", b.Destination, err)
+	}
+	return nil
+}

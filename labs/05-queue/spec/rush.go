@@ -1,0 +1,254 @@
+package spec
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/lib/pq"
+
+	"bytebites.example/workshop/shared/bytebites"
+	"bytebites.example/workshop/shared/evidence"
+	"bytebites.example/workshop/shared/instance"
+	"bytebites.example/workshop/shared/load"
+	"bytebites.example/workshop/shared/measure"
+	"bytebites.example/workshop/shared/spec"
+	"bytebites.example/workshop/shared/stage"
+	"bytebites.example/workshop/shared/testbed"
+)
+
+const (
+	// rushMail is how long the mail server takes in the rush: real ones that look for spam
+	// take longer.
+	rushMail = 100 * time.Millisecond
+	// burstStart is the rate of the first burst by which the limit of the service of the labs before
+	// is found, in requests a second.
+	burstStart  = 8
+	burstFactor = 1.5
+	burstLength = 1500 * time.Millisecond
+	burstsAgain = 1
+	// rushFactor is how many times that limit comes in.
+	rushFactor = 1.75
+	// pairs and the length of their rounds are declared here, before any run.
+	pairs      = 6
+	rushLength = 1200 * time.Millisecond
+	// warmUpRate is sent to either service before, for warmUpLength.
+	warmUpRate   = 10
+	warmUpLength = time.Second
+	// drainedWithin is how soon the workers must have done what a round has left them.
+	drainedWithin = 20 * time.Second
+	// maxFailures is the share of requests in the rush that may fail.
+	maxFailures = 0.01
+)
+
+// rush is what the timed part measures.
+type rush struct {
+	lab   *lab
+	run   *spec.Run
+	watch *stage.Watch
+
+	before, after load.Generator
+	saturation    float64 // of the service before, in right answers a second
+	seen          stage.RushResult
+}
+
+// rush measures the mean latency of orders in a rush, of the service of the labs before and of the
+// subject's, a replica each.
+func (l *lab) rush(ctx context.Context, run *spec.Run) (spec.Measured, error) {
+	r, err := l.newRush(ctx, run)
+	if err != nil {
+		return spec.Measured{}, err
+	}
+	for _, step := range []func(context.Context) error{r.findRush, r.compare, r.report} {
+		if err := step(ctx); err != nil {
+			return spec.Measured{}, err
+		}
+	}
+	if after := load.Merge(r.seen.After...); after.FailureShare() >= maxFailures {
+		return spec.Measured{}, &spec.Failure{
+			Expected: fmt.Sprintf("less than %.0f %% of orders to fail in the rush", 100*maxFailures),
+			Seen:     fmt.Sprintf("%.1f %%: %v", 100*after.FailureShare(), after.Failures), Look: "rush.txt in " + evidenceFolder,
+		}
+	}
+	return stage.Gain(r.seen.Paired)
+}
+
+// newRush warms both services up, and puts all quotas in force. One worker does what there is to do; the
+// second, and the second replica, are stopped.
+func (l *lab) newRush(ctx context.Context, run *spec.Run) (*rush, error) {
+	r := &rush{lab: l, run: run}
+	people, err := l.population(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r.before = load.Generator{Target: l.without.URL(), Mix: load.OnlyOrders(), Population: people, Seed: 1}
+	r.after = r.before
+	r.after.Target = l.replicas[0].URL()
+	if err := l.second.role.Stop(ctx); err != nil {
+		return nil, err
+	}
+	if err := l.servers.Mail.SetDelay(ctx, rushMail); err != nil {
+		return nil, err
+	}
+	for _, g := range []load.Generator{r.before, r.after} {
+		if _, err := g.Hit(ctx, warmUpRate, warmUpLength); err != nil {
+			return nil, err
+		}
+	}
+	if err := r.drained(ctx); err != nil {
+		return nil, err
+	}
+	r.watch, err = l.inForce(ctx)
+	return r, err
+}
+
+// population are people of the old server, who are signed in with both services, and what they choose from.
+func (l *lab) population(ctx context.Context) (load.Population, error) {
+	people, err := load.Discover(ctx, l.without.URL())
+	if err != nil {
+		return load.Population{}, err
+	}
+	people.Meals = slices.DeleteFunc(people.Meals, func(meal bytebites.MealID) bool { return meal >= size().ScarceMeal(1) })
+	for _, p := range l.old() {
+		people.Sessions = append(people.Sessions, load.Session{Email: p.email, Cookie: p.cookie})
+	}
+	return people, nil
+}
+
+// inForce puts the quotas of everything in force, and watches them.
+func (l *lab) inForce(ctx context.Context) (*stage.Watch, error) {
+	sizes := map[*testbed.Server]instance.Type{
+		l.without.Server: serviceType(), l.replicas[0].Server: serviceType(),
+		l.worker.role.Server: workerType(), l.relay.role.Server: relayType(),
+		l.servers.DB.Server: databaseType(), l.cache.Server: cacheType(), l.broker.Server: brokerType(),
+	}
+	for _, n := range l.nodes[1:] {
+		sizes[n.server.Server] = shardType()
+	}
+	for _, n := range l.nodes {
+		// What was written up to now is not to be written to disk in the middle of a round.
+		if _, err := n.pool.ExecContext(ctx, `CHECKPOINT`); err != nil {
+			return nil, fmt.Errorf("write out %s: %w", n.name, err)
+		}
+	}
+	for server, size := range sizes {
+		if err := server.Resize(ctx, size); err != nil {
+			return nil, err
+		}
+	}
+	servers := slices.Collect(maps.Keys(sizes))
+	slices.SortFunc(servers, func(a, b *testbed.Server) int { return strings.Compare(a.Name(), b.Name()) })
+	return stage.NewWatch(ctx, servers...)
+}
+
+// findRush finds what the service of the labs before saturates at.
+func (r *rush) findRush(ctx context.Context) (err error) {
+	r.run.Progress("sending bursts of orders, until one is too much for the service of the labs before")
+	r.saturation, err = stage.Limit(ctx, r.run, "the service of the labs before", measure.BurstConfig{
+		Start: burstStart, Factor: burstFactor, Length: burstLength, Again: burstsAgain, Quotas: r.watch.Problems,
+	}, r.before.Hit)
+	return err
+}
+
+// compare runs the pairs, all at the rate of the rush. What a round leaves to the workers is done before
+// the next begins.
+func (r *rush) compare(ctx context.Context) (err error) {
+	r.seen, err = stage.Rush{
+		Rate: rushFactor * r.saturation, Length: rushLength, Pairs: pairs, Watch: r.watch, Drained: r.drained,
+	}.Compare(ctx, r.run, r.before, r.after)
+	return err
+}
+
+// drained waits until every order has all its effects.
+func (r *rush) drained(ctx context.Context) error {
+	for deadline := time.Now().Add(drainedWithin); ; {
+		var undone int
+		err := r.lab.nodes[0].pool.QueryRowContext(ctx, `
+SELECT count(*) FROM (SELECT id FROM orders WHERE effects_done_at IS NULL ORDER BY placed_at DESC LIMIT 500) AS latest
+WHERE (SELECT count(*) FROM order_effects WHERE order_id = latest.id) < $1`, len(bytebites.Effects())).Scan(&undone)
+		if err != nil {
+			return fmt.Errorf("look for undone effects: %w", err)
+		}
+		if undone == 0 {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return &spec.Failure{
+				Expected: fmt.Sprintf("a worker that has done what a round left it within %s", drainedWithin),
+				Seen:     fmt.Sprintf("%d orders with effects undone%s", undone, r.lab.words(ctx)), Look: "consumers.go",
+			}
+		}
+		if err := sleep(ctx, lookEvery); err != nil {
+			return err
+		}
+	}
+}
+
+// completion is how long orders took until their last effect was done.
+type completion struct{ Mean, P99 time.Duration }
+
+// completionOf returns that of the orders that were accepted in a load.
+func (l *lab) completionOf(ctx context.Context, r load.Result) (completion, error) {
+	var ids pq.StringArray
+	for _, o := range r.Orders {
+		if o.Outcome == load.Accepted {
+			ids = append(ids, string(o.Order))
+		}
+	}
+	var mean, p99 float64
+	err := l.nodes[0].pool.QueryRowContext(ctx, `
+SELECT coalesce(avg(seconds), 0), coalesce(percentile_cont(0.99) WITHIN GROUP (ORDER BY seconds), 0)
+FROM (SELECT extract(epoch FROM max(e.done_at) - min(o.placed_at))::float8 AS seconds
+      FROM orders AS o JOIN order_effects AS e ON e.order_id = o.id WHERE o.id = ANY ($1) GROUP BY o.id) AS done`, ids).Scan(&mean, &p99)
+	if err != nil {
+		return completion{}, fmt.Errorf("read when orders were done: %w", err)
+	}
+	seconds := func(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+	return completion{seconds(mean), seconds(p99)}, nil
+}
+
+// report tells what was measured, and keeps it for the learner.
+func (r *rush) report(ctx context.Context) error {
+	rows := []struct {
+		name   string
+		result load.Result
+		completion
+	}{{name: "inside the request", result: load.Merge(r.seen.Before...)}, {name: "by way of the queue", result: load.Merge(r.seen.After...)}}
+	var failures []error
+	for i := range rows {
+		var err error
+		rows[i].completion, err = r.lab.completionOf(ctx, rows[i].result)
+		failures = append(failures, err)
+	}
+	if err := errors.Join(failures...); err != nil {
+		return err
+	}
+	r.run.Report("rush of orders", rushFactor*r.saturation, "orders/s")
+	r.run.Report("saturation goodput of the service before", r.saturation, "orders/s")
+	for _, row := range rows {
+		r.run.Report("order goodput in the rush, effects "+row.name, row.result.Goodput(), "orders/s")
+		r.run.Report("failed in the rush, effects "+row.name, 100*row.result.FailureShare(), "%")
+		r.run.Report("accepted after, on average, effects "+row.name, milliseconds(row.result.Latency.Mean()), "ms")
+		r.run.Report("accepted after, 99th percentile, effects "+row.name, milliseconds(row.result.Latency.Quantile(0.99)), "ms")
+		r.run.Report("complete after, on average, effects "+row.name, milliseconds(row.Mean), "ms")
+		r.run.Report("complete after, 99th percentile, effects "+row.name, milliseconds(row.P99), "ms")
+	}
+	head := fmt.Sprintf("A rush of orders: %.1f a second, %.2f times what the service of lab %s saturates at, in rounds of %s.\n"+
+		"One %s each; a mail takes %s. Accepted: from when an order was meant to go out to its answer, failed ones too.\n"+
+		"Complete: from when an order was placed to the last of its effects; by one more %s, as the worker. Milliseconds.\n\n",
+		rushFactor*r.saturation, rushFactor, before, rushLength, serviceType().Name, rushMail, workerType().Name)
+	return evidence.Keep(Name, "rush.txt", evidence.Table(head, func(w io.Writer) {
+		fmt.Fprintln(w, "effects\torders/s\tfailed %\taccepted\tp99\tcomplete\tp99\t")
+		for _, row := range rows {
+			fmt.Fprintf(w, "%s\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t\n", row.name, row.result.Goodput(), 100*row.result.FailureShare(),
+				milliseconds(row.result.Latency.Mean()), milliseconds(row.result.Latency.Quantile(0.99)), milliseconds(row.Mean), milliseconds(row.P99))
+		}
+	}))
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

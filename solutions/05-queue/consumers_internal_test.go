@@ -1,0 +1,393 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"bytebites.example/workshop/labs/05-queue/roles"
+	"bytebites.example/workshop/shared/broker"
+	"bytebites.example/workshop/shared/bytebites"
+	"bytebites.example/workshop/shared/outbox"
+)
+
+func TestEachQueueHasOneConsumer(t *testing.T) {
+	topics := make(map[string]bool) // by queue
+	for _, s := range subscriptions() {
+		topics[s.queue] = true
+	}
+	consumers := Consumers(newWorld().parts(t))
+	for _, c := range consumers {
+		if !topics[c.Queue] {
+			t.Errorf("consumer of %s: nothing comes to that queue", c.Queue)
+		}
+		delete(topics, c.Queue)
+		if c.Prefetch < 1 || c.Handle == nil {
+			t.Errorf("consumer of %s: prefetch %d, handler %v", c.Queue, c.Prefetch, c.Handle != nil)
+		}
+	}
+	if len(topics) > 0 {
+		t.Errorf("nobody consumes %v", topics)
+	}
+}
+
+func TestEachTopicHasAQueue(t *testing.T) {
+	topics := make(map[bytebites.Topic]bool)
+	for _, s := range subscriptions() {
+		topics[s.topic] = true
+	}
+	for _, topic := range bytebites.Topics() {
+		if !topics[topic] {
+			t.Errorf("no queue gets %s", topic)
+		}
+	}
+}
+
+// ordered returns a world with an order, some of whose effects are done.
+func ordered(done ...bytebites.Effect) *world {
+	w := newWorld()
+	w.orders["o1"] = bytebites.Order{ID: "o1", User: "u1"}
+	for _, effect := range done {
+		w.note("o1", effect)
+	}
+	return w
+}
+
+func happened(topic bytebites.Topic) bytebites.Event {
+	event := bytebites.Event{ID: outbox.NewID(topic, "o1"), Topic: topic, User: "u1", Order: "o1", At: time.Now().UTC()}
+	switch topic {
+	case bytebites.TopicOrderPlaced:
+		event.Email = "ada@example.com"
+	case bytebites.TopicPaymentProcessed:
+		event.Payment = &bytebites.PaymentEvent{ID: "evt_1", User: "u1", Order: "o1", Amount: 200, Succeeded: true}
+	}
+	return event
+}
+
+func TestEffects(t *testing.T) {
+	placed, request, paid := happened(bytebites.TopicOrderPlaced), happened(bytebites.TopicRecommendationRequest), happened(bytebites.TopicPaymentProcessed)
+	unclaimed := func(w *world) { w.claims[bytebites.EffectEmail] = true }
+	failing := func(what string) func(*world) { return func(w *world) { w.fail[what] = errDown } }
+	for _, test := range []struct {
+		name  string
+		queue string
+		event bytebites.Event
+		world *world
+		with  func(*world)
+		calls []string
+		first bool
+		err   error
+	}{
+		{"books", ledgerQueue, placed, ordered(), nil, []string{"read", "(book)"}, true, nil},
+		{"has booked", ledgerQueue, placed, ordered(bytebites.EffectLedger), nil, []string{"read"}, false, nil},
+		{"cannot book", ledgerQueue, placed, ordered(), failing("(book)"), []string{"read", "(book)"}, false, errDown},
+		{"books no such order", ledgerQueue, placed, newWorld(), nil, nil, false, bytebites.ErrNotFound},
+
+		{"plans", recommendationQueue, request, ordered(), nil, []string{"read", "plan", "(save week)"}, true, nil},
+		{"has planned", recommendationQueue, request, ordered(bytebites.EffectRecommendation), nil, []string{"read"}, false, nil},
+		{"cannot plan", recommendationQueue, request, ordered(), failing("plan"), []string{"read", "plan"}, false, errDown},
+		{"cannot save week", recommendationQueue, request, ordered(), failing("(save week)"), []string{"read", "plan", "(save week)"}, false, errDown},
+		{"plans for no such order", recommendationQueue, request, newWorld(), nil, nil, false, bytebites.ErrNotFound},
+
+		{"mails", emailQueue, placed, ordered(), nil, []string{"claim", "read", "mail", "(give up claim)"}, true, nil},
+		{"has mailed", emailQueue, placed, ordered(bytebites.EffectEmail), nil, []string{"claim", "read", "give up claim"}, false, nil},
+		{"is not the one to mail", emailQueue, placed, ordered(), unclaimed, []string{"claim"}, false, bytebites.ErrBusy},
+		{"cannot claim", emailQueue, placed, ordered(), failing("claim"), []string{"claim"}, false, errDown},
+		{"cannot mail", emailQueue, placed, ordered(), failing("mail"), []string{"claim", "read", "mail", "give up claim"}, false, errDown},
+		{"cannot note the mail", emailQueue, placed, ordered(), failing("(give up claim)"), []string{"claim", "read", "mail", "(give up claim)"}, false, errDown},
+		{"mails for no such order", emailQueue, placed, newWorld(), nil, []string{"claim", "give up claim"}, false, bytebites.ErrNotFound},
+
+		{"settles", paymentQueue, paid, ordered(), nil, []string{"settle"}, true, nil},
+		{"cannot settle", paymentQueue, paid, ordered(), failing("settle"), []string{"settle"}, true, errDown},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if test.with != nil {
+				test.with(test.world)
+			}
+			first, err := consumerOf(t, test.world, test.queue).Handle(t.Context(), test.event)
+			if !errors.Is(err, test.err) || first != test.first {
+				t.Errorf("%v, %v; want %v, %v", first, err, test.first, test.err)
+			}
+			test.world.wants(t, test.calls...)
+		})
+	}
+	if _, err := (effects{}).payment(t.Context(), placed); err == nil {
+		t.Error("settled an event without a payment")
+	}
+}
+
+// What failed is not done, so that it can be tried again.
+func TestFailedEffectIsUndone(t *testing.T) {
+	for queue, failing := range map[string]string{ledgerQueue: "(book)", recommendationQueue: "(save week)", emailQueue: "mail"} {
+		w := ordered()
+		w.fail[failing] = errDown
+		handle := consumerOf(t, w, queue).Handle
+		event := happened(bytebites.TopicOrderPlaced)
+		if _, err := handle(t.Context(), event); err == nil {
+			t.Errorf("%s: no error", queue)
+		}
+		delete(w.fail, failing)
+		if first, err := handle(t.Context(), event); err != nil || !first {
+			t.Errorf("%s, again: %v, %v", queue, first, err)
+		}
+		if first, err := handle(t.Context(), event); err != nil || first {
+			t.Errorf("%s, once more: %v, %v; want that it is done", queue, first, err)
+		}
+	}
+}
+
+func consumerOf(t *testing.T, w *world, queue string) roles.Consumer {
+	t.Helper()
+	for _, c := range Consumers(w.parts(t)) {
+		if c.Queue == queue {
+			return c
+		}
+	}
+	t.Fatalf("nobody consumes %s", queue)
+	return roles.Consumer{}
+}
+
+// A claim must outlast whoever holds it, and a message all that is done for it.
+func TestTimesFitIntoEachOther(t *testing.T) {
+	if mailFor+noteFor >= claimFor {
+		t.Errorf("a mail may take %v, its claim lasts %v", mailFor+noteFor, claimFor)
+	}
+	if mailFor+noteFor > handleFor {
+		t.Errorf("a mail may take %v, and a message no more than %v", mailFor+noteFor, handleFor)
+	}
+}
+
+func TestJudge(t *testing.T) {
+	busy, failed := fmt.Errorf("shard 2: %w", bytebites.ErrBusy), errors.New("no such recipient")
+	unreadable := fmt.Errorf("%w: not JSON", errUnreadable)
+	for _, test := range []struct {
+		name    string
+		first   bool
+		err     error
+		retries int
+		want    verdict
+	}{
+		{"done", true, nil, 0, verdict{outcome: broker.Done}},
+		{"done at last", true, nil, 4, verdict{outcome: broker.Done}},
+		{"done before", false, nil, 0, verdict{outcome: broker.Duplicate}},
+		{"first failure", false, failed, 0, verdict{broker.Retried, 200 * time.Millisecond, 1}},
+		{"second", false, failed, 1, verdict{broker.Retried, time.Second, 2}},
+		{"third", false, failed, 2, verdict{broker.Retried, 3 * time.Second, 3}},
+		{"fourth", false, failed, 3, verdict{broker.Retried, 3 * time.Second, 4}},
+		{"fifth", false, failed, 4, verdict{outcome: broker.Parked, retries: 4}},
+		{"and what somebody has put back", false, failed, 1 << 30, verdict{outcome: broker.Parked, retries: 1 << 30}},
+		{"noted too late", true, failed, 0, verdict{broker.Retried, 200 * time.Millisecond, 1}},
+		{"busy", false, busy, 0, verdict{broker.Retried, 3 * time.Second, 0}},
+		{"busy is not the message's fault", false, busy, 4, verdict{broker.Retried, 3 * time.Second, 4}},
+		{"in hand", false, errInHand, 2, verdict{broker.Retried, 3 * time.Second, 2}},
+		{"unreadable", false, unreadable, 0, verdict{outcome: broker.Parked}},
+	} {
+		if got := judge(test.first, test.err, test.retries); got != test.want {
+			t.Errorf("%s: %+v, want %+v", test.name, got, test.want)
+		}
+	}
+}
+
+// desk is a broker's side of one delivery: what it is told, in order.
+type desk struct {
+	heard   []string
+	putBack []message
+	fail    error // of putting back
+}
+
+func (d *desk) Ack(uint64, bool) error { d.heard = append(d.heard, "ack"); return nil }
+func (d *desk) Nack(_ uint64, _, requeue bool) error {
+	d.heard = append(d.heard, fmt.Sprintf("nack, requeue %v", requeue))
+	return nil
+}
+func (d *desk) Reject(uint64, bool) error { d.heard = append(d.heard, "reject"); return nil }
+
+func (d *desk) put(_ context.Context, m message) error {
+	d.heard = append(d.heard, "put back")
+	d.putBack = append(d.putBack, m)
+	return d.fail
+}
+
+func (d *desk) hand(t *testing.T, handle roles.Handler) hand {
+	t.Helper()
+	meter, err := broker.NewMeter(prometheus.NewRegistry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return hand{
+		Broker:   roles.Broker{Meter: meter, Logger: slog.New(slog.DiscardHandler)},
+		Consumer: roles.Consumer{Queue: emailQueue, Handle: handle},
+		putBack:  d.put,
+	}
+}
+
+func (d *desk) delivery(t *testing.T, event bytebites.Event, retries int) amqp.Delivery {
+	t.Helper()
+	m, err := messageOf(event)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return amqp.Delivery{
+		Acknowledger: d, MessageId: m.MessageId, Type: m.Type, Timestamp: m.Timestamp, ContentType: m.ContentType,
+		RoutingKey: m.key, Headers: amqp.Table{broker.RetriesHeader: int64(retries), "x-death": "the broker's"}, Body: m.Body,
+	}
+}
+
+func TestDeliveryIsSettledAfterItIsHandled(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		retries int
+		first   bool
+		err     error
+		heard   string
+	}{
+		{"done", 0, true, nil, "handle, ack"},
+		{"done before", 0, false, nil, "handle, ack"},
+		{"failed", 0, false, errDown, "handle, put back, ack"},
+		{"failed again", 3, false, errDown, "handle, put back, ack"},
+		{"failed too often", 4, false, errDown, "handle, nack, requeue false"},
+		{"busy", 4, false, errInHand, "handle, put back, ack"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			d := &desk{}
+			h := d.hand(t, func(context.Context, bytebites.Event) (bool, error) {
+				d.heard = append(d.heard, "handle")
+				return test.first, test.err
+			})
+			if err := h.take(t.Context(), d.delivery(t, happened(bytebites.TopicOrderPlaced), test.retries)); err != nil {
+				t.Error(err)
+			}
+			if got := strings.Join(d.heard, ", "); got != test.heard {
+				t.Errorf("heard %s, want %s", got, test.heard)
+			}
+		})
+	}
+}
+
+func TestWhatIsPutBackIsTheSameMessage(t *testing.T) {
+	d := &desk{}
+	h := d.hand(t, func(context.Context, bytebites.Event) (bool, error) { return false, errDown })
+	was := d.delivery(t, happened(bytebites.TopicOrderPlaced), 1)
+	if err := h.take(t.Context(), was); err != nil {
+		t.Fatal(err)
+	}
+	got := d.putBack[0]
+	if got.exchange != waiting(time.Second) || got.key != emailQueue {
+		t.Errorf("put back to %s by key %s", got.exchange, got.key)
+	}
+	if len(got.Headers) != 1 || broker.Retries(got.Headers) != 2 || got.DeliveryMode != amqp.Persistent {
+		t.Errorf("headers %v, delivery mode %d", got.Headers, got.DeliveryMode)
+	}
+	if string(got.Body) != string(was.Body) || got.MessageId != was.MessageId || got.Type != was.Type ||
+		!got.Timestamp.Equal(was.Timestamp) || got.ContentType != was.ContentType {
+		t.Errorf("put back %+v, was %+v", got, was)
+	}
+}
+
+func TestUnreadableIsParkedUnhandled(t *testing.T) {
+	for _, body := range []string{"", "null", "{}", "dinner", `{"id":"x"}`} {
+		d := &desk{}
+		h := d.hand(t, func(context.Context, bytebites.Event) (bool, error) {
+			t.Errorf("%q was handled", body)
+			return true, nil
+		})
+		if err := h.take(t.Context(), amqp.Delivery{Acknowledger: d, Body: []byte(body)}); err != nil {
+			t.Error(err)
+		}
+		if got := strings.Join(d.heard, ", "); got != "nack, requeue false" {
+			t.Errorf("%q: heard %s", body, got)
+		}
+	}
+}
+
+// What could not be put back stays where it is, and its connection is given up.
+func TestWhatCannotBePutBackIsNotAcknowledged(t *testing.T) {
+	failing := func(context.Context, bytebites.Event) (bool, error) { return false, errDown }
+	d := &desk{fail: amqp.ErrClosed}
+	if err := d.hand(t, failing).take(t.Context(), d.delivery(t, happened(bytebites.TopicOrderPlaced), 0)); !errors.Is(err, amqp.ErrClosed) {
+		t.Errorf("%v, want ErrClosed", err)
+	}
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	if err := d.hand(t, failing).take(stopped, d.delivery(t, happened(bytebites.TopicOrderPlaced), 0)); err != nil {
+		t.Errorf("when told to stop: %v", err)
+	}
+	if got := strings.Join(d.heard, ", "); got != "put back, put back" {
+		t.Errorf("heard %s", got)
+	}
+}
+
+// A worker that is told to stop ends what it has begun.
+func TestHandlingOutlivesTheOrderToStop(t *testing.T) {
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	d := &desk{}
+	h := d.hand(t, func(ctx context.Context, _ bytebites.Event) (bool, error) {
+		deadline, bounded := ctx.Deadline()
+		if ctx.Err() != nil || !bounded || time.Until(deadline) > handleFor {
+			t.Errorf("context %v, deadline %v", ctx.Err(), deadline)
+		}
+		return true, nil
+	})
+	if err := h.take(stopped, d.delivery(t, happened(bytebites.TopicOrderPlaced), 0)); err != nil {
+		t.Error(err)
+	}
+	if got := strings.Join(d.heard, ", "); got != "ack" {
+		t.Errorf("heard %s", got)
+	}
+}
+
+func TestReplay(t *testing.T) {
+	placed := happened(bytebites.TopicOrderPlaced)
+	for _, test := range []struct {
+		name    string
+		handled []error // one for each event of the queue's
+		err     string
+	}{
+		{"all", []error{nil, nil}, ""},
+		{"one fails and the others are done", []error{errDown, nil}, "1 of 2 events failed"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			d, calls := &desk{}, 0
+			h := d.hand(t, func(context.Context, bytebites.Event) (bool, error) {
+				calls++
+				return true, test.handled[calls-1]
+			})
+			log := make(chan amqp.Delivery, 10)
+			log <- d.delivery(t, placed, 0)
+			log <- d.delivery(t, happened(bytebites.TopicRecommendationRequest), 0)
+			log <- amqp.Delivery{Acknowledger: d, RoutingKey: logQueue, MessageId: "replay:another"}
+			log <- d.delivery(t, placed, 0)
+			log <- amqp.Delivery{Acknowledger: d, RoutingKey: logQueue, MessageId: "replay:this"}
+			log <- d.delivery(t, placed, 0) // came later
+			err := h.replay(t.Context(), log, "replay:this")
+			if test.err == "" && err != nil || test.err != "" && (err == nil || !strings.Contains(err.Error(), test.err)) {
+				t.Errorf("%v, want %q", err, test.err)
+			}
+			if calls != 2 || len(d.heard) != 4 {
+				t.Errorf("%d handled, heard %q", calls, d.heard)
+			}
+		})
+	}
+}
+
+func TestReplayEndsWithItsDeliveries(t *testing.T) {
+	d := &desk{}
+	over := make(chan amqp.Delivery)
+	close(over)
+	if err := d.hand(t, nil).replay(t.Context(), over, "end"); !errors.Is(err, errNoMore) {
+		t.Errorf("%v, want that there are no more deliveries", err)
+	}
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	if err := d.hand(t, nil).replay(stopped, nil, "end"); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v, want that it was told to stop", err)
+	}
+}

@@ -1,0 +1,50 @@
+// The checks were not proven yet when this was written: they are left out of plain tests.
+
+//go:build unfinished
+
+package queue_test
+
+import (
+	"testing"
+
+	"bytebites.example/workshop/labs/05-queue/spec"
+	frame "bytebites.example/workshop/shared/spec"
+	"bytebites.example/workshop/shared/spec/spectest"
+	"bytebites.example/workshop/solutions/05-queue"
+	"bytebites.example/workshop/solutions/05-queue/wrong"
+)
+
+// solution is the subject that passes.
+func solution() spec.Subject {
+	return spec.Subject{
+		Files:   queue.Files(),
+		Package: "./solutions/service",
+		Args:    []string{"--through", "05"},
+	}
+}
+
+func TestLab(t *testing.T) { spectest.Run(t, spec.Lab(solution())) }
+
+func TestFull(t *testing.T) { spectest.Full(t, spec.Full(solution())) }
+
+func TestWrong(t *testing.T) {
+	// variant returns a wrong answer that is a part of the service.
+	variant := func(name, check, why string, also ...string) frame.Wrong {
+		s := solution()
+		s.Args = append(s.Args, "--variant", name)
+		return frame.Wrong{Name: name, Check: check, Why: why, Lab: spec.Lab(s), Also: also}
+	}
+	spectest.Wrong(t,
+		variant(wrong.AckBeforeWork, "worker killed", "the broker need not keep what a worker has, and what fails the worker can try again itself",
+			"mail begun", "duplicates"),
+		// Nothing of its orders is ever in an outbox.
+		variant(wrong.PublishWithoutOutbox, "broker down", "a broker with confirms is there to be relied on: why write everything down twice?", "unroutable"),
+		// What a dying broker had not read is lost on the way too, and what comes back nobody looks for.
+		variant(wrong.NoConfirms, "lost on the way", "what was written to the connection without an error has arrived: TCP sees to that", "broker down", "unroutable"),
+		// Its workers have to be killed to be rid of the poison. They bind their queues when they start again.
+		variant(wrong.PoisonForEver, "poison", "what fails is put back: it will go better some time, and nothing is ever lost", "unroutable"),
+		// Whoever dies, or is busy for a moment, has the same message come again; and see above.
+		variant(wrong.EffectsTwice, "duplicates", "the broker hands each message to one worker, and an acknowledged message does not come again",
+			"lost on the way", "broker down", "worker killed", "poison", "mail begun", "unroutable"),
+	)
+}
