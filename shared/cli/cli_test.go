@@ -122,15 +122,16 @@ func TestChoose(t *testing.T) {
 		{nil, 2, []string{"horizontal"}, ""},
 		{nil, 3, []string{"cache"}, ""},
 		{nil, 4, []string{"sharding"}, ""},
-		{nil, 5, []string{"sharding"}, ""}, // as long as lab 05 has brought none
+		{nil, 5, []string{"queue"}, ""},
+		{nil, 6, []string{"queue"}, ""}, // lab 06 brings none
 		{[]string{"baseline"}, 3, []string{"baseline"}, ""},
 		{[]string{"monitoring"}, 0, []string{"baseline", "monitoring"}, ""},
 		{[]string{"monitoring"}, 2, []string{"horizontal", "monitoring"}, ""},
 		{[]string{"monitoring", "baseline", "monitoring"}, 0, []string{"monitoring", "baseline"}, ""},
 		{[]string{"horizontal", "monitoring"}, 0, []string{"horizontal", "monitoring"}, ""},
-		{[]string{"lunch"}, 0, nil, "there are: baseline, monitoring, horizontal, cache, sharding"},
+		{[]string{"lunch"}, 0, nil, "there are: baseline, monitoring, horizontal, cache, sharding, queue"},
 		{[]string{"cache"}, 0, []string{"cache"}, ""},
-		{[]string{"queue"}, 0, nil, "comes with lab 05"},
+		{[]string{"queue", "sharding"}, 0, []string{"queue", "sharding"}, ""},
 	}
 	for _, tt := range tests {
 		chosen, err := choose(tt.names, tt.lab)

@@ -52,7 +52,7 @@ func TestComposeFileAsksForWhatIsWritten(t *testing.T) {
 }
 
 func TestComposeFileHasTheServers(t *testing.T) {
-	wanted := append(slices.Sorted(maps.Keys(shells())), moverService)
+	wanted := append(slices.Sorted(maps.Keys(shells())), moverService, "relay", "worker")
 	for _, p := range publishedPorts() {
 		wanted = append(wanted, p.service)
 	}

@@ -87,6 +87,7 @@ func imagesOf(upTo int) []images.Name {
 		{2, images.Nginx},
 		{3, images.Redis},
 		{3, images.Toxiproxy},
+		{5, images.RabbitMQ},
 	}
 	var names []images.Name
 	for _, s := range since {
@@ -99,7 +100,7 @@ func imagesOf(upTo int) []images.Name {
 
 // sizeOf is that of the seeded databases that a lab's check starts.
 func sizeOf(lab int) dataset.Size {
-	if lab == shardingLab {
+	if lab == shardingLab || lab == queueLab {
 		return dataset.Early()
 	}
 	return dataset.Full()

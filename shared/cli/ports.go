@@ -22,8 +22,9 @@ func publishedPorts() []published {
 	return []published{
 		{"service", []string{"baseline"}, "SERVICE_PORT", "8080"},
 		{"service", []string{"baseline"}, "PPROF_PORT", "6060"},
-		{"nginx", []string{"horizontal", "cache", shardingProfile}, "BALANCER_PORT", "8081"},
-		{"mailsink", []string{"baseline", "horizontal", "cache", shardingProfile}, "MAILSINK_PORT", "8025"},
+		{"nginx", replicaProfiles(), "BALANCER_PORT", "8081"},
+		{"mailsink", append([]string{"baseline"}, replicaProfiles()...), "MAILSINK_PORT", "8025"},
+		{"rabbitmq", []string{queueProfile}, "RABBITMQ_PORT", "15672"},
 		{"prometheus", []string{"monitoring"}, "PROMETHEUS_PORT", "9090"},
 	}
 }

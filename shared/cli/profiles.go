@@ -15,21 +15,26 @@ type profile struct {
 	beside bool
 }
 
-// profiles are all that the story has, in its order. Those of a lab that is not there yet
-// are named, so that whoever read of them learns when they come.
+// profiles are those of docker-compose.yml, in the story's order.
 func profiles() []profile {
 	return []profile{
 		{name: "baseline", lab: 0, what: "the slow monolith, PostgreSQL with the seeded data, a mail sink"},
 		{name: "monitoring", lab: 0, what: "Prometheus, beside the baseline or what else is named", beside: true},
-		{name: "horizontal", lab: 2, what: "three replicas behind nginx"},
-		{name: "cache", lab: 3, what: "the replicas with Redis"},
-		{name: shardingProfile, lab: 4, what: "the same with user data on four PostgreSQL shards, moved there as you watch"},
-		{name: "queue", lab: 5, what: "RabbitMQ and workers"},
+		{name: "horizontal", lab: replicasLab, what: "three replicas behind nginx"},
+		{name: "cache", lab: cacheLab, what: "the replicas with Redis"},
+		{name: shardingProfile, lab: shardingLab, what: "the same with user data on four PostgreSQL shards, moved there as you watch"},
+		{name: queueProfile, lab: queueLab, what: "the replicas with Redis, and RabbitMQ with a relay and a worker behind them"},
 	}
 }
 
-// newestLab is the last lab whose profiles docker-compose.yml has.
-const newestLab = 4
+// queueProfile is the profile with a broker.
+const queueProfile = "queue"
+
+// replicaProfiles are those with replicas behind nginx.
+func replicaProfiles() []string { return append([]string{"horizontal"}, cacheProfiles()...) }
+
+// cacheProfiles are those of them with Redis.
+func cacheProfiles() []string { return []string{"cache", shardingProfile, queueProfile} }
 
 // choose returns the profiles to start: those named, with a storefront among them. Where
 // none is named it is the one that shows best what the code of a lab does.
@@ -57,7 +62,7 @@ func choose(names []string, lab int) ([]profile, error) {
 func profileOf(lab int) profile {
 	var last profile
 	for _, p := range profiles() {
-		if !p.beside && p.lab <= min(lab, newestLab) {
+		if !p.beside && p.lab <= lab {
 			last = p
 		}
 	}
@@ -74,41 +79,22 @@ func namesOf(profiles []profile) []string {
 }
 
 func findProfile(name string) (profile, error) {
-	var there []string
 	for _, p := range profiles() {
-		if p.name == name && p.lab > newestLab {
-			return profile{}, usagef("profile %q comes with lab %02d, which is not there yet", name, p.lab)
-		}
 		if p.name == name {
 			return p, nil
 		}
-		if p.lab <= newestLab {
-			there = append(there, p.name)
-		}
 	}
-	return profile{}, usagef("no profile %q; there are: %s", name, strings.Join(there, ", "))
+	return profile{}, usagef("no profile %q; there are: %s", name, strings.Join(everyProfile(), ", "))
 }
 
-// everyProfile names the profiles that docker-compose.yml has.
-func everyProfile() []string {
-	var names []string
-	for _, p := range profiles() {
-		if p.lab <= newestLab {
-			names = append(names, p.name)
-		}
-	}
-	return names
-}
+// everyProfile names all profiles.
+func everyProfile() []string { return namesOf(profiles()) }
 
 // describeProfiles lists them for a help text.
 func describeProfiles() string {
 	var b strings.Builder
 	for _, p := range profiles() {
-		when := ""
-		if p.lab > newestLab {
-			when = fmt.Sprintf(" (comes with lab %02d)", p.lab)
-		}
-		fmt.Fprintf(&b, "  %-11s %s%s\n", p.name, p.what, when)
+		fmt.Fprintf(&b, "  %-11s %s\n", p.name, p.what)
 	}
 	return b.String()
 }

@@ -113,6 +113,7 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
 		"exitcode": exitCode, "await": await, "gone": gone,
 		"get": get, "monitored": monitored, "refused": refused, "freeports": freePorts, "hold": hold,
+		"order": order, "effects": effects, "watched": watched,
 	}
 }
 

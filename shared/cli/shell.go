@@ -24,6 +24,7 @@ func shells() map[string]opened {
 	all := map[string]opened{
 		"postgres":     {program: psql},
 		"redis":        {program: []string{"redis-cli"}, profile: "cache"},
+		"rabbitmq":     {program: []string{"rabbitmqctl"}, profile: queueProfile},
 		userDataServer: {program: psql, profile: shardingProfile},
 	}
 	for _, name := range shardServers() {
@@ -35,17 +36,19 @@ func shells() map[string]opened {
 func (a *app) shell() *cobra.Command {
 	return &cobra.Command{
 		Use:   "shell SERVER [-- ARGS]",
-		Short: "Open psql or redis-cli in the running stack",
+		Short: "Open psql or redis-cli in the running stack, or ask the broker",
 		Long: `Open psql or redis-cli inside a container of the stack that ` + "`up`" + ` started: postgres,
 redis, and with profile sharding userdata, the server of before, and shard-1 to
-shard-4. Words after -- are passed on, and the exit code is the program's.`,
+shard-4. With profile queue there is rabbitmq, whose rabbitmqctl takes its question on
+the command line. Words after -- are passed on, and the exit code is the program's.`,
 		Example: `  go tool workshop shell postgres
   go tool workshop shell postgres -- -c 'select count(*) from orders'
   go tool workshop shell redis -- info stats          with profile cache
-  go tool workshop shell shard-1                      with profile sharding`,
+  go tool workshop shell shard-1                      with profile sharding
+  go tool workshop shell rabbitmq -- list_queues      with profile queue`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 || shells()[args[0]].program == nil {
-				return usagef("shell wants postgres, redis, %s or shard-1 to shard-%d", userDataServer, shards)
+				return usagef("shell wants postgres, redis, rabbitmq, %s or shard-1 to shard-%d", userDataServer, shards)
 			}
 			return nil
 		},

@@ -1,16 +1,21 @@
 package cli_test
 
 import (
+	"bytes"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"bytebites.example/workshop/shared/dataset"
 )
 
 // client asks the stack that a script has started.
@@ -41,9 +46,22 @@ func monitored(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: monitored URL")
 	}
+	awaitSeries(ts, args[0], `up{job="service"} == 1`)
+}
+
+// watched waits until a Prometheus has a metric, of whomever.
+func watched(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: watched URL METRIC")
+	}
+	awaitSeries(ts, args[0], "count("+args[1]+")")
+}
+
+// awaitSeries waits until a Prometheus answers a query with one series.
+func awaitSeries(ts *testscript.TestScript, prometheus, query string) {
 	last := ""
-	eventually(ts, "the service is not scraped", func() bool {
-		response, err := client().Get(args[0] + "/api/v1/query?query=" + url.QueryEscape(`up{job="service"} == 1`))
+	eventually(ts, query+" is not to be seen", func() bool {
+		response, err := client().Get(prometheus + "/api/v1/query?query=" + url.QueryEscape(query))
 		if err != nil {
 			last = err.Error()
 			return false
@@ -55,6 +73,67 @@ func monitored(ts *testscript.TestScript, neg bool, args []string) {
 		var answer struct{ Data struct{ Result []any } }
 		return json.Unmarshal(text, &answer) == nil && len(answer.Data.Result) == 1
 	}, &last)
+}
+
+// order signs the demo subscriber in at a storefront and orders one portion, which must be
+// accepted. It sets ORDER to the order's URL and SESSION to the cookie by which it is seen.
+func order(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: order URL")
+	}
+	session, _ := ask(ts, http.MethodPost, args[0]+"/sessions", map[string]string{"email": dataset.Email(1), "password": dataset.Password})
+	cookies := session.Cookies()
+	if len(cookies) == 0 {
+		ts.Fatalf("sign in at %s: no cookie, and %s", args[0], session.Status)
+	}
+	ts.Setenv("SESSION", cookies[0].Name+"="+cookies[0].Value)
+	accepted, said := ask(ts, http.MethodPost, args[0]+"/orders", map[string]any{"lines": []any{map[string]any{"meal_id": "m0001", "quantity": 1}}})
+	if accepted.StatusCode != http.StatusCreated {
+		ts.Fatalf("order at %s: %s\n%s", args[0], accepted.Status, said)
+	}
+	ts.Setenv("ORDER", args[0]+accepted.Header.Get("Location"))
+}
+
+// effects waits until all that follows from the order is done; with ! some of
+// it must not be.
+func effects(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 0 {
+		ts.Fatalf("usage: [!] effects")
+	}
+	last := ""
+	done := func() bool {
+		_, said := ask(ts, http.MethodGet, ts.Getenv("ORDER"), nil)
+		last = string(said)
+		var seen struct {
+			Effects []struct{ Done bool }
+		}
+		ts.Check(json.Unmarshal(said, &seen))
+		return len(seen.Effects) > 0 && !slices.ContainsFunc(seen.Effects, func(e struct{ Done bool }) bool { return !e.Done })
+	}
+	if neg {
+		if done() {
+			ts.Fatalf("all effects of %s are done", ts.Getenv("ORDER"))
+		}
+		return
+	}
+	eventually(ts, "the effects of "+ts.Getenv("ORDER")+" are not done", done, &last)
+}
+
+// ask asks the stack with the SESSION's cookie, and returns the answer and its body.
+func ask(ts *testscript.TestScript, method, url string, body any) (*http.Response, []byte) {
+	encoded, err := json.Marshal(body)
+	ts.Check(err)
+	request, err := http.NewRequest(method, url, bytes.NewReader(encoded))
+	ts.Check(err)
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("Cookie", ts.Getenv("SESSION"))
+	request.Header.Set("Idempotency-Key", rand.Text())
+	response, err := client().Do(request)
+	ts.Check(err)
+	said, err := io.ReadAll(response.Body)
+	ts.Check(err)
+	ts.Check(response.Body.Close())
+	return response, said
 }
 
 // refused demands that nothing listens at an address.

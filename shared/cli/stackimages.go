@@ -31,9 +31,10 @@ func (a *app) stackImages(ctx context.Context, p *progress.Reporter, service str
 		variable string
 	}{
 		{[]string{"monitoring"}, images.Prometheus, "PROMETHEUS_IMAGE"},
-		{[]string{"horizontal", "cache", shardingProfile}, images.Nginx, "NGINX_IMAGE"},
-		{[]string{"cache", shardingProfile}, images.Redis, "REDIS_IMAGE"},
+		{replicaProfiles(), images.Nginx, "NGINX_IMAGE"},
+		{cacheProfiles(), images.Redis, "REDIS_IMAGE"},
 		{[]string{shardingProfile}, images.Postgres, "POSTGRES_IMAGE"}, // of the shards, which begin empty
+		{[]string{queueProfile}, images.RabbitMQ, "RABBITMQ_IMAGE"},
 	}
 	want := []images.Name{images.Postgres, images.Static}
 	for _, s := range servers {
@@ -105,5 +106,6 @@ func buildProgram(ctx context.Context, p *progress.Reporter, platform program.Pl
 func imageVariables() []string {
 	return []string{
 		"DATABASE_IMAGE", "SERVICE_IMAGE", "MAILSINK_IMAGE", "PROMETHEUS_IMAGE", "NGINX_IMAGE", "REDIS_IMAGE", "POSTGRES_IMAGE",
+		"RABBITMQ_IMAGE",
 	}
 }

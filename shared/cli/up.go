@@ -19,7 +19,9 @@ import (
 )
 
 // secrets are the variables of docker-compose.yml without which it does not start.
-func secrets() []string { return []string{"POSTGRES_PASSWORD", "STAFF_TOKEN", "PAYMENT_SECRET"} }
+func secrets() []string {
+	return []string{"POSTGRES_PASSWORD", "STAFF_TOKEN", "PAYMENT_SECRET", "BROKER_PASSWORD"}
+}
 
 // readyTimeout is how long the service may take to answer after compose has started it.
 const readyTimeout = 2 * time.Minute
@@ -42,6 +44,7 @@ Everything is published on the loopback address only.`,
   go tool workshop up horizontal --lab 02  the same with your code and nginx.conf
   go tool workshop up cache monitoring     the replicas with Redis, watched by Prometheus
   go tool workshop up sharding             user data moves to four shards as you watch
+  go tool workshop up queue monitoring     orders that wait for nobody; RabbitMQ, a relay and a worker
   go tool workshop up --size small         a small database, ready sooner`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.runUp(cmd.Context(), args, size, labName)
@@ -135,10 +138,11 @@ func (a *app) runUp(ctx context.Context, names []string, sizeName, labName strin
 // started anew; redis.conf. Compose leaves them running when its own file has not changed.
 func (c *compose) renew(ctx context.Context, chosen, running []string) error {
 	var stale []string
-	for _, s := range []struct{ service, profile string }{
-		{"nginx", "horizontal"}, {"nginx", "cache"}, {"nginx", shardingProfile}, {"redis", "cache"}, {"redis", shardingProfile},
-	} {
-		if slices.Contains(chosen, s.profile) && slices.Contains(running, s.service) && !slices.Contains(stale, s.service) {
+	for _, s := range []struct {
+		service  string
+		profiles []string
+	}{{"nginx", replicaProfiles()}, {"redis", cacheProfiles()}} {
+		if anyOf(s.profiles, chosen) && slices.Contains(running, s.service) {
 			stale = append(stale, s.service)
 		}
 	}
@@ -157,7 +161,7 @@ type frontDoor struct {
 func frontDoors() []frontDoor {
 	return []frontDoor{
 		{[]string{"baseline"}, "service", "storefront", "SERVICE_PORT"},
-		{[]string{"horizontal", "cache", shardingProfile}, "nginx", "storefront, by nginx", "BALANCER_PORT"},
+		{replicaProfiles(), "nginx", "storefront, by nginx", "BALANCER_PORT"},
 	}
 }
 
@@ -175,6 +179,7 @@ const (
 	replicasLab = 2
 	cacheLab    = 3
 	shardingLab = 4
+	queueLab    = 5
 )
 
 // stackCode returns the profiles to start, and the code of a lab for them; where it has none
@@ -210,6 +215,9 @@ func (w workshop) stackCode(names []string, labName string) ([]profile, stackCod
 	}
 	if code.sharded && l.Number < shardingLab {
 		return nil, code, usagef("lab %s comes before the shards and would leave them empty; profile cache shows it", l.ID())
+	}
+	if slices.Contains(namesOf(chosen), queueProfile) && l.Number < queueLab {
+		return nil, code, usagef("lab %s comes before the queue, and has nobody to work behind it; profile sharding shows it", l.ID())
 	}
 	code.service = "./" + l.Dir() + "/service"
 	for _, own := range []struct {
@@ -326,6 +334,9 @@ func (a *app) describeStack(file *envFile, chosen []string) {
 		)
 	}
 	rows = append(rows, []string{"mail sink", a.address(file, "MAILSINK_PORT") + "/stats"})
+	if slices.Contains(chosen, queueProfile) {
+		rows = append(rows, []string{"RabbitMQ", a.address(file, "RABBITMQ_PORT") + "/, as bytebites with BROKER_PASSWORD in .env"})
+	}
 	if slices.Contains(chosen, "monitoring") {
 		rows = append(rows, []string{"Prometheus", a.address(file, "PROMETHEUS_PORT") + "/"})
 	}
@@ -336,12 +347,15 @@ func (a *app) describeStack(file *envFile, chosen []string) {
 	)
 	a.printf("\n%s", table([]string{"ByteBites is up", ""}, rows, s.bold, nil))
 	next := []string{"order a dinner at " + url + "/"}
-	if anyOf([]string{"horizontal", "cache", shardingProfile}, chosen) {
+	if anyOf(replicaProfiles(), chosen) {
 		next[0] = "sign in at " + url + "/ and reload: who answers stands at the foot of the page"
 	}
 	next = append(next, "go tool workshop shell postgres   to ask the database")
-	if anyOf([]string{"cache", shardingProfile}, chosen) {
+	if anyOf(cacheProfiles(), chosen) {
 		next = append(next, "go tool workshop shell redis      to look into the cache")
+	}
+	if slices.Contains(chosen, queueProfile) {
+		next = append(next, "go tool workshop shell rabbitmq -- list_queues   to see what waits")
 	}
 	if slices.Contains(chosen, shardingProfile) {
 		next = append(next, "go tool workshop shell shard-1    to ask a shard, and userdata the server of before")
