@@ -147,18 +147,8 @@ func (s *show) shard(ctx context.Context, dinner float64) (*sharding, error) {
 	if told.Quotas, err = watch.Quotas(ctx); err != nil {
 		return nil, err
 	}
-	played := scene{
-		hit: fleet.Generator.Hit, servers: fleet.Servers(), victim: s.nodes.shards[0].Server,
-		others: []*testbed.Server{fleet.Nginx.Server, service.Redis.Server},
-	}
-	for _, server := range s.nodes.all() {
-		played.others = append(played.others, server.Server)
-	}
-	if told.Loss, err = s.lose(ctx, shardDies, played, dinner); err != nil {
-		return nil, err
-	}
-	// The next step has the machine to itself.
-	return told, played.remove(ctx)
+	told.Loss, err = s.lose(ctx, shardDies, scene{hit: fleet.Generator.Hit, victim: s.nodes.shards[0].Server}, dinner)
+	return told, err
 }
 
 // startSharded starts replicas that know all servers of user data, with everybody on the old.
