@@ -73,8 +73,7 @@ type BurstResult struct {
 // them, and not those within the burst alone, as a Ramp has it: a service that works on
 // everything at once has much of it half done when a short burst ends. For that the service must
 // be able to answer in the clients' time what a burst leaves behind; what it does not is not
-// counted, so begin near its limit. The most that any burst brought is the limit, and not what the
-// last did: a service that is busy with clients who have given up does less than it can. An invalid burst (see Round.Check) is run once more, three
+// counted, so begin near its limit. An invalid burst (see Round.Check) is run once more, three
 // of them at most.
 //
 // The error is of the configuration, of a hit that could not be made, or of the context.
@@ -115,8 +114,9 @@ func (s *bursts) next(ctx context.Context, rate float64) error {
 	if err != nil {
 		return err
 	}
-	s.found.Saturated = s.lingered && lingers && seen.Goodput <= levelled*s.found.Goodput
-	if s.best == 0 || seen.Goodput > s.found.Goodput {
+	before := s.found
+	s.found.Saturated = s.lingered && lingers && seen.Goodput <= levelled*before.Goodput
+	if better := seen.Goodput >= before.Goodput && before.Validity.OK; better || !s.lingered {
 		s.found.Goodput, s.found.Validity, s.best = seen.Goodput, seen.Validity, rate
 	}
 	s.lingered = lingers

@@ -20,24 +20,16 @@ import (
 
 const (
 	// burstStart is the rate of the first burst by which one server's limit is found, in requests
-	// a second: little, for a server that is asked for far too much spends its tenth of a core on
-	// people who have given up, and shows nothing of its limit. Two bursts must agree on it and two
-	// more may raise it: a statement that was held up, or a slow moment of the machine, would else
-	// pass for it, and the rush be none.
-	burstStart  = 20
+	// a second. Two bursts must agree on it and two more may raise it: a statement that was held
+	// up, or a slow moment of the machine, would else pass for it, and the rush be none.
+	burstStart  = 60
 	burstFactor = 1.5
 	burstLength = 1500 * time.Millisecond
 	burstsAgain = 2
-	// warmUpRate is sent at full speed before any quota is in force, in requests a second: enough for
-	// every connection to be open that a rush needs. To open one costs a tenth of a core more than
-	// many requests do, and all at once more than it has.
-	warmUpRate   = 300
-	warmUpLength = 1500 * time.Millisecond
-	// rushFactor is how many times one server's limit comes in: a little more than the common 1.5, for
-	// what a tenth of a core does moves by a third from moment to moment. Four are asked for four
-	// tenths of what they can do; and the service in front of them, which has half a core, must not
-	// be what they wait for.
-	rushFactor = 1.6
+	// rushFactor is how many times one server's limit comes in: more than the common 1.5, for what
+	// a tenth of a core does moves by a third from moment to moment. Four are asked for half of
+	// what they can do.
+	rushFactor = 2.0
 	// pairs and the length of their rounds are declared here, before any run.
 	pairs      = 6
 	rushLength = 1200 * time.Millisecond
@@ -90,7 +82,7 @@ func (l *lab) newRush(ctx context.Context, run *spec.Run) (_ *rush, err error) {
 		if *g, err = l.userWrites(ctx, service); err != nil {
 			return nil, err
 		}
-		if _, err := g.Hit(ctx, warmUpRate, warmUpLength); err != nil {
+		if _, err := g.Hit(ctx, burstStart, time.Second); err != nil {
 			return nil, err
 		}
 	}
@@ -99,10 +91,9 @@ func (l *lab) newRush(ctx context.Context, run *spec.Run) (_ *rush, err error) {
 		l.servers.DB.Server: catalogueType(), l.cache.Server: cacheType(),
 	}
 	for _, n := range l.nodes[:1+shards] {
-		// What was written up to now is not to be cleaned up, or written to disk, in the middle of a
-		// round: of a tenth of a core that takes all, for as long as it lasts.
-		if err := runAll(ctx, n.pool, []string{`VACUUM (ANALYZE)`, `CHECKPOINT`}); err != nil {
-			return nil, fmt.Errorf("tidy up %s: %w", n.server.Name(), err)
+		// What was written up to now is not to be written to disk in the middle of a round.
+		if _, err := n.pool.ExecContext(ctx, `CHECKPOINT`); err != nil {
+			return nil, fmt.Errorf("write out %s: %w", n.server.Name(), err)
 		}
 		sizes[n.server.Server] = userDataType()
 	}
