@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -151,9 +152,9 @@ func (b *Builder) build(ctx context.Context, pkg string) ([]byte, error) {
 	out := filepath.Join(dir, name)
 	// Without symbol tables a program is a third smaller, and so is the copy in every
 	// container; profiles name functions all the same.
-	cmd := exec.CommandContext(ctx, "go", append(append([]string{"build"}, CompileFlags()...), "-ldflags=-s -w", "-o", out, pkg)...)
+	cmd := exec.CommandContext(ctx, "go", slices.Concat([]string{"build"}, CompileFlags(), []string{"-ldflags=-s -w", "-o", out, pkg})...)
 	cmd.Dir = root
-	cmd.Env = append(append(os.Environ(), CompileEnv()...), "GOOS="+b.platform.OS, "GOARCH="+b.platform.Arch)
+	cmd.Env = slices.Concat(os.Environ(), CompileEnv(), []string{"GOOS=" + b.platform.OS, "GOARCH=" + b.platform.Arch})
 	var output bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &output, &output
 	if err := cmd.Run(); err != nil {

@@ -106,7 +106,7 @@ type Sum struct {
 }
 
 // Sums returns the sums of those of the subscribers who have rows, or a mark. The server does the
-// arithmetic: to read rows, only to compare them, takes several times as long.
+// arithmetic: rows that are only compared need not become JSON, nor be sent.
 func Sums(ctx context.Context, server *sql.DB, users []bytebites.UserID) (map[bytebites.UserID]Sum, error) {
 	sums := make(map[bytebites.UserID]Sum, len(users))
 	err := each(ctx, server, func(scan func(...any) error) error {

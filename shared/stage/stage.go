@@ -5,11 +5,14 @@ package stage
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/dataset"
+	"bytebites.example/workshop/shared/instance"
 	"bytebites.example/workshop/shared/load"
 	"bytebites.example/workshop/shared/spec"
 	"bytebites.example/workshop/shared/testbed"
@@ -124,6 +127,17 @@ func NewWatch(ctx context.Context, servers ...*testbed.Server) (*Watch, error) {
 		w.began = append(w.began, usage)
 	}
 	return w, nil
+}
+
+// InForce gives servers their types, and with them their CPU quotas, and watches them from then on.
+func InForce(ctx context.Context, types map[*testbed.Server]instance.Type) (*Watch, error) {
+	for server, size := range types {
+		if err := server.Resize(ctx, size); err != nil {
+			return nil, err
+		}
+	}
+	byName := func(a, b *testbed.Server) int { return strings.Compare(a.Name(), b.Name()) }
+	return NewWatch(ctx, slices.SortedFunc(maps.Keys(types), byName)...)
 }
 
 // Problems says which of the servers' quotas are not in force, a phrase each.

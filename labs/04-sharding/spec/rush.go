@@ -4,9 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
-	"strings"
 	"time"
 
 	"bytebites.example/workshop/shared/evidence"
@@ -97,14 +94,7 @@ func (l *lab) newRush(ctx context.Context, run *spec.Run) (_ *rush, err error) {
 		}
 		sizes[n.server.Server] = userDataType()
 	}
-	for server, size := range sizes {
-		if err := server.Resize(ctx, size); err != nil {
-			return nil, err
-		}
-	}
-	servers := slices.Collect(maps.Keys(sizes))
-	slices.SortFunc(servers, func(a, b *testbed.Server) int { return strings.Compare(a.Name(), b.Name()) })
-	r.watch, err = stage.NewWatch(ctx, servers...)
+	r.watch, err = stage.InForce(ctx, sizes)
 	return r, err
 }
 

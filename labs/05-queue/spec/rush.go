@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/lib/pq"
@@ -136,14 +134,7 @@ func (l *lab) inForce(ctx context.Context) (*stage.Watch, error) {
 			return nil, fmt.Errorf("write out %s: %w", n.name, err)
 		}
 	}
-	for server, size := range sizes {
-		if err := server.Resize(ctx, size); err != nil {
-			return nil, err
-		}
-	}
-	servers := slices.Collect(maps.Keys(sizes))
-	slices.SortFunc(servers, func(a, b *testbed.Server) int { return strings.Compare(a.Name(), b.Name()) })
-	return stage.NewWatch(ctx, servers...)
+	return stage.InForce(ctx, sizes)
 }
 
 // findRush finds what the service of the labs before saturates at.
