@@ -53,10 +53,14 @@ func newMenuCache(catalogue bytebites.Catalogue, now func() time.Time) *menuCach
 // be read, the latest there is. However many ask, the catalogue is read once.
 func (c *menuCache) current(ctx context.Context) (*menu, error) {
 	latest := c.latest.Load()
-	if latest != nil && c.now().Sub(latest.loadedAt) < refreshEvery {
+	if c.fresh(latest) {
 		return latest, nil
 	}
 	result := c.flight.DoChan("menu", func() (any, error) {
+		// Since the look above, a reading that this caller did not join may have ended.
+		if m := c.latest.Load(); c.fresh(m) {
+			return m, nil
+		}
 		// Others wait for it too, so it does not end with the request that began it.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), loadTimeout)
 		defer cancel()
@@ -79,6 +83,8 @@ func (c *menuCache) current(ctx context.Context) (*menu, error) {
 		return loaded.Val.(*menu), nil
 	}
 }
+
+func (c *menuCache) fresh(m *menu) bool { return m != nil && c.now().Sub(m.loadedAt) < refreshEvery }
 
 func (c *menuCache) load(ctx context.Context) (*menu, error) {
 	tastes, err := c.catalogue.Tastes(ctx)
