@@ -96,7 +96,11 @@ func (r *Report) judgePages(total, recent counts) {
 			return
 		}
 	}
-	if share := float64(seen.pagesHit) / float64(seen.pages()); share < leastHit {
+	switch share := float64(seen.pagesHit) / float64(seen.pages()); {
+	case share >= leastHit:
+	case total.roomy:
+		r.notef("Whether memory holds what is read is not judged: the whole database has room there, and is not in it yet.")
+	default:
 		r.findf("Of %d pages that were read %s, %.1f %% were in memory: give the server more memory first, so that %.0f %% are.",
 			seen.pages(), when, 100*share, 100*leastHit)
 	}

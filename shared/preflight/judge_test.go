@@ -46,6 +46,8 @@ func TestJudge(t *testing.T) {
 		{name: "just in memory", total: pages(99_000, 1_000)},
 		{name: "in memory by now", total: pages(98_000, 2_000), recent: pages(1000, 0)},
 		{name: "no longer in memory", total: good, recent: pages(950, 50), finding: "95.0 %"},
+		{name: "not in memory yet", total: with(func(c *counts) { c.pagesHit, c.pagesRead, c.roomy = 98_000, 2_000, true }), note: "the whole database has room"},
+		{name: "in memory, and has room", total: with(func(c *counts) { c.roomy = true })},
 		{name: "too few pages", total: pages(5_000, 4_999), note: "9999 pages are too few"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -91,11 +93,11 @@ func TestSince(t *testing.T) {
 	earlier := counts{tables: []table{{name: "a", whole: 5, indexed: 7, wholeRows: 50, builds: 3}}, pagesHit: 10, pagesRead: 1}
 	later := counts{
 		tables:   []table{{name: "a", rows: 9, whole: 6, indexed: 17, wholeRows: 60, builds: 3}, {name: "b", whole: 2}},
-		pagesHit: 30, pagesRead: 4,
+		pagesHit: 30, pagesRead: 4, roomy: true,
 	}
 	got := later.since(earlier)
 	want := table{name: "a", rows: 9, whole: 1, indexed: 10, wholeRows: 10}
-	if len(got.tables) != 2 || got.tables[0] != want || got.tables[1].whole != 2 || got.pagesHit != 20 || got.pagesRead != 3 {
+	if len(got.tables) != 2 || got.tables[0] != want || got.tables[1].whole != 2 || got.pagesHit != 20 || got.pagesRead != 3 || !got.roomy {
 		t.Errorf("got %+v", got)
 	}
 }

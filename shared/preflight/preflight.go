@@ -72,6 +72,9 @@ type counts struct {
 	tables    []table
 	pagesHit  int64 // pages found in memory
 	pagesRead int64 // pages that were not
+	// roomy says that the whole database has room in the server's memory for pages: what is
+	// not found there has not been asked for before.
+	roomy bool
 }
 
 // table is what was done with a table.
@@ -93,7 +96,7 @@ func (c counts) since(earlier counts) counts {
 	for _, t := range earlier.tables {
 		past[t.name] = t
 	}
-	recent := counts{pagesHit: c.pagesHit - earlier.pagesHit, pagesRead: c.pagesRead - earlier.pagesRead}
+	recent := counts{pagesHit: c.pagesHit - earlier.pagesHit, pagesRead: c.pagesRead - earlier.pagesRead, roomy: c.roomy}
 	for _, t := range c.tables {
 		then := past[t.name]
 		t.whole, t.indexed, t.wholeRows, t.builds = t.whole-then.whole, t.indexed-then.indexed, t.wholeRows-then.wholeRows, 0
@@ -105,8 +108,11 @@ func (c counts) since(earlier counts) counts {
 // read reads a server's counts. Tables of user data are those with a user_id; those of the move
 // itself are left out.
 func read(ctx context.Context, db *sql.DB) (c counts, err error) {
-	err = db.QueryRowContext(ctx, `SELECT blks_hit, blks_read FROM pg_stat_database WHERE datname = current_database()`).
-		Scan(&c.pagesHit, &c.pagesRead)
+	err = db.QueryRowContext(ctx, `
+SELECT blks_hit, blks_read,
+       pg_database_size(datid) <= pg_size_bytes(current_setting('shared_buffers'))
+FROM pg_stat_database WHERE datname = current_database()`).
+		Scan(&c.pagesHit, &c.pagesRead, &c.roomy)
 	if err != nil {
 		return counts{}, postgres.Wrap(ctx, "read counts of pages", err)
 	}
