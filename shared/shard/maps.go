@@ -30,6 +30,7 @@ const (
 // Maps is a replica's view of the map. It is read anew a few times a second.
 type Maps struct {
 	control *sql.DB
+	servers int // that the replica knows
 	name    string
 	logger  *slog.Logger
 
@@ -55,6 +56,9 @@ type reading struct {
 // everything on Old, Settled, at version 1, and the fences of all servers (the first of them
 // is Old) are opened for it. name is the replica's.
 //
+// A map that names a server which is not among servers is an error: their people are nobody's
+// to answer. If it comes later, Current fails soon, with ErrStale.
+//
 // A server that does not answer is no error, unless it is Old and has everybody's data: its
 // fence is made by the next replica, or by the mover, which needs it.
 func Watch(ctx context.Context, control *sql.DB, servers []*sql.DB, name string, logger *slog.Logger) (*Maps, error) {
@@ -66,10 +70,13 @@ func Watch(ctx context.Context, control *sql.DB, servers []*sql.DB, name string,
 	if err != nil {
 		return nil, err
 	}
+	if err := known(first, len(servers)); err != nil {
+		return nil, fmt.Errorf("read map: %w", err)
+	}
 	if err := newFences(ctx, servers, first, logger); err != nil {
 		return nil, err
 	}
-	m := &Maps{control: control, name: name, logger: logger, counts: make(map[int64]count)}
+	m := &Maps{control: control, servers: len(servers), name: name, logger: logger, counts: make(map[int64]count)}
 	m.last.Store(&reading{m: first, at: at})
 	m.begin(ctx)
 	// The fences may have taken longer than a map is good for.
@@ -163,6 +170,8 @@ func (m *Maps) read() (any, error) {
 	}
 	if !changed {
 		next = have.m
+	} else if err := known(next, m.servers); err != nil {
+		return nil, fmt.Errorf("read map: %w", err)
 	}
 	m.keep.Lock()
 	defer m.keep.Unlock()

@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"log/slog"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -80,6 +81,24 @@ func testWatch(t *testing.T, f *fixture) {
 		t.Errorf("version %d, error %v", got.Version, err)
 	}
 	c.wantFences(t, "later", fence{2, true}, fence{2, true}, fence{2, true})
+
+	// Who does not know a server that the map names would answer its people wrongly, or not at
+	// all: it does not begin, and stops relying on what it has read.
+	if maps, err := shard.Watch(f.ctx, c.control, c.servers[:2], "poor", slog.New(slog.DiscardHandler)); err == nil {
+		t.Errorf("a map of three servers was watched with two of them; close: %v", maps.Close())
+	} else if !strings.Contains(err.Error(), "names server 2") {
+		t.Errorf("watch with two servers of three: %v", err)
+	}
+	other := f.cluster(t, 3)
+	poor := cluster{control: other.control, servers: other.servers[:1]}.watch(t, f, "poor")
+	rich := other.mover(t, f)
+	grown := rich.Map()
+	grown.Phase, grown.Target = shard.NewUsers, next.Target
+	must(t, rich.Publish(f.ctx, grown))
+	must(t, rich.Close())
+	if m, err := poor.Refresh(f.ctx); err == nil {
+		t.Errorf("version %d was read, which names servers that are not known", m.Version)
+	}
 
 	// Nor does it need servers that nobody uses, or uses any more.
 	gone := f.server(t)

@@ -141,6 +141,14 @@ func (m *Mover) recoverFences(ctx context.Context) error {
 	return group.Wait()
 }
 
+// known returns an error for a map that names a server beyond the first so many.
+func known(m Map, servers int) error {
+	if last := slices.Max(inUse(m)); int(last) >= servers {
+		return fmt.Errorf("it names server %d, and %d of them are known, from 0", last, servers)
+	}
+	return nil
+}
+
 // inUse returns the servers that these maps name, in order.
 func inUse(all ...Map) []Server {
 	seen := make(map[Server]bool)
@@ -229,8 +237,8 @@ func (m *Mover) settled(ctx context.Context, before Map, settle func(ctx context
 // publish makes next the map that follows before. The error matches errUnknown when it may
 // have done so.
 func (m *Mover) publish(ctx context.Context, before, next Map) (Map, error) {
-	if last := slices.Max(inUse(next)); int(last) >= len(m.Servers) {
-		return Map{}, fmt.Errorf("publish map: it names server %d of %d", last, len(m.Servers))
+	if err := known(next, len(m.Servers)); err != nil {
+		return Map{}, fmt.Errorf("publish map: %w", err)
 	}
 	if err := context.Cause(ctx); err != nil {
 		return Map{}, fmt.Errorf("publish map: %w", err)
