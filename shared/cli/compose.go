@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -35,6 +36,7 @@ type compose struct {
 	app     *app
 	dir     string
 	env     []string
+	blanks  []string // what .env lacks, for commands that only look
 }
 
 const composeRemedy = "install one of them: on Debian and Ubuntu `apt-get install docker-compose`, elsewhere https://docs.docker.com/compose/install/"
@@ -61,7 +63,7 @@ func (a *app) findCompose(ctx context.Context, w workshop, env ...string) (*comp
 		}
 		return &compose{
 			program: candidate[0], before: candidate[1:], version: version, project: a.project(file),
-			app: a, dir: w.root, env: append(append([]string{}, a.env...), env...),
+			app: a, dir: w.root, env: slices.Concat(a.env, env), blanks: a.placeholders(file),
 		}, nil
 	}
 	return nil, unavailable("neither `docker compose` nor docker-compose 1.28 or newer is there"+seen, composeRemedy)
@@ -120,7 +122,7 @@ func (c *compose) attach(ctx context.Context, profiles []string, args ...string)
 // running returns the names of the services that run.
 func (c *compose) running(ctx context.Context, profiles []string) ([]string, error) {
 	var out, diagnosis bytes.Buffer
-	err := child{dir: c.dir, env: c.env, stdout: &out, stderr: &diagnosis}.
+	err := child{dir: c.dir, env: slices.Concat(c.env, c.blanks), stdout: &out, stderr: &diagnosis}.
 		run(ctx, c.program, c.args(profiles, "ps", "--services", "--filter", "status=running")...)
 	if err != nil {
 		if text := strings.TrimSpace(diagnosis.String()); text != "" {

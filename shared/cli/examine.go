@@ -32,7 +32,7 @@ func (a *app) examine(ctx context.Context, w workshop) ([]engine.Finding, error)
 	if err != nil {
 		return nil, err
 	}
-	c, composeErr := a.findCompose(ctx, w, a.placeholders(file)...)
+	c, composeErr := a.findCompose(ctx, w)
 	var ours []engine.Finding
 	checkup.Ports, ours = a.portsToExamine(ctx, file, c)
 

@@ -84,15 +84,19 @@ func (a *app) runUp(ctx context.Context, names []string, sizeName, labName strin
 	if err != nil {
 		return err
 	}
-	file, err := a.writeEnv(w, built, from)
-	if err != nil {
-		return err
-	}
 	c, err := a.findCompose(ctx, w, engineFor(host)...)
 	if err != nil {
 		return err
 	}
 	running, err := c.running(ctx, everyProfile())
+	if err != nil {
+		return err
+	}
+	if slices.Contains(chosen, queueProfile) && !from.sharded && slices.Contains(running, userDataServer) {
+		return usagef("this stack's user data is on shards, and profile queue alone would not ask them;\n" +
+			"go tool workshop up sharding queue keeps them, go tool workshop down begins anew")
+	}
+	file, err := a.writeEnv(w, built, from)
 	if err != nil {
 		return err
 	}
