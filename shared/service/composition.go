@@ -18,7 +18,7 @@ import (
 // Composition says which parts a service is made of. A lab replaces a part; what it
 // leaves alone stays as the labs before made it.
 type Composition struct {
-	// Pool bounds the connections to each database, and to each shard.
+	// Pool bounds the connections to each database. To servers of user data alone the API has fewer.
 	Pool postgres.PoolConfig
 	// SchemaChanges are applied at start, in order, after the migrations.
 	SchemaChanges []SchemaChange

@@ -19,7 +19,37 @@ const (
 	// are told by then, whatever the driver does with a deadline, and its connections are free
 	// again. A role has time.
 	shardSilence = time.Second
+	// userDataConnections is how many connections the API has, at most, to each server of user data
+	// alone. Such a server is small. What it is asked for beyond what it can do waits better here,
+	// where giving up costs nothing, than there: a statement that is given up ends its connection, and
+	// the next one is a fork, a handshake and an empty cache of plans, which a tenth of a core does
+	// instead of answering.
+	userDataConnections = 3
 )
+
+// pools bound the connections of a service.
+type pools struct {
+	catalogue postgres.PoolConfig
+	// userData is for the server of user data, where that is not the catalogue's, and shard for
+	// each shard.
+	userData, shard postgres.PoolConfig
+}
+
+// apiPools are those of the API, where the composition bounds a pool like this.
+func apiPools(composed postgres.PoolConfig) pools {
+	few := composed
+	if few.MaxOpen == 0 || few.MaxOpen > userDataConnections {
+		few.MaxOpen, few.MaxIdle = userDataConnections, userDataConnections
+	}
+	p := pools{catalogue: composed, userData: few, shard: few}
+	p.shard.Silence = shardSilence
+	return p
+}
+
+// rolePools are those of a role, which works on much at once for nobody who waits.
+func rolePools(composed postgres.PoolConfig) pools {
+	return pools{catalogue: composed, userData: composed, shard: composed}
+}
 
 // databases are the pools of a service. When both URLs are equal, both names lead to
 // one pool: fault 6, one database, and with the baseline's pool of one, one connection.
@@ -30,27 +60,25 @@ type databases struct {
 }
 
 // openDatabases opens all of them. It waits for the catalogue's and the user data's, but not
-// for shards: with one of them down, most subscribers can be served. A shard may be silent for
-// so long; see postgres.PoolConfig.
-func openDatabases(ctx context.Context, config Config, pool postgres.PoolConfig, silence time.Duration, logger *slog.Logger) (_ *databases, err error) {
+// for shards: with one of them down, most subscribers can be served.
+func openDatabases(ctx context.Context, config Config, bounds pools, logger *slog.Logger) (_ *databases, err error) {
 	d := &databases{}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, d.Close())
 		}
 	}()
-	if d.catalogue, err = d.add(ctx, "catalogue", config.CatalogueURL, pool, logger); err != nil {
+	if d.catalogue, err = d.add(ctx, "catalogue", config.CatalogueURL, bounds.catalogue, logger); err != nil {
 		return nil, err
 	}
 	d.userData = d.catalogue
 	if config.UserDataURL != config.CatalogueURL {
-		if d.userData, err = d.add(ctx, "user data", config.UserDataURL, pool, logger); err != nil {
+		if d.userData, err = d.add(ctx, "user data", config.UserDataURL, bounds.userData, logger); err != nil {
 			return nil, err
 		}
 	}
-	pool.Silence = silence
 	for i, url := range config.ShardURLs {
-		shard, err := postgres.OpenLater(url, pool)
+		shard, err := postgres.OpenLater(url, bounds.shard)
 		if err != nil {
 			return nil, fmt.Errorf("open database of shard %d: %w", i+1, err)
 		}

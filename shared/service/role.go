@@ -34,7 +34,7 @@ func RunRole(ctx context.Context, config Config, composition Composition, name s
 		return err
 	}
 	logger := newLogger(config).With("role", name)
-	opened, err := openResources(ctx, config, composition, 0, logger)
+	opened, err := openResources(ctx, config, composition, rolePools(composition.Pool), logger)
 	if err != nil {
 		return err
 	}

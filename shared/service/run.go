@@ -36,7 +36,7 @@ const (
 // and never below 2), so nothing here does; a smaller instance sets the variable.
 func Run(ctx context.Context, config Config, composition Composition) (err error) {
 	logger := newLogger(config)
-	opened, err := openResources(ctx, config, composition, shardSilence, logger)
+	opened, err := openResources(ctx, config, composition, apiPools(composition.Pool), logger)
 	if err != nil {
 		return err
 	}
@@ -86,10 +86,9 @@ type opened struct {
 	parting   *closers
 }
 
-// openResources opens the databases and gathers what parts and roles are built from. A shard may be
-// silent for so long, 0 for as long as it likes.
-func openResources(ctx context.Context, config Config, composition Composition, silence time.Duration, logger *slog.Logger) (*opened, error) {
-	databases, err := openDatabases(ctx, config, composition.Pool, silence, logger)
+// openResources opens the databases and gathers what parts and roles are built from.
+func openResources(ctx context.Context, config Config, composition Composition, bounds pools, logger *slog.Logger) (*opened, error) {
+	databases, err := openDatabases(ctx, config, bounds, logger)
 	if err != nil {
 		return nil, err
 	}
