@@ -62,6 +62,10 @@ func (r Result) OfferedRate() float64 { return perSecond(r.Planned, r.Window) }
 // Goodput returns the requests a second that got a right answer within the window.
 func (r Result) Goodput() float64 { return perSecond(r.InWindow, r.Window) }
 
+// SustainedGoodput returns the right answers a second over the time until the last answer: what a
+// service does that has much of its work half done when a short window ends.
+func (r Result) SustainedGoodput() float64 { return perSecond(r.Completed, max(r.Elapsed, r.Window)) }
+
 // FailureShare returns the share of the requests sent that failed, in [0, 1]. Of an
 // attack that sent nothing it is 1.
 func (r Result) FailureShare() float64 {

@@ -155,6 +155,6 @@ func (s *bursts) burst(ctx context.Context, rate float64) (seen BurstResult, lin
 		}
 		busy := max(result.Elapsed, s.config.Length)
 		lingers = busy.Seconds() >= lingering*s.config.Length.Seconds()
-		return BurstResult{Goodput: float64(result.Completed) / busy.Seconds(), Validity: validity}, lingers, nil
+		return BurstResult{Goodput: result.SustainedGoodput(), Validity: validity}, lingers, nil
 	}
 }

@@ -21,7 +21,7 @@ const (
 	// up, or a slow moment of the machine, would else pass for it, and the rush be none.
 	burstStart  = 60
 	burstFactor = 1.5
-	burstLength = 1500 * time.Millisecond
+	burstLength = time.Second
 	burstsAgain = 2
 	// rushFactor is how many times one server's limit comes in: more than the common 1.5, for what
 	// a tenth of a core does moves by a third from moment to moment. Four are asked for half of
@@ -29,10 +29,10 @@ const (
 	rushFactor = 2.0
 	// pairs and the length of their rounds are declared here, before any run.
 	pairs      = 6
-	rushLength = 1200 * time.Millisecond
+	rushLength = 900 * time.Millisecond
 	// shedLength is how long four servers are asked for nearly four times what one does, and then
 	// for all of it, to see what they do.
-	shedLength = 2 * time.Second
+	shedLength = 1500 * time.Millisecond
 	// maxFailures is the share of requests in the rush that may fail on four servers.
 	maxFailures = 0.01
 )
@@ -128,7 +128,7 @@ func (r *rush) shed(ctx context.Context) error {
 			return err
 		}
 		stage.ReportHost(r.run, result)
-		r.goodputFour = max(r.goodputFour, result.Goodput())
+		r.goodputFour = max(r.goodputFour, result.SustainedGoodput())
 	}
 	return nil
 }
