@@ -1,7 +1,3 @@
-// The checks were not proven yet when this was written: they are left out of plain tests.
-
-//go:build unfinished
-
 package queue_test
 
 import (

@@ -16,9 +16,9 @@ type Rush struct {
 	Length time.Duration // of a round
 	Pairs  int           // that count, declared before any run
 	Watch  *Watch        // of the servers whose quotas the figures rest on
-	// Drained, unless nil, is called after each round and returns when nothing of it is under way
-	// any more: work that was put off, and would else weigh on the next round.
-	Drained func(ctx context.Context) error
+	// Drained, unless nil, is called after each round of the second variant, which puts work off,
+	// and returns when that is done: it would else weigh on the next round.
+	Drained func(ctx context.Context, round load.Result) error
 }
 
 // RushResult is what a rush showed.
@@ -32,18 +32,18 @@ type RushResult struct {
 func (r Rush) Compare(ctx context.Context, run *spec.Run, before, after load.Generator) (seen RushResult, err error) {
 	run.Progress(fmt.Sprintf("the rush: %.1f requests/s, a pair of rounds to warm up and %d that count", r.Rate, r.Pairs))
 	arm := func(g load.Generator, results *[]load.Result) measure.Arm {
-		return r.thenDrained(measure.Hit(g.Hit).Arm(measure.RoundConfig{
+		return measure.Hit(g.Hit).Arm(measure.RoundConfig{
 			Rate: r.Rate, Length: r.Length, Metric: meanMilliseconds, Quotas: r.Watch.Problems,
 			OnResult: func(result load.Result) {
 				ReportHost(run, result)
 				*results = append(*results, result)
 			},
-		}))
+		})
 	}
 	seen.Paired, err = measure.Paired(ctx, measure.PairedConfig{
 		Pairs: r.Pairs, Better: measure.LowerIsBetter,
 		OnPair: func(p measure.Pair) { run.Progress(p.Describe(0, "ms")) },
-	}, arm(before, &seen.Before), arm(after, &seen.After))
+	}, arm(before, &seen.Before), r.thenDrained(arm(after, &seen.After), &seen.After))
 	if err != nil {
 		return seen, err
 	}
@@ -52,8 +52,8 @@ func (r Rush) Compare(ctx context.Context, run *spec.Run, before, after load.Gen
 	return seen, err
 }
 
-// thenDrained is the round, and then the wait for what is left of it.
-func (r Rush) thenDrained(round measure.Arm) measure.Arm {
+// thenDrained is the round, and then the wait for what is left of it; its result is the last of all.
+func (r Rush) thenDrained(round measure.Arm, all *[]load.Result) measure.Arm {
 	if r.Drained == nil {
 		return round
 	}
@@ -62,7 +62,7 @@ func (r Rush) thenDrained(round measure.Arm) measure.Arm {
 		if err != nil {
 			return seen, err
 		}
-		if err := r.Drained(ctx); err != nil {
+		if err := r.Drained(ctx, (*all)[len(*all)-1]); err != nil {
 			return seen, fmt.Errorf("drain: %w", err)
 		}
 		return seen, nil

@@ -93,12 +93,14 @@ func (l *lab) newRush(ctx context.Context, run *spec.Run) (*rush, error) {
 	if err := l.servers.Mail.SetDelay(ctx, rushMail); err != nil {
 		return nil, err
 	}
-	for _, g := range []load.Generator{r.before, r.after} {
-		if _, err := g.Hit(ctx, warmUpRate, warmUpLength); err != nil {
-			return nil, err
-		}
+	if _, err := r.before.Hit(ctx, warmUpRate, warmUpLength); err != nil {
+		return nil, err
 	}
-	if err := r.drained(ctx); err != nil {
+	warm, err := r.after.Hit(ctx, warmUpRate, warmUpLength)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.drained(ctx, warm); err != nil {
 		return nil, err
 	}
 	r.watch, err = l.inForce(ctx)
@@ -155,13 +157,14 @@ func (r *rush) compare(ctx context.Context) (err error) {
 	return err
 }
 
-// drained waits until every order has all its effects.
-func (r *rush) drained(ctx context.Context) error {
+// drained waits until every order that was accepted in a round by way of the queue has all its effects.
+func (r *rush) drained(ctx context.Context, round load.Result) error {
 	for deadline := time.Now().Add(drainedWithin); ; {
 		var undone int
 		err := r.lab.nodes[0].pool.QueryRowContext(ctx, `
-SELECT count(*) FROM (SELECT id FROM orders WHERE effects_done_at IS NULL ORDER BY placed_at DESC LIMIT 500) AS latest
-WHERE (SELECT count(*) FROM order_effects WHERE order_id = latest.id) < $1`, len(bytebites.Effects())).Scan(&undone)
+SELECT count(*) FROM unnest($1::text[]) AS placed
+WHERE (SELECT count(*) FROM order_effects WHERE order_id = placed) < $2`,
+			accepted(round), len(bytebites.Effects())).Scan(&undone)
 		if err != nil {
 			return fmt.Errorf("look for undone effects: %w", err)
 		}
@@ -180,22 +183,26 @@ WHERE (SELECT count(*) FROM order_effects WHERE order_id = latest.id) < $1`, len
 	}
 }
 
-// completion is how long orders took until their last effect was done.
-type completion struct{ Mean, P99 time.Duration }
-
-// completionOf returns that of the orders that were accepted in a load.
-func (l *lab) completionOf(ctx context.Context, r load.Result) (completion, error) {
-	var ids pq.StringArray
+// accepted returns the ids of the orders that were accepted in a load.
+func accepted(r load.Result) (ids pq.StringArray) {
 	for _, o := range r.Orders {
 		if o.Outcome == load.Accepted {
 			ids = append(ids, string(o.Order))
 		}
 	}
+	return ids
+}
+
+// completion is how long orders took until their last effect was done.
+type completion struct{ Mean, P99 time.Duration }
+
+// completionOf returns that of the orders that were accepted in a load.
+func (l *lab) completionOf(ctx context.Context, r load.Result) (completion, error) {
 	var mean, p99 float64
 	err := l.nodes[0].pool.QueryRowContext(ctx, `
 SELECT coalesce(avg(seconds), 0), coalesce(percentile_cont(0.99) WITHIN GROUP (ORDER BY seconds), 0)
 FROM (SELECT extract(epoch FROM max(e.done_at) - min(o.placed_at))::float8 AS seconds
-      FROM orders AS o JOIN order_effects AS e ON e.order_id = o.id WHERE o.id = ANY ($1) GROUP BY o.id) AS done`, ids).Scan(&mean, &p99)
+      FROM orders AS o JOIN order_effects AS e ON e.order_id = o.id WHERE o.id = ANY ($1) GROUP BY o.id) AS done`, accepted(r)).Scan(&mean, &p99)
 	if err != nil {
 		return completion{}, fmt.Errorf("read when orders were done: %w", err)
 	}
