@@ -4,7 +4,7 @@ package outbox
 // service.SchemaChange, on every server of user data.
 //
 // An event's time is clock_timestamp(), for now() is when its transaction began, and the oldest
-// should be the one that has waited longest. Neither table refers to another: an outbox
+// should be the one that has waited longest. tried_at is when it was last handed on in vain. Neither table refers to another: an outbox
 // outlives the subscriber's move, and a claim says nothing once it has ended.
 const Schema = `
 CREATE TABLE IF NOT EXISTS outbox (
@@ -12,9 +12,10 @@ CREATE TABLE IF NOT EXISTS outbox (
     user_id  text COLLATE "C" NOT NULL,
     topic    text COLLATE "C" NOT NULL,
     body     jsonb NOT NULL,
-    added_at timestamptz NOT NULL DEFAULT clock_timestamp()
+    added_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    tried_at timestamptz
 );
-CREATE INDEX IF NOT EXISTS outbox_added_at ON outbox (added_at, event_id);
+CREATE INDEX IF NOT EXISTS outbox_turn ON outbox (tried_at NULLS FIRST, added_at, event_id);
 CREATE TABLE IF NOT EXISTS effect_claims (
     order_id text COLLATE "C" NOT NULL,
     user_id  text COLLATE "C" NOT NULL,

@@ -47,6 +47,7 @@ func TestOnRealServers(t *testing.T) {
 		{"what is confirmed leaves", testRelayInPart},
 		{"what is not stays", testRelayFails},
 		{"confirmed by mistake", testRelayOthers},
+		{"handed on in vain", testRelayInVain},
 		{"nothing to relay", testRelayNothing},
 		{"two relays", testRelayTogether},
 		{"told to stop while it publishes", testRelayStopped},
@@ -250,6 +251,41 @@ func testRelayOthers(t *testing.T, f *fixture) {
 		t.Errorf("relayed %d, %v; want 1", n, err)
 	}
 	same(t, "left", f.waiting(t), ids[1:])
+}
+
+// testRelayInVain has more events that nobody wants, and that nobody can read, than fit into a batch.
+func testRelayInVain(t *testing.T, f *fixture) {
+	f.exec(t, `INSERT INTO outbox (event_id, user_id, topic, body) VALUES ('from tomorrow', 'u1', 'order_shipped', '{"shipped": true}')`)
+	ids := f.fill(t, 4)
+	wanted := ids[3]
+	var tries int
+	relay := func() int {
+		n, _ := f.store.Relay(f.ctx, 2, func(_ context.Context, events []bytebites.Event) ([]bytebites.EventID, error) {
+			tries += len(events)
+			if slices.Contains(idsOf(events), wanted) {
+				return []bytebites.EventID{wanted}, nil
+			}
+			return nil, nil
+		})
+		return n
+	}
+	if n := relay() + relay() + relay(); n != 1 {
+		t.Errorf("after all had a turn %d were relayed, want the one that is wanted", n)
+	}
+	same(t, "left", f.waiting(t), append([]bytebites.EventID{"from tomorrow"}, ids[:3]...))
+	f.exec(t, `UPDATE outbox SET tried_at = tried_at + interval '1 minute'`) // however slow the machine is
+	if relay(); tries != 4 {
+		t.Errorf("%d tries at once, want one of each", tries)
+	}
+	// Later all have another turn; a publication that failed says nothing of its events.
+	f.exec(t, `UPDATE outbox SET tried_at = tried_at - interval '2 minutes'`)
+	wanted = ids[2]
+	if _, err := f.store.Relay(f.ctx, 10, func(context.Context, []bytebites.Event) ([]bytebites.EventID, error) { return nil, errBroken }); !errors.Is(err, errBroken) {
+		t.Errorf("got %v, want the error of publish", err)
+	}
+	if n := relay() + relay(); n != 1 {
+		t.Errorf("later %d were relayed, want the one that is wanted by now", n)
+	}
 }
 
 func testRelayNothing(t *testing.T, f *fixture) {

@@ -18,6 +18,9 @@ import (
 // the caller's context, for what is confirmed and not deleted would be published again.
 const settleFor = 5 * time.Second
 
+// againAfter is when what was handed on in vain has its next turn.
+const againAfter = time.Second
+
 // Store is the outbox of one server.
 type Store struct{ db *sql.DB }
 
@@ -58,8 +61,10 @@ type Publish = func(ctx context.Context, events []bytebites.Event) (confirmed []
 // Several may relay at once: each gets events that no other has in hand. One that dies in
 // between leaves its events in the outbox, also those that were published.
 //
-// Publish is not called when there is nothing to publish. An event that cannot be read stays
-// where it is, and is in the error.
+// An event that publish does not confirm, without an error, has its next turn a second later, and
+// after all that were not tried yet: however many nobody wants, the others are not held up. So it
+// is with one that cannot be read, which is in the error. Publish is not called when there is
+// nothing to publish.
 func (s *Store) Relay(ctx context.Context, limit int, publish Publish) (int, error) {
 	outliving, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
@@ -71,66 +76,93 @@ func (s *Store) Relay(ctx context.Context, limit int, publish Publish) (int, err
 		return 0, postgres.Wrap(ctx, "begin relay", err)
 	}
 	defer func() { _ = tx.Rollback() }() // after a commit this changes nothing
-	events, unread, err := oldest(outliving, tx, limit)
+	next, err := take(outliving, tx, limit)
 	if err != nil {
 		return 0, postgres.Wrap(ctx, "read outbox", err)
 	}
-	if len(events) == 0 {
-		return 0, unread
+	if len(next.ids) == 0 {
+		return 0, nil
 	}
 	if !release() {
 		return 0, fmt.Errorf("relay: %w", context.Cause(ctx))
 	}
-	confirmed, failed := publish(ctx, events)
+	var confirmed []bytebites.EventID
+	var failed error
+	if len(next.events) > 0 {
+		confirmed, failed = publish(ctx, next.events)
+	}
 	defer time.AfterFunc(settleFor, end).Stop()
-	n, err := remove(outliving, tx, events, confirmed)
+	n, err := next.settle(outliving, tx, confirmed, failed == nil)
 	if err != nil {
 		return 0, errors.Join(failed, postgres.Wrap(outliving, "empty outbox", err))
 	}
-	return n, errors.Join(failed, unread)
+	return n, errors.Join(failed, next.unread)
 }
 
-// oldest locks the oldest events that nobody else has locked, and returns them. What of them
-// cannot be read is in unread.
-func oldest(ctx context.Context, tx *sql.Tx, limit int) (events []bytebites.Event, unread, err error) {
+// batch is what a relay has in hand.
+type batch struct {
+	ids    pq.StringArray    // all of them
+	events []bytebites.Event // those that can be read
+	unread error             // about the others
+}
+
+// take locks the events whose turn it is and that nobody else has locked, and returns them.
+func take(ctx context.Context, tx *sql.Tx, limit int) (b batch, err error) {
 	rows, err := tx.QueryContext(ctx, `
-SELECT event_id, body FROM outbox ORDER BY added_at, event_id LIMIT $1 FOR UPDATE SKIP LOCKED`, max(limit, 0))
+SELECT event_id, body FROM outbox
+WHERE tried_at IS NULL OR tried_at < clock_timestamp() - $2 * interval '1 second'
+ORDER BY tried_at NULLS FIRST, added_at, event_id LIMIT $1 FOR UPDATE SKIP LOCKED`, max(limit, 0), againAfter.Seconds())
 	if err != nil {
-		return nil, nil, err
+		return batch{}, err
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
 		var id string
 		var body []byte
 		if err := rows.Scan(&id, &body); err != nil {
-			return nil, nil, err
+			return batch{}, err
 		}
+		b.ids = append(b.ids, id)
 		event, err := Decode(body)
 		if err == nil && string(event.ID) != id {
 			err = fmt.Errorf("it names itself %q", event.ID)
 		}
 		if err != nil {
-			unread = errors.Join(unread, fmt.Errorf("event %q in outbox: %w", id, err))
+			b.unread = errors.Join(b.unread, fmt.Errorf("event %q in outbox: %w", id, err))
 			continue
 		}
-		events = append(events, event)
+		b.events = append(b.events, event)
 	}
-	return events, unread, rows.Err()
+	return b, rows.Err()
 }
 
-// remove deletes those of the events that are confirmed, commits, and returns how many.
-func remove(ctx context.Context, tx *sql.Tx, events []bytebites.Event, confirmed []bytebites.EventID) (int, error) {
-	var ids pq.StringArray
-	for _, event := range events {
+// settle deletes those of the events that are confirmed, commits, and returns how many. The others
+// were tried, if they were published; what cannot be read was tried in any case.
+func (b batch) settle(ctx context.Context, tx *sql.Tx, confirmed []bytebites.EventID, published bool) (int, error) {
+	var done, readable pq.StringArray
+	for _, event := range b.events {
+		readable = append(readable, string(event.ID))
 		// What is confirmed and was not handed out is somebody else's.
 		if slices.Contains(confirmed, event.ID) {
-			ids = append(ids, string(event.ID))
+			done = append(done, string(event.ID))
 		}
 	}
-	if _, err := tx.ExecContext(ctx, `DELETE FROM outbox WHERE event_id = ANY ($1)`, ids); err != nil {
+	if _, err := tx.ExecContext(ctx, `DELETE FROM outbox WHERE event_id = ANY ($1)`, done); err != nil {
 		return 0, err
 	}
-	return len(ids), tx.Commit()
+	var tried pq.StringArray
+	for _, id := range b.ids {
+		if slices.Contains(done, id) || (!published && slices.Contains(readable, id)) {
+			continue
+		}
+		tried = append(tried, id)
+	}
+	if len(tried) > 0 {
+		if _, err := tx.ExecContext(ctx, `UPDATE outbox SET tried_at = clock_timestamp() WHERE event_id = ANY ($1)`, tried); err != nil {
+			return 0, err
+		}
+	}
+	return len(done), tx.Commit()
 }
 
 // Backlog is what waits in an outbox.

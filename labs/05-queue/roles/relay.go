@@ -21,7 +21,8 @@ import (
 const (
 	// idle is the pause when an outbox had less than a batch.
 	idle = 50 * time.Millisecond
-	// trouble is the pause when it could not be read, or the broker did not keep all of it.
+	// trouble is the pause when it could not be emptied. What the broker did not keep has its next
+	// turn by then too, and holds nothing up.
 	trouble = time.Second
 	// publishFor bounds what is done for one batch.
 	publishFor = 10 * time.Second
@@ -91,10 +92,11 @@ func (o outlet) empty(ctx context.Context, link *Link, publish Publish) error {
 			return nil
 		case err != nil:
 			o.logger.WarnContext(ctx, "outbox not emptied", "server", o.server, "error", err)
-			wait = trouble
+			if confirmed == 0 {
+				wait = trouble
+			}
 		case confirmed < asked:
 			o.logger.WarnContext(ctx, "events not kept by the broker", "server", o.server, "events", asked-confirmed)
-			wait = trouble
 		case confirmed == Batch:
 			continue
 		}
