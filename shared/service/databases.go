@@ -17,8 +17,10 @@ const (
 	openPause = 250 * time.Millisecond
 	// shardSilence is how long the API waits for a shard that sends nothing. Its subscribers
 	// are told by then, whatever the driver does with a deadline, and its connections are free
-	// again. A role has time.
+	// again. A role has time: longer than any statement may take. But what waits for a shard
+	// that hangs must end, or a worker has no hands left for the others.
 	shardSilence = time.Second
+	roleSilence  = 15 * time.Second
 	// userDataConnections is how many connections the API has, at most, to each server of user data
 	// alone. Such a server is small. What it is asked for beyond what it can do waits better here,
 	// where giving up costs nothing, than there: a statement that is given up ends its connection, and
@@ -48,7 +50,9 @@ func apiPools(composed postgres.PoolConfig) pools {
 
 // rolePools are those of a role, which works on much at once for nobody who waits.
 func rolePools(composed postgres.PoolConfig) pools {
-	return pools{catalogue: composed, userData: composed, shard: composed}
+	p := pools{catalogue: composed, userData: composed, shard: composed}
+	p.shard.Silence = roleSilence
+	return p
 }
 
 // databases are the pools of a service. When both URLs are equal, both names lead to
