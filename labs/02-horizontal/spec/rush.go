@@ -16,7 +16,8 @@ import (
 const (
 	// burstStart is the rate of the first burst by which one replica's limit is found, in
 	// requests a second: near it, wherever cores are not much quicker than most.
-	burstStart = 12
+	burstStart  = 12
+	burstLength = 1500 * time.Millisecond
 	// burstsAgain are sent at that limit: taken in a slow moment of the machine it would make a
 	// rush that is none in a quick one.
 	burstsAgain = 2
@@ -136,7 +137,7 @@ func (l *lab) newRush(ctx context.Context, run *spec.Run) (*rush, error) {
 func (r *rush) findRush(ctx context.Context) (err error) {
 	r.run.Progress("sending bursts, until one is too much for one replica")
 	r.saturation, err = stage.Limit(ctx, r.run, "one replica",
-		measure.BurstConfig{Start: burstStart, Again: burstsAgain, Quotas: r.watch.Problems}, r.one.Hit)
+		measure.BurstConfig{Start: burstStart, Length: burstLength, Again: burstsAgain, Quotas: r.watch.Problems}, r.one.Hit)
 	return err
 }
 
@@ -155,7 +156,7 @@ func (r *rush) compare(ctx context.Context) (err error) {
 func (r *rush) atMost(ctx context.Context) error {
 	rate := nearlyAll * replicas * r.saturation
 	r.run.Progress(fmt.Sprintf("sending bursts, until one is too much for all %d replicas: from %.1f requests/s", replicas, rate))
-	found, err := measure.Bursts(ctx, measure.BurstConfig{Start: rate, Length: sideLength, Quotas: r.watch.Problems, OnBurst: r.see}, r.all.Hit)
+	found, err := measure.Bursts(ctx, measure.BurstConfig{Start: rate, Length: burstLength, Quotas: r.watch.Problems, OnBurst: r.see}, r.all.Hit)
 	r.goodputAll = found.Goodput
 	return err
 }
