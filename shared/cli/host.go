@@ -45,20 +45,7 @@ func (thisHost) prepare(ctx context.Context, a *app, p *progress.Reporter, names
 		return err
 	}
 	defer func() { _ = e.Close() }()
-	return ensure(ctx, e, p, names, sizes)
-}
-
-// ensure makes images and seeded databases.
-func ensure(ctx context.Context, e *engine.Engine, p *progress.Reporter, names []images.Name, sizes []dataset.Size) error {
-	if _, err := images.Ensure(ctx, e, p, names...); err != nil {
-		return err
-	}
-	for _, size := range sizes {
-		if _, err := images.EnsureDataset(ctx, e, p, size); err != nil {
-			return err
-		}
-	}
-	return nil
+	return images.EnsureSeeded(ctx, e, p, sizes, names...)
 }
 
 func (thisHost) sizes() []dataset.Size {

@@ -67,7 +67,7 @@ func (a *app) imagesBuild(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := ensure(ctx, e, p, images.Names(), a.host.sizes()); err != nil {
+	if err := images.EnsureSeeded(ctx, e, p, a.host.sizes(), images.Names()...); err != nil {
 		return err
 	}
 	after, err := there(ctx, e)

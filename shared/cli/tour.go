@@ -21,7 +21,7 @@ const tourPackage = "./solutions/tour"
 // tourImages are those that the tour starts servers from. Labs need more, which nobody who has
 // come to see the story should wait for.
 func tourImages() []images.Name {
-	return []images.Name{images.Postgres, images.Static, images.Nginx, images.Redis}
+	return []images.Name{images.Postgres, images.Static, images.Nginx, images.Redis, images.RabbitMQ}
 }
 
 func (a *app) tour() *cobra.Command {

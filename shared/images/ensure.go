@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"bytebites.example/workshop/shared/dataset"
 	"bytebites.example/workshop/shared/engine"
 	"bytebites.example/workshop/shared/machine"
 	"bytebites.example/workshop/shared/progress"
@@ -44,11 +45,45 @@ func Ensure(ctx context.Context, eng *engine.Engine, p *progress.Reporter, want 
 
 // EnsureWith is Ensure with options.
 func EnsureWith(ctx context.Context, eng *engine.Engine, p *progress.Reporter, o Options, want ...Name) (map[Name]Ref, error) {
+	return newEnsurer(eng, p, o).ensure(ctx, want, imagesLock(p))
+}
+
+// EnsureSeeded makes sure that the engine has the wanted images, and seeded databases of these
+// sizes; see Ensure and EnsureDataset. A database takes as long as an image, and needs
+// PostgreSQL's alone: that comes first, and then databases and the others are made side by side.
+func EnsureSeeded(ctx context.Context, eng *engine.Engine, p *progress.Reporter, sizes []dataset.Size, want ...Name) error {
+	e := newEnsurer(eng, p, Options{})
+	if len(sizes) > 0 {
+		if _, err := e.ensure(ctx, []Name{Postgres}, imagesLock(p)); err != nil {
+			return err
+		}
+	}
+	making, ctx := errgroup.WithContext(ctx)
+	making.Go(func() error {
+		_, err := e.ensure(ctx, want, imagesLock(p))
+		return err
+	})
+	making.Go(func() error {
+		for _, size := range sizes {
+			if _, err := EnsureDataset(ctx, eng, p, size); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return making.Wait()
+}
+
+func newEnsurer(eng *engine.Engine, p *progress.Reporter, o Options) *ensurer {
 	if o.Bundle == "" {
 		o.Bundle = os.Getenv(EnvBundle)
 	}
-	e := ensurer{store: &engineStore{eng: eng, progress: p}, progress: p, bundle: o.Bundle, found: foundBundle}
-	return e.ensure(ctx, want, func(ctx context.Context) (func(), error) { return lock(ctx, p, "images") })
+	return &ensurer{store: &engineStore{eng: eng, progress: p}, progress: p, bundle: o.Bundle, found: foundBundle}
+}
+
+// imagesLock takes the lock under which images are made.
+func imagesLock(p *progress.Reporter) func(context.Context) (func(), error) {
+	return func(ctx context.Context) (func(), error) { return lock(ctx, p, "images") }
 }
 
 // lock takes a machine-wide lock under which images are made.
@@ -72,6 +107,7 @@ type ensurer struct {
 	progress *progress.Reporter
 	bundle   string        // the bundle that was asked for, or ""
 	found    func() string // finds a bundle that nobody asked for
+	offline  bool          // no registry has answered
 }
 
 func (e *ensurer) ensure(ctx context.Context, want []Name, lock func(context.Context) (func(), error)) (map[Name]Ref, error) {
@@ -176,7 +212,7 @@ func (e *ensurer) loadBundle(ctx context.Context, missing []entry, have map[Name
 // still be possible to build.
 func (e *ensurer) pull(ctx context.Context, missing []entry, have map[Name]Ref) ([]entry, error) {
 	var rest []entry
-	probed, answers := false, false
+	probed, answers := e.offline, false
 	for _, c := range missing {
 		if c.origin != fromDebian {
 			rest = append(rest, c)
@@ -192,6 +228,7 @@ func (e *ensurer) pull(ctx context.Context, missing []entry, have map[Name]Ref) 
 			}
 			answers = err == nil
 			if !answers {
+				e.offline = true
 				e.progress.Note("no image registry answers: building from Debian packages (about 90 s, once)")
 			}
 		}
