@@ -84,20 +84,10 @@ const (
 func (s *show) lose(ctx context.Context, dies string, played scene, rate float64) (*loss, error) {
 	losing := s.report.Step("%s dies after %s of %.1f requests/s", dies, lossAfter, rate)
 	var result load.Result
-	err := testbed.SideBySide(ctx,
-		func(ctx context.Context) (err error) {
-			result, err = played.hit(ctx, rate, lossLength)
-			return err
-		},
-		func(ctx context.Context) error {
-			select {
-			case <-time.After(lossAfter):
-				return played.victim.Kill(ctx)
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-		},
-	)
+	_, err := dying(ctx, played.victim, func(ctx context.Context) (err error) {
+		result, err = played.hit(ctx, rate, lossLength)
+		return err
+	})
 	losing.End(err)
 	if err != nil {
 		return nil, err
@@ -106,4 +96,20 @@ func (s *show) lose(ctx context.Context, dies string, played scene, rate float64
 		Dies: dies, Rate: rate, Seconds: lossLength.Seconds(), AfterSeconds: lossAfter.Seconds(),
 		Sent: result.Sent, Failed: result.Failed,
 	}, nil
+}
+
+// dying kills the victim lossAfter meanwhile has begun, and returns when it died, once meanwhile
+// has ended.
+func dying(ctx context.Context, victim *testbed.Server, meanwhile func(context.Context) error) (died time.Time, err error) {
+	err = testbed.SideBySide(ctx, meanwhile, func(ctx context.Context) error {
+		select {
+		case <-time.After(lossAfter):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		err := victim.Kill(ctx)
+		died = time.Now()
+		return err
+	})
+	return died, err
 }

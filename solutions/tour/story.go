@@ -20,6 +20,7 @@ import (
 type story struct {
 	Acts     []act     `json:"acts"`
 	Sharding *sharding `json:"sharding,omitempty"`
+	Queue    *queueing `json:"queue,omitempty"`
 	CPUs     int       `json:"cpus"`
 	Seconds  float64   `json:"seconds"`
 }
@@ -111,6 +112,25 @@ type move struct {
 	Failed  int     `json:"failed"`
 }
 
+// queueing is the step in which orders and nothing else come, at a mail server that takes its time.
+type queueing struct {
+	Title  string  `json:"title"`
+	Fix    string  `json:"fix"`
+	MailMS float64 `json:"mail_ms"` // what a mail takes
+	// Inside is with all that follows from an order inside the request, Handed by way of a
+	// broker that dies in the middle.
+	Inside writeRush `json:"inside"`
+	Handed writeRush `json:"handed"`
+	Loss   *loss     `json:"loss,omitempty"`
+	// Of the Accepted orders all effects were done DoneSeconds after the broker was back.
+	Accepted    int          `json:"accepted"`
+	AwaySeconds float64      `json:"away_seconds"`
+	DoneSeconds float64      `json:"done_seconds"`
+	MailsTwice  int          `json:"mails_twice"`
+	Doubts      []string     `json:"doubts,omitempty"`
+	Quotas      []spec.Quota `json:"quotas"`
+}
+
 func newStory() *story { return &story{CPUs: runtime.NumCPU()} }
 
 func newAct(s step, ramp measure.RampResult, r measure.RushResult, statements []pgstat.Statement, quotas []spec.Quota) act {
@@ -167,6 +187,7 @@ func (s *story) print(out io.Writer) error {
 	}
 	s.printGains(&text)
 	s.Sharding.print(&text)
+	s.Queue.print(&text)
 	s.printEnd(&text)
 	text.WriteString("\nOne round a step shows the story; it does not judge. Judge it yourself:\n  go tool workshop check 00\n")
 	if _, err := io.WriteString(out, text.String()); err != nil {
@@ -268,6 +289,30 @@ func (s *sharding) print(text *strings.Builder) {
 	}
 }
 
+// print tells what the queue bought, of orders at a mail server that takes its time.
+func (q *queueing) print(text *strings.Builder) {
+	if q == nil {
+		return
+	}
+	fmt.Fprintf(text, "\n%s: who orders waits for no mail. Orders, %.0f/s for %.0f s, while a mail takes %.0f ms\n",
+		q.Title, q.Inside.Rate, q.Inside.Seconds, q.MailMS)
+	w := tabwriter.NewWriter(text, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "  mail, ledger and plan\tan order\tp99\tfailed\tanswered right")
+	for _, row := range []struct {
+		how string
+		writeRush
+	}{{"inside the request", q.Inside}, {"by way of RabbitMQ", q.Handed}} {
+		fmt.Fprintf(w, "  %s\t%.0f ms\t%.0f ms\t%.0f %%\t%.0f/s\n", row.how, row.MeanMS, row.P99MS, 100*row.FailureShare, row.Goodput)
+	}
+	_ = w.Flush() // into memory, which does not fail
+	fmt.Fprintf(text, "\n  In the second, %s died after %.0f s and was away for %.0f s. Of %d accepted orders all that follows was\n"+
+		"  done %.1f s after it was back. Mails that came twice: %d.\n",
+		q.Loss.Dies, q.Loss.AfterSeconds, q.AwaySeconds, q.Accepted, q.DoneSeconds, q.MailsTwice)
+	for _, doubt := range q.Doubts {
+		fmt.Fprintf(text, "  take with care: %s\n", doubt)
+	}
+}
+
 func (s *story) printLosses(text *strings.Builder) {
 	text.WriteString("\nAnd when something dies in the middle of it\n")
 	w := tabwriter.NewWriter(text, 0, 0, 2, ' ', 0)
@@ -278,6 +323,9 @@ func (s *story) printLosses(text *strings.Builder) {
 	}
 	if s.Sharding != nil && s.Sharding.Loss != nil {
 		fmt.Fprintf(w, "  %s\t%s\t%s\n", s.Sharding.Title, s.Sharding.Loss.Dies, s.Sharding.Loss.cost())
+	}
+	if s.Queue != nil && s.Queue.Loss != nil {
+		fmt.Fprintf(w, "  %s\t%s\t%s\n", s.Queue.Title, s.Queue.Loss.Dies, s.Queue.Loss.cost())
 	}
 	_ = w.Flush() // into memory, which does not fail
 }

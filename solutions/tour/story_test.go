@@ -25,6 +25,13 @@ func told() *story {
 		Move:   move{Users: 5000, Orders: 50_000, Seconds: 9.6, Rate: 80, Sent: 800, Failed: 3},
 		Doubts: []string{"generator late"},
 		Loss:   &loss{Dies: "one shard of four", Rate: 18, Seconds: 5, AfterSeconds: 2, Sent: 90, Failed: 7},
+	}, Queue: &queueing{
+		Title: "Lab 99", MailMS: 500,
+		Inside:   writeRush{Rate: 20, Seconds: 3, MeanMS: 1500, P99MS: 2001, FailureShare: 0.4, Goodput: 11},
+		Handed:   writeRush{Rate: 20, Seconds: 3, MeanMS: 8, P99MS: 25, Goodput: 20},
+		Loss:     &loss{Dies: "RabbitMQ", Rate: 20, Seconds: 3, AfterSeconds: 1, Sent: 60, Failed: 1},
+		Accepted: 59, AwaySeconds: 9.7, DoneSeconds: 3.14, MailsTwice: 2,
+		Doubts: []string{"broker away"},
 	}, Acts: []act{
 		{
 			Title: "Before", Fix: "nothing yet", Quotas: quotas,
@@ -75,6 +82,13 @@ func TestPrint(t *testing.T) {
 		"1.5 times what one of them takes, 60/s. In between, 5000 subscribers with 50000 orders were moved\n",
 		"in 10 s, at full speed, while 80 requests/s came in: 3 of 800 failed",
 		"take with care: generator late",
+		"  Lab 99  RabbitMQ           1 of 60 requests failed\n",
+		"Lab 99: who orders waits for no mail. Orders, 20/s for 3 s, while a mail takes 500 ms\n",
+		"  inside the request     1500 ms   2001 ms  40 %    11/s\n",
+		"  by way of RabbitMQ     8 ms      25 ms    0 %     20/s\n",
+		"RabbitMQ died after 1 s and was away for 10 s. Of 59 accepted orders all that follows was\n",
+		"done 3.1 s after it was back. Mails that came twice: 2.",
+		"take with care: broker away",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in\n%s", want, out.String())
@@ -96,7 +110,8 @@ func TestWriteFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(again.Acts) != 2 || again.Acts[0].Rush != told().Acts[0].Rush || again.Acts[1].Doubts[0] != "host saturated" ||
-		again.Sharding.Four != told().Sharding.Four || again.Sharding.Move != told().Sharding.Move {
+		again.Sharding.Four != told().Sharding.Four || again.Sharding.Move != told().Sharding.Move ||
+		again.Queue.Handed != told().Queue.Handed || *again.Queue.Loss != *told().Queue.Loss {
 		t.Errorf("read back %+v", again)
 	}
 }

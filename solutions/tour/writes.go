@@ -26,9 +26,8 @@ const (
 	// writesReplicas leave the generator what it needs, beside so many databases.
 	writesReplicas = 2
 	// writesStart is some of what one of those servers takes, in requests a second, on a slow
-	// machine too: a tenth of a core that is asked for far too much spends itself on people who have
-	// given up, and answers less than it can.
-	writesStart  = 20
+	// machine too.
+	writesStart  = 40
 	writesFactor = 1.7
 	writesBurst  = time.Second
 	writesLength = 3 * time.Second // of each rush
