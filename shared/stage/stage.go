@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/dataset"
 	"bytebites.example/workshop/shared/instance"
@@ -119,14 +121,25 @@ type Watch struct {
 // NewWatch starts to watch servers.
 func NewWatch(ctx context.Context, servers ...*testbed.Server) (*Watch, error) {
 	w := &Watch{servers: servers}
-	for _, s := range servers {
-		usage, err := s.Usage(ctx)
-		if err != nil {
-			return nil, err
-		}
-		w.began = append(w.began, usage)
+	var err error
+	if w.began, err = w.usages(ctx); err != nil {
+		return nil, err
 	}
 	return w, nil
+}
+
+// usages reads what the servers have used, side by side: an engine may answer only when its next
+// second begins.
+func (w *Watch) usages(ctx context.Context) ([]testbed.Usage, error) {
+	all := make([]testbed.Usage, len(w.servers))
+	reading, ctx := errgroup.WithContext(ctx)
+	for i, s := range w.servers {
+		reading.Go(func() (err error) {
+			all[i], err = s.Usage(ctx)
+			return err
+		})
+	}
+	return all, reading.Wait()
 }
 
 // InForce gives servers their types, and with them their CPU quotas, and watches them from then on.
@@ -159,18 +172,18 @@ func (w *Watch) Problems(ctx context.Context) ([]string, error) {
 // Quotas returns what the servers were given and in which share of the quota periods
 // since NewWatch they were held back.
 func (w *Watch) Quotas(ctx context.Context) ([]spec.Quota, error) {
+	usages, err := w.usages(ctx)
+	if err != nil {
+		return nil, err
+	}
 	quotas := make([]spec.Quota, 0, len(w.servers))
 	for i, s := range w.servers {
 		quota, err := s.Quota(ctx)
 		if err != nil {
 			return nil, err
 		}
-		usage, err := s.Usage(ctx)
-		if err != nil {
-			return nil, err
-		}
 		q := spec.Quota{Container: s.Name(), Type: s.Type().Name, CPU: quota.CPU}
-		if since := usage.Since(w.began[i]); since.Periods > 0 {
+		if since := usages[i].Since(w.began[i]); since.Periods > 0 {
 			q.ThrottledShare = float64(since.ThrottledPeriods) / float64(since.Periods)
 		}
 		quotas = append(quotas, q)
