@@ -93,8 +93,8 @@ func (a *app) runUp(ctx context.Context, names []string, sizeName, labName strin
 		return err
 	}
 	if slices.Contains(chosen, queueProfile) && !from.sharded && slices.Contains(running, userDataServer) {
-		return usagef("this stack's user data is on shards, and profile queue alone would not ask them;\n" +
-			"go tool workshop up sharding queue keeps them, go tool workshop down begins anew")
+		return unavailable("this stack's user data is on shards, and the replicas of profile queue alone would not ask them",
+			"keep them with go tool workshop up sharding queue, or begin anew with go tool workshop down")
 	}
 	file, err := a.writeEnv(w, built, from)
 	if err != nil {
