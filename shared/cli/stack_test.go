@@ -81,17 +81,16 @@ func order(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: order URL")
 	}
-	session, _ := ask(ts, http.MethodPost, args[0]+"/sessions", map[string]string{"email": dataset.Email(1), "password": dataset.Password})
-	cookies := session.Cookies()
-	if len(cookies) == 0 {
-		ts.Fatalf("sign in at %s: no cookie, and %s", args[0], session.Status)
+	session := ask(ts, http.MethodPost, args[0]+"/sessions", map[string]string{"email": dataset.Email(1), "password": dataset.Password})
+	if len(session.cookies) == 0 {
+		ts.Fatalf("sign in at %s: no cookie, and %s", args[0], session.status)
 	}
-	ts.Setenv("SESSION", cookies[0].Name+"="+cookies[0].Value)
-	accepted, said := ask(ts, http.MethodPost, args[0]+"/orders", map[string]any{"lines": []any{map[string]any{"meal_id": "m0001", "quantity": 1}}})
-	if accepted.StatusCode != http.StatusCreated {
-		ts.Fatalf("order at %s: %s\n%s", args[0], accepted.Status, said)
+	ts.Setenv("SESSION", session.cookies[0].Name+"="+session.cookies[0].Value)
+	accepted := ask(ts, http.MethodPost, args[0]+"/orders", map[string]any{"lines": []any{map[string]any{"meal_id": "m0001", "quantity": 1}}})
+	if accepted.code != http.StatusCreated {
+		ts.Fatalf("order at %s: %s\n%s", args[0], accepted.status, accepted.body)
 	}
-	ts.Setenv("ORDER", args[0]+accepted.Header.Get("Location"))
+	ts.Setenv("ORDER", args[0]+accepted.location)
 }
 
 // effects waits until all that follows from the order is done; with ! some of
@@ -102,7 +101,7 @@ func effects(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	last := ""
 	done := func() bool {
-		_, said := ask(ts, http.MethodGet, ts.Getenv("ORDER"), nil)
+		said := ask(ts, http.MethodGet, ts.Getenv("ORDER"), nil).body
 		last = string(said)
 		var seen struct {
 			Effects []struct{ Done bool }
@@ -119,8 +118,16 @@ func effects(ts *testscript.TestScript, neg bool, args []string) {
 	eventually(ts, "the effects of "+ts.Getenv("ORDER")+" are not done", done, &last)
 }
 
-// ask asks the stack with the SESSION's cookie, and returns the answer and its body.
-func ask(ts *testscript.TestScript, method, url string, body any) (*http.Response, []byte) {
+// answer is what the stack said, read to its end.
+type answer struct {
+	code             int
+	status, location string
+	cookies          []*http.Cookie
+	body             []byte
+}
+
+// ask asks the stack with the SESSION's cookie.
+func ask(ts *testscript.TestScript, method, url string, body any) answer {
 	encoded, err := json.Marshal(body)
 	ts.Check(err)
 	request, err := http.NewRequest(method, url, bytes.NewReader(encoded))
@@ -133,7 +140,10 @@ func ask(ts *testscript.TestScript, method, url string, body any) (*http.Respons
 	said, err := io.ReadAll(response.Body)
 	ts.Check(err)
 	ts.Check(response.Body.Close())
-	return response, said
+	return answer{
+		code: response.StatusCode, status: response.Status, location: response.Header.Get("Location"),
+		cookies: response.Cookies(), body: said,
+	}
 }
 
 // refused demands that nothing listens at an address.
