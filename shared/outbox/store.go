@@ -80,7 +80,7 @@ func (s *Store) Relay(ctx context.Context, limit int, publish Publish) (int, err
 	if err != nil {
 		return 0, postgres.Wrap(ctx, "read outbox", err)
 	}
-	if len(next.ids) == 0 {
+	if len(next.events)+len(next.unreadable) == 0 {
 		return 0, nil
 	}
 	if !release() {
@@ -101,9 +101,9 @@ func (s *Store) Relay(ctx context.Context, limit int, publish Publish) (int, err
 
 // batch is what a relay has in hand.
 type batch struct {
-	ids    pq.StringArray    // all of them
-	events []bytebites.Event // those that can be read
-	unread error             // about the others
+	events     []bytebites.Event
+	unreadable pq.StringArray // ids of those that cannot be read
+	unread     error          // why
 }
 
 // take locks the events whose turn it is and that nobody else has locked, and returns them.
@@ -122,12 +122,12 @@ ORDER BY tried_at NULLS FIRST, added_at, event_id LIMIT $1 FOR UPDATE SKIP LOCKE
 		if err := rows.Scan(&id, &body); err != nil {
 			return batch{}, err
 		}
-		b.ids = append(b.ids, id)
 		event, err := Decode(body)
 		if err == nil && string(event.ID) != id {
 			err = fmt.Errorf("it names itself %q", event.ID)
 		}
 		if err != nil {
+			b.unreadable = append(b.unreadable, id)
 			b.unread = errors.Join(b.unread, fmt.Errorf("event %q in outbox: %w", id, err))
 			continue
 		}
@@ -139,23 +139,18 @@ ORDER BY tried_at NULLS FIRST, added_at, event_id LIMIT $1 FOR UPDATE SKIP LOCKE
 // settle deletes those of the events that are confirmed, commits, and returns how many. The others
 // were tried, if they were published; what cannot be read was tried in any case.
 func (b batch) settle(ctx context.Context, tx *sql.Tx, confirmed []bytebites.EventID, published bool) (int, error) {
-	var done, readable pq.StringArray
+	var done pq.StringArray
+	tried := b.unreadable
 	for _, event := range b.events {
-		readable = append(readable, string(event.ID))
-		// What is confirmed and was not handed out is somebody else's.
-		if slices.Contains(confirmed, event.ID) {
+		switch {
+		case slices.Contains(confirmed, event.ID): // what is confirmed and was not handed out is somebody else's
 			done = append(done, string(event.ID))
+		case published:
+			tried = append(tried, string(event.ID))
 		}
 	}
 	if _, err := tx.ExecContext(ctx, `DELETE FROM outbox WHERE event_id = ANY ($1)`, done); err != nil {
 		return 0, err
-	}
-	var tried pq.StringArray
-	for _, id := range b.ids {
-		if slices.Contains(done, id) || (!published && slices.Contains(readable, id)) {
-			continue
-		}
-		tried = append(tried, id)
 	}
 	if len(tried) > 0 {
 		if _, err := tx.ExecContext(ctx, `UPDATE outbox SET tried_at = clock_timestamp() WHERE event_id = ANY ($1)`, tried); err != nil {
