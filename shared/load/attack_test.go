@@ -182,6 +182,9 @@ func TestOrderIsRetriedOnceUnderItsKey(t *testing.T) {
 			if len(r.Orders) != 20 || r.Summary().Orders[test.outcome] != 20 {
 				t.Errorf("orders %v, want 20 %s", r.Summary().Orders, test.outcome)
 			}
+			if n := len(r.Accepted()); n != r.Summary().Orders[load.Accepted] {
+				t.Errorf("ids of %d accepted orders, want %d", n, r.Summary().Orders[load.Accepted])
+			}
 			for _, o := range r.Orders {
 				if (o.Outcome == load.Accepted) != (string(o.Order) == "o-"+o.Key) || o.Email == "" || len(o.Lines) == 0 || o.Attempts != test.attempts {
 					t.Fatalf("ledger entry %+v", o)

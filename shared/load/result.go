@@ -66,6 +66,16 @@ func (r Result) Goodput() float64 { return perSecond(r.InWindow, r.Window) }
 // service does that has much of its work half done when a short window ends.
 func (r Result) SustainedGoodput() float64 { return perSecond(r.Completed, max(r.Elapsed, r.Window)) }
 
+// Accepted returns the ids of the orders that were accepted.
+func (r Result) Accepted() (ids []string) {
+	for _, o := range r.Orders {
+		if o.Outcome == Accepted {
+			ids = append(ids, string(o.Order))
+		}
+	}
+	return ids
+}
+
 // FailureShare returns the share of the requests sent that failed, in [0, 1]. Of an
 // attack that sent nothing it is 1.
 func (r Result) FailureShare() float64 {

@@ -198,12 +198,7 @@ func (s *show) afterwards(ctx context.Context, broker *testbed.RabbitMQ, orders 
 	}
 	back := time.Now()
 	told.AwaySeconds = back.Sub(died).Seconds()
-	var accepted pq.StringArray
-	for _, o := range orders.Orders {
-		if o.Outcome == load.Accepted {
-			accepted = append(accepted, string(o.Order))
-		}
-	}
+	accepted := pq.StringArray(orders.Accepted())
 	told.Accepted = len(accepted)
 	err := s.await(ctx, "all effects are done", `SELECT count(*) = $2 FROM order_effects WHERE order_id = ANY ($1)`,
 		accepted, len(accepted)*len(bytebites.Effects()))

@@ -164,7 +164,7 @@ func (r *rush) drained(ctx context.Context, round load.Result) error {
 		err := r.lab.nodes[0].pool.QueryRowContext(ctx, `
 SELECT count(*) FROM unnest($1::text[]) AS placed
 WHERE (SELECT count(*) FROM order_effects WHERE order_id = placed) < $2`,
-			accepted(round), len(bytebites.Effects())).Scan(&undone)
+			pq.StringArray(round.Accepted()), len(bytebites.Effects())).Scan(&undone)
 		if err != nil {
 			return fmt.Errorf("look for undone effects: %w", err)
 		}
@@ -183,16 +183,6 @@ WHERE (SELECT count(*) FROM order_effects WHERE order_id = placed) < $2`,
 	}
 }
 
-// accepted returns the ids of the orders that were accepted in a load.
-func accepted(r load.Result) (ids pq.StringArray) {
-	for _, o := range r.Orders {
-		if o.Outcome == load.Accepted {
-			ids = append(ids, string(o.Order))
-		}
-	}
-	return ids
-}
-
 // completion is how long orders took until their last effect was done.
 type completion struct{ Mean, P99 time.Duration }
 
@@ -202,7 +192,7 @@ func (l *lab) completionOf(ctx context.Context, r load.Result) (completion, erro
 	err := l.nodes[0].pool.QueryRowContext(ctx, `
 SELECT coalesce(avg(seconds), 0), coalesce(percentile_cont(0.99) WITHIN GROUP (ORDER BY seconds), 0)
 FROM (SELECT extract(epoch FROM max(e.done_at) - min(o.placed_at))::float8 AS seconds
-      FROM orders AS o JOIN order_effects AS e ON e.order_id = o.id WHERE o.id = ANY ($1) GROUP BY o.id) AS done`, accepted(r)).Scan(&mean, &p99)
+      FROM orders AS o JOIN order_effects AS e ON e.order_id = o.id WHERE o.id = ANY ($1) GROUP BY o.id) AS done`, pq.StringArray(r.Accepted())).Scan(&mean, &p99)
 	if err != nil {
 		return completion{}, fmt.Errorf("read when orders were done: %w", err)
 	}
