@@ -7,7 +7,7 @@ func Answers() answer.Sheet {
 	return answer.Sheet{
 		SlowTable:     "orders",
 		OrderWaitsFor: answer.MailServer,
-		KneePerSecond: 30,
+		KneePerSecond: 37,
 		Restart: answer.Restart{
 			Sessions: answer.Forgotten,
 			Carts:    answer.Kept,

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"bytebites.example/workshop/labs/00-baseline/answer"
+	"bytebites.example/workshop/shared/measure"
 	"bytebites.example/workshop/shared/postgres"
 	"bytebites.example/workshop/shared/spec"
 	"bytebites.example/workshop/shared/stage"
@@ -200,7 +201,7 @@ func (l *lab) knee(ctx context.Context, run *spec.Run) error {
 	if answer < ramp.Knee.Low/rampStep || answer > ramp.Knee.High*rampStep {
 		return &spec.Failure{
 			Expected: "KneePerSecond within one step of the knee that this run's ramp found",
-			Seen:     fmt.Sprintf("%g a second", answer),
+			Seen:     kneeSeen(answer, ramp.Knee),
 			Look:     "the last level in ramp.txt that met the service level, in " + evidenceFolder,
 		}
 	}
@@ -247,6 +248,14 @@ func clear(values map[string]float64, first, second string) error {
 		}
 	}
 	return nil
+}
+
+// kneeSeen sets an answer beside the ramp, once there is an answer.
+func kneeSeen(answer float64, knee measure.Knee) string {
+	if answer == 0 {
+		return quoted("")
+	}
+	return fmt.Sprintf("%g a second, where %.1f met the service level and %.1f did not", answer, knee.Low, knee.High)
 }
 
 func quoted(answer string) string {

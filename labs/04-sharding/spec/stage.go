@@ -163,6 +163,17 @@ func (l *lab) startNode(ctx context.Context, bed *testbed.Bed, number shard.Serv
 	return err
 }
 
+// restart starts a server that was killed. Connections to it that nobody was using have died with
+// it, and whoever takes one for a session of their own would be the first to see.
+func (n *node) restart(ctx context.Context) error {
+	if err := n.server.Start(ctx); err != nil {
+		return err
+	}
+	n.pool.SetMaxIdleConns(0)
+	n.pool.SetMaxIdleConns(checkConnections)
+	return nil
+}
+
 // startLinks returns what starts the links.
 func (l *lab) startLinks() []func(context.Context) error {
 	start := func(link **testbed.SlowLink, name string, to *testbed.Postgres) func(context.Context) error {

@@ -64,7 +64,7 @@ func (l *lab) stock(ctx context.Context, run *spec.Run) error {
 		return err
 	}
 	held, err := l.orderOnDead(ctx, m, buyers)
-	if err := errors.Join(err, l.nodes[dies].server.Start(context.WithoutCancel(ctx))); err != nil {
+	if err := errors.Join(err, l.nodes[dies].restart(context.WithoutCancel(ctx))); err != nil {
 		return err
 	}
 	if held != nil {
