@@ -31,8 +31,9 @@ func TestWrong(t *testing.T) {
 		s.Args = append(s.Args, "--variant", name)
 		return frame.Wrong{Name: name, Check: check, Why: why, Lab: spec.Lab(s), Also: also}
 	}
-	signed, colliding := solution(), solution()
+	signed, byRange, colliding := solution(), solution(), solution()
 	signed.Router = wrong.Signed()
+	byRange.Router, byRange.Args = wrong.ByRange(), append(byRange.Args, "--variant", wrong.RangeOfIDs)
 	colliding.Router, colliding.Args = wrong.Colliding(), append(colliding.Args, "--variant", wrong.CollidingIDs)
 	spectest.Wrong(t,
 		frame.Wrong{
@@ -40,6 +41,12 @@ func TestWrong(t *testing.T) {
 			// What the router says here is not where the service has put people, whoever is looked for.
 			Also: []string{"places", "ids", "placement", "by user", "one shard down", "stock", "way back", "fifth shard"},
 			Why:  "a hash modulo the number of buckets is what every article says, and most languages have no other integers",
+		},
+		frame.Wrong{
+			Name: wrong.RangeOfIDs, Check: "hot shard", Lab: spec.Lab(byRange),
+			// Other ids than there are now would all be in the last bucket.
+			Also: []string{"buckets"},
+			Why:  "ranges are how everything else is divided, and one server can answer what is asked about a month",
 		},
 		frame.Wrong{
 			Name: wrong.CollidingIDs, Check: "ids", Lab: spec.Lab(colliding),

@@ -11,7 +11,6 @@ import (
 	"bytebites.example/workshop/shared/service"
 	"bytebites.example/workshop/shared/shard"
 	"bytebites.example/workshop/shared/sharded"
-	"bytebites.example/workshop/solutions/04-sharding"
 )
 
 const (
@@ -23,7 +22,6 @@ const (
 // access is a sharded.Access with a mistake in it.
 type access struct {
 	mistake
-	router  shard.Router
 	maps    *shard.Maps
 	servers []sharded.Server
 	dark    *sharded.DarkReads
@@ -31,6 +29,7 @@ type access struct {
 
 // mistake is what an access gets wrong.
 type mistake struct {
+	router shard.Router
 	// elsewhere asks the next server when one does not answer: there are four, so why should
 	// anybody see an error?
 	elsewhere bool
@@ -53,7 +52,7 @@ func (wrong mistake) open(r service.Resources, catalogue bytebites.Catalogue) (s
 	}
 	servers := sharded.Servers(r, catalogue)
 	a := &access{
-		mistake: wrong, router: sharding.NewRouter(), maps: maps, servers: servers,
+		mistake: wrong, maps: maps, servers: servers,
 		dark: sharded.NewDarkReads(servers, maps.Compared, meter, r.Logger),
 	}
 	r.OnClose(a.dark.Close)

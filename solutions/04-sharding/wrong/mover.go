@@ -11,18 +11,18 @@ import (
 	"bytebites.example/workshop/shared/service"
 	"bytebites.example/workshop/shared/shard"
 	"bytebites.example/workshop/shared/sharded"
-	"bytebites.example/workshop/solutions/04-sharding"
 )
 
 // mover moves user data, and compares nothing: it has copied all of it.
 type mover struct {
+	router          shard.Router
 	overwritesNewer bool // a copy replaces what is there, whatever that is
 	ignoresUncopied bool // what the second half of a double write could not do, nobody does
 }
 
 // migrate is a sharded.Move.
 func (mv mover) migrate(ctx context.Context, r service.Resources, control *shard.Mover, goal string) error {
-	m := &moving{mover: mv, r: r, control: control, pools: sharded.Pools(r), router: sharding.NewRouter()}
+	m := &moving{mover: mv, r: r, control: control, pools: sharded.Pools(r)}
 	return m.to(ctx, goal)
 }
 
@@ -32,7 +32,6 @@ type moving struct {
 	r       service.Resources
 	control *shard.Mover
 	pools   []*sql.DB
-	router  shard.Router
 }
 
 func (m *moving) plan() shard.Assignment {

@@ -6,11 +6,13 @@ package wrong
 import (
 	"bytebites.example/workshop/shared/service"
 	"bytebites.example/workshop/shared/sharded"
+	"bytebites.example/workshop/solutions/04-sharding"
 )
 
 // The names of the wrong answers. All but SignedModulo are variants of the service.
 const (
 	SignedModulo         = "signed-modulo"
+	RangeOfIDs           = "range-of-ids"
 	CollidingIDs         = "colliding-ids"
 	OverwritesNewer      = "overwrites-newer"
 	IgnoresSecondFailure = "ignores-second-failure"
@@ -21,16 +23,22 @@ const (
 
 // Variants returns, by name, what each answer changes in a service.
 func Variants() map[string]func(*service.Composition) {
+	right, byRange := sharding.NewRouter(), ByRange()
 	return map[string]func(*service.Composition){
+		RangeOfIDs: func(c *service.Composition) {
+			c.UserData = mistake{router: byRange}.open
+			c.OrderID = byRange.NewOrderID
+			c.Roles["migrate"] = sharded.Role(mover{router: byRange}.migrate)
+		},
 		CollidingIDs: func(c *service.Composition) { c.OrderID = Colliding().NewOrderID },
 		OverwritesNewer: func(c *service.Composition) {
-			c.Roles["migrate"] = sharded.Role(mover{overwritesNewer: true}.migrate)
+			c.Roles["migrate"] = sharded.Role(mover{router: right, overwritesNewer: true}.migrate)
 		},
 		IgnoresSecondFailure: func(c *service.Composition) {
-			c.Roles["migrate"] = sharded.Role(mover{ignoresUncopied: true}.migrate)
+			c.Roles["migrate"] = sharded.Role(mover{router: right, ignoresUncopied: true}.migrate)
 		},
-		ElsewhereWhenDown: func(c *service.Composition) { c.UserData = mistake{elsewhere: true}.open },
+		ElsewhereWhenDown: func(c *service.Composition) { c.UserData = mistake{router: right, elsewhere: true}.open },
 		NoCompensation:    applyHasty,
-		AsksEveryServer:   func(c *service.Composition) { c.UserData = mistake{everyServer: true}.open },
+		AsksEveryServer:   func(c *service.Composition) { c.UserData = mistake{router: right, everyServer: true}.open },
 	}
 }
