@@ -34,7 +34,7 @@ const (
 
 // Full returns the long run: ten thousand orders, with workers and the broker dying all the while.
 func Full(subject Subject) spec.Lab {
-	l := &lab{subject: subject}
+	l := &lab{subject: subject, crowd: largeCrowd()}
 	return spec.Lab{
 		Name:    Name,
 		Files:   subject.Files,

@@ -14,17 +14,24 @@ import (
 	"bytebites.example/workshop/shared/load"
 )
 
-const (
-	// seeded are subscribers of the old server.
-	seeded = 24
+// atOnce is how many requests of a check are under way at a time.
+const atOnce = 8
+
+// crowd is how many people there are.
+type crowd struct {
+	seeded int // subscribers of the old server
 	// joiners sign up once new people have their home on a shard, and residents of each shard order: so
 	// orders, and outboxes, are on all three servers. More join than order, for who lives where is
 	// chance. And not many order: all that they have is copied to the old server with each
 	// of their writes.
-	joiners, residents = 16, 4
-	// atOnce is how many requests of a check are under way at a time.
-	atOnce = 8
-)
+	joiners, residents int
+}
+
+// smallCrowd is for checks that take seconds.
+func smallCrowd() crowd { return crowd{seeded: 24, joiners: 16, residents: 4} }
+
+// largeCrowd is for the long run: nobody has hundreds of orders, which a copy would have to carry.
+func largeCrowd() crowd { return crowd{seeded: 240, joiners: 200, residents: 80} }
 
 // person is a subscriber.
 type person struct {
@@ -35,16 +42,16 @@ type person struct {
 }
 
 // old are the people of the old server: what they write is copied nowhere.
-func (l *lab) old() []*person { return l.people[:seeded] }
+func (l *lab) old() []*person { return l.people[:l.crowd.seeded] }
 
 // mixed returns n people, half of them of the old server and half of the shards, who may be among
 // them more than once.
 func (l *lab) mixed(n int) []*person {
-	ofShards := l.people[seeded:]
+	ofShards := l.people[l.crowd.seeded:]
 	chosen := make([]*person, n)
 	for i := range chosen {
 		if i%2 == 0 {
-			chosen[i] = l.people[i/2%seeded]
+			chosen[i] = l.people[i/2%l.crowd.seeded]
 		} else {
 			chosen[i] = ofShards[i/2%len(ofShards)]
 		}
@@ -57,16 +64,16 @@ func (l *lab) gather(ctx context.Context) error {
 	if err := l.signUp(ctx); err != nil {
 		return err
 	}
-	for n := range seeded {
+	for n := range l.crowd.seeded {
 		l.people = append(l.people, &person{user: dataset.User(1 + n), email: dataset.Email(1 + n), home: l.nodes[0]})
 	}
 	for _, n := range l.nodes[1:] {
-		theirs, err := n.residents(ctx)
+		theirs, err := n.residents(ctx, l.crowd.residents)
 		if err != nil {
 			return fmt.Errorf("look for people on %s: %w", n.name, err)
 		}
 		if len(theirs) == 0 {
-			return fmt.Errorf("of %d people who joined nobody has a home on %s", joiners, n.name)
+			return fmt.Errorf("of %d people who joined nobody has a home on %s", l.crowd.joiners, n.name)
 		}
 		l.people = append(l.people, theirs...)
 	}
@@ -85,7 +92,7 @@ func (l *lab) gather(ctx context.Context) error {
 func (l *lab) signUp(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(atOnce)
-	for n := 1; n <= joiners; n++ {
+	for n := 1; n <= l.crowd.joiners; n++ {
 		group.Go(func() error {
 			// Who tries again may have been signed up the first time.
 			_, _, err := l.persist(ctx, request{method: http.MethodPost, path: "/accounts", body: map[string]string{
@@ -97,9 +104,9 @@ func (l *lab) signUp(ctx context.Context) error {
 	return group.Wait()
 }
 
-// residents returns some of those who live on a shard, where nobody else is.
-func (n *node) residents(ctx context.Context) (found []*person, err error) {
-	rows, err := n.pool.QueryContext(ctx, `SELECT user_id, email FROM users ORDER BY user_id LIMIT $1`, residents)
+// residents returns at most so many of those who live on a shard, where nobody else is.
+func (n *node) residents(ctx context.Context, limit int) (found []*person, err error) {
+	rows, err := n.pool.QueryContext(ctx, `SELECT user_id, email FROM users ORDER BY user_id LIMIT $1`, limit)
 	if err != nil {
 		return nil, err
 	}

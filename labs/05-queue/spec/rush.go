@@ -26,7 +26,7 @@ const (
 	rushMail = 100 * time.Millisecond
 	// burstStart is the rate of the first burst by which the limit of the service of the labs before
 	// is found, in requests a second.
-	burstStart  = 8
+	burstStart  = 10
 	burstFactor = 1.5
 	burstLength = 1500 * time.Millisecond
 	burstsAgain = 1
@@ -34,7 +34,7 @@ const (
 	rushFactor = 1.75
 	// pairs and the length of their rounds are declared here, before any run.
 	pairs      = 6
-	rushLength = 1200 * time.Millisecond
+	rushLength = time.Second
 	// warmUpRate is sent to either service before, for warmUpLength.
 	warmUpRate   = 10
 	warmUpLength = time.Second

@@ -72,6 +72,7 @@ type lab struct {
 	http   *http.Client
 	turn   atomic.Uint64 // of the replicas
 	keys   atomic.Uint64 // Idempotency-Keys so far
+	crowd  crowd
 	people []*person
 	meals  recipes
 
