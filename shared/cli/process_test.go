@@ -10,8 +10,9 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// patience is how long a script waits for what must happen.
-const patience = 30 * time.Second
+// patience is how long a script waits for what must happen: as long as a command waits for the
+// stack. On a machine that builds all images beside it a broker has taken over 30 s to start again.
+const patience = 2 * time.Minute
 
 // await waits until a file is there.
 func await(ts *testscript.TestScript, neg bool, args []string) {
