@@ -4,6 +4,7 @@ import (
 	"math"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -39,6 +40,39 @@ func TestStreamIsDeterminedBySeed(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestPeopleTakeTurns(t *testing.T) {
+	people := len(population().Sessions)
+	for _, mix := range load.Mixes() {
+		t.Run(mix.Name, func(t *testing.T) {
+			s, last := stream(t, mix, 5), []int(nil)
+			for turn := range 20 {
+				var order []int
+				for i := range people {
+					if q := s.Request(uint64(turn*people + i)); q.User >= 0 {
+						order = append(order, q.User)
+					}
+				}
+				if !reflect.DeepEqual(everyone(people), slices.Sorted(slices.Values(order))) {
+					t.Fatalf("turn %d: %v, want each of %d people once", turn, order, people)
+				}
+				if reflect.DeepEqual(order, last) {
+					t.Errorf("turn %d: the order of the turn before", turn)
+				}
+				last = order
+			}
+		})
+	}
+}
+
+// everyone are the indexes of n people.
+func everyone(n int) []int {
+	all := make([]int, n)
+	for i := range all {
+		all[i] = i
+	}
+	return all
 }
 
 func TestMixShares(t *testing.T) {

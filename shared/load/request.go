@@ -59,7 +59,8 @@ func kinds() map[Kind]contract {
 }
 
 // Stream is the endless sequence of requests that a mix, a population and a seed
-// determine. Request number i is a function of these alone, so a stream may be read in
+// determine. People take turns: each sends one request, in an order drawn anew, before anybody
+// sends the next, so that of the few who stand for many none is busier than the others. Request number i is a function of these alone, so a stream may be read in
 // any order by any number of goroutines, and two attacks with the same seed send the
 // same requests.
 type Stream struct {
@@ -98,8 +99,8 @@ func (s *Stream) Request(i uint64) Request {
 	r := rand.New(rand.NewPCG(scramble(s.seed), scramble(s.seed^scramble(i))))
 	kind := s.kind(r)
 	q := Request{Kind: kind, Method: http.MethodGet, User: -1}
-	if n := len(s.population.Sessions); n > 0 {
-		q.User = r.IntN(n)
+	if len(s.population.Sessions) > 0 {
+		q.User = s.turn(i)
 	}
 	switch kind {
 	case ListMeals:
@@ -150,6 +151,13 @@ func (s *Stream) kind(r *rand.Rand) Kind {
 		}
 	}
 	return s.mix.Shares[len(s.bounds)-1].Kind
+}
+
+// turn returns whose turn request number i is.
+func (s *Stream) turn(i uint64) int {
+	n := uint64(len(s.population.Sessions))
+	r := rand.New(rand.NewPCG(scramble(s.seed), scramble(^scramble(s.seed^scramble(i/n)))))
+	return r.Perm(int(n))[i%n]
 }
 
 func (s *Stream) zipf(r *rand.Rand) *rand.Zipf {
