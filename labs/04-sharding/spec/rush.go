@@ -30,10 +30,10 @@ const (
 	// pairs and the length of their rounds are declared here, before any run.
 	pairs      = 6
 	rushLength = 750 * time.Millisecond
-	// What four servers can do is found by bursts too, that begin at this share of four times what
-	// one does and grow more slowly: of a burst that is far too much most is late.
-	burstsFourStart  = 0.6
-	burstsFourFactor = 1.2
+	// shedLength is how long four servers are asked for three times what one does, and then for
+	// more, to see what they do. It is long beside what the last order takes, for which most of
+	// them are idle already.
+	shedLength = 3 * time.Second
 	// maxFailures is the share of requests in the rush that may fail on four servers.
 	maxFailures = 0.01
 )
@@ -46,7 +46,7 @@ type rush struct {
 	one, four   load.Generator // one server of user data, and four
 	saturation  float64        // of one, in right answers a second
 	seen        stage.RushResult
-	goodputFour float64 // in right answers a second
+	goodputFour float64 // the most that was seen, in right answers a second
 }
 
 // rush measures the mean latency in a rush of writes, with one server of user data and with four.
@@ -55,7 +55,7 @@ func (l *lab) rush(ctx context.Context, run *spec.Run) (spec.Measured, error) {
 	if err != nil {
 		return spec.Measured{}, err
 	}
-	for _, step := range []func(context.Context) error{r.findRush, r.compare, r.atMost} {
+	for _, step := range []func(context.Context) error{r.findRush, r.compare, r.shed} {
 		if err := step(ctx); err != nil {
 			return spec.Measured{}, err
 		}
@@ -121,16 +121,24 @@ func (r *rush) compare(ctx context.Context) (err error) {
 	return err
 }
 
-// atMost finds what four servers can do, as findRush does for one.
-func (r *rush) atMost(ctx context.Context) error {
-	rate := burstsFourStart * shards * r.saturation
-	r.run.Progress(fmt.Sprintf("sending bursts, until one is too much for four: from %.0f requests/s", rate))
-	found, err := measure.Bursts(ctx, measure.BurstConfig{
-		Start: rate, Factor: burstsFourFactor, Length: burstLength, Again: burstsAgain, Quotas: r.watch.Problems,
-		OnBurst: func(result load.Result) { stage.ReportHost(r.run, result) },
-	}, r.four.Hit)
-	r.goodputFour = found.Goodput
-	return err
+// asked are the multiples of what one server does that four servers are asked for in the end.
+func asked() []float64 { return []float64{0.75 * shards, 0.875 * shards} }
+
+// shed asks four servers for about as much as they can do, and keeps the most that they did. They
+// can do more than they answered while they were asked, for then much is half done; and more than
+// all that they answered over the time until the last of it, for then most of them are idle.
+func (r *rush) shed(ctx context.Context) error {
+	for _, times := range asked() {
+		rate := times * r.saturation
+		r.run.Progress(fmt.Sprintf("what four servers of user data can do: %.0f requests/s", rate))
+		result, err := r.four.Hit(ctx, rate, shedLength)
+		if err != nil {
+			return err
+		}
+		stage.ReportHost(r.run, result)
+		r.goodputFour = max(r.goodputFour, result.Goodput(), result.SustainedGoodput())
+	}
+	return nil
 }
 
 // report tells what was measured, and keeps it for the learner.
