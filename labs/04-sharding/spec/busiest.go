@@ -56,22 +56,22 @@ func (l *lab) mix(ctx context.Context) (load.Population, error) {
 	return population, err
 }
 
-// mixEmails are the addresses of as many people of each of the four shards.
+// mixEmails are the addresses of as many people of each of the four shards: those of shard 1
+// first, and so on.
 func (l *lab) mixEmails(ctx context.Context) ([]string, error) {
 	m, err := l.readMap(ctx)
 	if err != nil {
 		return nil, err
 	}
-	var emails []string
-	counts := make(map[shard.Server]int)
-	for n := firstOfMix; n <= l.scale.size.Users && len(emails) < shards*mixPeople; n++ {
+	var of [1 + shards][]string
+	for n, missing := firstOfMix, shards*mixPeople; n <= l.scale.size.Users && missing > 0; n++ {
 		home := m.Home[l.bucket(dataset.User(n))]
-		if home >= 1 && home <= shards && counts[home] < mixPeople {
-			counts[home]++
-			emails = append(emails, dataset.Email(n))
+		if home >= 1 && home <= shards && len(of[home]) < mixPeople {
+			of[home] = append(of[home], dataset.Email(n))
+			missing--
 		}
 	}
-	return emails, nil
+	return slices.Concat(of[:]...), nil
 }
 
 // startWithout starts the service of the labs before, whose user data is all on the old server.
@@ -127,6 +127,12 @@ func (l *lab) busiest(ctx context.Context, run *spec.Run) (spec.Measured, error)
 func (l *lab) userWrites(ctx context.Context, service *testbed.Service) (load.Generator, error) {
 	population, err := l.mix(ctx)
 	return load.Generator{Target: service.URL(), Mix: load.UserWrites(), Population: population, Seed: 1}, err
+}
+
+// ofShard1 is a load in which only those write who live on shard 1.
+func ofShard1(g load.Generator) load.Generator {
+	g.Population.Sessions = g.Population.Sessions[:len(g.Population.Sessions)/shards]
+	return g
 }
 
 // writesOf has a service answer the mix, and returns the statements that wrote, by server.

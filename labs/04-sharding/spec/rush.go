@@ -30,10 +30,9 @@ const (
 	// pairs and the length of their rounds are declared here, before any run.
 	pairs      = 6
 	rushLength = 750 * time.Millisecond
-	// shedLength is how long four servers are asked for three times what one does, and then for
-	// more, to see what they do. It is long beside what the last order takes, for which most of
-	// them are idle already.
-	shedLength = 3 * time.Second
+	// busyLength is how long shards are asked for about as much as they can do, to see how much
+	// that is. It is long beside what the last order takes, for which most are idle already.
+	busyLength = 2 * time.Second
 	// maxFailures is the share of requests in the rush that may fail on four servers.
 	maxFailures = 0.01
 )
@@ -43,10 +42,11 @@ type rush struct {
 	run   *spec.Run
 	watch *stage.Watch
 
-	one, four   load.Generator // one server of user data, and four
-	saturation  float64        // of one, in right answers a second
-	seen        stage.RushResult
-	goodputFour float64 // the most that was seen, in right answers a second
+	one, four  load.Generator // one server of user data, and four
+	saturation float64        // of one, in right answers a second
+	seen       stage.RushResult
+	// What one of the four can do with only its people, and all of them, in right answers a second.
+	goodputShard, goodputFour float64
 }
 
 // rush measures the mean latency in a rush of writes, with one server of user data and with four.
@@ -55,7 +55,7 @@ func (l *lab) rush(ctx context.Context, run *spec.Run) (spec.Measured, error) {
 	if err != nil {
 		return spec.Measured{}, err
 	}
-	for _, step := range []func(context.Context) error{r.findRush, r.compare, r.shed} {
+	for _, step := range []func(context.Context) error{r.findRush, r.compare, r.atMost} {
 		if err := step(ctx); err != nil {
 			return spec.Measured{}, err
 		}
@@ -121,32 +121,43 @@ func (r *rush) compare(ctx context.Context) (err error) {
 	return err
 }
 
-// asked are the multiples of what one server does that four servers are asked for in the end.
-func asked() []float64 { return []float64{0.75 * shards, 0.875 * shards} }
+// asked are the shares of what one server does without shards that each shard is asked for in
+// the end.
+func asked() []float64 { return []float64{0.65, 0.8} }
 
-// shed asks four servers for about as much as they can do, and keeps the most that they did. They
-// can do more than they answered while they were asked, for then much is half done; and more than
-// all that they answered over the time until the last of it, for then most of them are idle.
-func (r *rush) shed(ctx context.Context) error {
-	for _, times := range asked() {
-		rate := times * r.saturation
-		r.run.Progress(fmt.Sprintf("what four servers of user data can do: %.0f requests/s", rate))
-		result, err := r.four.Hit(ctx, rate, shedLength)
+// atMost finds what one shard can do, and what four of them can.
+func (r *rush) atMost(ctx context.Context) (err error) {
+	r.run.Progress("what one shard can do, and what four can")
+	if r.goodputShard, err = r.goodput(ctx, ofShard1(r.four), 1); err != nil {
+		return err
+	}
+	r.goodputFour, err = r.goodput(ctx, r.four, shards)
+	return err
+}
+
+// goodput is the most that so many shards do, in right answers a second. They can do more than
+// they answered while they were asked, for then much is half done; and more than all that they
+// answered over the time until the last of it, for then most of them are idle.
+func (r *rush) goodput(ctx context.Context, g load.Generator, of float64) (most float64, err error) {
+	for _, share := range asked() {
+		result, err := g.Hit(ctx, share*of*r.saturation, busyLength)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		stage.ReportHost(r.run, result)
-		r.goodputFour = max(r.goodputFour, result.Goodput(), result.SustainedGoodput())
+		most = max(most, result.Goodput(), result.SustainedGoodput())
 	}
-	return nil
+	return most, nil
 }
 
 // report tells what was measured, and keeps it for the learner.
 func (r *rush) report() error {
 	one, four := load.Merge(r.seen.Before...), load.Merge(r.seen.After...)
 	r.run.Report("saturation goodput with one server of user data", r.saturation, "requests/s")
-	r.run.Report("goodput with four", r.goodputFour, "requests/s")
-	r.run.Report("goodput, four servers to one", r.goodputFour/r.saturation, "")
+	r.run.Report("goodput with four shards", r.goodputFour, "requests/s")
+	r.run.Report("goodput with the people of one shard alone", r.goodputShard, "requests/s")
+	r.run.Report("goodput, four shards to one server without the fence", r.goodputFour/r.saturation, "")
+	r.run.Report("goodput, four shards to one of them", r.goodputFour/r.goodputShard, "")
 	r.run.Report("failed in the rush with one", 100*one.FailureShare(), "%")
 	r.run.Report("failed in the rush with four", 100*four.FailureShare(), "%")
 	head := fmt.Sprintf("A rush of writes: %.0f requests a second, %.1f times what one server of user data saturates at, rounds of %s.\n"+
