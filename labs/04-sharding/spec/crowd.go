@@ -15,7 +15,7 @@ import (
 
 const (
 	// writerPause is the pause of each writer after a write.
-	writerPause = 300 * time.Millisecond
+	writerPause = 600 * time.Millisecond
 	// onlookers read all the time and write nothing, each with a pause after every look: a short
 	// one while a mover waits for what they read, else one that leaves the machine to it.
 	onlookers    = 2
