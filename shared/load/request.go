@@ -59,10 +59,10 @@ func kinds() map[Kind]contract {
 }
 
 // Stream is the endless sequence of requests that a mix, a population and a seed
-// determine. People take turns: each sends one request, in an order drawn anew, before anybody
-// sends the next, so that of the few who stand for many none is busier than the others. Request number i is a function of these alone, so a stream may be read in
+// determine. Request number i is a function of these alone, so a stream may be read in
 // any order by any number of goroutines, and two attacks with the same seed send the
-// same requests.
+// same requests. People take turns: each sends one request, in an order drawn anew, before
+// anybody sends the next, so that of the few who stand for many none is busier than the others.
 type Stream struct {
 	mix        Mix
 	population Population

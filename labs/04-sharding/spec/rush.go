@@ -157,7 +157,9 @@ func (r *rush) report() error {
 	r.run.Report("goodput with four shards", r.goodputFour, "requests/s")
 	r.run.Report("goodput with the people of one shard alone", r.goodputShard, "requests/s")
 	r.run.Report("goodput, four shards to one server without the fence", r.goodputFour/r.saturation, "")
-	r.run.Report("goodput, four shards to one of them", r.goodputFour/r.goodputShard, "")
+	if r.goodputShard > 0 {
+		r.run.Report("goodput, four shards to one of them", r.goodputFour/r.goodputShard, "")
+	}
 	r.run.Report("failed in the rush with one", 100*one.FailureShare(), "%")
 	r.run.Report("failed in the rush with four", 100*four.FailureShare(), "%")
 	head := fmt.Sprintf("A rush of writes: %.0f requests a second, %.1f times what one server of user data saturates at, rounds of %s.\n"+
