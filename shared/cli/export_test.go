@@ -11,6 +11,9 @@ import (
 	"bytebites.example/workshop/shared/progress"
 )
 
+// ReadyTimeout is how long a command waits for the stack.
+const ReadyTimeout = readyTimeout
+
 // readyHost is a computer on which everything is there.
 type readyHost struct{}
 

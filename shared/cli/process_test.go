@@ -8,11 +8,13 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"bytebites.example/workshop/shared/cli"
 )
 
 // patience is how long a script waits for what must happen: as long as a command waits for the
 // stack. On a machine that builds all images beside it a broker has taken over 30 s to start again.
-const patience = 2 * time.Minute
+const patience = cli.ReadyTimeout
 
 // await waits until a file is there.
 func await(ts *testscript.TestScript, neg bool, args []string) {

@@ -95,8 +95,7 @@ func NewStream(mix Mix, population Population, seed uint64, run string) (*Stream
 
 // Request returns request number i.
 func (s *Stream) Request(i uint64) Request {
-	// The two words are scrambled, as neighbours in i must not give related draws.
-	r := rand.New(rand.NewPCG(scramble(s.seed), scramble(s.seed^scramble(i))))
+	r := s.draws(s.key(i))
 	kind := s.kind(r)
 	q := Request{Kind: kind, Method: http.MethodGet, User: -1}
 	if len(s.population.Sessions) > 0 {
@@ -156,9 +155,14 @@ func (s *Stream) kind(r *rand.Rand) Kind {
 // turn returns whose turn request number i is.
 func (s *Stream) turn(i uint64) int {
 	n := uint64(len(s.population.Sessions))
-	r := rand.New(rand.NewPCG(scramble(s.seed), scramble(^scramble(s.seed^scramble(i/n)))))
-	return r.Perm(int(n))[i%n]
+	// Inverted, for the draws of the key itself are those of the request of that number.
+	return s.draws(scramble(^s.key(i / n))).Perm(int(n))[i%n]
 }
+
+// key is scrambled, as neighbours in n must not give related draws.
+func (s *Stream) key(n uint64) uint64 { return scramble(s.seed ^ scramble(n)) }
+
+func (s *Stream) draws(key uint64) *rand.Rand { return rand.New(rand.NewPCG(scramble(s.seed), key)) }
 
 func (s *Stream) zipf(r *rand.Rand) *rand.Zipf {
 	return rand.NewZipf(r, s.mix.Skew, 1, uint64(len(s.population.Meals)-1))
