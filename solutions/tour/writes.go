@@ -28,6 +28,7 @@ const (
 	// writesStart is some of what one of those servers takes, in requests a second, on a slow
 	// machine too.
 	writesStart  = 40
+	writesWarmUp = 80 // requests a second, at full speed
 	writesFactor = 1.7
 	writesBurst  = time.Second
 	// writesAgain may raise what those bursts found: a statement that was held up ends a burst
@@ -104,20 +105,21 @@ func (s *show) shard(ctx context.Context, dinner float64) (*sharding, error) {
 	warming := s.report.Step("start it, sign %d people in, warm up", people)
 	var service testbed.ServiceOptions
 	var fleet *stage.Fleet
+	var writing load.Generator
 	err := s.servers.AtFullSpeed(ctx, func() (err error) {
-		service, fleet, err = s.startSharded(ctx)
+		if service, fleet, err = s.startSharded(ctx); err != nil {
+			return err
+		}
+		writing = fleet.Generator
+		writing.Mix = load.UserWrites()
+		// Else the first bursts are spent on connections and on pages that nobody has read yet,
+		// and pass for what the server takes.
+		_, err = writing.Hit(ctx, writesWarmUp, writesBurst)
 		return err
 	})
 	warming.End(err)
 	if err != nil {
 		return nil, err
-	}
-	writing := fleet.Generator
-	writing.Mix = load.UserWrites()
-	// Else the first bursts are spent on connections and on pages that nobody has read yet, and
-	// pass for what the server takes.
-	if _, err := writing.Hit(ctx, movingRate, writesBurst); err != nil {
-		return nil, fmt.Errorf("warm up: %w", err)
 	}
 	if err := s.nodes.resize(ctx, userDataType()); err != nil {
 		return nil, err
