@@ -5,7 +5,7 @@ import (
 	"sync"
 
 	"bytebites.example/workshop/shared/bytebites"
-	"bytebites.example/workshop/shared/checkout"
+	"bytebites.example/workshop/shared/bytebites/checkout"
 )
 
 // Checkout places orders, one at a time.

@@ -7,8 +7,8 @@ import (
 	"io/fs"
 
 	"bytebites.example/workshop/shared/bytebites"
-	"bytebites.example/workshop/shared/checkout"
-	"bytebites.example/workshop/shared/service"
+	"bytebites.example/workshop/shared/bytebites/checkout"
+	"bytebites.example/workshop/shared/bytebites/service"
 )
 
 //go:embed checkout.go sizing.go

@@ -3,8 +3,8 @@ package vertical
 import (
 	"time"
 
+	"bytebites.example/workshop/shared/bytebites/postgres"
 	"bytebites.example/workshop/shared/instance"
-	"bytebites.example/workshop/shared/postgres"
 )
 
 // Headroom is the share of its saturation goodput that a machine may be asked for at the

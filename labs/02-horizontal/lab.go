@@ -7,7 +7,7 @@ import (
 	"io/fs"
 
 	"bytebites.example/workshop/shared/bytebites"
-	"bytebites.example/workshop/shared/service"
+	"bytebites.example/workshop/shared/bytebites/service"
 )
 
 //go:embed nginx.conf

@@ -5,7 +5,7 @@ import (
 	"database/sql"
 
 	"bytebites.example/workshop/shared/bytebites"
-	"bytebites.example/workshop/shared/memsession"
+	"bytebites.example/workshop/shared/bytebites/inmem"
 )
 
 // maxSessions bounds the memory that sessions take.
@@ -15,12 +15,12 @@ const maxSessions = 200_000
 type Sessions struct {
 	// TODO(lab 02): what one process remembers no other knows. Keep sessions in the table
 	// of sessions.sql, which all replicas share, and drop this.
-	memory *memsession.Store
+	memory *inmem.Store
 }
 
 // NewSessions returns the sessions of a database that has the table of sessions.sql.
 func NewSessions(_ *sql.DB) *Sessions {
-	return &Sessions{memory: memsession.New(maxSessions, nil)}
+	return &Sessions{memory: inmem.New(maxSessions, nil)}
 }
 
 // Create stores a session. Nothing else ever looks at sessions that have expired, so this

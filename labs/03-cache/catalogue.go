@@ -6,7 +6,7 @@ import (
 	"strconv"
 
 	"bytebites.example/workshop/shared/bytebites"
-	"bytebites.example/workshop/shared/service"
+	"bytebites.example/workshop/shared/bytebites/service"
 )
 
 // Catalogue puts the cache in front of the meals.

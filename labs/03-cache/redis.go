@@ -6,7 +6,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"bytebites.example/workshop/labs/03-cache/meter"
-	"bytebites.example/workshop/shared/service"
+	"bytebites.example/workshop/shared/bytebites/service"
 )
 
 // Cache stands in front of a service's stores. What it keeps is in Redis, which all

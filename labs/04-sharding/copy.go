@@ -6,7 +6,7 @@ import (
 	"errors"
 
 	"bytebites.example/workshop/shared/bytebites"
-	"bytebites.example/workshop/shared/shard"
+	"bytebites.example/workshop/shared/bytebites/shard"
 )
 
 // copier copies subscribers from server to server: for double writes one at a time, for the

@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 
-	"bytebites.example/workshop/shared/service"
-	"bytebites.example/workshop/shared/shard"
+	"bytebites.example/workshop/shared/bytebites/service"
+	"bytebites.example/workshop/shared/bytebites/shard"
 )
 
 // migrate is a sharded.Move: it moves user data to a goal.

@@ -2,8 +2,8 @@ package sharding
 
 import (
 	"bytebites.example/workshop/shared/bytebites"
-	"bytebites.example/workshop/shared/checkout"
-	"bytebites.example/workshop/shared/shard"
+	"bytebites.example/workshop/shared/bytebites/checkout"
+	"bytebites.example/workshop/shared/bytebites/shard"
 )
 
 // router is a shard.Router: subscribers to buckets by a hash, buckets to servers by the map.

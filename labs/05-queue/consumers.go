@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 
-	"bytebites.example/workshop/labs/05-queue/roles"
 	"bytebites.example/workshop/shared/bytebites"
-	"bytebites.example/workshop/shared/outbox"
-	"bytebites.example/workshop/shared/service"
+	"bytebites.example/workshop/shared/bytebites/outbox"
+	"bytebites.example/workshop/shared/bytebites/rabbit/roles"
+	"bytebites.example/workshop/shared/bytebites/service"
 )
 
 // Consumers returns who handles the messages of which queue.

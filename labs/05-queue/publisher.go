@@ -6,11 +6,11 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"bytebites.example/workshop/labs/05-queue/roles"
-	"bytebites.example/workshop/shared/broker"
 	"bytebites.example/workshop/shared/bytebites"
-	"bytebites.example/workshop/shared/checkout"
-	"bytebites.example/workshop/shared/outbox"
+	"bytebites.example/workshop/shared/bytebites/checkout"
+	"bytebites.example/workshop/shared/bytebites/outbox"
+	"bytebites.example/workshop/shared/bytebites/rabbit"
+	"bytebites.example/workshop/shared/bytebites/rabbit/roles"
 	"bytebites.example/workshop/solutions/01-vertical"
 )
 
@@ -53,7 +53,7 @@ func (p *Payments) Receive(ctx context.Context, event bytebites.PaymentEvent) (b
 }
 
 // NewPublisher is a roles.NewPublish.
-func NewPublisher(link *roles.Link, _ *broker.Meter) roles.Publish {
+func NewPublisher(link *roles.Link, _ *rabbit.Meter) roles.Publish {
 	// TODO(lab 05): this publishes as everybody does at first. What is lost
 	//   - when the broker dies with what it has not written down, or the network swallows it?
 	//     That it was sent says nothing. Ask for confirms (ch.Confirm, PublishWithDeferredConfirm)

@@ -11,7 +11,7 @@ import (
 
 	"github.com/charmbracelet/lipgloss"
 
-	"bytebites.example/workshop/shared/dataset"
+	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/engine"
 	"bytebites.example/workshop/shared/spec"
 )
@@ -19,12 +19,12 @@ import (
 // What a script leaves out, for want of time, the command itself makes.
 func TestSizesOfSeededDatabases(t *testing.T) {
 	sizes := thisHost{}.sizes()
-	for _, size := range []dataset.Size{dataset.Full(), dataset.Growing(), dataset.Early(), dataset.Small()} {
+	for _, size := range []seed.Size{seed.Full(), seed.Growing(), seed.Early(), seed.Small()} {
 		if !slices.Contains(sizes, size) {
 			t.Errorf("images build makes %+v, want %+v among them", sizes, size)
 		}
 	}
-	if untimed := (untimedHost{}).sizes(); len(untimed) != len(sizes)-1 || slices.Contains(untimed, dataset.Full()) {
+	if untimed := (untimedHost{}).sizes(); len(untimed) != len(sizes)-1 || slices.Contains(untimed, seed.Full()) {
 		t.Errorf("where nothing is timed it makes %+v, want all but the full size", untimed)
 	}
 }

@@ -5,7 +5,7 @@ import (
 	"io"
 	"slices"
 
-	"bytebites.example/workshop/shared/dataset"
+	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/images"
 	"bytebites.example/workshop/shared/program"
 	"bytebites.example/workshop/shared/progress"
@@ -21,11 +21,11 @@ func (readyHost) reach(context.Context, *app, *progress.Reporter) (program.Platf
 	return program.Platform{}, nil
 }
 
-func (readyHost) prepare(context.Context, *app, *progress.Reporter, []images.Name, ...dataset.Size) error {
+func (readyHost) prepare(context.Context, *app, *progress.Reporter, []images.Name, ...seed.Size) error {
 	return nil
 }
 
-func (readyHost) sizes() []dataset.Size { return nil }
+func (readyHost) sizes() []seed.Size { return nil }
 
 func (readyHost) buildAhead(context.Context, *progress.Reporter, program.Platform, ...string) error {
 	return nil
@@ -41,8 +41,8 @@ func RunWhereAllIsReady(ctx context.Context, args []string, stdin io.Reader, std
 // full-size database, which takes as long to seed as all else together.
 type untimedHost struct{ thisHost }
 
-func (h untimedHost) sizes() []dataset.Size {
-	return slices.DeleteFunc(h.thisHost.sizes(), func(size dataset.Size) bool { return size == dataset.Full() })
+func (h untimedHost) sizes() []seed.Size {
+	return slices.DeleteFunc(h.thisHost.sizes(), func(size seed.Size) bool { return size == seed.Full() })
 }
 
 // RunWhereNothingIsTimed is Run on such a computer.

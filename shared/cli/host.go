@@ -6,7 +6,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"bytebites.example/workshop/shared/dataset"
+	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/engine"
 	"bytebites.example/workshop/shared/images"
 	"bytebites.example/workshop/shared/program"
@@ -20,9 +20,9 @@ type host interface {
 	reach(ctx context.Context, a *app, p *progress.Reporter) (program.Platform, error)
 	// prepare makes the engine, those images and seeded databases of those sizes ready. The
 	// error is an *engine.Unavailable.
-	prepare(ctx context.Context, a *app, p *progress.Reporter, names []images.Name, sizes ...dataset.Size) error
+	prepare(ctx context.Context, a *app, p *progress.Reporter, names []images.Name, sizes ...seed.Size) error
 	// sizes are those of all seeded databases that a lab or a test may ask for.
-	sizes() []dataset.Size
+	sizes() []seed.Size
 	// buildAhead builds programs that a run will build too, and then finds built.
 	buildAhead(ctx context.Context, p *progress.Reporter, platform program.Platform, packages ...string) error
 }
@@ -39,7 +39,7 @@ func (thisHost) reach(ctx context.Context, a *app, p *progress.Reporter) (progra
 	return program.PlatformOf(ctx, e)
 }
 
-func (thisHost) prepare(ctx context.Context, a *app, p *progress.Reporter, names []images.Name, sizes ...dataset.Size) error {
+func (thisHost) prepare(ctx context.Context, a *app, p *progress.Reporter, names []images.Name, sizes ...seed.Size) error {
 	e, err := a.connect(ctx, p)
 	if err != nil {
 		return err
@@ -48,8 +48,8 @@ func (thisHost) prepare(ctx context.Context, a *app, p *progress.Reporter, names
 	return images.EnsureSeeded(ctx, e, p, sizes, names...)
 }
 
-func (thisHost) sizes() []dataset.Size {
-	return []dataset.Size{dataset.Full(), dataset.Growing(), dataset.Early(), dataset.Small()}
+func (thisHost) sizes() []seed.Size {
+	return []seed.Size{seed.Full(), seed.Growing(), seed.Early(), seed.Small()}
 }
 
 func (thisHost) buildAhead(ctx context.Context, p *progress.Reporter, platform program.Platform, packages ...string) error {
@@ -86,11 +86,11 @@ func imagesOf(upTo int) []images.Name {
 }
 
 // sizeOf is that of the seeded databases that a lab's check starts.
-func sizeOf(lab int) dataset.Size {
+func sizeOf(lab int) seed.Size {
 	if lab == shardingLab || lab == queueLab {
-		return dataset.Early()
+		return seed.Early()
 	}
-	return dataset.Full()
+	return seed.Full()
 }
 
 // connect finds the engine, and where there is none sets one up if it can and may.

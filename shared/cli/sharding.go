@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"bytebites.example/workshop/shared/dataset"
+	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/images"
 	"bytebites.example/workshop/shared/progress"
 )
@@ -57,7 +57,7 @@ func (c *compose) move(ctx context.Context, p *progress.Reporter, profiles []str
 	var visitor sync.WaitGroup
 	warm := make(chan struct{})
 	visitor.Go(func() { seen, unseen = visit(visiting, url, func() { close(warm) }) })
-	p.Note("move user data, while %s reads what is theirs", dataset.Email(1))
+	p.Note("move user data, while %s reads what is theirs", seed.Email(1))
 	if fresh {
 		err = c.countAnew(ctx, profiles, warm)
 	}

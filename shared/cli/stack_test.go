@@ -15,7 +15,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"bytebites.example/workshop/shared/dataset"
+	"bytebites.example/workshop/shared/bytebites/seed"
 )
 
 // client asks the stack that a script has started.
@@ -81,7 +81,7 @@ func order(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: order URL")
 	}
-	session := ask(ts, http.MethodPost, args[0]+"/sessions", map[string]string{"email": dataset.Email(1), "password": dataset.Password})
+	session := ask(ts, http.MethodPost, args[0]+"/sessions", map[string]string{"email": seed.Email(1), "password": seed.Password})
 	if len(session.cookies) == 0 {
 		ts.Fatalf("sign in at %s: no cookie, and %s", args[0], session.status)
 	}

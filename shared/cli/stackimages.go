@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 
-	"bytebites.example/workshop/shared/dataset"
+	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/engine"
 	"bytebites.example/workshop/shared/images"
 	"bytebites.example/workshop/shared/program"
@@ -19,7 +19,7 @@ const (
 
 // stackImages makes the images of the chosen profiles and returns their names by the
 // variables of docker-compose.yml, and the engine's address.
-func (a *app) stackImages(ctx context.Context, p *progress.Reporter, service string, size dataset.Size, chosen []string) (refs map[string]string, host string, err error) {
+func (a *app) stackImages(ctx context.Context, p *progress.Reporter, service string, size seed.Size, chosen []string) (refs map[string]string, host string, err error) {
 	e, err := a.connect(ctx, p)
 	if err != nil {
 		return nil, "", err

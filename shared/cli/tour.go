@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
-	"bytebites.example/workshop/shared/dataset"
+	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/images"
 	"bytebites.example/workshop/shared/spec"
 )
@@ -61,7 +61,7 @@ func (a *app) runTour(ctx context.Context) error {
 	// Unpacking packages and seeding leave a core to the compiler, and on a fresh
 	// machine each of the two takes minutes.
 	group, both := errgroup.WithContext(ctx)
-	group.Go(func() error { return a.host.prepare(both, a, p, tourImages(), dataset.Full(), dataset.Small()) })
+	group.Go(func() error { return a.host.prepare(both, a, p, tourImages(), seed.Full(), seed.Small()) })
 	group.Go(func() error {
 		// One after the other: both have most packages in common, and two go commands at a time
 		// compile each of them twice.

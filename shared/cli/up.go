@@ -12,7 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"bytebites.example/workshop/shared/dataset"
+	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/images"
 	"bytebites.example/workshop/shared/progress"
 	"bytebites.example/workshop/shared/spec"
@@ -55,14 +55,14 @@ Everything is published on the loopback address only.`,
 	return cmd
 }
 
-func sizeByName(name string) (dataset.Size, error) {
+func sizeByName(name string) (seed.Size, error) {
 	switch name {
 	case "full":
-		return dataset.Full(), nil
+		return seed.Full(), nil
 	case "small":
-		return dataset.Small(), nil
+		return seed.Small(), nil
 	}
-	return dataset.Size{}, usagef("no size %q; there are: full, small", name)
+	return seed.Size{}, usagef("no size %q; there are: full, small", name)
 }
 
 func (a *app) runUp(ctx context.Context, names []string, sizeName, labName string) error {
@@ -247,8 +247,8 @@ func (a *app) writeEnv(w workshop, built map[string]string, from stackCode) (*en
 	file.set("COMPOSE_PROJECT_NAME", a.project(file))
 	// The seeded database has its password already. It is published nowhere.
 	file.set("POSTGRES_PASSWORD", images.DatasetPassword)
-	file.set("DEMO_EMAIL", dataset.Email(1))
-	file.set("DEMO_PASSWORD", dataset.Password)
+	file.set("DEMO_EMAIL", seed.Email(1))
+	file.set("DEMO_PASSWORD", seed.Password)
 	file.set("REPLICA_ARGS", from.replicas)
 	file.set("NGINX_CONF", from.nginx)
 	file.set("REDIS_CONF", from.redis)
@@ -345,8 +345,8 @@ func (a *app) describeStack(file *envFile, chosen []string) {
 		rows = append(rows, []string{"Prometheus", a.address(file, "PROMETHEUS_PORT") + "/"})
 	}
 	rows = append(rows,
-		[]string{"sign in as", dataset.Email(1)},
-		[]string{"password", dataset.Password},
+		[]string{"sign in as", seed.Email(1)},
+		[]string{"password", seed.Password},
 		[]string{"staff token", "STAFF_TOKEN in .env"},
 	)
 	a.printf("\n%s", table([]string{"ByteBites is up", ""}, rows, s.bold, nil))

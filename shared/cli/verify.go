@@ -16,7 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bytebites.example/workshop/shared/branches"
-	"bytebites.example/workshop/shared/dataset"
+	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/engine"
 	"bytebites.example/workshop/shared/progress"
 	"bytebites.example/workshop/shared/spec"
@@ -76,7 +76,7 @@ func (a *app) runVerify(ctx context.Context, names []string, options verifyOptio
 	defer remove()
 	p := a.progress()
 	// Solutions are timed, starters and wrong answers are not.
-	sizes := []dataset.Size{dataset.Full(), dataset.Growing(), dataset.Early()}
+	sizes := []seed.Size{seed.Full(), seed.Growing(), seed.Early()}
 	if err := a.host.prepare(ctx, a, p, imagesOf(labs[len(labs)-1].Number), sizes...); err != nil {
 		var missing *engine.Unavailable
 		if options.asJSON && errors.As(err, &missing) { // whoever reads JSON gets JSON

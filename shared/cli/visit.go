@@ -9,7 +9,7 @@ import (
 	"net/http"
 	"time"
 
-	"bytebites.example/workshop/shared/dataset"
+	"bytebites.example/workshop/shared/bytebites/seed"
 )
 
 const (
@@ -76,7 +76,7 @@ func enter(ctx context.Context, client *http.Client, url string) (*http.Cookie, 
 
 // signIn returns a session's cookie.
 func signIn(ctx context.Context, client *http.Client, url string) (*http.Cookie, error) {
-	body, err := json.Marshal(map[string]string{"email": dataset.Email(1), "password": dataset.Password})
+	body, err := json.Marshal(map[string]string{"email": seed.Email(1), "password": seed.Password})
 	if err != nil {
 		return nil, fmt.Errorf("sign in: %w", err)
 	}

@@ -19,7 +19,7 @@ import (
 	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/client"
 
-	"bytebites.example/workshop/shared/dataset"
+	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/engine"
 	"bytebites.example/workshop/shared/machine"
 	"bytebites.example/workshop/shared/progress"
@@ -57,7 +57,7 @@ var seedingSettings = []string{
 // the postgres image is; POSTGRES_* variables are not needed, and change nothing. It is
 // built once, under a machine-wide lock of its own: seeding and the building of other
 // images need not wait for each other.
-func EnsureDataset(ctx context.Context, eng *engine.Engine, p *progress.Reporter, size dataset.Size) (Ref, error) {
+func EnsureDataset(ctx context.Context, eng *engine.Engine, p *progress.Reporter, size seed.Size) (Ref, error) {
 	have, err := Ensure(ctx, eng, p, Postgres)
 	if err != nil {
 		return "", err
@@ -85,12 +85,12 @@ func EnsureDataset(ctx context.Context, eng *engine.Engine, p *progress.Reporter
 
 // datasetRef names a dataset by its content and by the image it was made with, whose
 // collation and minor version are in the data.
-func datasetRef(from Ref, size dataset.Size) Ref {
+func datasetRef(from Ref, size seed.Size) Ref {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s %q %s", from, seedingSettings, DatasetPassword))
 	return Ref(localPrefix + datasetName + ":" + size.Key() + "-" + hex.EncodeToString(sum[:4]))
 }
 
-func buildDataset(ctx context.Context, eng *engine.Engine, p *progress.Reporter, from, ref Ref, size dataset.Size) (err error) {
+func buildDataset(ctx context.Context, eng *engine.Engine, p *progress.Reporter, from, ref Ref, size seed.Size) (err error) {
 	step := p.Step("seed a database with %d subscribers and %d orders", size.Users, size.Orders)
 	defer func() { step.End(err) }()
 	id, err := startSeeding(ctx, eng, from)
@@ -106,7 +106,7 @@ func buildDataset(ctx context.Context, eng *engine.Engine, p *progress.Reporter,
 		return errors.Join(err, lastLogs(ctx, eng, id))
 	}
 	step.Detail("fill")
-	if err := dataset.Fill(ctx, address, size); err != nil {
+	if err := seed.Fill(ctx, address, size); err != nil {
 		return errors.Join(fmt.Errorf("fill: %w", err), lastLogs(ctx, eng, id))
 	}
 	step.Detail("stop PostgreSQL")

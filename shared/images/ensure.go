@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"bytebites.example/workshop/shared/dataset"
+	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/engine"
 	"bytebites.example/workshop/shared/machine"
 	"bytebites.example/workshop/shared/progress"
@@ -51,7 +51,7 @@ func EnsureWith(ctx context.Context, eng *engine.Engine, p *progress.Reporter, o
 // EnsureSeeded makes sure that the engine has the wanted images, and seeded databases of these
 // sizes; see Ensure and EnsureDataset. A database takes as long as an image, and needs
 // PostgreSQL's alone: that comes first, and then databases and the others are made side by side.
-func EnsureSeeded(ctx context.Context, eng *engine.Engine, p *progress.Reporter, sizes []dataset.Size, want ...Name) error {
+func EnsureSeeded(ctx context.Context, eng *engine.Engine, p *progress.Reporter, sizes []seed.Size, want ...Name) error {
 	e := newEnsurer(eng, p, Options{})
 	if len(sizes) > 0 {
 		if _, err := e.ensure(ctx, []Name{Postgres}, imagesLock(p)); err != nil {

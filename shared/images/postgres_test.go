@@ -13,7 +13,7 @@ import (
 	"github.com/testcontainers/testcontainers-go/modules/postgres"
 	"github.com/testcontainers/testcontainers-go/wait"
 
-	"bytebites.example/workshop/shared/dataset"
+	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/images"
 	"bytebites.example/workshop/shared/machine"
 	"bytebites.example/workshop/shared/progress"
@@ -170,7 +170,7 @@ func TestPostgresWithoutPasswordRefuses(t *testing.T) {
 func TestDataset(t *testing.T) {
 	t.Parallel()
 	eng, _ := imageFor(t, images.Postgres)
-	size := dataset.Small()
+	size := seed.Small()
 	ref, err := images.EnsureDataset(t.Context(), eng, progress.Stderr(), size)
 	if err != nil {
 		t.Fatal(err)

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"bytebites.example/workshop/shared/httpapi"
+	"bytebites.example/workshop/shared/bytebites/httpapi"
 	"bytebites.example/workshop/shared/load"
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"

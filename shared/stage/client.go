@@ -2,8 +2,8 @@ package stage
 
 import (
 	"bytebites.example/workshop/shared/bytebites"
-	"bytebites.example/workshop/shared/contract"
-	"bytebites.example/workshop/shared/dataset"
+	"bytebites.example/workshop/shared/bytebites/contract"
+	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/testbed"
 )
 
@@ -21,13 +21,13 @@ const (
 func (s *Servers) Client(service *testbed.Service) (*contract.Client, error) {
 	target := contract.Target{
 		URL: service.URL(), StaffToken: s.Bed.StaffToken(), PaymentSecret: s.Bed.PaymentSecret(),
-		Password: dataset.Password, Scarce: s.Dataset.ScarceMeal(1),
+		Password: seed.Password, Scarce: s.Dataset.ScarceMeal(1),
 	}
 	for n := range clients {
-		target.Emails = append(target.Emails, dataset.Email(firstClient+n))
+		target.Emails = append(target.Emails, seed.Email(firstClient+n))
 	}
 	for n := range meals {
-		target.Meals = append(target.Meals, bytebites.MealID(dataset.Meal(firstMeal+n)))
+		target.Meals = append(target.Meals, bytebites.MealID(seed.Meal(firstMeal+n)))
 	}
 	return contract.NewClient(target)
 }

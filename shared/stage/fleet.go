@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"bytebites.example/workshop/shared/balancer"
-	"bytebites.example/workshop/shared/dataset"
+	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/instance"
 	"bytebites.example/workshop/shared/load"
 	"bytebites.example/workshop/shared/testbed"
@@ -35,7 +35,7 @@ type FleetOptions struct {
 	// Policy says how often replicas are asked; balancer.DefaultPolicy when zero.
 	Policy balancer.Policy
 	// Dataset and People are as in Options.
-	Dataset dataset.Size
+	Dataset seed.Size
 	People  int
 }
 
@@ -192,7 +192,7 @@ func (f *Fleet) WarmUp(ctx context.Context) error {
 }
 
 func (f *Fleet) warmUp(ctx context.Context) (err error) {
-	f.Generator.Population.Sessions, err = load.Login(ctx, f.Nginx.URL(), dataset.Password, f.emails)
+	f.Generator.Population.Sessions, err = load.Login(ctx, f.Nginx.URL(), seed.Password, f.emails)
 	if err != nil {
 		return err
 	}

@@ -8,10 +8,10 @@ import (
 	"slices"
 	"time"
 
-	"bytebites.example/workshop/shared/dataset"
+	"bytebites.example/workshop/shared/bytebites/postgres"
+	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/instance"
 	"bytebites.example/workshop/shared/machine"
-	"bytebites.example/workshop/shared/postgres"
 	"bytebites.example/workshop/shared/program"
 	"bytebites.example/workshop/shared/spec"
 	"bytebites.example/workshop/shared/testbed"
@@ -36,11 +36,11 @@ func claim(ctx context.Context, run *spec.Run, alone bool) (release func(), err 
 
 // Dataset is what the databases of a run hold. Times are judged with ByteBites at its full
 // size; where nothing but counts is, a smaller one is ready sooner and shows the same.
-func Dataset(run *spec.Run) dataset.Size {
+func Dataset(run *spec.Run) seed.Size {
 	if run.Timed() {
-		return dataset.Full()
+		return seed.Full()
 	}
-	return dataset.Growing()
+	return seed.Growing()
 }
 
 // Open claims the machine for a run and starts the servers, which hold the run's Dataset
@@ -51,7 +51,7 @@ func Open(ctx context.Context, run *spec.Run, o ServersOptions) (s *Servers, end
 	if err != nil {
 		return nil, nil, err
 	}
-	if o.Dataset == (dataset.Size{}) {
+	if o.Dataset == (seed.Size{}) {
 		o.Dataset = Dataset(run)
 	}
 	run.Progress(fmt.Sprintf("starting PostgreSQL with %d orders, and a mail server", o.Dataset.Orders))
@@ -73,7 +73,7 @@ type ServersOptions struct {
 	Alone bool
 	// Database is the type of the PostgreSQL server, which is seeded with Dataset.
 	Database instance.Type
-	Dataset  dataset.Size
+	Dataset  seed.Size
 	// MailDelay is how long the mail server takes to accept a message.
 	MailDelay time.Duration
 	// Packages are main packages that are built while the servers start, each once.
@@ -88,7 +88,7 @@ type Servers struct {
 	DB   *testbed.Postgres
 	Mail *testbed.MailSink
 	// Dataset is what the database holds.
-	Dataset dataset.Size
+	Dataset seed.Size
 	// Pool is for a check's own questions to the database; the application_name of its
 	// connections is "check".
 	Pool *sql.DB

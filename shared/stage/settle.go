@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"time"
 
-	"bytebites.example/workshop/shared/checkout"
-	"bytebites.example/workshop/shared/postgres"
+	"bytebites.example/workshop/shared/bytebites/checkout"
+	"bytebites.example/workshop/shared/bytebites/postgres"
 )
 
 const (

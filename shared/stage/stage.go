@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"bytebites.example/workshop/shared/bytebites"
-	"bytebites.example/workshop/shared/dataset"
+	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/instance"
 	"bytebites.example/workshop/shared/load"
 	"bytebites.example/workshop/shared/spec"
@@ -25,7 +25,7 @@ type Options struct {
 	Service testbed.ServiceOptions
 	// Dataset is what the service's databases hold; the scarce meals are left out of
 	// what people order, so that a load does not turn into a queue for the last one.
-	Dataset dataset.Size
+	Dataset seed.Size
 	// People is how many are signed in. Each costs 64 ms of CPU before the load starts.
 	People int
 }
@@ -70,13 +70,13 @@ func Start(ctx context.Context, bed *testbed.Bed, o Options) (*Variant, error) {
 func emails(n int) []string {
 	all := make([]string, n)
 	for i := range all {
-		all[i] = dataset.Email(1 + i)
+		all[i] = seed.Email(1 + i)
 	}
 	return all
 }
 
 // generator sends the dinner mix to a URL, for nobody's sake yet.
-func generator(ctx context.Context, url string, size dataset.Size) (load.Generator, error) {
+func generator(ctx context.Context, url string, size seed.Size) (load.Generator, error) {
 	people, err := load.Discover(ctx, url)
 	if err != nil {
 		return load.Generator{}, err
@@ -104,7 +104,7 @@ func (v *Variant) SignInAgain(ctx context.Context) error {
 }
 
 func (v *Variant) signIn(ctx context.Context) (err error) {
-	v.Generator.Population.Sessions, err = load.Login(ctx, v.Service.URL(), dataset.Password, v.emails)
+	v.Generator.Population.Sessions, err = load.Login(ctx, v.Service.URL(), seed.Password, v.emails)
 	if err != nil {
 		return err
 	}

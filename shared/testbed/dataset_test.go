@@ -4,14 +4,14 @@ import (
 	"testing"
 	"time"
 
-	"bytebites.example/workshop/shared/dataset"
+	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/instance"
 	"bytebites.example/workshop/shared/testbed"
 )
 
 func TestPostgresWithADataset(t *testing.T) {
 	bed := testbed.ForTest(t)
-	size := dataset.Small()
+	size := seed.Small()
 	began := time.Now()
 	p, err := bed.Postgres(t.Context(), testbed.PostgresOptions{Dataset: &size, Type: instance.Micro()})
 	if err != nil {

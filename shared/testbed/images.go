@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"bytebites.example/workshop/shared/dataset"
+	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/images"
 )
 
@@ -28,7 +28,7 @@ func (b *Bed) image(ctx context.Context, name images.Name) (string, error) {
 
 // datasetImage makes sure of a PostgreSQL image that holds the data, and returns who may
 // log in there: that is part of the data.
-func (b *Bed) datasetImage(ctx context.Context, size dataset.Size) (string, login, error) {
+func (b *Bed) datasetImage(ctx context.Context, size seed.Size) (string, login, error) {
 	ref, err := images.EnsureDataset(ctx, b.docker, b.progress, size)
 	if err != nil {
 		return "", login{}, fmt.Errorf("get data set image: %w", err)

@@ -9,7 +9,7 @@ import (
 
 	"github.com/lib/pq"
 
-	"bytebites.example/workshop/shared/dataset"
+	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/images"
 	"bytebites.example/workshop/shared/instance"
 )
@@ -29,7 +29,7 @@ type PostgresOptions struct {
 	// of a core would take minutes.
 	Type instance.Type
 	// Dataset is what the database holds; nil for an empty database.
-	Dataset *dataset.Size
+	Dataset *seed.Size
 	// Args are further settings, such as "work_mem=16MB". They come last, so they win.
 	Args []string
 }

@@ -22,7 +22,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 	"github.com/redis/go-redis/v9"
 
-	"bytebites.example/workshop/shared/broker"
+	"bytebites.example/workshop/shared/bytebites/rabbit"
 	"bytebites.example/workshop/shared/engine"
 	"bytebites.example/workshop/shared/instance"
 	"bytebites.example/workshop/shared/machine"
@@ -704,7 +704,7 @@ func (st *stack) rabbitKill(t *testing.T) {
 	defer cancel()
 	connected, kept := make(chan context.Context), make(chan error, 1)
 	go func() {
-		kept <- broker.Keep(ctx, broker.Options{URL: st.rabbit.URL(), Name: "test", Logger: slog.New(slog.DiscardHandler)},
+		kept <- rabbit.Keep(ctx, rabbit.Options{URL: st.rabbit.URL(), Name: "test", Logger: slog.New(slog.DiscardHandler)},
 			func(ctx context.Context, _ *amqp.Connection) error {
 				connected <- ctx
 				<-ctx.Done()

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"bytebites.example/workshop/shared/bytebites"
-	"bytebites.example/workshop/shared/checkout"
+	"bytebites.example/workshop/shared/bytebites/checkout"
 )
 
 // Checkout places orders, as many at a time as there are requests.

@@ -8,7 +8,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"bytebites.example/workshop/shared/browser"
-	"bytebites.example/workshop/shared/dataset"
+	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/stage"
 	"bytebites.example/workshop/shared/testbed"
 	"bytebites.example/workshop/solutions/02-horizontal"
@@ -30,10 +30,10 @@ func answeredBy(t *testing.T, p *browser.Tab) string {
 func openFleet(t *testing.T) *stage.Fleet {
 	t.Helper()
 	bed := testbed.ForTest(t)
-	size := dataset.Small()
+	size := seed.Small()
 	service := testbed.ServiceOptions{
 		Package: "./solutions/service", Args: []string{"--through", "02"},
-		Env: map[string]string{"BYTEBITES_DEMO_EMAIL": dataset.Email(1), "BYTEBITES_DEMO_PASSWORD": dataset.Password},
+		Env: map[string]string{"BYTEBITES_DEMO_EMAIL": seed.Email(1), "BYTEBITES_DEMO_PASSWORD": seed.Password},
 	}
 	err := testbed.SideBySide(t.Context(),
 		func(ctx context.Context) (err error) {

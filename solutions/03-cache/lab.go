@@ -6,7 +6,7 @@ import (
 	"embed"
 	"io/fs"
 
-	"bytebites.example/workshop/shared/service"
+	"bytebites.example/workshop/shared/bytebites/service"
 )
 
 //go:embed redis.conf

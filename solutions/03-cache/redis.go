@@ -16,7 +16,7 @@ import (
 	"github.com/sony/gobreaker/v2"
 
 	"bytebites.example/workshop/labs/03-cache/meter"
-	"bytebites.example/workshop/shared/service"
+	"bytebites.example/workshop/shared/bytebites/service"
 )
 
 const (

@@ -12,7 +12,7 @@ import (
 	"github.com/alicebob/miniredis/v2"
 
 	"bytebites.example/workshop/shared/bytebites"
-	"bytebites.example/workshop/shared/service"
+	"bytebites.example/workshop/shared/bytebites/service"
 )
 
 // shop is stores in memory, which count how often they are asked for what.

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"bytebites.example/workshop/shared/bytebites"
-	"bytebites.example/workshop/shared/shard"
-	"bytebites.example/workshop/shared/sharded"
+	"bytebites.example/workshop/shared/bytebites/shard"
+	"bytebites.example/workshop/shared/bytebites/shardstore"
 )
 
 const (
@@ -107,14 +107,14 @@ func (r *rows) mirrored(m shard.Map, users []bytebites.UserID) map[shard.Place][
 func (r *rows) settle(ctx context.Context, m shard.Map) error {
 	for _, server := range inUse(m) {
 		for after, more := bytebites.UserID(""), true; more; {
-			users, err := shard.Uncopied(ctx, r.pools[server], after, sharded.Batch)
+			users, err := shard.Uncopied(ctx, r.pools[server], after, shardstore.Batch)
 			if err != nil {
 				return fmt.Errorf("find uncopied on server %d: %w", server, err)
 			}
 			if _, err := r.copyAll(ctx, m, users, nil); err != nil {
 				return err
 			}
-			if more = len(users) == sharded.Batch; more {
+			if more = len(users) == shardstore.Batch; more {
 				after = users[len(users)-1]
 			}
 		}
@@ -125,19 +125,19 @@ func (r *rows) settle(ctx context.Context, m shard.Map) error {
 // backfill copies everybody who moves, whether they have been written since or not. Marked
 // first, they are found by settle if this dies before their copy.
 func (r *rows) backfill(ctx context.Context, m shard.Map) error {
-	done, of, err := sharded.Count(ctx, r.pools, distinct(m.Home[:]), m.Cursor)
+	done, of, err := shardstore.Count(ctx, r.pools, distinct(m.Home[:]), m.Cursor)
 	if err != nil {
 		return err
 	}
-	progress := sharded.NewProgress(r.logger, done, of)
+	progress := shardstore.NewProgress(r.logger, done, of)
 	mark := func(ctx context.Context, home shard.Server, users []bytebites.UserID) error {
 		return shard.MarkAll(ctx, r.pools[home], m.Version, users)
 	}
-	err = r.walk(ctx, m, func(ctx context.Context, found []sharded.Found) error {
+	err = r.walk(ctx, m, func(ctx context.Context, found []shardstore.Found) error {
 		if err := r.deleteStrays(ctx, m, found); err != nil { // of a move that was given up
 			return err
 		}
-		n, err := r.copyAll(ctx, m, sharded.Users(found), mark)
+		n, err := r.copyAll(ctx, m, shardstore.Users(found), mark)
 		if err != nil {
 			return err
 		}
@@ -149,8 +149,8 @@ func (r *rows) backfill(ctx context.Context, m shard.Map) error {
 }
 
 // walk visits everybody from where the map's cursor is, and moves that along.
-func (r *rows) walk(ctx context.Context, m shard.Map, visit func(context.Context, []sharded.Found) error) error {
-	return sharded.Walk(ctx, r.pools, inUse(m), m.Cursor, func(ctx context.Context, found []sharded.Found) error {
+func (r *rows) walk(ctx context.Context, m shard.Map, visit func(context.Context, []shardstore.Found) error) error {
+	return shardstore.Walk(ctx, r.pools, inUse(m), m.Cursor, func(ctx context.Context, found []shardstore.Found) error {
 		if err := visit(ctx, found); err != nil {
 			return err
 		}
@@ -165,12 +165,12 @@ func (r *rows) verify(ctx context.Context, m shard.Map) error {
 		return err
 	}
 	same := 0
-	err := r.walk(ctx, m, func(ctx context.Context, found []sharded.Found) error {
+	err := r.walk(ctx, m, func(ctx context.Context, found []shardstore.Found) error {
 		for server, users := range r.strays(m, found) {
 			return fmt.Errorf("%d subscribers, such as %s, are on server %d too, where nobody looks for them", len(users), users[0], server)
 		}
 		comparing, ctx := errgroup.WithContext(ctx)
-		for place, group := range r.mirrored(m, sharded.Users(found)) {
+		for place, group := range r.mirrored(m, shardstore.Users(found)) {
 			comparing.Go(func() error { return r.compare(ctx, m, place, group) })
 			same += len(group)
 		}
@@ -184,7 +184,7 @@ func (r *rows) verify(ctx context.Context, m shard.Map) error {
 
 // strays returns who is on which server without having it for a home or a mirror. What is left
 // on the old server does not count: nobody asks it any more, and it is retired whole.
-func (r *rows) strays(m shard.Map, found []sharded.Found) map[shard.Server][]bytebites.UserID {
+func (r *rows) strays(m shard.Map, found []shardstore.Found) map[shard.Server][]bytebites.UserID {
 	strays := make(map[shard.Server][]bytebites.UserID)
 	for _, f := range found {
 		place := r.router.Place(m, f.User)
@@ -200,7 +200,7 @@ func (r *rows) strays(m shard.Map, found []sharded.Found) map[shard.Server][]byt
 // compare returns an error when the sides still differ though they had time to become the same.
 func (r *rows) compare(ctx context.Context, m shard.Map, place shard.Place, users []bytebites.UserID) error {
 	for began := time.Now(); ; {
-		differ, err := sharded.Differing(ctx, r.pools[place.Home], r.pools[place.Mirror], users)
+		differ, err := shardstore.Differing(ctx, r.pools[place.Home], r.pools[place.Mirror], users)
 		if err != nil || len(differ) == 0 {
 			return err
 		}
@@ -223,12 +223,12 @@ func (r *rows) clean(ctx context.Context, m shard.Map) error {
 	if err := pause(ctx, lateCopies); err != nil {
 		return err
 	}
-	return sharded.Walk(ctx, r.pools, inUse(m), "", func(ctx context.Context, found []sharded.Found) error {
+	return shardstore.Walk(ctx, r.pools, inUse(m), "", func(ctx context.Context, found []shardstore.Found) error {
 		return r.deleteStrays(ctx, m, found)
 	})
 }
 
-func (r *rows) deleteStrays(ctx context.Context, m shard.Map, found []sharded.Found) error {
+func (r *rows) deleteStrays(ctx context.Context, m shard.Map, found []shardstore.Found) error {
 	for server, users := range r.strays(m, found) {
 		if err := shard.Delete(ctx, r.pools[server], users); err != nil {
 			return fmt.Errorf("delete from server %d: %w", server, err)
@@ -242,7 +242,7 @@ func (r *rows) deleteStrays(ctx context.Context, m shard.Map, found []sharded.Fo
 // joined: whatever the clocks of those who made the ids said.
 func (r *rows) newFrom(ctx context.Context, m shard.Map) (bytebites.UserID, error) {
 	from := bytebites.NewUserID(time.Now())
-	err := sharded.Walk(ctx, r.pools, inUse(m), from, func(_ context.Context, found []sharded.Found) error {
+	err := shardstore.Walk(ctx, r.pools, inUse(m), from, func(_ context.Context, found []shardstore.Found) error {
 		from = found[len(found)-1].User + "~" // the next id there can be
 		return nil
 	})

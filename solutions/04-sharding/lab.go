@@ -6,8 +6,8 @@ import (
 	"embed"
 	"io/fs"
 
-	"bytebites.example/workshop/shared/service"
-	"bytebites.example/workshop/shared/sharded"
+	"bytebites.example/workshop/shared/bytebites/service"
+	"bytebites.example/workshop/shared/bytebites/shardstore"
 )
 
 //go:embed copy.go migrate.go router.go stores.go
@@ -20,5 +20,5 @@ func Files() fs.FS { return files }
 func Apply(c *service.Composition) {
 	c.UserData = Open
 	c.OrderID = NewRouter().NewOrderID
-	c.Roles["migrate"] = sharded.Role(migrate)
+	c.Roles["migrate"] = shardstore.Role(migrate)
 }

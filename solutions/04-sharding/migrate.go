@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"bytebites.example/workshop/shared/bytebites"
-	"bytebites.example/workshop/shared/service"
-	"bytebites.example/workshop/shared/shard"
-	"bytebites.example/workshop/shared/sharded"
+	"bytebites.example/workshop/shared/bytebites/service"
+	"bytebites.example/workshop/shared/bytebites/shard"
+	"bytebites.example/workshop/shared/bytebites/shardstore"
 )
 
 const (
@@ -54,13 +54,13 @@ type move struct {
 	logger  *slog.Logger
 }
 
-// migrate is a sharded.Move.
+// migrate is a shardstore.Move.
 func migrate(ctx context.Context, r service.Resources, mover *shard.Mover, goal string) error {
 	router := NewRouter()
 	m := &move{
 		control: mover,
-		work:    &rows{copier: copier{sharded.Pools(r)}, router: router, cursor: mover.SaveCursor, logger: r.Logger},
-		plan:    func(home shard.Assignment) shard.Assignment { return router.Plan(home, sharded.Shards(r)) },
+		work:    &rows{copier: copier{shardstore.Pools(r)}, router: router, cursor: mover.SaveCursor, logger: r.Logger},
+		plan:    func(home shard.Assignment) shard.Assignment { return router.Plan(home, shardstore.Shards(r)) },
 		logger:  r.Logger,
 	}
 	return m.to(ctx, goal)
@@ -82,14 +82,14 @@ type step struct {
 // home by an older map stays a mirror until all know a newer one (forget, giveUp, finish).
 func (m *move) steps() []step {
 	return []step{
-		{sharded.Back, shard.Settled, nil, nothing, nil},
+		{shardstore.Back, shard.Settled, nil, nothing, nil},
 		{"new-users", shard.NewUsers, m.begin, nothing, m.giveUp},
 		{"double-writes", shard.DoubleWrites, m.publish, nothing, m.forget},
 		{"backfill", shard.Backfill, m.publish, m.work.backfill, m.publish},
 		{"verify", shard.Verify, m.publish, m.work.verify, m.publish},
 		{"dark-reads", shard.DarkReads, m.publish, m.darkReads, m.publish},
 		{"flipped", shard.Flipped, m.flip, nothing, m.flip},
-		{sharded.Done, shard.Settled, m.finish, m.work.clean, nil},
+		{shardstore.Done, shard.Settled, m.finish, m.work.clean, nil},
 	}
 }
 

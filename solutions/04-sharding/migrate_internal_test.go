@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"bytebites.example/workshop/shared/bytebites"
-	"bytebites.example/workshop/shared/shard"
+	"bytebites.example/workshop/shared/bytebites/shard"
 )
 
 // world is the map and the rows of a move, and writes down what is done to them.

@@ -11,7 +11,7 @@ import (
 	"strings"
 
 	"bytebites.example/workshop/shared/bytebites"
-	"bytebites.example/workshop/shared/shard"
+	"bytebites.example/workshop/shared/bytebites/shard"
 )
 
 // router is a shard.Router: subscribers to buckets by a hash, buckets to servers by the map.

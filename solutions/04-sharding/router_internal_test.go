@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"bytebites.example/workshop/shared/bytebites"
-	"bytebites.example/workshop/shared/checkout"
-	"bytebites.example/workshop/shared/shard"
+	"bytebites.example/workshop/shared/bytebites/checkout"
+	"bytebites.example/workshop/shared/bytebites/shard"
 )
 
 // A thousand degrees of freedom make chi-square nearly normal: mean 1023, deviation 45. Six

@@ -14,18 +14,18 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"bytebites.example/workshop/shared/bytebites"
-	"bytebites.example/workshop/shared/dataset"
-	"bytebites.example/workshop/shared/postgres"
-	"bytebites.example/workshop/shared/service"
-	"bytebites.example/workshop/shared/shard"
-	"bytebites.example/workshop/shared/sharded"
+	"bytebites.example/workshop/shared/bytebites/postgres"
+	"bytebites.example/workshop/shared/bytebites/seed"
+	"bytebites.example/workshop/shared/bytebites/service"
+	"bytebites.example/workshop/shared/bytebites/shard"
+	"bytebites.example/workshop/shared/bytebites/shardstore"
 	"bytebites.example/workshop/shared/testbed"
 )
 
 // resources are an old server with everybody's data and the catalogue's, and empty shards.
 func resources(t *testing.T, bed *testbed.Bed, shards int) service.Resources {
 	t.Helper()
-	small := dataset.Small()
+	small := seed.Small()
 	pools := make([]*sql.DB, 1+shards)
 	starts := make([]func(context.Context) error, len(pools))
 	for i := range pools {
@@ -80,13 +80,13 @@ func TestMoverNoticesWhatIsNotTheSame(t *testing.T) {
 	defer stop()
 	move := func(goal, want string) {
 		t.Helper()
-		err := sharded.Role(migrate)(t.Context(), r, []string{goal})
+		err := shardstore.Role(migrate)(t.Context(), r, []string{goal})
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
 			t.Fatalf("to %s: %v; want %q", goal, err, want)
 		}
 	}
 	// Nobody is being written of these.
-	quiet := dataset.User(small())
+	quiet := seed.User(small())
 	target := r.Shards[NewRouter().Plan(shard.Assignment{}, []shard.Server{1, 2})[NewRouter().Bucket(quiet)]-1]
 
 	move("backfill", "")
@@ -100,7 +100,7 @@ func TestMoverNoticesWhatIsNotTheSame(t *testing.T) {
 }
 
 // small is how many subscribers there are, and the number of the last.
-func small() int { return dataset.Small().Users }
+func small() int { return seed.Small().Users }
 
 // busy has some subscribers, all but the last hundred, change their carts, and look at them.
 func busy(t *testing.T, stores service.UserData) (stop func()) {
@@ -110,7 +110,7 @@ func busy(t *testing.T, stores service.UserData) (stop func()) {
 		working.Go(func() {
 			for n := 0; ctx.Err() == nil; n++ {
 				// Each subscriber is one worker's.
-				user := dataset.User(1 + worker + 4*rand.IntN((small()-100)/4))
+				user := seed.User(1 + worker + 4*rand.IntN((small()-100)/4))
 				lines := []bytebites.Line{{Meal: "m0001", Quantity: 1 + n%9}}
 				if err := stores.Carts.SetCart(ctx, user, lines); err != nil && ctx.Err() == nil {
 					t.Errorf("set cart of %s: %v", user, err)

@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"bytebites.example/workshop/shared/bytebites"
-	"bytebites.example/workshop/shared/service"
-	"bytebites.example/workshop/shared/shard"
-	"bytebites.example/workshop/shared/sharded"
+	"bytebites.example/workshop/shared/bytebites/service"
+	"bytebites.example/workshop/shared/bytebites/shard"
+	"bytebites.example/workshop/shared/bytebites/shardstore"
 )
 
 const (
@@ -35,15 +35,15 @@ type maps interface {
 	Refresh(ctx context.Context) (shard.Map, error)
 }
 
-// stores is a sharded.Access. A pool for each server keeps one that is slow from using up
+// stores is a shardstore.Access. A pool for each server keeps one that is slow from using up
 // the connections to the others.
 type stores struct {
 	router  shard.Router
 	maps    maps
-	servers []sharded.Server
+	servers []shardstore.Server
 	copier  copier
-	dark    *sharded.DarkReads
-	meter   *sharded.Meter
+	dark    *shardstore.DarkReads
+	meter   *shardstore.Meter
 	logger  *slog.Logger
 }
 
@@ -51,31 +51,31 @@ type stores struct {
 func Open(r service.Resources, catalogue bytebites.Catalogue) (service.UserData, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), openFor)
 	defer cancel()
-	watched, err := shard.Watch(ctx, r.Catalogue, sharded.Pools(r), r.Config.Instance, r.Logger)
+	watched, err := shard.Watch(ctx, r.Catalogue, shardstore.Pools(r), r.Config.Instance, r.Logger)
 	if err != nil {
 		return service.UserData{}, fmt.Errorf("watch map: %w", err)
 	}
 	r.OnClose(watched.Close)
-	meter, err := sharded.NewMeter(r.Metrics)
+	meter, err := shardstore.NewMeter(r.Metrics)
 	if err != nil {
 		return service.UserData{}, err
 	}
-	servers := sharded.Servers(r, catalogue)
+	servers := shardstore.Servers(r, catalogue)
 	s := &stores{
 		router:  NewRouter(),
 		maps:    watched,
 		servers: servers,
-		copier:  copier{sharded.Pools(r)},
-		dark:    sharded.NewDarkReads(servers, watched.Compared, meter, r.Logger),
+		copier:  copier{shardstore.Pools(r)},
+		dark:    shardstore.NewDarkReads(servers, watched.Compared, meter, r.Logger),
 		meter:   meter,
 		logger:  r.Logger,
 	}
 	r.OnClose(s.dark.Close)
-	return sharded.UserData(s, s.router), nil
+	return shardstore.UserData(s, s.router), nil
 }
 
 // Read asks the subscriber's home.
-func (s *stores) Read(ctx context.Context, user bytebites.UserID, ask sharded.Question) (any, error) {
+func (s *stores) Read(ctx context.Context, user bytebites.UserID, ask shardstore.Question) (any, error) {
 	m, err := s.maps.Current()
 	if err != nil {
 		return nil, err
@@ -88,18 +88,18 @@ func (s *stores) Read(ctx context.Context, user bytebites.UserID, ask sharded.Qu
 }
 
 // ask asks one server, and not for ever.
-func (s *stores) ask(ctx context.Context, server shard.Server, ask sharded.Question) (any, error) {
+func (s *stores) ask(ctx context.Context, server shard.Server, ask shardstore.Question) (any, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	answer, err := ask(ctx, s.servers[server].Stores)
-	return answer, sharded.Busy(err)
+	return answer, shardstore.Busy(err)
 }
 
 // Write changes what the subscriber's home has, and then brings the mirror up to date. The
 // change is safe once the home has committed it, with the mark that it must be copied: if the
 // copy fails now, or this process dies before it, the mover finds the mark. So the copy's
 // failure is not the request's.
-func (s *stores) Write(ctx context.Context, user bytebites.UserID, change sharded.Change) error {
+func (s *stores) Write(ctx context.Context, user bytebites.UserID, change shardstore.Change) error {
 	var place shard.Place
 	err := byMap(ctx, s.maps, func(m shard.Map) error {
 		place = s.router.Place(m, user)
@@ -108,11 +108,11 @@ func (s *stores) Write(ctx context.Context, user bytebites.UserID, change sharde
 	if err == nil && place.Mirrored() {
 		s.mirror(ctx, place, user)
 	}
-	return sharded.Busy(err)
+	return shardstore.Busy(err)
 }
 
 // atHome makes the change at home and marks it, in one transaction behind the home's fence.
-func (s *stores) atHome(ctx context.Context, version int64, place shard.Place, user bytebites.UserID, change sharded.Change) error {
+func (s *stores) atHome(ctx context.Context, version int64, place shard.Place, user bytebites.UserID, change shardstore.Change) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	home := s.servers[place.Home]
@@ -161,7 +161,7 @@ func byMap(ctx context.Context, maps maps, write func(shard.Map) error) error {
 // is settled all of a bucket is at its old home, as home or as mirror, so these have everybody,
 // and nobody twice. Half of the answers are enough: what is asked of everybody is for display, and
 // a list of popular meals that lacks a quarter of the orders is better than none.
-func (s *stores) Everywhere(ctx context.Context, ask sharded.Question) ([]any, error) {
+func (s *stores) Everywhere(ctx context.Context, ask shardstore.Question) ([]any, error) {
 	m, err := s.maps.Current()
 	if err != nil {
 		return nil, err

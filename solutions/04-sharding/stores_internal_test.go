@@ -13,8 +13,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"bytebites.example/workshop/shared/bytebites"
-	"bytebites.example/workshop/shared/shard"
-	"bytebites.example/workshop/shared/sharded"
+	"bytebites.example/workshop/shared/bytebites/shard"
+	"bytebites.example/workshop/shared/bytebites/shardstore"
 )
 
 // versions is a maps that knows a newer map with each reading.
@@ -72,7 +72,7 @@ func TestOtherErrorsAreNotTriedAgain(t *testing.T) {
 }
 
 func TestHalfOfTheAnswersAreEnough(t *testing.T) {
-	meter, err := sharded.NewMeter(prometheus.NewRegistry())
+	meter, err := shardstore.NewMeter(prometheus.NewRegistry())
 	if err != nil {
 		t.Fatal(err)
 	}

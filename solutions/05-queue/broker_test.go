@@ -15,9 +15,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"bytebites.example/workshop/labs/05-queue/roles"
-	"bytebites.example/workshop/shared/broker"
 	"bytebites.example/workshop/shared/bytebites"
+	"bytebites.example/workshop/shared/bytebites/rabbit"
+	"bytebites.example/workshop/shared/bytebites/rabbit/roles"
 	"bytebites.example/workshop/shared/testbed"
 )
 
@@ -51,7 +51,7 @@ func TestAtTheBroker(t *testing.T) {
 // empty.
 func at(t *testing.T, server *testbed.RabbitMQ) roles.Broker {
 	t.Helper()
-	meter, err := broker.NewMeter(prometheus.NewRegistry())
+	meter, err := rabbit.NewMeter(prometheus.NewRegistry())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -235,7 +235,7 @@ func testBroken(t *testing.T, server *testbed.RabbitMQ) {
 	nowhere := m
 	nowhere.exchange = "nowhere"
 	fates, err := p.publish(t.Context(), []message{nowhere, m, m})
-	if err == nil || slices.Contains(fates, broker.Confirmed) {
+	if err == nil || slices.Contains(fates, rabbit.Confirmed) {
 		t.Errorf("%v, %v; want an error, and nothing confirmed", fates, err)
 	}
 	if fates, err := p.publish(t.Context(), []message{m}); err == nil || len(fates) > 0 {

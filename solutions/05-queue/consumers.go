@@ -12,11 +12,11 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 	"golang.org/x/sync/errgroup"
 
-	"bytebites.example/workshop/labs/05-queue/roles"
-	"bytebites.example/workshop/shared/broker"
 	"bytebites.example/workshop/shared/bytebites"
-	"bytebites.example/workshop/shared/outbox"
-	"bytebites.example/workshop/shared/service"
+	"bytebites.example/workshop/shared/bytebites/outbox"
+	"bytebites.example/workshop/shared/bytebites/rabbit"
+	"bytebites.example/workshop/shared/bytebites/rabbit/roles"
+	"bytebites.example/workshop/shared/bytebites/service"
 )
 
 const (
@@ -199,7 +199,7 @@ type hand struct {
 // is of no use any more. What was not settled then comes again.
 func (h hand) take(ctx context.Context, d amqp.Delivery) error {
 	event, first, err := h.do(ctx, d)
-	v := judge(first, err, broker.Retries(d.Headers))
+	v := judge(first, err, rabbit.Retries(d.Headers))
 	if err != nil {
 		h.Logger.Log(ctx, levelOf(err), "message failed", "queue", h.Queue, "message", d.MessageId,
 			"outcome", string(v.outcome), "retries", v.retries, "error", err)
@@ -211,7 +211,7 @@ func (h hand) take(ctx context.Context, d amqp.Delivery) error {
 		return fmt.Errorf("settle message: %w", err)
 	}
 	h.Meter.Handled(h.Queue, v.outcome)
-	if v.outcome == broker.Done {
+	if v.outcome == rabbit.Done {
 		h.Meter.Age(h.Queue, time.Since(event.At))
 	}
 	return nil
@@ -239,7 +239,7 @@ func (h hand) do(ctx context.Context, d amqp.Delivery) (event bytebites.Event, f
 
 // verdict is what becomes of a message.
 type verdict struct {
-	outcome broker.Handling
+	outcome rabbit.Handling
 	delay   time.Duration // before it comes again
 	retries int           // as which it comes again
 }
@@ -252,27 +252,27 @@ func judge(first bool, err error, retries int) verdict {
 	longest := len(delays) - 1
 	switch {
 	case err == nil && first:
-		return verdict{outcome: broker.Done}
+		return verdict{outcome: rabbit.Done}
 	case err == nil:
-		return verdict{outcome: broker.Duplicate}
+		return verdict{outcome: rabbit.Duplicate}
 	case errors.Is(err, bytebites.ErrBusy):
-		return verdict{broker.Retried, delays[longest], retries}
+		return verdict{rabbit.Retried, delays[longest], retries}
 	case errors.Is(err, errUnreadable), retries+1 >= tries:
-		return verdict{outcome: broker.Parked, retries: retries}
+		return verdict{outcome: rabbit.Parked, retries: retries}
 	default:
-		return verdict{broker.Retried, delays[min(retries, longest)], retries + 1}
+		return verdict{rabbit.Retried, delays[min(retries, longest)], retries + 1}
 	}
 }
 
 // settle tells the broker what becomes of a delivery.
 func (h hand) settle(ctx context.Context, d amqp.Delivery, v verdict) error {
 	switch v.outcome {
-	case broker.Parked:
+	case rabbit.Parked:
 		return d.Nack(false, false) // where its queue's dead letters go
-	case broker.Retried:
+	case rabbit.Retried:
 		// There first, and then away from here: who dies in between leaves it in both.
 		err := h.putBack(ctx, message{exchange: waiting(v.delay), key: h.Queue, Publishing: amqp.Publishing{
-			Headers:   amqp.Table{broker.RetriesHeader: int64(v.retries)},
+			Headers:   amqp.Table{rabbit.RetriesHeader: int64(v.retries)},
 			MessageId: d.MessageId, Type: d.Type, Timestamp: d.Timestamp,
 			ContentType: d.ContentType, DeliveryMode: amqp.Persistent, Body: d.Body,
 		}})

@@ -12,10 +12,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"bytebites.example/workshop/labs/05-queue/roles"
-	"bytebites.example/workshop/shared/broker"
 	"bytebites.example/workshop/shared/bytebites"
-	"bytebites.example/workshop/shared/outbox"
+	"bytebites.example/workshop/shared/bytebites/outbox"
+	"bytebites.example/workshop/shared/bytebites/rabbit"
+	"bytebites.example/workshop/shared/bytebites/rabbit/roles"
 )
 
 func TestEachQueueHasOneConsumer(t *testing.T) {
@@ -174,20 +174,20 @@ func TestJudge(t *testing.T) {
 		retries int
 		want    verdict
 	}{
-		{"done", true, nil, 0, verdict{outcome: broker.Done}},
-		{"done at last", true, nil, 4, verdict{outcome: broker.Done}},
-		{"done before", false, nil, 0, verdict{outcome: broker.Duplicate}},
-		{"first failure", false, failed, 0, verdict{broker.Retried, 200 * time.Millisecond, 1}},
-		{"second", false, failed, 1, verdict{broker.Retried, time.Second, 2}},
-		{"third", false, failed, 2, verdict{broker.Retried, 3 * time.Second, 3}},
-		{"fourth", false, failed, 3, verdict{broker.Retried, 3 * time.Second, 4}},
-		{"fifth", false, failed, 4, verdict{outcome: broker.Parked, retries: 4}},
-		{"and what somebody has put back", false, failed, 1 << 30, verdict{outcome: broker.Parked, retries: 1 << 30}},
-		{"noted too late", true, failed, 0, verdict{broker.Retried, 200 * time.Millisecond, 1}},
-		{"busy", false, busy, 0, verdict{broker.Retried, 3 * time.Second, 0}},
-		{"busy is not the message's fault", false, busy, 4, verdict{broker.Retried, 3 * time.Second, 4}},
-		{"in hand", false, errInHand, 2, verdict{broker.Retried, 3 * time.Second, 2}},
-		{"unreadable", false, unreadable, 0, verdict{outcome: broker.Parked}},
+		{"done", true, nil, 0, verdict{outcome: rabbit.Done}},
+		{"done at last", true, nil, 4, verdict{outcome: rabbit.Done}},
+		{"done before", false, nil, 0, verdict{outcome: rabbit.Duplicate}},
+		{"first failure", false, failed, 0, verdict{rabbit.Retried, 200 * time.Millisecond, 1}},
+		{"second", false, failed, 1, verdict{rabbit.Retried, time.Second, 2}},
+		{"third", false, failed, 2, verdict{rabbit.Retried, 3 * time.Second, 3}},
+		{"fourth", false, failed, 3, verdict{rabbit.Retried, 3 * time.Second, 4}},
+		{"fifth", false, failed, 4, verdict{outcome: rabbit.Parked, retries: 4}},
+		{"and what somebody has put back", false, failed, 1 << 30, verdict{outcome: rabbit.Parked, retries: 1 << 30}},
+		{"noted too late", true, failed, 0, verdict{rabbit.Retried, 200 * time.Millisecond, 1}},
+		{"busy", false, busy, 0, verdict{rabbit.Retried, 3 * time.Second, 0}},
+		{"busy is not the message's fault", false, busy, 4, verdict{rabbit.Retried, 3 * time.Second, 4}},
+		{"in hand", false, errInHand, 2, verdict{rabbit.Retried, 3 * time.Second, 2}},
+		{"unreadable", false, unreadable, 0, verdict{outcome: rabbit.Parked}},
 	} {
 		if got := judge(test.first, test.err, test.retries); got != test.want {
 			t.Errorf("%s: %+v, want %+v", test.name, got, test.want)
@@ -217,7 +217,7 @@ func (d *desk) put(_ context.Context, m message) error {
 
 func (d *desk) hand(t *testing.T, handle roles.Handler) hand {
 	t.Helper()
-	meter, err := broker.NewMeter(prometheus.NewRegistry())
+	meter, err := rabbit.NewMeter(prometheus.NewRegistry())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -236,7 +236,7 @@ func (d *desk) delivery(t *testing.T, event bytebites.Event, retries int) amqp.D
 	}
 	return amqp.Delivery{
 		Acknowledger: d, MessageId: m.MessageId, Type: m.Type, Timestamp: m.Timestamp, ContentType: m.ContentType,
-		RoutingKey: m.key, Headers: amqp.Table{broker.RetriesHeader: int64(retries), "x-death": "the broker's"}, Body: m.Body,
+		RoutingKey: m.key, Headers: amqp.Table{rabbit.RetriesHeader: int64(retries), "x-death": "the broker's"}, Body: m.Body,
 	}
 }
 
@@ -282,7 +282,7 @@ func TestWhatIsPutBackIsTheSameMessage(t *testing.T) {
 	if got.exchange != waiting(time.Second) || got.key != emailQueue {
 		t.Errorf("put back to %s by key %s", got.exchange, got.key)
 	}
-	if len(got.Headers) != 1 || broker.Retries(got.Headers) != 2 || got.DeliveryMode != amqp.Persistent {
+	if len(got.Headers) != 1 || rabbit.Retries(got.Headers) != 2 || got.DeliveryMode != amqp.Persistent {
 		t.Errorf("headers %v, delivery mode %d", got.Headers, got.DeliveryMode)
 	}
 	if string(got.Body) != string(was.Body) || got.MessageId != was.MessageId || got.Type != was.Type ||

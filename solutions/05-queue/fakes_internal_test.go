@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"bytebites.example/workshop/shared/bytebites"
-	"bytebites.example/workshop/shared/checkout"
-	"bytebites.example/workshop/shared/service"
+	"bytebites.example/workshop/shared/bytebites/checkout"
+	"bytebites.example/workshop/shared/bytebites/service"
 )
 
 // errDown is what a server says that is not there.

@@ -6,11 +6,11 @@ import (
 	"embed"
 	"io/fs"
 
-	"bytebites.example/workshop/labs/05-queue/roles"
 	"bytebites.example/workshop/shared/bytebites"
-	"bytebites.example/workshop/shared/checkout"
-	"bytebites.example/workshop/shared/outbox"
-	"bytebites.example/workshop/shared/service"
+	"bytebites.example/workshop/shared/bytebites/checkout"
+	"bytebites.example/workshop/shared/bytebites/outbox"
+	"bytebites.example/workshop/shared/bytebites/rabbit/roles"
+	"bytebites.example/workshop/shared/bytebites/service"
 )
 
 //go:embed consumers.go publisher.go topology.go

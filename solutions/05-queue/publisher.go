@@ -8,11 +8,11 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"bytebites.example/workshop/labs/05-queue/roles"
-	"bytebites.example/workshop/shared/broker"
 	"bytebites.example/workshop/shared/bytebites"
-	"bytebites.example/workshop/shared/checkout"
-	"bytebites.example/workshop/shared/outbox"
+	"bytebites.example/workshop/shared/bytebites/checkout"
+	"bytebites.example/workshop/shared/bytebites/outbox"
+	"bytebites.example/workshop/shared/bytebites/rabbit"
+	"bytebites.example/workshop/shared/bytebites/rabbit/roles"
 )
 
 // Checkout takes orders. What follows from one is for others to do, when they hear of it.
@@ -76,7 +76,7 @@ func (p *Payments) Receive(ctx context.Context, event bytebites.PaymentEvent) (b
 }
 
 // NewPublisher is a roles.NewPublish.
-func NewPublisher(link *roles.Link, meter *broker.Meter) roles.Publish {
+func NewPublisher(link *roles.Link, meter *rabbit.Meter) roles.Publish {
 	p := &publisher{link: link}
 	return func(ctx context.Context, events []bytebites.Event) (confirmed []bytebites.EventID, err error) {
 		messages := make([]message, len(events))
@@ -87,7 +87,7 @@ func NewPublisher(link *roles.Link, meter *broker.Meter) roles.Publish {
 		}
 		fates, err := p.publish(ctx, messages)
 		for i, fate := range fates {
-			if fate == broker.Confirmed {
+			if fate == rabbit.Confirmed {
 				confirmed = append(confirmed, events[i].ID)
 			}
 			meter.Published(fate, 1)
@@ -148,7 +148,7 @@ func (p *publisher) open(ctx context.Context) error {
 // publish publishes at most roles.Batch messages with different ids, and waits until the broker
 // has answered for each. It returns what has become of them, in their order. After an error the
 // channel is of no use any more, and those that are missing at the end nobody knows of.
-func (p *publisher) publish(ctx context.Context, messages []message) ([]broker.Delivery, error) {
+func (p *publisher) publish(ctx context.Context, messages []message) ([]rabbit.Delivery, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err := p.open(ctx); err != nil {
@@ -168,16 +168,16 @@ func (p *publisher) publish(ctx context.Context, messages []message) ([]broker.D
 		}
 		promises = append(promises, promise)
 	}
-	var fates []broker.Delivery
+	var fates []rabbit.Delivery
 	for _, promise := range promises {
 		confirmed, err := p.wait(ctx, promise)
 		if err != nil {
 			failed = err
 			break
 		}
-		fate := broker.Nacked
+		fate := rabbit.Nacked
 		if confirmed {
-			fate = broker.Confirmed
+			fate = rabbit.Confirmed
 		}
 		fates = append(fates, fate)
 	}
@@ -185,7 +185,7 @@ func (p *publisher) publish(ctx context.Context, messages []message) ([]broker.D
 	for _, id := range p.returned() {
 		for i := range fates {
 			if messages[i].MessageId == id {
-				fates[i] = broker.Returned
+				fates[i] = rabbit.Returned
 			}
 		}
 	}
@@ -235,7 +235,7 @@ func (p *publisher) publishOne(ctx context.Context, m message) error {
 	if err != nil {
 		return err
 	}
-	if fates[0] != broker.Confirmed {
+	if fates[0] != rabbit.Confirmed {
 		return fmt.Errorf("message %s was %s", m.MessageId, fates[0])
 	}
 	return nil

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"bytebites.example/workshop/shared/bytebites"
-	"bytebites.example/workshop/shared/outbox"
+	"bytebites.example/workshop/shared/bytebites/outbox"
 )
 
 func request() bytebites.OrderRequest {

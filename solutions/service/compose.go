@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"bytebites.example/workshop/shared/service"
+	"bytebites.example/workshop/shared/bytebites/service"
 	"bytebites.example/workshop/solutions/00-baseline"
 	wrong00 "bytebites.example/workshop/solutions/00-baseline/wrong"
 	"bytebites.example/workshop/solutions/01-vertical"

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"bytebites.example/workshop/shared/service"
+	"bytebites.example/workshop/shared/bytebites/service"
 )
 
 // marked returns an entry that leaves its mark among the schema changes.
@@ -99,7 +99,7 @@ func TestServiceCarriesNoChecks(t *testing.T) {
 		t.Fatalf("go list: %v", err)
 	}
 	packages := strings.Fields(string(out))
-	if !slices.Contains(packages, "bytebites.example/workshop/shared/service") {
+	if !slices.Contains(packages, "bytebites.example/workshop/shared/bytebites/service") {
 		t.Fatalf("go list did not find what there is: %v", packages)
 	}
 	for _, p := range packages {

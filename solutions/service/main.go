@@ -12,7 +12,7 @@ import (
 	"flag"
 	"os"
 
-	"bytebites.example/workshop/shared/service"
+	"bytebites.example/workshop/shared/bytebites/service"
 )
 
 func main() {

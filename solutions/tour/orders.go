@@ -8,7 +8,7 @@ import (
 	"github.com/lib/pq"
 
 	"bytebites.example/workshop/shared/bytebites"
-	"bytebites.example/workshop/shared/dataset"
+	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/instance"
 	"bytebites.example/workshop/shared/load"
 	"bytebites.example/workshop/shared/measure"
@@ -120,7 +120,7 @@ func (s *show) openVariants(ctx context.Context, c *counter) (err error) {
 		return func(ctx context.Context) (err error) {
 			service := s.counterService(c, through, instance.Micro())
 			service.Name = name
-			*to, err = stage.Start(ctx, s.servers.Bed, stage.Options{Service: service, Dataset: dataset.Full(), People: people})
+			*to, err = stage.Start(ctx, s.servers.Bed, stage.Options{Service: service, Dataset: seed.Full(), People: people})
 			return err
 		}
 	}

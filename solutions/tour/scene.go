@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"bytebites.example/workshop/shared/dataset"
+	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/instance"
 	"bytebites.example/workshop/shared/load"
 	"bytebites.example/workshop/shared/measure"
@@ -38,7 +38,7 @@ func (s *show) start(ctx context.Context, step step) (scene, error) {
 		Type: step.size, Postgres: s.servers.DB, MailSink: s.servers.Mail,
 	}
 	if step.replicas == 0 {
-		variant, err := stage.Start(ctx, s.servers.Bed, stage.Options{Service: service, Dataset: dataset.Full(), People: people})
+		variant, err := stage.Start(ctx, s.servers.Bed, stage.Options{Service: service, Dataset: seed.Full(), People: people})
 		if err != nil {
 			return scene{}, err
 		}
@@ -53,7 +53,7 @@ func (s *show) start(ctx context.Context, step step) (scene, error) {
 		service.Redis = redis
 	}
 	fleet, err := stage.StartFleet(ctx, s.servers.Bed, stage.FleetOptions{
-		Service: service, Replicas: step.replicas, Nginx: horizontal.NginxConf(), Dataset: dataset.Full(), People: people,
+		Service: service, Replicas: step.replicas, Nginx: horizontal.NginxConf(), Dataset: seed.Full(), People: people,
 	})
 	if err != nil {
 		return scene{}, err

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"bytebites.example/workshop/shared/dataset"
+	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/instance"
 	"bytebites.example/workshop/shared/measure"
 	"bytebites.example/workshop/shared/pgstat"
@@ -85,7 +85,7 @@ func open(ctx context.Context, report *progress.Reporter) (*show, error) {
 	starting := report.Step("start PostgreSQL with a million orders, small ones for the end, and a mail server")
 	show := &show{report: report}
 	servers, err := stage.OpenServers(ctx, stage.ServersOptions{
-		Bed: testbed.Options{Progress: report}, Database: databaseType(), Dataset: dataset.Full(), MailDelay: mailDelay,
+		Bed: testbed.Options{Progress: report}, Database: databaseType(), Dataset: seed.Full(), MailDelay: mailDelay,
 		Packages: []string{solutions}, Beside: show.nodes.starts(),
 	})
 	starting.End(err)

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"bytebites.example/workshop/shared/dataset"
+	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/instance"
 	"bytebites.example/workshop/shared/load"
 	"bytebites.example/workshop/shared/measure"
@@ -49,7 +49,7 @@ func userDataType() instance.Type { return instance.Nano() }
 
 // moved is who is moved: few of those in the catalogue's directory, for there is not the time
 // for all. Those who are signed in are among them.
-func moved() dataset.Size { return dataset.Small() }
+func moved() seed.Size { return seed.Small() }
 
 // moving is half reads, which a mover compares on both servers before it goes on, and half
 // writes, which are what makes a move difficult.

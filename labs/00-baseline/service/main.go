@@ -6,7 +6,7 @@ import (
 	"os"
 
 	"bytebites.example/workshop/labs/00-baseline"
-	"bytebites.example/workshop/shared/service"
+	"bytebites.example/workshop/shared/bytebites/service"
 )
 
 func main() {

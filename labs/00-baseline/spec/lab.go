@@ -10,8 +10,8 @@ import (
 	"strings"
 
 	"bytebites.example/workshop/labs/00-baseline/answer"
+	"bytebites.example/workshop/shared/bytebites/postgres"
 	"bytebites.example/workshop/shared/measure"
-	"bytebites.example/workshop/shared/postgres"
 	"bytebites.example/workshop/shared/spec"
 	"bytebites.example/workshop/shared/stage"
 )
@@ -217,7 +217,7 @@ func (l *lab) ledger(ctx context.Context, _ *spec.Run) error {
 		return err
 	}
 	if err := postgres.Invariants(ctx, l.servers.Pool, l.servers.Pool); err != nil {
-		return &spec.Failure{Expected: "books that balance", Seen: err.Error(), Look: "shared/checkout: this is not your fault, please report it"}
+		return &spec.Failure{Expected: "books that balance", Seen: err.Error(), Look: "shared/bytebites/checkout: this is not your fault, please report it"}
 	}
 	return nil
 }

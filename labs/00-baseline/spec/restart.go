@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"bytebites.example/workshop/labs/00-baseline/answer"
-	"bytebites.example/workshop/shared/dataset"
+	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/load"
 	"bytebites.example/workshop/shared/spec"
 )
@@ -91,7 +91,7 @@ type meal struct {
 }
 
 func leaveTrace(ctx context.Context, url, staffToken string) (trace, error) {
-	t := trace{url: url, meal: string(dataset.Meal(7))}
+	t := trace{url: url, meal: string(seed.Meal(7))}
 	if err := t.signIn(ctx); err != nil {
 		return trace{}, err
 	}
@@ -101,7 +101,7 @@ func leaveTrace(ctx context.Context, url, staffToken string) (trace, error) {
 	}
 	var placed order
 	header := http.Header{"Idempotency-Key": {rand.Text()}}
-	lines := cart{[]cartLine{{Meal: string(dataset.Meal(9)), Quantity: 1}}}
+	lines := cart{[]cartLine{{Meal: string(seed.Meal(9)), Quantity: 1}}}
 	if _, err := t.call(ctx, http.MethodPost, "/orders", lines, header, &placed); err != nil {
 		return trace{}, err
 	}
@@ -154,7 +154,7 @@ func keptIf(kept bool, err error, gone int) (answer.Word, error) {
 }
 
 func (t *trace) signIn(ctx context.Context) error {
-	sessions, err := load.Login(ctx, t.url, dataset.Password, []string{dataset.Email(restartPerson)})
+	sessions, err := load.Login(ctx, t.url, seed.Password, []string{seed.Email(restartPerson)})
 	if err != nil {
 		return err
 	}

@@ -6,13 +6,13 @@ import (
 	"time"
 
 	"bytebites.example/workshop/labs/00-baseline/answer"
-	"bytebites.example/workshop/shared/checkout"
-	"bytebites.example/workshop/shared/dataset"
+	"bytebites.example/workshop/shared/bytebites/checkout"
+	"bytebites.example/workshop/shared/bytebites/postgres"
+	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/instance"
 	"bytebites.example/workshop/shared/load"
 	"bytebites.example/workshop/shared/measure"
 	"bytebites.example/workshop/shared/pgstat"
-	"bytebites.example/workshop/shared/postgres"
 	"bytebites.example/workshop/shared/scrape"
 	"bytebites.example/workshop/shared/spec"
 	"bytebites.example/workshop/shared/stage"
@@ -208,7 +208,7 @@ func (l *lab) countPages(ctx context.Context) (float64, error) {
 	}
 	orders := postgres.NewOrders(l.servers.Pool)
 	for n := range historyReads {
-		if _, err := orders.History(ctx, dataset.User(1+n*n), time.Time{}, 20); err != nil {
+		if _, err := orders.History(ctx, seed.User(1+n*n), time.Time{}, 20); err != nil {
 			return 0, err
 		}
 	}

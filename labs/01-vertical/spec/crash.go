@@ -6,8 +6,8 @@ import (
 	"net/http"
 	"time"
 
+	"bytebites.example/workshop/shared/bytebites/postgres"
 	"bytebites.example/workshop/shared/load"
-	"bytebites.example/workshop/shared/postgres"
 	"bytebites.example/workshop/shared/spec"
 	"bytebites.example/workshop/shared/stage"
 	"bytebites.example/workshop/shared/testbed"

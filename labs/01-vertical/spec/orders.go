@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"bytebites.example/workshop/shared/contract"
+	"bytebites.example/workshop/shared/bytebites/contract"
 	"bytebites.example/workshop/shared/scrape"
 	"bytebites.example/workshop/shared/spec"
 )

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 
-	"bytebites.example/workshop/shared/contract"
+	"bytebites.example/workshop/shared/bytebites/contract"
 	"bytebites.example/workshop/shared/instance"
 	"bytebites.example/workshop/shared/spec"
 	"bytebites.example/workshop/shared/stage"

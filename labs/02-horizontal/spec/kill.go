@@ -9,7 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"bytebites.example/workshop/shared/dataset"
+	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/load"
 	"bytebites.example/workshop/shared/measure"
 	"bytebites.example/workshop/shared/scrape"
@@ -234,7 +234,7 @@ func (l *lab) rate(ctx context.Context, refused *atomic.Int64) error {
 		sends = append(sends, func(ctx context.Context) error {
 			v := newVisitor()
 			defer v.close()
-			path := fmt.Sprintf("/meals/%s/ratings", dataset.Meal(1))
+			path := fmt.Sprintf("/meals/%s/ratings", seed.Meal(1))
 			r, err := v.send(ctx, http.MethodPost, l.fleet.Nginx.URL()+path, map[string]int{"stars": 5}, nil)
 			if err != nil && ctx.Err() != nil {
 				return errors.Join(err, context.Cause(ctx))

@@ -10,8 +10,8 @@ import (
 	"io/fs"
 
 	"bytebites.example/workshop/labs/02-horizontal/answer"
-	"bytebites.example/workshop/shared/contract"
-	"bytebites.example/workshop/shared/postgres"
+	"bytebites.example/workshop/shared/bytebites/contract"
+	"bytebites.example/workshop/shared/bytebites/postgres"
 	"bytebites.example/workshop/shared/spec"
 	"bytebites.example/workshop/shared/stage"
 )
@@ -109,13 +109,13 @@ func (l *lab) stateless(context.Context, *spec.Run) error {
 		look      string
 	}{
 		{"Authentication", want.Authentication, got.Authentication,
-			"shared/memsession, and your own answer in lab 00: what did a restart forget?"},
+			"shared/bytebites/inmem, and your own answer in lab 00: what did a restart forget?"},
 		{"Orders", want.Orders, got.Orders,
 			"solutions/01-vertical/checkout.go: what is left in the process when PlaceOrder has returned?"},
 		{"Catalogue", want.Catalogue, got.Catalogue,
-			"facets in shared/httpapi/storefront.go: who else has what it remembers?"},
+			"facets in shared/bytebites/httpapi/storefront.go: who else has what it remembers?"},
 		{"Recommendations", want.Recommendations, got.Recommendations,
-			"menuCache in shared/recommend/menu.go: who else has what it remembers?"},
+			"menuCache in shared/bytebites/recommend/menu.go: who else has what it remembers?"},
 	} {
 		if part.got != part.want {
 			return &spec.Failure{
@@ -153,7 +153,7 @@ func (l *lab) ledger(ctx context.Context, _ *spec.Run) error {
 		return err
 	}
 	if err := postgres.Invariants(ctx, l.servers.Pool, l.servers.Pool); err != nil {
-		return &spec.Failure{Expected: "books that balance", Seen: err.Error(), Look: "shared/checkout: this is not your fault, please report it"}
+		return &spec.Failure{Expected: "books that balance", Seen: err.Error(), Look: "shared/bytebites/checkout: this is not your fault, please report it"}
 	}
 	return nil
 }

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"net/http"
 
-	"bytebites.example/workshop/shared/dataset"
+	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/spec"
 	"bytebites.example/workshop/shared/testbed"
 )
@@ -85,7 +85,7 @@ func (l *lab) oldSessions(ctx context.Context, _ *spec.Run) error {
 	_, err := l.servers.Pool.ExecContext(ctx,
 		`INSERT INTO sessions (token_hash, user_id, email, expires_at)
 		 SELECT sha256(('expired ' || n)::bytea), $1, $2, now() - interval '1 day' FROM generate_series(1, $3) AS n`,
-		dataset.User(firstVisitor), dataset.Email(firstVisitor), expired)
+		seed.User(firstVisitor), seed.Email(firstVisitor), expired)
 	if err != nil {
 		return fmt.Errorf("put expired sessions: %w", err)
 	}

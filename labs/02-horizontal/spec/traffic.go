@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"bytebites.example/workshop/shared/dataset"
+	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/spec"
 )
 
@@ -41,7 +41,7 @@ const (
 )
 
 // page is a page of the menu, another one each time.
-func page(n int) string { return fmt.Sprintf("/meals/%s", dataset.Meal(1+n%50)) }
+func page(n int) string { return fmt.Sprintf("/meals/%s", seed.Meal(1+n%50)) }
 
 // read has visitors read pages through nginx, all at once or in turn, and counts by
 // replica who answered; under "" those that nobody did.

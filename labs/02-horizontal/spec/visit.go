@@ -9,8 +9,8 @@ import (
 	"net/http"
 	"time"
 
-	"bytebites.example/workshop/shared/dataset"
-	"bytebites.example/workshop/shared/httpapi"
+	"bytebites.example/workshop/shared/bytebites/httpapi"
+	"bytebites.example/workshop/shared/bytebites/seed"
 )
 
 const (
@@ -86,12 +86,12 @@ func (v *visitor) get(ctx context.Context, url string) (reply, error) {
 
 // credentials are those of a visitor, counted from 0.
 func credentials(n int, password string) map[string]string {
-	return map[string]string{"email": dataset.Email(firstVisitor + n), "password": password}
+	return map[string]string{"email": seed.Email(firstVisitor + n), "password": password}
 }
 
 // signIn signs visitor n in and returns which replica did it.
 func (v *visitor) signIn(ctx context.Context, base string, n int) (instance string, err error) {
-	r, err := v.send(ctx, http.MethodPost, base+"/sessions", credentials(n, dataset.Password), nil)
+	r, err := v.send(ctx, http.MethodPost, base+"/sessions", credentials(n, seed.Password), nil)
 	if err != nil {
 		return "", err
 	}

@@ -8,7 +8,7 @@ import (
 	"net/http"
 	"strings"
 
-	"bytebites.example/workshop/shared/dataset"
+	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/pgstat"
 	"bytebites.example/workshop/shared/spec"
 )
@@ -56,7 +56,7 @@ func (l *lab) errors(ctx context.Context, _ *spec.Run) error {
 	if err := l.flush(ctx); err != nil {
 		return err
 	}
-	path := "/meals/" + string(dataset.Meal(11))
+	path := "/meals/" + string(seed.Meal(11))
 	if err := l.whileMealsFail(ctx, func() error {
 		for _, replica := range l.replicas {
 			a, err := l.get(ctx, replica, path, "")

@@ -9,8 +9,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"bytebites.example/workshop/shared/contract"
-	"bytebites.example/workshop/shared/dataset"
+	"bytebites.example/workshop/shared/bytebites/contract"
+	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/pgstat"
 	"bytebites.example/workshop/shared/spec"
 	"bytebites.example/workshop/shared/testbed"
@@ -31,7 +31,7 @@ const changed = 1
 
 // shownAt are the places where its price is shown.
 func shownAt() []string {
-	return []string{"/meals/" + string(dataset.Meal(changed)), "/meals?limit=20", "/meals/popular"}
+	return []string{"/meals/" + string(seed.Meal(changed)), "/meals?limit=20", "/meals/popular"}
 }
 
 type priced struct {
@@ -56,7 +56,7 @@ func (l *lab) price(ctx context.Context, replica *testbed.Service, place string)
 		return 0, err
 	}
 	for _, m := range append(page.Meals, page.priced) {
-		if m.ID == string(dataset.Meal(changed)) {
+		if m.ID == string(seed.Meal(changed)) {
 			return m.Price, nil
 		}
 	}
@@ -96,7 +96,7 @@ func (l *lab) wantEverywhere(ctx context.Context, price int64, when, look string
 
 // put changes the price, on the first replica.
 func (l *lab) put(ctx context.Context, price int64) error {
-	answer, err := l.client.Put(ctx, "/meals/"+string(dataset.Meal(changed)), map[string]any{"price_cents": price},
+	answer, err := l.client.Put(ctx, "/meals/"+string(seed.Meal(changed)), map[string]any{"price_cents": price},
 		contract.Header("Authorization", "Bearer "+l.client.StaffToken))
 	if err == nil {
 		err = answer.Want(http.StatusOK)
@@ -142,7 +142,7 @@ func (l *lab) priceChange(ctx context.Context, _ *spec.Run) error {
 // putWhileRead holds the meal's row, has the price changed, which waits, and has everything read
 // meanwhile.
 func (l *lab) putWhileRead(ctx context.Context, price int64) error {
-	letGo, err := l.hold(ctx, "SELECT 1 FROM meals WHERE id = $1 FOR UPDATE", string(dataset.Meal(changed)))
+	letGo, err := l.hold(ctx, "SELECT 1 FROM meals WHERE id = $1 FOR UPDATE", string(seed.Meal(changed)))
 	if err != nil {
 		return err
 	}

@@ -9,7 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"bytebites.example/workshop/shared/dataset"
+	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/pgstat"
 	"bytebites.example/workshop/shared/spec"
 	"bytebites.example/workshop/shared/testbed"
@@ -40,7 +40,7 @@ type crowded struct {
 // holds its answer back: so all of them miss.
 func (l *lab) stampede(ctx context.Context, run *spec.Run) error {
 	for _, c := range []struct{ what, path, table string }{
-		{"a meal", "/meals/" + string(dataset.Meal(7)), "meals"},
+		{"a meal", "/meals/" + string(seed.Meal(7)), "meals"},
 		{"the popular meals", "/meals/popular", "orders"},
 	} {
 		seen, err := l.gather(ctx, c.path, c.table)

@@ -7,7 +7,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"bytebites.example/workshop/shared/dataset"
+	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/load"
 	"bytebites.example/workshop/shared/pgstat"
 	"bytebites.example/workshop/shared/spec"
@@ -26,9 +26,9 @@ const (
 func (l *lab) sessions(ctx context.Context, run *spec.Run) error {
 	emails := make([]string, visitors)
 	for i := range emails {
-		emails[i] = dataset.Email(firstVisitor + i)
+		emails[i] = seed.Email(firstVisitor + i)
 	}
-	signedIn, err := load.Login(ctx, l.replicas[0].URL(), dataset.Password, emails)
+	signedIn, err := load.Login(ctx, l.replicas[0].URL(), seed.Password, emails)
 	if err != nil {
 		return &spec.Failure{Expected: "people to be signed in", Seen: err.Error(), Look: "sessions.go"}
 	}

@@ -11,7 +11,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"bytebites.example/workshop/shared/contract"
+	"bytebites.example/workshop/shared/bytebites/contract"
 	"bytebites.example/workshop/shared/instance"
 	"bytebites.example/workshop/shared/load"
 	"bytebites.example/workshop/shared/pgstat"

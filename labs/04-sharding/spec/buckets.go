@@ -9,8 +9,8 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 
 	"bytebites.example/workshop/shared/bytebites"
-	"bytebites.example/workshop/shared/dataset"
-	"bytebites.example/workshop/shared/shard"
+	"bytebites.example/workshop/shared/bytebites/seed"
+	"bytebites.example/workshop/shared/bytebites/shard"
 	"bytebites.example/workshop/shared/spec"
 )
 
@@ -65,9 +65,9 @@ func samples() []sample {
 	seeded, joined, emails := make([]bytebites.UserID, manyIDs), make([]bytebites.UserID, manyIDs), make([]bytebites.UserID, manyIDs)
 	now := time.Now()
 	for i := range manyIDs {
-		seeded[i] = dataset.User(1 + i)
+		seeded[i] = seed.User(1 + i)
 		joined[i] = bytebites.NewUserID(now.Add(time.Duration(i) * 37 * time.Millisecond))
-		emails[i] = bytebites.UserID(dataset.Email(1 + i))
+		emails[i] = bytebites.UserID(seed.Email(1 + i))
 	}
 	return []sample{
 		{"subscribers such as " + string(seeded[0]), seeded},

@@ -11,11 +11,11 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"bytebites.example/workshop/shared/bytebites"
-	"bytebites.example/workshop/shared/dataset"
+	"bytebites.example/workshop/shared/bytebites/seed"
+	"bytebites.example/workshop/shared/bytebites/shard"
 	"bytebites.example/workshop/shared/evidence"
 	"bytebites.example/workshop/shared/load"
 	"bytebites.example/workshop/shared/pgstat"
-	"bytebites.example/workshop/shared/shard"
 	"bytebites.example/workshop/shared/spec"
 	"bytebites.example/workshop/shared/stage"
 	"bytebites.example/workshop/shared/testbed"
@@ -51,7 +51,7 @@ func (l *lab) mix(ctx context.Context) (load.Population, error) {
 		return load.Population{}, err
 	}
 	population.Meals = slices.DeleteFunc(population.Meals, func(meal bytebites.MealID) bool { return meal >= l.scale.size.ScarceMeal(1) })
-	population.Sessions, err = load.Login(ctx, l.without.URL(), dataset.Password, emails)
+	population.Sessions, err = load.Login(ctx, l.without.URL(), seed.Password, emails)
 	l.mixed = population
 	return population, err
 }
@@ -65,9 +65,9 @@ func (l *lab) mixEmails(ctx context.Context) ([]string, error) {
 	}
 	var of [1 + shards][]string
 	for n, missing := firstOfMix, shards*mixPeople; n <= l.scale.size.Users && missing > 0; n++ {
-		home := m.Home[l.bucket(dataset.User(n))]
+		home := m.Home[l.bucket(seed.User(n))]
 		if home >= 1 && home <= shards && len(of[home]) < mixPeople {
-			of[home] = append(of[home], dataset.Email(n))
+			of[home] = append(of[home], seed.Email(n))
 			missing--
 		}
 	}

@@ -8,10 +8,10 @@ import (
 	"slices"
 	"strings"
 
-	"bytebites.example/workshop/shared/dataset"
+	"bytebites.example/workshop/shared/bytebites/seed"
+	"bytebites.example/workshop/shared/bytebites/shard"
 	"bytebites.example/workshop/shared/evidence"
 	"bytebites.example/workshop/shared/pgstat"
-	"bytebites.example/workshop/shared/shard"
 	"bytebites.example/workshop/shared/spec"
 )
 
@@ -115,7 +115,7 @@ func (l *lab) useEverything(ctx context.Context, p *person) error {
 	}
 	for _, path := range []string{
 		"/me", "/me/addresses", "/cart", "/orders", "/orders/" + string(p.orders[ordered.request.key].id), "/recommendations",
-		"/meals/" + string(dataset.Meal(3)), "/meals/popular",
+		"/meals/" + string(seed.Meal(3)), "/meals/popular",
 	} {
 		a, err := l.enter(ctx, p, request{method: http.MethodGet, path: path, cookie: p.cookie})
 		if err != nil {

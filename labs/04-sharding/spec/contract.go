@@ -3,7 +3,7 @@ package spec
 import (
 	"context"
 
-	"bytebites.example/workshop/shared/contract"
+	"bytebites.example/workshop/shared/bytebites/contract"
 	"bytebites.example/workshop/shared/spec"
 )
 

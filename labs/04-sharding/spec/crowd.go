@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"bytebites.example/workshop/shared/bytebites"
-	"bytebites.example/workshop/shared/dataset"
-	"bytebites.example/workshop/shared/shard"
+	"bytebites.example/workshop/shared/bytebites/seed"
+	"bytebites.example/workshop/shared/bytebites/shard"
 )
 
 const (
@@ -118,8 +118,8 @@ func (l *lab) join(ctx context.Context, n int) *person {
 	email := fmt.Sprintf("joined-%d-%d@bytebites.example", time.Now().UnixMilli(), n)
 	p := newPerson(bytebites.UserID(email), email, "") // until their id is known
 	p.turn = n
-	credentials := map[string]string{"email": email, "password": dataset.Password}
-	account := map[string]string{"email": email, "password": dataset.Password, "name": fmt.Sprintf("Joined %d", n)}
+	credentials := map[string]string{"email": email, "password": seed.Password}
+	account := map[string]string{"email": email, "password": seed.Password, "name": fmt.Sprintf("Joined %d", n)}
 	l.ledger.trying(email)
 	ok := l.store(ctx, p, write{
 		what: "account", request: request{method: http.MethodPost, path: "/accounts", body: account},

@@ -11,8 +11,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"bytebites.example/workshop/shared/dataset"
-	"bytebites.example/workshop/shared/shard"
+	"bytebites.example/workshop/shared/bytebites/seed"
+	"bytebites.example/workshop/shared/bytebites/shard"
 	"bytebites.example/workshop/shared/spec"
 	"bytebites.example/workshop/shared/testbed"
 )
@@ -113,7 +113,7 @@ func (l *lab) tryEverything(ctx context.Context, m shard.Map, people []*person) 
 	}
 	trying.Go(func() {
 		for _, replica := range l.replicas {
-			for _, path := range []string{"/readyz", "/meals/popular", "/meals/" + string(dataset.Meal(9)), "/meals?limit=20"} {
+			for _, path := range []string{"/readyz", "/meals/popular", "/meals/" + string(seed.Meal(9)), "/meals?limit=20"} {
 				t := l.try(ctx, replica, path+" on replica "+replica.Name(), request{method: http.MethodGet, path: path})
 				mu.Lock()
 				shown = append(shown, t)

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"bytebites.example/workshop/shared/shard"
+	"bytebites.example/workshop/shared/bytebites/shard"
 	"bytebites.example/workshop/shared/spec"
 	"bytebites.example/workshop/shared/stage"
 	"bytebites.example/workshop/shared/testbed"

@@ -3,7 +3,7 @@ package spec
 import (
 	"time"
 
-	"bytebites.example/workshop/shared/dataset"
+	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/instance"
 	"bytebites.example/workshop/shared/spec"
 )
@@ -11,20 +11,20 @@ import (
 // scale is how much is moved, between which machines, and how long a mover may take for what
 // it was started for: far longer than one that works.
 type scale struct {
-	size     dataset.Size
+	size     seed.Size
 	machine  instance.Type
 	moveTime time.Duration
 }
 
 // early is ByteBites before it grew, which can be moved while somebody waits.
 func early() scale {
-	return scale{size: dataset.Early(), machine: userDataType(), moveTime: 45 * time.Second}
+	return scale{size: seed.Early(), machine: userDataType(), moveTime: 45 * time.Second}
 }
 
 // full is ByteBites as it is today. A smaller machine has not the memory for it, and the
 // pre-flight would say so.
 func full() scale {
-	return scale{size: dataset.Full(), machine: instance.Medium(), moveTime: 20 * time.Minute}
+	return scale{size: seed.Full(), machine: instance.Medium(), moveTime: 20 * time.Minute}
 }
 
 // Full returns the long run: ByteBites at its full size is moved while people write, with the

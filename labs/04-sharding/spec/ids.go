@@ -9,10 +9,10 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"bytebites.example/workshop/shared/bytebites"
-	"bytebites.example/workshop/shared/checkout"
-	"bytebites.example/workshop/shared/dataset"
-	"bytebites.example/workshop/shared/postgres"
-	"bytebites.example/workshop/shared/shard"
+	"bytebites.example/workshop/shared/bytebites/checkout"
+	"bytebites.example/workshop/shared/bytebites/postgres"
+	"bytebites.example/workshop/shared/bytebites/seed"
+	"bytebites.example/workshop/shared/bytebites/shard"
 	"bytebites.example/workshop/shared/spec"
 )
 
@@ -44,7 +44,7 @@ func (l *lab) drawnIDs() error {
 		drawing.Go(func() error {
 			return guarded("NewOrderID and BucketOf in router.go", func() error {
 				for n := range manyIDs / drawers {
-					user := dataset.User(1 + n) // all of them draw for the same people
+					user := seed.User(1 + n) // all of them draw for the same people
 					id := l.subject.Router.NewOrderID(user)
 					if err := l.wantNamed(user, id); err != nil {
 						return err

@@ -5,7 +5,7 @@ package spec
 import (
 	"io/fs"
 
-	"bytebites.example/workshop/shared/shard"
+	"bytebites.example/workshop/shared/bytebites/shard"
 	"bytebites.example/workshop/shared/spec"
 )
 

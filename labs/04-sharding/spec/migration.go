@@ -7,8 +7,8 @@ import (
 	"io"
 	"time"
 
+	"bytebites.example/workshop/shared/bytebites/shard"
 	"bytebites.example/workshop/shared/evidence"
-	"bytebites.example/workshop/shared/shard"
 	"bytebites.example/workshop/shared/spec"
 )
 

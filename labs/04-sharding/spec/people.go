@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"bytebites.example/workshop/shared/bytebites"
-	"bytebites.example/workshop/shared/dataset"
+	"bytebites.example/workshop/shared/bytebites/seed"
+	"bytebites.example/workshop/shared/bytebites/shard"
 	"bytebites.example/workshop/shared/load"
-	"bytebites.example/workshop/shared/shard"
 	"bytebites.example/workshop/shared/spec"
 )
 
@@ -32,7 +32,7 @@ func (l *lab) numbers() []int {
 	plan := l.planned()
 	counts := make(map[shard.Server]int)
 	for n := 1; n <= l.scale.size.Users && len(chosen) < writers+shards*extrasEach; n++ {
-		server, ok := plan(dataset.User(n))
+		server, ok := plan(seed.User(n))
 		if slices.Contains(chosen, n) || ok && counts[server] == extrasEach {
 			continue
 		}
@@ -70,14 +70,14 @@ func (l *lab) signIn(ctx context.Context) error {
 			var emails []string
 			var at []int
 			for j := i; j < len(numbers); j += len(l.replicas) {
-				emails, at = append(emails, dataset.Email(numbers[j])), append(at, j)
+				emails, at = append(emails, seed.Email(numbers[j])), append(at, j)
 			}
-			sessions, err := load.Login(ctx, replica.URL(), dataset.Password, emails)
+			sessions, err := load.Login(ctx, replica.URL(), seed.Password, emails)
 			if err != nil {
 				return err
 			}
 			for k, s := range sessions {
-				all[at[k]] = newPerson(dataset.User(numbers[at[k]]), s.Email, s.Cookie)
+				all[at[k]] = newPerson(seed.User(numbers[at[k]]), s.Email, s.Cookie)
 			}
 			return nil
 		})

@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"bytebites.example/workshop/shared/bytebites"
-	"bytebites.example/workshop/shared/dataset"
+	"bytebites.example/workshop/shared/bytebites/seed"
 )
 
 // person is a subscriber who does one thing after another, and remembers what they were last
@@ -93,7 +93,7 @@ const plentyMeals = 200
 func (p *person) meals() []line {
 	chosen := make([]line, 0, 3)
 	for _, n := range p.random.Perm(plentyMeals)[:1+p.random.IntN(3)] {
-		chosen = append(chosen, line{Meal: string(dataset.Meal(1 + n)), Quantity: 1 + p.random.IntN(9)})
+		chosen = append(chosen, line{Meal: string(seed.Meal(1 + n)), Quantity: 1 + p.random.IntN(9)})
 	}
 	return chosen
 }
@@ -186,7 +186,7 @@ func (p *person) setAddresses() write {
 }
 
 func (p *person) rate() write {
-	meal, stars := string(dataset.Meal(1+p.random.IntN(plentyMeals))), 1+p.random.IntN(5)
+	meal, stars := string(seed.Meal(1+p.random.IntN(plentyMeals))), 1+p.random.IntN(5)
 	return write{
 		what: fmt.Sprintf("%d stars for %s", stars, meal), status: []int{http.StatusNoContent},
 		request: request{method: http.MethodPost, path: "/meals/" + meal + "/ratings", cookie: p.cookie, body: struct {

@@ -7,9 +7,9 @@ import (
 	"slices"
 
 	"bytebites.example/workshop/shared/bytebites"
-	"bytebites.example/workshop/shared/dataset"
+	"bytebites.example/workshop/shared/bytebites/seed"
+	"bytebites.example/workshop/shared/bytebites/shard"
 	"bytebites.example/workshop/shared/evidence"
-	"bytebites.example/workshop/shared/shard"
 	"bytebites.example/workshop/shared/spec"
 )
 
@@ -135,7 +135,7 @@ func (l *lab) hotShard(ctx context.Context, run *spec.Run) error {
 	run.Report(fmt.Sprintf("%d neighbours: shards asked by range", neighbours), float64(rangeAsked), "")
 	text := evidence.Table(fmt.Sprintf("Where the newest %d of %d subscribers are, and where they would be if shards had ranges of ids.\n"+
 		"In the last line, how many shards a question about %d neighbours is asked of, such as those from %s on.\n\n",
-		len(last), len(users), neighbours, dataset.User(len(users)/3)), func(w io.Writer) {
+		len(last), len(users), neighbours, seed.User(len(users)/3)), func(w io.Writer) {
 		fmt.Fprintln(w, "shard\tby hash\tby range\t")
 		for _, n := range l.nodes[1:] {
 			fmt.Fprintf(w, "%d\t%d\t%d\t\n", n.number, hash[n.number], ranges[n.number])

@@ -6,8 +6,8 @@ import (
 	"hash/fnv"
 
 	"bytebites.example/workshop/shared/bytebites"
-	"bytebites.example/workshop/shared/dataset"
-	"bytebites.example/workshop/shared/shard"
+	"bytebites.example/workshop/shared/bytebites/seed"
+	"bytebites.example/workshop/shared/bytebites/shard"
 	"bytebites.example/workshop/shared/spec"
 )
 
@@ -85,7 +85,7 @@ func movedByModulo() float64 {
 	moved := 0
 	for n := range manyIDs {
 		h := fnv.New64a()
-		_, _ = h.Write([]byte(dataset.User(1 + n))) // a hash takes all
+		_, _ = h.Write([]byte(seed.User(1 + n))) // a hash takes all
 		if sum := h.Sum64(); sum%shards != sum%(shards+1) {
 			moved++
 		}

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"bytebites.example/workshop/shared/shard"
+	"bytebites.example/workshop/shared/bytebites/shard"
 	"bytebites.example/workshop/shared/spec"
 )
 

@@ -8,8 +8,8 @@ import (
 	"slices"
 
 	"bytebites.example/workshop/shared/bytebites"
-	"bytebites.example/workshop/shared/dataset"
-	"bytebites.example/workshop/shared/shard"
+	"bytebites.example/workshop/shared/bytebites/seed"
+	"bytebites.example/workshop/shared/bytebites/shard"
 )
 
 // reckoning is what people were told, held against what servers have when a load is over.
@@ -63,7 +63,7 @@ func (l *lab) everybody() []*person { return slices.Concat(l.people, l.extras) }
 // strangers are those on a server who were not there before, have not been seen to join, and
 // never tried: a first try of somebody who got no answer may have left a profile behind.
 func (l *lab) strangers(ctx context.Context, n *node, before census, joined map[bytebites.UserID]bool) (all []string, err error) {
-	rows, err := n.pool.QueryContext(ctx, `SELECT user_id, email FROM users WHERE user_id > $1 ORDER BY user_id`, string(dataset.User(l.scale.size.Users)))
+	rows, err := n.pool.QueryContext(ctx, `SELECT user_id, email FROM users WHERE user_id > $1 ORDER BY user_id`, string(seed.User(l.scale.size.Users)))
 	if err != nil {
 		return nil, fmt.Errorf("look for strangers: %w", err)
 	}

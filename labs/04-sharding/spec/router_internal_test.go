@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"bytebites.example/workshop/shared/bytebites"
-	"bytebites.example/workshop/shared/shard"
+	"bytebites.example/workshop/shared/bytebites/shard"
 	"bytebites.example/workshop/shared/spec"
 )
 

@@ -13,10 +13,10 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"bytebites.example/workshop/shared/bytebites"
+	"bytebites.example/workshop/shared/bytebites/postgres"
+	"bytebites.example/workshop/shared/bytebites/shard"
 	"bytebites.example/workshop/shared/instance"
 	"bytebites.example/workshop/shared/load"
-	"bytebites.example/workshop/shared/postgres"
-	"bytebites.example/workshop/shared/shard"
 	"bytebites.example/workshop/shared/spec"
 	"bytebites.example/workshop/shared/stage"
 	"bytebites.example/workshop/shared/testbed"

@@ -14,10 +14,10 @@ import (
 	"github.com/lib/pq"
 
 	"bytebites.example/workshop/shared/bytebites"
-	"bytebites.example/workshop/shared/checkout"
-	"bytebites.example/workshop/shared/dataset"
-	"bytebites.example/workshop/shared/postgres"
-	"bytebites.example/workshop/shared/shard"
+	"bytebites.example/workshop/shared/bytebites/checkout"
+	"bytebites.example/workshop/shared/bytebites/postgres"
+	"bytebites.example/workshop/shared/bytebites/seed"
+	"bytebites.example/workshop/shared/bytebites/shard"
 	"bytebites.example/workshop/shared/spec"
 )
 
@@ -26,7 +26,7 @@ const (
 	dies = shard.Server(2)
 	// firstScarce and lastScarce are the meals that sell out. The first of all scarce ones is
 	// the contract's.
-	firstScarce, lastScarce = 2, dataset.ScarceMeals
+	firstScarce, lastScarce = 2, seed.ScarceMeals
 	// buyersAShard buy at the same time, of each shard. One portion at a time, so that meals
 	// sell out to the last.
 	buyersAShard = 3
@@ -218,7 +218,7 @@ func (l *lab) sellOut(ctx context.Context, buyers []*person, first []*buying) er
 			if b.status == http.StatusConflict {
 				break
 			}
-			if b.status != http.StatusCreated || turn > 2*dataset.ScarcePortions {
+			if b.status != http.StatusCreated || turn > 2*seed.ScarcePortions {
 				return &spec.Failure{
 					Expected: "meals to be sold until there are none", Seen: fmt.Sprintf("status %d at order %d", b.status, turn+1), Look: "stores.go",
 				}
@@ -272,11 +272,11 @@ func (l *lab) wantSoldOut(ctx context.Context, run *spec.Run) error {
 	}
 	var bad []string
 	for _, meal := range meals {
-		if sold[meal] != dataset.ScarcePortions {
-			bad = append(bad, fmt.Sprintf("%d of meal %s sold, of %d", sold[meal], meal, dataset.ScarcePortions))
+		if sold[meal] != seed.ScarcePortions {
+			bad = append(bad, fmt.Sprintf("%d of meal %s sold, of %d", sold[meal], meal, seed.ScarcePortions))
 		}
 	}
-	run.Report("portions of scarce meals sold while a shard died", float64(len(meals)*dataset.ScarcePortions), "")
+	run.Report("portions of scarce meals sold while a shard died", float64(len(meals)*seed.ScarcePortions), "")
 	if err := failIf(bad, "each scarce meal sold to the last portion and no further", "stores.go: which answer does somebody get whose order may be there?"); err != nil {
 		return err
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/lib/pq"
 
 	"bytebites.example/workshop/shared/bytebites"
-	"bytebites.example/workshop/shared/postgres"
+	"bytebites.example/workshop/shared/bytebites/postgres"
 )
 
 // stored is what a server has of somebody, as far as they have written it.

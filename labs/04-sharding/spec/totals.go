@@ -8,8 +8,8 @@ import (
 	"slices"
 
 	"bytebites.example/workshop/shared/bytebites"
-	"bytebites.example/workshop/shared/dataset"
-	"bytebites.example/workshop/shared/postgres"
+	"bytebites.example/workshop/shared/bytebites/postgres"
+	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/spec"
 )
 
@@ -67,7 +67,7 @@ func (l *lab) popularTotals(ctx context.Context, homes []*node) error {
 	}
 	sums := make(map[bytebites.MealID]int)
 	for _, n := range homes {
-		popular, err := postgres.NewOrders(n.pool).Popular(ctx, dataset.MaxMeals)
+		popular, err := postgres.NewOrders(n.pool).Popular(ctx, seed.MaxMeals)
 		if err != nil {
 			return err
 		}
@@ -99,7 +99,7 @@ func (l *lab) popularTotals(ctx context.Context, homes []*node) error {
 func (l *lab) ratingTotals(ctx context.Context, homes []*node) error {
 	var bad []string
 	for n := 1; n <= shownMeals; n++ {
-		meal := dataset.Meal(n)
+		meal := seed.Meal(n)
 		var shown totalled
 		if err := l.page(ctx, "/meals/"+string(meal), &shown); err != nil {
 			return err

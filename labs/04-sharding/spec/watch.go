@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"bytebites.example/workshop/shared/shard"
+	"bytebites.example/workshop/shared/bytebites/shard"
 )
 
 const (

@@ -7,7 +7,7 @@ import (
 	"os"
 
 	"bytebites.example/workshop/labs/05-queue"
-	"bytebites.example/workshop/shared/service"
+	"bytebites.example/workshop/shared/bytebites/service"
 	"bytebites.example/workshop/solutions/00-baseline"
 	"bytebites.example/workshop/solutions/01-vertical"
 	"bytebites.example/workshop/solutions/02-horizontal"

@@ -13,8 +13,8 @@ import (
 	"github.com/lib/pq"
 
 	"bytebites.example/workshop/shared/bytebites"
+	"bytebites.example/workshop/shared/bytebites/smtp"
 	"bytebites.example/workshop/shared/mailsink"
-	"bytebites.example/workshop/shared/smtpmail"
 	"bytebites.example/workshop/shared/spec"
 )
 
@@ -94,7 +94,7 @@ func (l *lab) read(ctx context.Context, orders []*order) (map[bytebites.OrderID]
 func sortMails(books map[bytebites.OrderID]*book, orders []*order, mails []mailsink.Message) {
 	byID := make(map[string]*book, len(orders))
 	for _, o := range orders {
-		byID[smtpmail.MessageID(o.id, mailDomain)] = books[o.id]
+		byID[smtp.MessageID(o.id, mailDomain)] = books[o.id]
 	}
 	for _, m := range mails {
 		if b := byID[m.MessageID]; b != nil {

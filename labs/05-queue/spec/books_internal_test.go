@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"bytebites.example/workshop/shared/bytebites"
+	"bytebites.example/workshop/shared/bytebites/smtp"
 	"bytebites.example/workshop/shared/mailsink"
-	"bytebites.example/workshop/shared/smtpmail"
 )
 
 var (
@@ -42,7 +42,7 @@ func dinner() (*order, *book) {
 }
 
 func mailAt(o *order, at time.Time) mailsink.Message {
-	return mailsink.Message{MessageID: smtpmail.MessageID(o.id, mailDomain), To: []string{o.person.email}, ReceivedAt: at}
+	return mailsink.Message{MessageID: smtp.MessageID(o.id, mailDomain), To: []string{o.person.email}, ReceivedAt: at}
 }
 
 func TestProblems(t *testing.T) {

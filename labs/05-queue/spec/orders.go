@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"bytebites.example/workshop/shared/bytebites"
-	"bytebites.example/workshop/shared/dataset"
+	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/spec"
 )
 
@@ -49,7 +49,7 @@ type line struct {
 func someLines() []line {
 	chosen := make([]line, 0, 3)
 	for _, n := range rand.Perm(plentyMeals)[:1+rand.IntN(3)] {
-		chosen = append(chosen, line{Meal: bytebites.MealID(dataset.Meal(1 + n)), Quantity: 1 + rand.IntN(4)})
+		chosen = append(chosen, line{Meal: bytebites.MealID(seed.Meal(1 + n)), Quantity: 1 + rand.IntN(4)})
 	}
 	return chosen
 }

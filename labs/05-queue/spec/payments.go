@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"bytebites.example/workshop/shared/bytebites"
-	"bytebites.example/workshop/shared/httpapi"
+	"bytebites.example/workshop/shared/bytebites/httpapi"
 	"bytebites.example/workshop/shared/spec"
 )
 

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"bytebites.example/workshop/shared/bytebites"
-	"bytebites.example/workshop/shared/dataset"
+	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/load"
 )
 
@@ -65,7 +65,7 @@ func (l *lab) gather(ctx context.Context) error {
 		return err
 	}
 	for n := range l.crowd.seeded {
-		l.people = append(l.people, &person{user: dataset.User(1 + n), email: dataset.Email(1 + n), home: l.nodes[0]})
+		l.people = append(l.people, &person{user: seed.User(1 + n), email: seed.Email(1 + n), home: l.nodes[0]})
 	}
 	for _, n := range l.nodes[1:] {
 		theirs, err := n.residents(ctx, l.crowd.residents)
@@ -81,7 +81,7 @@ func (l *lab) gather(ctx context.Context) error {
 	for i, p := range l.people {
 		emails[i] = p.email
 	}
-	sessions, err := load.Login(ctx, l.replicas[0].URL(), dataset.Password, emails)
+	sessions, err := load.Login(ctx, l.replicas[0].URL(), seed.Password, emails)
 	for i, s := range sessions {
 		l.people[i].cookie = s.Cookie
 	}
@@ -96,7 +96,7 @@ func (l *lab) signUp(ctx context.Context) error {
 		group.Go(func() error {
 			// Who tries again may have been signed up the first time.
 			_, _, err := l.persist(ctx, request{method: http.MethodPost, path: "/accounts", body: map[string]string{
-				"email": fmt.Sprintf("joined-%d@bytebites.example", n), "password": dataset.Password, "name": fmt.Sprintf("Joined %d", n),
+				"email": fmt.Sprintf("joined-%d@bytebites.example", n), "password": seed.Password, "name": fmt.Sprintf("Joined %d", n),
 			}}, http.StatusCreated, http.StatusConflict)
 			return err
 		})

@@ -10,9 +10,9 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"bytebites.example/workshop/shared/broker"
 	"bytebites.example/workshop/shared/bytebites"
-	"bytebites.example/workshop/shared/outbox"
+	"bytebites.example/workshop/shared/bytebites/outbox"
+	"bytebites.example/workshop/shared/bytebites/rabbit"
 	"bytebites.example/workshop/shared/spec"
 )
 
@@ -107,7 +107,7 @@ func (l *lab) poison(ctx context.Context, run *spec.Run) (err error) {
 	if tries < leastTries {
 		return &spec.Failure{
 			Expected: fmt.Sprintf("%d tries or more before a message is parked", leastTries),
-			Seen:     fmt.Sprintf("%d, and %s: %d", tries, broker.RetriesHeader, broker.Retries(message.Headers)), Look: "consumers.go: most of what fails goes well a moment later",
+			Seen:     fmt.Sprintf("%d, and %s: %d", tries, rabbit.RetriesHeader, rabbit.Retries(message.Headers)), Look: "consumers.go: most of what fails goes well a moment later",
 		}
 	}
 	return l.comesBack(ctx, w, cursed, message)

@@ -9,10 +9,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"bytebites.example/workshop/shared/dataset"
+	"bytebites.example/workshop/shared/bytebites/postgres"
+	"bytebites.example/workshop/shared/bytebites/seed"
+	"bytebites.example/workshop/shared/bytebites/shard"
 	"bytebites.example/workshop/shared/instance"
-	"bytebites.example/workshop/shared/postgres"
-	"bytebites.example/workshop/shared/shard"
 	"bytebites.example/workshop/shared/spec"
 	"bytebites.example/workshop/shared/stage"
 	"bytebites.example/workshop/shared/testbed"
@@ -51,7 +51,7 @@ const (
 
 // size is ByteBites before it grew: what an order sets off is the same, and the servers are
 // ready sooner.
-func size() dataset.Size { return dataset.Early() }
+func size() seed.Size { return seed.Early() }
 
 // lab is one run: the servers, and what was seen on them.
 type lab struct {

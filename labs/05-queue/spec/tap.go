@@ -11,7 +11,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"bytebites.example/workshop/shared/bytebites"
-	"bytebites.example/workshop/shared/outbox"
+	"bytebites.example/workshop/shared/bytebites/outbox"
 	"bytebites.example/workshop/shared/spec"
 )
 

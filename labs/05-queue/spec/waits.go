@@ -9,10 +9,10 @@ import (
 	"sync"
 
 	"bytebites.example/workshop/shared/bytebites"
-	"bytebites.example/workshop/shared/checkout"
+	"bytebites.example/workshop/shared/bytebites/checkout"
+	"bytebites.example/workshop/shared/bytebites/smtp"
 	"bytebites.example/workshop/shared/mailsink"
 	"bytebites.example/workshop/shared/scrape"
-	"bytebites.example/workshop/shared/smtpmail"
 	"bytebites.example/workshop/shared/spec"
 )
 
@@ -88,7 +88,7 @@ func (l *lab) orderHastily(ctx context.Context) (placed []*order, waited []strin
 				return
 			}
 			placed = append(placed, o)
-			id := smtpmail.MessageID(o.id, mailDomain)
+			id := smtp.MessageID(o.id, mailDomain)
 			if slices.ContainsFunc(mails, func(m mailsink.Message) bool { return m.MessageID == id }) {
 				waited = append(waited, fmt.Sprintf("the mail of order %s was accepted before its answer came", o.id))
 			} else if len(o.doneAtOnce) > 0 {

@@ -6,7 +6,7 @@ package wrong
 import (
 	_ "embed"
 
-	"bytebites.example/workshop/shared/service"
+	"bytebites.example/workshop/shared/bytebites/service"
 )
 
 // PlacedAtFirst is the variant whose index has its columns the wrong way round.

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"testing"
 
-	"bytebites.example/workshop/shared/service"
+	"bytebites.example/workshop/shared/bytebites/service"
 	"bytebites.example/workshop/solutions/00-baseline"
 	"bytebites.example/workshop/solutions/00-baseline/wrong"
 )

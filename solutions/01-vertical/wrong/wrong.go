@@ -7,8 +7,8 @@ import (
 	"sync"
 
 	"bytebites.example/workshop/shared/bytebites"
-	"bytebites.example/workshop/shared/checkout"
-	"bytebites.example/workshop/shared/service"
+	"bytebites.example/workshop/shared/bytebites/checkout"
+	"bytebites.example/workshop/shared/bytebites/service"
 	"bytebites.example/workshop/solutions/01-vertical"
 )
 

@@ -7,8 +7,8 @@ import (
 	"sync"
 
 	"bytebites.example/workshop/shared/bytebites"
-	"bytebites.example/workshop/shared/memsession"
-	"bytebites.example/workshop/shared/service"
+	"bytebites.example/workshop/shared/bytebites/inmem"
+	"bytebites.example/workshop/shared/bytebites/service"
 	"bytebites.example/workshop/solutions/02-horizontal"
 )
 
@@ -26,7 +26,7 @@ const maxSessions = 10_000
 // Variants returns, by name, what each answer changes in a service with the solution in it.
 func Variants() map[string]func(*service.Composition) {
 	return map[string]func(*service.Composition){
-		MemorySessions: keeping(func(service.Resources) bytebites.Sessions { return memsession.New(maxSessions, nil) }),
+		MemorySessions: keeping(func(service.Resources) bytebites.Sessions { return inmem.New(maxSessions, nil) }),
 		RememberedLogins: keeping(func(r service.Resources) bytebites.Sessions {
 			return &rememberedLogins{Sessions: horizontal.NewSessions(r.Catalogue), known: make(map[[32]byte]bytebites.Session)}
 		}),

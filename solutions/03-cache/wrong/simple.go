@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"bytebites.example/workshop/shared/bytebites"
-	"bytebites.example/workshop/shared/service"
+	"bytebites.example/workshop/shared/bytebites/service"
 )
 
 const (

@@ -3,7 +3,7 @@
 // solution's test.
 package wrong
 
-import "bytebites.example/workshop/shared/service"
+import "bytebites.example/workshop/shared/bytebites/service"
 
 // The names of the variants.
 const (

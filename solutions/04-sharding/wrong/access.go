@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"bytebites.example/workshop/shared/bytebites"
-	"bytebites.example/workshop/shared/service"
-	"bytebites.example/workshop/shared/shard"
-	"bytebites.example/workshop/shared/sharded"
+	"bytebites.example/workshop/shared/bytebites/service"
+	"bytebites.example/workshop/shared/bytebites/shard"
+	"bytebites.example/workshop/shared/bytebites/shardstore"
 )
 
 const (
@@ -19,12 +19,12 @@ const (
 	again    = 50 * time.Millisecond
 )
 
-// access is a sharded.Access with a mistake in it.
+// access is a shardstore.Access with a mistake in it.
 type access struct {
 	mistake
 	maps    *shard.Maps
-	servers []sharded.Server
-	dark    *sharded.DarkReads
+	servers []shardstore.Server
+	dark    *shardstore.DarkReads
 }
 
 // mistake is what an access gets wrong.
@@ -41,22 +41,22 @@ type mistake struct {
 func (wrong mistake) open(r service.Resources, catalogue bytebites.Catalogue) (service.UserData, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	maps, err := shard.Watch(ctx, r.Catalogue, sharded.Pools(r), r.Config.Instance, r.Logger)
+	maps, err := shard.Watch(ctx, r.Catalogue, shardstore.Pools(r), r.Config.Instance, r.Logger)
 	if err != nil {
 		return service.UserData{}, fmt.Errorf("watch map: %w", err)
 	}
 	r.OnClose(maps.Close)
-	meter, err := sharded.NewMeter(r.Metrics)
+	meter, err := shardstore.NewMeter(r.Metrics)
 	if err != nil {
 		return service.UserData{}, err
 	}
-	servers := sharded.Servers(r, catalogue)
+	servers := shardstore.Servers(r, catalogue)
 	a := &access{
 		mistake: wrong, maps: maps, servers: servers,
-		dark: sharded.NewDarkReads(servers, maps.Compared, meter, r.Logger),
+		dark: shardstore.NewDarkReads(servers, maps.Compared, meter, r.Logger),
 	}
 	r.OnClose(a.dark.Close)
-	return sharded.UserData(a, a.router), nil
+	return shardstore.UserData(a, a.router), nil
 }
 
 // next returns the server that is asked in the place of one that does not answer.
@@ -65,7 +65,7 @@ func (a *access) next(m shard.Map, user bytebites.UserID) shard.Server {
 	return m.Home[(int(bucket)+shard.Buckets/2)%shard.Buckets]
 }
 
-func (a *access) Read(ctx context.Context, user bytebites.UserID, ask sharded.Question) (any, error) {
+func (a *access) Read(ctx context.Context, user bytebites.UserID, ask shardstore.Question) (any, error) {
 	m, err := a.maps.Current()
 	if err != nil {
 		return nil, err
@@ -81,14 +81,14 @@ func (a *access) Read(ctx context.Context, user bytebites.UserID, ask sharded.Qu
 	return answer, err
 }
 
-func (a *access) ask(ctx context.Context, server shard.Server, ask sharded.Question) (any, error) {
+func (a *access) ask(ctx context.Context, server shard.Server, ask shardstore.Question) (any, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	answer, err := ask(ctx, a.servers[server].Stores)
-	return answer, sharded.Busy(err)
+	return answer, shardstore.Busy(err)
 }
 
-func (a *access) Write(ctx context.Context, user bytebites.UserID, change sharded.Change) error {
+func (a *access) Write(ctx context.Context, user bytebites.UserID, change shardstore.Change) error {
 	m, err := a.maps.Current()
 	for try := 1; err == nil; try++ {
 		place := a.router.Place(m, user)
@@ -109,11 +109,11 @@ func (a *access) Write(ctx context.Context, user bytebites.UserID, change sharde
 	return err
 }
 
-func (a *access) atHome(ctx context.Context, m shard.Map, place shard.Place, user bytebites.UserID, change sharded.Change) error {
+func (a *access) atHome(ctx context.Context, m shard.Map, place shard.Place, user bytebites.UserID, change shardstore.Change) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	home := a.servers[place.Home]
-	return sharded.Busy(shard.Within(ctx, home.DB, m.Version, func(ctx context.Context) error {
+	return shardstore.Busy(shard.Within(ctx, home.DB, m.Version, func(ctx context.Context) error {
 		if place.Mirrored() {
 			if err := shard.Mark(ctx, home.DB, user); err != nil {
 				return err
@@ -130,7 +130,7 @@ func (a *access) mirror(ctx context.Context, place shard.Place, user bytebites.U
 	return copyRows(ctx, home, mirror, []bytebites.UserID{user}, false)
 }
 
-func (a *access) Everywhere(ctx context.Context, ask sharded.Question) ([]any, error) {
+func (a *access) Everywhere(ctx context.Context, ask shardstore.Question) ([]any, error) {
 	m, err := a.maps.Current()
 	if err != nil {
 		return nil, err

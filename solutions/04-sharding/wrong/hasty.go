@@ -6,9 +6,9 @@ import (
 	"fmt"
 
 	"bytebites.example/workshop/shared/bytebites"
-	"bytebites.example/workshop/shared/checkout"
-	"bytebites.example/workshop/shared/postgres"
-	"bytebites.example/workshop/shared/service"
+	"bytebites.example/workshop/shared/bytebites/checkout"
+	"bytebites.example/workshop/shared/bytebites/postgres"
+	"bytebites.example/workshop/shared/bytebites/service"
 )
 
 // hasty is a checkout that sets meals aside, stores the order, and, when that fails, leaves it

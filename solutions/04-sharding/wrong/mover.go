@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"bytebites.example/workshop/shared/bytebites"
-	"bytebites.example/workshop/shared/service"
-	"bytebites.example/workshop/shared/shard"
-	"bytebites.example/workshop/shared/sharded"
+	"bytebites.example/workshop/shared/bytebites/service"
+	"bytebites.example/workshop/shared/bytebites/shard"
+	"bytebites.example/workshop/shared/bytebites/shardstore"
 )
 
 // mover moves user data, and compares nothing: it has copied all of it.
@@ -20,9 +20,9 @@ type mover struct {
 	ignoresUncopied bool // what the second half of a double write could not do, nobody does
 }
 
-// migrate is a sharded.Move.
+// migrate is a shardstore.Move.
 func (mv mover) migrate(ctx context.Context, r service.Resources, control *shard.Mover, goal string) error {
-	m := &moving{mover: mv, r: r, control: control, pools: sharded.Pools(r)}
+	m := &moving{mover: mv, r: r, control: control, pools: shardstore.Pools(r)}
 	return m.to(ctx, goal)
 }
 
@@ -35,15 +35,15 @@ type moving struct {
 }
 
 func (m *moving) plan() shard.Assignment {
-	return m.router.Plan(m.control.Map().Home, sharded.Shards(m.r))
+	return m.router.Plan(m.control.Map().Home, shardstore.Shards(m.r))
 }
 
 func (m *moving) to(ctx context.Context, goal string) error {
-	stops := []string{sharded.Back}
+	stops := []string{shardstore.Back}
 	for _, phase := range shard.Phases()[1:] {
 		stops = append(stops, phase.String())
 	}
-	stops = append(stops, sharded.Done)
+	stops = append(stops, shardstore.Done)
 	done := len(stops) - 1
 	end, at := slices.Index(stops, goal), int(m.control.Map().Phase)
 	if at == 0 && m.plan() == m.control.Map().Home {
@@ -122,7 +122,7 @@ func (m *moving) settle(ctx context.Context) error {
 	for _, server := range m.pools {
 		var after bytebites.UserID
 		for {
-			users, err := shard.Uncopied(ctx, server, after, sharded.Batch)
+			users, err := shard.Uncopied(ctx, server, after, shardstore.Batch)
 			if err != nil || len(users) == 0 {
 				return err
 			}
@@ -137,8 +137,8 @@ func (m *moving) settle(ctx context.Context) error {
 
 func (m *moving) backfill(ctx context.Context) error {
 	now := m.control.Map()
-	return sharded.Walk(ctx, m.pools, m.servers(), now.Cursor, func(ctx context.Context, found []sharded.Found) error {
-		if err := m.copy(ctx, sharded.Users(found), true); err != nil {
+	return shardstore.Walk(ctx, m.pools, m.servers(), now.Cursor, func(ctx context.Context, found []shardstore.Found) error {
+		if err := m.copy(ctx, shardstore.Users(found), true); err != nil {
 			return err
 		}
 		return m.control.SaveCursor(ctx, found[len(found)-1].User)
@@ -194,7 +194,7 @@ func copyRows(ctx context.Context, home, mirror *sql.DB, users []bytebites.UserI
 func (m *moving) clean(ctx context.Context) error {
 	time.Sleep(2 * patience)
 	now := m.control.Map()
-	return sharded.Walk(ctx, m.pools, m.servers(), "", func(ctx context.Context, found []sharded.Found) error {
+	return shardstore.Walk(ctx, m.pools, m.servers(), "", func(ctx context.Context, found []shardstore.Found) error {
 		for _, f := range found {
 			for _, server := range f.On {
 				if server != m.router.Place(now, f.User).Home && server != shard.Old {

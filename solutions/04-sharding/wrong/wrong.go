@@ -4,8 +4,8 @@
 package wrong
 
 import (
-	"bytebites.example/workshop/shared/service"
-	"bytebites.example/workshop/shared/sharded"
+	"bytebites.example/workshop/shared/bytebites/service"
+	"bytebites.example/workshop/shared/bytebites/shardstore"
 	"bytebites.example/workshop/solutions/04-sharding"
 )
 
@@ -28,14 +28,14 @@ func Variants() map[string]func(*service.Composition) {
 		RangeOfIDs: func(c *service.Composition) {
 			c.UserData = mistake{router: byRange}.open
 			c.OrderID = byRange.NewOrderID
-			c.Roles["migrate"] = sharded.Role(mover{router: byRange}.migrate)
+			c.Roles["migrate"] = shardstore.Role(mover{router: byRange}.migrate)
 		},
 		CollidingIDs: func(c *service.Composition) { c.OrderID = Colliding().NewOrderID },
 		OverwritesNewer: func(c *service.Composition) {
-			c.Roles["migrate"] = sharded.Role(mover{router: right, overwritesNewer: true}.migrate)
+			c.Roles["migrate"] = shardstore.Role(mover{router: right, overwritesNewer: true}.migrate)
 		},
 		IgnoresSecondFailure: func(c *service.Composition) {
-			c.Roles["migrate"] = sharded.Role(mover{router: right, ignoresUncopied: true}.migrate)
+			c.Roles["migrate"] = shardstore.Role(mover{router: right, ignoresUncopied: true}.migrate)
 		},
 		ElsewhereWhenDown: func(c *service.Composition) { c.UserData = mistake{router: right, elsewhere: true}.open },
 		NoCompensation:    applyHasty,

@@ -10,11 +10,11 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"bytebites.example/workshop/shared/broker"
 	"bytebites.example/workshop/shared/bytebites"
-	"bytebites.example/workshop/shared/checkout"
-	"bytebites.example/workshop/shared/outbox"
-	"bytebites.example/workshop/shared/service"
+	"bytebites.example/workshop/shared/bytebites/checkout"
+	"bytebites.example/workshop/shared/bytebites/outbox"
+	"bytebites.example/workshop/shared/bytebites/rabbit"
+	"bytebites.example/workshop/shared/bytebites/service"
 	"bytebites.example/workshop/solutions/05-queue"
 )
 
@@ -35,8 +35,8 @@ func publishing(r service.Resources, steps *checkout.Steps) (bytebites.Checkout,
 	ctx, stop := context.WithCancel(context.Background())
 	var keeping sync.WaitGroup
 	keeping.Go(func() {
-		options := broker.Options{URL: r.Config.BrokerURL, Name: r.Config.Instance, Logger: r.Logger}
-		_ = broker.Keep(ctx, options, d.open) // until stop
+		options := rabbit.Options{URL: r.Config.BrokerURL, Name: r.Config.Instance, Logger: r.Logger}
+		_ = rabbit.Keep(ctx, options, d.open) // until stop
 	})
 	r.OnClose(func() error {
 		stop()

@@ -5,15 +5,15 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"bytebites.example/workshop/labs/05-queue/roles"
-	"bytebites.example/workshop/shared/broker"
 	"bytebites.example/workshop/shared/bytebites"
-	"bytebites.example/workshop/shared/outbox"
+	"bytebites.example/workshop/shared/bytebites/outbox"
+	"bytebites.example/workshop/shared/bytebites/rabbit"
+	"bytebites.example/workshop/shared/bytebites/rabbit/roles"
 	"bytebites.example/workshop/solutions/05-queue"
 )
 
 // unconfirmed publishes, and takes what was sent without an error for arrived.
-func unconfirmed(link *roles.Link, meter *broker.Meter) roles.Publish {
+func unconfirmed(link *roles.Link, meter *rabbit.Meter) roles.Publish {
 	var ch *amqp.Channel
 	return func(ctx context.Context, events []bytebites.Event) (sent []bytebites.EventID, err error) {
 		if err := link.Ready(ctx); err != nil {
@@ -36,7 +36,7 @@ func unconfirmed(link *roles.Link, meter *broker.Meter) roles.Publish {
 				return sent, err
 			}
 			sent = append(sent, event.ID)
-			meter.Published(broker.Confirmed, 1)
+			meter.Published(rabbit.Confirmed, 1)
 		}
 		return sent, nil
 	}

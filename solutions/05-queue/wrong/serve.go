@@ -9,10 +9,10 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"bytebites.example/workshop/labs/05-queue/roles"
-	"bytebites.example/workshop/shared/broker"
 	"bytebites.example/workshop/shared/bytebites"
-	"bytebites.example/workshop/shared/outbox"
+	"bytebites.example/workshop/shared/bytebites/outbox"
+	"bytebites.example/workshop/shared/bytebites/rabbit"
+	"bytebites.example/workshop/shared/bytebites/rabbit/roles"
 	"bytebites.example/workshop/solutions/05-queue"
 )
 
@@ -68,9 +68,9 @@ func work(ctx context.Context, b roles.Broker, c roles.Consumer, d amqp.Delivery
 	if err != nil {
 		return err
 	}
-	outcome := broker.Duplicate
+	outcome := rabbit.Duplicate
 	if first {
-		outcome = broker.Done
+		outcome = rabbit.Done
 		b.Meter.Age(c.Queue, time.Since(event.At))
 	}
 	b.Meter.Handled(c.Queue, outcome)
@@ -101,7 +101,7 @@ func ackFirst(ctx context.Context, b roles.Broker, c roles.Consumer) error {
 		if err == nil {
 			return nil
 		}
-		b.Meter.Handled(c.Queue, broker.Parked)
+		b.Meter.Handled(c.Queue, rabbit.Parked)
 		return errors.Join(err, parking.PublishWithContext(ctx, "", c.Queue+".parked", false, false, amqp.Publishing{
 			MessageId: d.MessageId, DeliveryMode: amqp.Persistent, Body: d.Body,
 		}))
@@ -113,7 +113,7 @@ func requeueing(ctx context.Context, b roles.Broker, c roles.Consumer) error {
 	return consume(ctx, b, c, func(ctx context.Context, d amqp.Delivery) error {
 		if err := work(ctx, b, c, d); err != nil {
 			time.Sleep(200 * time.Millisecond)
-			b.Meter.Handled(c.Queue, broker.Retried)
+			b.Meter.Handled(c.Queue, rabbit.Retried)
 			return errors.Join(err, d.Nack(false, true))
 		}
 		return d.Ack(false)

@@ -3,8 +3,8 @@
 package wrong
 
 import (
-	"bytebites.example/workshop/labs/05-queue/roles"
-	"bytebites.example/workshop/shared/service"
+	"bytebites.example/workshop/shared/bytebites/rabbit/roles"
+	"bytebites.example/workshop/shared/bytebites/service"
 	"bytebites.example/workshop/solutions/05-queue"
 )
 

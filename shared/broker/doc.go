@@ -1,3 +1,0 @@
-// Package broker keeps a connection to RabbitMQ, and says in metrics what goes over it. What is
-// declared, published and consumed is for its users to say.
-package broker

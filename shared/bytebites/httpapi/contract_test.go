@@ -1,0 +1,55 @@
+package httpapi_test
+
+import (
+	"testing"
+	"time"
+
+	"bytebites.example/workshop/shared/bytebites/contract"
+	"bytebites.example/workshop/shared/bytebites/httpapi"
+	"bytebites.example/workshop/shared/bytebites/httpapi/internal/fake"
+)
+
+func TestContract(t *testing.T) {
+	contract.Test(t, targetOf(mustServe(t, configOf(fake.NewWorld(users, meals, time.Now)))))
+}
+
+func TestContractWithShortSessions(t *testing.T) {
+	url := mustServe(t, configOf(fake.NewWorld(users, meals, time.Now), func(c *httpapi.Config) { c.SessionTTL = time.Second }))
+	target := targetOf(url)
+	target.SessionTTL = time.Second
+	client, err := contract.NewClient(target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, check := range contract.Checks() {
+		if check.Name == "expired-sessions" {
+			if err := check.Run(t.Context(), client); err != nil {
+				t.Error(err)
+			}
+			return
+		}
+	}
+	t.Fatal("no check of expired sessions")
+}
+
+// TestAbuse is without a database. The 10,000 requests that the service has to bear with
+// one, and the sums that have to come out there, are the contract package's; these are others.
+func TestAbuse(t *testing.T) {
+	const seed, n = 2, 2_000
+	target := targetOf(mustServe(t, configOf(fake.NewWorld(users, meals, time.Now))))
+	start := time.Now()
+	report, err := contract.Abuse(t.Context(), target, seed, n)
+	t.Logf("%v in %v", report, time.Since(start).Round(time.Millisecond))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The requests must get past the door: a suite that only met 401 and 404 proves nothing.
+	for _, status := range []int{200, 204, 400, 401, 404, 405, 413, 415, 422} {
+		if report.Statuses[status] == 0 {
+			t.Errorf("no request was answered %d", status)
+		}
+	}
+	if err := contract.Run(t.Context(), target); err != nil {
+		t.Errorf("after the abuse: %v", err)
+	}
+}

@@ -1,0 +1,251 @@
+package seed
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+
+	"github.com/lib/pq"
+	"golang.org/x/sync/errgroup"
+
+	"bytebites.example/workshop/shared/bytebites/postgres"
+)
+
+// sessions is how many connections load at once. The load is bound by the server's CPU,
+// so few are enough; more than two keep a small machine's second core busy while a short
+// table ends.
+const sessions = 4
+
+// Fill migrates an empty database to the latest schemas of both catalogue and user data
+// and fills it. The order is what makes it quick: tables, rows, and only then keys and
+// indexes. It ends with everything frozen, analysed and written out, so that the first
+// reads of a server started from a copy cost what later ones do.
+func Fill(ctx context.Context, databaseURL string, s Size) error {
+	if err := s.validate(); err != nil {
+		return err
+	}
+	tuned, err := forLoading(databaseURL)
+	if err != nil {
+		return err
+	}
+	db, err := postgres.Open(ctx, tuned, postgres.PoolConfig{MaxOpen: sessions, MaxIdle: sessions})
+	if err != nil {
+		return fmt.Errorf("fill database: %w", err)
+	}
+	steps := []func(context.Context, *sql.DB, Size) error{
+		requireEmpty, createTables, fillCatalogue, fillUserData, createKeys, settle,
+	}
+	for _, step := range steps {
+		if err := step(ctx, db, s); err != nil {
+			return errors.Join(fmt.Errorf("fill database: %w", err), db.Close())
+		}
+	}
+	return db.Close()
+}
+
+func (s Size) validate() error {
+	if s.Meals < minMeals || s.Meals > MaxMeals {
+		return fmt.Errorf("dataset of %d meals: want %d to %d", s.Meals, minMeals, MaxMeals)
+	}
+	if s.Users < 1 || s.Users > maxNumber || s.Orders < 1 || s.Orders > maxNumber {
+		return fmt.Errorf("dataset of %d users and %d orders: want 1 to %d", s.Users, s.Orders, maxNumber)
+	}
+	return nil
+}
+
+// maxNumber is the largest that fits the seven digits of an id.
+const maxNumber = 9_999_999
+
+// forLoading adds the settings of a bulk load to the URL.
+func forLoading(databaseURL string) (string, error) {
+	u, err := url.Parse(databaseURL)
+	if err != nil {
+		return "", errors.New("database URL: malformed") // the parser's error quotes the password
+	}
+	query := u.Query()
+	for name, value := range map[string]string{
+		"application_name":     "bytebites-dataset",
+		"statement_timeout":    "0",
+		"synchronous_commit":   "off",
+		"jit":                  "off",
+		"work_mem":             "64MB",
+		"maintenance_work_mem": "256MB",
+	} {
+		query.Set(name, value)
+	}
+	u.RawQuery = query.Encode()
+	return u.String(), nil
+}
+
+func requireEmpty(ctx context.Context, db *sql.DB, _ Size) error {
+	for _, schema := range []postgres.Schema{postgres.CatalogueSchema(), postgres.UserDataSchema()} {
+		version, err := schema.Version(ctx, db)
+		if err != nil {
+			return err
+		}
+		if version != 0 {
+			return errors.New("the database has ByteBites tables already; an empty one is needed")
+		}
+	}
+	return nil
+}
+
+func createTables(ctx context.Context, db *sql.DB, _ Size) error {
+	if err := postgres.CatalogueSchema().UpTo(ctx, db, postgres.TablesVersion); err != nil {
+		return err
+	}
+	return postgres.UserDataSchema().UpTo(ctx, db, postgres.TablesVersion)
+}
+
+func createKeys(ctx context.Context, db *sql.DB, _ Size) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return postgres.MigrateUserData(ctx, db) })
+	group.Go(func() error { return postgres.MigrateCatalogue(ctx, db) })
+	return group.Wait()
+}
+
+// run executes one file of the seed.
+func run(ctx context.Context, db *sql.DB, file string, args ...any) error {
+	statement, err := seedFiles.ReadFile("sql/" + file)
+	if err != nil {
+		return fmt.Errorf("read seed: %w", err)
+	}
+	if _, err := db.ExecContext(ctx, string(statement), args...); err != nil {
+		return fmt.Errorf("run %s: %w", file, err)
+	}
+	return nil
+}
+
+func fillCatalogue(ctx context.Context, db *sql.DB, s Size) error {
+	if err := run(ctx, db, "01_recipes.sql"); err != nil {
+		return err
+	}
+	if err := run(ctx, db, "02_menu.sql"); err != nil {
+		return err
+	}
+	if _, err := db.ExecContext(ctx, `DELETE FROM seed.menu WHERE n > $1`, s.Meals); err != nil {
+		return fmt.Errorf("cut menu: %w", err)
+	}
+	if _, err := db.ExecContext(ctx, `ANALYZE seed.menu`); err != nil {
+		return fmt.Errorf("analyse menu: %w", err)
+	}
+	if err := run(ctx, db, "03_ingredients.sql"); err != nil {
+		return err
+	}
+	if err := run(ctx, db, "04_meals.sql"); err != nil {
+		return err
+	}
+	if err := run(ctx, db, "05_stock.sql", PlentyPortions, ScarceMeals, ScarcePortions); err != nil {
+		return err
+	}
+	return run(ctx, db, "06_accounts.sql", s.Users, []byte(passwordHash))
+}
+
+func fillUserData(ctx context.Context, db *sql.DB, s Size) error {
+	prices := make(pq.Int64Array, 0, s.Meals)
+	if err := db.QueryRowContext(ctx, `SELECT array_agg(price ORDER BY n) FROM seed.menu`).Scan(&prices); err != nil {
+		return fmt.Errorf("read prices: %w", err)
+	}
+	ranks := zipfRanks(s.Meals / 4)
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(sessions)
+	const parts = 2 // of the two large tables
+	for part := range parts {
+		first, last := part*s.Orders/parts+1, (part+1)*s.Orders/parts
+		group.Go(func() error {
+			return run(ctx, db, "12_order_lines.sql", first, last, s.Users, ranks)
+		})
+		group.Go(func() error {
+			return run(ctx, db, "11_orders.sql", first, last, s.Orders, s.Users, ranks, prices)
+		})
+	}
+	group.Go(func() error { return run(ctx, db, "07_users.sql", s.Users) })
+	group.Go(func() error { return run(ctx, db, "10_ratings.sql", s.Users, s.Meals) })
+	group.Go(func() error { return run(ctx, db, "08_addresses.sql", s.Users) })
+	group.Go(func() error { return run(ctx, db, "09_carts.sql", s.Users, s.Meals) })
+	return group.Wait()
+}
+
+// settle leaves the database as a server that has been up for long would have it, and
+// autovacuum nothing to do in the first minute of one that is started from a copy, which
+// may be the middle of a measurement.
+func settle(ctx context.Context, db *sql.DB, _ Size) error {
+	const (
+		// While a commit is on its way to the log, rows of that and of earlier ones can
+		// neither be marked as seen by all nor frozen.
+		wait = `SET synchronous_commit = on`
+		// Changes that are reported later would seem to have been made after a vacuum.
+		report = `SELECT pg_stat_force_next_flush()`
+	)
+	if err := inEverySession(ctx, db, wait); err != nil {
+		return err
+	}
+	for _, statement := range []string{`DROP SCHEMA seed CASCADE`, `CREATE EXTENSION IF NOT EXISTS pg_stat_statements`} {
+		if _, err := db.ExecContext(ctx, statement); err != nil {
+			return fmt.Errorf("%s: %w", statement, err)
+		}
+	}
+	if err := inEverySession(ctx, db, report); err != nil {
+		return err
+	}
+	list, err := seedFiles.ReadFile("sql/13_settle.sql")
+	if err != nil {
+		return fmt.Errorf("read seed: %w", err)
+	}
+	var tables pq.StringArray
+	if err := db.QueryRowContext(ctx, string(list)).Scan(&tables); err != nil {
+		return fmt.Errorf("list tables: %w", err)
+	}
+	group, vacuumCtx := errgroup.WithContext(ctx)
+	group.SetLimit(sessions)
+	for _, table := range tables {
+		group.Go(func() error { return vacuum(vacuumCtx, db, table) })
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	if err := inEverySession(ctx, db, report); err != nil {
+		return err
+	}
+	if err := vacuum(ctx, db, "pg_statistic"); err != nil {
+		return err
+	}
+	if _, err := db.ExecContext(ctx, `CHECKPOINT`); err != nil {
+		return fmt.Errorf("checkpoint: %w", err)
+	}
+	return nil
+}
+
+// vacuum also freezes: frozen rows need no hint bits, which the first reader would have to
+// write.
+func vacuum(ctx context.Context, db *sql.DB, table string) error {
+	if _, err := db.ExecContext(ctx, `VACUUM (FREEZE, ANALYZE) `+table); err != nil {
+		return fmt.Errorf("vacuum %s: %w", table, err)
+	}
+	return nil
+}
+
+// inEverySession runs statements in all of the pool's sessions.
+func inEverySession(ctx context.Context, db *sql.DB, statements ...string) (err error) {
+	var all []*sql.Conn
+	defer func() {
+		for _, session := range all {
+			err = errors.Join(err, session.Close())
+		}
+	}()
+	for range sessions {
+		session, err := db.Conn(ctx)
+		if err != nil {
+			return fmt.Errorf("open session: %w", err)
+		}
+		all = append(all, session)
+		for _, statement := range statements {
+			if _, err := session.ExecContext(ctx, statement); err != nil {
+				return fmt.Errorf("%s: %w", statement, err)
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,34 @@
+package service
+
+import (
+	"testing"
+	"time"
+
+	"bytebites.example/workshop/shared/bytebites/postgres"
+)
+
+func TestPools(t *testing.T) {
+	ten := postgres.PoolConfig{MaxOpen: 10, MaxIdle: 10, ConnMaxLifetime: time.Hour}
+	few := postgres.PoolConfig{MaxOpen: 3, MaxIdle: 3, ConnMaxLifetime: time.Hour}
+	silent := func(c postgres.PoolConfig, silence time.Duration) postgres.PoolConfig {
+		c.Silence = silence
+		return c
+	}
+	one := postgres.PoolConfig{MaxOpen: 1, MaxIdle: 1}
+	for _, test := range []struct {
+		name      string
+		got, want pools
+	}{
+		{"api", apiPools(ten), pools{catalogue: ten, userData: few, shard: silent(few, shardSilence)}},
+		{"api without a bound", apiPools(postgres.PoolConfig{}), pools{
+			userData: postgres.PoolConfig{MaxOpen: 3, MaxIdle: 3},
+			shard:    postgres.PoolConfig{MaxOpen: 3, MaxIdle: 3, Silence: shardSilence},
+		}},
+		{"api with a pool of one", apiPools(one), pools{catalogue: one, userData: one, shard: silent(one, shardSilence)}},
+		{"role", rolePools(ten), pools{catalogue: ten, userData: ten, shard: silent(ten, roleSilence)}},
+	} {
+		if test.got != test.want {
+			t.Errorf("%s: got %+v, want %+v", test.name, test.got, test.want)
+		}
+	}
+}

@@ -1,0 +1,128 @@
+package service
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"bytebites.example/workshop/shared/bytebites/postgres"
+)
+
+// Database says which database a schema change is for.
+type Database int
+
+// The databases of the service.
+const (
+	UserDataDatabase Database = iota
+	CatalogueDatabase
+)
+
+// SchemaChange is SQL that a lab adds to the schema. It runs at every start of every
+// replica and so must change nothing the second time (IF NOT EXISTS). It is sent to
+// the server in one piece, outside a transaction, so that a single statement such as
+// CREATE INDEX CONCURRENTLY works.
+type SchemaChange struct {
+	Name     string
+	Database Database
+	SQL      string
+}
+
+const (
+	// schemaLock is the key of the advisory lock that schema changes run under; any
+	// number will do that nothing else in the database uses.
+	schemaLock = 0x62797465
+	// schemaTimeout bounds one change, and the wait for others that make changes. An
+	// index on a large table takes its time on a small machine.
+	schemaTimeout = 5 * time.Minute
+	schemaPoll    = 100 * time.Millisecond
+)
+
+// applySchemaChanges makes the changes one by one; replicas that start at the same
+// time take turns.
+func applySchemaChanges(ctx context.Context, r Resources, changes []SchemaChange) error {
+	for _, change := range changes {
+		db := r.UserData
+		if change.Database == CatalogueDatabase {
+			db = r.Catalogue
+		}
+		if err := applySchemaChange(ctx, db, change, r.Logger); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// PrepareUserData gives a server of user data its schema: the migrations and then the
+// composition's changes. It changes nothing the second time, and several may do it at
+// once. It is done at start for UserData, and for Shards as far as they answer.
+func (r Resources) PrepareUserData(ctx context.Context, db *sql.DB) error {
+	if err := postgres.MigrateUserData(ctx, db); err != nil {
+		return fmt.Errorf("migrate user data: %w", err)
+	}
+	for _, change := range r.changes {
+		if change.Database != UserDataDatabase {
+			continue
+		}
+		if err := applySchemaChange(ctx, db, change, r.Logger); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// applySchemaChange makes one change, and logs how long that took.
+func applySchemaChange(ctx context.Context, db *sql.DB, change SchemaChange, logger *slog.Logger) error {
+	start := time.Now()
+	if err := changeSchema(ctx, db, change); err != nil {
+		return fmt.Errorf("schema change %s: %w", change.Name, err)
+	}
+	logger.LogAttrs(ctx, slog.LevelInfo, "schema change applied",
+		slog.String("change", change.Name), slog.Duration("elapsed", time.Since(start)))
+	return nil
+}
+
+func changeSchema(ctx context.Context, db *sql.DB, change SchemaChange) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, schemaTimeout)
+	defer cancel()
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		// The connection is not given back: with it end the lock and the settings,
+		// even when the change failed half-way.
+		_ = conn.Raw(func(any) error { return driver.ErrBadConn })
+		_ = conn.Close()
+	}()
+	if _, err := conn.ExecContext(ctx, "SET statement_timeout = 0"); err != nil {
+		return err
+	}
+	if err := lockSchema(ctx, conn); err != nil {
+		return err
+	}
+	_, err = conn.ExecContext(ctx, change.SQL)
+	return err
+}
+
+// lockSchema takes the lock by asking again and again. A replica that waited inside
+// pg_advisory_lock would hold a snapshot, and CREATE INDEX CONCURRENTLY, which waits
+// for all older snapshots to end, would deadlock with it.
+func lockSchema(ctx context.Context, conn *sql.Conn) error {
+	for {
+		var locked bool
+		if err := conn.QueryRowContext(ctx, "SELECT pg_try_advisory_lock($1)", schemaLock).Scan(&locked); err != nil {
+			return fmt.Errorf("lock schema: %w", err)
+		}
+		if locked {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("lock schema: %w", context.Cause(ctx))
+		case <-time.After(schemaPoll):
+		}
+	}
+}

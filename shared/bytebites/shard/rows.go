@@ -1,0 +1,254 @@
+package shard
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"maps"
+	"slices"
+
+	"github.com/lib/pq"
+
+	"bytebites.example/workshop/shared/bytebites"
+	"bytebites.example/workshop/shared/bytebites/postgres"
+)
+
+// Copy is all rows of some subscribers, as one statement saw them. Of those who were asked
+// for it has each who has rows, or a mark.
+type Copy struct{ of map[bytebites.UserID]content }
+
+// content is what a server has of one subscriber.
+type content struct {
+	version int64
+	number  int // of rows
+	// rows is a JSON object with an array for each table, in the one form that PostgreSQL
+	// writes a jsonb in; nil for who has no rows.
+	rows []byte
+}
+
+// Users returns whose rows they are, in order: of those asked for, the ones that have any.
+func (c Copy) Users() []bytebites.UserID {
+	users := make([]bytebites.UserID, 0, len(c.of))
+	for user, content := range c.of {
+		if content.rows != nil {
+			users = append(users, user)
+		}
+	}
+	slices.Sort(users)
+	return users
+}
+
+// Version returns the version of a subscriber's mark; 0 without one.
+func (c Copy) Version(user bytebites.UserID) int64 { return c.of[user].version }
+
+// Rows returns how many rows they are, of all subscribers together; marks are not among them.
+func (c Copy) Rows() int {
+	sum := 0
+	for _, content := range c.of {
+		sum += content.number
+	}
+	return sum
+}
+
+// Only returns the copy without the others.
+func (c Copy) Only(users []bytebites.UserID) Copy {
+	few := make(map[bytebites.UserID]content, len(users))
+	for _, user := range users {
+		if content, ok := c.of[user]; ok {
+			few[user] = content
+		}
+	}
+	return Copy{of: few}
+}
+
+// versions are the parameters for all subscribers of the copy and their versions, in order.
+func (c Copy) versions() (ids pq.StringArray, versions pq.Int64Array) {
+	for _, user := range slices.Sorted(maps.Keys(c.of)) {
+		ids, versions = append(ids, string(user)), append(versions, c.of[user].version)
+	}
+	return ids, versions
+}
+
+// json is an array of the rows of each subscriber.
+func (c Copy) json() string {
+	all := make([][]byte, 0, len(c.of))
+	for _, user := range c.Users() {
+		all = append(all, c.of[user].rows)
+	}
+	return "[" + string(bytes.Join(all, []byte(","))) + "]"
+}
+
+// Read reads all rows of some subscribers from a server.
+func Read(ctx context.Context, server *sql.DB, users []bytebites.UserID) (Copy, error) {
+	c := Copy{of: make(map[bytebites.UserID]content, len(users))}
+	err := each(ctx, server, func(scan func(...any) error) error {
+		var user bytebites.UserID
+		var one content
+		if err := scan(&user, &one.version, &one.number, &one.rows); err != nil {
+			return err
+		}
+		if one.version > 0 || one.rows != nil {
+			c.of[user] = one
+		}
+		return nil
+	}, readStatement(), idsOf(users))
+	if err != nil {
+		return Copy{}, postgres.Wrap(ctx, "read rows of subscribers", err)
+	}
+	return c, nil
+}
+
+// Sum is what a server has of one subscriber, in short: the same for the same, on whatever server.
+type Sum struct {
+	Version int64  // of their mark; 0 without one
+	Hash    string // of all their rows; empty for who has none
+}
+
+// Sums returns the sums of those of the subscribers who have rows, or a mark. The server does the
+// arithmetic: rows that are only compared need not become JSON, nor be sent.
+func Sums(ctx context.Context, server *sql.DB, users []bytebites.UserID) (map[bytebites.UserID]Sum, error) {
+	sums := make(map[bytebites.UserID]Sum, len(users))
+	err := each(ctx, server, func(scan func(...any) error) error {
+		var user bytebites.UserID
+		var sum Sum
+		if err := scan(&user, &sum.Version, &sum.Hash); err != nil {
+			return err
+		}
+		if sum != (Sum{}) {
+			sums[user] = sum
+		}
+		return nil
+	}, sumStatement(), idsOf(users))
+	if err != nil {
+		return nil, postgres.Wrap(ctx, "sum up rows of subscribers", err)
+	}
+	return sums, nil
+}
+
+// Replace puts a copy's rows in the place of what a server has of these subscribers, in the
+// transaction that ctx belongs to, or one of its own. It does not look at versions.
+func Replace(ctx context.Context, server *sql.DB, c Copy) error {
+	if len(c.of) == 0 {
+		return nil
+	}
+	ids, _ := c.versions()
+	return postgres.Transact(ctx, server, func(ctx context.Context) error {
+		q := postgres.Join(ctx, server)
+		if _, err := q.ExecContext(ctx, deleteStatement(), ids); err != nil {
+			return postgres.Wrap(ctx, "delete older rows", err)
+		}
+		_, err := q.ExecContext(ctx, insertStatement(), c.json())
+		return postgres.Wrap(ctx, "insert copied rows", err)
+	})
+}
+
+// Outdated returns those of the copy's subscribers whose mark on the server is older than
+// the copy, or who have none there, and sets their marks to the copy's versions. It must run
+// in the transaction that replaces their rows: the marks stay locked until it ends, so that
+// two copies of one subscriber take turns.
+func Outdated(ctx context.Context, server *sql.DB, c Copy) ([]bytebites.UserID, error) {
+	ids, versions := c.versions()
+	// A mark that is not older is locked too, although nothing is changed.
+	outdated, err := collectIDs(ctx, server, `
+INSERT INTO shard_marks (user_id, version, copied)
+SELECT user_id, version, version FROM unnest($1::text[], $2::bigint[]) AS copied (user_id, version)
+ON CONFLICT (user_id) DO UPDATE SET version = excluded.version, copied = excluded.copied
+WHERE shard_marks.version < excluded.version
+RETURNING user_id`, ids, versions)
+	return outdated, postgres.Wrap(ctx, "compare marks", err)
+}
+
+// Transact runs work in a transaction on a server: what is called with work's context takes
+// part in it.
+func Transact(ctx context.Context, server *sql.DB, work func(ctx context.Context) error) error {
+	return postgres.Transact(ctx, server, work)
+}
+
+// Copied notes on the server that a copy was made from that it has arrived.
+func Copied(ctx context.Context, server *sql.DB, c Copy) error {
+	ids, versions := c.versions()
+	_, err := postgres.Join(ctx, server).ExecContext(ctx, `
+UPDATE shard_marks AS mark SET copied = copy.version
+FROM unnest($1::text[], $2::bigint[]) AS copy (user_id, version)
+WHERE mark.user_id = copy.user_id AND mark.copied < copy.version`, ids, versions)
+	return postgres.Wrap(ctx, "note copies", err)
+}
+
+// Uncopied returns at most limit subscribers whose mark on the server is ahead of their last
+// copy, in order of id, from the one after.
+func Uncopied(ctx context.Context, server *sql.DB, after bytebites.UserID, limit int) ([]bytebites.UserID, error) {
+	users, err := collectIDs(ctx, server,
+		`SELECT user_id FROM shard_marks WHERE copied < version AND user_id > $1 ORDER BY user_id LIMIT $2`, string(after), limit)
+	return users, postgres.Wrap(ctx, "list uncopied subscribers", err)
+}
+
+// Standing is how far the copies of a subscriber are.
+type Standing struct {
+	Version int64 // of the mark; 0 without one
+	Copied  bool  // the mirror has that version
+}
+
+// StandingOf returns a subscriber's standing by the mark at home. When it is the same, and copied,
+// before and after somebody has read both sides, they have read the same version.
+func StandingOf(ctx context.Context, home *sql.DB, user bytebites.UserID) (Standing, error) {
+	s := Standing{Copied: true}
+	err := postgres.Join(ctx, home).QueryRowContext(ctx,
+		`SELECT version, copied >= version FROM shard_marks WHERE user_id = $1`, string(user)).Scan(&s.Version, &s.Copied)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = nil
+	}
+	return s, postgres.Wrap(ctx, "read mark", err)
+}
+
+// Users returns at most limit subscribers who have a profile on the server, in order of id,
+// from the one after.
+func Users(ctx context.Context, server *sql.DB, after bytebites.UserID, limit int) ([]bytebites.UserID, error) {
+	users, err := collectIDs(ctx, server,
+		`SELECT user_id FROM users WHERE user_id > $1 ORDER BY user_id LIMIT $2`, string(after), limit)
+	return users, postgres.Wrap(ctx, "list subscribers", err)
+}
+
+// Delete deletes all rows of some subscribers from a server, marks too. A copy that arrives
+// later brings them back: nobody may be copying them any more.
+func Delete(ctx context.Context, server *sql.DB, users []bytebites.UserID) error {
+	return postgres.Transact(ctx, server, func(ctx context.Context) error {
+		q, ids := postgres.Join(ctx, server), idsOf(users)
+		// The marks first, as copies do.
+		_, err := q.ExecContext(ctx, `DELETE FROM shard_marks WHERE user_id = ANY (ARRAY(SELECT unnest($1::text[])))`, ids)
+		if err != nil {
+			return postgres.Wrap(ctx, "delete marks", err)
+		}
+		_, err = q.ExecContext(ctx, deleteStatement(), ids)
+		return postgres.Wrap(ctx, "delete rows", err)
+	})
+}
+
+// collectIDs returns the ids that a query selects.
+func collectIDs(ctx context.Context, server *sql.DB, query string, args ...any) ([]bytebites.UserID, error) {
+	var users []bytebites.UserID
+	err := each(ctx, server, func(scan func(...any) error) error {
+		var user bytebites.UserID
+		if err := scan(&user); err != nil {
+			return err
+		}
+		users = append(users, user)
+		return nil
+	}, query, args...)
+	return users, err
+}
+
+// each hands every row of a query to visit.
+func each(ctx context.Context, server *sql.DB, visit func(scan func(...any) error) error, query string, args ...any) (err error) {
+	rows, err := postgres.Join(ctx, server).QueryContext(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		if err := visit(rows.Scan); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}

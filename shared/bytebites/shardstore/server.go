@@ -1,0 +1,51 @@
+package shardstore
+
+import (
+	"database/sql"
+
+	"bytebites.example/workshop/shared/bytebites"
+	"bytebites.example/workshop/shared/bytebites/outbox"
+	"bytebites.example/workshop/shared/bytebites/postgres"
+	"bytebites.example/workshop/shared/bytebites/service"
+	"bytebites.example/workshop/shared/bytebites/shard"
+)
+
+// Server is one server of user data: its pool of connections, and the stores over it.
+type Server struct {
+	DB     *sql.DB
+	Stores service.UserData
+}
+
+// Servers returns a service's servers of user data, by their numbers: shard.Old first. The
+// suppliers' ledger looks up ingredients in the catalogue.
+func Servers(r service.Resources, catalogue bytebites.Catalogue) []Server {
+	servers := make([]Server, 0, 1+len(r.Shards))
+	for _, db := range Pools(r) {
+		servers = append(servers, Server{DB: db, Stores: service.UserData{
+			Profiles: postgres.NewProfiles(db),
+			Carts:    postgres.NewCarts(db),
+			Ratings:  postgres.NewRatings(db),
+			Orders:   postgres.NewOrders(db),
+			Ledger:   postgres.NewLedger(db, catalogue),
+			Weeks:    postgres.NewWeeks(db),
+			Outbox:   outbox.New(db),
+			Claims:   outbox.NewClaims(db),
+		}})
+	}
+	return servers
+}
+
+// Pools returns the pools of connections of a service's servers of user data, by their
+// numbers: shard.Old first.
+func Pools(r service.Resources) []*sql.DB {
+	return append([]*sql.DB{r.UserData}, r.Shards...)
+}
+
+// Shards returns the numbers of a service's shards: all its servers of user data but shard.Old.
+func Shards(r service.Resources) []shard.Server {
+	shards := make([]shard.Server, len(r.Shards))
+	for i := range shards {
+		shards[i] = shard.Old + 1 + shard.Server(i)
+	}
+	return shards
+}
