@@ -13,8 +13,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"bytebites.example/workshop/shared/engine"
 	"bytebites.example/workshop/shared/spec"
+	"bytebites.example/workshop/shared/testbed/engine"
 )
 
 // checkTimeout bounds a lab's run; waiting for the machine counts.

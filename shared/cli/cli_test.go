@@ -12,8 +12,8 @@ import (
 	"github.com/charmbracelet/lipgloss"
 
 	"bytebites.example/workshop/shared/bytebites/seed"
-	"bytebites.example/workshop/shared/engine"
 	"bytebites.example/workshop/shared/spec"
+	"bytebites.example/workshop/shared/testbed/engine"
 )
 
 // What a script leaves out, for want of time, the command itself makes.

@@ -6,8 +6,8 @@ import (
 	"github.com/charmbracelet/lipgloss"
 	"github.com/spf13/cobra"
 
-	"bytebites.example/workshop/shared/engine"
 	"bytebites.example/workshop/shared/spec"
+	"bytebites.example/workshop/shared/testbed/engine"
 )
 
 func (a *app) doctor() *cobra.Command {

@@ -5,7 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"bytebites.example/workshop/shared/engine"
+	"bytebites.example/workshop/shared/testbed/engine"
 )
 
 func (a *app) down() *cobra.Command {

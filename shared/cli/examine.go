@@ -7,8 +7,8 @@ import (
 	"strconv"
 	"strings"
 
-	"bytebites.example/workshop/shared/engine"
-	"bytebites.example/workshop/shared/images"
+	"bytebites.example/workshop/shared/testbed/engine"
+	"bytebites.example/workshop/shared/testbed/images"
 )
 
 // minGo is the oldest Go that the module takes.

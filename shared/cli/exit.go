@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 
-	"bytebites.example/workshop/shared/engine"
 	"bytebites.example/workshop/shared/spec"
+	"bytebites.example/workshop/shared/testbed/engine"
 )
 
 // The exit codes beside those of the four verdicts (spec.Verdict.ExitCode). They lie

@@ -6,9 +6,9 @@ import (
 	"slices"
 
 	"bytebites.example/workshop/shared/bytebites/seed"
-	"bytebites.example/workshop/shared/images"
-	"bytebites.example/workshop/shared/program"
 	"bytebites.example/workshop/shared/progress"
+	"bytebites.example/workshop/shared/testbed/gobuild"
+	"bytebites.example/workshop/shared/testbed/images"
 )
 
 // ReadyTimeout is how long a command waits for the stack.
@@ -17,8 +17,8 @@ const ReadyTimeout = readyTimeout
 // readyHost is a computer on which everything is there.
 type readyHost struct{}
 
-func (readyHost) reach(context.Context, *app, *progress.Reporter) (program.Platform, error) {
-	return program.Platform{}, nil
+func (readyHost) reach(context.Context, *app, *progress.Reporter) (gobuild.Platform, error) {
+	return gobuild.Platform{}, nil
 }
 
 func (readyHost) prepare(context.Context, *app, *progress.Reporter, []images.Name, ...seed.Size) error {
@@ -27,7 +27,7 @@ func (readyHost) prepare(context.Context, *app, *progress.Reporter, []images.Nam
 
 func (readyHost) sizes() []seed.Size { return nil }
 
-func (readyHost) buildAhead(context.Context, *progress.Reporter, program.Platform, ...string) error {
+func (readyHost) buildAhead(context.Context, *progress.Reporter, gobuild.Platform, ...string) error {
 	return nil
 }
 

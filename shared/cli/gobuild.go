@@ -10,8 +10,8 @@ import (
 	"slices"
 	"strings"
 
-	"bytebites.example/workshop/shared/program"
 	"bytebites.example/workshop/shared/progress"
+	"bytebites.example/workshop/shared/testbed/gobuild"
 )
 
 var errNotCompiling = errors.New("it does not compile")
@@ -53,8 +53,8 @@ func (a *app) compile(ctx context.Context, w workshop, p *progress.Reporter, ver
 	}()
 	var output bytes.Buffer
 	everything := io.MultiWriter(&output, step.Writer())
-	c := child{dir: w.root, env: slices.Concat(a.env, program.CompileEnv()), stdout: everything, stderr: everything}
-	err = c.run(ctx, "go", slices.Concat([]string{verb}, program.CompileFlags(), words)...)
+	c := child{dir: w.root, env: slices.Concat(a.env, gobuild.CompileEnv()), stdout: everything, stderr: everything}
+	err = c.run(ctx, "go", slices.Concat([]string{verb}, gobuild.CompileFlags(), words)...)
 	var exit *exec.ExitError
 	switch {
 	case err == nil:

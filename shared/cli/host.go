@@ -7,36 +7,36 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"bytebites.example/workshop/shared/bytebites/seed"
-	"bytebites.example/workshop/shared/engine"
-	"bytebites.example/workshop/shared/images"
-	"bytebites.example/workshop/shared/program"
 	"bytebites.example/workshop/shared/progress"
+	"bytebites.example/workshop/shared/testbed/engine"
+	"bytebites.example/workshop/shared/testbed/gobuild"
+	"bytebites.example/workshop/shared/testbed/images"
 )
 
 // host is the computer as a lab's run needs it. Tests put another in its place.
 type host interface {
 	// reach finds the engine, or sets one up, and returns what it runs programs on. The
 	// error is an *engine.Unavailable.
-	reach(ctx context.Context, a *app, p *progress.Reporter) (program.Platform, error)
+	reach(ctx context.Context, a *app, p *progress.Reporter) (gobuild.Platform, error)
 	// prepare makes the engine, those images and seeded databases of those sizes ready. The
 	// error is an *engine.Unavailable.
 	prepare(ctx context.Context, a *app, p *progress.Reporter, names []images.Name, sizes ...seed.Size) error
 	// sizes are those of all seeded databases that a lab or a test may ask for.
 	sizes() []seed.Size
 	// buildAhead builds programs that a run will build too, and then finds built.
-	buildAhead(ctx context.Context, p *progress.Reporter, platform program.Platform, packages ...string) error
+	buildAhead(ctx context.Context, p *progress.Reporter, platform gobuild.Platform, packages ...string) error
 }
 
 // thisHost is the computer that the command runs on.
 type thisHost struct{}
 
-func (thisHost) reach(ctx context.Context, a *app, p *progress.Reporter) (program.Platform, error) {
+func (thisHost) reach(ctx context.Context, a *app, p *progress.Reporter) (gobuild.Platform, error) {
 	e, err := a.connect(ctx, p)
 	if err != nil {
-		return program.Platform{}, err
+		return gobuild.Platform{}, err
 	}
 	defer func() { _ = e.Close() }()
-	return program.PlatformOf(ctx, e)
+	return gobuild.PlatformOf(ctx, e)
 }
 
 func (thisHost) prepare(ctx context.Context, a *app, p *progress.Reporter, names []images.Name, sizes ...seed.Size) error {
@@ -52,7 +52,7 @@ func (thisHost) sizes() []seed.Size {
 	return []seed.Size{seed.Full(), seed.Growing(), seed.Early(), seed.Small()}
 }
 
-func (thisHost) buildAhead(ctx context.Context, p *progress.Reporter, platform program.Platform, packages ...string) error {
+func (thisHost) buildAhead(ctx context.Context, p *progress.Reporter, platform gobuild.Platform, packages ...string) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for _, pkg := range packages {
 		group.Go(func() error {

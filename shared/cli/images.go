@@ -9,8 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"bytebites.example/workshop/shared/engine"
-	"bytebites.example/workshop/shared/images"
+	"bytebites.example/workshop/shared/testbed/engine"
+	"bytebites.example/workshop/shared/testbed/images"
 )
 
 func (a *app) images() *cobra.Command {

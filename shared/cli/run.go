@@ -10,8 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"bytebites.example/workshop/shared/engine"
 	"bytebites.example/workshop/shared/progress"
+	"bytebites.example/workshop/shared/testbed/engine"
 )
 
 // app is one run of the command.

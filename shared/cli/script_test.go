@@ -13,7 +13,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"bytebites.example/workshop/shared/machine"
+	"bytebites.example/workshop/shared/testbed/hostlock"
 
 	"bytebites.example/workshop/shared/cli"
 )
@@ -61,7 +61,7 @@ func TestScriptsWithDocker(t *testing.T) {
 		t.Skip("needs real servers")
 	}
 	// Two runs at once would share the names of their stacks.
-	release, err := machine.Lock(t.Context(), "command scripts", func(holder string) { t.Logf("waiting for %s", holder) })
+	release, err := hostlock.Lock(t.Context(), "command scripts", func(holder string) { t.Logf("waiting for %s", holder) })
 	if err != nil {
 		t.Fatal(err)
 	}

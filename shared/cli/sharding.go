@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"bytebites.example/workshop/shared/bytebites/seed"
-	"bytebites.example/workshop/shared/images"
 	"bytebites.example/workshop/shared/progress"
+	"bytebites.example/workshop/shared/testbed/images"
 )
 
 // The servers that profile sharding adds to docker-compose.yml, by their names there.

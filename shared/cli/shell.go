@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"bytebites.example/workshop/shared/images"
+	"bytebites.example/workshop/shared/testbed/images"
 )
 
 // opened is a server of the stack that `shell` opens a program in.

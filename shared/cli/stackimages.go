@@ -5,10 +5,10 @@ import (
 	"errors"
 
 	"bytebites.example/workshop/shared/bytebites/seed"
-	"bytebites.example/workshop/shared/engine"
-	"bytebites.example/workshop/shared/images"
-	"bytebites.example/workshop/shared/program"
 	"bytebites.example/workshop/shared/progress"
+	"bytebites.example/workshop/shared/testbed/engine"
+	"bytebites.example/workshop/shared/testbed/gobuild"
+	"bytebites.example/workshop/shared/testbed/images"
 )
 
 // The programs that a stack runs.
@@ -77,7 +77,7 @@ func (a *app) stackImages(ctx context.Context, p *progress.Reporter, service str
 func (a *app) programImage(ctx context.Context, e *engine.Engine, p *progress.Reporter, pkg string,
 	image func(context.Context, *engine.Engine, *progress.Reporter, []byte) (images.Ref, error),
 ) (images.Ref, error) {
-	platform, err := program.PlatformOf(ctx, e)
+	platform, err := gobuild.PlatformOf(ctx, e)
 	if err != nil {
 		return "", err
 	}
@@ -89,11 +89,11 @@ func (a *app) programImage(ctx context.Context, e *engine.Engine, p *progress.Re
 }
 
 // buildProgram builds a program as the test bed does.
-func buildProgram(ctx context.Context, p *progress.Reporter, platform program.Platform, pkg string) ([]byte, error) {
+func buildProgram(ctx context.Context, p *progress.Reporter, platform gobuild.Platform, pkg string) ([]byte, error) {
 	step := p.Step("build %s", pkg)
 	step.Detail("the first time compiles everything, which takes minutes")
-	binary, err := program.NewBuilder(platform).Binary(ctx, pkg)
-	var compile *program.CompileError
+	binary, err := gobuild.NewBuilder(platform).Binary(ctx, pkg)
+	var compile *gobuild.CompileError
 	if errors.As(err, &compile) {
 		step.Fail(errNotCompiling) // what the compiler said is shown once, by the caller
 		return nil, &compileError{pkg, compile.Output}

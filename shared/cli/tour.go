@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"bytebites.example/workshop/shared/bytebites/seed"
-	"bytebites.example/workshop/shared/images"
 	"bytebites.example/workshop/shared/spec"
+	"bytebites.example/workshop/shared/testbed/images"
 )
 
 const tourPackage = "./solutions/tour"

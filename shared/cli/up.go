@@ -13,9 +13,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"bytebites.example/workshop/shared/bytebites/seed"
-	"bytebites.example/workshop/shared/images"
 	"bytebites.example/workshop/shared/progress"
 	"bytebites.example/workshop/shared/spec"
+	"bytebites.example/workshop/shared/testbed/images"
 )
 
 // secrets are the variables of docker-compose.yml without which it does not start.

@@ -17,9 +17,9 @@ import (
 
 	"bytebites.example/workshop/shared/branches"
 	"bytebites.example/workshop/shared/bytebites/seed"
-	"bytebites.example/workshop/shared/engine"
 	"bytebites.example/workshop/shared/progress"
 	"bytebites.example/workshop/shared/spec"
+	"bytebites.example/workshop/shared/testbed/engine"
 	"bytebites.example/workshop/shared/verify"
 )
 

@@ -7,11 +7,11 @@ import (
 	"maps"
 	"time"
 
-	"bytebites.example/workshop/shared/balancer"
 	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/instance"
 	"bytebites.example/workshop/shared/load"
 	"bytebites.example/workshop/shared/testbed"
+	"bytebites.example/workshop/shared/testbed/balancer"
 )
 
 const (

@@ -11,10 +11,10 @@ import (
 	"bytebites.example/workshop/shared/bytebites/postgres"
 	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/instance"
-	"bytebites.example/workshop/shared/machine"
-	"bytebites.example/workshop/shared/program"
 	"bytebites.example/workshop/shared/spec"
 	"bytebites.example/workshop/shared/testbed"
+	"bytebites.example/workshop/shared/testbed/gobuild"
+	"bytebites.example/workshop/shared/testbed/hostlock"
 )
 
 // checkConnections is how many connections a check uses for its own questions.
@@ -27,9 +27,9 @@ func Claim(ctx context.Context, run *spec.Run) (release func(), err error) {
 }
 
 func claim(ctx context.Context, run *spec.Run, alone bool) (release func(), err error) {
-	wait := machine.Core
+	wait := hostlock.Core
 	if alone {
-		wait = machine.Slot
+		wait = hostlock.Slot
 	}
 	return wait(ctx, func(holder string) { run.Progress("waiting for the machine, held by " + holder) })
 }
@@ -156,7 +156,7 @@ func (s *Servers) Close() error {
 // nginx that does not take its configuration, into a failure, with where to look; the rest
 // is the environment's.
 func LearnersFault(err error, look string) error {
-	var compile *program.CompileError
+	var compile *gobuild.CompileError
 	var start *testbed.StartError
 	switch {
 	case errors.As(err, &compile):

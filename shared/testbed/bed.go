@@ -14,10 +14,10 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"bytebites.example/workshop/shared/engine"
-	"bytebites.example/workshop/shared/machine"
-	"bytebites.example/workshop/shared/program"
 	"bytebites.example/workshop/shared/progress"
+	"bytebites.example/workshop/shared/testbed/engine"
+	"bytebites.example/workshop/shared/testbed/gobuild"
+	"bytebites.example/workshop/shared/testbed/hostlock"
 )
 
 // labelBed names the bed that a container or network belongs to; its value is random.
@@ -47,7 +47,7 @@ type Bed struct {
 	progress *progress.Reporter
 	period   time.Duration
 	labels   map[string]string
-	builder  *program.Builder
+	builder  *gobuild.Builder
 	secrets  secrets
 
 	network   string // name
@@ -103,7 +103,7 @@ func Start(ctx context.Context, o Options) (*Bed, error) {
 }
 
 func newBed(ctx context.Context, docker *engine.Engine, o Options) (*Bed, error) {
-	platform, err := program.PlatformOf(ctx, docker)
+	platform, err := gobuild.PlatformOf(ctx, docker)
 	if err != nil {
 		return nil, err
 	}
@@ -120,9 +120,9 @@ func newBed(ctx context.Context, docker *engine.Engine, o Options) (*Bed, error)
 			paymentSecret:    random(32),
 		},
 	}
-	b.labels = maps.Clone(map[string]string(machine.Owner()))
+	b.labels = maps.Clone(map[string]string(hostlock.Owner()))
 	b.labels[labelBed] = b.id
-	b.builder = program.NewBuilder(platform)
+	b.builder = gobuild.NewBuilder(platform)
 	if _, err := Sweep(ctx, docker); err != nil {
 		if ctx.Err() != nil {
 			return nil, err

@@ -8,9 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"bytebites.example/workshop/shared/images"
-	"bytebites.example/workshop/shared/machine"
 	"bytebites.example/workshop/shared/progress"
+	"bytebites.example/workshop/shared/testbed/hostlock"
+	"bytebites.example/workshop/shared/testbed/images"
 )
 
 // ForTest makes a bed for a test, which it skips under -short. The test must measure
@@ -26,7 +26,7 @@ func ForTest(tb testing.TB) *Bed {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	tb.Cleanup(stop)
 	report := progress.Stderr()
-	release, err := machine.Core(ctx, func(holder string) { report.Note("waiting for a core of the machine, held by %s", holder) })
+	release, err := hostlock.Core(ctx, func(holder string) { report.Note("waiting for a core of the machine, held by %s", holder) })
 	if err != nil {
 		tb.Fatalf("wait for a core: %v", err)
 	}

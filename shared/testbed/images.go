@@ -5,7 +5,7 @@ import (
 	"fmt"
 
 	"bytebites.example/workshop/shared/bytebites/seed"
-	"bytebites.example/workshop/shared/images"
+	"bytebites.example/workshop/shared/testbed/images"
 )
 
 // Images makes sure of several images, which goes faster than one server's after

@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"bytebites.example/workshop/shared/engine"
 	"bytebites.example/workshop/shared/instance"
+	"bytebites.example/workshop/shared/testbed/engine"
 )
 
 func TestParseCPUMax(t *testing.T) {

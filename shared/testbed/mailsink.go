@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"bytebites.example/workshop/shared/instance"
-	"bytebites.example/workshop/shared/mailsink"
+	"bytebites.example/workshop/shared/testbed/mailsink"
 )
 
 const (

@@ -16,7 +16,7 @@ import (
 	"github.com/moby/moby/client"
 	tclog "github.com/testcontainers/testcontainers-go/log"
 
-	"bytebites.example/workshop/shared/engine"
+	"bytebites.example/workshop/shared/testbed/engine"
 )
 
 // makeNetwork makes the bed's network. The engine lets a container choose its address

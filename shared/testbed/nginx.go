@@ -13,8 +13,8 @@ import (
 
 	"github.com/moby/moby/client"
 
-	"bytebites.example/workshop/shared/images"
 	"bytebites.example/workshop/shared/instance"
+	"bytebites.example/workshop/shared/testbed/images"
 )
 
 const (

@@ -10,8 +10,8 @@ import (
 	"github.com/lib/pq"
 
 	"bytebites.example/workshop/shared/bytebites/seed"
-	"bytebites.example/workshop/shared/images"
 	"bytebites.example/workshop/shared/instance"
+	"bytebites.example/workshop/shared/testbed/images"
 )
 
 const (

@@ -9,8 +9,8 @@ import (
 	"net/url"
 	"time"
 
-	"bytebites.example/workshop/shared/images"
 	"bytebites.example/workshop/shared/instance"
+	"bytebites.example/workshop/shared/testbed/images"
 )
 
 const (

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"time"
 
-	"bytebites.example/workshop/shared/images"
 	"bytebites.example/workshop/shared/instance"
+	"bytebites.example/workshop/shared/testbed/images"
 )
 
 const (

@@ -23,10 +23,10 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"bytebites.example/workshop/shared/bytebites/rabbit"
-	"bytebites.example/workshop/shared/engine"
 	"bytebites.example/workshop/shared/instance"
-	"bytebites.example/workshop/shared/machine"
 	"bytebites.example/workshop/shared/testbed"
+	"bytebites.example/workshop/shared/testbed/engine"
+	"bytebites.example/workshop/shared/testbed/hostlock"
 )
 
 // stack is one server of each kind.
@@ -219,7 +219,7 @@ func (st *stack) confined(t *testing.T) {
 		if want := int64(s.Type().MemoryMiB) << 20; host.Memory != want {
 			t.Errorf("%s: memory limit %d, want %d", s.Name(), host.Memory, want)
 		}
-		if !machine.Owned(config.Labels) || !machine.Alive(config.Labels) {
+		if !hostlock.Owned(config.Labels) || !hostlock.Alive(config.Labels) {
 			t.Errorf("%s: labels %v do not name a living owner", s.Name(), config.Labels)
 		}
 		if st.bed.ID() != config.Labels["bytebites.bed"] {

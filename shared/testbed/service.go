@@ -9,9 +9,9 @@ import (
 	"strings"
 	"time"
 
-	"bytebites.example/workshop/shared/images"
 	"bytebites.example/workshop/shared/instance"
-	"bytebites.example/workshop/shared/program"
+	"bytebites.example/workshop/shared/testbed/gobuild"
+	"bytebites.example/workshop/shared/testbed/images"
 )
 
 const (
@@ -50,7 +50,7 @@ type ServiceOptions struct {
 type Service struct{ *Server }
 
 // Service builds the program for the engine's platform, and starts it. The error is a
-// *program.CompileError when it does not build and a *StartError when it does not become ready.
+// *gobuild.CompileError when it does not build and a *StartError when it does not become ready.
 func (b *Bed) Service(ctx context.Context, o ServiceOptions) (*Service, error) {
 	if o.Name == "" {
 		o.Name = "service"
@@ -147,7 +147,7 @@ func (b *Bed) Binary(ctx context.Context, pkg string) ([]byte, error) {
 	}
 	step := b.progress.Step("build %s", pkg)
 	binary, err := b.builder.Binary(ctx, pkg)
-	var compile *program.CompileError
+	var compile *gobuild.CompileError
 	if errors.As(err, &compile) {
 		// The compiler's many lines are for whoever gets the error.
 		step.Fail(fmt.Errorf("%s does not compile", pkg))

@@ -10,8 +10,8 @@ import (
 
 	toxiproxy "github.com/Shopify/toxiproxy/v2/client"
 
-	"bytebites.example/workshop/shared/images"
 	"bytebites.example/workshop/shared/instance"
+	"bytebites.example/workshop/shared/testbed/images"
 )
 
 const (

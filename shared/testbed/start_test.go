@@ -5,8 +5,8 @@ import (
 	"path/filepath"
 	"testing"
 
-	"bytebites.example/workshop/shared/engine"
 	"bytebites.example/workshop/shared/testbed"
+	"bytebites.example/workshop/shared/testbed/engine"
 )
 
 func TestStartWithoutAnEngineIsTheEnvironmentsFault(t *testing.T) {

@@ -8,8 +8,8 @@ import (
 	"github.com/moby/moby/client"
 	"golang.org/x/sync/errgroup"
 
-	"bytebites.example/workshop/shared/engine"
-	"bytebites.example/workshop/shared/machine"
+	"bytebites.example/workshop/shared/testbed/engine"
+	"bytebites.example/workshop/shared/testbed/hostlock"
 )
 
 // Swept counts what a sweep removed.
@@ -19,13 +19,13 @@ type Swept struct{ Containers, Networks int }
 // living process, or to one of which nothing is known, is left alone.
 func Sweep(ctx context.Context, docker *engine.Engine) (Swept, error) {
 	// Without the lock two sweeps would see each other's removals as failures.
-	release, err := machine.Lock(ctx, "sweep", nil)
+	release, err := hostlock.Lock(ctx, "sweep", nil)
 	if err != nil {
 		return Swept{}, fmt.Errorf("sweep: %w", err)
 	}
 	defer release()
 	var swept Swept
-	dead := func(labels map[string]string) bool { return machine.Owned(labels) && !machine.Alive(labels) }
+	dead := func(labels map[string]string) bool { return hostlock.Owned(labels) && !hostlock.Alive(labels) }
 	if err := removeContainers(ctx, docker, func(labels map[string]string) bool {
 		if !dead(labels) {
 			return false
@@ -79,5 +79,5 @@ func removeContainers(ctx context.Context, docker *engine.Engine, chosen func(la
 func gone(err error) bool { return errdefs.IsNotFound(err) || errdefs.IsConflict(err) }
 
 func ours() client.Filters {
-	return make(client.Filters).Add("label", machine.LabelWorkshop+"=1")
+	return make(client.Filters).Add("label", hostlock.LabelWorkshop+"=1")
 }

@@ -13,8 +13,8 @@ import (
 
 	"github.com/moby/moby/client"
 
-	"bytebites.example/workshop/shared/engine"
 	"bytebites.example/workshop/shared/testbed"
+	"bytebites.example/workshop/shared/testbed/engine"
 )
 
 // otherBed is a bed of another process.

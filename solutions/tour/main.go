@@ -12,10 +12,10 @@ import (
 	"os/signal"
 	"syscall"
 
-	"bytebites.example/workshop/shared/engine"
-	"bytebites.example/workshop/shared/machine"
 	"bytebites.example/workshop/shared/progress"
 	"bytebites.example/workshop/shared/spec"
+	"bytebites.example/workshop/shared/testbed/engine"
+	"bytebites.example/workshop/shared/testbed/hostlock"
 )
 
 func main() {
@@ -49,7 +49,7 @@ func run() int {
 }
 
 func tour(ctx context.Context, report *progress.Reporter) (err error) {
-	release, err := machine.Slot(ctx, func(holder string) { report.Note("waiting for the machine, held by %s", holder) })
+	release, err := hostlock.Slot(ctx, func(holder string) { report.Note("waiting for the machine, held by %s", holder) })
 	if err != nil {
 		return err
 	}

@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"time"
 
-	"bytebites.example/workshop/shared/balancer"
 	"bytebites.example/workshop/shared/instance"
 	"bytebites.example/workshop/shared/spec"
 	"bytebites.example/workshop/shared/stage"
 	"bytebites.example/workshop/shared/testbed"
+	"bytebites.example/workshop/shared/testbed/balancer"
 )
 
 // What everything runs on: three replicas and a database take at most one core and a

@@ -14,8 +14,8 @@ import (
 
 	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/bytebites/smtp"
-	"bytebites.example/workshop/shared/mailsink"
 	"bytebites.example/workshop/shared/spec"
+	"bytebites.example/workshop/shared/testbed/mailsink"
 )
 
 // mailDomain is the sender's, which Message-IDs end in.

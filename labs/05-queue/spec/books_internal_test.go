@@ -7,7 +7,7 @@ import (
 
 	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/bytebites/smtp"
-	"bytebites.example/workshop/shared/mailsink"
+	"bytebites.example/workshop/shared/testbed/mailsink"
 )
 
 var (

@@ -11,9 +11,9 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"bytebites.example/workshop/shared/bytebites"
-	"bytebites.example/workshop/shared/mailsink"
 	"bytebites.example/workshop/shared/spec"
 	"bytebites.example/workshop/shared/testbed"
+	"bytebites.example/workshop/shared/testbed/mailsink"
 )
 
 const (

@@ -11,9 +11,9 @@ import (
 	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/bytebites/checkout"
 	"bytebites.example/workshop/shared/bytebites/smtp"
-	"bytebites.example/workshop/shared/mailsink"
 	"bytebites.example/workshop/shared/scrape"
 	"bytebites.example/workshop/shared/spec"
+	"bytebites.example/workshop/shared/testbed/mailsink"
 )
 
 const (

@@ -14,7 +14,7 @@ import (
 	"syscall"
 	"time"
 
-	"bytebites.example/workshop/shared/mailsink"
+	"bytebites.example/workshop/shared/testbed/mailsink"
 )
 
 func main() {

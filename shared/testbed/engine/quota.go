@@ -1,0 +1,106 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/api/types/system"
+	"github.com/moby/moby/client"
+
+	"bytebites.example/workshop/shared/testbed/hostlock"
+)
+
+const (
+	quotaTried = 0.2 // cores
+	quotaTrial = time.Second
+	// quotaLimit leaves room for the one period of 100 ms that a container may have
+	// saved up, and for reading the counter late.
+	quotaLimit = 0.4
+)
+
+// probeQuota runs a busy loop for a second under a quota and looks how much it got.
+// Capacity is the one thing that everything here measures, and an engine that accepts a
+// quota does not always enforce it.
+func (e *Engine) probeQuota(ctx context.Context, info system.Info, image string) Finding {
+	f, final := quotaFromInfo(info)
+	if final || image == "" {
+		return f
+	}
+	share, err := probe(ctx, func(ctx context.Context) (float64, error) { return e.burn(ctx, image) })
+	return quotaFinding(share, err)
+}
+
+func quotaFinding(share float64, err error) Finding {
+	const name = "CPU quota"
+	switch {
+	case err != nil:
+		return Finding{name, Warn, fmt.Sprintf("could not be tried out: %v", err), "run doctor again; if it stays, restart the Docker engine"}
+	case share > quotaLimit:
+		return Finding{name, Fail, fmt.Sprintf("a container with a quota of %.1f cores used %.2f", quotaTried, share), quotaRemedy}
+	}
+	return Finding{Name: name, Status: OK, Detail: fmt.Sprintf("a container with a quota of %.1f cores used %.2f", quotaTried, share)}
+}
+
+// burn returns how many cores a busy loop used under the tried quota.
+func (e *Engine) burn(ctx context.Context, image string) (share float64, err error) {
+	created, err := e.ContainerCreate(ctx, client.ContainerCreateOptions{
+		Config: &container.Config{
+			Image:      image,
+			Entrypoint: []string{"sh", "-c", "while :; do :; done"},
+			Labels:     hostlock.Owner(),
+		},
+		HostConfig: &container.HostConfig{
+			NetworkMode: "none",
+			Resources:   container.Resources{NanoCPUs: int64(quotaTried * 1e9)},
+		},
+	})
+	if err != nil {
+		return 0, fmt.Errorf("create container: %w", err)
+	}
+	defer func() {
+		// With time of its own, so that a loop never outlives a probe that ran out of it.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), probeTimeout)
+		defer cancel()
+		_, removeErr := e.ContainerRemove(ctx, created.ID, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
+		err = errors.Join(err, removeErr)
+	}()
+	if _, err := e.ContainerStart(ctx, created.ID, client.ContainerStartOptions{}); err != nil {
+		return 0, fmt.Errorf("start container: %w", err)
+	}
+	before, err := e.cpuUsage(ctx, created.ID)
+	if err != nil {
+		return 0, err
+	}
+	start := time.Now()
+	select {
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	case <-time.After(quotaTrial):
+	}
+	after, err := e.cpuUsage(ctx, created.ID)
+	if err != nil {
+		return 0, err
+	}
+	used := (after - before).Seconds() / time.Since(start).Seconds()
+	if used < quotaTried/10 {
+		return 0, fmt.Errorf("a busy loop used only %.3f cores: the counters are not to be trusted, or the machine is overloaded", used)
+	}
+	return used, nil
+}
+
+func (e *Engine) cpuUsage(ctx context.Context, id string) (time.Duration, error) {
+	result, err := e.ContainerStats(ctx, id, client.ContainerStatsOptions{})
+	if err != nil {
+		return 0, fmt.Errorf("read CPU usage: %w", err)
+	}
+	var stats container.StatsResponse
+	err = json.NewDecoder(result.Body).Decode(&stats)
+	if err := errors.Join(err, result.Body.Close()); err != nil {
+		return 0, fmt.Errorf("read CPU usage: %w", err)
+	}
+	return time.Duration(stats.CPUStats.CPUUsage.TotalUsage), nil // nanoseconds
+}

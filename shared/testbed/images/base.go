@@ -1,0 +1,233 @@
+package images
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/moby/moby/client"
+
+	"bytebites.example/workshop/shared/progress"
+	"bytebites.example/workshop/shared/testbed/engine"
+)
+
+// baseExcludes is what the base image leaves out of what debootstrap made: caches, and
+// what dpkg.conf keeps later packages from bringing.
+var baseExcludes = []string{
+	"./var/cache/apt/*",
+	"./var/log/*",
+	"./usr/share/doc/*",
+	"./usr/share/man/*",
+	"./usr/share/info/*",
+	"./usr/share/lintian/*",
+	"./usr/share/locale/??",
+	"./usr/share/locale/??_*",
+	"./usr/share/locale/???",
+	"./usr/share/locale/*@*",
+}
+
+// EnvMirror names the environment variable that holds the Debian mirror to build from.
+// The default is debootstrap's.
+const EnvMirror = "BYTEBITES_DEBIAN_MIRROR"
+
+// buildDirPattern names folders that a build works in. Images are built under a lock, so
+// one that is there when a build starts was left by a process that was killed.
+const buildDirPattern = "bytebites-debootstrap-*"
+
+// host is what building the base image asks of this machine.
+type host struct {
+	goos string
+	root bool
+	// look finds a program on the PATH.
+	look func(name string) (string, error)
+	run  func(ctx context.Context, step *progress.Step, name string, arguments ...string) error
+}
+
+func thisHost() host {
+	return host{goos: runtime.GOOS, root: os.Geteuid() == 0, look: exec.LookPath, run: runTool}
+}
+
+// runTool runs a program whose output becomes the step's detail. Its children die with
+// this process.
+func runTool(ctx context.Context, step *progress.Step, name string, arguments ...string) error {
+	cmd := exec.CommandContext(ctx, name, arguments...)
+	cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C")
+	out := &tail{step: step}
+	cmd.Stdout, cmd.Stderr = out, out
+	if err := runTied(cmd); err != nil {
+		return fmt.Errorf("%s: %w\n%s", name, err, out)
+	}
+	return nil
+}
+
+// canBuild installs debootstrap where it is missing and this user may, else says what
+// stands in the way.
+func (h host) canBuild(ctx context.Context, p *progress.Reporter) (err error) {
+	const problem = "the server images are not here, no registry gives them, and they cannot be built: "
+	const bundle = ", or load images that another machine saved: go tool workshop images load FILE"
+	if h.goos != "linux" {
+		return &engine.Unavailable{
+			Problem: problem + "building needs debootstrap, which is for Linux",
+			Remedy:  "get access to an image registry" + bundle,
+		}
+	}
+	if !h.root {
+		return &engine.Unavailable{
+			Problem: problem + "debootstrap needs root",
+			Remedy:  "run this command as root once (sudo), get access to an image registry" + bundle,
+		}
+	}
+	for _, tool := range []string{"unshare", "chroot", "tar"} {
+		if _, err := h.look(tool); err != nil {
+			return &engine.Unavailable{Problem: problem + "there is no " + tool, Remedy: "install util-linux, coreutils and tar", Err: err}
+		}
+	}
+	if _, err := h.look("debootstrap"); err == nil {
+		return nil
+	}
+	if _, err := h.look("apt-get"); err != nil {
+		return &engine.Unavailable{
+			Problem: problem + "debootstrap is not installed",
+			Remedy:  "install debootstrap with this system's package manager" + bundle,
+			Err:     err,
+		}
+	}
+	step := p.Step("install debootstrap from apt")
+	defer func() { step.End(err) }()
+	install := []string{"install", "-y", "--no-install-recommends", "debootstrap", "debian-archive-keyring"}
+	if h.run(ctx, step, "apt-get", install...) == nil {
+		return nil
+	}
+	// The usual reason: a fresh machine has no package lists.
+	if err := h.run(ctx, step, "apt-get", "update"); err != nil {
+		return &engine.Unavailable{Problem: problem + "apt-get update fails", Remedy: "make the Debian mirror reachable" + bundle, Err: err}
+	}
+	if err := h.run(ctx, step, "apt-get", install...); err != nil {
+		return &engine.Unavailable{Problem: problem + "debootstrap cannot be installed", Remedy: "run: apt-get install debootstrap" + bundle, Err: err}
+	}
+	return nil
+}
+
+// buildBase makes the image that all Debian recipes start from.
+func buildBase(ctx context.Context, eng *engine.Engine, p *progress.Reporter, ref Ref) (err error) {
+	h := thisHost()
+	if err := h.canBuild(ctx, p); err != nil {
+		return err
+	}
+	if err := samePlatform(ctx, eng); err != nil {
+		return err
+	}
+	step := p.Step("build image %s", ref)
+	defer func() { step.End(err) }()
+	// Not the usual temporary folder: that is often in memory, or mounted nodev.
+	leftovers, err := filepath.Glob(filepath.Join("/var/tmp", buildDirPattern))
+	if err != nil {
+		return fmt.Errorf("find old build folders: %w", err)
+	}
+	for _, dir := range leftovers {
+		if err := os.RemoveAll(dir); err != nil {
+			return fmt.Errorf("remove old build folder: %w", err)
+		}
+	}
+	dir, err := os.MkdirTemp("/var/tmp", buildDirPattern)
+	if err != nil {
+		return fmt.Errorf("make build folder: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	if err := h.debootstrap(ctx, step, dir); err != nil {
+		return &engine.Unavailable{
+			Problem: "the Debian base image cannot be built",
+			Remedy:  "make a Debian mirror reachable (" + EnvMirror + " names another)",
+			Err:     err,
+		}
+	}
+	step.Detail("import into the engine")
+	return importFolder(ctx, eng, dir, ref, step)
+}
+
+// debootstrap fills dir with Debian and our settings.
+func (h host) debootstrap(ctx context.Context, step *progress.Step, dir string) error {
+	// MkdirTemp's mode would become that of the image's root folder.
+	if err := os.Chmod(dir, 0o755); err != nil {
+		return fmt.Errorf("open build folder: %w", err)
+	}
+	// In place before debootstrap runs, so that its dpkg follows the settings, too.
+	for _, f := range mustRootFS(baseRecipe) {
+		target := filepath.Join(dir, filepath.FromSlash(f.name))
+		if strings.HasSuffix(f.name, "/") {
+			if err := os.MkdirAll(target, fs.FileMode(f.mode)); err != nil {
+				return fmt.Errorf("prepare base: %w", err)
+			}
+			continue
+		}
+		if err := os.WriteFile(target, f.data, fs.FileMode(f.mode)); err != nil {
+			return fmt.Errorf("prepare base: %w", err)
+		}
+	}
+	// In namespaces of its own, so that a build that is killed leaves neither mounts nor
+	// processes behind.
+	apart := []string{"--mount", "--pid", "--fork", "--kill-child"}
+	arguments := append(apart[:len(apart):len(apart)], "debootstrap", "--variant=minbase", debianRelease, dir)
+	if mirror := os.Getenv(EnvMirror); mirror != "" {
+		arguments = append(arguments, mirror)
+	}
+	if err := h.run(ctx, step, "unshare", arguments...); err != nil {
+		return err
+	}
+	// debootstrap leaves the lists uncompressed.
+	lists, err := filepath.Glob(filepath.Join(dir, "var/lib/apt/lists/*_*"))
+	if err != nil {
+		return fmt.Errorf("find package lists: %w", err)
+	}
+	for _, list := range lists {
+		if err := os.Remove(list); err != nil {
+			return fmt.Errorf("remove package list: %w", err)
+		}
+	}
+	return h.run(ctx, step, "unshare", append(apart[:len(apart):len(apart)], "chroot", dir, "apt-get", "update")...)
+}
+
+// importFolder streams a folder into the engine as an image.
+func importFolder(ctx context.Context, eng *engine.Engine, dir string, ref Ref, step *progress.Step) error {
+	arguments := []string{"-C", dir, "-c", "--numeric-owner", "--one-file-system"}
+	for _, pattern := range baseExcludes {
+		arguments = append(arguments, "--exclude="+pattern)
+	}
+	cmd := exec.CommandContext(ctx, "tar", append(arguments, ".")...)
+	out := &tail{step: step}
+	cmd.Stderr = out
+	layer, err := cmd.StdoutPipe()
+	if err != nil {
+		return fmt.Errorf("tar: %w", err)
+	}
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("tar: %w", err)
+	}
+	imported := importTar(ctx, eng, layer, ref, []string{`CMD ["bash"]`, imageLabel("debian")}, step)
+	if err := cmd.Wait(); err != nil {
+		return errors.Join(imported, fmt.Errorf("tar: %w\n%s", err, out))
+	}
+	return imported
+}
+
+// samePlatform reports an engine on another kind of machine than this: debootstrap makes
+// what runs here.
+func samePlatform(ctx context.Context, eng *engine.Engine) error {
+	version, err := eng.ServerVersion(ctx, client.ServerVersionOptions{})
+	if err != nil {
+		return fmt.Errorf("ask for the engine's platform: %w", err)
+	}
+	if version.Os == "linux" && version.Arch == runtime.GOARCH {
+		return nil
+	}
+	return &engine.Unavailable{
+		Problem: fmt.Sprintf("images for %s/%s cannot be built on linux/%s", version.Os, version.Arch, runtime.GOARCH),
+		Remedy:  "run this on the engine's own machine, or get access to an image registry",
+	}
+}

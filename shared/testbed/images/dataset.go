@@ -1,0 +1,224 @@
+package images
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"net/url"
+	"time"
+
+	_ "github.com/lib/pq" // the driver that waits for the server
+	"github.com/moby/moby/api/pkg/stdcopy"
+	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/api/types/network"
+	"github.com/moby/moby/client"
+
+	"bytebites.example/workshop/shared/bytebites/seed"
+	"bytebites.example/workshop/shared/progress"
+	"bytebites.example/workshop/shared/testbed/engine"
+	"bytebites.example/workshop/shared/testbed/hostlock"
+)
+
+// A dataset image already has its database, so these are fixed. The password is that of
+// the workshop's own containers, which listen on loopback only.
+const (
+	DatasetUser     = "bytebites"
+	DatasetPassword = "workshop"
+	DatasetDatabase = "bytebites"
+	// DatasetPGData is outside of the volume that the postgres image declares: what is
+	// in a volume does not become part of an image.
+	DatasetPGData = "/var/lib/bytebites/pgdata"
+)
+
+const (
+	datasetName    = "dataset"
+	datasetTimeout = 10 * time.Minute
+	postgresReady  = 2 * time.Minute
+	stopSeconds    = 120 // for PostgreSQL to write everything out
+)
+
+// seedingSettings make filling fast. They hold for that one run of the server: the image
+// has none of them. A crash in between loses the data, and the build with it.
+var seedingSettings = []string{
+	"fsync=off", "full_page_writes=off", "synchronous_commit=off", "autovacuum=off",
+	"wal_level=minimal", "max_wal_senders=0", "max_wal_size=8GB", "checkpoint_timeout=1h",
+	"wal_recycle=off", "wal_init_zero=off", // no used-up log segments in the image
+	"shared_buffers=512MB", "maintenance_work_mem=256MB",
+}
+
+// EnsureDataset makes sure that the engine has a PostgreSQL image that starts with the
+// data of that size, in about a second, and returns its name. The image is started as
+// the postgres image is; POSTGRES_* variables are not needed, and change nothing. It is
+// built once, under a machine-wide lock of its own: seeding and the building of other
+// images need not wait for each other.
+func EnsureDataset(ctx context.Context, eng *engine.Engine, p *progress.Reporter, size seed.Size) (Ref, error) {
+	have, err := Ensure(ctx, eng, p, Postgres)
+	if err != nil {
+		return "", err
+	}
+	from := have[Postgres]
+	ref := datasetRef(from, size)
+	if there, err := present(ctx, eng, ref); err != nil || there {
+		return ref, err
+	}
+	release, err := lock(ctx, p, "dataset-"+size.Key())
+	if err != nil {
+		return "", err
+	}
+	defer release()
+	if there, err := present(ctx, eng, ref); err != nil || there {
+		return ref, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, datasetTimeout)
+	defer cancel()
+	if err := buildDataset(ctx, eng, p, from, ref, size); err != nil {
+		return "", fmt.Errorf("dataset %s: %w", ref, err)
+	}
+	return ref, nil
+}
+
+// datasetRef names a dataset by its content and by the image it was made with, whose
+// collation and minor version are in the data.
+func datasetRef(from Ref, size seed.Size) Ref {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s %q %s", from, seedingSettings, DatasetPassword))
+	return Ref(localPrefix + datasetName + ":" + size.Key() + "-" + hex.EncodeToString(sum[:4]))
+}
+
+func buildDataset(ctx context.Context, eng *engine.Engine, p *progress.Reporter, from, ref Ref, size seed.Size) (err error) {
+	step := p.Step("seed a database with %d subscribers and %d orders", size.Users, size.Orders)
+	defer func() { step.End(err) }()
+	id, err := startSeeding(ctx, eng, from)
+	if id != "" {
+		defer func() { err = errors.Join(err, removeContainer(eng, id)) }()
+	}
+	if err != nil {
+		return err
+	}
+	step.Detail("wait for PostgreSQL")
+	address, err := waitForPostgres(ctx, eng, id)
+	if err != nil {
+		return errors.Join(err, lastLogs(ctx, eng, id))
+	}
+	step.Detail("fill")
+	if err := seed.Fill(ctx, address, size); err != nil {
+		return errors.Join(fmt.Errorf("fill: %w", err), lastLogs(ctx, eng, id))
+	}
+	step.Detail("stop PostgreSQL")
+	if err := stopCleanly(ctx, eng, id); err != nil {
+		return errors.Join(err, lastLogs(ctx, eng, id))
+	}
+	step.Detail("commit")
+	return commitDataset(ctx, eng, id, ref)
+}
+
+var postgresPort = network.MustParsePort("5432/tcp")
+
+func startSeeding(ctx context.Context, eng *engine.Engine, from Ref) (id string, err error) {
+	command := []string{"postgres"}
+	for _, setting := range seedingSettings {
+		command = append(command, "-c", setting)
+	}
+	created, err := eng.ContainerCreate(ctx, client.ContainerCreateOptions{
+		Config: &container.Config{
+			Image: string(from),
+			Cmd:   command,
+			Env: []string{
+				"POSTGRES_USER=" + DatasetUser, "POSTGRES_PASSWORD=" + DatasetPassword,
+				"POSTGRES_DB=" + DatasetDatabase, "PGDATA=" + DatasetPGData,
+			},
+			ExposedPorts: network.PortSet{postgresPort: {}},
+			Labels:       hostlock.Owner(),
+		},
+		HostConfig: &container.HostConfig{
+			PortBindings: network.PortMap{postgresPort: {{HostIP: netip.MustParseAddr("127.0.0.1")}}},
+			ShmSize:      512 << 20, // parallel index builds need more than the default 64 MiB
+		},
+	})
+	if err != nil {
+		return "", fmt.Errorf("create container: %w", err)
+	}
+	if _, err := eng.ContainerStart(ctx, created.ID, client.ContainerStartOptions{}); err != nil {
+		return created.ID, fmt.Errorf("start container: %w", err)
+	}
+	return created.ID, nil
+}
+
+// waitForPostgres returns the database's URL once it answers.
+func waitForPostgres(ctx context.Context, eng *engine.Engine, id string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, postgresReady)
+	defer cancel()
+	for {
+		inspected, err := eng.ContainerInspect(ctx, id, client.ContainerInspectOptions{})
+		if err != nil {
+			return "", fmt.Errorf("wait for PostgreSQL: %w", err)
+		}
+		if !inspected.Container.State.Running {
+			return "", fmt.Errorf("wait for PostgreSQL: it ended with status %d", inspected.Container.State.ExitCode)
+		}
+		if bindings := inspected.Container.NetworkSettings.Ports[postgresPort]; len(bindings) > 0 {
+			address := (&url.URL{
+				Scheme:   "postgres",
+				User:     url.UserPassword(DatasetUser, DatasetPassword),
+				Host:     net.JoinHostPort("127.0.0.1", bindings[0].HostPort),
+				Path:     DatasetDatabase,
+				RawQuery: "sslmode=disable&connect_timeout=5",
+			}).String()
+			if err = ping(ctx, address); err == nil {
+				return address, nil
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return "", fmt.Errorf("wait for PostgreSQL: %w", errors.Join(ctx.Err(), err))
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+func ping(ctx context.Context, address string) (err error) {
+	db, err := sql.Open("postgres", address)
+	if err != nil {
+		return fmt.Errorf("open database: %w", err)
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	return db.PingContext(ctx)
+}
+
+// stopCleanly stops PostgreSQL by the image's stop signal and checks that it ended by
+// itself: a database that was killed would be repaired at every start of the image.
+func stopCleanly(ctx context.Context, eng *engine.Engine, id string) error {
+	timeout := stopSeconds
+	if _, err := eng.ContainerStop(ctx, id, client.ContainerStopOptions{Timeout: &timeout}); err != nil {
+		return fmt.Errorf("stop PostgreSQL: %w", err)
+	}
+	inspected, err := eng.ContainerInspect(ctx, id, client.ContainerInspectOptions{})
+	if err != nil {
+		return fmt.Errorf("stop PostgreSQL: %w", err)
+	}
+	if code := inspected.Container.State.ExitCode; code != 0 {
+		return fmt.Errorf("stop PostgreSQL: it ended with status %d", code)
+	}
+	return nil
+}
+
+func commitDataset(ctx context.Context, eng *engine.Engine, id string, ref Ref) error {
+	return commit(ctx, eng, id, datasetName, ref, []string{`CMD ["postgres"]`, "ENV PGDATA=" + DatasetPGData})
+}
+
+// lastLogs returns the end of a container's log as an error, to be joined to the one
+// that it explains.
+func lastLogs(ctx context.Context, eng *engine.Engine, id string) error {
+	logs, err := eng.ContainerLogs(ctx, id, client.ContainerLogsOptions{ShowStdout: true, ShowStderr: true, Tail: "20"})
+	if err != nil {
+		return fmt.Errorf("read logs: %w", err)
+	}
+	out := &tail{}
+	_, err = stdcopy.StdCopy(out, out, io.LimitReader(logs, mebibyte))
+	return errors.Join(fmt.Errorf("its log ends with:\n%s", out), err, logs.Close())
+}
