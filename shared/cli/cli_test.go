@@ -150,7 +150,7 @@ func TestCompileErrorPlaces(t *testing.T) {
 		{"# bytebites.example/workshop/labs/00-baseline\nlabs/00-baseline/answers.go:3:5: undefined: x", true},
 		{`labs\00-baseline\answers.go:3:5: undefined: x`, true},
 		{"./labs/00-baseline/answers.go:3:5: undefined: x", true},
-		{"shared/load/load.go:3:5: undefined: x", false},
+		{"shared/measure/load/load.go:3:5: undefined: x", false},
 		{"labs/00-baseline-two/answers.go:1:1: x", false},
 		{"go: module lookup disabled", false},
 	}

@@ -6,7 +6,7 @@ import (
 	"math"
 	"time"
 
-	"bytebites.example/workshop/shared/load"
+	"bytebites.example/workshop/shared/measure/load"
 )
 
 const (

@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"bytebites.example/workshop/shared/load"
 	"bytebites.example/workshop/shared/measure"
+	"bytebites.example/workshop/shared/measure/load"
 )
 
 // sharing is a service without a clock that works on everything at once: capacity in

@@ -11,7 +11,7 @@ import (
 
 	"github.com/aclements/go-moremath/stats"
 
-	"bytebites.example/workshop/shared/load"
+	"bytebites.example/workshop/shared/measure/load"
 )
 
 // Observation is what one round of one arm gave.

@@ -11,8 +11,8 @@ import (
 	"testing/fstest"
 	"time"
 
-	"bytebites.example/workshop/shared/load"
 	"bytebites.example/workshop/shared/measure"
+	"bytebites.example/workshop/shared/measure/load"
 	"bytebites.example/workshop/shared/spec"
 )
 

@@ -7,7 +7,7 @@ import (
 	"math"
 	"time"
 
-	"bytebites.example/workshop/shared/load"
+	"bytebites.example/workshop/shared/measure/load"
 )
 
 // Hit attacks a variant at a constant rate, in requests a second, for a duration. It

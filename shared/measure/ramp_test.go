@@ -14,8 +14,8 @@ import (
 	"time"
 
 	"bytebites.example/workshop/shared/bytebites"
-	"bytebites.example/workshop/shared/load"
 	"bytebites.example/workshop/shared/measure"
+	"bytebites.example/workshop/shared/measure/load"
 )
 
 // queue is a server of c workers that each take the same time for a request, with one

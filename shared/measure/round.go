@@ -7,7 +7,7 @@ import (
 	"math"
 	"time"
 
-	"bytebites.example/workshop/shared/load"
+	"bytebites.example/workshop/shared/measure/load"
 )
 
 // Metric is the one number that a round is compared by.

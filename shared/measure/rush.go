@@ -6,7 +6,7 @@ import (
 	"math"
 	"time"
 
-	"bytebites.example/workshop/shared/load"
+	"bytebites.example/workshop/shared/measure/load"
 )
 
 // What a rush is, declared once: past saturation the mean latency of an open loop grows

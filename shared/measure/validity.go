@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"bytebites.example/workshop/shared/load"
+	"bytebites.example/workshop/shared/measure/load"
 )
 
 // The limits beyond which a round says nothing. They look at the generator, the host and

@@ -5,8 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"bytebites.example/workshop/shared/load"
 	"bytebites.example/workshop/shared/measure"
+	"bytebites.example/workshop/shared/measure/load"
 )
 
 // sound is the result of a round with nothing wrong: 300 requests in 3 s, each 20 ms.

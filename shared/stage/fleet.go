@@ -9,7 +9,7 @@ import (
 
 	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/instance"
-	"bytebites.example/workshop/shared/load"
+	"bytebites.example/workshop/shared/measure/load"
 	"bytebites.example/workshop/shared/testbed"
 	"bytebites.example/workshop/shared/testbed/balancer"
 )

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"strings"
 
-	"bytebites.example/workshop/shared/load"
 	"bytebites.example/workshop/shared/measure"
+	"bytebites.example/workshop/shared/measure/load"
 	"bytebites.example/workshop/shared/spec"
 )
 

@@ -7,7 +7,7 @@ import (
 
 	"github.com/lib/pq"
 
-	"bytebites.example/workshop/shared/load"
+	"bytebites.example/workshop/shared/measure/load"
 )
 
 // Reconciled is what clients were told of their orders, held against the database.

@@ -15,7 +15,7 @@ import (
 	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/instance"
-	"bytebites.example/workshop/shared/load"
+	"bytebites.example/workshop/shared/measure/load"
 	"bytebites.example/workshop/shared/spec"
 	"bytebites.example/workshop/shared/testbed"
 )

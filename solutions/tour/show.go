@@ -8,7 +8,7 @@ import (
 	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/instance"
 	"bytebites.example/workshop/shared/measure"
-	"bytebites.example/workshop/shared/pgstat"
+	"bytebites.example/workshop/shared/measure/probe/pgstat"
 	"bytebites.example/workshop/shared/progress"
 	"bytebites.example/workshop/shared/stage"
 	"bytebites.example/workshop/shared/testbed"

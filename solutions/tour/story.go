@@ -10,9 +10,9 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"bytebites.example/workshop/shared/load"
 	"bytebites.example/workshop/shared/measure"
-	"bytebites.example/workshop/shared/pgstat"
+	"bytebites.example/workshop/shared/measure/load"
+	"bytebites.example/workshop/shared/measure/probe/pgstat"
 	"bytebites.example/workshop/shared/spec"
 )
 

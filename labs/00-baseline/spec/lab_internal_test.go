@@ -4,7 +4,7 @@ import (
 	"errors"
 	"testing"
 
-	"bytebites.example/workshop/shared/load"
+	"bytebites.example/workshop/shared/measure/load"
 	"bytebites.example/workshop/shared/spec"
 )
 

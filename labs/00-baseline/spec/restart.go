@@ -13,7 +13,7 @@ import (
 
 	"bytebites.example/workshop/labs/00-baseline/answer"
 	"bytebites.example/workshop/shared/bytebites/seed"
-	"bytebites.example/workshop/shared/load"
+	"bytebites.example/workshop/shared/measure/load"
 	"bytebites.example/workshop/shared/spec"
 )
 

@@ -10,10 +10,10 @@ import (
 	"bytebites.example/workshop/shared/bytebites/postgres"
 	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/instance"
-	"bytebites.example/workshop/shared/load"
 	"bytebites.example/workshop/shared/measure"
-	"bytebites.example/workshop/shared/pgstat"
-	"bytebites.example/workshop/shared/scrape"
+	"bytebites.example/workshop/shared/measure/load"
+	"bytebites.example/workshop/shared/measure/probe/pgstat"
+	"bytebites.example/workshop/shared/measure/probe/promstat"
 	"bytebites.example/workshop/shared/spec"
 	"bytebites.example/workshop/shared/stage"
 	"bytebites.example/workshop/shared/testbed"
@@ -69,7 +69,7 @@ type side struct {
 	variant         *stage.Variant
 	load            load.Result // of everything it was asked
 	statements      []pgstat.Statement
-	steps           map[string]scrape.Sum // seconds of each step of an order
+	steps           map[string]promstat.Sum // seconds of each step of an order
 	pagesPerHistory float64
 }
 
@@ -223,8 +223,8 @@ func (l *lab) countPages(ctx context.Context) (float64, error) {
 	return float64(pages) / historyReads, nil
 }
 
-func orderSteps(ctx context.Context, service *testbed.Service) (map[string]scrape.Sum, error) {
-	metrics, err := scrape.Read(ctx, service.URL()+"/metrics")
+func orderSteps(ctx context.Context, service *testbed.Service) (map[string]promstat.Sum, error) {
+	metrics, err := promstat.Read(ctx, service.URL()+"/metrics")
 	if err != nil {
 		return nil, err
 	}

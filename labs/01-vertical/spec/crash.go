@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"bytebites.example/workshop/shared/bytebites/postgres"
-	"bytebites.example/workshop/shared/load"
+	"bytebites.example/workshop/shared/measure/load"
 	"bytebites.example/workshop/shared/spec"
 	"bytebites.example/workshop/shared/stage"
 	"bytebites.example/workshop/shared/testbed"

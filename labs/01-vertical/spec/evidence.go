@@ -8,7 +8,7 @@ import (
 
 	"bytebites.example/workshop/shared/evidence"
 	"bytebites.example/workshop/shared/instance"
-	"bytebites.example/workshop/shared/usl"
+	"bytebites.example/workshop/shared/measure/usl"
 )
 
 const (

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"bytebites.example/workshop/shared/bytebites/contract"
-	"bytebites.example/workshop/shared/scrape"
+	"bytebites.example/workshop/shared/measure/probe/promstat"
 	"bytebites.example/workshop/shared/spec"
 )
 
@@ -306,7 +306,7 @@ func (l *lab) pool(ctx context.Context, run *spec.Run) error {
 // keptConnections counts what the pool closes while a few readers come and go.
 func (l *lab) keptConnections(ctx context.Context, _ *spec.Run) error {
 	const closed = "go_sql_max_idle_closed_total"
-	before, err := scrape.Read(ctx, l.tuned.Service.URL()+"/metrics")
+	before, err := promstat.Read(ctx, l.tuned.Service.URL()+"/metrics")
 	if err != nil {
 		return err
 	}
@@ -315,7 +315,7 @@ func (l *lab) keptConnections(ctx context.Context, _ *spec.Run) error {
 			return err
 		}
 	}
-	after, err := scrape.Read(ctx, l.tuned.Service.URL()+"/metrics")
+	after, err := promstat.Read(ctx, l.tuned.Service.URL()+"/metrics")
 	if err != nil {
 		return err
 	}

@@ -6,12 +6,12 @@ import (
 	"time"
 
 	"bytebites.example/workshop/shared/instance"
-	"bytebites.example/workshop/shared/load"
 	"bytebites.example/workshop/shared/measure"
+	"bytebites.example/workshop/shared/measure/load"
+	"bytebites.example/workshop/shared/measure/usl"
 	"bytebites.example/workshop/shared/spec"
 	"bytebites.example/workshop/shared/stage"
 	"bytebites.example/workshop/shared/testbed"
-	"bytebites.example/workshop/shared/usl"
 )
 
 const (

@@ -7,7 +7,7 @@ import (
 
 	"bytebites.example/workshop/shared/evidence"
 	"bytebites.example/workshop/shared/instance"
-	"bytebites.example/workshop/shared/load"
+	"bytebites.example/workshop/shared/measure/load"
 )
 
 // report adds what is shown and not judged to the result, and keeps it as a file.

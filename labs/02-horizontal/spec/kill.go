@@ -10,9 +10,9 @@ import (
 	"time"
 
 	"bytebites.example/workshop/shared/bytebites/seed"
-	"bytebites.example/workshop/shared/load"
 	"bytebites.example/workshop/shared/measure"
-	"bytebites.example/workshop/shared/scrape"
+	"bytebites.example/workshop/shared/measure/load"
+	"bytebites.example/workshop/shared/measure/probe/promstat"
 	"bytebites.example/workshop/shared/spec"
 	"bytebites.example/workshop/shared/stage"
 	"bytebites.example/workshop/shared/testbed"
@@ -253,7 +253,7 @@ func (l *lab) rate(ctx context.Context, refused *atomic.Int64) error {
 func ratings(ctx context.Context, replicas []*testbed.Service) (uint64, error) {
 	var sum uint64
 	for _, r := range replicas {
-		metrics, err := scrape.Read(ctx, r.URL()+"/metrics")
+		metrics, err := promstat.Read(ctx, r.URL()+"/metrics")
 		if err != nil {
 			return 0, err
 		}

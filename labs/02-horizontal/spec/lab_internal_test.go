@@ -3,7 +3,7 @@ package spec
 import (
 	"testing"
 
-	"bytebites.example/workshop/shared/load"
+	"bytebites.example/workshop/shared/measure/load"
 )
 
 func TestActiveOpens(t *testing.T) {

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"time"
 
-	"bytebites.example/workshop/shared/load"
 	"bytebites.example/workshop/shared/measure"
+	"bytebites.example/workshop/shared/measure/load"
 	"bytebites.example/workshop/shared/spec"
 	"bytebites.example/workshop/shared/stage"
 	"bytebites.example/workshop/shared/testbed"

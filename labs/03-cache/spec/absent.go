@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"bytebites.example/workshop/shared/bytebites/seed"
-	"bytebites.example/workshop/shared/pgstat"
+	"bytebites.example/workshop/shared/measure/probe/pgstat"
 	"bytebites.example/workshop/shared/spec"
 )
 

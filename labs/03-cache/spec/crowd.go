@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"bytebites.example/workshop/shared/bytebites/seed"
-	"bytebites.example/workshop/shared/pgstat"
+	"bytebites.example/workshop/shared/measure/probe/pgstat"
 	"bytebites.example/workshop/shared/spec"
 	"bytebites.example/workshop/shared/testbed"
 )

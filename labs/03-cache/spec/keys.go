@@ -13,9 +13,9 @@ import (
 	"github.com/redis/go-redis/v9"
 	"golang.org/x/sync/errgroup"
 
-	"bytebites.example/workshop/shared/load"
-	"bytebites.example/workshop/shared/pgstat"
-	"bytebites.example/workshop/shared/redisstat"
+	"bytebites.example/workshop/shared/measure/load"
+	"bytebites.example/workshop/shared/measure/probe/pgstat"
+	"bytebites.example/workshop/shared/measure/probe/redisstat"
 	"bytebites.example/workshop/shared/spec"
 	"bytebites.example/workshop/shared/testbed"
 )

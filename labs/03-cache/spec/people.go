@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"bytebites.example/workshop/shared/bytebites/seed"
-	"bytebites.example/workshop/shared/load"
-	"bytebites.example/workshop/shared/pgstat"
+	"bytebites.example/workshop/shared/measure/load"
+	"bytebites.example/workshop/shared/measure/probe/pgstat"
 	"bytebites.example/workshop/shared/spec"
 )
 

@@ -7,9 +7,9 @@ import (
 	"time"
 
 	"bytebites.example/workshop/shared/evidence"
-	"bytebites.example/workshop/shared/load"
-	"bytebites.example/workshop/shared/pgstat"
-	"bytebites.example/workshop/shared/redisstat"
+	"bytebites.example/workshop/shared/measure/load"
+	"bytebites.example/workshop/shared/measure/probe/pgstat"
+	"bytebites.example/workshop/shared/measure/probe/redisstat"
 	"bytebites.example/workshop/shared/spec"
 	"bytebites.example/workshop/shared/testbed"
 )

@@ -13,8 +13,8 @@ import (
 
 	"bytebites.example/workshop/shared/bytebites/contract"
 	"bytebites.example/workshop/shared/instance"
-	"bytebites.example/workshop/shared/load"
-	"bytebites.example/workshop/shared/pgstat"
+	"bytebites.example/workshop/shared/measure/load"
+	"bytebites.example/workshop/shared/measure/probe/pgstat"
 	"bytebites.example/workshop/shared/spec"
 	"bytebites.example/workshop/shared/stage"
 	"bytebites.example/workshop/shared/testbed"

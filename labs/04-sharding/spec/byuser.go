@@ -11,7 +11,7 @@ import (
 	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/bytebites/shard"
 	"bytebites.example/workshop/shared/evidence"
-	"bytebites.example/workshop/shared/pgstat"
+	"bytebites.example/workshop/shared/measure/probe/pgstat"
 	"bytebites.example/workshop/shared/spec"
 )
 

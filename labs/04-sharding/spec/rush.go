@@ -8,8 +8,8 @@ import (
 
 	"bytebites.example/workshop/shared/evidence"
 	"bytebites.example/workshop/shared/instance"
-	"bytebites.example/workshop/shared/load"
 	"bytebites.example/workshop/shared/measure"
+	"bytebites.example/workshop/shared/measure/load"
 	"bytebites.example/workshop/shared/spec"
 	"bytebites.example/workshop/shared/stage"
 	"bytebites.example/workshop/shared/testbed"

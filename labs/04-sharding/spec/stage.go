@@ -16,7 +16,7 @@ import (
 	"bytebites.example/workshop/shared/bytebites/postgres"
 	"bytebites.example/workshop/shared/bytebites/shard"
 	"bytebites.example/workshop/shared/instance"
-	"bytebites.example/workshop/shared/load"
+	"bytebites.example/workshop/shared/measure/load"
 	"bytebites.example/workshop/shared/spec"
 	"bytebites.example/workshop/shared/stage"
 	"bytebites.example/workshop/shared/testbed"

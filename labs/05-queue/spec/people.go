@@ -11,7 +11,7 @@ import (
 
 	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/bytebites/seed"
-	"bytebites.example/workshop/shared/load"
+	"bytebites.example/workshop/shared/measure/load"
 )
 
 // atOnce is how many requests of a check are under way at a time.

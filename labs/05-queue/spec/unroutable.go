@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"bytebites.example/workshop/shared/bytebites"
-	"bytebites.example/workshop/shared/scrape"
+	"bytebites.example/workshop/shared/measure/probe/promstat"
 	"bytebites.example/workshop/shared/spec"
 )
 
@@ -112,7 +112,7 @@ func (l *lab) waiting(ctx context.Context, topic bytebites.Topic) (int, error) {
 
 // returned is how many events the relay says were returned to it.
 func (l *lab) returned(ctx context.Context) (float64, error) {
-	metrics, err := scrape.Read(ctx, l.relay.role.MetricsURL())
+	metrics, err := promstat.Read(ctx, l.relay.role.MetricsURL())
 	if err != nil {
 		return 0, err
 	}

@@ -11,7 +11,7 @@ import (
 	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/bytebites/checkout"
 	"bytebites.example/workshop/shared/bytebites/smtp"
-	"bytebites.example/workshop/shared/scrape"
+	"bytebites.example/workshop/shared/measure/probe/promstat"
 	"bytebites.example/workshop/shared/spec"
 	"bytebites.example/workshop/shared/testbed/mailsink"
 )
@@ -107,7 +107,7 @@ type steps map[checkout.Step]uint64
 func (l *lab) stepsOfReplicas(ctx context.Context) (steps, error) {
 	sum := make(steps)
 	for _, r := range l.replicas {
-		metrics, err := scrape.Read(ctx, r.URL()+"/metrics")
+		metrics, err := promstat.Read(ctx, r.URL()+"/metrics")
 		if err != nil {
 			return nil, err
 		}

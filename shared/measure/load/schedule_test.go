@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"bytebites.example/workshop/shared/load"
+	"bytebites.example/workshop/shared/measure/load"
 )
 
 func TestConstant(t *testing.T) {

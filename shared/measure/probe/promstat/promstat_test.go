@@ -1,4 +1,4 @@
-package scrape_test
+package promstat_test
 
 import (
 	"maps"
@@ -9,7 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"bytebites.example/workshop/shared/scrape"
+	"bytebites.example/workshop/shared/measure/probe/promstat"
 )
 
 func TestHistogram(t *testing.T) {
@@ -21,24 +21,24 @@ func TestHistogram(t *testing.T) {
 
 	steps.WithLabelValues("mail", "ok").Observe(0.5)
 	steps.WithLabelValues("mail", "failed").Observe(1)
-	before, err := scrape.Read(t.Context(), server.URL)
+	before, err := promstat.Read(t.Context(), server.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
 	steps.WithLabelValues("mail", "ok").Observe(0.25)
 	steps.WithLabelValues("place", "ok").Observe(2)
-	after, err := scrape.Read(t.Context(), server.URL)
+	after, err := promstat.Read(t.Context(), server.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
 
 	got := after.Histogram("step_seconds", "step")
-	want := map[string]scrape.Sum{"mail": {Count: 3, Total: 1.75}, "place": {Count: 1, Total: 2}}
+	want := map[string]promstat.Sum{"mail": {Count: 3, Total: 1.75}, "place": {Count: 1, Total: 2}}
 	if !maps.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 	since := got["mail"].Less(before.Histogram("step_seconds", "step")["mail"])
-	if since != (scrape.Sum{Count: 1, Total: 0.25}) || since.Mean() != 0.25 {
+	if since != (promstat.Sum{Count: 1, Total: 0.25}) || since.Mean() != 0.25 {
 		t.Errorf("since the first scrape: %v, mean %v; want one of 0.25", since, since.Mean())
 	}
 	if got := after.Histogram("nothing", "step"); len(got) != 0 {
@@ -52,7 +52,7 @@ func TestReadFails(t *testing.T) {
 		"text":   func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("not { metrics\n")) },
 	} {
 		server := httptest.NewServer(handler)
-		if _, err := scrape.Read(t.Context(), server.URL); err == nil {
+		if _, err := promstat.Read(t.Context(), server.URL); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 		server.Close()

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"bytebites.example/workshop/shared/load"
+	"bytebites.example/workshop/shared/measure/load"
 )
 
 // The same over real connections and a real clock, where the machine adds to it: a

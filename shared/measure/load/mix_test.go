@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"bytebites.example/workshop/shared/load"
+	"bytebites.example/workshop/shared/measure/load"
 )
 
 func stream(tb testing.TB, mix load.Mix, seed uint64) *load.Stream {

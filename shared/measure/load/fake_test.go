@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"bytebites.example/workshop/shared/bytebites"
-	"bytebites.example/workshop/shared/load"
+	"bytebites.example/workshop/shared/measure/load"
 )
 
 // population is 500 meals and 20 people signed in, made up.

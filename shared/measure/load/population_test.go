@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"bytebites.example/workshop/shared/bytebites"
-	"bytebites.example/workshop/shared/load"
+	"bytebites.example/workshop/shared/measure/load"
 )
 
 func TestLogin(t *testing.T) {

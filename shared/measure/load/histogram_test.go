@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"bytebites.example/workshop/shared/load"
+	"bytebites.example/workshop/shared/measure/load"
 )
 
 func TestHistogram(t *testing.T) {

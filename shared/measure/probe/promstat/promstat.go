@@ -1,6 +1,6 @@
-// Package scrape reads a service's Prometheus metrics, so that checks and reports can
+// Package promstat reads a service's Prometheus metrics, so that checks and reports can
 // count what the service says of itself.
-package scrape
+package promstat
 
 import (
 	"context"

@@ -3,7 +3,7 @@ package pgstat_test
 import (
 	"testing"
 
-	"bytebites.example/workshop/shared/pgstat"
+	"bytebites.example/workshop/shared/measure/probe/pgstat"
 )
 
 func TestTable(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"bytebites.example/workshop/shared/bytebites/httpapi"
-	"bytebites.example/workshop/shared/load"
+	"bytebites.example/workshop/shared/measure/load"
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/getkin/kin-openapi/routers"

@@ -8,7 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"bytebites.example/workshop/shared/load"
+	"bytebites.example/workshop/shared/measure/load"
 )
 
 // direct hands requests to a handler without a network, so that a test in a synctest
