@@ -132,15 +132,15 @@ func TestThisWorkshop(t *testing.T) {
 	all := plan[len(plan)-1]
 	files := export(t, r, all.Commit)
 
-	for _, lab := range all.Solved {
-		starter := os.DirFS(filepath.Join(files, "labs", lab))
-		todos, err := spec.Todos(starter, lab)
+	for _, name := range all.Solved {
+		starter := os.DirFS(filepath.Join(files, "labs", name))
+		todos, err := spec.Todos(starter, name)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, todo := range todos {
-			if file, _, _ := strings.Cut(todo, ":"); mayBeLearners(lab, labFolder(lab)+file) {
-				t.Errorf("lab %s is solved, but still says %s", lab, todo)
+			if file, _, _ := strings.Cut(todo, ":"); mayBeLearners(name, labFolder(name)+file) {
+				t.Errorf("lab %s is solved, but still says %s", name, todo)
 			}
 		}
 	}

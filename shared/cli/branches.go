@@ -152,8 +152,8 @@ func solvedLabs(b branches.Branch) string {
 		return "none"
 	}
 	numbers := make([]string, 0, len(b.Solved))
-	for _, lab := range b.Solved {
-		number, _, _ := strings.Cut(lab, "-")
+	for _, folder := range b.Solved {
+		number, _, _ := strings.Cut(folder, "-")
 		numbers = append(numbers, number)
 	}
 	return strings.Join(numbers, ", ")

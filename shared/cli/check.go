@@ -100,7 +100,7 @@ func (a *app) runCheck(ctx context.Context, name string, solution, asJSON bool) 
 
 // checkFolder compiles and runs the checks on the code in dir. It compiles first: a
 // typing error should not have to wait for images.
-func (a *app) checkFolder(ctx context.Context, w workshop, l lab, dir string) (spec.Result, error) {
+func (a *app) checkFolder(ctx context.Context, w workshop, l folder, dir string) (spec.Result, error) {
 	scratch, remove, err := w.scratch()
 	if err != nil {
 		return spec.Result{}, err
@@ -143,7 +143,7 @@ func (a *app) checkFolder(ctx context.Context, w workshop, l lab, dir string) (s
 
 // notCompiling is the verdict on code that does not compile: the compiler's message and
 // nothing else.
-func notCompiling(l lab, compile *compileError) spec.Result {
+func notCompiling(l folder, compile *compileError) spec.Result {
 	return spec.Result{
 		Lab: l.Name, Verdict: spec.NotYet, Gains: []spec.GainResult{},
 		Checks: []spec.CheckResult{{Name: "compile", Proves: "the code compiles", Kind: spec.Core, Verdict: spec.NotYet, Detail: compile.output}},
@@ -152,7 +152,7 @@ func notCompiling(l lab, compile *compileError) spec.Result {
 
 // crashed is the verdict on a test that ended without a result. When the lab's own
 // code is in the trace it is the learner's to mend.
-func crashed(l lab, dir, output string) spec.Result {
+func crashed(l folder, dir, output string) spec.Result {
 	verdict := spec.Environment
 	for _, place := range []string{dir, l.Dir()} {
 		if strings.Contains(output, "/"+place+"/") && strings.Contains(output, "panic:") && !strings.Contains(output, "panic: test timed out") {
@@ -166,14 +166,14 @@ func crashed(l lab, dir, output string) spec.Result {
 }
 
 // machineFailed is the verdict on a machine that cannot run the lab.
-func machineFailed(l lab, err error) spec.Result {
+func machineFailed(l folder, err error) spec.Result {
 	return spec.Result{
 		Lab: l.Name, Verdict: spec.Environment, Gains: []spec.GainResult{},
 		Checks: []spec.CheckResult{{Name: "machine", Proves: "the machine can run the lab", Kind: spec.Core, Verdict: spec.Environment, Detail: err.Error()}},
 	}
 }
 
-func (a *app) afterCheck(l lab, r spec.Result, solution bool) {
+func (a *app) afterCheck(l folder, r spec.Result, solution bool) {
 	again := "go tool workshop check " + l.ID()
 	if solution {
 		again += " --solution"

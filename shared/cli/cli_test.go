@@ -113,7 +113,7 @@ func TestComposeVersions(t *testing.T) {
 func TestChoose(t *testing.T) {
 	tests := []struct {
 		names   []string
-		lab     int
+		folder     int
 		want    []string
 		problem string
 	}{
@@ -134,10 +134,10 @@ func TestChoose(t *testing.T) {
 		{[]string{"queue", "sharding"}, 0, []string{"queue", "sharding"}, ""},
 	}
 	for _, tt := range tests {
-		chosen, err := choose(tt.names, tt.lab)
+		chosen, err := choose(tt.names, tt.folder)
 		got := namesOf(chosen)
 		if !slices.Equal(got, tt.want) && len(got)+len(tt.want) > 0 || (err == nil) != (tt.problem == "") || err != nil && !strings.Contains(err.Error(), tt.problem) {
-			t.Errorf("choose(%v, %d) = %v, %v; want %v, %q", tt.names, tt.lab, got, err, tt.want, tt.problem)
+			t.Errorf("choose(%v, %d) = %v, %v; want %v, %q", tt.names, tt.folder, got, err, tt.want, tt.problem)
 		}
 	}
 }

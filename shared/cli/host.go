@@ -66,7 +66,7 @@ func (thisHost) buildAhead(ctx context.Context, p *progress.Reporter, platform g
 // imagesOf returns the images that the labs up to that number use.
 func imagesOf(upTo int) []images.Name {
 	since := []struct {
-		lab  int
+		folder  int
 		name images.Name
 	}{
 		{0, images.Postgres},
@@ -78,7 +78,7 @@ func imagesOf(upTo int) []images.Name {
 	}
 	var names []images.Name
 	for _, s := range since {
-		if s.lab <= upTo {
+		if s.folder <= upTo {
 			names = append(names, s.name)
 		}
 	}
@@ -86,8 +86,8 @@ func imagesOf(upTo int) []images.Name {
 }
 
 // sizeOf is that of the seeded databases that a lab's check starts.
-func sizeOf(lab int) seed.Size {
-	if lab == shardingLab || lab == queueLab {
+func sizeOf(folder int) seed.Size {
+	if folder == shardingLab || folder == queueLab {
 		return seed.Early()
 	}
 	return seed.Full()

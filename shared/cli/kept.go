@@ -46,7 +46,7 @@ func (a *app) origin(ctx context.Context, w workshop) origin {
 }
 
 // keptFile is where the last result of a lab's folder or of its solution is kept.
-func (w workshop) keptFile(l lab, solution bool) string {
+func (w workshop) keptFile(l folder, solution bool) string {
 	name := "result.json"
 	if solution {
 		name = "last-solution-result.json"
@@ -56,7 +56,7 @@ func (w workshop) keptFile(l lab, solution bool) string {
 
 // keep keeps a result. A disk that does not take it costs the learner a repetition, not
 // the verdict, so it is only said.
-func (a *app) keep(w workshop, l lab, solution bool, k kept) {
+func (a *app) keep(w workshop, l folder, solution bool, k kept) {
 	if err := k.write(w.keptFile(l, solution)); err != nil {
 		a.notef("The result is not kept for `report`: %v\n", err)
 	}

@@ -14,8 +14,8 @@ import (
 	"bytebites.example/workshop/shared/spec"
 )
 
-// lab is a lab as its folder tells it.
-type lab struct {
+// folder is a lab as its folder tells it.
+type folder struct {
 	Name    string // such as "00-baseline", the folder's name
 	Number  int
 	Title   string // the README's heading
@@ -24,18 +24,18 @@ type lab struct {
 }
 
 // Dir is the lab's folder from the module's root, with slashes.
-func (l lab) Dir() string { return path.Join("labs", l.Name) }
+func (l folder) Dir() string { return path.Join("labs", l.Name) }
 
 // SolutionDir is the folder of the finished lab.
-func (l lab) SolutionDir() string { return path.Join("solutions", l.Name) }
+func (l folder) SolutionDir() string { return path.Join("solutions", l.Name) }
 
 // ID is the number as a learner types it.
-func (l lab) ID() string { return fmt.Sprintf("%02d", l.Number) }
+func (l folder) ID() string { return fmt.Sprintf("%02d", l.Number) }
 
 var labFolder = regexp.MustCompile(`^(\d{2})-[a-z0-9-]+$`)
 
 // labs returns the labs that are there, in order.
-func (w workshop) labs() ([]lab, error) {
+func (w workshop) labs() ([]folder, error) {
 	entries, err := os.ReadDir(w.path("labs"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -43,7 +43,7 @@ func (w workshop) labs() ([]lab, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read labs: %w", err)
 	}
-	var found []lab
+	var found []folder
 	for _, entry := range entries {
 		match := labFolder.FindStringSubmatch(entry.Name())
 		if match == nil || !entry.IsDir() {
@@ -60,7 +60,7 @@ func (w workshop) labs() ([]lab, error) {
 		if err != nil {
 			return nil, fmt.Errorf("lab %s: %w", entry.Name(), err)
 		}
-		l := lab{Name: entry.Name(), Number: number}
+		l := folder{Name: entry.Name(), Number: number}
 		l.Title, l.Outcome = lesson(readme)
 		if l.Todos, err = w.todos(l); err != nil {
 			return nil, err
@@ -96,7 +96,7 @@ func lesson(readme []byte) (title, outcome string) {
 
 // todos returns where the lab's starter still marks work. The lesson and the spec speak
 // of the mark without being work.
-func (w workshop) todos(l lab) ([]string, error) {
+func (w workshop) todos(l folder) ([]string, error) {
 	all, err := spec.Todos(os.DirFS(w.path("labs", l.Name)), l.Name)
 	if err != nil {
 		return nil, fmt.Errorf("lab %s: %w", l.Name, err)
@@ -113,10 +113,10 @@ func (w workshop) todos(l lab) ([]string, error) {
 }
 
 // findLab takes 0, 00 or 00-baseline. The error lists the labs there are.
-func (w workshop) findLab(name string) (lab, error) {
+func (w workshop) findLab(name string) (folder, error) {
 	labs, err := w.labs()
 	if err != nil {
-		return lab{}, err
+		return folder{}, err
 	}
 	number, numberErr := strconv.Atoi(name)
 	names := make([]string, 0, len(labs))
@@ -127,7 +127,7 @@ func (w workshop) findLab(name string) (lab, error) {
 		names = append(names, l.Name)
 	}
 	if len(labs) == 0 {
-		return lab{}, usagef("no lab %q: there are no labs in %s", name, w.path("labs"))
+		return folder{}, usagef("no lab %q: there are no labs in %s", name, w.path("labs"))
 	}
-	return lab{}, usagef("no lab %q; there are: %s", name, strings.Join(names, ", "))
+	return folder{}, usagef("no lab %q; there are: %s", name, strings.Join(names, ", "))
 }

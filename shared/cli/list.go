@@ -33,10 +33,10 @@ func (a *app) list() *cobra.Command {
 	}
 }
 
-func (a *app) renderLabs(labs []lab) {
+func (a *app) renderLabs(labs []folder) {
 	s := a.styles(a.out)
 	var rows [][]string
-	var open *lab
+	var open *folder
 	for i, l := range labs {
 		state := s.good.Render("no TODO left")
 		if len(l.Todos) > 0 {

@@ -9,7 +9,7 @@ import (
 // A profile is a part of docker-compose.yml that `up` starts.
 type profile struct {
 	name string
-	lab  int // that it comes with
+	folder  int // that it comes with
 	what string
 	// beside says that it has no storefront and is started beside one that has.
 	beside bool
@@ -18,12 +18,12 @@ type profile struct {
 // profiles are those of docker-compose.yml, in the story's order.
 func profiles() []profile {
 	return []profile{
-		{name: "baseline", lab: 0, what: "the slow monolith, PostgreSQL with the seeded data, a mail sink"},
-		{name: "monitoring", lab: 0, what: "Prometheus, beside the baseline or what else is named", beside: true},
-		{name: "horizontal", lab: replicasLab, what: "three replicas behind nginx"},
-		{name: "cache", lab: cacheLab, what: "the replicas with Redis"},
-		{name: shardingProfile, lab: shardingLab, what: "the same with user data on four PostgreSQL shards, moved there as you watch"},
-		{name: queueProfile, lab: queueLab, what: "the replicas with Redis, and RabbitMQ with a relay and a worker behind them"},
+		{name: "baseline", folder: 0, what: "the slow monolith, PostgreSQL with the seeded data, a mail sink"},
+		{name: "monitoring", folder: 0, what: "Prometheus, beside the baseline or what else is named", beside: true},
+		{name: "horizontal", folder: replicasLab, what: "three replicas behind nginx"},
+		{name: "cache", folder: cacheLab, what: "the replicas with Redis"},
+		{name: shardingProfile, folder: shardingLab, what: "the same with user data on four PostgreSQL shards, moved there as you watch"},
+		{name: queueProfile, folder: queueLab, what: "the replicas with Redis, and RabbitMQ with a relay and a worker behind them"},
 	}
 }
 
@@ -38,7 +38,7 @@ func cacheProfiles() []string { return []string{"cache", shardingProfile, queueP
 
 // choose returns the profiles to start: those named, with a storefront among them. Where
 // none is named it is the one that shows best what the code of a lab does.
-func choose(names []string, lab int) ([]profile, error) {
+func choose(names []string, folder int) ([]profile, error) {
 	var chosen []profile
 	storefront := false
 	for _, name := range names {
@@ -53,16 +53,16 @@ func choose(names []string, lab int) ([]profile, error) {
 		storefront = storefront || !p.beside
 	}
 	if !storefront {
-		chosen = append([]profile{profileOf(lab)}, chosen...)
+		chosen = append([]profile{profileOf(folder)}, chosen...)
 	}
 	return chosen, nil
 }
 
 // profileOf returns the last profile with a storefront that has come with a lab.
-func profileOf(lab int) profile {
+func profileOf(folder int) profile {
 	var last profile
 	for _, p := range profiles() {
-		if !p.beside && p.lab <= lab {
+		if !p.beside && p.folder <= folder {
 			last = p
 		}
 	}

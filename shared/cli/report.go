@@ -29,15 +29,15 @@ exit code is 0. Results are kept in .workshop/NN-name.`,
 
 // reported is one kept result, and whose it is.
 type reported struct {
-	lab      lab
+	folder      folder
 	solution bool
 	kept     kept
 }
 
-func (r reported) title() string { return titleOf(r.lab, r.solution) }
+func (r reported) title() string { return titleOf(r.folder, r.solution) }
 
 // titleOf names what a result is about.
-func titleOf(l lab, solution bool) string {
+func titleOf(l folder, solution bool) string {
 	if solution {
 		return fmt.Sprintf("Lab %s, the solution", l.Name)
 	}
@@ -58,7 +58,7 @@ func (a *app) runReport(args []string, markdown bool) error {
 		if err != nil {
 			return err
 		}
-		labs = []lab{l}
+		labs = []folder{l}
 	}
 	results, err := w.reported(labs)
 	if err != nil {
@@ -82,7 +82,7 @@ func (a *app) runReport(args []string, markdown bool) error {
 
 // reported returns the kept results of labs, of each lab the learner's before the
 // solution's.
-func (w workshop) reported(labs []lab) ([]reported, error) {
+func (w workshop) reported(labs []folder) ([]reported, error) {
 	var results []reported
 	for _, l := range labs {
 		for _, solution := range []bool{false, true} {
@@ -98,7 +98,7 @@ func (w workshop) reported(labs []lab) ([]reported, error) {
 	return results, nil
 }
 
-func (a *app) nothingToReport(labs []lab) {
+func (a *app) nothingToReport(labs []folder) {
 	if len(labs) == 0 {
 		a.printf("There are no labs here.\n")
 		a.next("go tool workshop tour")
@@ -118,12 +118,12 @@ func (a *app) showAgain(results []reported) {
 		a.printf("%s", s.report(r.title(), note, r.kept.Result))
 	}
 	if len(results) == 1 {
-		a.afterCheck(results[0].lab, results[0].kept.Result, results[0].solution)
+		a.afterCheck(results[0].folder, results[0].kept.Result, results[0].solution)
 		return
 	}
 	for _, r := range results {
 		if !r.solution && r.kept.Verdict != spec.Pass {
-			a.next("go tool workshop check " + r.lab.ID())
+			a.next("go tool workshop check " + r.folder.ID())
 			return
 		}
 	}

@@ -194,7 +194,7 @@ func (w workshop) stackCode(names []string, labName string) ([]profile, stackCod
 		nginx:   "./solutions/02-horizontal/nginx.conf",
 		redis:   "./solutions/03-cache/redis.conf",
 	}
-	var l lab
+	var l folder
 	var err error
 	if labName != "" {
 		if l, err = w.findLab(labName); err != nil {
@@ -209,7 +209,7 @@ func (w workshop) stackCode(names []string, labName string) ([]profile, stackCod
 	if labName == "" {
 		through := replicasLab
 		for _, p := range chosen {
-			through = max(through, p.lab)
+			through = max(through, p.folder)
 		}
 		code.replicas = fmt.Sprintf("--through %02d", through)
 		return chosen, code, nil

@@ -142,7 +142,7 @@ func unverified(err error) verify.Report {
 
 // chosenLabs returns the labs of those names, in order and each once, or all when there
 // are no names; at least one.
-func (w workshop) chosenLabs(names []string) ([]lab, error) {
+func (w workshop) chosenLabs(names []string) ([]folder, error) {
 	all, err := w.labs()
 	if err != nil {
 		return nil, err
@@ -161,7 +161,7 @@ func (w workshop) chosenLabs(names []string) ([]lab, error) {
 		}
 		chosen = append(chosen, l.Name)
 	}
-	return slices.DeleteFunc(all, func(l lab) bool { return !slices.Contains(chosen, l.Name) }), nil
+	return slices.DeleteFunc(all, func(l folder) bool { return !slices.Contains(chosen, l.Name) }), nil
 }
 
 // testRunner runs the tests of labs and solutions, each package compiled once.
@@ -175,8 +175,8 @@ type testRunner struct {
 }
 
 // begin shows a row while it is made, and what came of it.
-func (r *testRunner) begin(lab, what string) (end func(verify.Row)) {
-	step := r.p.Step("verify %s %s", lab, what)
+func (r *testRunner) begin(folder, what string) (end func(verify.Row)) {
+	step := r.p.Step("verify %s %s", folder, what)
 	r.step = step
 	return func(row verify.Row) {
 		if row.Verdict == verify.Passed {

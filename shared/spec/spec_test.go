@@ -58,8 +58,8 @@ func TestVerdict(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			lab := spec.Lab{Name: "00-toy", Files: fstest.MapFS{}, Checks: tt.checks, Gains: tt.gains}
-			result, err := lab.Do(t.Context(), &spec.Run{})
+			toy := spec.Lab{Name: "00-toy", Files: fstest.MapFS{}, Checks: tt.checks, Gains: tt.gains}
+			result, err := toy.Do(t.Context(), &spec.Run{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -90,12 +90,12 @@ func TestNothingIsGainedByAWrongAnswer(t *testing.T) {
 		measured = true
 		return spec.Measured{Ratio: 100}, nil
 	}}
-	lab := spec.Lab{
+	toy := spec.Lab{
 		Name: "00-toy", Files: fstest.MapFS{},
 		Checks: []spec.Check{check("wrong", &spec.Failure{Expected: "a", Seen: "b"})},
 		Gains:  []spec.Gain{g},
 	}
-	result, err := lab.Do(t.Context(), &spec.Run{})
+	result, err := toy.Do(t.Context(), &spec.Run{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,9 +109,9 @@ func TestTimesWaitForCheck(t *testing.T) {
 	timed.Timed = true
 	rate := check("rate", nil)
 	rate.Timed = true
-	lab := spec.Lab{Name: "00-toy", Files: fstest.MapFS{}, Checks: []spec.Check{rate}, Gains: []spec.Gain{timed}}
+	toy := spec.Lab{Name: "00-toy", Files: fstest.MapFS{}, Checks: []spec.Check{rate}, Gains: []spec.Gain{timed}}
 	for mode, want := range map[spec.Mode]int{spec.ModeTest: 0, spec.ModeCheck: 1, spec.ModeVerify: 0, spec.ModeFull: 1} {
-		result, err := lab.Do(t.Context(), &spec.Run{Mode: mode})
+		result, err := toy.Do(t.Context(), &spec.Run{Mode: mode})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -123,14 +123,14 @@ func TestTimesWaitForCheck(t *testing.T) {
 
 func TestPrepareFails(t *testing.T) {
 	ended, ran := false, false
-	lab := spec.Lab{
+	toy := spec.Lab{
 		Name: "00-toy", Files: fstest.MapFS{},
 		Prepare: func(context.Context, *spec.Run) (func() error, error) {
 			return func() error { ended = true; return nil }, errors.New("no engine")
 		},
 		Checks: []spec.Check{{Name: "a", Kind: spec.Core, Run: func(context.Context, *spec.Run) error { ran = true; return nil }}},
 	}
-	result, err := lab.Do(t.Context(), &spec.Run{})
+	result, err := toy.Do(t.Context(), &spec.Run{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,10 +146,10 @@ func TestPrepareFails(t *testing.T) {
 func TestARunCalledOffBlamesNoCode(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	failure := &spec.Failure{Expected: "one order", Seen: "none"}
-	lab := spec.Lab{Name: "00-toy", Files: fstest.MapFS{}, Checks: []spec.Check{
+	toy := spec.Lab{Name: "00-toy", Files: fstest.MapFS{}, Checks: []spec.Check{
 		{Name: "a", Kind: spec.Core, Run: func(context.Context, *spec.Run) error { cancel(); return failure }},
 	}}
-	result, err := lab.Do(ctx, &spec.Run{})
+	result, err := toy.Do(ctx, &spec.Run{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,9 +159,9 @@ func TestARunCalledOffBlamesNoCode(t *testing.T) {
 }
 
 func TestOnlyVerifyAsksForTheStarter(t *testing.T) {
-	lab := spec.Lab{Name: "00-toy", Files: fstest.MapFS{}, Checks: []spec.Check{check("a", nil)}, Starter: []string{"a"}}
+	toy := spec.Lab{Name: "00-toy", Files: fstest.MapFS{}, Checks: []spec.Check{check("a", nil)}, Starter: []string{"a"}}
 	for mode, want := range map[spec.Mode][]string{spec.ModeCheck: nil, spec.ModeVerify: {"a"}} {
-		result, err := lab.Do(t.Context(), &spec.Run{Mode: mode})
+		result, err := toy.Do(t.Context(), &spec.Run{Mode: mode})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -188,7 +188,7 @@ func TestTodos(t *testing.T) {
 }
 
 func TestWorstRoundCounts(t *testing.T) {
-	lab := spec.Lab{Name: "00-toy", Files: fstest.MapFS{}, Checks: []spec.Check{{
+	toy := spec.Lab{Name: "00-toy", Files: fstest.MapFS{}, Checks: []spec.Check{{
 		Name: "a", Kind: spec.Core, Run: func(_ context.Context, run *spec.Run) error {
 			run.ReportHost(2e6, 0.0)
 			run.ReportHost(1e6, 0.7)
@@ -196,7 +196,7 @@ func TestWorstRoundCounts(t *testing.T) {
 			run.Report("rate", 2, "1/s")
 			return nil
 		}}}}
-	result, err := lab.Do(t.Context(), &spec.Run{})
+	result, err := toy.Do(t.Context(), &spec.Run{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -59,8 +59,8 @@ func TestWrongVerdict(t *testing.T) {
 func TestValidateWrongs(t *testing.T) {
 	timed := check("rate", nil)
 	timed.Timed = true
-	lab := spec.Lab{Name: "00-toy", Checks: []spec.Check{check("index", nil), timed, stretch(check("tidy", nil))}}
-	good := spec.Wrong{Name: "no-index", Why: "it is fast enough here", Check: "index", Also: []string{"tidy"}, Lab: lab}
+	toy := spec.Lab{Name: "00-toy", Checks: []spec.Check{check("index", nil), timed, stretch(check("tidy", nil))}}
+	good := spec.Wrong{Name: "no-index", Why: "it is fast enough here", Check: "index", Also: []string{"tidy"}, Lab: toy}
 	with := func(change func(*spec.Wrong)) []spec.Wrong {
 		w := good
 		change(&w)
@@ -113,7 +113,7 @@ func TestWrongResultsTravel(t *testing.T) {
 func TestValidate(t *testing.T) {
 	tests := []struct {
 		name    string
-		lab     spec.Lab
+		toy     spec.Lab
 		problem string
 	}{
 		{"good", spec.Lab{Name: "00-toy", Checks: []spec.Check{check("a", nil)}, Gains: []spec.Gain{gain(spec.Measured{}, nil)}, Starter: []string{"gain", "a"}}, ""},
@@ -125,8 +125,8 @@ func TestValidate(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			tt.lab.Files = fstest.MapFS{}
-			err := tt.lab.Validate()
+			tt.toy.Files = fstest.MapFS{}
+			err := tt.toy.Validate()
 			if (err == nil) != (tt.problem == "") || err != nil && !strings.Contains(err.Error(), tt.problem) {
 				t.Errorf("got %v, want an error with %q", err, tt.problem)
 			}

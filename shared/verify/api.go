@@ -187,10 +187,10 @@ func hidden(field *ast.Field) bool {
 }
 
 // differences tells in which way the API of a solution is not that of its lab.
-func differences(lab, solution api) []string {
+func differences(folder, solution api) []string {
 	var problems []string
-	for _, name := range sortedKeys(lab, solution) {
-		ours, there := lab[name]
+	for _, name := range sortedKeys(folder, solution) {
+		ours, there := folder[name]
 		theirs, finished := solution[name]
 		switch {
 		case !finished:

@@ -9,7 +9,7 @@ import (
 // TestAPI compares what two sources export.
 func TestAPI(t *testing.T) {
 	tests := []struct {
-		name, lab, solution string
+		name, folder, solution string
 		want                []string // the names that differ
 	}{
 		{"the same", "func F(a int) error { return nil }", "func F(b int) error { panic(1) }", nil},
@@ -46,7 +46,7 @@ func TestAPI(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			tree := fstest.MapFS{
-				"labs/00-toy/a.go":           {Data: []byte("package toy\n" + tt.lab)},
+				"labs/00-toy/a.go":           {Data: []byte("package toy\n" + tt.folder)},
 				"labs/00-toy/a_test.go":      {Data: []byte("package toy\nfunc Test() {}")},
 				"solutions/00-toy/a.go":      {Data: []byte("package toy\n" + tt.solution)},
 				"solutions/00-toy/b_test.go": {Data: []byte("package toy_test\nfunc Other() {}")},
@@ -58,17 +58,17 @@ func TestAPI(t *testing.T) {
 				}
 				return a
 			}
-			lab, solution := read("labs/00-toy"), read("solutions/00-toy")
+			folder, solution := read("labs/00-toy"), read("solutions/00-toy")
 			var got []string
-			for _, name := range sortedKeys(lab, solution) {
-				if a, ok := lab[name]; !ok || a != solution[name] {
+			for _, name := range sortedKeys(folder, solution) {
+				if a, ok := folder[name]; !ok || a != solution[name] {
 					got = append(got, name)
 				} else if _, ok := solution[name]; !ok {
 					got = append(got, name)
 				}
 			}
-			if !slices.Equal(got, tt.want) || len(differences(lab, solution)) != len(tt.want) {
-				t.Errorf("%q differ, want %q\n%q", got, tt.want, differences(lab, solution))
+			if !slices.Equal(got, tt.want) || len(differences(folder, solution)) != len(tt.want) {
+				t.Errorf("%q differ, want %q\n%q", got, tt.want, differences(folder, solution))
 			}
 		})
 	}

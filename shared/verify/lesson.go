@@ -34,9 +34,9 @@ var outcome = regexp.MustCompile(`(?m)^\*\*Outcome[.:]?\*\*`)
 
 // lesson demands the texts that come with a lab, and that the work is marked where it is
 // to be done and nowhere else. It returns what is missing.
-func lesson(l lab) ([]string, error) {
+func lesson(l folder) ([]string, error) {
 	var problems []string
-	for _, look := range []func(lab) ([]string, error){readme, hints, why, marks} {
+	for _, look := range []func(folder) ([]string, error){readme, hints, why, marks} {
 		more, err := look(l)
 		problems = append(problems, more...)
 		if err != nil {
@@ -47,7 +47,7 @@ func lesson(l lab) ([]string, error) {
 }
 
 // text reads a text; one that is not there is empty.
-func (l lab) text(file string) (string, error) {
+func (l folder) text(file string) (string, error) {
 	text, err := fs.ReadFile(l.tree, file)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf("read %s: %w", file, err)
@@ -55,7 +55,7 @@ func (l lab) text(file string) (string, error) {
 	return strings.TrimSpace(string(text)), nil
 }
 
-func readme(l lab) ([]string, error) {
+func readme(l folder) ([]string, error) {
 	file := path.Join(l.starter(), "README.md")
 	text, err := l.text(file)
 	if err != nil || text == "" {
@@ -86,7 +86,7 @@ func readme(l lab) ([]string, error) {
 	return problems, nil
 }
 
-func hints(l lab) ([]string, error) {
+func hints(l folder) ([]string, error) {
 	file := path.Join(l.starter(), "hints.md")
 	text, err := l.text(file)
 	if err != nil || text == "" {
@@ -105,7 +105,7 @@ func hints(l lab) ([]string, error) {
 	return problems, nil
 }
 
-func why(l lab) ([]string, error) {
+func why(l folder) ([]string, error) {
 	file := path.Join(l.solution(), "WHY.md")
 	text, err := l.text(file)
 	if err != nil || text == "" {
@@ -116,7 +116,7 @@ func why(l lab) ([]string, error) {
 
 // marks demands the lab's mark in every file that the solution changes, and in no file of
 // the solution.
-func marks(l lab) ([]string, error) {
+func marks(l folder) ([]string, error) {
 	files, err := learnersFiles(l)
 	if err != nil {
 		return nil, err
@@ -163,7 +163,7 @@ func marks(l lab) ([]string, error) {
 
 // changed reports whether the solution has another file in the place of the starter's. In
 // Go, comments do not count: both sides say who they are.
-func (l lab) changed(file string) (bool, error) {
+func (l folder) changed(file string) (bool, error) {
 	var texts [2][]byte
 	for i, dir := range []string{l.starter(), l.solution()} {
 		text, err := fs.ReadFile(l.tree, path.Join(dir, file))

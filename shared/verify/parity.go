@@ -13,7 +13,7 @@ import (
 
 // parity demands that a solution has the files of its lab and exports the same, so that
 // either can stand in the other's place. It returns what is different.
-func parity(l lab) ([]string, error) {
+func parity(l folder) ([]string, error) {
 	files, err := learnersFiles(l)
 	if err != nil {
 		return nil, err
@@ -55,7 +55,7 @@ type learners struct {
 // carry the lab's mark or that the solution has too. Other folders of a lab, such as one
 // with the words that its answers are written in, serve both sides and have no
 // counterpart.
-func learnersFiles(l lab) (learners, error) {
+func learnersFiles(l folder) (learners, error) {
 	starter, err := filesIn(l.tree, l.starter())
 	if err != nil {
 		return learners{}, err
@@ -87,7 +87,7 @@ func learnersFiles(l lab) (learners, error) {
 }
 
 // marked reports whether a file carries the lab's mark.
-func (l lab) marked(file string) (bool, error) {
+func (l folder) marked(file string) (bool, error) {
 	text, err := fs.ReadFile(l.tree, file)
 	if err != nil {
 		return false, fmt.Errorf("read %s: %w", file, err)

@@ -47,7 +47,7 @@ func (f *finding) row() (Verdict, string) {
 // starter runs the lab's checks on its starter. It must run to its end, and fail what the
 // lab says that it fails and nothing else: a starter that fails for any other reason
 // teaches something else, and one that does not run at all teaches nothing.
-func (v Verifier) starter(ctx context.Context, l lab) (Verdict, string) {
+func (v Verifier) starter(ctx context.Context, l folder) (Verdict, string) {
 	var result spec.Result
 	var f finding
 	v.run(ctx, l, Test{l.starter(), "TestLab", spec.ModeVerify, labTimeout}, &result, &f)
@@ -82,7 +82,7 @@ func (v Verifier) starter(ctx context.Context, l lab) (Verdict, string) {
 }
 
 // solution checks the solution as `check NN --solution` does.
-func (v Verifier) solution(ctx context.Context, l lab) (Verdict, string) {
+func (v Verifier) solution(ctx context.Context, l folder) (Verdict, string) {
 	var result spec.Result
 	var f finding
 	passed := v.run(ctx, l, Test{l.solution(), "TestLab", spec.ModeCheck, labTimeout}, &result, &f)
@@ -98,7 +98,7 @@ func (v Verifier) solution(ctx context.Context, l lab) (Verdict, string) {
 }
 
 // wrongAnswers runs the lab's wrong answers.
-func (v Verifier) wrongAnswers(ctx context.Context, l lab) (Verdict, string) {
+func (v Verifier) wrongAnswers(ctx context.Context, l folder) (Verdict, string) {
 	var results spec.WrongResults
 	var f finding
 	passed := v.run(ctx, l, Test{l.solution(), "TestWrong", spec.ModeVerify, wrongTimeout}, &results, &f)
@@ -120,7 +120,7 @@ func (v Verifier) wrongAnswers(ctx context.Context, l lab) (Verdict, string) {
 }
 
 // full runs the solution's long test, where there is one.
-func (v Verifier) full(ctx context.Context, l lab) (Verdict, string) {
+func (v Verifier) full(ctx context.Context, l folder) (Verdict, string) {
 	if there, err := hasTest(l.tree, l.solution(), "TestFull"); err == nil && !there {
 		return Passed, ""
 	}
@@ -151,7 +151,7 @@ func judge(f *finding, result spec.Result, passed bool) {
 
 // run runs a test to its end and reads its result into result. What keeps it from that
 // goes into f. It returns whether the test passed.
-func (v Verifier) run(ctx context.Context, l lab, test Test, result any, f *finding) (passed bool) {
+func (v Verifier) run(ctx context.Context, l folder, test Test, result any, f *finding) (passed bool) {
 	there, err := hasTest(l.tree, test.Dir, test.Name)
 	if err != nil {
 		f.add(Failed, "%v", err)

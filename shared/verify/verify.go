@@ -106,27 +106,27 @@ type Verifier struct {
 	// Full adds the long runs: each solution's TestFull, where there is one.
 	Full bool
 	// Begin is told when a row begins; what it returns, when the row has ended. May be nil.
-	Begin func(lab, what string) (end func(Row))
+	Begin func(folder, what string) (end func(Row))
 }
 
-// lab is one lab in the module's tree.
-type lab struct {
+// folder is one lab in the module's tree.
+type folder struct {
 	tree fs.FS
 	name string // such as "00-baseline"
 }
 
-func (l lab) starter() string  { return path.Join("labs", l.name) }
-func (l lab) solution() string { return path.Join("solutions", l.name) }
+func (l folder) starter() string  { return path.Join("labs", l.name) }
+func (l folder) solution() string { return path.Join("solutions", l.name) }
 
 // number is the lab's, as it is written: "00".
-func (l lab) number() string {
+func (l folder) number() string {
 	number, _, _ := strings.Cut(l.name, "-")
 	return number
 }
 
 // step is one row to be made. Run says why the verdict is not Passed.
 type step struct {
-	lab  string
+	folder  string
 	what string
 	run  func(ctx context.Context) (verdict Verdict, detail string)
 }
@@ -135,7 +135,7 @@ type step struct {
 func (v Verifier) steps(labs []string) []step {
 	var steps []step
 	for _, name := range labs {
-		l := lab{v.Root, name}
+		l := folder{v.Root, name}
 		for _, s := range v.ofLab() {
 			steps = append(steps, step{name, s.what, func(ctx context.Context) (Verdict, string) { return s.run(ctx, l) }})
 		}
@@ -149,7 +149,7 @@ func (v Verifier) steps(labs []string) []step {
 // labStep is one row to be made of every lab.
 type labStep struct {
 	what string
-	run  func(ctx context.Context, l lab) (verdict Verdict, detail string)
+	run  func(ctx context.Context, l folder) (verdict Verdict, detail string)
 }
 
 func (v Verifier) ofLab() []labStep {
@@ -167,8 +167,8 @@ func (v Verifier) ofLab() []labStep {
 }
 
 // found makes a step of a look at the files, which returns what is wrong with them.
-func found(look func(l lab) ([]string, error)) func(context.Context, lab) (Verdict, string) {
-	return func(_ context.Context, l lab) (Verdict, string) {
+func found(look func(l folder) ([]string, error)) func(context.Context, folder) (Verdict, string) {
+	return func(_ context.Context, l folder) (Verdict, string) {
 		problems, err := look(l)
 		if err != nil {
 			problems = append(problems, err.Error())
@@ -202,11 +202,11 @@ func (v Verifier) Run(ctx context.Context, labs []string) (Report, error) {
 func (v Verifier) row(ctx context.Context, s step) Row {
 	end := func(Row) {}
 	if v.Begin != nil {
-		end = v.Begin(s.lab, s.what)
+		end = v.Begin(s.folder, s.what)
 	}
 	began := time.Now()
 	verdict, detail := s.run(ctx)
-	row := Row{Lab: s.lab, What: s.what, Verdict: verdict, Seconds: time.Since(began).Seconds(), Detail: detail}
+	row := Row{Lab: s.folder, What: s.what, Verdict: verdict, Seconds: time.Since(began).Seconds(), Detail: detail}
 	end(row)
 	return row
 }

@@ -164,7 +164,7 @@ func row(t *testing.T, report verify.Report, what string) verify.Row {
 func TestAGoodLabPasses(t *testing.T) {
 	r := good()
 	var told []string
-	v := verify.Verifier{Root: module(), Runner: r, Begin: func(lab, what string) func(verify.Row) {
+	v := verify.Verifier{Root: module(), Runner: r, Begin: func(folder, what string) func(verify.Row) {
 		told = append(told, "begin "+what)
 		return func(row verify.Row) { told = append(told, "end "+row.What) }
 	}}

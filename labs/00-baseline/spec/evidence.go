@@ -22,14 +22,14 @@ const (
 	shownStatements = 10
 )
 
-func (l *lab) keepEvidence() error {
+func (l *trial) keepEvidence() error {
 	if err := evidence.Keep(Name, "statements.txt", l.statementsText()); err != nil {
 		return err
 	}
 	return evidence.Keep(Name, "order-steps.txt", l.stepsText())
 }
 
-func (l *lab) statementsText() []byte {
+func (l *trial) statementsText() []byte {
 	var total time.Duration
 	for _, s := range l.before.statements {
 		total += s.Time
@@ -51,7 +51,7 @@ func (l *lab) statementsText() []byte {
 	return text
 }
 
-func (l *lab) stepsText() []byte {
+func (l *trial) stepsText() []byte {
 	head := fmt.Sprintf("Where the time of %d orders went, %d requests a second for %s and nearly all of them orders, with your index.\n"+
 		"From the service's metric bytebites_order_step_seconds; a step includes its wait for a connection.\n\n",
 		l.after.orders(), ordersRate, ordersLength)
@@ -67,7 +67,7 @@ func (l *lab) stepsText() []byte {
 	})
 }
 
-func (l *lab) keepRamp(ramp measure.RampResult) error {
+func (l *trial) keepRamp(ramp measure.RampResult) error {
 	head := fmt.Sprintf("The dinner mix at rising rates, with your index. Service %s (%.2g CPU), database %s (%.2g CPU).\n"+
 		"The service level: 99 %% succeed and 95 %% take under 200 ms. Latency counts from when a\n"+
 		"request should have been sent; a client gives up after 2 s.\n\n",
@@ -91,7 +91,7 @@ func (l *lab) keepRamp(ramp measure.RampResult) error {
 }
 
 // profile keeps a CPU profile of the service at work.
-func (l *lab) profile(ctx context.Context, service *testbed.Service) (err error) {
+func (l *trial) profile(ctx context.Context, service *testbed.Service) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*profileSeconds*time.Second)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet,

@@ -53,7 +53,7 @@ const (
 
 // Lab returns the lab's demands on a subject.
 func Lab(subject Subject) spec.Lab {
-	l := &lab{subject: subject}
+	l := &trial{subject: subject}
 	return spec.Lab{
 		Name:    Name,
 		Files:   subject.Files,
@@ -86,7 +86,7 @@ func Lab(subject Subject) spec.Lab {
 }
 
 // served demands that nothing failed while the service was asked little.
-func (l *lab) served(_ context.Context, run *spec.Run) error {
+func (l *trial) served(_ context.Context, run *spec.Run) error {
 	run.Report("requests below the knee", float64(l.after.load.Sent), "")
 	failed := l.after.load.Failed
 	if l.after.pagesPerHistory > maxPages {
@@ -104,7 +104,7 @@ func (l *lab) served(_ context.Context, run *spec.Run) error {
 	return nil
 }
 
-func (l *lab) index(_ context.Context, run *spec.Run) error {
+func (l *trial) index(_ context.Context, run *spec.Run) error {
 	run.Report("pages per history, before", l.before.pagesPerHistory, "pages")
 	run.Report("pages per history, after", l.after.pagesPerHistory, "pages")
 	if l.after.pagesPerHistory > maxPages {
@@ -117,14 +117,14 @@ func (l *lab) index(_ context.Context, run *spec.Run) error {
 	return nil
 }
 
-func (l *lab) pages(context.Context, *spec.Run) (spec.Measured, error) {
+func (l *trial) pages(context.Context, *spec.Run) (spec.Measured, error) {
 	return spec.Measured{
 		Before: l.before.pagesPerHistory, After: l.after.pagesPerHistory,
 		Ratio: l.before.pagesPerHistory / l.after.pagesPerHistory,
 	}, nil
 }
 
-func (l *lab) slowTable(_ context.Context, run *spec.Run) error {
+func (l *trial) slowTable(_ context.Context, run *spec.Run) error {
 	times := make(map[string]float64)
 	for _, s := range l.before.statements {
 		if table := s.Table(); table != "" {
@@ -146,7 +146,7 @@ func (l *lab) slowTable(_ context.Context, run *spec.Run) error {
 	return nil
 }
 
-func (l *lab) orderWaitsFor(_ context.Context, run *spec.Run) error {
+func (l *trial) orderWaitsFor(_ context.Context, run *spec.Run) error {
 	if l.after.pagesPerHistory > maxPages {
 		// The recommender reads a history too, so its step would be that scan.
 		return &spec.Failure{
@@ -177,7 +177,7 @@ func (l *lab) orderWaitsFor(_ context.Context, run *spec.Run) error {
 	return nil
 }
 
-func (l *lab) knee(ctx context.Context, run *spec.Run) error {
+func (l *trial) knee(ctx context.Context, run *spec.Run) error {
 	ramp, err := l.ramp(ctx, run)
 	if err != nil {
 		return err
@@ -208,7 +208,7 @@ func (l *lab) knee(ctx context.Context, run *spec.Run) error {
 	return nil
 }
 
-func (l *lab) ledger(ctx context.Context, _ *spec.Run) error {
+func (l *trial) ledger(ctx context.Context, _ *spec.Run) error {
 	// With the service gone, what is half done is nobody's any more.
 	if err := l.after.variant.Service.Stop(ctx); err != nil {
 		return err

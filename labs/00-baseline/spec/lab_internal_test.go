@@ -30,7 +30,7 @@ func TestServed(t *testing.T) {
 			for _, n := range tt.failures {
 				result.Failed += n
 			}
-			l := &lab{after: side{load: result, pagesPerHistory: tt.pages}}
+			l := &trial{after: side{load: result, pagesPerHistory: tt.pages}}
 			err := l.served(t.Context(), &spec.Run{})
 			var failure *spec.Failure
 			if (err == nil) != tt.want || err != nil && !errors.As(err, &failure) {

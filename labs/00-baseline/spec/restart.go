@@ -22,7 +22,7 @@ const restartPerson = people + 100
 
 // restart leaves one thing of each kind with the service, kills it, starts it again and
 // looks what is still there.
-func (l *lab) restart(ctx context.Context, _ *spec.Run) error {
+func (l *trial) restart(ctx context.Context, _ *spec.Run) error {
 	service := l.after.variant.Service
 	trace, err := leaveTrace(ctx, service.URL(), l.servers.Bed.StaffToken())
 	if err != nil {

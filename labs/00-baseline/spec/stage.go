@@ -46,8 +46,8 @@ const (
 func databaseType() instance.Type { return instance.Medium() }
 func serviceType() instance.Type  { return instance.Small() }
 
-// lab is one run: the servers, and what was measured on them.
-type lab struct {
+// trial is one run: the servers, and what was measured on them.
+type trial struct {
 	subject Subject
 
 	servers *stage.Servers
@@ -57,7 +57,7 @@ type lab struct {
 }
 
 // length is how long a load goes on that takes so long where times are judged.
-func (l *lab) length(timed time.Duration) time.Duration {
+func (l *trial) length(timed time.Duration) time.Duration {
 	if l.timed {
 		return timed
 	}
@@ -92,7 +92,7 @@ func placeOf(step string) answer.Word {
 }
 
 // prepare measures the monolith as it was found, then with the subject's index.
-func (l *lab) prepare(ctx context.Context, run *spec.Run) (end func() error, err error) {
+func (l *trial) prepare(ctx context.Context, run *spec.Run) (end func() error, err error) {
 	l.timed = run.Timed()
 	delay := mailDelay
 	if !l.timed {
@@ -136,7 +136,7 @@ func (l *lab) prepare(ctx context.Context, run *spec.Run) (end func() error, err
 type profiler func(ctx context.Context, service *testbed.Service) error
 
 // measureSide starts a service and measures it under a quiet dinner.
-func (l *lab) measureSide(ctx context.Context, s *side, name, pkg string, args []string, profile profiler) (err error) {
+func (l *trial) measureSide(ctx context.Context, s *side, name, pkg string, args []string, profile profiler) (err error) {
 	err = l.servers.AtFullSpeed(ctx, func() (err error) {
 		s.variant, err = stage.Start(ctx, l.servers.Bed, stage.Options{
 			Service: testbed.ServiceOptions{
@@ -202,7 +202,7 @@ func (s *side) measureOrders(ctx context.Context, length time.Duration) error {
 
 // countPages reads some histories the way the service does, and returns the mean number
 // of pages that the database read for one, whatever the statements.
-func (l *lab) countPages(ctx context.Context) (float64, error) {
+func (l *trial) countPages(ctx context.Context) (float64, error) {
 	if err := pgstat.Reset(ctx, l.servers.Pool); err != nil {
 		return 0, err
 	}
@@ -232,7 +232,7 @@ func orderSteps(ctx context.Context, service *testbed.Service) (map[string]proms
 }
 
 // ramp raises the rate of the dinner mix until the service breaks.
-func (l *lab) ramp(ctx context.Context, run *spec.Run) (measure.RampResult, error) {
+func (l *trial) ramp(ctx context.Context, run *spec.Run) (measure.RampResult, error) {
 	watch, err := stage.NewWatch(ctx, l.servers.DB.Server, l.after.variant.Service.Server)
 	if err != nil {
 		return measure.RampResult{}, err

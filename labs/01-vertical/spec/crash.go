@@ -27,7 +27,7 @@ const (
 
 // crash kills the machine under load, starts it again and reconciles what the clients
 // were told with what the database holds.
-func (l *lab) crash(ctx context.Context, run *spec.Run) error {
+func (l *trial) crash(ctx context.Context, run *spec.Run) error {
 	generator := orders(l.tuned)
 	var result load.Result
 	var outage time.Duration
@@ -63,7 +63,7 @@ func (l *lab) crash(ctx context.Context, run *spec.Run) error {
 
 // killAndStart kills the service, starts it a little later and returns for how long
 // nobody was answered.
-func (l *lab) killAndStart(ctx context.Context) (time.Duration, error) {
+func (l *trial) killAndStart(ctx context.Context) (time.Duration, error) {
 	service := l.tuned.Service
 	if err := service.Kill(ctx); err != nil {
 		return 0, err
@@ -94,7 +94,7 @@ func (l *lab) killAndStart(ctx context.Context) (time.Duration, error) {
 }
 
 // reconcile demands that every accepted order is in the database, and no order twice.
-func (l *lab) reconcile(ctx context.Context, orders []load.OrderOutcome) error {
+func (l *trial) reconcile(ctx context.Context, orders []load.OrderOutcome) error {
 	r, err := stage.Reconcile(ctx, l.servers.Pool, orders)
 	if err != nil {
 		return err

@@ -21,7 +21,7 @@ const (
 // Full returns the long run: two services that differ in nothing are compared again and
 // again, as a gain is, and must never seem to differ.
 func Full(subject Subject) spec.Lab {
-	l := &lab{subject: subject}
+	l := &trial{subject: subject}
 	return spec.Lab{
 		Name:    Name,
 		Files:   subject.Files,
@@ -34,7 +34,7 @@ func Full(subject Subject) spec.Lab {
 }
 
 // prepareEqual starts the subject's service twice, on the small type.
-func (l *lab) prepareEqual(ctx context.Context, run *spec.Run) (end func() error, err error) {
+func (l *trial) prepareEqual(ctx context.Context, run *spec.Run) (end func() error, err error) {
 	if end, err = l.open(ctx, run); err != nil {
 		return end, err
 	}
@@ -48,7 +48,7 @@ func (l *lab) prepareEqual(ctx context.Context, run *spec.Run) (end func() error
 }
 
 // equalVariants compares the two.
-func (l *lab) equalVariants(ctx context.Context, run *spec.Run) error {
+func (l *trial) equalVariants(ctx context.Context, run *spec.Run) error {
 	watch, err := stage.NewWatch(ctx, l.servers.DB.Server, l.untuned.Service.Server, l.tuned.Service.Server)
 	if err != nil {
 		return err

@@ -41,7 +41,7 @@ const (
 
 // Lab returns the lab's demands on a subject.
 func Lab(subject Subject) spec.Lab {
-	l := &lab{subject: subject}
+	l := &trial{subject: subject}
 	return spec.Lab{
 		Name:    Name,
 		Files:   subject.Files,
@@ -75,7 +75,7 @@ func Lab(subject Subject) spec.Lab {
 	}
 }
 
-func (l *lab) sideBySide(context.Context, *spec.Run) error {
+func (l *trial) sideBySide(context.Context, *spec.Run) error {
 	if l.slow.failed != nil {
 		return &spec.Failure{
 			Expected: fmt.Sprintf("%d orders at once to be placed while the mail server takes %s", ordersAtOnce, slowMail),
@@ -92,7 +92,7 @@ func (l *lab) sideBySide(context.Context, *spec.Run) error {
 	return nil
 }
 
-func (l *lab) freeConnections(context.Context, *spec.Run) error {
+func (l *trial) freeConnections(context.Context, *spec.Run) error {
 	switch s := l.slow; {
 	case s.idleInTransaction > 0:
 		return &spec.Failure{
@@ -116,7 +116,7 @@ func (l *lab) freeConnections(context.Context, *spec.Run) error {
 	return nil
 }
 
-func (l *lab) size(context.Context, *spec.Run) error {
+func (l *trial) size(context.Context, *spec.Run) error {
 	for _, c := range sizeCases() {
 		got, ok := l.subject.Size(c.measured, c.peak)
 		if ok != c.ok || ok && got.Name != c.want {

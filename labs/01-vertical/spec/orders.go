@@ -81,7 +81,7 @@ func order(ctx context.Context, c *contract.Client, key string) (placed, error) 
 
 // seeSlowMail has several people order at once while the mail server is slow, and looks
 // at the mail server, the database and other people's reads meanwhile.
-func (l *lab) seeSlowMail(ctx context.Context) (err error) {
+func (l *trial) seeSlowMail(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, l.servers.Mail.SetDelay(ctx, mailDelay)) }()
 	if err := l.servers.Mail.Reset(ctx); err != nil {
 		return err
@@ -114,7 +114,7 @@ func (l *lab) seeSlowMail(ctx context.Context) (err error) {
 }
 
 // lookAround fills in what is to be seen while orders wait for the mail server.
-func (l *lab) lookAround(ctx context.Context, began time.Time) error {
+func (l *trial) lookAround(ctx context.Context, began time.Time) error {
 	for deadline := time.Now().Add(seeWithin); ; {
 		stats, err := l.servers.Mail.Stats(ctx)
 		if err != nil {
@@ -139,7 +139,7 @@ func (l *lab) lookAround(ctx context.Context, began time.Time) error {
 
 // readAtOnce has n readers ask for a meal at the same moment and returns how many got no
 // right answer in time.
-func (l *lab) readAtOnce(ctx context.Context, n int, patience time.Duration) (failed int, err error) {
+func (l *trial) readAtOnce(ctx context.Context, n int, patience time.Duration) (failed int, err error) {
 	client := &http.Client{Timeout: patience, Transport: &http.Transport{}}
 	defer client.CloseIdleConnections()
 	var failures atomic.Int64
@@ -167,7 +167,7 @@ func (l *lab) readAtOnce(ctx context.Context, n int, patience time.Duration) (fa
 
 // oneMail has every order sent again while its mail is on the way, as a client does that
 // lost patience.
-func (l *lab) oneMail(ctx context.Context, _ *spec.Run) (err error) {
+func (l *trial) oneMail(ctx context.Context, _ *spec.Run) (err error) {
 	defer func() { err = errors.Join(err, l.servers.Mail.SetDelay(ctx, mailDelay)) }()
 	if err := l.servers.Mail.Reset(ctx); err != nil {
 		return err
@@ -218,7 +218,7 @@ func (l *lab) oneMail(ctx context.Context, _ *spec.Run) (err error) {
 }
 
 // mailQuiet waits until no mail is on its way.
-func (l *lab) mailQuiet(ctx context.Context) error {
+func (l *trial) mailQuiet(ctx context.Context) error {
 	for deadline := time.Now().Add(quietWithin); ; time.Sleep(50 * time.Millisecond) {
 		stats, err := l.servers.Mail.Stats(ctx)
 		if err != nil {
@@ -231,7 +231,7 @@ func (l *lab) mailQuiet(ctx context.Context) error {
 }
 
 // mailDown has people order while the mail server refuses everything.
-func (l *lab) mailDown(ctx context.Context, _ *spec.Run) (err error) {
+func (l *trial) mailDown(ctx context.Context, _ *spec.Run) (err error) {
 	defer func() { err = errors.Join(err, l.servers.Mail.SetFailureRate(ctx, 0)) }()
 	if err := l.servers.Mail.SetFailureRate(ctx, 1); err != nil {
 		return err
@@ -258,7 +258,7 @@ func (l *lab) mailDown(ctx context.Context, _ *spec.Run) (err error) {
 
 // pool has many read at once while the table that they read is locked, and counts the
 // connections in which they wait.
-func (l *lab) pool(ctx context.Context, run *spec.Run) error {
+func (l *trial) pool(ctx context.Context, run *spec.Run) error {
 	counter, err := l.servers.Pool.Conn(ctx) // taken now: the service may leave none
 	if err != nil {
 		return fmt.Errorf("count connections: %w", err)
@@ -304,7 +304,7 @@ func (l *lab) pool(ctx context.Context, run *spec.Run) error {
 }
 
 // keptConnections counts what the pool closes while a few readers come and go.
-func (l *lab) keptConnections(ctx context.Context, _ *spec.Run) error {
+func (l *trial) keptConnections(ctx context.Context, _ *spec.Run) error {
 	const closed = "go_sql_max_idle_closed_total"
 	before, err := promstat.Read(ctx, l.tuned.Service.URL()+"/metrics")
 	if err != nil {
@@ -329,7 +329,7 @@ func (l *lab) keptConnections(ctx context.Context, _ *spec.Run) error {
 }
 
 // contract holds the service's orders against its contract. All else is the solutions'.
-func (l *lab) contract(ctx context.Context, _ *spec.Run) error {
+func (l *trial) contract(ctx context.Context, _ *spec.Run) error {
 	if err := contract.RunOrders(ctx, l.client.Target); err != nil {
 		return &spec.Failure{Expected: "every promise about orders to be kept", Seen: err.Error(), Look: "checkout.go"}
 	}

@@ -61,7 +61,7 @@ type scale struct {
 
 // gain measures what tuning and four times the CPU buy together, and shows beside it what
 // each size of machine buys alone.
-func (l *lab) gain(ctx context.Context, run *spec.Run) (spec.Measured, error) {
+func (l *trial) gain(ctx context.Context, run *spec.Run) (spec.Measured, error) {
 	watch, err := stage.NewWatch(ctx, l.servers.DB.Server, l.untuned.Service.Server, l.tuned.Service.Server)
 	if err != nil {
 		return spec.Measured{}, err

@@ -26,8 +26,8 @@ const (
 	look = "the log above: the service is the monolith with your checkout.go and sizing.go"
 )
 
-// lab is one run: the servers, and what was seen on them.
-type lab struct {
+// trial is one run: the servers, and what was seen on them.
+type trial struct {
 	subject Subject
 
 	servers *stage.Servers
@@ -41,7 +41,7 @@ type lab struct {
 
 // prepare starts the servers and the subject's service, and sees what it does while
 // the mail server is slow.
-func (l *lab) prepare(ctx context.Context, run *spec.Run) (end func() error, err error) {
+func (l *trial) prepare(ctx context.Context, run *spec.Run) (end func() error, err error) {
 	if end, err = l.open(ctx, run); err != nil {
 		return end, err
 	}
@@ -66,7 +66,7 @@ func (l *lab) prepare(ctx context.Context, run *spec.Run) (end func() error, err
 }
 
 // open claims the machine and starts the servers.
-func (l *lab) open(ctx context.Context, run *spec.Run) (end func() error, err error) {
+func (l *trial) open(ctx context.Context, run *spec.Run) (end func() error, err error) {
 	l.servers, end, err = stage.Open(ctx, run, stage.ServersOptions{
 		Database: database(), MailDelay: mailDelay, Packages: []string{l.subject.Package, solutions},
 	})
@@ -74,7 +74,7 @@ func (l *lab) open(ctx context.Context, run *spec.Run) (end func() error, err er
 }
 
 // start starts a service, on the servers that all share.
-func (l *lab) start(ctx context.Context, name string, size instance.Type, pkg string, args ...string) (*stage.Variant, error) {
+func (l *trial) start(ctx context.Context, name string, size instance.Type, pkg string, args ...string) (*stage.Variant, error) {
 	return stage.Start(ctx, l.servers.Bed, stage.Options{
 		Service: testbed.ServiceOptions{
 			Name: name, Package: pkg, Args: args, Type: size, Postgres: l.servers.DB, MailSink: l.servers.Mail,
@@ -84,7 +84,7 @@ func (l *lab) start(ctx context.Context, name string, size instance.Type, pkg st
 }
 
 // signIn signs in the people of the checks' own client, at full speed.
-func (l *lab) signIn(ctx context.Context) (err error) {
+func (l *trial) signIn(ctx context.Context) (err error) {
 	if l.client, err = l.servers.Client(l.tuned.Service); err != nil {
 		return err
 	}

@@ -80,7 +80,7 @@ type killSeen struct {
 }
 
 // kill kills, under load, the replica that has just signed somebody in.
-func (l *lab) kill(ctx context.Context) (killSeen, error) {
+func (l *trial) kill(ctx context.Context) (killSeen, error) {
 	v := newVisitor()
 	defer v.close()
 	var seen killSeen
@@ -111,7 +111,7 @@ func (l *lab) kill(ctx context.Context) (killSeen, error) {
 	return seen, l.startReplica(ctx, victim)
 }
 
-func (l *lab) replicaKilled(ctx context.Context, run *spec.Run) error {
+func (l *trial) replicaKilled(ctx context.Context, run *spec.Run) error {
 	seen, err := l.killed.get(func() (killSeen, error) { return l.kill(ctx) })
 	if err != nil && seen.load.Sent == 0 {
 		return err
@@ -149,7 +149,7 @@ func (l *lab) replicaKilled(ctx context.Context, run *spec.Run) error {
 	return err
 }
 
-func (l *lab) loginsSurvive(ctx context.Context, _ *spec.Run) error {
+func (l *trial) loginsSurvive(ctx context.Context, _ *spec.Run) error {
 	seen, err := l.killed.get(func() (killSeen, error) { return l.kill(ctx) })
 	if err != nil && seen.victim == "" {
 		return err
@@ -170,7 +170,7 @@ func (l *lab) loginsSurvive(ctx context.Context, _ *spec.Run) error {
 // sentOnce has every replica stand still with POSTs that carry no Idempotency-Key, and
 // kills one. What it had been sent may have been done, so the client must be told, and
 // no other replica must be sent the same.
-func (l *lab) sentOnce(ctx context.Context, _ *spec.Run) (err error) {
+func (l *trial) sentOnce(ctx context.Context, _ *spec.Run) (err error) {
 	victim := l.replica(busiest(l.read(ctx, spreadVisitors*replicas, spreadVisitors, false)))
 	var others []*testbed.Service
 	for _, r := range l.fleet.Replicas {
@@ -228,7 +228,7 @@ func each(ctx context.Context, replicas []*testbed.Service, do func(*testbed.Ser
 }
 
 // rate sends the POSTs at once, and counts those that end in an error.
-func (l *lab) rate(ctx context.Context, refused *atomic.Int64) error {
+func (l *trial) rate(ctx context.Context, refused *atomic.Int64) error {
 	var sends []func(context.Context) error
 	for range posts {
 		sends = append(sends, func(ctx context.Context) error {

@@ -44,7 +44,7 @@ const (
 
 // Lab returns the lab's demands on a subject.
 func Lab(subject Subject) spec.Lab {
-	l := &lab{subject: subject}
+	l := &trial{subject: subject}
 	return spec.Lab{
 		Name:    Name,
 		Files:   subject.Files,
@@ -101,7 +101,7 @@ func key() answer.Sheet {
 	}
 }
 
-func (l *lab) stateless(context.Context, *spec.Run) error {
+func (l *trial) stateless(context.Context, *spec.Run) error {
 	want, got := key(), l.subject.Answers
 	for _, part := range []struct {
 		name      string
@@ -137,7 +137,7 @@ func quoted(word answer.Word) string {
 
 // contract holds one replica against what the API promises of sessions, which the subject
 // keeps, and of orders. What only several can break is what the other checks are for.
-func (l *lab) contract(ctx context.Context, _ *spec.Run) error {
+func (l *trial) contract(ctx context.Context, _ *spec.Run) error {
 	client, err := l.servers.Client(l.fleet.Replicas[0])
 	if err != nil {
 		return err
@@ -148,7 +148,7 @@ func (l *lab) contract(ctx context.Context, _ *spec.Run) error {
 	return nil
 }
 
-func (l *lab) ledger(ctx context.Context, _ *spec.Run) error {
+func (l *trial) ledger(ctx context.Context, _ *spec.Run) error {
 	if err := stage.Settle(ctx, l.servers.Pool, l.servers.Pool, stage.OrphanAge); err != nil {
 		return err
 	}

@@ -43,7 +43,7 @@ type goer struct {
 // roll restarts the replicas one by one under load, as a deployment does: each is told to
 // stop, and the next when nginx has the one before back on its list. Nobody tells nginx
 // but the replicas themselves, when they are asked.
-func (l *lab) roll(ctx context.Context) (rollSeen, error) {
+func (l *trial) roll(ctx context.Context) (rollSeen, error) {
 	var seen rollSeen
 	generator := l.fleet.Generator
 	generator.Mix = readsAndOrders()
@@ -84,7 +84,7 @@ func (l *lab) roll(ctx context.Context) (rollSeen, error) {
 }
 
 // watchGo tells a replica to stop and watches it until it has.
-func (l *lab) watchGo(ctx context.Context, r *testbed.Service) (goer, error) {
+func (l *trial) watchGo(ctx context.Context, r *testbed.Service) (goer, error) {
 	g := goer{name: r.Name()}
 	began := time.Now()
 	up, gone := context.WithCancel(ctx) // ends with the replica
@@ -131,7 +131,7 @@ func saysNo(ctx context.Context, r *testbed.Service) bool {
 	return false
 }
 
-func (l *lab) rollingRestart(ctx context.Context, run *spec.Run) error {
+func (l *trial) rollingRestart(ctx context.Context, run *spec.Run) error {
 	seen, err := l.rolled.get(func() (rollSeen, error) { return l.roll(ctx) })
 	if err != nil && seen.load.Sent == 0 {
 		return err
@@ -151,7 +151,7 @@ func (l *lab) rollingRestart(ctx context.Context, run *spec.Run) error {
 	return err
 }
 
-func (l *lab) notReady(ctx context.Context, run *spec.Run) error {
+func (l *trial) notReady(ctx context.Context, run *spec.Run) error {
 	seen, err := l.rolled.get(func() (rollSeen, error) { return l.roll(ctx) })
 	if err != nil && len(seen.goers) == 0 {
 		return err

@@ -46,7 +46,7 @@ type before struct {
 	generator load.Generator
 }
 
-func (l *lab) startBefore(ctx context.Context) error {
+func (l *trial) startBefore(ctx context.Context) error {
 	const name = "before"
 	variant, err := stage.Start(ctx, l.servers.Bed, stage.Options{
 		Service: testbed.ServiceOptions{
@@ -82,7 +82,7 @@ type rush struct {
 }
 
 // rush measures the mean latency in a rush, of one replica and of all.
-func (l *lab) rush(ctx context.Context, run *spec.Run) (spec.Measured, error) {
+func (l *trial) rush(ctx context.Context, run *spec.Run) (spec.Measured, error) {
 	r, err := l.newRush(ctx, run)
 	if err != nil {
 		return spec.Measured{}, err
@@ -105,7 +105,7 @@ func (l *lab) rush(ctx context.Context, run *spec.Run) (spec.Measured, error) {
 	return stage.Gain(r.seen.Paired)
 }
 
-func (l *lab) newRush(ctx context.Context, run *spec.Run) (*rush, error) {
+func (l *trial) newRush(ctx context.Context, run *spec.Run) (*rush, error) {
 	// Orders and nothing else, as in lab 01: an order computes recommendations, and it is the
 	// service's CPU that is to rule. Reads of the menu would have the database rule (that is
 	// fault 5, and lab 03).

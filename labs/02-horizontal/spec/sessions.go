@@ -12,7 +12,7 @@ import (
 
 // anySession signs somebody in at each replica and asks every one for them; then they
 // sign out at another, and must be signed out at all.
-func (l *lab) anySession(ctx context.Context, _ *spec.Run) error {
+func (l *trial) anySession(ctx context.Context, _ *spec.Run) error {
 	for i, home := range l.fleet.Replicas {
 		if err := l.comeAndGo(ctx, i, home, l.fleet.Replicas[(i+1)%replicas]); err != nil {
 			return err
@@ -22,7 +22,7 @@ func (l *lab) anySession(ctx context.Context, _ *spec.Run) error {
 }
 
 // comeAndGo has visitor n sign in at one replica and out at another.
-func (l *lab) comeAndGo(ctx context.Context, n int, in, out *testbed.Service) error {
+func (l *trial) comeAndGo(ctx context.Context, n int, in, out *testbed.Service) error {
 	v := newVisitor()
 	defer v.close()
 	if _, err := v.signIn(ctx, in.URL(), n); err != nil {
@@ -60,7 +60,7 @@ func (l *lab) comeAndGo(ctx context.Context, n int, in, out *testbed.Service) er
 
 // askEverywhere asks every replica itself, past nginx, who is signed in. It returns the name
 // of the first that does not answer with the status wanted, and its status.
-func (l *lab) askEverywhere(ctx context.Context, v *visitor, want int) (odd string, status int, err error) {
+func (l *trial) askEverywhere(ctx context.Context, v *visitor, want int) (odd string, status int, err error) {
 	for _, r := range l.fleet.Replicas {
 		got, err := v.get(ctx, r.URL()+"/me")
 		if err != nil {
@@ -81,7 +81,7 @@ const (
 )
 
 // oldSessions counts expired rows before and after some have signed in.
-func (l *lab) oldSessions(ctx context.Context, _ *spec.Run) error {
+func (l *trial) oldSessions(ctx context.Context, _ *spec.Run) error {
 	_, err := l.servers.Pool.ExecContext(ctx,
 		`INSERT INTO sessions (token_hash, user_id, email, expires_at)
 		 SELECT sha256(('expired ' || n)::bytea), $1, $2, now() - interval '1 day' FROM generate_series(1, $3) AS n`,

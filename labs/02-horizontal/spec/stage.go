@@ -38,8 +38,8 @@ func policy() balancer.Policy {
 	return balancer.Policy{Interval: 500 * time.Millisecond, Timeout: 450 * time.Millisecond, Rise: 1, Fall: 1}
 }
 
-// lab is one run: the servers, and what was seen on them.
-type lab struct {
+// trial is one run: the servers, and what was seen on them.
+type trial struct {
 	subject Subject
 
 	servers *stage.Servers
@@ -67,7 +67,7 @@ func (o *once[T]) get(do func() (T, error)) (T, error) {
 
 // prepare starts the servers, the subject's replicas and, where times are judged, the one
 // that they are compared with.
-func (l *lab) prepare(ctx context.Context, run *spec.Run) (end func() error, err error) {
+func (l *trial) prepare(ctx context.Context, run *spec.Run) (end func() error, err error) {
 	packages := []string{l.subject.Package}
 	if run.Timed() {
 		packages = append(packages, solutions)
@@ -97,7 +97,7 @@ func (l *lab) prepare(ctx context.Context, run *spec.Run) (end func() error, err
 	return end, testbed.SideBySide(ctx, starts...)
 }
 
-func (l *lab) startFleet(ctx context.Context) (err error) {
+func (l *trial) startFleet(ctx context.Context) (err error) {
 	l.fleet, err = stage.StartFleet(ctx, l.servers.Bed, stage.FleetOptions{
 		Service: testbed.ServiceOptions{
 			Package: l.subject.Package, Args: l.subject.Args, Type: size(),
@@ -112,7 +112,7 @@ func (l *lab) startFleet(ctx context.Context) (err error) {
 }
 
 // startReplica starts a replica again and waits until nginx knows.
-func (l *lab) startReplica(ctx context.Context, r *testbed.Service) error {
+func (l *trial) startReplica(ctx context.Context, r *testbed.Service) error {
 	if err := r.Start(ctx); err != nil {
 		return stage.LearnersFault(err, look)
 	}
@@ -132,7 +132,7 @@ func listFault(err error) error {
 }
 
 // replica returns the replica of a name, or the first.
-func (l *lab) replica(name string) *testbed.Service {
+func (l *trial) replica(name string) *testbed.Service {
 	for _, r := range l.fleet.Replicas {
 		if r.Name() == name {
 			return r

@@ -45,7 +45,7 @@ func page(n int) string { return fmt.Sprintf("/meals/%s", seed.Meal(1+n%50)) }
 
 // read has visitors read pages through nginx, all at once or in turn, and counts by
 // replica who answered; under "" those that nobody did.
-func (l *lab) read(ctx context.Context, reads, visitors int, atOnce bool) map[string]int {
+func (l *trial) read(ctx context.Context, reads, visitors int, atOnce bool) map[string]int {
 	counts := make(map[string]int)
 	for _, r := range l.fleet.Replicas {
 		counts[r.Name()] = 0
@@ -83,7 +83,7 @@ func (l *lab) read(ctx context.Context, reads, visitors int, atOnce bool) map[st
 	return counts
 }
 
-func (l *lab) spread(ctx context.Context, run *spec.Run) error {
+func (l *trial) spread(ctx context.Context, run *spec.Run) error {
 	counts := l.read(ctx, spreadReads, spreadVisitors, false)
 	busiest, idlest := 0, spreadReads
 	for _, r := range l.fleet.Replicas {
@@ -107,7 +107,7 @@ func (l *lab) spread(ctx context.Context, run *spec.Run) error {
 }
 
 // describe tells counts by replica.
-func (l *lab) describe(counts map[string]int) string {
+func (l *trial) describe(counts map[string]int) string {
 	var parts []string
 	for _, r := range l.fleet.Replicas {
 		parts = append(parts, fmt.Sprintf("%d by %s", counts[r.Name()], r.Name()))
@@ -130,7 +130,7 @@ func busiest(counts map[string]int) string {
 }
 
 // slowReplica makes one replica slow and counts what it gets while many ask at once.
-func (l *lab) slowReplica(ctx context.Context, run *spec.Run) error {
+func (l *trial) slowReplica(ctx context.Context, run *spec.Run) error {
 	// Nobody asks from here on: who is slow answers questions late, too, and would be taken
 	// off the list for it.
 	if err := l.fleet.StopAsking(); err != nil {
@@ -167,7 +167,7 @@ const forged = "203.0.113.7"
 
 // clientAddresses has somebody guess a password, through nginx with a forged address and
 // straight at a replica: both come from the same place, and the log must say so.
-func (l *lab) clientAddresses(ctx context.Context, _ *spec.Run) error {
+func (l *trial) clientAddresses(ctx context.Context, _ *spec.Run) error {
 	want, err := l.loggedAddress(ctx, l.fleet.Replicas[0].URL(), nil)
 	if err != nil {
 		return err
@@ -194,7 +194,7 @@ func (l *lab) clientAddresses(ctx context.Context, _ *spec.Run) error {
 
 // loggedAddress guesses a password and returns where that came from, by the log of the
 // replica that refused it.
-func (l *lab) loggedAddress(ctx context.Context, base string, header map[string]string) (string, error) {
+func (l *trial) loggedAddress(ctx context.Context, base string, header map[string]string) (string, error) {
 	id := rand.Text()
 	sent := map[string]string{"X-Request-Id": id}
 	for name, value := range header {
@@ -240,7 +240,7 @@ func refusedClient(logs, request string) (client string, ok bool) {
 }
 
 // keptConnections counts what nginx opens while one visitor reads.
-func (l *lab) keptConnections(ctx context.Context, run *spec.Run) error {
+func (l *trial) keptConnections(ctx context.Context, run *spec.Run) error {
 	before, err := l.opened(ctx)
 	if err != nil {
 		return err
@@ -263,7 +263,7 @@ func (l *lab) keptConnections(ctx context.Context, run *spec.Run) error {
 
 // opened is how many connections nginx has opened since it started, as the kernel counts
 // them.
-func (l *lab) opened(ctx context.Context) (int, error) {
+func (l *trial) opened(ctx context.Context) (int, error) {
 	table, err := l.fleet.Nginx.Exec(ctx, "cat", "/proc/net/snmp")
 	if err != nil {
 		return 0, err

@@ -17,7 +17,7 @@ import (
 const tries = 20
 
 // unknownMeals asks for a meal that does not exist, again and again.
-func (l *lab) unknownMeals(ctx context.Context, run *spec.Run) error {
+func (l *trial) unknownMeals(ctx context.Context, run *spec.Run) error {
 	if err := pgstat.Reset(ctx, l.servers.Pool); err != nil {
 		return err
 	}
@@ -52,7 +52,7 @@ func (l *lab) unknownMeals(ctx context.Context, run *spec.Run) error {
 }
 
 // errors has the database fail for a moment, as in a failover, and looks whether that is forgotten.
-func (l *lab) errors(ctx context.Context, _ *spec.Run) error {
+func (l *trial) errors(ctx context.Context, _ *spec.Run) error {
 	if err := l.flush(ctx); err != nil {
 		return err
 	}
@@ -91,7 +91,7 @@ func (l *lab) errors(ctx context.Context, _ *spec.Run) error {
 }
 
 // whileMealsFail runs a check while every query of meals fails at once.
-func (l *lab) whileMealsFail(ctx context.Context, check func() error) error {
+func (l *trial) whileMealsFail(ctx context.Context, check func() error) error {
 	rename := func(ctx context.Context, from, to string) error {
 		if _, err := l.servers.Pool.ExecContext(ctx, "ALTER TABLE "+from+" RENAME TO "+to); err != nil {
 			return fmt.Errorf("rename table %s: %w", from, err)

@@ -40,7 +40,7 @@ type priced struct {
 }
 
 // price returns the changed meal's price at a place; 0 when the meal is not shown there.
-func (l *lab) price(ctx context.Context, replica *testbed.Service, place string) (int64, error) {
+func (l *trial) price(ctx context.Context, replica *testbed.Service, place string) (int64, error) {
 	a, err := l.get(ctx, replica, place, "")
 	if err != nil {
 		return 0, err
@@ -64,7 +64,7 @@ func (l *lab) price(ctx context.Context, replica *testbed.Service, place string)
 }
 
 // readEverywhere has both replicas show the price everywhere, so that it is cached wherever it may be.
-func (l *lab) readEverywhere(ctx context.Context) error {
+func (l *trial) readEverywhere(ctx context.Context) error {
 	for _, replica := range l.replicas {
 		for _, place := range shownAt() {
 			if _, err := l.price(ctx, replica, place); err != nil {
@@ -76,7 +76,7 @@ func (l *lab) readEverywhere(ctx context.Context) error {
 }
 
 // wantEverywhere demands a price wherever the meal is shown.
-func (l *lab) wantEverywhere(ctx context.Context, price int64, when, look string) error {
+func (l *trial) wantEverywhere(ctx context.Context, price int64, when, look string) error {
 	for _, replica := range l.replicas {
 		for _, place := range shownAt() {
 			seen, err := l.price(ctx, replica, place)
@@ -95,7 +95,7 @@ func (l *lab) wantEverywhere(ctx context.Context, price int64, when, look string
 }
 
 // put changes the price, on the first replica.
-func (l *lab) put(ctx context.Context, price int64) error {
+func (l *trial) put(ctx context.Context, price int64) error {
 	answer, err := l.client.Put(ctx, "/meals/"+string(seed.Meal(changed)), map[string]any{"price_cents": price},
 		contract.Header("Authorization", "Bearer "+l.client.StaffToken))
 	if err == nil {
@@ -108,7 +108,7 @@ func (l *lab) put(ctx context.Context, price int64) error {
 }
 
 // changing reads the price everywhere, runs a check with another price, and puts the first one back.
-func (l *lab) changing(ctx context.Context, check func(newPrice int64) error) (err error) {
+func (l *trial) changing(ctx context.Context, check func(newPrice int64) error) (err error) {
 	old, err := l.price(ctx, l.replicas[0], shownAt()[0])
 	if err != nil {
 		return err
@@ -122,7 +122,7 @@ func (l *lab) changing(ctx context.Context, check func(newPrice int64) error) (e
 
 // priceChange changes a price, first while nobody looks, and then while somebody reads
 // between the moment at which the change is under way and the one at which it is committed.
-func (l *lab) priceChange(ctx context.Context, _ *spec.Run) error {
+func (l *trial) priceChange(ctx context.Context, _ *spec.Run) error {
 	return l.changing(ctx, func(price int64) error {
 		if err := l.put(ctx, price); err != nil {
 			return err
@@ -141,7 +141,7 @@ func (l *lab) priceChange(ctx context.Context, _ *spec.Run) error {
 
 // putWhileRead holds the meal's row, has the price changed, which waits, and has everything read
 // meanwhile.
-func (l *lab) putWhileRead(ctx context.Context, price int64) error {
+func (l *trial) putWhileRead(ctx context.Context, price int64) error {
 	letGo, err := l.hold(ctx, "SELECT 1 FROM meals WHERE id = $1 FOR UPDATE", string(seed.Meal(changed)))
 	if err != nil {
 		return err
@@ -156,7 +156,7 @@ func (l *lab) putWhileRead(ctx context.Context, price int64) error {
 }
 
 // awaitLock waits until a service waits for a lock.
-func (l *lab) awaitLock(ctx context.Context) error {
+func (l *trial) awaitLock(ctx context.Context) error {
 	for deadline := time.Now().Add(waitsWithin); ; time.Sleep(5 * time.Millisecond) {
 		var waiting int
 		err := l.servers.Pool.QueryRowContext(ctx,
@@ -175,7 +175,7 @@ func (l *lab) awaitLock(ctx context.Context) error {
 
 // slowReader has the second replica, whose way to the database is slow, read the old price; changes it
 // while the answer is on its way; and looks at what is in the cache when that has arrived.
-func (l *lab) slowReader(ctx context.Context, _ *spec.Run) error {
+func (l *trial) slowReader(ctx context.Context, _ *spec.Run) error {
 	return l.changing(ctx, func(price int64) (err error) {
 		if err := l.flush(ctx); err != nil {
 			return err
@@ -205,7 +205,7 @@ func (l *lab) slowReader(ctx context.Context, _ *spec.Run) error {
 }
 
 // awaitCall waits until the database has answered a query of a table since pgstat.Reset.
-func (l *lab) awaitCall(ctx context.Context, table string) error {
+func (l *trial) awaitCall(ctx context.Context, table string) error {
 	for deadline := time.Now().Add(waitsWithin + 5*slowWay); ; time.Sleep(5 * time.Millisecond) {
 		calls, err := l.calls(ctx)
 		if err != nil {
@@ -221,7 +221,7 @@ func (l *lab) awaitCall(ctx context.Context, table string) error {
 }
 
 // lostDeletion changes the price while Redis is off the network, with all that it has.
-func (l *lab) lostDeletion(ctx context.Context, _ *spec.Run) error {
+func (l *trial) lostDeletion(ctx context.Context, _ *spec.Run) error {
 	return l.changing(ctx, func(price int64) error {
 		// What was sent on an open connection would be sent again until it arrives, though the
 		// sender has long given up.

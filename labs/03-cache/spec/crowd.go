@@ -38,7 +38,7 @@ type crowded struct {
 
 // stampede has two crowds ask for something that is not in the cache, while the database
 // holds its answer back: so all of them miss.
-func (l *lab) stampede(ctx context.Context, run *spec.Run) error {
+func (l *trial) stampede(ctx context.Context, run *spec.Run) error {
 	for _, c := range []struct{ what, path, table string }{
 		{"a meal", "/meals/" + string(seed.Meal(7)), "meals"},
 		{"the popular meals", "/meals/popular", "orders"},
@@ -71,7 +71,7 @@ func (l *lab) stampede(ctx context.Context, run *spec.Run) error {
 }
 
 // oneForAll judges what stampede has seen more strictly.
-func (l *lab) oneForAll(context.Context, *spec.Run) error {
+func (l *trial) oneForAll(context.Context, *spec.Run) error {
 	for _, c := range l.crowd {
 		if c.calls != 1 || c.failed > 0 {
 			return &spec.Failure{
@@ -85,7 +85,7 @@ func (l *lab) oneForAll(context.Context, *spec.Run) error {
 }
 
 // gather empties Redis, holds a table back, and has crowds ask both replicas for a path.
-func (l *lab) gather(ctx context.Context, path, table string) (crowded, error) {
+func (l *trial) gather(ctx context.Context, path, table string) (crowded, error) {
 	if err := l.flush(ctx); err != nil {
 		return crowded{}, err
 	}
@@ -121,7 +121,7 @@ func (l *lab) gather(ctx context.Context, path, table string) (crowded, error) {
 }
 
 // hold runs a statement that takes a lock, and returns what lets it go.
-func (l *lab) hold(ctx context.Context, statement string, args ...any) (letGo func() error, err error) {
+func (l *trial) hold(ctx context.Context, statement string, args ...any) (letGo func() error, err error) {
 	tx, err := l.servers.Pool.BeginTx(ctx, nil)
 	if err != nil {
 		return nil, fmt.Errorf("hold a lock: %w", err)
@@ -133,7 +133,7 @@ func (l *lab) hold(ctx context.Context, statement string, args ...any) (letGo fu
 }
 
 // askAndLeave is somebody without patience.
-func (l *lab) askAndLeave(ctx context.Context, replica *testbed.Service, path string) {
+func (l *trial) askAndLeave(ctx context.Context, replica *testbed.Service, path string) {
 	ctx, cancel := context.WithTimeout(ctx, leavesAfter)
 	defer cancel()
 	_, _ = l.get(ctx, replica, path, "") // they do not look at the answer

@@ -39,7 +39,7 @@ type timing struct {
 }
 
 // goodput compares browsing without and with the cache, the database on its quota.
-func (l *lab) goodput(ctx context.Context, run *spec.Run) (spec.Measured, error) {
+func (l *trial) goodput(ctx context.Context, run *spec.Run) (spec.Measured, error) {
 	t, err := l.newTiming(ctx, run)
 	if err != nil {
 		return spec.Measured{}, err
@@ -65,7 +65,7 @@ func (l *lab) goodput(ctx context.Context, run *spec.Run) (spec.Measured, error)
 }
 
 // newTiming puts all quotas in force. The second replica has nothing to do.
-func (l *lab) newTiming(ctx context.Context, run *spec.Run) (*timing, error) {
+func (l *trial) newTiming(ctx context.Context, run *spec.Run) (*timing, error) {
 	if err := l.servers.DB.Resize(ctx, database()); err != nil {
 		return nil, err
 	}

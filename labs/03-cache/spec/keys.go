@@ -45,7 +45,7 @@ const (
 )
 
 // ttls returns the times to live of all keys; of a key without one it is -1.
-func (l *lab) ttls(ctx context.Context) (map[string]time.Duration, error) {
+func (l *trial) ttls(ctx context.Context) (map[string]time.Duration, error) {
 	ttls := make(map[string]time.Duration)
 	keys := l.redis.Scan(ctx, 0, "*", 500).Iterator()
 	for keys.Next(ctx) {
@@ -74,7 +74,7 @@ func (l *lab) ttls(ctx context.Context) (map[string]time.Duration, error) {
 }
 
 // expiry looks at the keys that all the checks before have left.
-func (l *lab) expiry(ctx context.Context, run *spec.Run) error {
+func (l *trial) expiry(ctx context.Context, run *spec.Run) error {
 	if err := l.readEverywhere(ctx); err != nil {
 		return err
 	}
@@ -100,7 +100,7 @@ func (l *lab) expiry(ctx context.Context, run *spec.Run) error {
 }
 
 // jitter reads some meals at about the same time and looks at when they will expire.
-func (l *lab) jitter(ctx context.Context, _ *spec.Run) error {
+func (l *trial) jitter(ctx context.Context, _ *spec.Run) error {
 	if err := l.flush(ctx); err != nil {
 		return err
 	}
@@ -148,7 +148,7 @@ func mostWithin(times []time.Duration, span time.Duration) int {
 }
 
 // memory looks at what Redis was told by redis.conf.
-func (l *lab) memory(ctx context.Context, _ *spec.Run) error {
+func (l *trial) memory(ctx context.Context, _ *spec.Run) error {
 	stats, err := redisstat.Read(ctx, l.redis)
 	if err != nil {
 		return err
@@ -170,7 +170,7 @@ func (l *lab) memory(ctx context.Context, _ *spec.Run) error {
 
 // hotKeys leaves Redis memory for a tenth of the entries of all meals, and counts how many
 // reads of meals, some of which are far more popular than others, still need the database.
-func (l *lab) hotKeys(ctx context.Context, run *spec.Run) (err error) {
+func (l *trial) hotKeys(ctx context.Context, run *spec.Run) (err error) {
 	if err := l.flush(ctx); err != nil {
 		return err
 	}
@@ -260,7 +260,7 @@ type squeeze struct{ target, size int64 }
 // squeeze sets the limit of Redis's memory to what it takes now, but for the entries that are
 // too many. That has to be done again and again: connections take memory too, as much as all
 // the meals, and not always the same.
-func (l *lab) squeeze(ctx context.Context, s squeeze) error {
+func (l *trial) squeeze(ctx context.Context, s squeeze) error {
 	stats, err := redisstat.Read(ctx, l.redis)
 	if err != nil {
 		return err
@@ -275,7 +275,7 @@ func (l *lab) squeeze(ctx context.Context, s squeeze) error {
 // readHotMeals reads meals, some of which are far more popular than others, a few at a time,
 // and returns how many could not be read. It keeps to no schedule, for it is counted here
 // how often Redis has the answer, and not how fast.
-func (l *lab) readHotMeals(ctx context.Context, seed uint64) (failed int, err error) {
+func (l *trial) readHotMeals(ctx context.Context, seed uint64) (failed int, err error) {
 	mix := load.Mix{Name: "meals", Skew: load.Browse().Skew, Shares: []load.Share{{Kind: load.ShowMeal, Weight: 1}}}
 	stream, err := load.NewStream(mix, l.one.Generator.Population, seed, "")
 	if err != nil {
@@ -298,7 +298,7 @@ func (l *lab) readHotMeals(ctx context.Context, seed uint64) (failed int, err er
 }
 
 // readAllMeals reads every meal once, a few at a time.
-func (l *lab) readAllMeals(ctx context.Context) error {
+func (l *trial) readAllMeals(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(atOnce)
 	for _, meal := range l.one.Generator.Population.Meals {
@@ -313,7 +313,7 @@ func (l *lab) readAllMeals(ctx context.Context) error {
 	return group.Wait()
 }
 
-func (l *lab) setMaxMemory(ctx context.Context, bytes int64) error {
+func (l *trial) setMaxMemory(ctx context.Context, bytes int64) error {
 	if err := l.redis.ConfigSet(ctx, "maxmemory", strconv.FormatInt(bytes, 10)).Err(); err != nil {
 		return fmt.Errorf("set maxmemory: %w", err)
 	}

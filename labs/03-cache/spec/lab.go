@@ -35,7 +35,7 @@ const (
 
 // Lab returns the lab's demands on a subject.
 func Lab(subject Subject) spec.Lab {
-	l := &lab{subject: subject}
+	l := &trial{subject: subject}
 	return spec.Lab{
 		Name:    Name,
 		Files:   subject.Files,

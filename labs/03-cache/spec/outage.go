@@ -33,7 +33,7 @@ type outageSeen struct {
 }
 
 // redisGone pauses, kills and flushes Redis under load.
-func (l *lab) redisGone(ctx context.Context, run *spec.Run) error {
+func (l *trial) redisGone(ctx context.Context, run *spec.Run) error {
 	g := browsing(l.one, 5)
 	err := testbed.SideBySide(ctx,
 		func(ctx context.Context) (err error) {
@@ -60,7 +60,7 @@ func (l *lab) redisGone(ctx context.Context, run *spec.Run) error {
 }
 
 // maltreat does all of it, one after the other.
-func (l *lab) maltreat(ctx context.Context) error {
+func (l *trial) maltreat(ctx context.Context) error {
 	time.Sleep(pauseAfter)
 	// Without a connection that is open already, each try makes one, and those are counted.
 	if err := l.closeConnections(ctx); err != nil {
@@ -95,7 +95,7 @@ func (l *lab) maltreat(ctx context.Context) error {
 }
 
 // closeConnections closes all connections to Redis, but for the check's own.
-func (l *lab) closeConnections(ctx context.Context) error {
+func (l *trial) closeConnections(ctx context.Context) error {
 	if err := l.redis.Do(ctx, "CLIENT", "KILL", "TYPE", "normal").Err(); err != nil {
 		return fmt.Errorf("close redis's connections: %w", err)
 	}
@@ -103,7 +103,7 @@ func (l *lab) closeConnections(ctx context.Context) error {
 }
 
 // breaker judges what redisGone has seen.
-func (l *lab) breaker(context.Context, *spec.Run) error {
+func (l *trial) breaker(context.Context, *spec.Run) error {
 	if l.outage.tries > mostTries {
 		return &spec.Failure{
 			Expected: fmt.Sprintf("at most %d tries of a Redis that hangs for %s", mostTries, pausedFor),

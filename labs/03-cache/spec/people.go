@@ -23,7 +23,7 @@ const (
 
 // sessions signs people in, empties Redis at once, and looks who they are then; and signs
 // one of them out.
-func (l *lab) sessions(ctx context.Context, run *spec.Run) error {
+func (l *trial) sessions(ctx context.Context, run *spec.Run) error {
 	emails := make([]string, visitors)
 	for i := range emails {
 		emails[i] = seed.Email(firstVisitor + i)
@@ -61,7 +61,7 @@ func (l *lab) sessions(ctx context.Context, run *spec.Run) error {
 }
 
 // visit has everybody ask both replicas who they are, all at once.
-func (l *lab) visit(ctx context.Context, people []load.Session, when string) error {
+func (l *trial) visit(ctx context.Context, people []load.Session, when string) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for _, person := range people {
 		for _, replica := range l.replicas {
@@ -93,7 +93,7 @@ func (l *lab) visit(ctx context.Context, people []load.Session, when string) err
 }
 
 // signOut signs somebody out on the first replica, when both have just seen them.
-func (l *lab) signOut(ctx context.Context, person load.Session) error {
+func (l *trial) signOut(ctx context.Context, person load.Session) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodDelete, l.replicas[0].URL()+"/sessions", nil)
 	if err != nil {
 		return err

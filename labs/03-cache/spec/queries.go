@@ -60,7 +60,7 @@ func (q queriesSeen) savedShare(p phase) float64 { return 1 - p.most()/q.without
 
 // fewQueries counts the queries of people who browse: without the cache, with an empty one, with
 // a warm one, and with one that is emptied in the middle.
-func (l *lab) fewQueries(ctx context.Context, run *spec.Run) (err error) {
+func (l *trial) fewQueries(ctx context.Context, run *spec.Run) (err error) {
 	nothing := func(context.Context) error { return nil }
 	l.queries.without, err = l.browse(ctx, "without a cache", browsing(l.without, 1), withoutRate, nothing)
 	if err != nil {
@@ -131,7 +131,7 @@ func notLate(failures map[string]int) int {
 }
 
 // browse runs one phase. Half-way through it midway is called.
-func (l *lab) browse(ctx context.Context, name string, g load.Generator, rate float64, midway func(context.Context) error) (phase, error) {
+func (l *trial) browse(ctx context.Context, name string, g load.Generator, rate float64, midway func(context.Context) error) (phase, error) {
 	began, err := redisstat.Read(ctx, l.redis)
 	if err != nil {
 		return phase{}, err
@@ -201,7 +201,7 @@ func (q queriesSeen) text() []byte {
 }
 
 // queriesSaved is a count, so it has no interval.
-func (l *lab) queriesSaved(context.Context, *spec.Run) (spec.Measured, error) {
+func (l *trial) queriesSaved(context.Context, *spec.Run) (spec.Measured, error) {
 	without, with := l.queries.without, l.queries.cold.and(l.queries.warm)
 	if with.catalogue == 0 {
 		return spec.Measured{}, &spec.Failure{Expected: "a cold start to ask the database", Seen: "not one query", Look: "through.go"}

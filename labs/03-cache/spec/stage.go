@@ -41,8 +41,8 @@ const (
 	askPatience = 10 * time.Second
 )
 
-// lab is one run: the servers, and what was seen on them.
-type lab struct {
+// trial is one run: the servers, and what was seen on them.
+type trial struct {
 	subject Subject
 
 	servers *stage.Servers
@@ -66,7 +66,7 @@ type lab struct {
 
 // prepare starts the servers, two replicas of the subject's service, and one of the labs
 // before.
-func (l *lab) prepare(ctx context.Context, run *spec.Run) (end func() error, err error) {
+func (l *trial) prepare(ctx context.Context, run *spec.Run) (end func() error, err error) {
 	var closeServers func() error
 	l.servers, closeServers, err = stage.Open(ctx, run, stage.ServersOptions{
 		Database: database().FullSpeed(), MailDelay: mailDelay, Packages: []string{l.subject.Package, solutions},
@@ -97,7 +97,7 @@ func (l *lab) prepare(ctx context.Context, run *spec.Run) (end func() error, err
 	return end, err
 }
 
-func (l *lab) startRedis(ctx context.Context) (err error) {
+func (l *trial) startRedis(ctx context.Context) (err error) {
 	l.server, err = l.servers.Bed.Redis(ctx, testbed.RedisOptions{Type: cacheType(), Conf: l.subject.RedisConf})
 	if err != nil {
 		return err
@@ -117,12 +117,12 @@ func redisFault(err error) error {
 	return err
 }
 
-func (l *lab) startLink(ctx context.Context) (err error) {
+func (l *trial) startLink(ctx context.Context) (err error) {
 	l.link, err = l.servers.Bed.SlowLink(ctx, testbed.SlowLinkOptions{To: l.servers.DB.Server, Port: testbed.PostgresPort})
 	return err
 }
 
-func (l *lab) replica(name string) testbed.ServiceOptions {
+func (l *trial) replica(name string) testbed.ServiceOptions {
 	return testbed.ServiceOptions{
 		Name: name, Package: l.subject.Package, Args: l.subject.Args, Type: serviceType(),
 		Postgres: l.servers.DB, MailSink: l.servers.Mail, Redis: l.server,
@@ -130,7 +130,7 @@ func (l *lab) replica(name string) testbed.ServiceOptions {
 }
 
 // learners has what fails in a start blamed on the learner's code, where it may be.
-func (l *lab) learners(start func(context.Context) error) func(context.Context) error {
+func (l *trial) learners(start func(context.Context) error) func(context.Context) error {
 	return func(ctx context.Context) error {
 		if err := start(ctx); err != nil {
 			return stage.LearnersFault(err, look)
@@ -139,7 +139,7 @@ func (l *lab) learners(start func(context.Context) error) func(context.Context) 
 	}
 }
 
-func (l *lab) startOne(ctx context.Context) (err error) {
+func (l *trial) startOne(ctx context.Context) (err error) {
 	l.one, err = stage.Start(ctx, l.servers.Bed, stage.Options{Service: l.replica("one"), Dataset: l.servers.Dataset, People: people})
 	if err != nil {
 		return err
@@ -148,7 +148,7 @@ func (l *lab) startOne(ctx context.Context) (err error) {
 	return l.one.Service.Resize(ctx, serviceType().FullSpeed())
 }
 
-func (l *lab) startTwo(ctx context.Context) (err error) {
+func (l *trial) startTwo(ctx context.Context) (err error) {
 	options := l.replica("two")
 	options.Env = map[string]string{"BYTEBITES_CATALOGUE_DB": l.servers.DB.URLVia(l.link)}
 	if l.replicas[1], err = l.servers.Bed.Service(ctx, options); err != nil {
@@ -158,7 +158,7 @@ func (l *lab) startTwo(ctx context.Context) (err error) {
 }
 
 // startWithout starts the service of the labs before.
-func (l *lab) startWithout(ctx context.Context) (err error) {
+func (l *trial) startWithout(ctx context.Context) (err error) {
 	l.without, err = stage.Start(ctx, l.servers.Bed, stage.Options{
 		Service: testbed.ServiceOptions{
 			Name: "without", Package: solutions, Args: []string{"--through", before}, Type: serviceType(),
@@ -180,7 +180,7 @@ func browsing(v *stage.Variant, seed uint64) load.Generator {
 }
 
 // flush empties Redis.
-func (l *lab) flush(ctx context.Context) error {
+func (l *trial) flush(ctx context.Context) error {
 	if err := l.redis.FlushAll(ctx).Err(); err != nil {
 		return fmt.Errorf("flush redis: %w", err)
 	}
@@ -189,7 +189,7 @@ func (l *lab) flush(ctx context.Context) error {
 
 // calls returns how often the database was asked since pgstat.Reset, by the table that
 // the statement names first.
-func (l *lab) calls(ctx context.Context) (map[string]int64, error) {
+func (l *trial) calls(ctx context.Context) (map[string]int64, error) {
 	statements, err := pgstat.Read(ctx, l.servers.Pool)
 	if err != nil {
 		return nil, err
@@ -208,7 +208,7 @@ type answer struct {
 }
 
 // get asks a replica for a path, in somebody's name unless the cookie is empty.
-func (l *lab) get(ctx context.Context, replica *testbed.Service, path, cookie string) (answer, error) {
+func (l *trial) get(ctx context.Context, replica *testbed.Service, path, cookie string) (answer, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, replica.URL()+path, nil)
 	if err != nil {
 		return answer{}, err
@@ -234,7 +234,7 @@ func (a answer) into(dst any) error {
 }
 
 // contract holds the service against its contract.
-func (l *lab) contract(ctx context.Context, _ *spec.Run) error {
+func (l *trial) contract(ctx context.Context, _ *spec.Run) error {
 	if err := contract.Run(ctx, l.client.Target); err != nil {
 		return &spec.Failure{
 			Expected: "every promise of the API to be kept", Seen: err.Error(),

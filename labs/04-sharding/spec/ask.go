@@ -36,7 +36,7 @@ func (a answer) into(dst any) error {
 }
 
 // ask sends a request to a replica. An error says that there was no answer.
-func (l *lab) ask(ctx context.Context, replica *testbed.Service, r request) (answer, error) {
+func (l *trial) ask(ctx context.Context, replica *testbed.Service, r request) (answer, error) {
 	var body io.Reader
 	if r.body != nil {
 		data, err := json.Marshal(r.body)

@@ -85,7 +85,7 @@ func hostile() []string {
 }
 
 // buckets looks at which buckets ids of all sorts are in.
-func (l *lab) buckets(context.Context, *spec.Run) error {
+func (l *trial) buckets(context.Context, *spec.Run) error {
 	return guarded("Bucket in router.go", func() error {
 		for _, text := range hostile() {
 			if err := l.inRange(bytebites.UserID(text)); err != nil {
@@ -114,7 +114,7 @@ func (l *lab) buckets(context.Context, *spec.Run) error {
 }
 
 // inRange demands that an id's bucket is one, and the same when asked again.
-func (l *lab) inRange(id bytebites.UserID) error {
+func (l *trial) inRange(id bytebites.UserID) error {
 	b := l.subject.Router.Bucket(id)
 	if b < 0 || b >= shard.Buckets {
 		return &spec.Failure{

@@ -38,7 +38,7 @@ var writes = regexp.MustCompile(`(?i)\b(INSERT INTO|UPDATE|DELETE FROM)\b`)
 
 // mix returns people who write, as many of each of the four shards, and what they choose from.
 // They are signed in with both services, which share that.
-func (l *lab) mix(ctx context.Context) (load.Population, error) {
+func (l *trial) mix(ctx context.Context) (load.Population, error) {
 	if len(l.mixed.Sessions) > 0 {
 		return l.mixed, nil
 	}
@@ -58,7 +58,7 @@ func (l *lab) mix(ctx context.Context) (load.Population, error) {
 
 // mixEmails are the addresses of as many people of each of the four shards: those of shard 1
 // first, and so on.
-func (l *lab) mixEmails(ctx context.Context) ([]string, error) {
+func (l *trial) mixEmails(ctx context.Context) ([]string, error) {
 	m, err := l.readMap(ctx)
 	if err != nil {
 		return nil, err
@@ -75,7 +75,7 @@ func (l *lab) mixEmails(ctx context.Context) ([]string, error) {
 }
 
 // startWithout starts the service of the labs before, whose user data is all on the old server.
-func (l *lab) startWithout(ctx context.Context) (err error) {
+func (l *trial) startWithout(ctx context.Context) (err error) {
 	l.without, err = l.servers.Bed.Service(ctx, testbed.ServiceOptions{
 		Name: "without", Package: solutions, Args: []string{"--through", before}, Type: serviceType(),
 		Postgres: l.servers.DB, UserData: l.nodes[shard.Old].server, MailSink: l.servers.Mail, Redis: l.cache,
@@ -87,7 +87,7 @@ func (l *lab) startWithout(ctx context.Context) (err error) {
 }
 
 // busiest counts the statements that write, of the same requests, on one server and on four.
-func (l *lab) busiest(ctx context.Context, run *spec.Run) (spec.Measured, error) {
+func (l *trial) busiest(ctx context.Context, run *spec.Run) (spec.Measured, error) {
 	if err := l.startWithout(ctx); err != nil {
 		return spec.Measured{}, stage.LearnersFault(err, look)
 	}
@@ -124,7 +124,7 @@ func (l *lab) busiest(ctx context.Context, run *spec.Run) (spec.Measured, error)
 }
 
 // userWrites returns a generator of what people write of themselves.
-func (l *lab) userWrites(ctx context.Context, service *testbed.Service) (load.Generator, error) {
+func (l *trial) userWrites(ctx context.Context, service *testbed.Service) (load.Generator, error) {
 	population, err := l.mix(ctx)
 	return load.Generator{Target: service.URL(), Mix: load.UserWrites(), Population: population, Seed: 1}, err
 }
@@ -136,7 +136,7 @@ func ofShard1(g load.Generator) load.Generator {
 }
 
 // writesOf has a service answer the mix, and returns the statements that wrote, by server.
-func (l *lab) writesOf(ctx context.Context, service *testbed.Service) ([]int64, error) {
+func (l *trial) writesOf(ctx context.Context, service *testbed.Service) ([]int64, error) {
 	g, err := l.userWrites(ctx, service)
 	if err != nil {
 		return nil, err
@@ -174,7 +174,7 @@ func (l *lab) writesOf(ctx context.Context, service *testbed.Service) ([]int64, 
 }
 
 // send sends one request of a mix, which must be answered well.
-func (l *lab) send(ctx context.Context, service *testbed.Service, people load.Population, q load.Request) error {
+func (l *trial) send(ctx context.Context, service *testbed.Service, people load.Population, q load.Request) error {
 	r := request{method: q.Method, path: q.Path, key: q.Key}
 	if q.User >= 0 {
 		r.cookie = people.Sessions[q.User].Cookie

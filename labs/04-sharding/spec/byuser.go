@@ -25,7 +25,7 @@ var namesTable = regexp.MustCompile(`(?i)\b(` + strings.Join(userTables(), "|") 
 var aboutAll = regexp.MustCompile(`(?is)^\s*SELECT\b.*\bGROUP BY (line\.)?meal_id\b`)
 
 // byUser has people of one shard use everything, and looks at the statements of all servers.
-func (l *lab) byUser(ctx context.Context, run *spec.Run) error {
+func (l *trial) byUser(ctx context.Context, run *spec.Run) error {
 	if err := l.needsMigration(); err != nil {
 		return err
 	}
@@ -99,7 +99,7 @@ func (l *lab) byUser(ctx context.Context, run *spec.Run) error {
 }
 
 // useEverything has somebody write and look at all there is, on both replicas.
-func (l *lab) useEverything(ctx context.Context, p *person) error {
+func (l *trial) useEverything(ctx context.Context, p *person) error {
 	ordered := p.order()
 	for _, w := range []write{p.setCart(), p.setPreferences(), p.setAddresses(), p.rate(), ordered} {
 		a, err := l.enter(ctx, p, w.request)

@@ -103,7 +103,7 @@ type settlement struct {
 
 // settle puts the censuses of some servers together, and notes who is on several servers, or
 // not on the one of their bucket.
-func (l *lab) settle(m shard.Map, nodes []*node, all []census) settlement {
+func (l *trial) settle(m shard.Map, nodes []*node, all []census) settlement {
 	s := settlement{all: make(census), homes: make(map[bytebites.UserID]shard.Server)}
 	for i, c := range all {
 		here := nodes[i].number

@@ -8,7 +8,7 @@ import (
 )
 
 // contract holds the service against its contract.
-func (l *lab) contract(ctx context.Context, _ *spec.Run) error {
+func (l *trial) contract(ctx context.Context, _ *spec.Run) error {
 	client, err := l.servers.Client(l.replicas[0])
 	if err != nil {
 		return err
@@ -23,7 +23,7 @@ func (l *lab) contract(ctx context.Context, _ *spec.Run) error {
 }
 
 // contractOnShards does so when everybody has been moved.
-func (l *lab) contractOnShards(ctx context.Context, run *spec.Run) error {
+func (l *trial) contractOnShards(ctx context.Context, run *spec.Run) error {
 	if err := l.needsMigration(); err != nil {
 		return err
 	}

@@ -27,7 +27,7 @@ const (
 
 // crowd is people who write, and people who join, until it is ended.
 type crowd struct {
-	lab    *lab
+	trial    *trial
 	stop   chan struct{}
 	group  sync.WaitGroup
 	mu     sync.Mutex
@@ -35,9 +35,9 @@ type crowd struct {
 }
 
 // startCrowd has everybody write, and onlookers look at those who are watched, from now on.
-func (l *lab) startCrowd(ctx context.Context, watched []*person) *crowd {
+func (l *trial) startCrowd(ctx context.Context, watched []*person) *crowd {
 	l.ledger.begin()
-	c := &crowd{lab: l, stop: make(chan struct{})}
+	c := &crowd{trial: l, stop: make(chan struct{})}
 	for i, p := range l.people {
 		c.group.Go(func() {
 			c.pause(ctx, writerPause*time.Duration(i)/writers) // not all at once
@@ -69,8 +69,8 @@ func (c *crowd) watch(ctx context.Context, people []*person) {
 			for n := i; !c.over(ctx); n++ {
 				// What they see is looked at by those who write it, and nobody promises a read
 				// while servers come and go.
-				_, _ = c.lab.enterAs(ctx, n, request{method: http.MethodGet, path: "/cart", cookie: people[n/2%len(people)].cookie})
-				if c.lab.phaseNow() == shard.DarkReads {
+				_, _ = c.trial.enterAs(ctx, n, request{method: http.MethodGet, path: "/cart", cookie: people[n/2%len(people)].cookie})
+				if c.trial.phaseNow() == shard.DarkReads {
 					c.pause(ctx, onlookerEach)
 				} else {
 					c.pause(ctx, onlookerIdle)
@@ -89,7 +89,7 @@ func (c *crowd) end() {
 		close(c.stop)
 	}
 	c.group.Wait()
-	c.lab.extras = append(c.lab.extras, c.joined...)
+	c.trial.extras = append(c.trial.extras, c.joined...)
 	c.joined = nil
 }
 
@@ -114,7 +114,7 @@ func (c *crowd) pause(ctx context.Context, d time.Duration) {
 
 // join has somebody sign up, sign in on the other replica, and write something of each sort.
 // It returns nil when they did not get in, which is then in the ledger.
-func (l *lab) join(ctx context.Context, n int) *person {
+func (l *trial) join(ctx context.Context, n int) *person {
 	email := fmt.Sprintf("joined-%d-%d@bytebites.example", time.Now().UnixMilli(), n)
 	p := newPerson(bytebites.UserID(email), email, "") // until their id is known
 	p.turn = n

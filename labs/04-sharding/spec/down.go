@@ -42,7 +42,7 @@ type tried struct {
 }
 
 // oneShardDown stops a shard where it stands: it does not refuse, it does not answer.
-func (l *lab) oneShardDown(ctx context.Context, run *spec.Run) (err error) {
+func (l *trial) oneShardDown(ctx context.Context, run *spec.Run) (err error) {
 	if err := l.needsMigration(); err != nil {
 		return err
 	}
@@ -96,7 +96,7 @@ func (l *lab) oneShardDown(ctx context.Context, run *spec.Run) (err error) {
 // others, and who asks about everybody. Its subscribers do it all at once, so that as many requests
 // hang as there may be; all others one thing after the other, for it is not their crowd that is to
 // be looked at.
-func (l *lab) tryEverything(ctx context.Context, m shard.Map, people []*person) (theirs, others, shown []tried) {
+func (l *trial) tryEverything(ctx context.Context, m shard.Map, people []*person) (theirs, others, shown []tried) {
 	var mu sync.Mutex
 	var trying sync.WaitGroup
 	for _, p := range people {
@@ -125,7 +125,7 @@ func (l *lab) tryEverything(ctx context.Context, m shard.Map, people []*person) 
 	return theirs, others, shown
 }
 
-func (l *lab) try(ctx context.Context, replica *testbed.Service, what string, r request) tried {
+func (l *trial) try(ctx context.Context, replica *testbed.Service, what string, r request) tried {
 	ctx, cancel := context.WithTimeout(ctx, noLongerThan)
 	defer cancel()
 	began := time.Now()
@@ -135,7 +135,7 @@ func (l *lab) try(ctx context.Context, replica *testbed.Service, what string, r 
 
 // tryAsSomebody writes and reads in somebody's name, so many requests at once (-1 for all), and
 // remembers what was stored.
-func (l *lab) tryAsSomebody(ctx context.Context, p *person, atOnce int) []tried {
+func (l *trial) tryAsSomebody(ctx context.Context, p *person, atOnce int) []tried {
 	ordered := ""
 	for _, o := range p.orders {
 		ordered = "/orders/" + string(o.id)
@@ -200,7 +200,7 @@ func judgeOthers(all []tried, within time.Duration) []string {
 
 // wellAgain demands that the shard's subscribers are served when it answers again. What they
 // then store replaces what may or may not have been stored while it hung.
-func (l *lab) wellAgain(ctx context.Context, m shard.Map, people []*person) error {
+func (l *trial) wellAgain(ctx context.Context, m shard.Map, people []*person) error {
 	for deadline := time.Now().Add(backWithin); ; time.Sleep(againAfter) {
 		bad := 0
 		for _, p := range people {

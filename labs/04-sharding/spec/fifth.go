@@ -13,7 +13,7 @@ import (
 )
 
 // startFifth adds a shard, unless it is there.
-func (l *lab) startFifth(ctx context.Context) error {
+func (l *trial) startFifth(ctx context.Context) error {
 	if len(l.nodes) > 1+shards {
 		return nil
 	}
@@ -26,7 +26,7 @@ func (l *lab) startFifth(ctx context.Context) error {
 }
 
 // fifthShard moves its share to a fifth shard for good, while people write.
-func (l *lab) fifthShard(ctx context.Context, run *spec.Run) error {
+func (l *trial) fifthShard(ctx context.Context, run *spec.Run) error {
 	if err := l.needsMigration(); err != nil {
 		return err
 	}
@@ -67,7 +67,7 @@ func (l *lab) fifthShard(ctx context.Context, run *spec.Run) error {
 }
 
 // leaving returns those who are to live on the fifth shard.
-func (l *lab) leaving(m shard.Map) []*person {
+func (l *trial) leaving(m shard.Map) []*person {
 	plan := l.subject.Router.Plan(m.Home, serversUpTo(shards+1))
 	var leaving []*person
 	for _, p := range l.everybody() {
@@ -102,7 +102,7 @@ func wantMoved(was, now shard.Map) error {
 
 // replaceReplicas starts two replicas that know all shards, lets people in there, and ends the
 // others, as a rolling deployment does. It does so once.
-func (l *lab) replaceReplicas(ctx context.Context) error {
+func (l *trial) replaceReplicas(ctx context.Context) error {
 	if l.knowFifth {
 		return nil
 	}

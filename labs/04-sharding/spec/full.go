@@ -30,7 +30,7 @@ func full() scale {
 // Full returns the long run: ByteBites at its full size is moved while people write, with the
 // mover killed in every phase, and everything is counted before and after.
 func Full(subject Subject) spec.Lab {
-	l := &lab{subject: subject, scale: full()}
+	l := &trial{subject: subject, scale: full()}
 	return spec.Lab{
 		Name:    Name,
 		Files:   subject.Files,

@@ -29,7 +29,7 @@ const (
 var idPattern = regexp.MustCompile(`^[A-Za-z0-9_-]{8,64}$`)
 
 // ids draws ids for orders here, and has orders placed on both replicas.
-func (l *lab) ids(ctx context.Context, _ *spec.Run) error {
+func (l *trial) ids(ctx context.Context, _ *spec.Run) error {
 	if err := guarded("NewOrderID and BucketOf in router.go", l.drawnIDs); err != nil {
 		return err
 	}
@@ -37,7 +37,7 @@ func (l *lab) ids(ctx context.Context, _ *spec.Run) error {
 }
 
 // drawnIDs draws many at once.
-func (l *lab) drawnIDs() error {
+func (l *trial) drawnIDs() error {
 	var drawing errgroup.Group
 	drawn := make([][]bytebites.OrderID, drawers)
 	for d := range drawers {
@@ -74,7 +74,7 @@ func (l *lab) drawnIDs() error {
 }
 
 // wantNamed demands that an id can be told, and names the bucket of whose order it is.
-func (l *lab) wantNamed(user bytebites.UserID, id bytebites.OrderID) error {
+func (l *trial) wantNamed(user bytebites.UserID, id bytebites.OrderID) error {
 	if !idPattern.MatchString(string(id)) {
 		return &spec.Failure{
 			Expected: "ids of 8 to 64 letters, digits, '_' and '-'", Seen: fmt.Sprintf("%.80q", id), Look: "NewOrderID in router.go",
@@ -95,7 +95,7 @@ func (l *lab) wantNamed(user bytebites.UserID, id bytebites.OrderID) error {
 }
 
 // unnamedIDs looks at ids that name no bucket.
-func (l *lab) unnamedIDs() error {
+func (l *trial) unnamedIDs() error {
 	for range legacyIDs {
 		for _, id := range []bytebites.OrderID{checkout.NewOrderID(), postgres.SeededOrderPrefix + checkout.NewOrderID()} {
 			if bucket, ok := l.subject.Router.BucketOf(id); ok {
@@ -118,7 +118,7 @@ func (l *lab) unnamedIDs() error {
 }
 
 // placedIDs has some people place orders on both replicas by turns.
-func (l *lab) placedIDs(ctx context.Context) error {
+func (l *trial) placedIDs(ctx context.Context) error {
 	seen := make(map[bytebites.OrderID]bool)
 	for _, p := range l.people[:orderers] {
 		for n := range ordersEach {

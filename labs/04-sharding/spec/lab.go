@@ -34,7 +34,7 @@ const (
 
 // Lab returns the lab's demands on a subject.
 func Lab(subject Subject) spec.Lab {
-	l := &lab{subject: subject, scale: early()}
+	l := &trial{subject: subject, scale: early()}
 	return spec.Lab{
 		Name:    Name,
 		Files:   subject.Files,

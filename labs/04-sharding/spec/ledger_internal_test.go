@@ -65,7 +65,7 @@ func TestPersonTellsDifferences(t *testing.T) {
 }
 
 func TestSettlementFindsWhoIsWhere(t *testing.T) {
-	l := &lab{subject: Subject{Router: newPlain()}}
+	l := &trial{subject: Subject{Router: newPlain()}}
 	var m shard.Map
 	for b := range m.Home {
 		m.Home[b] = 1

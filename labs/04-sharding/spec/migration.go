@@ -20,7 +20,7 @@ func phases() []shard.Phase { return shard.Phases()[1:] }
 
 // migration is the move, as a check has it.
 type migration struct {
-	lab   *lab
+	trial   *trial
 	mover *mover
 
 	killed    []shard.Phase // where the mover was
@@ -32,13 +32,13 @@ type migration struct {
 
 // migration moves everybody to the shards while they write, and kills the mover wherever it
 // can be.
-func (l *lab) migration(ctx context.Context, run *spec.Run) error {
+func (l *trial) migration(ctx context.Context, run *spec.Run) error {
 	before, err := l.nodes[shard.Old].census(ctx)
 	if err != nil {
 		return err
 	}
 	watch, crowd := l.startWatch(ctx), l.startCrowd(ctx, l.people)
-	move := &migration{lab: l}
+	move := &migration{trial: l}
 	moved := move.run(ctx, run)
 	if moved == nil {
 		time.Sleep(settleTime)
@@ -73,7 +73,7 @@ func (l *lab) migration(ctx context.Context, run *spec.Run) error {
 }
 
 // notMoved keeps why nobody lives on a shard, for the checks that need it.
-func (l *lab) notMoved(err error) error {
+func (l *trial) notMoved(err error) error {
 	var failure *spec.Failure
 	if errors.As(err, &failure) {
 		l.moved = errors.New("the mover did not get there")
@@ -86,7 +86,7 @@ func (m *migration) run(ctx context.Context, run *spec.Run) (err error) {
 	if err := m.links(ctx, phases()[0]); err != nil {
 		return err
 	}
-	if m.mover, err = m.lab.startMover(ctx, "done"); err != nil {
+	if m.mover, err = m.trial.startMover(ctx, "done"); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, m.mover.remove(ctx)) }()
@@ -103,7 +103,7 @@ func (m *migration) run(ctx context.Context, run *spec.Run) (err error) {
 		if err := m.inPhase(ctx, phase); err != nil {
 			return err
 		}
-		run.Progress(fmt.Sprintf("the mover was killed %s", m.lab.when()))
+		run.Progress(fmt.Sprintf("the mover was killed %s", m.trial.when()))
 	}
 	if err := m.links(ctx, shard.Settled); err != nil {
 		return err
@@ -132,7 +132,7 @@ func (m *migration) links(ctx context.Context, phase shard.Phase) error {
 	case shard.Backfill:
 		toShard = slowWay
 	}
-	return errors.Join(m.lab.mapLink.SetLatency(ctx, toMap, 0), m.lab.moverLink.SetLatency(ctx, toShard, 0))
+	return errors.Join(m.trial.mapLink.SetLatency(ctx, toMap, 0), m.trial.moverLink.SetLatency(ctx, toShard, 0))
 }
 
 // inPhase kills the mover in a phase, and does before and after it what belongs to that phase.
@@ -145,7 +145,7 @@ func (m *migration) inPhase(ctx context.Context, phase shard.Phase) error {
 	if err := m.mover.kill(ctx); err != nil {
 		return err
 	}
-	at, err := m.lab.readMap(ctx)
+	at, err := m.trial.readMap(ctx)
 	if err != nil {
 		return err
 	}

@@ -22,7 +22,7 @@ const (
 
 // mover is the program in its role of moving user data.
 type mover struct {
-	lab  *lab
+	trial  *trial
 	goal string
 	role *testbed.Role
 	// ended gets what became of it, once.
@@ -38,7 +38,7 @@ type outcome struct {
 }
 
 // startMover starts a mover for a goal. It finds the map, and shard 1, by links.
-func (l *lab) startMover(ctx context.Context, goal string) (*mover, error) {
+func (l *trial) startMover(ctx context.Context, goal string) (*mover, error) {
 	service := l.service(l.moverLink)
 	service.Env = map[string]string{
 		"BYTEBITES_CATALOGUE_DB":  l.servers.DB.URLVia(l.mapLink),
@@ -50,7 +50,7 @@ func (l *lab) startMover(ctx context.Context, goal string) (*mover, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &mover{lab: l, goal: goal, role: role}
+	m := &mover{trial: l, goal: goal, role: role}
 	m.await(ctx)
 	return m, nil
 }
@@ -88,10 +88,10 @@ func (m *mover) wait(ctx context.Context) (outcome, error) {
 		return o, o.err
 	case <-ctx.Done():
 		return outcome{}, ctx.Err()
-	case <-time.After(m.lab.scale.moveTime):
+	case <-time.After(m.trial.scale.moveTime):
 		return outcome{}, &spec.Failure{
-			Expected: fmt.Sprintf("a mover that is done with %s within %s", m.goal, m.lab.scale.moveTime),
-			Seen:     fmt.Sprintf("it is still running, %s: %s", m.lab.when(), m.lastWords(ctx)), Look: "migrate.go, and " + moverLog,
+			Expected: fmt.Sprintf("a mover that is done with %s within %s", m.goal, m.trial.scale.moveTime),
+			Seen:     fmt.Sprintf("it is still running, %s: %s", m.trial.when(), m.lastWords(ctx)), Look: "migrate.go, and " + moverLog,
 		}
 	}
 }
@@ -112,7 +112,7 @@ func (m *mover) waitDone(ctx context.Context) error {
 func (m *mover) failed(o outcome) error {
 	return &spec.Failure{
 		Expected: fmt.Sprintf("a mover that comes to %s and ends with exit code 0", m.goal),
-		Seen:     fmt.Sprintf("exit code %d %s: %s", o.code, m.lab.when(), why(o.log)), Look: "migrate.go, and " + moverLog + " in " + evidenceFolder,
+		Seen:     fmt.Sprintf("exit code %d %s: %s", o.code, m.trial.when(), why(o.log)), Look: "migrate.go, and " + moverLog + " in " + evidenceFolder,
 	}
 }
 
@@ -154,8 +154,8 @@ func tail(log string) string {
 // awaitPhase waits until the map is in a phase, or further, and reports whether it came there
 // before the mover had ended. A mover that ends with an error has failed.
 func (m *mover) awaitPhase(ctx context.Context, phase shard.Phase) (bool, error) {
-	for deadline := time.Now().Add(m.lab.scale.moveTime); ; time.Sleep(lookEvery) {
-		now, err := m.lab.readMap(ctx)
+	for deadline := time.Now().Add(m.trial.scale.moveTime); ; time.Sleep(lookEvery) {
+		now, err := m.trial.readMap(ctx)
 		if err != nil {
 			return false, err
 		}
@@ -171,7 +171,7 @@ func (m *mover) awaitPhase(ctx context.Context, phase shard.Phase) (bool, error)
 			return false, nil
 		case time.Now().After(deadline):
 			return false, &spec.Failure{
-				Expected: fmt.Sprintf("the phase %s within %s", phase, m.lab.scale.moveTime),
+				Expected: fmt.Sprintf("the phase %s within %s", phase, m.trial.scale.moveTime),
 				Seen:     fmt.Sprintf("%s, and the mover says: %s", now.Phase, m.lastWords(ctx)), Look: "migrate.go",
 			}
 		}
@@ -181,11 +181,11 @@ func (m *mover) awaitPhase(ctx context.Context, phase shard.Phase) (bool, error)
 // kill ends the mover at once, where the map is now: it is cut off from the map first, so that it
 // cannot take another step while it dies.
 func (m *mover) kill(ctx context.Context) error {
-	if err := m.lab.mapLink.Cut(ctx); err != nil {
+	if err := m.trial.mapLink.Cut(ctx); err != nil {
 		return err
 	}
 	killed := m.role.Kill(ctx)
-	if err := m.lab.mapLink.Restore(context.WithoutCancel(ctx)); err != nil {
+	if err := m.trial.mapLink.Restore(context.WithoutCancel(ctx)); err != nil {
 		return errors.Join(killed, err)
 	}
 	if killed != nil && !m.endsSoon() { // else there was nobody left to kill
@@ -220,8 +220,8 @@ func (m *mover) remove(ctx context.Context) error {
 	ctx = context.WithoutCancel(ctx)
 	log, err := m.role.Logs(ctx, 0)
 	if err == nil {
-		fmt.Fprintf(&m.lab.moverLog, "--- %s\n%s\n", m.role.Name(), strings.TrimSpace(log))
-		err = evidence.Keep(Name, moverLog, []byte(m.lab.moverLog.String()))
+		fmt.Fprintf(&m.trial.moverLog, "--- %s\n%s\n", m.role.Name(), strings.TrimSpace(log))
+		err = evidence.Keep(Name, moverLog, []byte(m.trial.moverLog.String()))
 	}
 	return errors.Join(err, m.role.Remove(ctx))
 }

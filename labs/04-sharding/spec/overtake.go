@@ -34,13 +34,13 @@ const (
 
 // targets returns people who are moved to shard 1, in the order in which a mover comes to them.
 func (m *migration) targets(ctx context.Context) ([]*person, error) {
-	now, err := m.lab.readMap(ctx)
+	now, err := m.trial.readMap(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var found []*person
-	for _, p := range m.lab.extras {
-		if now.Target[m.lab.bucket(p.user)] == 1 {
+	for _, p := range m.trial.extras {
+		if now.Target[m.trial.bucket(p.user)] == 1 {
 			found = append(found, p)
 		}
 	}
@@ -67,7 +67,7 @@ func (m *migration) overtake(ctx context.Context) error {
 		time.Sleep(overtakeAfter)
 		err = m.write(ctx, targets)
 	}
-	err = errors.Join(err, m.lab.moverLink.SetLatency(context.WithoutCancel(ctx), 0, 0))
+	err = errors.Join(err, m.trial.moverLink.SetLatency(context.WithoutCancel(ctx), 0, 0))
 	m.copying = time.Now()
 	if err != nil || !marked {
 		return err
@@ -78,16 +78,16 @@ func (m *migration) overtake(ctx context.Context) error {
 // awaitMark waits until the mover has marked somebody, to copy them. Of a mover that marks
 // nobody, or has come past them already, nobody can tell when it reads their rows.
 func (m *migration) awaitMark(ctx context.Context, p *person) (bool, error) {
-	was, err := m.lab.mark(ctx, shard.Old, p)
+	was, err := m.trial.mark(ctx, shard.Old, p)
 	if err != nil {
 		return false, err
 	}
 	for deadline := time.Now().Add(overtakeWithin); ; time.Sleep(lookEvery) {
-		is, err := m.lab.mark(ctx, shard.Old, p)
+		is, err := m.trial.mark(ctx, shard.Old, p)
 		if err != nil || is != was {
 			return err == nil, err
 		}
-		if time.Now().After(deadline) || m.lab.phaseNow() > shard.Backfill || m.mover.hasEnded() != nil {
+		if time.Now().After(deadline) || m.trial.phaseNow() > shard.Backfill || m.mover.hasEnded() != nil {
 			return false, nil
 		}
 	}
@@ -97,7 +97,7 @@ func (m *migration) awaitMark(ctx context.Context, p *person) (bool, error) {
 func (m *migration) write(ctx context.Context, people []*person) error {
 	var writing errgroup.Group
 	for _, p := range people {
-		writing.Go(func() error { return m.lab.storeOn(ctx, 0, p, p.setCart()) })
+		writing.Go(func() error { return m.trial.storeOn(ctx, 0, p, p.setCart()) })
 	}
 	m.overtaken = len(people)
 	return writing.Wait()
@@ -107,7 +107,7 @@ func (m *migration) write(ctx context.Context, people []*person) error {
 // of no harm if the mover were killed before.
 func (m *migration) awaitCursor(ctx context.Context, p *person) error {
 	for deadline := time.Now().Add(overtakeWithin); ; time.Sleep(lookEvery) {
-		now, err := m.lab.readMap(ctx)
+		now, err := m.trial.readMap(ctx)
 		if err != nil {
 			return err
 		}
@@ -118,7 +118,7 @@ func (m *migration) awaitCursor(ctx context.Context, p *person) error {
 }
 
 // mark returns the version of a subscriber's mark on a server.
-func (l *lab) mark(ctx context.Context, server shard.Server, p *person) (int64, error) {
+func (l *trial) mark(ctx context.Context, server shard.Server, p *person) (int64, error) {
 	var version int64
 	err := l.nodes[server].pool.QueryRowContext(ctx, `SELECT coalesce(max(version), 0) FROM shard_marks WHERE user_id = $1`, string(p.user)).Scan(&version)
 	if err != nil {
@@ -128,7 +128,7 @@ func (l *lab) mark(ctx context.Context, server shard.Server, p *person) (int64, 
 }
 
 // storeOn has somebody store something on one replica. What is refused is in the ledger.
-func (l *lab) storeOn(ctx context.Context, replica int, p *person, w write) error {
+func (l *trial) storeOn(ctx context.Context, replica int, p *person, w write) error {
 	began := time.Now()
 	a, err := l.ask(ctx, l.replicas[replica], w.request)
 	switch {
@@ -150,7 +150,7 @@ func (l *lab) storeOn(ctx context.Context, replica int, p *person, w write) erro
 // Everybody else uses the other replica, whose way is free; and nobody looks at what was
 // written, for a dark read would see that the sides differ, as they do.
 func (m *migration) breakDoubleWrites(ctx context.Context) (err error) {
-	l := m.lab
+	l := m.trial
 	// The mover that was killed may have left fences closed. One that is to come here opens
 	// them, and goes no further.
 	if err := l.moveTo(ctx, shard.DarkReads.String()); err != nil {
@@ -189,7 +189,7 @@ func (m *migration) breakDoubleWrites(ctx context.Context) (err error) {
 
 // storeOnceOn has somebody store something on the second replica, whose double write cannot
 // be completed. A replica may say so; then it is stored by the other one.
-func (l *lab) storeOnceOn(ctx context.Context, p *person, w write) (acknowledged bool, err error) {
+func (l *trial) storeOnceOn(ctx context.Context, p *person, w write) (acknowledged bool, err error) {
 	a, err := l.ask(ctx, l.replicas[1], w.request)
 	if ctx.Err() != nil {
 		return false, ctx.Err()
@@ -202,7 +202,7 @@ func (l *lab) storeOnceOn(ctx context.Context, p *person, w write) (acknowledged
 
 // dieInside kills the second replica when a write is at home and its copy is on its way.
 func (m *migration) dieInside(ctx context.Context, p *person) error {
-	l, w := m.lab, p.setCart()
+	l, w := m.trial, p.setCart()
 	said := make(chan string, 1) // what the client was told; empty if nothing
 	go func() {
 		a, err := l.ask(ctx, l.replicas[1], w.request)

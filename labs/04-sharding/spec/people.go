@@ -24,7 +24,7 @@ const (
 )
 
 // numbers are those of the subscribers who will write: the writers, and then the extras.
-func (l *lab) numbers() []int {
+func (l *trial) numbers() []int {
 	var chosen []int
 	for i := range writers {
 		chosen = append(chosen, 1+i*l.scale.size.Users/writers)
@@ -44,7 +44,7 @@ func (l *lab) numbers() []int {
 
 // planned returns where somebody will live as the router plans it; false when that cannot be
 // known, for which there are checks of its own.
-func (l *lab) planned() func(bytebites.UserID) (shard.Server, bool) {
+func (l *trial) planned() func(bytebites.UserID) (shard.Server, bool) {
 	var plan shard.Assignment
 	router := l.subject.Router
 	err := guarded("router.go", func() error {
@@ -61,7 +61,7 @@ func (l *lab) planned() func(bytebites.UserID) (shard.Server, bool) {
 }
 
 // signIn signs in everybody who will write, half of them on each replica.
-func (l *lab) signIn(ctx context.Context) error {
+func (l *trial) signIn(ctx context.Context) error {
 	numbers := l.numbers()
 	all := make([]*person, len(numbers))
 	group, ctx := errgroup.WithContext(ctx)
@@ -90,7 +90,7 @@ func (l *lab) signIn(ctx context.Context) error {
 }
 
 // someOfEach returns so many people of each server that is somebody's home.
-func (l *lab) someOfEach(m shard.Map, each int) ([]*person, error) {
+func (l *trial) someOfEach(m shard.Map, each int) ([]*person, error) {
 	var chosen []*person
 	counts := make(map[shard.Server]int)
 	for _, p := range l.everybody() {

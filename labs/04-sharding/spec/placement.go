@@ -24,7 +24,7 @@ const (
 )
 
 // settled looks at where everybody is.
-func (l *lab) settled(ctx context.Context) (shard.Map, settlement, error) {
+func (l *trial) settled(ctx context.Context) (shard.Map, settlement, error) {
 	m, err := l.readMap(ctx)
 	if err != nil {
 		return shard.Map{}, settlement{}, err
@@ -37,7 +37,7 @@ func (l *lab) settled(ctx context.Context) (shard.Map, settlement, error) {
 }
 
 // placement demands that all rows of everybody are on the shard of their bucket.
-func (l *lab) placement(ctx context.Context, _ *spec.Run) error {
+func (l *trial) placement(ctx context.Context, _ *spec.Run) error {
 	if err := l.needsMigration(); err != nil {
 		return err
 	}
@@ -50,7 +50,7 @@ func (l *lab) placement(ctx context.Context, _ *spec.Run) error {
 }
 
 // even demands that the shards have as many subscribers each.
-func (l *lab) even(ctx context.Context, run *spec.Run) error {
+func (l *trial) even(ctx context.Context, run *spec.Run) error {
 	if err := l.needsMigration(); err != nil {
 		return err
 	}
@@ -79,7 +79,7 @@ func (l *lab) even(ctx context.Context, run *spec.Run) error {
 }
 
 // keepShards keeps what each shard has for the learner.
-func (l *lab) keepShards(m shard.Map, s settlement) error {
+func (l *trial) keepShards(m shard.Map, s settlement) error {
 	sums := make(map[shard.Server]map[string]int)
 	for _, n := range l.nodes[1:] {
 		sums[n.number] = make(map[string]int)
@@ -107,7 +107,7 @@ func (l *lab) keepShards(m shard.Map, s settlement) error {
 
 // hotShard looks at where those are who joined last, and where they would be if each shard had
 // a range of ids in place of buckets.
-func (l *lab) hotShard(ctx context.Context, run *spec.Run) error {
+func (l *trial) hotShard(ctx context.Context, run *spec.Run) error {
 	if err := l.needsMigration(); err != nil {
 		return err
 	}

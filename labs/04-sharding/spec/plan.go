@@ -24,7 +24,7 @@ func serversUpTo(n int) []shard.Server {
 }
 
 // plan looks at which buckets a first move and a fifth server take where.
-func (l *lab) plan(_ context.Context, run *spec.Run) error {
+func (l *trial) plan(_ context.Context, run *spec.Run) error {
 	return guarded("Plan in router.go", func() error {
 		var old shard.Assignment // everybody on shard.Old
 		four := l.subject.Router.Plan(old, serversUpTo(shards))
@@ -94,7 +94,7 @@ func movedByModulo() float64 {
 }
 
 // places looks at where the router sends people in each phase of a move.
-func (l *lab) places(context.Context, *spec.Run) error {
+func (l *trial) places(context.Context, *spec.Run) error {
 	return guarded("Place in router.go", func() error {
 		const old, joined = bytebites.UserID("u0000007"), bytebites.UserID("v0000007")
 		for _, user := range []bytebites.UserID{old, joined, "v"} {
@@ -129,7 +129,7 @@ func placeOf(phase shard.Phase, joined bool, home, target shard.Server) shard.Pl
 	}
 }
 
-func (l *lab) wantPlace(m shard.Map, user bytebites.UserID, want shard.Place) error {
+func (l *trial) wantPlace(m shard.Map, user bytebites.UserID, want shard.Place) error {
 	seen := l.subject.Router.Place(m, user)
 	if seen == want {
 		return nil

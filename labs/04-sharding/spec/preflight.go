@@ -24,7 +24,7 @@ const (
 
 // preflight takes lab 00's index away, has histories read, and demands that a mover refuses;
 // and that the map is as it was.
-func (l *lab) preflight(ctx context.Context, _ *spec.Run) (err error) {
+func (l *trial) preflight(ctx context.Context, _ *spec.Run) (err error) {
 	before, err := l.readMap(ctx)
 	if err != nil {
 		return err
@@ -68,7 +68,7 @@ func (l *lab) preflight(ctx context.Context, _ *spec.Run) (err error) {
 }
 
 // dropIndexes drops the indexes that labs gave the orders of the old server.
-func (l *lab) dropIndexes(ctx context.Context) (putBack func(context.Context) error, err error) {
+func (l *trial) dropIndexes(ctx context.Context) (putBack func(context.Context) error, err error) {
 	old := l.nodes[shard.Old].pool
 	var definitions, drops []string
 	rows, err := old.QueryContext(ctx, `
@@ -111,7 +111,7 @@ func runAll(ctx context.Context, db *sql.DB, statements []string) error {
 // readHistories has people read their histories, and waits until the database has counted that: a
 // connection tells what it has done when it does something more than a second later. Nothing
 // is left to be told after the counts have been reset.
-func (l *lab) readHistories(ctx context.Context) error {
+func (l *trial) readHistories(ctx context.Context) error {
 	for n := range histories {
 		if err := l.readHistory(ctx, n); err != nil {
 			return err
@@ -138,7 +138,7 @@ func (l *lab) readHistories(ctx context.Context) error {
 	}
 }
 
-func (l *lab) readHistory(ctx context.Context, n int) error {
+func (l *trial) readHistory(ctx context.Context, n int) error {
 	p := l.people[n%len(l.people)]
 	a, err := l.enter(ctx, p, request{method: http.MethodGet, path: "/orders", cookie: p.cookie})
 	if err != nil {

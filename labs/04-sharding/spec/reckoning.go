@@ -22,7 +22,7 @@ type reckoning struct {
 
 // reckon looks at the servers that have everybody by a map. Before is what there was before the
 // load.
-func (l *lab) reckon(ctx context.Context, m shard.Map, nodes []*node, before census) (reckoning, error) {
+func (l *trial) reckon(ctx context.Context, m shard.Map, nodes []*node, before census) (reckoning, error) {
 	all, err := censuses(ctx, nodes)
 	if err != nil {
 		return reckoning{}, err
@@ -58,11 +58,11 @@ func (l *lab) reckon(ctx context.Context, m shard.Map, nodes []*node, before cen
 }
 
 // everybody is all people who write.
-func (l *lab) everybody() []*person { return slices.Concat(l.people, l.extras) }
+func (l *trial) everybody() []*person { return slices.Concat(l.people, l.extras) }
 
 // strangers are those on a server who were not there before, have not been seen to join, and
 // never tried: a first try of somebody who got no answer may have left a profile behind.
-func (l *lab) strangers(ctx context.Context, n *node, before census, joined map[bytebites.UserID]bool) (all []string, err error) {
+func (l *trial) strangers(ctx context.Context, n *node, before census, joined map[bytebites.UserID]bool) (all []string, err error) {
 	rows, err := n.pool.QueryContext(ctx, `SELECT user_id, email FROM users WHERE user_id > $1 ORDER BY user_id`, string(seed.User(l.scale.size.Users)))
 	if err != nil {
 		return nil, fmt.Errorf("look for strangers: %w", err)

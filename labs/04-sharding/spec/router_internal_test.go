@@ -89,7 +89,7 @@ func (p *plain) Plan(home shard.Assignment, servers []shard.Server) shard.Assign
 func (p *plain) Place(m shard.Map, user bytebites.UserID) shard.Place { return p.place(m, user) }
 
 // arithmetic returns the checks that need no server, in their order.
-func arithmetic(l *lab) map[string]func() error {
+func arithmetic(l *trial) map[string]func() error {
 	run := &spec.Run{}
 	return map[string]func() error{
 		"buckets": func() error { return l.buckets(nil, run) }, //nolint:staticcheck // nothing here waits
@@ -100,7 +100,7 @@ func arithmetic(l *lab) map[string]func() error {
 }
 
 func TestArithmeticAcceptsARightRouter(t *testing.T) {
-	for name, check := range arithmetic(&lab{subject: Subject{Router: newPlain()}}) {
+	for name, check := range arithmetic(&trial{subject: Subject{Router: newPlain()}}) {
 		if err := check(); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -193,7 +193,7 @@ func TestArithmeticRejectsWrongRouters(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			router := newPlain()
 			test.change(router)
-			err := arithmetic(&lab{subject: Subject{Router: router}})[test.check]()
+			err := arithmetic(&trial{subject: Subject{Router: router}})[test.check]()
 			var failure *spec.Failure
 			if !errors.As(err, &failure) || !strings.Contains(failure.Error(), test.says) {
 				t.Errorf("%s says %v, want a failure with %q", test.check, err, test.says)

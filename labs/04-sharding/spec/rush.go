@@ -50,7 +50,7 @@ type rush struct {
 }
 
 // rush measures the mean latency in a rush of writes, with one server of user data and with four.
-func (l *lab) rush(ctx context.Context, run *spec.Run) (spec.Measured, error) {
+func (l *trial) rush(ctx context.Context, run *spec.Run) (spec.Measured, error) {
 	r, err := l.newRush(ctx, run)
 	if err != nil {
 		return spec.Measured{}, err
@@ -74,7 +74,7 @@ func (l *lab) rush(ctx context.Context, run *spec.Run) (spec.Measured, error) {
 
 // newRush warms both services up, and puts all quotas in force. The second replica has nothing
 // to do.
-func (l *lab) newRush(ctx context.Context, run *spec.Run) (_ *rush, err error) {
+func (l *trial) newRush(ctx context.Context, run *spec.Run) (_ *rush, err error) {
 	r := &rush{run: run}
 	var warmUps []func(context.Context) error
 	for service, g := range map[*testbed.Service]*load.Generator{l.without: &r.one, l.replicas[0]: &r.four} {

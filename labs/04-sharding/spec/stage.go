@@ -47,8 +47,8 @@ const (
 	checkConnections = 4
 )
 
-// lab is one run: the servers, and what was seen on them.
-type lab struct {
+// trial is one run: the servers, and what was seen on them.
+type trial struct {
 	subject Subject
 	scale   scale
 
@@ -86,7 +86,7 @@ type node struct {
 }
 
 // prepare starts the servers and two replicas of the subject's service, and signs people in.
-func (l *lab) prepare(ctx context.Context, run *spec.Run) (end func() error, err error) {
+func (l *trial) prepare(ctx context.Context, run *spec.Run) (end func() error, err error) {
 	l.moved = errors.New("nobody has been moved to a shard yet")
 	l.nodes = make([]*node, 1+shards)
 	options := stage.ServersOptions{
@@ -124,7 +124,7 @@ func (l *lab) prepare(ctx context.Context, run *spec.Run) (end func() error, err
 }
 
 // close closes what the checks have opened.
-func (l *lab) close() error {
+func (l *trial) close() error {
 	l.http.CloseIdleConnections()
 	var failures []error
 	if l.redis != nil {
@@ -138,7 +138,7 @@ func (l *lab) close() error {
 	return errors.Join(failures...)
 }
 
-func (l *lab) startCache(ctx context.Context, bed *testbed.Bed) (err error) {
+func (l *trial) startCache(ctx context.Context, bed *testbed.Bed) (err error) {
 	if l.cache, err = bed.Redis(ctx, testbed.RedisOptions{Type: cacheType().FullSpeed()}); err != nil {
 		return err
 	}
@@ -147,7 +147,7 @@ func (l *lab) startCache(ctx context.Context, bed *testbed.Bed) (err error) {
 }
 
 // startNode starts a server of user data: the old one with everybody's, a shard with nothing.
-func (l *lab) startNode(ctx context.Context, bed *testbed.Bed, number shard.Server) (err error) {
+func (l *trial) startNode(ctx context.Context, bed *testbed.Bed, number shard.Server) (err error) {
 	options := testbed.PostgresOptions{Name: fmt.Sprintf("shard-%d", number), Type: l.scale.machine.FullSpeed()}
 	if number == shard.Old {
 		options.Name, options.Dataset = "old", &l.scale.size
@@ -175,7 +175,7 @@ func (n *node) restart(ctx context.Context) error {
 }
 
 // startLinks returns what starts the links.
-func (l *lab) startLinks() []func(context.Context) error {
+func (l *trial) startLinks() []func(context.Context) error {
 	start := func(link **testbed.SlowLink, name string, to *testbed.Postgres) func(context.Context) error {
 		return func(ctx context.Context) (err error) {
 			*link, err = l.servers.Bed.SlowLink(ctx, testbed.SlowLinkOptions{Name: name, To: to.Server, Port: testbed.PostgresPort})
@@ -191,7 +191,7 @@ func (l *lab) startLinks() []func(context.Context) error {
 
 // service says what a process of the subject's program is given: all servers of user data
 // there are, shard 1 by a link unless that is nil.
-func (l *lab) service(toShard1 *testbed.SlowLink) testbed.ServiceOptions {
+func (l *trial) service(toShard1 *testbed.SlowLink) testbed.ServiceOptions {
 	o := testbed.ServiceOptions{
 		Package: l.subject.Package, Args: l.subject.Args, Type: serviceType(),
 		Postgres: l.servers.DB, UserData: l.nodes[shard.Old].server, MailSink: l.servers.Mail, Redis: l.cache,
@@ -207,7 +207,7 @@ func (l *lab) service(toShard1 *testbed.SlowLink) testbed.ServiceOptions {
 }
 
 // startReplicas returns what starts the replicas. The second reaches shard 1 by a link.
-func (l *lab) startReplicas() []func(context.Context) error {
+func (l *trial) startReplicas() []func(context.Context) error {
 	var starts []func(context.Context) error
 	one, two := l.service(nil), l.service(l.replicaLink)
 	one.Name, two.Name = "one", "two"
@@ -220,7 +220,7 @@ func (l *lab) startReplicas() []func(context.Context) error {
 	return starts
 }
 
-func (l *lab) startReplica(ctx context.Context, options testbed.ServiceOptions) (*testbed.Service, error) {
+func (l *trial) startReplica(ctx context.Context, options testbed.ServiceOptions) (*testbed.Service, error) {
 	replica, err := l.servers.Bed.Service(ctx, options)
 	if err != nil {
 		return nil, err
@@ -230,19 +230,19 @@ func (l *lab) startReplica(ctx context.Context, options testbed.ServiceOptions) 
 
 // bucket is a subscriber's. One that there is not, for which there is a check, is taken for
 // another, so that the other checks can go on.
-func (l *lab) bucket(user bytebites.UserID) shard.Bucket {
+func (l *trial) bucket(user bytebites.UserID) shard.Bucket {
 	b := shard.Bucket(0)
 	_ = guarded("router.go", func() error { b = l.subject.Router.Bucket(user); return nil })
 	return (b%shard.Buckets + shard.Buckets) % shard.Buckets
 }
 
 // home is the server of a subscriber, by a map.
-func (l *lab) home(m shard.Map, p *person) *node {
+func (l *trial) home(m shard.Map, p *person) *node {
 	return l.nodes[m.Home[l.bucket(p.user)]]
 }
 
 // flush empties Redis.
-func (l *lab) flush(ctx context.Context) error {
+func (l *trial) flush(ctx context.Context) error {
 	if err := l.redis.FlushAll(ctx).Err(); err != nil {
 		return fmt.Errorf("flush redis: %w", err)
 	}
@@ -250,7 +250,7 @@ func (l *lab) flush(ctx context.Context) error {
 }
 
 // needsMigration is the failure of a check of what is on the shards when nobody is.
-func (l *lab) needsMigration() error {
+func (l *trial) needsMigration() error {
 	if l.moved == nil {
 		return nil
 	}

@@ -47,7 +47,7 @@ type buying struct {
 func (b *buying) unknown() bool { return b.status == 0 || b.status >= http.StatusInternalServerError }
 
 // stock sells meals out while a shard dies and comes back.
-func (l *lab) stock(ctx context.Context, run *spec.Run) error {
+func (l *trial) stock(ctx context.Context, run *spec.Run) error {
 	if err := l.needsMigration(); err != nil {
 		return err
 	}
@@ -80,7 +80,7 @@ func (l *lab) stock(ctx context.Context, run *spec.Run) error {
 }
 
 // buy sends an order by the replica whose turn it is.
-func (l *lab) buy(ctx context.Context, b *buying) error {
+func (l *trial) buy(ctx context.Context, b *buying) error {
 	a, err := l.enter(ctx, b.person, b.write.request)
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -95,14 +95,14 @@ func (l *lab) buy(ctx context.Context, b *buying) error {
 	return nil
 }
 
-func (l *lab) scarce(n int) []line {
+func (l *trial) scarce(n int) []line {
 	meals := lastScarce - firstScarce + 1
 	return []line{{Meal: string(l.scale.size.ScarceMeal(firstScarce + n%meals)), Quantity: 1}}
 }
 
 // rushToBuy has everybody buy what is scarce, and the shard die when some have. It returns all
 // orders that were sent.
-func (l *lab) rushToBuy(ctx context.Context, buyers []*person) (all []*buying, err error) {
+func (l *trial) rushToBuy(ctx context.Context, buyers []*person) (all []*buying, err error) {
 	var mu sync.Mutex
 	var accepted atomic.Int64
 	enough := make(chan struct{})
@@ -136,7 +136,7 @@ func (l *lab) rushToBuy(ctx context.Context, buyers []*person) (all []*buying, e
 // orderOnDead has people of the dead shard order, each of whom must be told that it cannot be
 // done, and looks whether their meals are back on the shelf. The failure is held back until the
 // shard is back.
-func (l *lab) orderOnDead(ctx context.Context, m shard.Map, buyers []*person) (failure, err error) {
+func (l *trial) orderOnDead(ctx context.Context, m shard.Map, buyers []*person) (failure, err error) {
 	var since time.Time
 	if err := l.servers.Pool.QueryRowContext(ctx, `SELECT clock_timestamp()`).Scan(&since); err != nil {
 		return nil, fmt.Errorf("read the clock: %w", err)
@@ -180,7 +180,7 @@ func (l *lab) orderOnDead(ctx context.Context, m shard.Map, buyers []*person) (f
 }
 
 // sellOut learns what became of the orders that had no answer, and sells what is left.
-func (l *lab) sellOut(ctx context.Context, buyers []*person, first []*buying) error {
+func (l *trial) sellOut(ctx context.Context, buyers []*person, first []*buying) error {
 	for deadline := time.Now().Add(backWithin); ; time.Sleep(againAfter) {
 		unknown := 0
 		for _, b := range first {
@@ -246,14 +246,14 @@ func (e everywhere) Order(ctx context.Context, user bytebites.UserID, id bytebit
 
 // sweep does what the service's sweeper does after a minute. It need not wait: no request is
 // under way, and what the shard had not committed when it died it never will.
-func (l *lab) sweep(ctx context.Context) error {
+func (l *trial) sweep(ctx context.Context) error {
 	sweeper := checkout.Sweeper{Stock: postgres.NewStock(l.servers.Pool), Orders: everywhere{nodes: l.nodes[1:]}, Limit: 1000}
 	_, err := sweeper.Sweep(ctx)
 	return err
 }
 
 // wantSoldOut holds what is sold against what there was, and all books against one another.
-func (l *lab) wantSoldOut(ctx context.Context, run *spec.Run) error {
+func (l *trial) wantSoldOut(ctx context.Context, run *spec.Run) error {
 	sold := make(map[string]int)
 	var meals pq.StringArray
 	for n := firstScarce; n <= lastScarce; n++ {

@@ -19,7 +19,7 @@ const (
 // store has a person store something, on one replica after the other until it is
 // acknowledged, remember it, and look at it by the other replica. It reports whether it was
 // acknowledged; what went wrong is in the ledger.
-func (l *lab) store(ctx context.Context, p *person, w write) bool {
+func (l *trial) store(ctx context.Context, p *person, w write) bool {
 	began := time.Now()
 	for sends := 1; ; sends++ {
 		a, err := l.enter(ctx, p, w.request)
@@ -53,16 +53,16 @@ func lastWords(a answer, err error) string {
 }
 
 // when says in which phase of a move something was seen.
-func (l *lab) when() string { return "in phase " + l.phaseNow().String() }
+func (l *trial) when() string { return "in phase " + l.phaseNow().String() }
 
 // enter sends a person's request to the replica whose turn it is.
-func (l *lab) enter(ctx context.Context, p *person, r request) (answer, error) {
+func (l *trial) enter(ctx context.Context, p *person, r request) (answer, error) {
 	p.turn++
 	return l.enterAs(ctx, p.turn, r)
 }
 
 // enterAs sends a request to the replica whose turn it is.
-func (l *lab) enterAs(ctx context.Context, turn int, r request) (answer, error) {
+func (l *trial) enterAs(ctx context.Context, turn int, r request) (answer, error) {
 	replica, leave := l.doors.enter(turn)
 	defer leave()
 	return l.ask(ctx, replica, r)
@@ -73,7 +73,7 @@ func (l *lab) enterAs(ctx context.Context, turn int, r request) (answer, error) 
 const looks = 3
 
 // look looks at what was just written, which must be there whichever replica is asked.
-func (l *lab) look(ctx context.Context, p *person, w write) {
+func (l *trial) look(ctx context.Context, p *person, w write) {
 	if w.view == "" {
 		return
 	}

@@ -17,7 +17,7 @@ import (
 const shownMeals = 40
 
 // totals compares what is said of all with what the shards have.
-func (l *lab) totals(ctx context.Context, _ *spec.Run) error {
+func (l *trial) totals(ctx context.Context, _ *spec.Run) error {
 	if err := l.needsMigration(); err != nil {
 		return err
 	}
@@ -46,7 +46,7 @@ type totalled struct {
 	Portions int `json:"portions"`
 }
 
-func (l *lab) page(ctx context.Context, path string, dst any) error {
+func (l *trial) page(ctx context.Context, path string, dst any) error {
 	a, err := l.ask(ctx, l.replicas[0], request{method: http.MethodGet, path: path})
 	if err != nil {
 		return err
@@ -58,7 +58,7 @@ func (l *lab) page(ctx context.Context, path string, dst any) error {
 }
 
 // popularTotals adds up what each shard has of its latest orders.
-func (l *lab) popularTotals(ctx context.Context, homes []*node) error {
+func (l *trial) popularTotals(ctx context.Context, homes []*node) error {
 	var page struct {
 		Meals []totalled `json:"meals"`
 	}
@@ -96,7 +96,7 @@ func (l *lab) popularTotals(ctx context.Context, homes []*node) error {
 }
 
 // ratingTotals counts stars on each shard.
-func (l *lab) ratingTotals(ctx context.Context, homes []*node) error {
+func (l *trial) ratingTotals(ctx context.Context, homes []*node) error {
 	var bad []string
 	for n := 1; n <= shownMeals; n++ {
 		meal := seed.Meal(n)

@@ -18,7 +18,7 @@ const (
 )
 
 // readMap returns the map as it is now.
-func (l *lab) readMap(ctx context.Context) (shard.Map, error) {
+func (l *trial) readMap(ctx context.Context) (shard.Map, error) {
 	m, err := shard.ReadMap(ctx, l.servers.Pool)
 	if err != nil {
 		return shard.Map{}, fmt.Errorf("look at the map: %w", err)
@@ -28,7 +28,7 @@ func (l *lab) readMap(ctx context.Context) (shard.Map, error) {
 }
 
 // phaseNow is the phase that was seen last.
-func (l *lab) phaseNow() shard.Phase { return shard.Phase(l.phase.Load()) }
+func (l *trial) phaseNow() shard.Phase { return shard.Phase(l.phase.Load()) }
 
 // sight is a version of the map, and when it was first seen.
 type sight struct {
@@ -46,7 +46,7 @@ type watch struct {
 	err    error
 }
 
-func (l *lab) startWatch(ctx context.Context) *watch {
+func (l *trial) startWatch(ctx context.Context) *watch {
 	w := &watch{ended: make(chan struct{})}
 	ctx, w.stop = context.WithCancel(ctx)
 	go func() {

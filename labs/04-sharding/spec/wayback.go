@@ -15,7 +15,7 @@ const flippedFor = 500 * time.Millisecond
 
 // wayBack moves those who are to live on a fifth shard there, and takes them back, while everybody
 // writes.
-func (l *lab) wayBack(ctx context.Context, run *spec.Run) (err error) {
+func (l *trial) wayBack(ctx context.Context, run *spec.Run) (err error) {
 	if err := l.needsMigration(); err != nil {
 		return err
 	}
@@ -60,7 +60,7 @@ func (l *lab) wayBack(ctx context.Context, run *spec.Run) (err error) {
 }
 
 // thereAndBack runs two movers, one after the other.
-func (l *lab) thereAndBack(ctx context.Context) error {
+func (l *trial) thereAndBack(ctx context.Context) error {
 	if err := l.moveTo(ctx, shard.Flipped.String()); err != nil {
 		return err
 	}
@@ -78,7 +78,7 @@ func (l *lab) thereAndBack(ctx context.Context) error {
 }
 
 // moveTo runs a mover until it has reached a goal.
-func (l *lab) moveTo(ctx context.Context, goal string) (err error) {
+func (l *trial) moveTo(ctx context.Context, goal string) (err error) {
 	m, err := l.startMover(ctx, goal)
 	if err != nil {
 		return err

@@ -33,7 +33,7 @@ func (a answer) into(dst any) error {
 func (a answer) String() string { return fmt.Sprintf("status %d: %.200s", a.status, a.body) }
 
 // ask sends a request to the replica whose turn it is. An error says that there was no answer.
-func (l *lab) ask(ctx context.Context, r request) (answer, error) {
+func (l *trial) ask(ctx context.Context, r request) (answer, error) {
 	replica := l.replicas[int(l.turn.Add(1))%len(l.replicas)]
 	var body io.Reader
 	if r.body != nil {

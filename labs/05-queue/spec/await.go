@@ -21,7 +21,7 @@ const (
 
 // await waits until effects of orders are done, for as long as some are: it gives up when
 // none was for the time of a stall. It returns how many are undone, by effect.
-func (l *lab) await(ctx context.Context, orders []*order, patience time.Duration, effects ...bytebites.Effect) (map[bytebites.Effect]int, error) {
+func (l *trial) await(ctx context.Context, orders []*order, patience time.Duration, effects ...bytebites.Effect) (map[bytebites.Effect]int, error) {
 	last, since := -1, time.Now()
 	for {
 		undone, err := l.undone(ctx, orders, effects)
@@ -45,7 +45,7 @@ func (l *lab) await(ctx context.Context, orders []*order, patience time.Duration
 }
 
 // undone counts the effects of orders that are not done.
-func (l *lab) undone(ctx context.Context, orders []*order, effects []bytebites.Effect) (map[bytebites.Effect]int, error) {
+func (l *trial) undone(ctx context.Context, orders []*order, effects []bytebites.Effect) (map[bytebites.Effect]int, error) {
 	undone := make(map[bytebites.Effect]int)
 	for _, effect := range effects {
 		undone[effect] = len(orders)
@@ -66,7 +66,7 @@ func (l *lab) undone(ctx context.Context, orders []*order, effects []bytebites.E
 
 // wantDone waits for effects of orders, all of them unless some are named. The error is a failure
 // when they do not come.
-func (l *lab) wantDone(ctx context.Context, orders []*order, expected, look string, effects ...bytebites.Effect) error {
+func (l *trial) wantDone(ctx context.Context, orders []*order, expected, look string, effects ...bytebites.Effect) error {
 	if len(effects) == 0 {
 		effects = bytebites.Effects()
 	}
@@ -87,7 +87,7 @@ func (l *lab) wantDone(ctx context.Context, orders []*order, expected, look stri
 }
 
 // wantKept reads what there is of orders whose effects are done, and demands that it is as it must be.
-func (l *lab) wantKept(ctx context.Context, orders []*order, look string) error {
+func (l *trial) wantKept(ctx context.Context, orders []*order, look string) error {
 	books, err := l.read(ctx, orders)
 	if err != nil {
 		return err

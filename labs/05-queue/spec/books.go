@@ -72,7 +72,7 @@ type book struct {
 }
 
 // read reads what there is of orders on the servers that they are on, and at the mail server.
-func (l *lab) read(ctx context.Context, orders []*order) (map[bytebites.OrderID]*book, error) {
+func (l *trial) read(ctx context.Context, orders []*order) (map[bytebites.OrderID]*book, error) {
 	books := make(map[bytebites.OrderID]*book, len(orders))
 	for _, o := range orders {
 		books[o.id] = &book{done: make(map[bytebites.Effect]time.Time), booking: make(map[entry]int)}

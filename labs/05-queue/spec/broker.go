@@ -55,7 +55,7 @@ type wire struct {
 }
 
 // dial connects to the broker. A broker that has just started may need another try.
-func (l *lab) dial(ctx context.Context) (*wire, error) {
+func (l *trial) dial(ctx context.Context) (*wire, error) {
 	properties := amqp.NewConnectionProperties()
 	properties.SetClientConnectionName("check")
 	for deadline := time.Now().Add(brokerPatience); ; {
@@ -194,7 +194,7 @@ type binding struct {
 }
 
 // bindings returns the exchange's.
-func (l *lab) bindings(ctx context.Context) ([]binding, error) {
+func (l *trial) bindings(ctx context.Context) ([]binding, error) {
 	url := strings.TrimSuffix(l.broker.ManagementURL(), "/") + "/api/exchanges/%2F/" + exchange + "/bindings/source"
 	q, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 )
 
 // contract holds the service against its contract.
-func (l *lab) contract(ctx context.Context, _ *spec.Run) error {
+func (l *trial) contract(ctx context.Context, _ *spec.Run) error {
 	client, err := l.servers.Client(l.replicas[0])
 	if err != nil {
 		return err

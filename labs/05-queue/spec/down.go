@@ -18,7 +18,7 @@ const (
 )
 
 // brokerDown kills the broker while people order, and starts it again.
-func (l *lab) brokerDown(ctx context.Context, run *spec.Run) error {
+func (l *trial) brokerDown(ctx context.Context, run *spec.Run) error {
 	if err := l.needsQueue(); err != nil {
 		return err
 	}

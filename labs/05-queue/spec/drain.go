@@ -22,7 +22,7 @@ const (
 )
 
 // twoWorkers lets events pile up and has them drained by one worker, and then by two of the same size.
-func (l *lab) twoWorkers(ctx context.Context, run *spec.Run) error {
+func (l *trial) twoWorkers(ctx context.Context, run *spec.Run) error {
 	if err := l.needsQueue(); err != nil {
 		return err
 	}
@@ -57,7 +57,7 @@ func (l *lab) twoWorkers(ctx context.Context, run *spec.Run) error {
 }
 
 // staff has so many workers, one or two, consume at the size that counts.
-func (l *lab) staff(ctx context.Context, n int) error {
+func (l *trial) staff(ctx context.Context, n int) error {
 	if n == 1 {
 		if err := l.second.role.Stop(ctx); err != nil {
 			return err
@@ -71,12 +71,12 @@ func (l *lab) staff(ctx context.Context, n int) error {
 	return l.resizeWorkers(ctx, workerType())
 }
 
-func (l *lab) resizeWorkers(ctx context.Context, size instance.Type) error {
+func (l *trial) resizeWorkers(ctx context.Context, size instance.Type) error {
 	return errors.Join(l.worker.role.Resize(ctx, size), l.second.role.Resize(ctx, size))
 }
 
 // awaitConsumers waits until so many consume recommendations, the most work of all.
-func (l *lab) awaitConsumers(ctx context.Context, want int) (err error) {
+func (l *trial) awaitConsumers(ctx context.Context, want int) (err error) {
 	w, err := l.dial(ctx)
 	if err != nil {
 		return err
@@ -101,7 +101,7 @@ func (l *lab) awaitConsumers(ctx context.Context, want int) (err error) {
 
 // drain keeps the relay from the broker while people order, and returns how many orders a second were
 // done when it got there, by the clock of the database.
-func (l *lab) drain(ctx context.Context, run *spec.Run) (perSecond float64, err error) {
+func (l *trial) drain(ctx context.Context, run *spec.Run) (perSecond float64, err error) {
 	tap, err := l.listen(ctx, nil)
 	if err != nil {
 		return 0, err

@@ -21,7 +21,7 @@ const (
 
 // duplicates publishes every event again at the moment that it is heard, so that two workers have it at
 // once; and once more when all is done. A broker that has lost a confirmation does the same.
-func (l *lab) duplicates(ctx context.Context, run *spec.Run) (err error) {
+func (l *trial) duplicates(ctx context.Context, run *spec.Run) (err error) {
 	if err := l.needsQueue(); err != nil {
 		return err
 	}
@@ -74,7 +74,7 @@ func (l *lab) duplicates(ctx context.Context, run *spec.Run) (err error) {
 }
 
 // doubleLoad has people order, and pay for some of it, and waits for what comes of it.
-func (l *lab) doubleLoad(ctx context.Context) ([]*order, error) {
+func (l *trial) doubleLoad(ctx context.Context) ([]*order, error) {
 	placed, err := l.load(ctx, l.people, doubled, doublePause)
 	if err != nil {
 		return nil, err

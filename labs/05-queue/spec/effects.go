@@ -14,7 +14,7 @@ const many = 200
 
 // effects has people on all servers order, and looks at what comes of it. When all is quiet each of
 // them orders once more, so that it is known which order a week must have been planned after.
-func (l *lab) effects(ctx context.Context, run *spec.Run) error {
+func (l *trial) effects(ctx context.Context, run *spec.Run) error {
 	l.heardFrom = len(l.early)
 	l.heard, l.deaf = l.listen(ctx, nil)
 	var silence *spec.Failure
@@ -61,7 +61,7 @@ const clock = "15:04:05.000"
 
 // newConsumer looks whether a queue that nobody knows of got every order of the check before. What
 // it and that check have seen says whether there is a queue to look at any further.
-func (l *lab) newConsumer(ctx context.Context, _ *spec.Run) error {
+func (l *trial) newConsumer(ctx context.Context, _ *spec.Run) error {
 	told := l.everybodyTold(ctx)
 	undone, err := l.undone(ctx, l.early, bytebites.Effects())
 	if err != nil {
@@ -79,7 +79,7 @@ func (l *lab) newConsumer(ctx context.Context, _ *spec.Run) error {
 	return told
 }
 
-func (l *lab) everybodyTold(ctx context.Context) error {
+func (l *trial) everybodyTold(ctx context.Context) error {
 	if l.deaf != nil {
 		return l.deaf
 	}

@@ -34,7 +34,7 @@ const (
 
 // Full returns the long run: ten thousand orders, with workers and the broker dying all the while.
 func Full(subject Subject) spec.Lab {
-	l := &lab{subject: subject, crowd: largeCrowd()}
+	l := &trial{subject: subject, crowd: largeCrowd()}
 	return spec.Lab{
 		Name:    Name,
 		Files:   subject.Files,
@@ -49,7 +49,7 @@ func Full(subject Subject) spec.Lab {
 }
 
 // tenThousand places orders in waves, has something die in each, and keeps the books of all.
-func (l *lab) tenThousand(ctx context.Context, run *spec.Run) error {
+func (l *trial) tenThousand(ctx context.Context, run *spec.Run) error {
 	var all []*order
 	mails := make(map[mailKey]mailsink.Message)
 	began := time.Now()
@@ -86,7 +86,7 @@ func (l *lab) tenThousand(ctx context.Context, run *spec.Run) error {
 }
 
 // fault kills the worker in every other wave, and the broker in the others.
-func (l *lab) fault(ctx context.Context, wave int) error {
+func (l *trial) fault(ctx context.Context, wave int) error {
 	if err := sleep(ctx, faultAfter); err != nil {
 		return err
 	}
@@ -109,7 +109,7 @@ type mailKey struct {
 	at time.Time
 }
 
-func (l *lab) collectMails(ctx context.Context, all map[mailKey]mailsink.Message) error {
+func (l *trial) collectMails(ctx context.Context, all map[mailKey]mailsink.Message) error {
 	latest, err := l.servers.Mail.Messages(ctx, "")
 	if err != nil {
 		return err
@@ -136,7 +136,7 @@ func rememberMails(books map[bytebites.OrderID]*book, orders []*order, mails map
 
 // publishRate has events pile up in the outbox of the old server and measures how fast they are published, and how
 // fast a bare loop publishes as many of the same size to as many queues.
-func (l *lab) publishRate(ctx context.Context, run *spec.Run) (err error) {
+func (l *trial) publishRate(ctx context.Context, run *spec.Run) (err error) {
 	tap, err := l.listen(ctx, nil)
 	if err != nil {
 		return err
@@ -179,7 +179,7 @@ func (l *lab) publishRate(ctx context.Context, run *spec.Run) (err error) {
 
 // bareRate publishes messages that go to two quorum queues and the stream, as an order's do, and waits for
 // the confirms of a window at a time.
-func (l *lab) bareRate(ctx context.Context, n int, body []byte) (perSecond float64, err error) {
+func (l *trial) bareRate(ctx context.Context, n int, body []byte) (perSecond float64, err error) {
 	w, err := l.dial(ctx)
 	if err != nil {
 		return 0, err

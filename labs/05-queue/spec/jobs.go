@@ -17,7 +17,7 @@ const wordsLength = 400 // bytes
 type job struct{ role *testbed.Role }
 
 // startJob starts the program in a role, at full speed. The relay has a way to the broker of its own.
-func (l *lab) startJob(ctx context.Context, name, role string, args ...string) (*job, error) {
+func (l *trial) startJob(ctx context.Context, name, role string, args ...string) (*job, error) {
 	o := testbed.RoleOptions{Service: l.service(""), Name: name, Role: role, Args: args}
 	if role == "relay" {
 		o.Service.BrokerURL = l.broker.URLVia(l.relayLink)
@@ -32,14 +32,14 @@ func (l *lab) startJob(ctx context.Context, name, role string, args ...string) (
 }
 
 // killWorker ends a worker at once, and notes when.
-func (l *lab) killWorker(ctx context.Context, worker *job) error {
+func (l *trial) killWorker(ctx context.Context, worker *job) error {
 	err := worker.role.Kill(ctx)
 	l.kills = append(l.kills, time.Now())
 	return err
 }
 
 // startSecond starts a second worker, where there is none yet.
-func (l *lab) startSecond(ctx context.Context) (err error) {
+func (l *trial) startSecond(ctx context.Context) (err error) {
 	if l.second == nil {
 		l.second, err = l.startJob(ctx, "worker-2", "worker")
 	}
@@ -48,7 +48,7 @@ func (l *lab) startSecond(ctx context.Context) (err error) {
 
 // words says what the relay and the workers complained of last, for a failure that nobody else
 // explains.
-func (l *lab) words(ctx context.Context) string {
+func (l *trial) words(ctx context.Context) string {
 	var all strings.Builder
 	for _, j := range l.jobs {
 		log, err := j.role.Logs(ctx, 20)

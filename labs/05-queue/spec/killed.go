@@ -25,7 +25,7 @@ const (
 )
 
 // workerKilled has the worker get stuck at whatever it does for an order, and kills it there.
-func (l *lab) workerKilled(ctx context.Context, run *spec.Run) error {
+func (l *trial) workerKilled(ctx context.Context, run *spec.Run) error {
 	if err := l.needsQueue(); err != nil {
 		return err
 	}
@@ -57,7 +57,7 @@ func (l *lab) workerKilled(ctx context.Context, run *spec.Run) error {
 
 // killAtWork locks what bookings and weeks are written to, has the mail server take its time, and kills
 // the worker when it waits for all three. It returns the orders that it was at, and others.
-func (l *lab) killAtWork(ctx context.Context, run *spec.Run) (placed []*order, err error) {
+func (l *trial) killAtWork(ctx context.Context, run *spec.Run) (placed []*order, err error) {
 	release, err := l.nodes[0].hold(ctx, "supplier_ledger", "weeks")
 	if err != nil {
 		return nil, err
@@ -99,7 +99,7 @@ func (n *node) hold(ctx context.Context, tables ...string) (release func() error
 
 // awaitAtWork waits until the worker is stuck, and returns at what: at everything if it is so soon, or
 // at what it is. It must be stuck somewhere, or nothing would be in its hands.
-func (l *lab) awaitAtWork(ctx context.Context) ([]string, error) {
+func (l *trial) awaitAtWork(ctx context.Context) ([]string, error) {
 	for began := time.Now(); ; {
 		var at []string
 		for _, table := range []string{"supplier_ledger", "weeks"} {
@@ -136,7 +136,7 @@ func (l *lab) awaitAtWork(ctx context.Context) ([]string, error) {
 
 // mailBegun looks what became of the mails of the orders that a worker was killed at. That it takes a
 // while is right: nobody can know that the dead will not go on before their claim has ended.
-func (l *lab) mailBegun(ctx context.Context, run *spec.Run) error {
+func (l *trial) mailBegun(ctx context.Context, run *spec.Run) error {
 	if err := l.needsQueue(); err != nil {
 		return err
 	}

@@ -28,7 +28,7 @@ const rushFloor = 5
 
 // Lab returns the lab's demands on a subject.
 func Lab(subject Subject) spec.Lab {
-	l := &lab{subject: subject, crowd: smallCrowd()}
+	l := &trial{subject: subject, crowd: smallCrowd()}
 	return spec.Lab{
 		Name:    Name,
 		Files:   subject.Files,

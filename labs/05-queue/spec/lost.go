@@ -20,7 +20,7 @@ const (
 
 // lostOnTheWay has the link swallow what the relay sends, and cuts it. The broker has got nothing, and
 // has refused nothing.
-func (l *lab) lostOnTheWay(ctx context.Context, _ *spec.Run) (err error) {
+func (l *trial) lostOnTheWay(ctx context.Context, _ *spec.Run) (err error) {
 	if err := l.needsQueue(); err != nil {
 		return err
 	}
@@ -44,7 +44,7 @@ func (l *lab) lostOnTheWay(ctx context.Context, _ *spec.Run) (err error) {
 
 // awaitHanded waits until the relay has events of the orders in hand, or has done with them: until some
 // are in no outbox, or locked there.
-func (l *lab) awaitHanded(ctx context.Context, placed []*order) error {
+func (l *trial) awaitHanded(ctx context.Context, placed []*order) error {
 	for deadline := time.Now().Add(handedWithin); time.Now().Before(deadline); {
 		free := 0
 		for _, n := range l.nodes {

@@ -56,7 +56,7 @@ func someLines() []line {
 
 // place has somebody order, under one key until the order is accepted. The error is a *spec.Failure
 // when it is refused, or not accepted for too long.
-func (l *lab) place(ctx context.Context, p *person) (*order, error) {
+func (l *trial) place(ctx context.Context, p *person) (*order, error) {
 	o := &order{person: p, lines: someLines()}
 	r := request{
 		method: http.MethodPost, path: "/orders", body: map[string][]line{"lines": o.lines},
@@ -90,7 +90,7 @@ func (l *lab) place(ctx context.Context, p *person) (*order, error) {
 
 // persist sends a request that may be sent more than once until the answer has a good status, and
 // returns how often that was.
-func (l *lab) persist(ctx context.Context, r request, good ...int) (a answer, tries int, err error) {
+func (l *trial) persist(ctx context.Context, r request, good ...int) (a answer, tries int, err error) {
 	for began := time.Now(); ; {
 		tries++
 		a, err = l.ask(ctx, r)
@@ -117,7 +117,7 @@ func (l *lab) persist(ctx context.Context, r request, good ...int) (a answer, tr
 
 // load has people order by turns, n orders in all, some at a time, each with a pause after
 // it. It returns the accepted ones, and a failure when some were not.
-func (l *lab) load(ctx context.Context, people []*person, n int, pause time.Duration) ([]*order, error) {
+func (l *trial) load(ctx context.Context, people []*person, n int, pause time.Duration) ([]*order, error) {
 	var mu sync.Mutex
 	var placed []*order
 	var failures []error

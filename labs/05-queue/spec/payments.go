@@ -41,7 +41,7 @@ func paymentOf(o *order) payment {
 
 // pay sends an event's webhook until there is an answer, and returns whether that says that it was
 // applied. Of a webhook that was sent more than once nobody knows who did.
-func (l *lab) pay(ctx context.Context, p payment) (applied, known bool, err error) {
+func (l *trial) pay(ctx context.Context, p payment) (applied, known bool, err error) {
 	body, err := json.Marshal(p)
 	if err != nil {
 		return false, false, fmt.Errorf("encode payment: %w", err)
@@ -61,7 +61,7 @@ func (l *lab) pay(ctx context.Context, p payment) (applied, known bool, err erro
 }
 
 // payments has webhooks come again and again, for orders on all servers.
-func (l *lab) payments(ctx context.Context, _ *spec.Run) (err error) {
+func (l *trial) payments(ctx context.Context, _ *spec.Run) (err error) {
 	if err := l.needsQueue(); err != nil {
 		return err
 	}
@@ -104,7 +104,7 @@ func (l *lab) payments(ctx context.Context, _ *spec.Run) (err error) {
 type between struct{ least, most int }
 
 // payAll has each payment's webhooks come, and returns how many of them were applied, by order.
-func (l *lab) payAll(ctx context.Context, placed []*order) ([]between, error) {
+func (l *trial) payAll(ctx context.Context, placed []*order) ([]between, error) {
 	counts := make([]between, len(placed))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(paidAtOnce)
@@ -136,7 +136,7 @@ func (l *lab) payAll(ctx context.Context, placed []*order) ([]between, error) {
 }
 
 // wantPaid demands that orders are paid, by one event each.
-func (l *lab) wantPaid(ctx context.Context, orders []*order) error {
+func (l *trial) wantPaid(ctx context.Context, orders []*order) error {
 	for since := time.Now(); ; {
 		var bad []string
 		for n, theirs := range byHome(orders) {

@@ -42,11 +42,11 @@ type person struct {
 }
 
 // old are the people of the old server: what they write is copied nowhere.
-func (l *lab) old() []*person { return l.people[:l.crowd.seeded] }
+func (l *trial) old() []*person { return l.people[:l.crowd.seeded] }
 
 // mixed returns n people, half of them of the old server and half of the shards, who may be among
 // them more than once.
-func (l *lab) mixed(n int) []*person {
+func (l *trial) mixed(n int) []*person {
 	ofShards := l.people[l.crowd.seeded:]
 	chosen := make([]*person, n)
 	for i := range chosen {
@@ -60,7 +60,7 @@ func (l *lab) mixed(n int) []*person {
 }
 
 // gather signs up those who join, and signs those in who order.
-func (l *lab) gather(ctx context.Context) error {
+func (l *trial) gather(ctx context.Context) error {
 	if err := l.signUp(ctx); err != nil {
 		return err
 	}
@@ -89,7 +89,7 @@ func (l *lab) gather(ctx context.Context) error {
 }
 
 // signUp has people join.
-func (l *lab) signUp(ctx context.Context) error {
+func (l *trial) signUp(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(atOnce)
 	for n := 1; n <= l.crowd.joiners; n++ {

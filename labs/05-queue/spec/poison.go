@@ -52,7 +52,7 @@ DROP SEQUENCE IF EXISTS check_tries;`
 
 // poison puts messages into the queues that nobody can read, has an order's booking fail for good, and
 // others order meanwhile.
-func (l *lab) poison(ctx context.Context, run *spec.Run) (err error) {
+func (l *trial) poison(ctx context.Context, run *spec.Run) (err error) {
 	if err := l.needsQueue(); err != nil {
 		return err
 	}
@@ -114,7 +114,7 @@ func (l *lab) poison(ctx context.Context, run *spec.Run) (err error) {
 }
 
 // placeCursed has somebody order whose bookings fail.
-func (l *lab) placeCursed(ctx context.Context) (*order, error) {
+func (l *trial) placeCursed(ctx context.Context) (*order, error) {
 	victim := l.old()[0]
 	if _, err := l.nodes[0].pool.ExecContext(ctx, fmt.Sprintf(curse, victim.user, victim.user)); err != nil {
 		return nil, fmt.Errorf("have bookings fail: %w", err)
@@ -122,7 +122,7 @@ func (l *lab) placeCursed(ctx context.Context) (*order, error) {
 	return l.place(ctx, victim)
 }
 
-func (l *lab) lift(ctx context.Context) error {
+func (l *trial) lift(ctx context.Context) error {
 	if _, err := l.nodes[0].pool.ExecContext(ctx, lift); err != nil {
 		return fmt.Errorf("have bookings go well again: %w", err)
 	}
@@ -130,7 +130,7 @@ func (l *lab) lift(ctx context.Context) error {
 }
 
 // tries is how often the booking was tried.
-func (l *lab) tries(ctx context.Context) (n int, err error) {
+func (l *trial) tries(ctx context.Context) (n int, err error) {
 	err = l.nodes[0].pool.QueryRowContext(ctx, `SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM check_tries`).Scan(&n)
 	if err != nil {
 		return 0, fmt.Errorf("count tries: %w", err)
@@ -140,7 +140,7 @@ func (l *lab) tries(ctx context.Context) (n int, err error) {
 
 // flowsMeanwhile has others order, and demands that all comes of it that must, and of the cursed
 // order what can.
-func (l *lab) flowsMeanwhile(ctx context.Context, cursed *order) error {
+func (l *trial) flowsMeanwhile(ctx context.Context, cursed *order) error {
 	placed, err := l.load(ctx, l.people[1:], meanwhile, 0)
 	if err != nil {
 		return err
@@ -157,7 +157,7 @@ func (l *lab) flowsMeanwhile(ctx context.Context, cursed *order) error {
 }
 
 // awaitParked waits until all poison is parked: what nobody can read, in each queue, and the booking.
-func (l *lab) awaitParked(ctx context.Context, w *wire) error {
+func (l *trial) awaitParked(ctx context.Context, w *wire) error {
 	for deadline := time.Now().Add(parkedWithin); ; {
 		var bad []string
 		for name := range queues() {
@@ -197,7 +197,7 @@ func (l *lab) awaitParked(ctx context.Context, w *wire) error {
 }
 
 // takeParked takes everything that is parked away, and returns the message of the cursed order.
-func (l *lab) takeParked(w *wire, cursed *order) (found amqp.Delivery, err error) {
+func (l *trial) takeParked(w *wire, cursed *order) (found amqp.Delivery, err error) {
 	known := false
 	for name := range queues() {
 		messages, err := w.take(name+parkedSuffix, 2*len(unreadable())+2)
@@ -227,7 +227,7 @@ func (l *lab) takeParked(w *wire, cursed *order) (found amqp.Delivery, err error
 
 // comesBack puts the message back when the reason for its failing is mended, as whoever looks after
 // the queues would.
-func (l *lab) comesBack(ctx context.Context, w *wire, cursed *order, message amqp.Delivery) error {
+func (l *trial) comesBack(ctx context.Context, w *wire, cursed *order, message amqp.Delivery) error {
 	if err := l.lift(ctx); err != nil {
 		return err
 	}
@@ -246,7 +246,7 @@ func (l *lab) comesBack(ctx context.Context, w *wire, cursed *order, message amq
 
 // clear takes poison that was not parked out of the way of the checks that follow: from queues whose
 // workers are dead.
-func (l *lab) clear(ctx context.Context, w *wire) error {
+func (l *trial) clear(ctx context.Context, w *wire) error {
 	workers := []*job{l.worker}
 	if l.second != nil {
 		workers = append(workers, l.second)

@@ -18,7 +18,7 @@ const (
 )
 
 // replay loses ledger entries, has the events read from the beginning, and looks what has changed.
-func (l *lab) replay(ctx context.Context, run *spec.Run) error {
+func (l *trial) replay(ctx context.Context, run *spec.Run) error {
 	if err := l.needsQueue(); err != nil {
 		return err
 	}
@@ -64,7 +64,7 @@ DELETE FROM order_effects WHERE order_id = ANY ($1) AND effect = $2`, idsOf(thei
 }
 
 // runReplay runs a replay for the ledger, to its end.
-func (l *lab) runReplay(ctx context.Context) (err error) {
+func (l *trial) runReplay(ctx context.Context) (err error) {
 	j, err := l.startJob(ctx, "replay", "replay", ledgerQueue)
 	if err != nil {
 		return err

@@ -46,7 +46,7 @@ const (
 
 // rush is what the timed part measures.
 type rush struct {
-	lab   *lab
+	trial   *trial
 	run   *spec.Run
 	watch *stage.Watch
 
@@ -57,7 +57,7 @@ type rush struct {
 
 // rush measures the mean latency of orders in a rush, of the service of the labs before and of the
 // subject's, a replica each.
-func (l *lab) rush(ctx context.Context, run *spec.Run) (spec.Measured, error) {
+func (l *trial) rush(ctx context.Context, run *spec.Run) (spec.Measured, error) {
 	r, err := l.newRush(ctx, run)
 	if err != nil {
 		return spec.Measured{}, err
@@ -78,8 +78,8 @@ func (l *lab) rush(ctx context.Context, run *spec.Run) (spec.Measured, error) {
 
 // newRush warms both services up, and puts all quotas in force. One worker does what there is to do; the
 // second, and the second replica, are stopped.
-func (l *lab) newRush(ctx context.Context, run *spec.Run) (*rush, error) {
-	r := &rush{lab: l, run: run}
+func (l *trial) newRush(ctx context.Context, run *spec.Run) (*rush, error) {
+	r := &rush{trial: l, run: run}
 	people, err := l.population(ctx)
 	if err != nil {
 		return nil, err
@@ -108,7 +108,7 @@ func (l *lab) newRush(ctx context.Context, run *spec.Run) (*rush, error) {
 }
 
 // population are people of the old server, who are signed in with both services, and what they choose from.
-func (l *lab) population(ctx context.Context) (load.Population, error) {
+func (l *trial) population(ctx context.Context) (load.Population, error) {
 	people, err := load.Discover(ctx, l.without.URL())
 	if err != nil {
 		return load.Population{}, err
@@ -121,7 +121,7 @@ func (l *lab) population(ctx context.Context) (load.Population, error) {
 }
 
 // inForce puts the quotas of everything in force, and watches them.
-func (l *lab) inForce(ctx context.Context) (*stage.Watch, error) {
+func (l *trial) inForce(ctx context.Context) (*stage.Watch, error) {
 	sizes := map[*testbed.Server]instance.Type{
 		l.without.Server: serviceType(), l.replicas[0].Server: serviceType(),
 		l.worker.role.Server: workerType(), l.relay.role.Server: relayType(),
@@ -161,7 +161,7 @@ func (r *rush) compare(ctx context.Context) (err error) {
 func (r *rush) drained(ctx context.Context, round load.Result) error {
 	for deadline := time.Now().Add(drainedWithin); ; {
 		var undone int
-		err := r.lab.nodes[0].pool.QueryRowContext(ctx, `
+		err := r.trial.nodes[0].pool.QueryRowContext(ctx, `
 SELECT count(*) FROM unnest($1::text[]) AS placed
 WHERE (SELECT count(*) FROM order_effects WHERE order_id = placed) < $2`,
 			pq.StringArray(round.Accepted()), len(bytebites.Effects())).Scan(&undone)
@@ -174,7 +174,7 @@ WHERE (SELECT count(*) FROM order_effects WHERE order_id = placed) < $2`,
 		if time.Now().After(deadline) {
 			return &spec.Failure{
 				Expected: fmt.Sprintf("a worker that has done what a round left it within %s", drainedWithin),
-				Seen:     fmt.Sprintf("%d orders with effects undone%s", undone, r.lab.words(ctx)), Look: "consumers.go",
+				Seen:     fmt.Sprintf("%d orders with effects undone%s", undone, r.trial.words(ctx)), Look: "consumers.go",
 			}
 		}
 		if err := sleep(ctx, lookEvery); err != nil {
@@ -187,7 +187,7 @@ WHERE (SELECT count(*) FROM order_effects WHERE order_id = placed) < $2`,
 type completion struct{ Mean, P99 time.Duration }
 
 // completionOf returns that of the orders that were accepted in a load.
-func (l *lab) completionOf(ctx context.Context, r load.Result) (completion, error) {
+func (l *trial) completionOf(ctx context.Context, r load.Result) (completion, error) {
 	var mean, p99 float64
 	err := l.nodes[0].pool.QueryRowContext(ctx, `
 SELECT coalesce(avg(seconds), 0), coalesce(percentile_cont(0.99) WITHIN GROUP (ORDER BY seconds), 0)
@@ -210,7 +210,7 @@ func (r *rush) report(ctx context.Context) error {
 	var failures []error
 	for i := range rows {
 		var err error
-		rows[i].completion, err = r.lab.completionOf(ctx, rows[i].result)
+		rows[i].completion, err = r.trial.completionOf(ctx, rows[i].result)
 		failures = append(failures, err)
 	}
 	if err := errors.Join(failures...); err != nil {

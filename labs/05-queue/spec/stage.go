@@ -53,8 +53,8 @@ const (
 // ready sooner.
 func size() seed.Size { return seed.Early() }
 
-// lab is one run: the servers, and what was seen on them.
-type lab struct {
+// trial is one run: the servers, and what was seen on them.
+type trial struct {
 	subject Subject
 
 	servers *stage.Servers // the old server, with the catalogue, and the mail server
@@ -98,7 +98,7 @@ type node struct {
 
 // prepare starts the servers, two replicas of the subject's service, a relay and a worker,
 // and gathers people.
-func (l *lab) prepare(ctx context.Context, run *spec.Run) (end func() error, err error) {
+func (l *trial) prepare(ctx context.Context, run *spec.Run) (end func() error, err error) {
 	l.missing = errors.New("no effect was seen to come by way of it yet")
 	l.nodes = make([]*node, 1+shards)
 	options := stage.ServersOptions{
@@ -136,7 +136,7 @@ func (l *lab) prepare(ctx context.Context, run *spec.Run) (end func() error, err
 }
 
 // close keeps what the relay and the workers wrote, and closes what the checks have opened.
-func (l *lab) close() error {
+func (l *trial) close() error {
 	l.http.CloseIdleConnections()
 	var failures []error
 	if l.heard != nil {
@@ -153,12 +153,12 @@ func (l *lab) close() error {
 	return errors.Join(failures...)
 }
 
-func (l *lab) startCache(ctx context.Context, bed *testbed.Bed) (err error) {
+func (l *trial) startCache(ctx context.Context, bed *testbed.Bed) (err error) {
 	l.cache, err = bed.Redis(ctx, testbed.RedisOptions{Type: cacheType().FullSpeed()})
 	return err
 }
 
-func (l *lab) startBroker(ctx context.Context, bed *testbed.Bed) (err error) {
+func (l *trial) startBroker(ctx context.Context, bed *testbed.Bed) (err error) {
 	l.broker, err = bed.RabbitMQ(ctx, testbed.RabbitMQOptions{Type: brokerType().FullSpeed()})
 	if err != nil {
 		return err
@@ -167,7 +167,7 @@ func (l *lab) startBroker(ctx context.Context, bed *testbed.Bed) (err error) {
 	return err
 }
 
-func (l *lab) startShard(ctx context.Context, bed *testbed.Bed, number int) (err error) {
+func (l *trial) startShard(ctx context.Context, bed *testbed.Bed, number int) (err error) {
 	n := &node{name: fmt.Sprintf("shard-%d", number)}
 	if n.server, err = bed.Postgres(ctx, testbed.PostgresOptions{Name: n.name, Type: shardType().FullSpeed()}); err != nil {
 		return err
@@ -178,7 +178,7 @@ func (l *lab) startShard(ctx context.Context, bed *testbed.Bed, number int) (err
 	return err
 }
 
-func (l *lab) openOld(ctx context.Context) (err error) {
+func (l *trial) openOld(ctx context.Context) (err error) {
 	l.nodes[0] = &node{name: "the old server", server: l.servers.DB}
 	l.nodes[0].pool, err = openPool(ctx, l.servers.DB)
 	return err
@@ -189,7 +189,7 @@ func openPool(ctx context.Context, server *testbed.Postgres) (*sql.DB, error) {
 }
 
 // service says what a process of the subject's program is given.
-func (l *lab) service(name string) testbed.ServiceOptions {
+func (l *trial) service(name string) testbed.ServiceOptions {
 	o := testbed.ServiceOptions{
 		Name: name, Package: l.subject.Package, Args: l.subject.Args, Type: serviceType().FullSpeed(),
 		Postgres: l.servers.DB, MailSink: l.servers.Mail, Redis: l.cache, Broker: l.broker,
@@ -202,7 +202,7 @@ func (l *lab) service(name string) testbed.ServiceOptions {
 
 // startSubject starts the replicas, then the relay and a worker, and moves new people to the
 // shards. Where times are judged it starts what the subject is compared with.
-func (l *lab) startSubject(ctx context.Context, run *spec.Run) error {
+func (l *trial) startSubject(ctx context.Context, run *spec.Run) error {
 	l.replicas = make([]*testbed.Service, 2)
 	var starts []func(context.Context) error
 	for i, name := range []string{"one", "two"} {
@@ -224,7 +224,7 @@ func (l *lab) startSubject(ctx context.Context, run *spec.Run) error {
 }
 
 // startWithout starts the service of the labs before, on the same servers.
-func (l *lab) startWithout(ctx context.Context) (err error) {
+func (l *trial) startWithout(ctx context.Context) (err error) {
 	o := l.service("without")
 	o.Package, o.Args, o.Broker = solutions, []string{"--through", before}, nil
 	l.without, err = l.servers.Bed.Service(ctx, o)
@@ -232,7 +232,7 @@ func (l *lab) startWithout(ctx context.Context) (err error) {
 }
 
 // moveNewPeople has lab 04's solution begin its move: who joins from now on lives on a shard.
-func (l *lab) moveNewPeople(ctx context.Context) (err error) {
+func (l *trial) moveNewPeople(ctx context.Context) (err error) {
 	o := l.service("")
 	o.Package, o.Args, o.Broker = solutions, []string{"--through", before}, nil
 	// What was read to warm the server up says nothing about how much memory it needs.
@@ -255,7 +255,7 @@ func (l *lab) moveNewPeople(ctx context.Context) (err error) {
 }
 
 // needsQueue is the failure of a check of what comes by way of the queue when nothing does.
-func (l *lab) needsQueue() error {
+func (l *trial) needsQueue() error {
 	if l.missing == nil {
 		return nil
 	}

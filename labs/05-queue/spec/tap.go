@@ -39,7 +39,7 @@ type heard struct {
 
 // listen opens a tap for topics, all of them unless some are named. It calls each with every
 // message, one after the other. The error is a failure when there is no exchange to listen to.
-func (l *lab) listen(ctx context.Context, each func(heard), topics ...bytebites.Topic) (*tap, error) {
+func (l *trial) listen(ctx context.Context, each func(heard), topics ...bytebites.Topic) (*tap, error) {
 	if len(topics) == 0 {
 		topics = bytebites.Topics()
 	}
@@ -60,7 +60,7 @@ func (l *lab) listen(ctx context.Context, each func(heard), topics ...bytebites.
 }
 
 // awaitExchange waits for the exchange, which is declared by whoever connects first.
-func (l *lab) awaitExchange(ctx context.Context) error {
+func (l *trial) awaitExchange(ctx context.Context) error {
 	w, err := l.dial(ctx)
 	if err != nil {
 		return err

@@ -20,7 +20,7 @@ const (
 )
 
 // unroutable takes all bindings of a topic away, and puts them back.
-func (l *lab) unroutable(ctx context.Context, _ *spec.Run) (err error) {
+func (l *trial) unroutable(ctx context.Context, _ *spec.Run) (err error) {
 	if err := l.needsQueue(); err != nil {
 		return err
 	}
@@ -61,7 +61,7 @@ func (l *lab) unroutable(ctx context.Context, _ *spec.Run) (err error) {
 }
 
 // placeUnwanted places orders while the topic has no queue, and looks where its events are.
-func (l *lab) placeUnwanted(ctx context.Context, before float64) ([]*order, error) {
+func (l *trial) placeUnwanted(ctx context.Context, before float64) ([]*order, error) {
 	placed, err := l.load(ctx, l.mixed(unwanted), unwanted, 0)
 	if err != nil {
 		return placed, err
@@ -98,7 +98,7 @@ func (l *lab) placeUnwanted(ctx context.Context, before float64) ([]*order, erro
 }
 
 // waiting counts the events of a topic in all outboxes.
-func (l *lab) waiting(ctx context.Context, topic bytebites.Topic) (int, error) {
+func (l *trial) waiting(ctx context.Context, topic bytebites.Topic) (int, error) {
 	sum := 0
 	for _, n := range l.nodes {
 		var here int
@@ -111,7 +111,7 @@ func (l *lab) waiting(ctx context.Context, topic bytebites.Topic) (int, error) {
 }
 
 // returned is how many events the relay says were returned to it.
-func (l *lab) returned(ctx context.Context) (float64, error) {
+func (l *trial) returned(ctx context.Context) (float64, error) {
 	metrics, err := promstat.Read(ctx, l.relay.role.MetricsURL())
 	if err != nil {
 		return 0, err

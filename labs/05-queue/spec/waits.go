@@ -31,7 +31,7 @@ func later() []checkout.Step {
 
 // doesNotWait has some people order while the mail server takes its time, looks what it has when
 // each of them has an answer, and then who did the rest.
-func (l *lab) doesNotWait(ctx context.Context, _ *spec.Run) (err error) {
+func (l *trial) doesNotWait(ctx context.Context, _ *spec.Run) (err error) {
 	before, err := l.stepsOfReplicas(ctx)
 	if err != nil {
 		return err
@@ -70,7 +70,7 @@ func (l *lab) doesNotWait(ctx context.Context, _ *spec.Run) (err error) {
 
 // orderHastily has people order at the same time, and returns the orders that were accepted at the first
 // try, with a sentence for each that was told of later than it should.
-func (l *lab) orderHastily(ctx context.Context) (placed []*order, waited []string, err error) {
+func (l *trial) orderHastily(ctx context.Context) (placed []*order, waited []string, err error) {
 	var mu sync.Mutex
 	var failures []error
 	var ordering sync.WaitGroup
@@ -104,7 +104,7 @@ func (l *lab) orderHastily(ctx context.Context) (placed []*order, waited []strin
 type steps map[checkout.Step]uint64
 
 // stepsOfReplicas returns those of both replicas together.
-func (l *lab) stepsOfReplicas(ctx context.Context) (steps, error) {
+func (l *trial) stepsOfReplicas(ctx context.Context) (steps, error) {
 	sum := make(steps)
 	for _, r := range l.replicas {
 		metrics, err := promstat.Read(ctx, r.URL()+"/metrics")

@@ -28,44 +28,44 @@ const (
 // verdict is a pass. It starts real servers, so it skips under -short; and it skips a lab
 // whose files still carry a TODO unless the mode asks for it, so that a fresh clone
 // is green and nothing passes by accident.
-func Run(t *testing.T, lab spec.Lab) {
+func Run(t *testing.T, l spec.Lab) {
 	t.Helper()
 	mode := modeOf(t)
-	if err := lab.Validate(); err != nil {
+	if err := l.Validate(); err != nil {
 		t.Fatal(err)
 	}
 	if testing.Short() {
 		t.Skip("needs real servers")
 	}
-	todos, err := spec.Todos(lab.Files, lab.Name)
+	todos, err := spec.Todos(l.Files, l.Name)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if mode == spec.ModeTest && len(todos) > 0 {
-		t.Skipf("%s is still to do (%s); run: go tool workshop check %s", lab.Name, strings.Join(todos, "; "), lab.Name)
+		t.Skipf("%s is still to do (%s); run: go tool workshop check %s", l.Name, strings.Join(todos, "; "), l.Name)
 	}
-	run(t, lab, mode)
+	run(t, l, mode)
 }
 
 // Full runs a lab's long checks as Run does, in a test named TestFull, and only when
 // `verify --full` asks for them.
-func Full(t *testing.T, lab spec.Lab) {
+func Full(t *testing.T, l spec.Lab) {
 	t.Helper()
 	mode := modeOf(t)
-	if err := lab.Validate(); err != nil {
+	if err := l.Validate(); err != nil {
 		t.Fatal(err)
 	}
 	if mode != spec.ModeFull || testing.Short() {
-		t.Skipf("takes long; run: go tool workshop verify --full %s", lab.Name)
+		t.Skipf("takes long; run: go tool workshop verify --full %s", l.Name)
 	}
-	run(t, lab, mode)
+	run(t, l, mode)
 }
 
-func run(t *testing.T, lab spec.Lab, mode spec.Mode) {
+func run(t *testing.T, l spec.Lab, mode spec.Mode) {
 	t.Helper()
 	ctx, stop := timeOf(t)
 	defer stop()
-	result, err := do(ctx, t, lab, mode)
+	result, err := do(ctx, t, l, mode)
 	if err != nil {
 		t.Error(err)
 	}
@@ -121,8 +121,8 @@ func Wrong(t *testing.T, wrongs ...spec.Wrong) {
 	}
 }
 
-func do(ctx context.Context, t *testing.T, lab spec.Lab, mode spec.Mode) (spec.Result, error) {
-	return lab.Do(ctx, &spec.Run{Mode: mode, Progress: func(line string) { fmt.Fprintln(t.Output(), line) }})
+func do(ctx context.Context, t *testing.T, l spec.Lab, mode spec.Mode) (spec.Result, error) {
+	return l.Do(ctx, &spec.Run{Mode: mode, Progress: func(line string) { fmt.Fprintln(t.Output(), line) }})
 }
 
 func modeOf(t *testing.T) spec.Mode {

@@ -38,9 +38,9 @@ func TestSubject(t *testing.T) {
 	case "fails":
 		spectest.Run(t, toy(failure))
 	case "invalid":
-		lab := toy(nil)
-		lab.Starter = []string{"knee"}
-		spectest.Run(t, lab)
+		l := toy(nil)
+		l.Starter = []string{"knee"}
+		spectest.Run(t, l)
 	case "long":
 		spectest.Full(t, toy(nil))
 	case "rejected":
