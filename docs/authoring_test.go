@@ -20,9 +20,9 @@ import (
 	"testing/fstest"
 
 	"bytebites.example/workshop/shared/module"
-	"bytebites.example/workshop/shared/spec"
-	_ "bytebites.example/workshop/shared/spec/spectest" // so that Go's test cache sees it change
-	"bytebites.example/workshop/shared/verify"
+	"bytebites.example/workshop/shared/workshop/lab"
+	_ "bytebites.example/workshop/shared/workshop/labtest" // so that Go's test cache sees it change
+	"bytebites.example/workshop/shared/workshop/verify"
 )
 
 // toy is the lab that authoring.md contains.
@@ -50,21 +50,21 @@ func TestAuthoring(t *testing.T) {
 		}
 	}
 	// What the document says of the lab, beyond what every lab must do.
-	var starter spec.Result
+	var starter lab.Result
 	if err := json.Unmarshal(runner.results["labs/"+toy+" TestLab"], &starter); err != nil {
 		t.Fatal(err)
 	}
-	if starter.Verdict != spec.NotYet || verdictOf(starter, "few comparisons") != spec.NotYet || len(starter.Todos) != 1 {
+	if starter.Verdict != lab.NotYet || verdictOf(starter, "few comparisons") != lab.NotYet || len(starter.Todos) != 1 {
 		t.Errorf("the starter's result is %+v, want not yet by %q and one TODO", starter, "few comparisons")
 	}
-	var solution spec.Result
+	var solution lab.Result
 	if err := json.Unmarshal(runner.results["solutions/"+toy+" TestLab"], &solution); err != nil {
 		t.Fatal(err)
 	}
-	if solution.Verdict != spec.Pass || len(solution.Gains) != 1 || solution.Gains[0].Ratio < 40 || solution.Gains[0].Ratio > 60 {
+	if solution.Verdict != lab.Pass || len(solution.Gains) != 1 || solution.Gains[0].Ratio < 40 || solution.Gains[0].Ratio > 60 {
 		t.Errorf("the solution's result is %+v, want a pass and a gain of some 50", solution)
 	}
-	var wrongs spec.WrongResults
+	var wrongs lab.WrongResults
 	if err := json.Unmarshal(runner.results["solutions/"+toy+" TestWrong"], &wrongs); err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +73,7 @@ func TestAuthoring(t *testing.T) {
 	}
 }
 
-func verdictOf(r spec.Result, check string) spec.Verdict {
+func verdictOf(r lab.Result, check string) lab.Verdict {
 	for _, c := range r.Checks {
 		if c.Name == check {
 			return c.Verdict
@@ -252,7 +252,7 @@ func (o *overlay) Run(ctx context.Context, test verify.Test) (verify.Outcome, er
 	result := filepath.Join(o.scratch, "result.json")
 	run := exec.CommandContext(ctx, binary, "-test.run=^"+test.Name+"$", "-test.timeout="+test.Timeout.String())
 	run.Dir = o.scratch // the package's own folder is not on disk
-	run.Env = append(os.Environ(), spec.EnvResult+"="+result, spec.EnvMode+"="+string(test.Mode))
+	run.Env = append(os.Environ(), lab.EnvResult+"="+result, lab.EnvMode+"="+string(test.Mode))
 	said, err := run.CombinedOutput()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {

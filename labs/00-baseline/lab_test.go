@@ -5,11 +5,11 @@ import (
 
 	"bytebites.example/workshop/labs/00-baseline"
 	"bytebites.example/workshop/labs/00-baseline/spec"
-	"bytebites.example/workshop/shared/spec/spectest"
+	"bytebites.example/workshop/shared/workshop/labtest"
 )
 
 func TestLab(t *testing.T) {
-	spectest.Run(t, spec.Lab(spec.Subject{
+	labtest.Run(t, spec.Lab(spec.Subject{
 		Files:   baseline.Files(),
 		Answers: baseline.Answers(),
 		Package: "./labs/00-baseline/service",

@@ -5,11 +5,11 @@ import (
 
 	"bytebites.example/workshop/labs/01-vertical"
 	"bytebites.example/workshop/labs/01-vertical/spec"
-	"bytebites.example/workshop/shared/spec/spectest"
+	"bytebites.example/workshop/shared/workshop/labtest"
 )
 
 func TestLab(t *testing.T) {
-	spectest.Run(t, spec.Lab(spec.Subject{
+	labtest.Run(t, spec.Lab(spec.Subject{
 		Files:   vertical.Files(),
 		Size:    vertical.Size,
 		Package: "./labs/01-vertical/service",

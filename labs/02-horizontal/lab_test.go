@@ -5,11 +5,11 @@ import (
 
 	"bytebites.example/workshop/labs/02-horizontal"
 	"bytebites.example/workshop/labs/02-horizontal/spec"
-	"bytebites.example/workshop/shared/spec/spectest"
+	"bytebites.example/workshop/shared/workshop/labtest"
 )
 
 func TestLab(t *testing.T) {
-	spectest.Run(t, spec.Lab(spec.Subject{
+	labtest.Run(t, spec.Lab(spec.Subject{
 		Files:   horizontal.Files(),
 		Answers: horizontal.Answers(),
 		Nginx:   horizontal.NginxConf(),

@@ -5,11 +5,11 @@ import (
 
 	"bytebites.example/workshop/labs/03-cache"
 	"bytebites.example/workshop/labs/03-cache/spec"
-	"bytebites.example/workshop/shared/spec/spectest"
+	"bytebites.example/workshop/shared/workshop/labtest"
 )
 
 func TestLab(t *testing.T) {
-	spectest.Run(t, spec.Lab(spec.Subject{
+	labtest.Run(t, spec.Lab(spec.Subject{
 		Files:     cache.Files(),
 		RedisConf: cache.RedisConf(),
 		Package:   "./labs/03-cache/service",

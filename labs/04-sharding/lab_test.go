@@ -5,11 +5,11 @@ import (
 
 	"bytebites.example/workshop/labs/04-sharding"
 	"bytebites.example/workshop/labs/04-sharding/spec"
-	"bytebites.example/workshop/shared/spec/spectest"
+	"bytebites.example/workshop/shared/workshop/labtest"
 )
 
 func TestLab(t *testing.T) {
-	spectest.Run(t, spec.Lab(spec.Subject{
+	labtest.Run(t, spec.Lab(spec.Subject{
 		Files:   sharding.Files(),
 		Router:  sharding.NewRouter(),
 		Package: "./labs/04-sharding/service",

@@ -5,9 +5,9 @@ import (
 
 	"bytebites.example/workshop/labs/05-queue"
 	"bytebites.example/workshop/labs/05-queue/spec"
-	"bytebites.example/workshop/shared/spec/spectest"
+	"bytebites.example/workshop/shared/workshop/labtest"
 )
 
 func TestLab(t *testing.T) {
-	spectest.Run(t, spec.Lab(spec.Subject{Files: queue.Files(), Package: "./labs/05-queue/service"}))
+	labtest.Run(t, spec.Lab(spec.Subject{Files: queue.Files(), Package: "./labs/05-queue/service"}))
 }

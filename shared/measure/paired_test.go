@@ -13,7 +13,7 @@ import (
 
 	"bytebites.example/workshop/shared/measure"
 	"bytebites.example/workshop/shared/measure/load"
-	"bytebites.example/workshop/shared/spec"
+	"bytebites.example/workshop/shared/workshop/lab"
 )
 
 // script is two arms whose rounds give what is written down, and a log of their order.
@@ -317,20 +317,20 @@ func TestArmRunsARound(t *testing.T) {
 }
 
 // verdict is what a lab with a floor makes of a comparison.
-func verdict(t *testing.T, r measure.PairedResult, floor float64) spec.Verdict {
+func verdict(t *testing.T, r measure.PairedResult, floor float64) lab.Verdict {
 	t.Helper()
-	lab := spec.Lab{Name: "00-toy", Files: fstest.MapFS{}, Gains: []spec.Gain{{
+	toy := lab.Lab{Name: "00-toy", Files: fstest.MapFS{}, Gains: []lab.Gain{{
 		Name: "gain", Floor: floor,
-		Measure: func(context.Context, *spec.Run) (spec.Measured, error) {
+		Measure: func(context.Context, *lab.Run) (lab.Measured, error) {
 			if !r.Validity.OK {
-				return spec.Measured{}, &spec.Doubt{Reason: strings.Join(r.Validity.Reasons, "; ")}
+				return lab.Measured{}, &lab.Doubt{Reason: strings.Join(r.Validity.Reasons, "; ")}
 			}
-			return spec.Measured{
+			return lab.Measured{
 				Before: r.Before, After: r.After, Ratio: r.Ratio, Low: r.Low, High: r.High, Pairs: len(r.Pairs) - 1 - r.Discarded,
 			}, nil
 		},
 	}}}
-	result, err := lab.Do(t.Context(), &spec.Run{})
+	result, err := toy.Do(t.Context(), &lab.Run{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -362,17 +362,17 @@ func TestFaultyMachineIsInconclusive(t *testing.T) {
 		name   string
 		change change
 		quotas func(context.Context) ([]string, error)
-		want   spec.Verdict
+		want   lab.Verdict
 		reason string
 	}{
-		{"no fault", nil, nil, spec.Pass, ""},
-		{"slow generator", late, nil, spec.Inconclusive, "load generator late"},
-		{"generator that does not send all", behind, nil, spec.Inconclusive, "load generator fell behind"},
-		{"saturated host", busy, nil, spec.Inconclusive, "host saturated: 0.00 cores idle"},
-		{"saturated from the middle on", from(4, busy), nil, spec.Inconclusive, "host saturated"},
-		{"quota missing", nil, quota, spec.Inconclusive, "quota not in force: postgres: 2 CPU"},
-		{"saturated for three pairs", until(4, busy), nil, spec.Pass, ""},
-		{"saturated for four pairs", until(5, busy), nil, spec.Inconclusive, "4 pairs had an invalid round, limit 3"},
+		{"no fault", nil, nil, lab.Pass, ""},
+		{"slow generator", late, nil, lab.Inconclusive, "load generator late"},
+		{"generator that does not send all", behind, nil, lab.Inconclusive, "load generator fell behind"},
+		{"saturated host", busy, nil, lab.Inconclusive, "host saturated: 0.00 cores idle"},
+		{"saturated from the middle on", from(4, busy), nil, lab.Inconclusive, "host saturated"},
+		{"quota missing", nil, quota, lab.Inconclusive, "quota not in force: postgres: 2 CPU"},
+		{"saturated for three pairs", until(4, busy), nil, lab.Pass, ""},
+		{"saturated for four pairs", until(5, busy), nil, lab.Inconclusive, "4 pairs had an invalid round, limit 3"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -395,9 +395,9 @@ func TestFaultyMachineIsInconclusive(t *testing.T) {
 func TestVerdictOfAPairedGain(t *testing.T) {
 	tests := []struct {
 		before, after float64
-		want          spec.Verdict
+		want          lab.Verdict
 	}{
-		{10, 40, spec.Pass}, {10, 11, spec.NotYet}, {10, 0, spec.NotYet}, {0, 10, spec.Inconclusive}, {0, 0, spec.Inconclusive},
+		{10, 40, lab.Pass}, {10, 11, lab.NotYet}, {10, 0, lab.NotYet}, {0, 10, lab.Inconclusive}, {0, 0, lab.Inconclusive},
 	}
 	for _, test := range tests {
 		s := &script{before: steady(test.before), after: steady(test.after)}

@@ -5,8 +5,8 @@ import (
 
 	"bytebites.example/workshop/labs/00-baseline/answer"
 	"bytebites.example/workshop/labs/00-baseline/spec"
-	frame "bytebites.example/workshop/shared/spec"
-	"bytebites.example/workshop/shared/spec/spectest"
+	frame "bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/labtest"
 	"bytebites.example/workshop/solutions/00-baseline"
 	"bytebites.example/workshop/solutions/00-baseline/wrong"
 )
@@ -21,7 +21,7 @@ func solution() spec.Subject {
 	}
 }
 
-func TestLab(t *testing.T) { spectest.Run(t, spec.Lab(solution())) }
+func TestLab(t *testing.T) { labtest.Run(t, spec.Lab(solution())) }
 
 func TestWrong(t *testing.T) {
 	// but returns the lab on the solution with one answer changed.
@@ -32,7 +32,7 @@ func TestWrong(t *testing.T) {
 	}
 	turned := solution()
 	turned.Args = append(turned.Args, "--variant", wrong.PlacedAtFirst)
-	spectest.Wrong(t,
+	labtest.Wrong(t,
 		frame.Wrong{
 			Name: wrong.PlacedAtFirst, Check: "index",
 			Why: "the latest orders are wanted first, so the date seems to belong first in the index",

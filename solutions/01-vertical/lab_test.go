@@ -5,8 +5,8 @@ import (
 
 	"bytebites.example/workshop/labs/01-vertical/spec"
 	"bytebites.example/workshop/shared/instance"
-	frame "bytebites.example/workshop/shared/spec"
-	"bytebites.example/workshop/shared/spec/spectest"
+	frame "bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/labtest"
 	"bytebites.example/workshop/solutions/01-vertical"
 	"bytebites.example/workshop/solutions/01-vertical/wrong"
 )
@@ -21,9 +21,9 @@ func solution() spec.Subject {
 	}
 }
 
-func TestLab(t *testing.T) { spectest.Run(t, spec.Lab(solution())) }
+func TestLab(t *testing.T) { labtest.Run(t, spec.Lab(solution())) }
 
-func TestFull(t *testing.T) { spectest.Full(t, spec.Full(solution())) }
+func TestFull(t *testing.T) { labtest.Full(t, spec.Full(solution())) }
 
 func TestWrong(t *testing.T) {
 	variant := func(name string) frame.Lab {
@@ -33,7 +33,7 @@ func TestWrong(t *testing.T) {
 	}
 	noHeadroom := solution()
 	noHeadroom.Size = cheapestThatJustHolds
-	spectest.Wrong(t,
+	labtest.Wrong(t,
 		frame.Wrong{
 			Name: wrong.LockKept, Check: "side by side", Lab: variant(wrong.LockKept),
 			Why: "the mail has left the transaction, so the lock seems to do no harm",

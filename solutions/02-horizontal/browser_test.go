@@ -9,8 +9,8 @@ import (
 
 	"bytebites.example/workshop/shared/browser"
 	"bytebites.example/workshop/shared/bytebites/seed"
-	"bytebites.example/workshop/shared/stage"
 	"bytebites.example/workshop/shared/testbed"
+	"bytebites.example/workshop/shared/workshop/rig"
 	"bytebites.example/workshop/solutions/02-horizontal"
 )
 
@@ -27,7 +27,7 @@ func answeredBy(t *testing.T, p *browser.Tab) string {
 }
 
 // openFleet starts replicas behind the finished nginx.conf, with the demo form filled in.
-func openFleet(t *testing.T) *stage.Fleet {
+func openFleet(t *testing.T) *rig.Fleet {
 	t.Helper()
 	bed := testbed.ForTest(t)
 	size := seed.Small()
@@ -48,7 +48,7 @@ func openFleet(t *testing.T) *stage.Fleet {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fleet, err := stage.StartFleet(t.Context(), bed, stage.FleetOptions{
+	fleet, err := rig.StartFleet(t.Context(), bed, rig.FleetOptions{
 		Service: service, Replicas: replicas, Nginx: horizontal.NginxConf(), Dataset: size, People: 1,
 	})
 	if err != nil {

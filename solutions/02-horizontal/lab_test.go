@@ -6,8 +6,8 @@ import (
 
 	"bytebites.example/workshop/labs/02-horizontal/answer"
 	"bytebites.example/workshop/labs/02-horizontal/spec"
-	frame "bytebites.example/workshop/shared/spec"
-	"bytebites.example/workshop/shared/spec/spectest"
+	frame "bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/labtest"
 	"bytebites.example/workshop/solutions/02-horizontal"
 	"bytebites.example/workshop/solutions/02-horizontal/wrong"
 )
@@ -23,7 +23,7 @@ func solution() spec.Subject {
 	}
 }
 
-func TestLab(t *testing.T) { spectest.Run(t, spec.Lab(solution())) }
+func TestLab(t *testing.T) { labtest.Run(t, spec.Lab(solution())) }
 
 func TestWrong(t *testing.T) {
 	variant := func(name string) spec.Subject {
@@ -48,7 +48,7 @@ func TestWrong(t *testing.T) {
 	)
 	copies := solution()
 	copies.Answers.Recommendations = answer.Part{Is: answer.Stateful, Because: answer.OnlyHere}
-	spectest.Wrong(t,
+	labtest.Wrong(t,
 		frame.Wrong{
 			Name: "copies-are-state", Check: "stateless", Lab: spec.Lab(copies),
 			Why: "what keeps something in memory keeps state, and the recommender keeps the whole menu",

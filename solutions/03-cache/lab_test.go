@@ -4,8 +4,8 @@ import (
 	"testing"
 
 	"bytebites.example/workshop/labs/03-cache/spec"
-	frame "bytebites.example/workshop/shared/spec"
-	"bytebites.example/workshop/shared/spec/spectest"
+	frame "bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/labtest"
 	"bytebites.example/workshop/solutions/03-cache"
 	"bytebites.example/workshop/solutions/03-cache/wrong"
 )
@@ -20,7 +20,7 @@ func solution() spec.Subject {
 	}
 }
 
-func TestLab(t *testing.T) { spectest.Run(t, spec.Lab(solution())) }
+func TestLab(t *testing.T) { labtest.Run(t, spec.Lab(solution())) }
 
 func TestWrong(t *testing.T) {
 	// variant returns a wrong answer that is a part of the service. All of them are simple, and
@@ -35,7 +35,7 @@ func TestWrong(t *testing.T) {
 	}
 	noEviction := solution()
 	noEviction.RedisConf = "maxmemory 384mb\nmaxmemory-policy noeviction\nsave \"\"\nappendonly no\n"
-	spectest.Wrong(t,
+	labtest.Wrong(t,
 		variant(wrong.NeverForgets, "price change", "an hour is not long, and then the new price is there", "contract"),
 		variant(wrong.ForgetsFirst, "price change", "first clear the cache, then change the database: the other way round somebody might see the old price for a moment"),
 		variant(wrong.KeepsPages, "price change", "the meal has changed, so the meal's key is deleted"),

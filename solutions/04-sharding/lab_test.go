@@ -4,8 +4,8 @@ import (
 	"testing"
 
 	"bytebites.example/workshop/labs/04-sharding/spec"
-	frame "bytebites.example/workshop/shared/spec"
-	"bytebites.example/workshop/shared/spec/spectest"
+	frame "bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/labtest"
 	"bytebites.example/workshop/solutions/04-sharding"
 	"bytebites.example/workshop/solutions/04-sharding/wrong"
 )
@@ -20,9 +20,9 @@ func solution() spec.Subject {
 	}
 }
 
-func TestLab(t *testing.T) { spectest.Run(t, spec.Lab(solution())) }
+func TestLab(t *testing.T) { labtest.Run(t, spec.Lab(solution())) }
 
-func TestFull(t *testing.T) { spectest.Full(t, spec.Full(solution())) }
+func TestFull(t *testing.T) { labtest.Full(t, spec.Full(solution())) }
 
 func TestWrong(t *testing.T) {
 	// variant returns a wrong answer that is a part of the service.
@@ -35,7 +35,7 @@ func TestWrong(t *testing.T) {
 	signed.Router = wrong.Signed()
 	byRange.Router, byRange.Args = wrong.ByRange(), append(byRange.Args, "--variant", wrong.RangeOfIDs)
 	colliding.Router, colliding.Args = wrong.Colliding(), append(colliding.Args, "--variant", wrong.CollidingIDs)
-	spectest.Wrong(t,
+	labtest.Wrong(t,
 		frame.Wrong{
 			Name: wrong.SignedModulo, Check: "buckets", Lab: spec.Lab(signed),
 			// What the router says here is not where the service has put people, whoever is looked for.

@@ -4,8 +4,8 @@ import (
 	"testing"
 
 	"bytebites.example/workshop/labs/05-queue/spec"
-	frame "bytebites.example/workshop/shared/spec"
-	"bytebites.example/workshop/shared/spec/spectest"
+	frame "bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/labtest"
 	"bytebites.example/workshop/solutions/05-queue"
 	"bytebites.example/workshop/solutions/05-queue/wrong"
 )
@@ -19,9 +19,9 @@ func solution() spec.Subject {
 	}
 }
 
-func TestLab(t *testing.T) { spectest.Run(t, spec.Lab(solution())) }
+func TestLab(t *testing.T) { labtest.Run(t, spec.Lab(solution())) }
 
-func TestFull(t *testing.T) { spectest.Full(t, spec.Full(solution())) }
+func TestFull(t *testing.T) { labtest.Full(t, spec.Full(solution())) }
 
 func TestWrong(t *testing.T) {
 	// variant returns a wrong answer that is a part of the service.
@@ -30,7 +30,7 @@ func TestWrong(t *testing.T) {
 		s.Args = append(s.Args, "--variant", name)
 		return frame.Wrong{Name: name, Check: check, Why: why, Lab: spec.Lab(s), Also: also}
 	}
-	spectest.Wrong(t,
+	labtest.Wrong(t,
 		variant(wrong.AckBeforeWork, "worker killed", "the broker need not keep what a worker has, and what fails the worker can try again itself",
 			"mail begun", "duplicates"),
 		// Nothing of its orders is ever in an outbox.

@@ -103,7 +103,7 @@ func TestServiceCarriesNoChecks(t *testing.T) {
 		t.Fatalf("go list did not find what there is: %v", packages)
 	}
 	for _, p := range packages {
-		for _, banned := range []string{"workshop/shared/spec", "workshop/shared/testbed", "testcontainers"} {
+		for _, banned := range []string{"workshop/shared/workshop/lab", "workshop/shared/testbed", "testcontainers"} {
 			if strings.Contains(p, banned) {
 				t.Errorf("the service imports %s", p)
 			}

@@ -13,9 +13,9 @@ import (
 	"syscall"
 
 	"bytebites.example/workshop/shared/progress"
-	"bytebites.example/workshop/shared/spec"
 	"bytebites.example/workshop/shared/testbed/engine"
 	"bytebites.example/workshop/shared/testbed/hostlock"
+	"bytebites.example/workshop/shared/workshop/lab"
 )
 
 func main() {
@@ -26,7 +26,7 @@ func run() int {
 	flag.Usage = func() {
 		fmt.Fprintf(flag.CommandLine.Output(), "usage: go tool workshop tour\n\n"+
 			"Prints the story on standard output, progress on standard error, and, where the\n"+
-			"environment variable %s names a file, writes the numbers there as JSON.\n", spec.EnvResult)
+			"environment variable %s names a file, writes the numbers there as JSON.\n", lab.EnvResult)
 	}
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -35,16 +35,16 @@ func run() int {
 	var unavailable *engine.Unavailable
 	switch {
 	case err == nil:
-		return spec.Pass.ExitCode()
+		return lab.Pass.ExitCode()
 	case ctx.Err() != nil:
 		fmt.Fprintln(os.Stderr, "tour: stopped; its servers are gone")
 		return 130
 	case errors.As(err, &unavailable):
 		fmt.Fprintf(os.Stderr, "tour: %v\n", err)
-		return spec.Environment.ExitCode()
+		return lab.Environment.ExitCode()
 	default:
 		fmt.Fprintf(os.Stderr, "tour: %v\nnext: go tool workshop doctor\n", err)
-		return spec.Environment.ExitCode()
+		return lab.Environment.ExitCode()
 	}
 }
 
@@ -63,7 +63,7 @@ func tour(ctx context.Context, report *progress.Reporter) (err error) {
 	if err != nil {
 		return err
 	}
-	if path := os.Getenv(spec.EnvResult); path != "" {
+	if path := os.Getenv(lab.EnvResult); path != "" {
 		if err := story.writeFile(path); err != nil {
 			return err
 		}

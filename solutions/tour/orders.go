@@ -12,8 +12,8 @@ import (
 	"bytebites.example/workshop/shared/instance"
 	"bytebites.example/workshop/shared/measure"
 	"bytebites.example/workshop/shared/measure/load"
-	"bytebites.example/workshop/shared/stage"
 	"bytebites.example/workshop/shared/testbed"
+	"bytebites.example/workshop/shared/workshop/rig"
 	"bytebites.example/workshop/solutions/03-cache"
 )
 
@@ -36,7 +36,7 @@ const (
 
 // counter is what takes orders, and who works behind it.
 type counter struct {
-	inside, handed *stage.Variant // without the queue and with it
+	inside, handed *rig.Variant // without the queue and with it
 	redis          *testbed.Redis
 	broker         *testbed.RabbitMQ
 	relay, worker  *testbed.Role
@@ -55,7 +55,7 @@ func (s *show) queue(ctx context.Context) (*queueing, error) {
 		return nil, err
 	}
 	// The broker will die, and then nothing says what its quota is.
-	watch, err := stage.NewWatch(ctx, s.servers.DB.Server, c.inside.Service.Server, c.handed.Service.Server,
+	watch, err := rig.NewWatch(ctx, s.servers.DB.Server, c.inside.Service.Server, c.handed.Service.Server,
 		c.redis.Server, c.relay.Server, c.worker.Server)
 	if err != nil {
 		return nil, err
@@ -116,11 +116,11 @@ func (s *show) openVariants(ctx context.Context, c *counter) (err error) {
 	if err != nil {
 		return err
 	}
-	start := func(to **stage.Variant, name, through string) func(context.Context) error {
+	start := func(to **rig.Variant, name, through string) func(context.Context) error {
 		return func(ctx context.Context) (err error) {
 			service := s.counterService(c, through, instance.Micro())
 			service.Name = name
-			*to, err = stage.Start(ctx, s.servers.Bed, stage.Options{Service: service, Dataset: seed.Full(), People: people})
+			*to, err = rig.Start(ctx, s.servers.Bed, rig.Options{Service: service, Dataset: seed.Full(), People: people})
 			return err
 		}
 	}
@@ -142,7 +142,7 @@ func (s *show) counterService(c *counter, through string, size instance.Type) te
 }
 
 // order sends orders to a variant, and nothing else.
-func (s *show) order(ctx context.Context, how string, watch *stage.Watch, to *stage.Variant) (measure.Observation, error) {
+func (s *show) order(ctx context.Context, how string, watch *rig.Watch, to *rig.Variant) (measure.Observation, error) {
 	step := s.report.Step("%d orders/s for %s, %s, while a mail takes %s", ordersRate, ordersLength, how, slowMail)
 	ordering := to.Generator
 	ordering.Mix = load.OnlyOrders()
@@ -159,7 +159,7 @@ func (s *show) orderWithoutBroker(ctx context.Context, c *counter, told *queuein
 	if err := s.servers.Mail.Reset(ctx); err != nil {
 		return err
 	}
-	watch, err := stage.NewWatch(ctx, s.servers.DB.Server, c.handed.Service.Server, c.redis.Server, c.relay.Server, c.worker.Server)
+	watch, err := rig.NewWatch(ctx, s.servers.DB.Server, c.handed.Service.Server, c.redis.Server, c.relay.Server, c.worker.Server)
 	if err != nil {
 		return err
 	}

@@ -8,8 +8,8 @@ import (
 	"bytebites.example/workshop/shared/instance"
 	"bytebites.example/workshop/shared/measure"
 	"bytebites.example/workshop/shared/measure/load"
-	"bytebites.example/workshop/shared/stage"
 	"bytebites.example/workshop/shared/testbed"
+	"bytebites.example/workshop/shared/workshop/rig"
 	"bytebites.example/workshop/solutions/02-horizontal"
 	"bytebites.example/workshop/solutions/03-cache"
 )
@@ -38,7 +38,7 @@ func (s *show) start(ctx context.Context, step step) (scene, error) {
 		Type: step.size, Postgres: s.servers.DB, MailSink: s.servers.Mail,
 	}
 	if step.replicas == 0 {
-		variant, err := stage.Start(ctx, s.servers.Bed, stage.Options{Service: service, Dataset: seed.Full(), People: people})
+		variant, err := rig.Start(ctx, s.servers.Bed, rig.Options{Service: service, Dataset: seed.Full(), People: people})
 		if err != nil {
 			return scene{}, err
 		}
@@ -52,7 +52,7 @@ func (s *show) start(ctx context.Context, step step) (scene, error) {
 		}
 		service.Redis = redis
 	}
-	fleet, err := stage.StartFleet(ctx, s.servers.Bed, stage.FleetOptions{
+	fleet, err := rig.StartFleet(ctx, s.servers.Bed, rig.FleetOptions{
 		Service: service, Replicas: step.replicas, Nginx: horizontal.NginxConf(), Dataset: seed.Full(), People: people,
 	})
 	if err != nil {

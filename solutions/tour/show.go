@@ -10,8 +10,8 @@ import (
 	"bytebites.example/workshop/shared/measure"
 	"bytebites.example/workshop/shared/measure/probe/pgstat"
 	"bytebites.example/workshop/shared/progress"
-	"bytebites.example/workshop/shared/stage"
 	"bytebites.example/workshop/shared/testbed"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 const (
@@ -77,14 +77,14 @@ func steps() []step {
 // show is the servers that all steps share.
 type show struct {
 	report  *progress.Reporter
-	servers *stage.Servers
+	servers *rig.Servers
 	nodes   nodes // of user data, for the last step
 }
 
 func open(ctx context.Context, report *progress.Reporter) (*show, error) {
 	starting := report.Step("start PostgreSQL with a million orders, small ones for the end, and a mail server")
 	show := &show{report: report}
-	servers, err := stage.OpenServers(ctx, stage.ServersOptions{
+	servers, err := rig.OpenServers(ctx, rig.ServersOptions{
 		Bed: testbed.Options{Progress: report}, Database: databaseType(), Dataset: seed.Full(), MailDelay: mailDelay,
 		Packages: []string{solutions}, Beside: show.nodes.starts(),
 	})
@@ -173,7 +173,7 @@ func (s *show) measure(ctx context.Context, step step, from pace) (act, error) {
 
 // watch measures what a step takes.
 func (s *show) watch(ctx context.Context, step step, played scene, from pace) (act, error) {
-	watch, err := stage.NewWatch(ctx, append([]*testbed.Server{s.servers.DB.Server}, played.servers...)...)
+	watch, err := rig.NewWatch(ctx, append([]*testbed.Server{s.servers.DB.Server}, played.servers...)...)
 	if err != nil {
 		return act{}, err
 	}

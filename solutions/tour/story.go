@@ -13,7 +13,7 @@ import (
 	"bytebites.example/workshop/shared/measure"
 	"bytebites.example/workshop/shared/measure/load"
 	"bytebites.example/workshop/shared/measure/probe/pgstat"
-	"bytebites.example/workshop/shared/spec"
+	"bytebites.example/workshop/shared/workshop/lab"
 )
 
 // story is what a tour measured.
@@ -36,12 +36,12 @@ type act struct {
 	SLOCapacity float64 `json:"slo_capacity"`
 	// SaturationGoodput is the most right answers a second under overload; where
 	// Saturated is false, the ramp ended before there was any.
-	SaturationGoodput float64      `json:"saturation_goodput"`
-	Saturated         bool         `json:"saturated"`
-	Rush              rush         `json:"rush"`
-	Loss              *loss        `json:"loss,omitempty"` // where something was killed
-	Doubts            []string     `json:"doubts,omitempty"`
-	Quotas            []spec.Quota `json:"quotas"`
+	SaturationGoodput float64     `json:"saturation_goodput"`
+	Saturated         bool        `json:"saturated"`
+	Rush              rush        `json:"rush"`
+	Loss              *loss       `json:"loss,omitempty"` // where something was killed
+	Doubts            []string    `json:"doubts,omitempty"`
+	Quotas            []lab.Quota `json:"quotas"`
 }
 
 type level struct {
@@ -83,13 +83,13 @@ type sharding struct {
 	Type    string `json:"type"`
 	Servers int    `json:"servers"`
 	// SaturationGoodput is of one of them, in right answers a second.
-	SaturationGoodput float64      `json:"saturation_goodput"`
-	One               writeRush    `json:"one"`
-	Four              writeRush    `json:"four"`
-	Move              move         `json:"move"`
-	Loss              *loss        `json:"loss,omitempty"`
-	Doubts            []string     `json:"doubts,omitempty"`
-	Quotas            []spec.Quota `json:"quotas"`
+	SaturationGoodput float64     `json:"saturation_goodput"`
+	One               writeRush   `json:"one"`
+	Four              writeRush   `json:"four"`
+	Move              move        `json:"move"`
+	Loss              *loss       `json:"loss,omitempty"`
+	Doubts            []string    `json:"doubts,omitempty"`
+	Quotas            []lab.Quota `json:"quotas"`
 }
 
 // writeRush is what a rush of writes felt like.
@@ -123,17 +123,17 @@ type queueing struct {
 	Handed writeRush `json:"handed"`
 	Loss   *loss     `json:"loss,omitempty"`
 	// Of the Accepted orders all effects were done DoneSeconds after the broker was back.
-	Accepted    int          `json:"accepted"`
-	AwaySeconds float64      `json:"away_seconds"`
-	DoneSeconds float64      `json:"done_seconds"`
-	MailsTwice  int          `json:"mails_twice"`
-	Doubts      []string     `json:"doubts,omitempty"`
-	Quotas      []spec.Quota `json:"quotas"`
+	Accepted    int         `json:"accepted"`
+	AwaySeconds float64     `json:"away_seconds"`
+	DoneSeconds float64     `json:"done_seconds"`
+	MailsTwice  int         `json:"mails_twice"`
+	Doubts      []string    `json:"doubts,omitempty"`
+	Quotas      []lab.Quota `json:"quotas"`
 }
 
 func newStory() *story { return &story{CPUs: runtime.NumCPU()} }
 
-func newAct(s step, ramp measure.RampResult, r measure.RushResult, statements []pgstat.Statement, quotas []spec.Quota) act {
+func newAct(s step, ramp measure.RampResult, r measure.RushResult, statements []pgstat.Statement, quotas []lab.Quota) act {
 	var pages int64
 	for _, statement := range statements {
 		pages += statement.Pages

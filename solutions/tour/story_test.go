@@ -12,12 +12,12 @@ import (
 	"bytebites.example/workshop/shared/measure"
 	"bytebites.example/workshop/shared/measure/load"
 	"bytebites.example/workshop/shared/measure/probe/pgstat"
-	"bytebites.example/workshop/shared/spec"
+	"bytebites.example/workshop/shared/workshop/lab"
 )
 
 // told returns a story with two acts and every kind of remark.
 func told() *story {
-	quotas := []spec.Quota{{Container: "service0", Type: "b1.small", CPU: 0.5, ThrottledShare: 0.25}}
+	quotas := []lab.Quota{{Container: "service0", Type: "b1.small", CPU: 0.5, ThrottledShare: 0.25}}
 	return &story{CPUs: 2, Seconds: 12.3, Sharding: &sharding{
 		Title: "Lab 98", Type: "b1.nano", Servers: 4, SaturationGoodput: 60.4,
 		One:    writeRush{Rate: 90.6, Seconds: 3, MeanMS: 765, P99MS: 2003, FailureShare: 0.25, Goodput: 59},

@@ -10,8 +10,8 @@ import (
 	"bytebites.example/workshop/shared/instance"
 	"bytebites.example/workshop/shared/measure"
 	"bytebites.example/workshop/shared/measure/load"
-	"bytebites.example/workshop/shared/stage"
 	"bytebites.example/workshop/shared/testbed"
+	"bytebites.example/workshop/shared/workshop/rig"
 	"bytebites.example/workshop/solutions/02-horizontal"
 	"bytebites.example/workshop/solutions/03-cache"
 )
@@ -104,7 +104,7 @@ func (s *show) shard(ctx context.Context, dinner float64) (*sharding, error) {
 	s.report.Note("%s (%s)", shardingTitle, shardingFix)
 	warming := s.report.Step("start it, sign %d people in, warm up", people)
 	var service testbed.ServiceOptions
-	var fleet *stage.Fleet
+	var fleet *rig.Fleet
 	var writing load.Generator
 	err := s.servers.AtFullSpeed(ctx, func() (err error) {
 		if service, fleet, err = s.startSharded(ctx); err != nil {
@@ -128,7 +128,7 @@ func (s *show) shard(ctx context.Context, dinner float64) (*sharding, error) {
 	for _, server := range s.nodes.all() {
 		watched = append(watched, server.Server)
 	}
-	watch, err := stage.NewWatch(ctx, watched...)
+	watch, err := rig.NewWatch(ctx, watched...)
 	if err != nil {
 		return nil, err
 	}
@@ -161,7 +161,7 @@ func (s *show) shard(ctx context.Context, dinner float64) (*sharding, error) {
 }
 
 // startSharded starts replicas that know all servers of user data, with everybody on the old.
-func (s *show) startSharded(ctx context.Context) (testbed.ServiceOptions, *stage.Fleet, error) {
+func (s *show) startSharded(ctx context.Context) (testbed.ServiceOptions, *rig.Fleet, error) {
 	service := testbed.ServiceOptions{
 		Name: "sharding", Package: solutions, Args: []string{"--through", "04"}, Type: instance.Micro(),
 		Postgres: s.servers.DB, MailSink: s.servers.Mail, UserData: s.nodes.old, Shards: s.nodes.shards[:],
@@ -171,7 +171,7 @@ func (s *show) startSharded(ctx context.Context) (testbed.ServiceOptions, *stage
 		return service, nil, err
 	}
 	service.Redis = redis
-	fleet, err := stage.StartFleet(ctx, s.servers.Bed, stage.FleetOptions{
+	fleet, err := rig.StartFleet(ctx, s.servers.Bed, rig.FleetOptions{
 		Service: service, Replicas: writesReplicas, Nginx: horizontal.NginxConf(), Dataset: moved(), People: people,
 	})
 	if err != nil {
@@ -181,7 +181,7 @@ func (s *show) startSharded(ctx context.Context) (testbed.ServiceOptions, *stage
 }
 
 // limit finds what one server takes.
-func (s *show) limit(ctx context.Context, watch *stage.Watch, writing load.Generator) (measure.BurstResult, error) {
+func (s *show) limit(ctx context.Context, watch *rig.Watch, writing load.Generator) (measure.BurstResult, error) {
 	bursting := s.report.Step("bursts of writes, until one is too much for one server")
 	limit, err := measure.Bursts(ctx, measure.BurstConfig{
 		Start: writesStart, Factor: writesFactor, Length: writesBurst, Again: writesAgain, Quotas: watch.Problems,
@@ -193,7 +193,7 @@ func (s *show) limit(ctx context.Context, watch *stage.Watch, writing load.Gener
 	return limit, err
 }
 
-func (s *show) writeRush(ctx context.Context, on string, limit float64, watch *stage.Watch, writing load.Generator) (measure.RushResult, error) {
+func (s *show) writeRush(ctx context.Context, on string, limit float64, watch *rig.Watch, writing load.Generator) (measure.RushResult, error) {
 	rushing := s.report.Step("a rush of writes on %s: %.0f requests/s for %s", on, measure.RushFactor*limit, writesLength)
 	rush, err := measure.RushFor(ctx, limit, writesLength, watch.Problems, writing.Hit)
 	rushing.End(err)

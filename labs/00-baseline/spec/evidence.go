@@ -11,9 +11,9 @@ import (
 	"strings"
 	"time"
 
-	"bytebites.example/workshop/shared/evidence"
 	"bytebites.example/workshop/shared/measure"
 	"bytebites.example/workshop/shared/testbed"
+	"bytebites.example/workshop/shared/workshop/evidence"
 )
 
 const (

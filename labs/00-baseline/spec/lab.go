@@ -12,8 +12,8 @@ import (
 	"bytebites.example/workshop/labs/00-baseline/answer"
 	"bytebites.example/workshop/shared/bytebites/postgres"
 	"bytebites.example/workshop/shared/measure"
-	"bytebites.example/workshop/shared/spec"
-	"bytebites.example/workshop/shared/stage"
+	"bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 // Name is the lab's.
@@ -52,29 +52,29 @@ const (
 )
 
 // Lab returns the lab's demands on a subject.
-func Lab(subject Subject) spec.Lab {
+func Lab(subject Subject) lab.Lab {
 	l := &trial{subject: subject}
-	return spec.Lab{
+	return lab.Lab{
 		Name:    Name,
 		Files:   subject.Files,
 		Prepare: l.prepare,
-		Checks: []spec.Check{
-			{Name: "dinner is served", Kind: spec.Core, Run: l.served,
+		Checks: []lab.Check{
+			{Name: "dinner is served", Kind: lab.Core, Run: l.served,
 				Proves: "below the knee every request of a dinner mix gets a right answer"},
-			{Name: "index", Kind: spec.Core, Run: l.index,
+			{Name: "index", Kind: lab.Core, Run: l.index,
 				Proves: "an order history reads its subscriber's orders and nobody else's"},
-			{Name: "slow table", Kind: spec.Core, Run: l.slowTable,
+			{Name: "slow table", Kind: lab.Core, Run: l.slowTable,
 				Proves: "you know which table the costliest statement reads"},
-			{Name: "order waits for", Kind: spec.Core, Run: l.orderWaitsFor,
+			{Name: "order waits for", Kind: lab.Core, Run: l.orderWaitsFor,
 				Proves: "you know what an order spends its time on"},
-			{Name: "restart", Kind: spec.Core, Run: l.restart,
+			{Name: "restart", Kind: lab.Core, Run: l.restart,
 				Proves: "you know which state lives in the process"},
-			{Name: "knee", Kind: spec.Core, Timed: true, Run: l.knee,
+			{Name: "knee", Kind: lab.Core, Timed: true, Run: l.knee,
 				Proves: "you know the rate at which the service level breaks"},
-			{Name: "ledger", Kind: spec.Core, Run: l.ledger,
+			{Name: "ledger", Kind: lab.Core, Run: l.ledger,
 				Proves: "after all this load the books balance: no order lost, doubled or oversold"},
 		},
-		Gains: []spec.Gain{{
+		Gains: []lab.Gain{{
 			Name: "pages per history", Unit: "pages", Floor: pagesFloor, Measure: l.pages,
 			Proves: "pages that the database reads for one order history, before and after your index",
 		}},
@@ -86,7 +86,7 @@ func Lab(subject Subject) spec.Lab {
 }
 
 // served demands that nothing failed while the service was asked little.
-func (l *trial) served(_ context.Context, run *spec.Run) error {
+func (l *trial) served(_ context.Context, run *lab.Run) error {
 	run.Report("requests below the knee", float64(l.after.load.Sent), "")
 	failed := l.after.load.Failed
 	if l.after.pagesPerHistory > maxPages {
@@ -95,7 +95,7 @@ func (l *trial) served(_ context.Context, run *spec.Run) error {
 		failed -= l.after.load.Failures["timeout"]
 	}
 	if failed > 0 {
-		return &spec.Failure{
+		return &lab.Failure{
 			Expected: fmt.Sprintf("no failed request at %d a second", quietRate),
 			Seen:     fmt.Sprintf("%d of %d failed: %v", l.after.load.Failed, l.after.load.Sent, l.after.load.Failures),
 			Look:     "the service's log above",
@@ -104,11 +104,11 @@ func (l *trial) served(_ context.Context, run *spec.Run) error {
 	return nil
 }
 
-func (l *trial) index(_ context.Context, run *spec.Run) error {
+func (l *trial) index(_ context.Context, run *lab.Run) error {
 	run.Report("pages per history, before", l.before.pagesPerHistory, "pages")
 	run.Report("pages per history, after", l.after.pagesPerHistory, "pages")
 	if l.after.pagesPerHistory > maxPages {
-		return &spec.Failure{
+		return &lab.Failure{
 			Expected: fmt.Sprintf("at most %d pages for one history", maxPages),
 			Seen:     fmt.Sprintf("%.0f (%.0f before your index)", l.after.pagesPerHistory, l.before.pagesPerHistory),
 			Look:     "index.sql: which column is compared for equality, and does it come first?",
@@ -117,14 +117,14 @@ func (l *trial) index(_ context.Context, run *spec.Run) error {
 	return nil
 }
 
-func (l *trial) pages(context.Context, *spec.Run) (spec.Measured, error) {
-	return spec.Measured{
+func (l *trial) pages(context.Context, *lab.Run) (lab.Measured, error) {
+	return lab.Measured{
 		Before: l.before.pagesPerHistory, After: l.after.pagesPerHistory,
 		Ratio: l.before.pagesPerHistory / l.after.pagesPerHistory,
 	}, nil
 }
 
-func (l *trial) slowTable(_ context.Context, run *spec.Run) error {
+func (l *trial) slowTable(_ context.Context, run *lab.Run) error {
 	times := make(map[string]float64)
 	for _, s := range l.before.statements {
 		if table := s.Table(); table != "" {
@@ -137,7 +137,7 @@ func (l *trial) slowTable(_ context.Context, run *spec.Run) error {
 		return err
 	}
 	if l.subject.Answers.SlowTable != first {
-		return &spec.Failure{
+		return &lab.Failure{
 			Expected: "SlowTable to name the table that took most of the database's time",
 			Seen:     quoted(l.subject.Answers.SlowTable),
 			Look:     "the first row of statements.txt in " + evidenceFolder,
@@ -146,10 +146,10 @@ func (l *trial) slowTable(_ context.Context, run *spec.Run) error {
 	return nil
 }
 
-func (l *trial) orderWaitsFor(_ context.Context, run *spec.Run) error {
+func (l *trial) orderWaitsFor(_ context.Context, run *lab.Run) error {
 	if l.after.pagesPerHistory > maxPages {
 		// The recommender reads a history too, so its step would be that scan.
-		return &spec.Failure{
+		return &lab.Failure{
 			Expected: "the index first: without it, planning a week waits for the same scan",
 			Seen:     fmt.Sprintf("%.0f pages for one history", l.after.pagesPerHistory),
 			Look:     "index.sql",
@@ -168,7 +168,7 @@ func (l *trial) orderWaitsFor(_ context.Context, run *spec.Run) error {
 		return err
 	}
 	if string(l.subject.Answers.OrderWaitsFor) != first {
-		return &spec.Failure{
+		return &lab.Failure{
 			Expected: "OrderWaitsFor to name what takes most of an order's time",
 			Seen:     quoted(string(l.subject.Answers.OrderWaitsFor)),
 			Look:     "order-steps.txt in " + evidenceFolder,
@@ -177,7 +177,7 @@ func (l *trial) orderWaitsFor(_ context.Context, run *spec.Run) error {
 	return nil
 }
 
-func (l *trial) knee(ctx context.Context, run *spec.Run) error {
+func (l *trial) knee(ctx context.Context, run *lab.Run) error {
 	ramp, err := l.ramp(ctx, run)
 	if err != nil {
 		return err
@@ -188,18 +188,18 @@ func (l *trial) knee(ctx context.Context, run *spec.Run) error {
 		// The other levels say nothing about where the knee is.
 		beside := level.Rate == ramp.Knee.Low || level.Rate == ramp.Knee.High
 		if beside && !level.Discarded && !level.Validity.OK {
-			return &spec.Doubt{
+			return &lab.Doubt{
 				Reason: fmt.Sprintf("the level of %.1f/s beside the knee cannot be trusted: %s", level.Rate, strings.Join(level.Validity.Reasons, "; ")),
 				Remedy: "close what else runs on this machine, and check again",
 			}
 		}
 	}
 	if ramp.Knee.Low == 0 || ramp.Knee.High == 0 {
-		return &spec.Doubt{Reason: fmt.Sprintf("the ramp found no knee: %+v", ramp.Knee), Remedy: "see ramp.txt in " + evidenceFolder}
+		return &lab.Doubt{Reason: fmt.Sprintf("the ramp found no knee: %+v", ramp.Knee), Remedy: "see ramp.txt in " + evidenceFolder}
 	}
 	answer := l.subject.Answers.KneePerSecond
 	if answer < ramp.Knee.Low/rampStep || answer > ramp.Knee.High*rampStep {
-		return &spec.Failure{
+		return &lab.Failure{
 			Expected: "KneePerSecond within one step of the knee that this run's ramp found",
 			Seen:     kneeSeen(answer, ramp.Knee),
 			Look:     "the last level in ramp.txt that met the service level, in " + evidenceFolder,
@@ -208,16 +208,16 @@ func (l *trial) knee(ctx context.Context, run *spec.Run) error {
 	return nil
 }
 
-func (l *trial) ledger(ctx context.Context, _ *spec.Run) error {
+func (l *trial) ledger(ctx context.Context, _ *lab.Run) error {
 	// With the service gone, what is half done is nobody's any more.
 	if err := l.after.variant.Service.Stop(ctx); err != nil {
 		return err
 	}
-	if err := stage.Settle(ctx, l.servers.Pool, l.servers.Pool, 0); err != nil {
+	if err := rig.Settle(ctx, l.servers.Pool, l.servers.Pool, 0); err != nil {
 		return err
 	}
 	if err := postgres.Invariants(ctx, l.servers.Pool, l.servers.Pool); err != nil {
-		return &spec.Failure{Expected: "books that balance", Seen: err.Error(), Look: "shared/bytebites/checkout: this is not your fault, please report it"}
+		return &lab.Failure{Expected: "books that balance", Seen: err.Error(), Look: "shared/bytebites/checkout: this is not your fault, please report it"}
 	}
 	return nil
 }
@@ -239,10 +239,10 @@ func largest(values map[string]float64) (first, second string) {
 // clear says, as a doubt, that the first does not stand out from the second.
 func clear(values map[string]float64, first, second string) error {
 	if values[first] <= 0 {
-		return &spec.Doubt{Reason: "nothing was measured", Remedy: "run the check again"}
+		return &lab.Doubt{Reason: "nothing was measured", Remedy: "run the check again"}
 	}
 	if values[first] < dominance*values[second] {
-		return &spec.Doubt{
+		return &lab.Doubt{
 			Reason: fmt.Sprintf("too close to tell: %.3g s for %s, %.3g s for %s", values[first], first, values[second], second),
 			Remedy: "close what else runs on this machine, and check again",
 		}

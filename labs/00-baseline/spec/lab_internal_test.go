@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"bytebites.example/workshop/shared/measure/load"
-	"bytebites.example/workshop/shared/spec"
+	"bytebites.example/workshop/shared/workshop/lab"
 )
 
 // Giving up behind a scan is told by the check on the index, and by that one alone.
@@ -31,8 +31,8 @@ func TestServed(t *testing.T) {
 				result.Failed += n
 			}
 			l := &trial{after: side{load: result, pagesPerHistory: tt.pages}}
-			err := l.served(t.Context(), &spec.Run{})
-			var failure *spec.Failure
+			err := l.served(t.Context(), &lab.Run{})
+			var failure *lab.Failure
 			if (err == nil) != tt.want || err != nil && !errors.As(err, &failure) {
 				t.Errorf("got %v, want it to pass: %t", err, tt.want)
 			}

@@ -14,7 +14,7 @@ import (
 	"bytebites.example/workshop/labs/00-baseline/answer"
 	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/measure/load"
-	"bytebites.example/workshop/shared/spec"
+	"bytebites.example/workshop/shared/workshop/lab"
 )
 
 // restartPerson is a subscriber whom no load signs in.
@@ -22,7 +22,7 @@ const restartPerson = people + 100
 
 // restart leaves one thing of each kind with the service, kills it, starts it again and
 // looks what is still there.
-func (l *trial) restart(ctx context.Context, _ *spec.Run) error {
+func (l *trial) restart(ctx context.Context, _ *lab.Run) error {
 	service := l.after.variant.Service
 	trace, err := leaveTrace(ctx, service.URL(), l.servers.Bed.StaffToken())
 	if err != nil {
@@ -53,7 +53,7 @@ func (l *trial) restart(ctx context.Context, _ *spec.Run) error {
 		{"Meals", answers.Meals, seen.Meals},
 	} {
 		if kind.answer != kind.seen {
-			return &spec.Failure{
+			return &lab.Failure{
 				Expected: fmt.Sprintf("Restart.%s to be what a kill and a start showed", kind.field),
 				Seen:     quoted(string(kind.answer)),
 				Look:     "try it: go tool workshop up baseline, leave something there, restart the container and look for it",

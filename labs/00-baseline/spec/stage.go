@@ -14,9 +14,9 @@ import (
 	"bytebites.example/workshop/shared/measure/load"
 	"bytebites.example/workshop/shared/measure/probe/pgstat"
 	"bytebites.example/workshop/shared/measure/probe/promstat"
-	"bytebites.example/workshop/shared/spec"
-	"bytebites.example/workshop/shared/stage"
 	"bytebites.example/workshop/shared/testbed"
+	"bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 const (
@@ -50,7 +50,7 @@ func serviceType() instance.Type  { return instance.Small() }
 type trial struct {
 	subject Subject
 
-	servers *stage.Servers
+	servers *rig.Servers
 	timed   bool
 
 	before, after side
@@ -66,7 +66,7 @@ func (l *trial) length(timed time.Duration) time.Duration {
 
 // side is what was measured of one of the two services, both asked little.
 type side struct {
-	variant         *stage.Variant
+	variant         *rig.Variant
 	load            load.Result // of everything it was asked
 	statements      []pgstat.Statement
 	steps           map[string]promstat.Sum // seconds of each step of an order
@@ -92,17 +92,17 @@ func placeOf(step string) answer.Word {
 }
 
 // prepare measures the monolith as it was found, then with the subject's index.
-func (l *trial) prepare(ctx context.Context, run *spec.Run) (end func() error, err error) {
+func (l *trial) prepare(ctx context.Context, run *lab.Run) (end func() error, err error) {
 	l.timed = run.Timed()
 	delay := mailDelay
 	if !l.timed {
 		delay = untimedMailDelay
 	}
-	l.servers, end, err = stage.Open(ctx, run, stage.ServersOptions{
+	l.servers, end, err = rig.Open(ctx, run, rig.ServersOptions{
 		Database: databaseType(), MailDelay: delay, Packages: []string{l.subject.Package},
 	})
 	if err != nil {
-		return end, stage.LearnersFault(err, look)
+		return end, rig.LearnersFault(err, look)
 	}
 	run.Progress("the monolith as it was found: counting pages, then a quiet dinner")
 	if err := l.measureSide(ctx, &l.before, "found", "./solutions/service", nil, nil); err != nil {
@@ -113,17 +113,17 @@ func (l *trial) prepare(ctx context.Context, run *spec.Run) (end func() error, e
 	}
 	run.Progress("the same with your index: counting pages, then a quiet dinner")
 	var profile profiler
-	if run.Mode == spec.ModeCheck {
+	if run.Mode == lab.ModeCheck {
 		profile = l.profile
 	}
 	if err := l.measureSide(ctx, &l.after, "service", l.subject.Package, l.subject.Args, profile); err != nil {
-		return end, stage.LearnersFault(err, look)
+		return end, rig.LearnersFault(err, look)
 	}
 	if err := l.after.measureOrders(ctx, l.length(ordersLength)); err != nil {
 		return end, err
 	}
-	stage.ReportHost(run, l.after.load)
-	if run.Mode == spec.ModeCheck {
+	rig.ReportHost(run, l.after.load)
+	if run.Mode == lab.ModeCheck {
 		if err := l.keepEvidence(); err != nil {
 			return end, err
 		}
@@ -138,7 +138,7 @@ type profiler func(ctx context.Context, service *testbed.Service) error
 // measureSide starts a service and measures it under a quiet dinner.
 func (l *trial) measureSide(ctx context.Context, s *side, name, pkg string, args []string, profile profiler) (err error) {
 	err = l.servers.AtFullSpeed(ctx, func() (err error) {
-		s.variant, err = stage.Start(ctx, l.servers.Bed, stage.Options{
+		s.variant, err = rig.Start(ctx, l.servers.Bed, rig.Options{
 			Service: testbed.ServiceOptions{
 				Name: name, Package: pkg, Args: args, Type: serviceType(), Postgres: l.servers.DB, MailSink: l.servers.Mail,
 			},
@@ -232,15 +232,15 @@ func orderSteps(ctx context.Context, service *testbed.Service) (map[string]proms
 }
 
 // ramp raises the rate of the dinner mix until the service breaks.
-func (l *trial) ramp(ctx context.Context, run *spec.Run) (measure.RampResult, error) {
-	watch, err := stage.NewWatch(ctx, l.servers.DB.Server, l.after.variant.Service.Server)
+func (l *trial) ramp(ctx context.Context, run *lab.Run) (measure.RampResult, error) {
+	watch, err := rig.NewWatch(ctx, l.servers.DB.Server, l.after.variant.Service.Server)
 	if err != nil {
 		return measure.RampResult{}, err
 	}
 	ramp, err := measure.Ramp(ctx, measure.RampConfig{
 		Start: rampStart, Factor: rampStep, MaxLevels: rampLevels, Refine: 1, Quotas: watch.Problems,
 		OnLevel: func(level measure.Level) {
-			stage.ReportHost(run, level.Result)
+			rig.ReportHost(run, level.Result)
 			run.Progress(fmt.Sprintf("%6.1f requests/s: %6.1f answered, p95 %s, %.0f %% failed", level.Rate, level.Goodput,
 				level.Result.Latency.Quantile(0.95).Round(time.Millisecond), 100*level.Result.FailureShare()))
 		},

@@ -8,9 +8,9 @@ import (
 
 	"bytebites.example/workshop/shared/bytebites/postgres"
 	"bytebites.example/workshop/shared/measure/load"
-	"bytebites.example/workshop/shared/spec"
-	"bytebites.example/workshop/shared/stage"
 	"bytebites.example/workshop/shared/testbed"
+	"bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 const (
@@ -27,7 +27,7 @@ const (
 
 // crash kills the machine under load, starts it again and reconciles what the clients
 // were told with what the database holds.
-func (l *trial) crash(ctx context.Context, run *spec.Run) error {
+func (l *trial) crash(ctx context.Context, run *lab.Run) error {
 	generator := orders(l.tuned)
 	var result load.Result
 	var outage time.Duration
@@ -52,11 +52,11 @@ func (l *trial) crash(ctx context.Context, run *spec.Run) error {
 	}
 	// The dead process's requests are dead, and the new one's found nobody signed in: what
 	// is half done is nobody's any more and can be settled at once.
-	if err := stage.Settle(ctx, l.servers.Pool, l.servers.Pool, 0); err != nil {
+	if err := rig.Settle(ctx, l.servers.Pool, l.servers.Pool, 0); err != nil {
 		return err
 	}
 	if err := postgres.Invariants(ctx, l.servers.Pool, l.servers.Pool); err != nil {
-		return &spec.Failure{Expected: "books that balance", Seen: err.Error(), Look: "checkout.go: a reservation is released when its order fails"}
+		return &lab.Failure{Expected: "books that balance", Seen: err.Error(), Look: "checkout.go: a reservation is released when its order fails"}
 	}
 	return l.tuned.SignInAgain(ctx)
 }
@@ -71,7 +71,7 @@ func (l *trial) killAndStart(ctx context.Context) (time.Duration, error) {
 	began := time.Now()
 	time.Sleep(downFor)
 	if err := service.Start(ctx); err != nil {
-		return 0, stage.LearnersFault(err, look)
+		return 0, rig.LearnersFault(err, look)
 	}
 	client := &http.Client{Timeout: time.Second}
 	for {
@@ -95,20 +95,20 @@ func (l *trial) killAndStart(ctx context.Context) (time.Duration, error) {
 
 // reconcile demands that every accepted order is in the database, and no order twice.
 func (l *trial) reconcile(ctx context.Context, orders []load.OrderOutcome) error {
-	r, err := stage.Reconcile(ctx, l.servers.Pool, orders)
+	r, err := rig.Reconcile(ctx, l.servers.Pool, orders)
 	if err != nil {
 		return err
 	}
 	switch {
 	case r.Accepted == 0:
-		return &spec.Failure{Expected: "orders to be accepted before the crash", Seen: "none was", Look: "checkout.go"}
+		return &lab.Failure{Expected: "orders to be accepted before the crash", Seen: "none was", Look: "checkout.go"}
 	case r.Lost > 0:
-		return &spec.Failure{
+		return &lab.Failure{
 			Expected: fmt.Sprintf("%d orders that clients hold a confirmation of to be in the database", r.Accepted),
 			Seen:     fmt.Sprintf("%d", r.Accepted-r.Lost), Look: "checkout.go: what is answered before the order is committed?",
 		}
 	case r.Doubled > 0:
-		return &spec.Failure{Expected: "no order twice", Seen: fmt.Sprintf("%d keys with more than one", r.Doubled), Look: "checkout.go"}
+		return &lab.Failure{Expected: "no order twice", Seen: fmt.Sprintf("%d keys with more than one", r.Doubled), Look: "checkout.go"}
 	}
 	return nil
 }

@@ -5,8 +5,8 @@ import (
 	"fmt"
 
 	"bytebites.example/workshop/shared/measure"
-	"bytebites.example/workshop/shared/spec"
-	"bytebites.example/workshop/shared/stage"
+	"bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 const (
@@ -20,21 +20,21 @@ const (
 
 // Full returns the long run: two services that differ in nothing are compared again and
 // again, as a gain is, and must never seem to differ.
-func Full(subject Subject) spec.Lab {
+func Full(subject Subject) lab.Lab {
 	l := &trial{subject: subject}
-	return spec.Lab{
+	return lab.Lab{
 		Name:    Name,
 		Files:   subject.Files,
 		Prepare: l.prepareEqual,
-		Checks: []spec.Check{{
-			Name: "equal variants", Kind: spec.Core, Timed: true, Run: l.equalVariants,
+		Checks: []lab.Check{{
+			Name: "equal variants", Kind: lab.Core, Timed: true, Run: l.equalVariants,
 			Proves: fmt.Sprintf("in %d comparisons two equal services never clear a floor of %g", equalRuns, equalFloor),
 		}},
 	}
 }
 
 // prepareEqual starts the subject's service twice, on the small type.
-func (l *trial) prepareEqual(ctx context.Context, run *spec.Run) (end func() error, err error) {
+func (l *trial) prepareEqual(ctx context.Context, run *lab.Run) (end func() error, err error) {
 	if end, err = l.open(ctx, run); err != nil {
 		return end, err
 	}
@@ -48,8 +48,8 @@ func (l *trial) prepareEqual(ctx context.Context, run *spec.Run) (end func() err
 }
 
 // equalVariants compares the two.
-func (l *trial) equalVariants(ctx context.Context, run *spec.Run) error {
-	watch, err := stage.NewWatch(ctx, l.servers.DB.Server, l.untuned.Service.Server, l.tuned.Service.Server)
+func (l *trial) equalVariants(ctx context.Context, run *lab.Run) error {
+	watch, err := rig.NewWatch(ctx, l.servers.DB.Server, l.untuned.Service.Server, l.tuned.Service.Server)
 	if err != nil {
 		return err
 	}
@@ -72,7 +72,7 @@ func (l *trial) equalVariants(ctx context.Context, run *spec.Run) error {
 		}
 		valid++
 		if result.Low >= equalFloor {
-			return &spec.Failure{
+			return &lab.Failure{
 				Expected: fmt.Sprintf("two equal services not to clear %g", equalFloor),
 				Seen:     fmt.Sprintf("%.3f to %.3f in comparison %d", result.Low, result.High, i+1),
 				Look:     "shared/measure: the gate is wrong about wrong answers",
@@ -80,7 +80,7 @@ func (l *trial) equalVariants(ctx context.Context, run *spec.Run) error {
 		}
 	}
 	if valid < minEqualRuns {
-		return &spec.Doubt{
+		return &lab.Doubt{
 			Reason: fmt.Sprintf("%d of %d comparisons were valid, %d are wanted", valid, equalRuns, minEqualRuns),
 			Remedy: "close what else runs on this machine, and verify again",
 		}

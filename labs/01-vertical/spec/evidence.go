@@ -6,9 +6,9 @@ import (
 	"math"
 	"slices"
 
-	"bytebites.example/workshop/shared/evidence"
 	"bytebites.example/workshop/shared/instance"
 	"bytebites.example/workshop/shared/measure/usl"
+	"bytebites.example/workshop/shared/workshop/evidence"
 )
 
 const (

@@ -15,7 +15,7 @@ import (
 
 	"bytebites.example/workshop/shared/bytebites/contract"
 	"bytebites.example/workshop/shared/measure/probe/promstat"
-	"bytebites.example/workshop/shared/spec"
+	"bytebites.example/workshop/shared/workshop/lab"
 )
 
 const (
@@ -167,7 +167,7 @@ func (l *trial) readAtOnce(ctx context.Context, n int, patience time.Duration) (
 
 // oneMail has every order sent again while its mail is on the way, as a client does that
 // lost patience.
-func (l *trial) oneMail(ctx context.Context, _ *spec.Run) (err error) {
+func (l *trial) oneMail(ctx context.Context, _ *lab.Run) (err error) {
 	defer func() { err = errors.Join(err, l.servers.Mail.SetDelay(ctx, mailDelay)) }()
 	if err := l.servers.Mail.Reset(ctx); err != nil {
 		return err
@@ -193,11 +193,11 @@ func (l *trial) oneMail(ctx context.Context, _ *spec.Run) (err error) {
 		}
 	}
 	if err := clients.Wait(); err != nil {
-		return &spec.Failure{Expected: "an order that is sent twice at once to be answered twice", Seen: err.Error(), Look: "checkout.go"}
+		return &lab.Failure{Expected: "an order that is sent twice at once to be answered twice", Seen: err.Error(), Look: "checkout.go"}
 	}
 	for _, ids := range answers {
 		if len(ids) != 1 {
-			return &spec.Failure{Expected: "one order for one Idempotency-Key", Seen: fmt.Sprintf("%d", len(ids)), Look: "checkout.go: Replay and Place"}
+			return &lab.Failure{Expected: "one order for one Idempotency-Key", Seen: fmt.Sprintf("%d", len(ids)), Look: "checkout.go: Replay and Place"}
 		}
 	}
 	if err := l.mailQuiet(ctx); err != nil {
@@ -208,7 +208,7 @@ func (l *trial) oneMail(ctx context.Context, _ *spec.Run) (err error) {
 		return err
 	}
 	if stats.Accepted != ordersAtOnce || stats.Distinct != ordersAtOnce {
-		return &spec.Failure{
+		return &lab.Failure{
 			Expected: fmt.Sprintf("%d orders to be confirmed by a mail each", ordersAtOnce),
 			Seen:     fmt.Sprintf("%d mails, about %d orders", stats.Accepted, stats.Distinct),
 			Look:     "checkout.go: who mails when a request finds the order there already? And does anybody wait for the mail?",
@@ -231,7 +231,7 @@ func (l *trial) mailQuiet(ctx context.Context) error {
 }
 
 // mailDown has people order while the mail server refuses everything.
-func (l *trial) mailDown(ctx context.Context, _ *spec.Run) (err error) {
+func (l *trial) mailDown(ctx context.Context, _ *lab.Run) (err error) {
 	defer func() { err = errors.Join(err, l.servers.Mail.SetFailureRate(ctx, 0)) }()
 	if err := l.servers.Mail.SetFailureRate(ctx, 1); err != nil {
 		return err
@@ -239,14 +239,14 @@ func (l *trial) mailDown(ctx context.Context, _ *spec.Run) (err error) {
 	for _, person := range l.people {
 		o, err := order(ctx, person, rand.Text())
 		if err != nil {
-			return &spec.Failure{
+			return &lab.Failure{
 				Expected: "an order to be placed though its mail is refused", Seen: err.Error(),
 				Look: "checkout.go: an Effect that fails is logged and stays undone; the order stands",
 			}
 		}
 		for _, effect := range o.Effects {
 			if effect.Name == "email" && effect.Done {
-				return &spec.Failure{
+				return &lab.Failure{
 					Expected: "an order whose mail was refused to say so", Seen: "its email is said to be done",
 					Look: "checkout.go: return the error of Mail from the Effect",
 				}
@@ -258,7 +258,7 @@ func (l *trial) mailDown(ctx context.Context, _ *spec.Run) (err error) {
 
 // pool has many read at once while the table that they read is locked, and counts the
 // connections in which they wait.
-func (l *trial) pool(ctx context.Context, run *spec.Run) error {
+func (l *trial) pool(ctx context.Context, run *lab.Run) error {
 	counter, err := l.servers.Pool.Conn(ctx) // taken now: the service may leave none
 	if err != nil {
 		return fmt.Errorf("count connections: %w", err)
@@ -291,12 +291,12 @@ func (l *trial) pool(ctx context.Context, run *spec.Run) error {
 	run.Report(fmt.Sprintf("connections, %d readers at once", burst), float64(connections), "")
 	switch {
 	case connections < minConnections || connections > maxConnections:
-		return &spec.Failure{
+		return &lab.Failure{
 			Expected: fmt.Sprintf("%d to %d connections for %d readers at once", minConnections, maxConnections, burst),
 			Seen:     fmt.Sprintf("%d", connections), Look: "MaxOpen in sizing.go",
 		}
 	case failed > 0:
-		return &spec.Failure{
+		return &lab.Failure{
 			Expected: fmt.Sprintf("%d readers at once to be answered", burst), Seen: fmt.Sprintf("%d were not", failed), Look: "Pool in sizing.go",
 		}
 	}
@@ -304,7 +304,7 @@ func (l *trial) pool(ctx context.Context, run *spec.Run) error {
 }
 
 // keptConnections counts what the pool closes while a few readers come and go.
-func (l *trial) keptConnections(ctx context.Context, _ *spec.Run) error {
+func (l *trial) keptConnections(ctx context.Context, _ *lab.Run) error {
 	const closed = "go_sql_max_idle_closed_total"
 	before, err := promstat.Read(ctx, l.tuned.Service.URL()+"/metrics")
 	if err != nil {
@@ -320,7 +320,7 @@ func (l *trial) keptConnections(ctx context.Context, _ *spec.Run) error {
 		return err
 	}
 	if n := after.Counter(closed) - before.Counter(closed); n > maxReopened {
-		return &spec.Failure{
+		return &lab.Failure{
 			Expected: fmt.Sprintf("at most %d connections closed while %d readers come and go %d times", maxReopened, visitors, rounds),
 			Seen:     fmt.Sprintf("%.0f, each to be opened again", n), Look: "MaxIdle in sizing.go",
 		}
@@ -329,9 +329,9 @@ func (l *trial) keptConnections(ctx context.Context, _ *spec.Run) error {
 }
 
 // contract holds the service's orders against its contract. All else is the solutions'.
-func (l *trial) contract(ctx context.Context, _ *spec.Run) error {
+func (l *trial) contract(ctx context.Context, _ *lab.Run) error {
 	if err := contract.RunOrders(ctx, l.client.Target); err != nil {
-		return &spec.Failure{Expected: "every promise about orders to be kept", Seen: err.Error(), Look: "checkout.go"}
+		return &lab.Failure{Expected: "every promise about orders to be kept", Seen: err.Error(), Look: "checkout.go"}
 	}
 	return nil
 }

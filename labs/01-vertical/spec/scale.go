@@ -9,9 +9,9 @@ import (
 	"bytebites.example/workshop/shared/measure"
 	"bytebites.example/workshop/shared/measure/load"
 	"bytebites.example/workshop/shared/measure/usl"
-	"bytebites.example/workshop/shared/spec"
-	"bytebites.example/workshop/shared/stage"
 	"bytebites.example/workshop/shared/testbed"
+	"bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 const (
@@ -46,10 +46,10 @@ func curveSizes() []float64 { return []float64{0.25, 0.35, 0.5, 0.65, 0.8} }
 
 // scale is what the timed part measures.
 type scale struct {
-	run     *spec.Run
-	watch   *stage.Watch
-	untuned *stage.Variant
-	tuned   *stage.Variant
+	run     *lab.Run
+	watch   *rig.Watch
+	untuned *rig.Variant
+	tuned   *rig.Variant
 
 	paired measure.PairedResult
 	// alone are rounds of the untuned service on the large type, in orders a second.
@@ -61,28 +61,28 @@ type scale struct {
 
 // gain measures what tuning and four times the CPU buy together, and shows beside it what
 // each size of machine buys alone.
-func (l *trial) gain(ctx context.Context, run *spec.Run) (spec.Measured, error) {
-	watch, err := stage.NewWatch(ctx, l.servers.DB.Server, l.untuned.Service.Server, l.tuned.Service.Server)
+func (l *trial) gain(ctx context.Context, run *lab.Run) (lab.Measured, error) {
+	watch, err := rig.NewWatch(ctx, l.servers.DB.Server, l.untuned.Service.Server, l.tuned.Service.Server)
 	if err != nil {
-		return spec.Measured{}, err
+		return lab.Measured{}, err
 	}
 	s := &scale{run: run, watch: watch, untuned: l.untuned, tuned: l.tuned}
 	if err := s.compare(ctx); err != nil {
-		return spec.Measured{}, err
+		return lab.Measured{}, err
 	}
-	measured, err := stage.Gain(s.paired)
+	measured, err := rig.Gain(s.paired)
 	if err != nil {
-		return spec.Measured{}, err
+		return lab.Measured{}, err
 	}
 	// What follows is shown and not judged.
 	if err := s.buyOnlyTheMachine(ctx); err != nil {
-		return spec.Measured{}, err
+		return lab.Measured{}, err
 	}
 	if err := s.shrinkDatabase(ctx, l.servers.DB); err != nil {
-		return spec.Measured{}, err
+		return lab.Measured{}, err
 	}
 	if err := s.measureCurve(ctx); err != nil {
-		return spec.Measured{}, err
+		return lab.Measured{}, err
 	}
 	return measured, s.report(l.subject.Size)
 }
@@ -111,29 +111,29 @@ func (s *scale) compare(ctx context.Context) error {
 }
 
 // orders returns a generator of nothing but orders.
-func orders(v *stage.Variant) load.Generator {
+func orders(v *rig.Variant) load.Generator {
 	g := v.Generator
 	g.Mix = load.OnlyOrders()
 	return g
 }
 
 // saturation finds a variant's saturation goodput by a short ramp.
-func (s *scale) saturation(ctx context.Context, v *stage.Variant, start float64) (float64, error) {
+func (s *scale) saturation(ctx context.Context, v *rig.Variant, start float64) (float64, error) {
 	s.run.Progress(fmt.Sprintf("raising the rate of orders until %s is overloaded", v.Service.Name()))
-	return stage.Saturation(ctx, s.run, v.Service.Name(), measure.RampConfig{
+	return rig.Saturation(ctx, s.run, v.Service.Name(), measure.RampConfig{
 		Start: start, Factor: rampFactor, Level: rampLevel, MaxLevels: rampLevels, Quotas: s.watch.Problems,
 	}, orders(v).Hit)
 }
 
 // arm is rounds of a variant at a rate of overload.
-func (s *scale) arm(v *stage.Variant, rate float64) measure.Arm {
+func (s *scale) arm(v *rig.Variant, rate float64) measure.Arm {
 	return measure.Hit(orders(v).Hit).Arm(measure.RoundConfig{Rate: rate, Metric: measure.Goodput, Quotas: s.watch.Problems, OnResult: s.see})
 }
 
-func (s *scale) see(r load.Result) { stage.ReportHost(s.run, r) }
+func (s *scale) see(r load.Result) { rig.ReportHost(s.run, r) }
 
 // goodput measures a variant once, at a rate of overload.
-func (s *scale) goodput(ctx context.Context, v *stage.Variant, rate float64) (float64, error) {
+func (s *scale) goodput(ctx context.Context, v *rig.Variant, rate float64) (float64, error) {
 	result, err := orders(v).Hit(ctx, rate, sideLength)
 	if err != nil {
 		return 0, err

@@ -6,9 +6,9 @@ import (
 
 	"bytebites.example/workshop/shared/bytebites/contract"
 	"bytebites.example/workshop/shared/instance"
-	"bytebites.example/workshop/shared/spec"
-	"bytebites.example/workshop/shared/stage"
 	"bytebites.example/workshop/shared/testbed"
+	"bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 // What everything runs on: together at most a core and a half. The rest is for the load
@@ -30,9 +30,9 @@ const (
 type trial struct {
 	subject Subject
 
-	servers *stage.Servers
-	tuned   *stage.Variant   // the subject's, on the large type
-	untuned *stage.Variant   // the monolith with lab 00's index, on the small type; only where times count
+	servers *rig.Servers
+	tuned   *rig.Variant     // the subject's, on the large type
+	untuned *rig.Variant     // the monolith with lab 00's index, on the small type; only where times count
 	client  *contract.Client // of it
 	people  []*contract.Client
 
@@ -41,13 +41,13 @@ type trial struct {
 
 // prepare starts the servers and the subject's service, and sees what it does while
 // the mail server is slow.
-func (l *trial) prepare(ctx context.Context, run *spec.Run) (end func() error, err error) {
+func (l *trial) prepare(ctx context.Context, run *lab.Run) (end func() error, err error) {
 	if end, err = l.open(ctx, run); err != nil {
 		return end, err
 	}
 	starts := []func(context.Context) error{func(ctx context.Context) (err error) {
 		l.tuned, err = l.start(ctx, "tuned", large(), l.subject.Package, l.subject.Args...)
-		return stage.LearnersFault(err, look)
+		return rig.LearnersFault(err, look)
 	}}
 	if run.Timed() {
 		starts = append(starts, func(ctx context.Context) (err error) {
@@ -66,16 +66,16 @@ func (l *trial) prepare(ctx context.Context, run *spec.Run) (end func() error, e
 }
 
 // open claims the machine and starts the servers.
-func (l *trial) open(ctx context.Context, run *spec.Run) (end func() error, err error) {
-	l.servers, end, err = stage.Open(ctx, run, stage.ServersOptions{
+func (l *trial) open(ctx context.Context, run *lab.Run) (end func() error, err error) {
+	l.servers, end, err = rig.Open(ctx, run, rig.ServersOptions{
 		Database: database(), MailDelay: mailDelay, Packages: []string{l.subject.Package, solutions},
 	})
-	return end, stage.LearnersFault(err, look)
+	return end, rig.LearnersFault(err, look)
 }
 
 // start starts a service, on the servers that all share.
-func (l *trial) start(ctx context.Context, name string, size instance.Type, pkg string, args ...string) (*stage.Variant, error) {
-	return stage.Start(ctx, l.servers.Bed, stage.Options{
+func (l *trial) start(ctx context.Context, name string, size instance.Type, pkg string, args ...string) (*rig.Variant, error) {
+	return rig.Start(ctx, l.servers.Bed, rig.Options{
 		Service: testbed.ServiceOptions{
 			Name: name, Package: pkg, Args: args, Type: size, Postgres: l.servers.DB, MailSink: l.servers.Mail,
 		},

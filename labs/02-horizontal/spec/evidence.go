@@ -5,9 +5,9 @@ import (
 	"io"
 	"time"
 
-	"bytebites.example/workshop/shared/evidence"
 	"bytebites.example/workshop/shared/instance"
 	"bytebites.example/workshop/shared/measure/load"
+	"bytebites.example/workshop/shared/workshop/evidence"
 )
 
 // report adds what is shown and not judged to the result, and keeps it as a file.

@@ -13,9 +13,9 @@ import (
 	"bytebites.example/workshop/shared/measure"
 	"bytebites.example/workshop/shared/measure/load"
 	"bytebites.example/workshop/shared/measure/probe/promstat"
-	"bytebites.example/workshop/shared/spec"
-	"bytebites.example/workshop/shared/stage"
 	"bytebites.example/workshop/shared/testbed"
+	"bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 const (
@@ -58,14 +58,14 @@ func failed(r load.Result, chosen func(load.Kind) bool) int {
 	return sum
 }
 
-// starved returns a *spec.Doubt when nothing failed but answers that came too late, on a
+// starved returns a *lab.Doubt when nothing failed but answers that came too late, on a
 // machine that had no time for them: nobody knows whose fault that was. Else it is nil.
 func starved(r load.Result) error {
 	cores := r.Host.IdleCores()
 	if r.Failed == 0 || r.Failures[load.CauseTimeout] < r.Failed || cores >= measure.MinIdleCores {
 		return nil
 	}
-	return &spec.Doubt{
+	return &lab.Doubt{
 		Reason: fmt.Sprintf("%d of %d requests timed out while %.2f cores of this machine were idle", r.Failed, r.Sent, cores),
 		Remedy: "close what else runs on this machine, and check again",
 	}
@@ -86,7 +86,7 @@ func (l *trial) kill(ctx context.Context) (killSeen, error) {
 	var seen killSeen
 	var err error
 	if seen.victim, err = v.signIn(ctx, l.fleet.Nginx.URL(), 0); err != nil {
-		return seen, &spec.Failure{Expected: "to sign in", Seen: err.Error(), Look: "nginx.conf, and sessions.go"}
+		return seen, &lab.Failure{Expected: "to sign in", Seen: err.Error(), Look: "nginx.conf, and sessions.go"}
 	}
 	victim := l.replica(seen.victim)
 	generator := l.fleet.Generator
@@ -111,7 +111,7 @@ func (l *trial) kill(ctx context.Context) (killSeen, error) {
 	return seen, l.startReplica(ctx, victim)
 }
 
-func (l *trial) replicaKilled(ctx context.Context, run *spec.Run) error {
+func (l *trial) replicaKilled(ctx context.Context, run *lab.Run) error {
 	seen, err := l.killed.get(func() (killSeen, error) { return l.kill(ctx) })
 	if err != nil && seen.load.Sent == 0 {
 		return err
@@ -121,26 +121,26 @@ func (l *trial) replicaKilled(ctx context.Context, run *spec.Run) error {
 		return doubt
 	}
 	if reads := failed(seen.load, isRead); reads > 0 {
-		return &spec.Failure{
+		return &lab.Failure{
 			Expected: fmt.Sprintf("%s to be killed without a failed read", seen.victim),
 			Seen:     fmt.Sprintf("%d failed (of all requests, by cause: %v)", reads, seen.load.Failures),
 			Look:     "nginx.conf: proxy_next_upstream, and how long a silent replica is waited for (proxy_connect_timeout)",
 		}
 	}
-	books, reconcileErr := stage.Reconcile(ctx, l.servers.Pool, seen.load.Orders)
+	books, reconcileErr := rig.Reconcile(ctx, l.servers.Pool, seen.load.Orders)
 	switch {
 	case reconcileErr != nil:
 		return reconcileErr
 	case books.Accepted == 0:
-		return &spec.Failure{Expected: "orders to be accepted", Seen: fmt.Sprintf("none of %d", len(seen.load.Orders)), Look: "nginx.conf"}
+		return &lab.Failure{Expected: "orders to be accepted", Seen: fmt.Sprintf("none of %d", len(seen.load.Orders)), Look: "nginx.conf"}
 	case books.Lost+books.Doubled+books.Invented > 0:
-		return &spec.Failure{
+		return &lab.Failure{
 			Expected: fmt.Sprintf("all of %d orders that clients hold a confirmation of, once, and no other", books.Accepted),
 			Seen:     fmt.Sprintf("%d lost, %d doubled, %d that were refused", books.Lost, books.Doubled, books.Invented),
 			Look:     "nginx.conf: what is sent again, and to whom?",
 		}
 	case failed(seen.load, isOrder) > 0:
-		return &spec.Failure{
+		return &lab.Failure{
 			Expected: "every order to be placed, at the second try at the latest",
 			Seen:     fmt.Sprintf("%d were not (%v)", failed(seen.load, isOrder), seen.load.Failures),
 			Look:     "nginx.conf: where does a second try go?",
@@ -149,7 +149,7 @@ func (l *trial) replicaKilled(ctx context.Context, run *spec.Run) error {
 	return err
 }
 
-func (l *trial) loginsSurvive(ctx context.Context, _ *spec.Run) error {
+func (l *trial) loginsSurvive(ctx context.Context, _ *lab.Run) error {
 	seen, err := l.killed.get(func() (killSeen, error) { return l.kill(ctx) })
 	if err != nil && seen.victim == "" {
 		return err
@@ -159,7 +159,7 @@ func (l *trial) loginsSurvive(ctx context.Context, _ *spec.Run) error {
 		if seen.stillSignedIn == 0 {
 			got = "no answer"
 		}
-		return &spec.Failure{
+		return &lab.Failure{
 			Expected: fmt.Sprintf("GET /me to be answered for somebody whom %s signed in before it died", seen.victim),
 			Seen:     got, Look: "sessions.go: what died with it?",
 		}
@@ -170,7 +170,7 @@ func (l *trial) loginsSurvive(ctx context.Context, _ *spec.Run) error {
 // sentOnce has every replica stand still with POSTs that carry no Idempotency-Key, and
 // kills one. What it had been sent may have been done, so the client must be told, and
 // no other replica must be sent the same.
-func (l *trial) sentOnce(ctx context.Context, _ *spec.Run) (err error) {
+func (l *trial) sentOnce(ctx context.Context, _ *lab.Run) (err error) {
 	victim := l.replica(busiest(l.read(ctx, spreadVisitors*replicas, spreadVisitors, false)))
 	var others []*testbed.Service
 	for _, r := range l.fleet.Replicas {
@@ -209,7 +209,7 @@ func (l *trial) sentOnce(ctx context.Context, _ *spec.Run) (err error) {
 	started := l.startReplica(ctx, victim)
 	handled := after - before
 	if told == 0 || int64(handled) > posts-told {
-		return &spec.Failure{
+		return &lab.Failure{
 			Expected: fmt.Sprintf("of %d POSTs without a key, those that %s had been sent when it died to end in an error", posts, victim.Name()),
 			Seen:     fmt.Sprintf("%d errors, and %d handled by the others: nginx sent them again", told, handled),
 			Look:     "nginx.conf: proxy_next_upstream, and non_idempotent",

@@ -12,8 +12,8 @@ import (
 	"bytebites.example/workshop/labs/02-horizontal/answer"
 	"bytebites.example/workshop/shared/bytebites/contract"
 	"bytebites.example/workshop/shared/bytebites/postgres"
-	"bytebites.example/workshop/shared/spec"
-	"bytebites.example/workshop/shared/stage"
+	"bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 // Name is the lab's.
@@ -43,43 +43,43 @@ const (
 )
 
 // Lab returns the lab's demands on a subject.
-func Lab(subject Subject) spec.Lab {
+func Lab(subject Subject) lab.Lab {
 	l := &trial{subject: subject}
-	return spec.Lab{
+	return lab.Lab{
 		Name:    Name,
 		Files:   subject.Files,
 		Prepare: l.prepare,
-		Checks: []spec.Check{
-			{Name: "stateless", Kind: spec.Core, Run: l.stateless,
+		Checks: []lab.Check{
+			{Name: "stateless", Kind: lab.Core, Run: l.stateless,
 				Proves: "you know which part of the service keeps something that a replica must not"},
-			{Name: "any session", Kind: spec.Core, Run: l.anySession,
+			{Name: "any session", Kind: lab.Core, Run: l.anySession,
 				Proves: "any replica serves any session, and none serves one that has ended"},
-			{Name: "spread", Kind: spec.Core, Run: l.spread,
+			{Name: "spread", Kind: lab.Core, Run: l.spread,
 				Proves: fmt.Sprintf("the busiest replica gets at most %g times what the idlest gets", maxImbalance)},
-			{Name: "replica killed", Kind: spec.Core, Run: l.replicaKilled,
+			{Name: "replica killed", Kind: lab.Core, Run: l.replicaKilled,
 				Proves: "a replica that is killed under load costs no failed read and no order, lost or doubled"},
-			{Name: "logins survive", Kind: spec.Core, Run: l.loginsSurvive,
+			{Name: "logins survive", Kind: lab.Core, Run: l.loginsSurvive,
 				Proves: "who signed in at a replica that is dead is still signed in"},
-			{Name: "sent once", Kind: spec.Core, Run: l.sentOnce,
+			{Name: "sent once", Kind: lab.Core, Run: l.sentOnce,
 				Proves: "what may have been done already is not sent to another replica"},
-			{Name: "rolling restart", Kind: spec.Core, Run: l.rollingRestart,
+			{Name: "rolling restart", Kind: lab.Core, Run: l.rollingRestart,
 				Proves: "all replicas are restarted under load, one by one, and nothing fails"},
-			{Name: "not ready", Kind: spec.Core, Run: l.notReady,
+			{Name: "not ready", Kind: lab.Core, Run: l.notReady,
 				Proves: "a replica that is up but about to stop says so, and gets nothing once it has been asked"},
-			{Name: "old sessions", Kind: spec.Stretch, Run: l.oldSessions,
+			{Name: "old sessions", Kind: lab.Stretch, Run: l.oldSessions,
 				Proves: "sessions that have expired do not pile up"},
-			{Name: "slow replica", Kind: spec.Stretch, Run: l.slowReplica,
+			{Name: "slow replica", Kind: lab.Stretch, Run: l.slowReplica,
 				Proves: "a replica that is slow gets less"},
-			{Name: "client addresses", Kind: spec.Stretch, Run: l.clientAddresses,
+			{Name: "client addresses", Kind: lab.Stretch, Run: l.clientAddresses,
 				Proves: "replicas learn where a request came from, and nobody can make them believe otherwise"},
-			{Name: "kept connections", Kind: spec.Stretch, Run: l.keptConnections,
+			{Name: "kept connections", Kind: lab.Stretch, Run: l.keptConnections,
 				Proves: "connections to replicas stay open for the next request"},
-			{Name: "contract", Kind: spec.Core, Run: l.contract,
+			{Name: "contract", Kind: lab.Core, Run: l.contract,
 				Proves: "a replica still keeps every promise of its API about sessions and orders"},
-			{Name: "ledger", Kind: spec.Core, Run: l.ledger,
+			{Name: "ledger", Kind: lab.Core, Run: l.ledger,
 				Proves: "after all this the books balance: no order lost, doubled or oversold"},
 		},
-		Gains: []spec.Gain{{
+		Gains: []lab.Gain{{
 			Name: "rush latency", Unit: "ms", Floor: floor, Timed: true, Measure: l.rush,
 			Proves: fmt.Sprintf("mean latency in a rush, one %s behind nginx and %d of them", size().Name, replicas),
 		}},
@@ -101,7 +101,7 @@ func key() answer.Sheet {
 	}
 }
 
-func (l *trial) stateless(context.Context, *spec.Run) error {
+func (l *trial) stateless(context.Context, *lab.Run) error {
 	want, got := key(), l.subject.Answers
 	for _, part := range []struct {
 		name      string
@@ -118,7 +118,7 @@ func (l *trial) stateless(context.Context, *spec.Run) error {
 			"menuCache in shared/bytebites/recommend/menu.go: who else has what it remembers?"},
 	} {
 		if part.got != part.want {
-			return &spec.Failure{
+			return &lab.Failure{
 				Expected: fmt.Sprintf("%s to say whether that part is stateless, and why", part.name),
 				Seen:     fmt.Sprintf("%s, because %s", quoted(part.got.Is), quoted(part.got.Because)),
 				Look:     part.look,
@@ -137,23 +137,23 @@ func quoted(word answer.Word) string {
 
 // contract holds one replica against what the API promises of sessions, which the subject
 // keeps, and of orders. What only several can break is what the other checks are for.
-func (l *trial) contract(ctx context.Context, _ *spec.Run) error {
+func (l *trial) contract(ctx context.Context, _ *lab.Run) error {
 	client, err := l.servers.Client(l.fleet.Replicas[0])
 	if err != nil {
 		return err
 	}
 	if err := errors.Join(contract.RunSessions(ctx, client.Target), contract.RunOrders(ctx, client.Target)); err != nil {
-		return &spec.Failure{Expected: "every promise of the API about sessions and orders to be kept", Seen: err.Error(), Look: "sessions.go"}
+		return &lab.Failure{Expected: "every promise of the API about sessions and orders to be kept", Seen: err.Error(), Look: "sessions.go"}
 	}
 	return nil
 }
 
-func (l *trial) ledger(ctx context.Context, _ *spec.Run) error {
-	if err := stage.Settle(ctx, l.servers.Pool, l.servers.Pool, stage.OrphanAge); err != nil {
+func (l *trial) ledger(ctx context.Context, _ *lab.Run) error {
+	if err := rig.Settle(ctx, l.servers.Pool, l.servers.Pool, rig.OrphanAge); err != nil {
 		return err
 	}
 	if err := postgres.Invariants(ctx, l.servers.Pool, l.servers.Pool); err != nil {
-		return &spec.Failure{Expected: "books that balance", Seen: err.Error(), Look: "shared/bytebites/checkout: this is not your fault, please report it"}
+		return &lab.Failure{Expected: "books that balance", Seen: err.Error(), Look: "shared/bytebites/checkout: this is not your fault, please report it"}
 	}
 	return nil
 }

@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"bytebites.example/workshop/shared/measure/load"
-	"bytebites.example/workshop/shared/spec"
 	"bytebites.example/workshop/shared/testbed"
+	"bytebites.example/workshop/shared/workshop/lab"
 )
 
 const (
@@ -131,7 +131,7 @@ func saysNo(ctx context.Context, r *testbed.Service) bool {
 	return false
 }
 
-func (l *trial) rollingRestart(ctx context.Context, run *spec.Run) error {
+func (l *trial) rollingRestart(ctx context.Context, run *lab.Run) error {
 	seen, err := l.rolled.get(func() (rollSeen, error) { return l.roll(ctx) })
 	if err != nil && seen.load.Sent == 0 {
 		return err
@@ -142,7 +142,7 @@ func (l *trial) rollingRestart(ctx context.Context, run *spec.Run) error {
 		return doubt
 	}
 	if seen.load.Failed > 0 {
-		return &spec.Failure{
+		return &lab.Failure{
 			Expected: fmt.Sprintf("%d replicas to be restarted one by one and nothing to fail", replicas),
 			Seen:     fmt.Sprintf("%d of %d requests failed: %v", seen.load.Failed, seen.load.Sent, seen.load.Failures),
 			Look:     "shutdown.go: who still sends requests when the replica takes no more? And nginx.conf",
@@ -151,7 +151,7 @@ func (l *trial) rollingRestart(ctx context.Context, run *spec.Run) error {
 	return err
 }
 
-func (l *trial) notReady(ctx context.Context, run *spec.Run) error {
+func (l *trial) notReady(ctx context.Context, run *lab.Run) error {
 	seen, err := l.rolled.get(func() (rollSeen, error) { return l.roll(ctx) })
 	if err != nil && len(seen.goers) == 0 {
 		return err
@@ -161,19 +161,19 @@ func (l *trial) notReady(ctx context.Context, run *spec.Run) error {
 		longest = max(longest, g.took)
 		switch {
 		case !g.saidNo:
-			return &spec.Failure{
+			return &lab.Failure{
 				Expected: fmt.Sprintf("%s, told to stop, to answer /readyz with no while it still takes requests", g.name),
 				Seen:     fmt.Sprintf("never, until it had stopped %.1f s later", g.took.Seconds()),
 				Look:     "shutdown.go: Ready, and for how long Stop lets it be asked",
 			}
 		case g.strays > 0:
-			return &spec.Failure{
+			return &lab.Failure{
 				Expected: fmt.Sprintf("nothing to be sent to %s, which was up and had been asked and said no", g.name),
 				Seen:     fmt.Sprintf("%d of %d requests", g.strays, strayReads),
 				Look:     "nginx.conf: does it read the list of replicas that are ready?",
 			}
 		case !g.missed:
-			return &spec.Failure{
+			return &lab.Failure{
 				Expected: fmt.Sprintf("%s to go on taking requests until nginx sends it none", g.name),
 				Seen:     fmt.Sprintf("it had stopped %.1f s after it was told to, and nginx did not know yet", g.took.Seconds()),
 				Look:     "shutdown.go: the balancer asks every half second, and then has to tell nginx",

@@ -8,9 +8,9 @@ import (
 
 	"bytebites.example/workshop/shared/measure"
 	"bytebites.example/workshop/shared/measure/load"
-	"bytebites.example/workshop/shared/spec"
-	"bytebites.example/workshop/shared/stage"
 	"bytebites.example/workshop/shared/testbed"
+	"bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 const (
@@ -48,7 +48,7 @@ type before struct {
 
 func (l *trial) startBefore(ctx context.Context) error {
 	const name = "before"
-	variant, err := stage.Start(ctx, l.servers.Bed, stage.Options{
+	variant, err := rig.Start(ctx, l.servers.Bed, rig.Options{
 		Service: testbed.ServiceOptions{
 			Name: name, Package: solutions, Args: []string{"--through", "01"}, Type: size(),
 			Postgres: l.servers.DB, MailSink: l.servers.Mail,
@@ -69,12 +69,12 @@ func (l *trial) startBefore(ctx context.Context) error {
 
 // rush is what the timed part measures.
 type rush struct {
-	run   *spec.Run
-	watch *stage.Watch
+	run   *lab.Run
+	watch *rig.Watch
 
 	one, all   load.Generator // a replica, and all of them
 	saturation float64        // of one, in right answers a second
-	seen       stage.RushResult
+	seen       rig.RushResult
 	// goodputAll is all replicas' under overload, in right answers a second, and calm the
 	// two below the knee.
 	goodputAll       float64
@@ -82,30 +82,30 @@ type rush struct {
 }
 
 // rush measures the mean latency in a rush, of one replica and of all.
-func (l *trial) rush(ctx context.Context, run *spec.Run) (spec.Measured, error) {
+func (l *trial) rush(ctx context.Context, run *lab.Run) (lab.Measured, error) {
 	r, err := l.newRush(ctx, run)
 	if err != nil {
-		return spec.Measured{}, err
+		return lab.Measured{}, err
 	}
 	for _, step := range []func(context.Context) error{r.findRush, r.compare, r.calm, r.atMost} {
 		if err := step(ctx); err != nil {
-			return spec.Measured{}, err
+			return lab.Measured{}, err
 		}
 	}
 	if err := r.report(); err != nil {
-		return spec.Measured{}, err
+		return lab.Measured{}, err
 	}
 	if failed := load.Merge(r.seen.After...).FailureShare(); failed >= maxFailures {
-		return spec.Measured{}, &spec.Failure{
+		return lab.Measured{}, &lab.Failure{
 			Expected: fmt.Sprintf("less than %.0f %% of requests to fail in the rush", 100*maxFailures),
 			Seen:     fmt.Sprintf("%.1f %%: %v", 100*failed, load.Merge(r.seen.After...).Failures),
 			Look:     "rush.txt in " + evidenceFolder,
 		}
 	}
-	return stage.Gain(r.seen.Paired)
+	return rig.Gain(r.seen.Paired)
 }
 
-func (l *trial) newRush(ctx context.Context, run *spec.Run) (*rush, error) {
+func (l *trial) newRush(ctx context.Context, run *lab.Run) (*rush, error) {
 	// Orders and nothing else, as in lab 01: an order computes recommendations, and it is the
 	// service's CPU that is to rule. Reads of the menu would have the database rule (that is
 	// fault 5, and lab 03).
@@ -124,7 +124,7 @@ func (l *trial) newRush(ctx context.Context, run *spec.Run) (*rush, error) {
 	if err := l.servers.DB.Resize(ctx, database()); err != nil {
 		return nil, err
 	}
-	watch, err := stage.NewWatch(ctx, append(l.fleet.Servers(), l.servers.DB.Server, l.before.service.Server)...)
+	watch, err := rig.NewWatch(ctx, append(l.fleet.Servers(), l.servers.DB.Server, l.before.service.Server)...)
 	if err != nil {
 		return nil, err
 	}
@@ -136,16 +136,16 @@ func (l *trial) newRush(ctx context.Context, run *spec.Run) (*rush, error) {
 // findRush finds what one replica saturates at.
 func (r *rush) findRush(ctx context.Context) (err error) {
 	r.run.Progress("sending bursts, until one is too much for one replica")
-	r.saturation, err = stage.Limit(ctx, r.run, "one replica",
+	r.saturation, err = rig.Limit(ctx, r.run, "one replica",
 		measure.BurstConfig{Start: burstStart, Length: burstLength, Again: burstsAgain, Quotas: r.watch.Problems}, r.one.Hit)
 	return err
 }
 
-func (r *rush) see(result load.Result) { stage.ReportHost(r.run, result) }
+func (r *rush) see(result load.Result) { rig.ReportHost(r.run, result) }
 
 // compare runs the pairs, all at the rate of the rush.
 func (r *rush) compare(ctx context.Context) (err error) {
-	r.seen, err = stage.Rush{
+	r.seen, err = rig.Rush{
 		Rate: rushFactor * r.saturation, Length: rushLength, Pairs: pairs, Watch: r.watch,
 	}.Compare(ctx, r.run, r.one, r.all)
 	return err

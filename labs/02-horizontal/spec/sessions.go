@@ -6,13 +6,13 @@ import (
 	"net/http"
 
 	"bytebites.example/workshop/shared/bytebites/seed"
-	"bytebites.example/workshop/shared/spec"
 	"bytebites.example/workshop/shared/testbed"
+	"bytebites.example/workshop/shared/workshop/lab"
 )
 
 // anySession signs somebody in at each replica and asks every one for them; then they
 // sign out at another, and must be signed out at all.
-func (l *trial) anySession(ctx context.Context, _ *spec.Run) error {
+func (l *trial) anySession(ctx context.Context, _ *lab.Run) error {
 	for i, home := range l.fleet.Replicas {
 		if err := l.comeAndGo(ctx, i, home, l.fleet.Replicas[(i+1)%replicas]); err != nil {
 			return err
@@ -26,14 +26,14 @@ func (l *trial) comeAndGo(ctx context.Context, n int, in, out *testbed.Service) 
 	v := newVisitor()
 	defer v.close()
 	if _, err := v.signIn(ctx, in.URL(), n); err != nil {
-		return &spec.Failure{Expected: "to sign in at " + in.Name(), Seen: err.Error(), Look: "sessions.go: Create"}
+		return &lab.Failure{Expected: "to sign in at " + in.Name(), Seen: err.Error(), Look: "sessions.go: Create"}
 	}
 	odd, status, err := l.askEverywhere(ctx, v, http.StatusOK)
 	switch {
 	case err != nil:
 		return err
 	case odd != "":
-		return &spec.Failure{
+		return &lab.Failure{
 			Expected: fmt.Sprintf("%s to know who signed in at %s", odd, in.Name()),
 			Seen:     fmt.Sprintf("status %d for GET /me", status),
 			Look:     "sessions.go: where is a session kept, and who can read it there?",
@@ -49,7 +49,7 @@ func (l *trial) comeAndGo(ctx context.Context, n int, in, out *testbed.Service) 
 	case err != nil:
 		return err
 	case odd != "":
-		return &spec.Failure{
+		return &lab.Failure{
 			Expected: fmt.Sprintf("%s to refuse who signed out at %s", odd, out.Name()),
 			Seen:     fmt.Sprintf("status %d for GET /me", status),
 			Look:     "sessions.go: what does a replica remember that another has deleted?",
@@ -81,7 +81,7 @@ const (
 )
 
 // oldSessions counts expired rows before and after some have signed in.
-func (l *trial) oldSessions(ctx context.Context, _ *spec.Run) error {
+func (l *trial) oldSessions(ctx context.Context, _ *lab.Run) error {
 	_, err := l.servers.Pool.ExecContext(ctx,
 		`INSERT INTO sessions (token_hash, user_id, email, expires_at)
 		 SELECT sha256(('expired ' || n)::bytea), $1, $2, now() - interval '1 day' FROM generate_series(1, $3) AS n`,
@@ -93,7 +93,7 @@ func (l *trial) oldSessions(ctx context.Context, _ *spec.Run) error {
 	defer v.close()
 	for range signIns {
 		if _, err := v.signIn(ctx, l.fleet.Nginx.URL(), 0); err != nil {
-			return &spec.Failure{Expected: "to sign in", Seen: err.Error(), Look: "sessions.go: Create"}
+			return &lab.Failure{Expected: "to sign in", Seen: err.Error(), Look: "sessions.go: Create"}
 		}
 	}
 	var left int
@@ -102,12 +102,12 @@ func (l *trial) oldSessions(ctx context.Context, _ *spec.Run) error {
 	}
 	switch gone := expired - left; {
 	case gone < signIns:
-		return &spec.Failure{
+		return &lab.Failure{
 			Expected: fmt.Sprintf("%d sign-ins to remove %d expired sessions or more, so that they do not pile up", signIns, signIns),
 			Seen:     fmt.Sprintf("%d of %d removed", gone, expired), Look: "sessions.go: Create",
 		}
 	case left == 0:
-		return &spec.Failure{
+		return &lab.Failure{
 			Expected: "a sign-in to remove a few expired sessions, for somebody waits for it",
 			Seen:     fmt.Sprintf("all %d removed by %d", expired, signIns), Look: "sessions.go: a LIMIT in Create",
 		}

@@ -7,10 +7,10 @@ import (
 	"time"
 
 	"bytebites.example/workshop/shared/instance"
-	"bytebites.example/workshop/shared/spec"
-	"bytebites.example/workshop/shared/stage"
 	"bytebites.example/workshop/shared/testbed"
 	"bytebites.example/workshop/shared/testbed/balancer"
+	"bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 // What everything runs on: three replicas and a database take at most one core and a
@@ -42,9 +42,9 @@ func policy() balancer.Policy {
 type trial struct {
 	subject Subject
 
-	servers *stage.Servers
-	fleet   *stage.Fleet // the subject's
-	before  *before      // nil unless times are judged
+	servers *rig.Servers
+	fleet   *rig.Fleet // the subject's
+	before  *before    // nil unless times are judged
 
 	killed once[killSeen]
 	rolled once[rollSeen]
@@ -67,13 +67,13 @@ func (o *once[T]) get(do func() (T, error)) (T, error) {
 
 // prepare starts the servers, the subject's replicas and, where times are judged, the one
 // that they are compared with.
-func (l *trial) prepare(ctx context.Context, run *spec.Run) (end func() error, err error) {
+func (l *trial) prepare(ctx context.Context, run *lab.Run) (end func() error, err error) {
 	packages := []string{l.subject.Package}
 	if run.Timed() {
 		packages = append(packages, solutions)
 	}
 	var closeServers func() error
-	l.servers, closeServers, err = stage.Open(ctx, run, stage.ServersOptions{
+	l.servers, closeServers, err = rig.Open(ctx, run, rig.ServersOptions{
 		Database: database().FullSpeed(), MailDelay: mailDelay, Packages: packages,
 	})
 	if closeServers == nil {
@@ -87,7 +87,7 @@ func (l *trial) prepare(ctx context.Context, run *spec.Run) (end func() error, e
 		return errors.Join(err, closeServers())
 	}
 	if err != nil {
-		return end, stage.LearnersFault(err, look)
+		return end, rig.LearnersFault(err, look)
 	}
 	run.Progress(fmt.Sprintf("starting %d replicas of your service, and nginx", replicas))
 	starts := []func(context.Context) error{l.startFleet}
@@ -98,7 +98,7 @@ func (l *trial) prepare(ctx context.Context, run *spec.Run) (end func() error, e
 }
 
 func (l *trial) startFleet(ctx context.Context) (err error) {
-	l.fleet, err = stage.StartFleet(ctx, l.servers.Bed, stage.FleetOptions{
+	l.fleet, err = rig.StartFleet(ctx, l.servers.Bed, rig.FleetOptions{
 		Service: testbed.ServiceOptions{
 			Package: l.subject.Package, Args: l.subject.Args, Type: size(),
 			Postgres: l.servers.DB, MailSink: l.servers.Mail,
@@ -106,7 +106,7 @@ func (l *trial) startFleet(ctx context.Context) (err error) {
 		Replicas: replicas, Nginx: l.subject.Nginx, Policy: policy(), Dataset: l.servers.Dataset, People: people,
 	})
 	if err != nil {
-		return stage.LearnersFault(err, look)
+		return rig.LearnersFault(err, look)
 	}
 	return l.fleet.Resize(ctx, size().FullSpeed())
 }
@@ -114,16 +114,16 @@ func (l *trial) startFleet(ctx context.Context) (err error) {
 // startReplica starts a replica again and waits until nginx knows.
 func (l *trial) startReplica(ctx context.Context, r *testbed.Service) error {
 	if err := r.Start(ctx); err != nil {
-		return stage.LearnersFault(err, look)
+		return rig.LearnersFault(err, look)
 	}
 	return listFault(l.fleet.AwaitAll(ctx))
 }
 
 // listFault turns an nginx that does not get its list into a failure.
 func listFault(err error) error {
-	var missing *stage.ListError
+	var missing *rig.ListError
 	if errors.As(err, &missing) {
-		return &spec.Failure{
+		return &lab.Failure{
 			Expected: "nginx to take the list of the replicas that are ready", Seen: err.Error(),
 			Look: "nginx.conf: a name of a replica that is gone keeps nginx from reading anything",
 		}

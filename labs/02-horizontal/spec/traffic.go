@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"bytebites.example/workshop/shared/bytebites/seed"
-	"bytebites.example/workshop/shared/spec"
+	"bytebites.example/workshop/shared/workshop/lab"
 )
 
 const (
@@ -83,7 +83,7 @@ func (l *trial) read(ctx context.Context, reads, visitors int, atOnce bool) map[
 	return counts
 }
 
-func (l *trial) spread(ctx context.Context, run *spec.Run) error {
+func (l *trial) spread(ctx context.Context, run *lab.Run) error {
 	counts := l.read(ctx, spreadReads, spreadVisitors, false)
 	busiest, idlest := 0, spreadReads
 	for _, r := range l.fleet.Replicas {
@@ -92,13 +92,13 @@ func (l *trial) spread(ctx context.Context, run *spec.Run) error {
 		busiest, idlest = max(busiest, n), min(idlest, n)
 	}
 	if counts[""] > 0 {
-		return &spec.Failure{
+		return &lab.Failure{
 			Expected: fmt.Sprintf("%d reads through nginx to be answered", spreadReads),
 			Seen:     fmt.Sprintf("%d were not", counts[""]), Look: "nginx.conf",
 		}
 	}
 	if float64(busiest) > maxImbalance*float64(idlest) {
-		return &spec.Failure{
+		return &lab.Failure{
 			Expected: fmt.Sprintf("the busiest replica to get at most %g times what the idlest gets", maxImbalance),
 			Seen:     l.describe(counts), Look: "nginx.conf: the upstream block",
 		}
@@ -130,7 +130,7 @@ func busiest(counts map[string]int) string {
 }
 
 // slowReplica makes one replica slow and counts what it gets while many ask at once.
-func (l *trial) slowReplica(ctx context.Context, run *spec.Run) error {
+func (l *trial) slowReplica(ctx context.Context, run *lab.Run) error {
 	// Nobody asks from here on: who is slow answers questions late, too, and would be taken
 	// off the list for it.
 	if err := l.fleet.StopAsking(); err != nil {
@@ -153,7 +153,7 @@ func (l *trial) slowReplica(ctx context.Context, run *spec.Run) error {
 	got, fair := counts[slow.Name()], float64(others)/float64(len(l.fleet.Replicas)-1)
 	run.Report("of what the others get, a slow replica gets", float64(got)/max(fair, 1), "")
 	if float64(got) > fair/2 {
-		return &spec.Failure{
+		return &lab.Failure{
 			Expected: fmt.Sprintf("%s, slowed down to %g CPU, to get at most half of what the others get", slow.Name(), slowCPU),
 			Seen:     l.describe(counts), Look: "nginx.conf: how does it choose a replica?",
 		}
@@ -167,7 +167,7 @@ const forged = "203.0.113.7"
 
 // clientAddresses has somebody guess a password, through nginx with a forged address and
 // straight at a replica: both come from the same place, and the log must say so.
-func (l *trial) clientAddresses(ctx context.Context, _ *spec.Run) error {
+func (l *trial) clientAddresses(ctx context.Context, _ *lab.Run) error {
 	want, err := l.loggedAddress(ctx, l.fleet.Replicas[0].URL(), nil)
 	if err != nil {
 		return err
@@ -182,7 +182,7 @@ func (l *trial) clientAddresses(ctx context.Context, _ *spec.Run) error {
 			if text := header["X-Forwarded-For"]; text != "" {
 				sent = "X-Forwarded-For: " + text
 			}
-			return &spec.Failure{
+			return &lab.Failure{
 				Expected: fmt.Sprintf("the replica's log to say that a visitor who sends %s comes from %s", sent, want),
 				Seen:     fmt.Sprintf("%q (nginx is %s)", got, l.fleet.Nginx.IP()),
 				Look:     "nginx.conf: proxy_set_header X-Forwarded-For, and $remote_addr",
@@ -207,7 +207,7 @@ func (l *trial) loggedAddress(ctx context.Context, base string, header map[strin
 		return "", err
 	}
 	if r.status != http.StatusUnauthorized {
-		return "", &spec.Failure{Expected: "a wrong password to be refused", Seen: fmt.Sprintf("status %d", r.status), Look: "sessions.go"}
+		return "", &lab.Failure{Expected: "a wrong password to be refused", Seen: fmt.Sprintf("status %d", r.status), Look: "sessions.go"}
 	}
 	// The answer may be here before the line about it.
 	for deadline := time.Now().Add(logPatience); ; time.Sleep(logPause) {
@@ -240,7 +240,7 @@ func refusedClient(logs, request string) (client string, ok bool) {
 }
 
 // keptConnections counts what nginx opens while one visitor reads.
-func (l *trial) keptConnections(ctx context.Context, run *spec.Run) error {
+func (l *trial) keptConnections(ctx context.Context, run *lab.Run) error {
 	before, err := l.opened(ctx)
 	if err != nil {
 		return err
@@ -252,7 +252,7 @@ func (l *trial) keptConnections(ctx context.Context, run *spec.Run) error {
 	}
 	run.Report(fmt.Sprintf("connections to replicas opened for %d reads", keptReads), float64(after-before), "")
 	if after-before > maxOpened {
-		return &spec.Failure{
+		return &lab.Failure{
 			Expected: fmt.Sprintf("at most %d connections to be opened for %d reads, one after another", maxOpened, keptReads),
 			Seen:     strconv.Itoa(after - before),
 			Look:     "nginx.conf: keepalive, and what HTTP/1.1 and the header Connection have to do with it",

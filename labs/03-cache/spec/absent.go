@@ -10,14 +10,14 @@ import (
 
 	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/measure/probe/pgstat"
-	"bytebites.example/workshop/shared/spec"
+	"bytebites.example/workshop/shared/workshop/lab"
 )
 
 // tries is how often each replica is asked for a meal that does not exist.
 const tries = 20
 
 // unknownMeals asks for a meal that does not exist, again and again.
-func (l *trial) unknownMeals(ctx context.Context, run *spec.Run) error {
+func (l *trial) unknownMeals(ctx context.Context, run *lab.Run) error {
 	if err := pgstat.Reset(ctx, l.servers.Pool); err != nil {
 		return err
 	}
@@ -29,7 +29,7 @@ func (l *trial) unknownMeals(ctx context.Context, run *spec.Run) error {
 				return err
 			}
 			if a.status != http.StatusNotFound {
-				return &spec.Failure{
+				return &lab.Failure{
 					Expected: "status 404 for a meal that does not exist", Seen: fmt.Sprintf("%d: %.200s", a.status, a.body),
 					Look: "through.go: what does an entry say that there is no such thing with?",
 				}
@@ -42,7 +42,7 @@ func (l *trial) unknownMeals(ctx context.Context, run *spec.Run) error {
 	}
 	run.Report(fmt.Sprintf("queries for a meal that does not exist, asked for %d times", 2*tries), float64(calls["meals"]), "")
 	if calls["meals"] > 2 {
-		return &spec.Failure{
+		return &lab.Failure{
 			Expected: fmt.Sprintf("at most one query on each of two replicas for a meal that does not exist, asked for %d times", 2*tries),
 			Seen:     fmt.Sprintf("%d", calls["meals"]),
 			Look:     "through.go: that there is nothing is an answer too, and for how long?",
@@ -52,7 +52,7 @@ func (l *trial) unknownMeals(ctx context.Context, run *spec.Run) error {
 }
 
 // errors has the database fail for a moment, as in a failover, and looks whether that is forgotten.
-func (l *trial) errors(ctx context.Context, _ *spec.Run) error {
+func (l *trial) errors(ctx context.Context, _ *lab.Run) error {
 	if err := l.flush(ctx); err != nil {
 		return err
 	}
@@ -64,7 +64,7 @@ func (l *trial) errors(ctx context.Context, _ *spec.Run) error {
 				return err
 			}
 			if a.status < 500 {
-				return &spec.Failure{
+				return &lab.Failure{
 					Expected: "an error (5xx) from a database that cannot answer", Seen: fmt.Sprintf("status %d: %.200s", a.status, a.body),
 					Look: "through.go: is an error the same as nothing found?",
 				}
@@ -80,7 +80,7 @@ func (l *trial) errors(ctx context.Context, _ *spec.Run) error {
 			return err
 		}
 		if a.status != http.StatusOK {
-			return &spec.Failure{
+			return &lab.Failure{
 				Expected: fmt.Sprintf("GET %s to be answered by replica %s when the database is well again", path, replica.Name()),
 				Seen:     fmt.Sprintf("status %d: %.200s", a.status, a.body),
 				Look:     "through.go: what is put into the cache when a load fails?",

@@ -12,8 +12,8 @@ import (
 	"bytebites.example/workshop/shared/bytebites/contract"
 	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/measure/probe/pgstat"
-	"bytebites.example/workshop/shared/spec"
 	"bytebites.example/workshop/shared/testbed"
+	"bytebites.example/workshop/shared/workshop/lab"
 )
 
 const (
@@ -46,7 +46,7 @@ func (l *trial) price(ctx context.Context, replica *testbed.Service, place strin
 		return 0, err
 	}
 	if a.status != http.StatusOK {
-		return 0, &spec.Failure{Expected: "GET " + place + " to be answered", Seen: fmt.Sprintf("status %d: %.200s", a.status, a.body), Look: "through.go"}
+		return 0, &lab.Failure{Expected: "GET " + place + " to be answered", Seen: fmt.Sprintf("status %d: %.200s", a.status, a.body), Look: "through.go"}
 	}
 	var page struct {
 		priced
@@ -84,7 +84,7 @@ func (l *trial) wantEverywhere(ctx context.Context, price int64, when, look stri
 				return err
 			}
 			if seen != 0 && seen != price {
-				return &spec.Failure{
+				return &lab.Failure{
 					Expected: fmt.Sprintf("the new price of %d cents at GET %s on replica %s, %s", price, place, replica.Name(), when),
 					Seen:     fmt.Sprintf("%d cents", seen), Look: look,
 				}
@@ -102,7 +102,7 @@ func (l *trial) put(ctx context.Context, price int64) error {
 		err = answer.Want(http.StatusOK)
 	}
 	if err != nil {
-		return &spec.Failure{Expected: "a price to be changed", Seen: err.Error(), Look: "UpdateMeal in catalogue.go"}
+		return &lab.Failure{Expected: "a price to be changed", Seen: err.Error(), Look: "UpdateMeal in catalogue.go"}
 	}
 	return nil
 }
@@ -122,7 +122,7 @@ func (l *trial) changing(ctx context.Context, check func(newPrice int64) error) 
 
 // priceChange changes a price, first while nobody looks, and then while somebody reads
 // between the moment at which the change is under way and the one at which it is committed.
-func (l *trial) priceChange(ctx context.Context, _ *spec.Run) error {
+func (l *trial) priceChange(ctx context.Context, _ *lab.Run) error {
 	return l.changing(ctx, func(price int64) error {
 		if err := l.put(ctx, price); err != nil {
 			return err
@@ -175,7 +175,7 @@ func (l *trial) awaitLock(ctx context.Context) error {
 
 // slowReader has the second replica, whose way to the database is slow, read the old price; changes it
 // while the answer is on its way; and looks at what is in the cache when that has arrived.
-func (l *trial) slowReader(ctx context.Context, _ *spec.Run) error {
+func (l *trial) slowReader(ctx context.Context, _ *lab.Run) error {
 	return l.changing(ctx, func(price int64) (err error) {
 		if err := l.flush(ctx); err != nil {
 			return err
@@ -221,7 +221,7 @@ func (l *trial) awaitCall(ctx context.Context, table string) error {
 }
 
 // lostDeletion changes the price while Redis is off the network, with all that it has.
-func (l *trial) lostDeletion(ctx context.Context, _ *spec.Run) error {
+func (l *trial) lostDeletion(ctx context.Context, _ *lab.Run) error {
 	return l.changing(ctx, func(price int64) error {
 		// What was sent on an open connection would be sent again until it arrives, though the
 		// sender has long given up.

@@ -11,8 +11,8 @@ import (
 
 	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/measure/probe/pgstat"
-	"bytebites.example/workshop/shared/spec"
 	"bytebites.example/workshop/shared/testbed"
+	"bytebites.example/workshop/shared/workshop/lab"
 )
 
 const (
@@ -38,7 +38,7 @@ type crowded struct {
 
 // stampede has two crowds ask for something that is not in the cache, while the database
 // holds its answer back: so all of them miss.
-func (l *trial) stampede(ctx context.Context, run *spec.Run) error {
+func (l *trial) stampede(ctx context.Context, run *lab.Run) error {
 	for _, c := range []struct{ what, path, table string }{
 		{"a meal", "/meals/" + string(seed.Meal(7)), "meals"},
 		{"the popular meals", "/meals/popular", "orders"},
@@ -54,13 +54,13 @@ func (l *trial) stampede(ctx context.Context, run *spec.Run) error {
 	for _, c := range l.crowd {
 		switch {
 		case c.failed > 0:
-			return &spec.Failure{
+			return &lab.Failure{
 				Expected: fmt.Sprintf("all of the crowd to get %s when the one who came first has left", c.what),
 				Seen:     fmt.Sprintf("%d of %d did not", c.failed, 2*crowd),
 				Look:     "through.go: whose context does the load end with?",
 			}
 		case c.calls > 2:
-			return &spec.Failure{
+			return &lab.Failure{
 				Expected: fmt.Sprintf("at most one query for %s on each of two replicas", c.what),
 				Seen:     fmt.Sprintf("%d for %d people", c.calls, 2*crowd),
 				Look:     "through.go: who loads, and who waits for them?",
@@ -71,10 +71,10 @@ func (l *trial) stampede(ctx context.Context, run *spec.Run) error {
 }
 
 // oneForAll judges what stampede has seen more strictly.
-func (l *trial) oneForAll(context.Context, *spec.Run) error {
+func (l *trial) oneForAll(context.Context, *lab.Run) error {
 	for _, c := range l.crowd {
 		if c.calls != 1 || c.failed > 0 {
-			return &spec.Failure{
+			return &lab.Failure{
 				Expected: fmt.Sprintf("one query for %s, on both replicas together", c.what),
 				Seen:     fmt.Sprintf("%d, and %d of the crowd without an answer", c.calls, c.failed),
 				Look:     "through.go: how can one replica know that another is loading? And if that one dies?",

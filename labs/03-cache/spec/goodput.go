@@ -7,8 +7,8 @@ import (
 
 	"bytebites.example/workshop/shared/measure"
 	"bytebites.example/workshop/shared/measure/load"
-	"bytebites.example/workshop/shared/spec"
-	"bytebites.example/workshop/shared/stage"
+	"bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 const (
@@ -32,21 +32,21 @@ const (
 
 // timing is what the timed part measures.
 type timing struct {
-	run     *spec.Run
-	watch   *stage.Watch
-	without *stage.Variant
-	with    *stage.Variant
+	run     *lab.Run
+	watch   *rig.Watch
+	without *rig.Variant
+	with    *rig.Variant
 }
 
 // goodput compares browsing without and with the cache, the database on its quota.
-func (l *trial) goodput(ctx context.Context, run *spec.Run) (spec.Measured, error) {
+func (l *trial) goodput(ctx context.Context, run *lab.Run) (lab.Measured, error) {
 	t, err := l.newTiming(ctx, run)
 	if err != nil {
-		return spec.Measured{}, err
+		return lab.Measured{}, err
 	}
 	saturation, err := t.saturation(ctx)
 	if err != nil {
-		return spec.Measured{}, err
+		return lab.Measured{}, err
 	}
 	run.Progress(fmt.Sprintf("a pair to warm up and %d that count, without and with the cache", pairs))
 	paired, err := measure.Paired(ctx, measure.PairedConfig{
@@ -54,30 +54,30 @@ func (l *trial) goodput(ctx context.Context, run *spec.Run) (spec.Measured, erro
 		OnPair: func(p measure.Pair) { run.Progress(p.Describe(1, "requests/s")) },
 	}, t.arm(t.without, overload*saturation), t.arm(t.with, ask*saturation))
 	if err != nil {
-		return spec.Measured{}, err
+		return lab.Measured{}, err
 	}
 	quotas, err := t.watch.Quotas(ctx)
 	if err != nil {
-		return spec.Measured{}, err
+		return lab.Measured{}, err
 	}
 	run.ReportQuotas(quotas...)
-	return stage.Gain(paired)
+	return rig.Gain(paired)
 }
 
 // newTiming puts all quotas in force. The second replica has nothing to do.
-func (l *trial) newTiming(ctx context.Context, run *spec.Run) (*timing, error) {
+func (l *trial) newTiming(ctx context.Context, run *lab.Run) (*timing, error) {
 	if err := l.servers.DB.Resize(ctx, database()); err != nil {
 		return nil, err
 	}
 	if err := l.server.Resize(ctx, cacheType()); err != nil {
 		return nil, err
 	}
-	for _, v := range []*stage.Variant{l.without, l.one} {
+	for _, v := range []*rig.Variant{l.without, l.one} {
 		if err := v.Service.Resize(ctx, serviceType()); err != nil {
 			return nil, err
 		}
 	}
-	watch, err := stage.NewWatch(ctx, l.servers.DB.Server, l.server.Server, l.without.Service.Server, l.one.Service.Server)
+	watch, err := rig.NewWatch(ctx, l.servers.DB.Server, l.server.Server, l.without.Service.Server, l.one.Service.Server)
 	if err != nil {
 		return nil, err
 	}
@@ -87,14 +87,14 @@ func (l *trial) newTiming(ctx context.Context, run *spec.Run) (*timing, error) {
 // saturation finds the saturation goodput without a cache by a short ramp.
 func (t *timing) saturation(ctx context.Context) (float64, error) {
 	t.run.Progress("raising the rate until the service without a cache is overloaded")
-	return stage.Saturation(ctx, t.run, "the service without a cache", measure.RampConfig{
+	return rig.Saturation(ctx, t.run, "the service without a cache", measure.RampConfig{
 		Start: rampStart, Factor: rampFactor, Level: rampLevel, MaxLevels: rampLevels, Quotas: t.watch.Problems,
 	}, browsing(t.without, 1).Hit)
 }
 
 // arm browses, in each round as other people: were they the same, the cache would have
 // seen each of their requests before.
-func (t *timing) arm(v *stage.Variant, rate float64) measure.Arm {
+func (t *timing) arm(v *rig.Variant, rate float64) measure.Arm {
 	seed := uint64(0)
 	var hit measure.Hit = func(ctx context.Context, rate float64, length time.Duration) (load.Result, error) {
 		seed++
@@ -105,4 +105,4 @@ func (t *timing) arm(v *stage.Variant, rate float64) measure.Arm {
 	})
 }
 
-func (t *timing) see(r load.Result) { stage.ReportHost(t.run, r) }
+func (t *timing) see(r load.Result) { rig.ReportHost(t.run, r) }

@@ -16,8 +16,8 @@ import (
 	"bytebites.example/workshop/shared/measure/load"
 	"bytebites.example/workshop/shared/measure/probe/pgstat"
 	"bytebites.example/workshop/shared/measure/probe/redisstat"
-	"bytebites.example/workshop/shared/spec"
 	"bytebites.example/workshop/shared/testbed"
+	"bytebites.example/workshop/shared/workshop/lab"
 )
 
 const (
@@ -74,7 +74,7 @@ func (l *trial) ttls(ctx context.Context) (map[string]time.Duration, error) {
 }
 
 // expiry looks at the keys that all the checks before have left.
-func (l *trial) expiry(ctx context.Context, run *spec.Run) error {
+func (l *trial) expiry(ctx context.Context, run *lab.Run) error {
 	if err := l.readEverywhere(ctx); err != nil {
 		return err
 	}
@@ -83,12 +83,12 @@ func (l *trial) expiry(ctx context.Context, run *spec.Run) error {
 		return err
 	}
 	if len(ttls) == 0 {
-		return &spec.Failure{Expected: "keys in Redis", Seen: "none", Look: "through.go"}
+		return &lab.Failure{Expected: "keys in Redis", Seen: "none", Look: "through.go"}
 	}
 	longest := time.Duration(0)
 	for key, ttl := range ttls {
 		if ttl < 0 {
-			return &spec.Failure{
+			return &lab.Failure{
 				Expected: fmt.Sprintf("each of %d keys to have a time to live", len(ttls)), Seen: fmt.Sprintf("none at %.100s", key),
 				Look: "where that key is set",
 			}
@@ -100,7 +100,7 @@ func (l *trial) expiry(ctx context.Context, run *spec.Run) error {
 }
 
 // jitter reads some meals at about the same time and looks at when they will expire.
-func (l *trial) jitter(ctx context.Context, _ *spec.Run) error {
+func (l *trial) jitter(ctx context.Context, _ *lab.Run) error {
 	if err := l.flush(ctx); err != nil {
 		return err
 	}
@@ -124,7 +124,7 @@ func (l *trial) jitter(ctx context.Context, _ *spec.Run) error {
 	span := took + moment
 	together := mostWithin(long, span)
 	if len(long) == 0 || float64(together) > mostTogether*float64(len(long)) {
-		return &spec.Failure{
+		return &lab.Failure{
 			Expected: fmt.Sprintf("entries of %d meals that were read within %s not to expire like that: at most a quarter of them within %s",
 				jittered, took.Round(time.Millisecond), span.Round(time.Millisecond)),
 			Seen: fmt.Sprintf("%d of %d that live for more than %s", together, len(long), longLived),
@@ -148,20 +148,20 @@ func mostWithin(times []time.Duration, span time.Duration) int {
 }
 
 // memory looks at what Redis was told by redis.conf.
-func (l *trial) memory(ctx context.Context, _ *spec.Run) error {
+func (l *trial) memory(ctx context.Context, _ *lab.Run) error {
 	stats, err := redisstat.Read(ctx, l.redis)
 	if err != nil {
 		return err
 	}
 	machine := int64(cacheType().MemoryMiB) << 20
 	if most := int64(maxMemoryShare * float64(machine)); stats.MaxMemory < minMemory || stats.MaxMemory > most {
-		return &spec.Failure{
+		return &lab.Failure{
 			Expected: fmt.Sprintf("a maxmemory of %d to %d MiB on a machine that has %d", minMemory>>20, most>>20, machine>>20),
 			Seen:     fmt.Sprintf("%d MiB (0 is no limit)", stats.MaxMemory>>20), Look: "redis.conf",
 		}
 	}
 	if stats.Policy == "noeviction" {
-		return &spec.Failure{
+		return &lab.Failure{
 			Expected: "a maxmemory-policy that makes room", Seen: "noeviction, which refuses what is new", Look: "redis.conf",
 		}
 	}
@@ -170,7 +170,7 @@ func (l *trial) memory(ctx context.Context, _ *spec.Run) error {
 
 // hotKeys leaves Redis memory for a tenth of the entries of all meals, and counts how many
 // reads of meals, some of which are far more popular than others, still need the database.
-func (l *trial) hotKeys(ctx context.Context, run *spec.Run) (err error) {
+func (l *trial) hotKeys(ctx context.Context, run *lab.Run) (err error) {
 	if err := l.flush(ctx); err != nil {
 		return err
 	}
@@ -236,17 +236,17 @@ func (l *trial) hotKeys(ctx context.Context, run *spec.Run) (err error) {
 	seen := after.Since(full)
 	switch {
 	case seen.Refused > 0:
-		return &spec.Failure{
+		return &lab.Failure{
 			Expected: "no command refused for want of memory", Seen: fmt.Sprintf("%d", seen.Refused),
 			Look: "maxmemory-policy in redis.conf, and whether what it may evict includes what you keep",
 		}
 	case share < hotShare:
-		return &spec.Failure{
+		return &lab.Failure{
 			Expected: fmt.Sprintf("at least %.0f %% of the reads to be answered by Redis with a tenth of the memory", 100*hotShare),
 			Seen:     fmt.Sprintf("%.0f %%, %d keys evicted", 100*share, seen.Evicted), Look: "maxmemory-policy in redis.conf",
 		}
 	case failed > 0:
-		return &spec.Failure{
+		return &lab.Failure{
 			Expected: "every read to be answered while Redis is full", Seen: fmt.Sprintf("%d of %d were not", failed, hotReads),
 			Look: "through.go: what becomes of a request when Redis refuses?",
 		}

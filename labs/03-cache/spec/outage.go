@@ -7,8 +7,8 @@ import (
 
 	"bytebites.example/workshop/shared/measure/load"
 	"bytebites.example/workshop/shared/measure/probe/redisstat"
-	"bytebites.example/workshop/shared/spec"
 	"bytebites.example/workshop/shared/testbed"
+	"bytebites.example/workshop/shared/workshop/lab"
 )
 
 const (
@@ -33,7 +33,7 @@ type outageSeen struct {
 }
 
 // redisGone pauses, kills and flushes Redis under load.
-func (l *trial) redisGone(ctx context.Context, run *spec.Run) error {
+func (l *trial) redisGone(ctx context.Context, run *lab.Run) error {
 	g := browsing(l.one, 5)
 	err := testbed.SideBySide(ctx,
 		func(ctx context.Context) (err error) {
@@ -50,7 +50,7 @@ func (l *trial) redisGone(ctx context.Context, run *spec.Run) error {
 	run.Report("p99 latency meanwhile", 1000*r.Latency.Quantile(0.99).Seconds(), "ms")
 	run.Report("tries of Redis while it hung", float64(l.outage.tries), "")
 	if r.Failed > 0 {
-		return &spec.Failure{
+		return &lab.Failure{
 			Expected: fmt.Sprintf("%d requests to be answered while Redis was paused, killed and flushed", r.Sent),
 			Seen:     fmt.Sprintf("%d were not: %v", r.Failed, r.Failures),
 			Look:     "redis.go: how long does a call take that nobody answers? And through.go: what then?",
@@ -103,9 +103,9 @@ func (l *trial) closeConnections(ctx context.Context) error {
 }
 
 // breaker judges what redisGone has seen.
-func (l *trial) breaker(context.Context, *spec.Run) error {
+func (l *trial) breaker(context.Context, *lab.Run) error {
 	if l.outage.tries > mostTries {
-		return &spec.Failure{
+		return &lab.Failure{
 			Expected: fmt.Sprintf("at most %d tries of a Redis that hangs for %s", mostTries, pausedFor),
 			Seen:     fmt.Sprintf("%d, at %d requests a second", l.outage.tries, outageRate),
 			Look:     "redis.go: who has failed five times in a row will fail a sixth time",

@@ -10,7 +10,7 @@ import (
 	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/measure/load"
 	"bytebites.example/workshop/shared/measure/probe/pgstat"
-	"bytebites.example/workshop/shared/spec"
+	"bytebites.example/workshop/shared/workshop/lab"
 )
 
 const (
@@ -23,14 +23,14 @@ const (
 
 // sessions signs people in, empties Redis at once, and looks who they are then; and signs
 // one of them out.
-func (l *trial) sessions(ctx context.Context, run *spec.Run) error {
+func (l *trial) sessions(ctx context.Context, run *lab.Run) error {
 	emails := make([]string, visitors)
 	for i := range emails {
 		emails[i] = seed.Email(firstVisitor + i)
 	}
 	signedIn, err := load.Login(ctx, l.replicas[0].URL(), seed.Password, emails)
 	if err != nil {
-		return &spec.Failure{Expected: "people to be signed in", Seen: err.Error(), Look: "sessions.go"}
+		return &lab.Failure{Expected: "people to be signed in", Seen: err.Error(), Look: "sessions.go"}
 	}
 	if err := l.flush(ctx); err != nil {
 		return err
@@ -52,7 +52,7 @@ func (l *trial) sessions(ctx context.Context, run *spec.Run) error {
 	}
 	run.Report(fmt.Sprintf("queries for sessions, %d visits of %d people", 2*visits, visitors), float64(calls["sessions"]), "")
 	if calls["sessions"] > 2*visitors {
-		return &spec.Failure{
+		return &lab.Failure{
 			Expected: fmt.Sprintf("at most one query a person and replica in %d visits of %d people", 2*visits, visitors),
 			Seen:     fmt.Sprintf("%d", calls["sessions"]), Look: "Session in sessions.go",
 		}
@@ -79,7 +79,7 @@ func (l *trial) visit(ctx context.Context, people []load.Session, when string) e
 					}
 				}
 				if me.Email != person.Email {
-					return &spec.Failure{
+					return &lab.Failure{
 						Expected: fmt.Sprintf("replica %s to know %s, %s", replica.Name(), person.Email, when),
 						Seen:     fmt.Sprintf("status %d: %.200s", a.status, a.body),
 						Look:     "sessions.go: where is a session safe, and under which name is it kept?",
@@ -112,7 +112,7 @@ func (l *trial) signOut(ctx context.Context, person load.Session) error {
 			return err
 		}
 		if a.status != http.StatusUnauthorized {
-			return &spec.Failure{
+			return &lab.Failure{
 				Expected: fmt.Sprintf("status 401 from replica %s for somebody who has signed out", replica.Name()),
 				Seen:     fmt.Sprintf("%d: %.200s", a.status, a.body), Look: "Delete in sessions.go",
 			}

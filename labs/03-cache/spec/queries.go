@@ -6,12 +6,12 @@ import (
 	"io"
 	"time"
 
-	"bytebites.example/workshop/shared/evidence"
 	"bytebites.example/workshop/shared/measure/load"
 	"bytebites.example/workshop/shared/measure/probe/pgstat"
 	"bytebites.example/workshop/shared/measure/probe/redisstat"
-	"bytebites.example/workshop/shared/spec"
 	"bytebites.example/workshop/shared/testbed"
+	"bytebites.example/workshop/shared/workshop/evidence"
+	"bytebites.example/workshop/shared/workshop/lab"
 )
 
 const (
@@ -60,7 +60,7 @@ func (q queriesSeen) savedShare(p phase) float64 { return 1 - p.most()/q.without
 
 // fewQueries counts the queries of people who browse: without the cache, with an empty one, with
 // a warm one, and with one that is emptied in the middle.
-func (l *trial) fewQueries(ctx context.Context, run *spec.Run) (err error) {
+func (l *trial) fewQueries(ctx context.Context, run *lab.Run) (err error) {
 	nothing := func(context.Context) error { return nil }
 	l.queries.without, err = l.browse(ctx, "without a cache", browsing(l.without, 1), withoutRate, nothing)
 	if err != nil {
@@ -101,7 +101,7 @@ func (l *trial) fewQueries(ctx context.Context, run *spec.Run) (err error) {
 			seen = fmt.Sprintf("%.0f %%: %.2f queries for each request that was answered; %d of %d were not", 100*max(fromCold, 0), both.most(),
 				both.failed, both.failed+both.requests)
 		}
-		return &spec.Failure{
+		return &lab.Failure{
 			Expected: fmt.Sprintf("at least %.0f %% of %.2f queries a request to be saved, cold start included", 100*wantedShare, q.without.least()),
 			Seen:     seen,
 			Look:     "through.go and catalogue.go; which reads still reach the database is in " + evidenceFolder + "/queries.txt",
@@ -109,7 +109,7 @@ func (l *trial) fewQueries(ctx context.Context, run *spec.Run) (err error) {
 	}
 	for _, p := range []phase{q.cold, q.warm, q.flushed} {
 		if wrong := notLate(p.failures); wrong > 0 {
-			return &spec.Failure{
+			return &lab.Failure{
 				Expected: fmt.Sprintf("right answers to %d requests, %s", p.requests+p.failed, p.name),
 				Seen:     fmt.Sprintf("%d that were not: %v", wrong, p.failures), Look: "through.go: what becomes of a request when something fails?",
 			}
@@ -201,12 +201,12 @@ func (q queriesSeen) text() []byte {
 }
 
 // queriesSaved is a count, so it has no interval.
-func (l *trial) queriesSaved(context.Context, *spec.Run) (spec.Measured, error) {
+func (l *trial) queriesSaved(context.Context, *lab.Run) (lab.Measured, error) {
 	without, with := l.queries.without, l.queries.cold.and(l.queries.warm)
 	if with.catalogue == 0 {
-		return spec.Measured{}, &spec.Failure{Expected: "a cold start to ask the database", Seen: "not one query", Look: "through.go"}
+		return lab.Measured{}, &lab.Failure{Expected: "a cold start to ask the database", Seen: "not one query", Look: "through.go"}
 	}
-	return spec.Measured{
+	return lab.Measured{
 		Before: without.least(), After: with.most(), Ratio: without.least() / with.most(),
 	}, nil
 }

@@ -15,9 +15,9 @@ import (
 	"bytebites.example/workshop/shared/instance"
 	"bytebites.example/workshop/shared/measure/load"
 	"bytebites.example/workshop/shared/measure/probe/pgstat"
-	"bytebites.example/workshop/shared/spec"
-	"bytebites.example/workshop/shared/stage"
 	"bytebites.example/workshop/shared/testbed"
+	"bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 // What everything runs on where something is timed: together at most three quarters of a
@@ -45,19 +45,19 @@ const (
 type trial struct {
 	subject Subject
 
-	servers *stage.Servers
+	servers *rig.Servers
 	server  *testbed.Redis
 	redis   *redis.Client // for the checks' own questions
 	// Two replicas of the subject's service share all servers. The first is asked by the
 	// load; the second reaches the database by a link that can be made slow.
 	replicas [2]*testbed.Service
-	one      *stage.Variant // the first
+	one      *rig.Variant // the first
 	link     *testbed.SlowLink
 	client   *contract.Client // of the first
 	http     *http.Client
 
 	// without is the service of the labs before.
-	without *stage.Variant
+	without *rig.Variant
 
 	queries queriesSeen
 	crowd   crowdSeen
@@ -66,9 +66,9 @@ type trial struct {
 
 // prepare starts the servers, two replicas of the subject's service, and one of the labs
 // before.
-func (l *trial) prepare(ctx context.Context, run *spec.Run) (end func() error, err error) {
+func (l *trial) prepare(ctx context.Context, run *lab.Run) (end func() error, err error) {
 	var closeServers func() error
-	l.servers, closeServers, err = stage.Open(ctx, run, stage.ServersOptions{
+	l.servers, closeServers, err = rig.Open(ctx, run, rig.ServersOptions{
 		Database: database().FullSpeed(), MailDelay: mailDelay, Packages: []string{l.subject.Package, solutions},
 	})
 	if closeServers == nil {
@@ -84,7 +84,7 @@ func (l *trial) prepare(ctx context.Context, run *spec.Run) (end func() error, e
 		return errors.Join(err, closeServers())
 	}
 	if err != nil {
-		return end, stage.LearnersFault(err, look)
+		return end, rig.LearnersFault(err, look)
 	}
 	run.Progress("starting Redis, two replicas of your service, and one as it was before")
 	if err := testbed.SideBySide(ctx, l.startRedis, l.startLink); err != nil {
@@ -112,7 +112,7 @@ func (l *trial) startRedis(ctx context.Context) (err error) {
 func redisFault(err error) error {
 	var start *testbed.StartError
 	if errors.As(err, &start) && start.Kind == "redis" {
-		return &spec.Failure{Expected: "a Redis that starts", Seen: start.Error(), Look: "redis.conf: its own words are above"}
+		return &lab.Failure{Expected: "a Redis that starts", Seen: start.Error(), Look: "redis.conf: its own words are above"}
 	}
 	return err
 }
@@ -133,14 +133,14 @@ func (l *trial) replica(name string) testbed.ServiceOptions {
 func (l *trial) learners(start func(context.Context) error) func(context.Context) error {
 	return func(ctx context.Context) error {
 		if err := start(ctx); err != nil {
-			return stage.LearnersFault(err, look)
+			return rig.LearnersFault(err, look)
 		}
 		return nil
 	}
 }
 
 func (l *trial) startOne(ctx context.Context) (err error) {
-	l.one, err = stage.Start(ctx, l.servers.Bed, stage.Options{Service: l.replica("one"), Dataset: l.servers.Dataset, People: people})
+	l.one, err = rig.Start(ctx, l.servers.Bed, rig.Options{Service: l.replica("one"), Dataset: l.servers.Dataset, People: people})
 	if err != nil {
 		return err
 	}
@@ -159,7 +159,7 @@ func (l *trial) startTwo(ctx context.Context) (err error) {
 
 // startWithout starts the service of the labs before.
 func (l *trial) startWithout(ctx context.Context) (err error) {
-	l.without, err = stage.Start(ctx, l.servers.Bed, stage.Options{
+	l.without, err = rig.Start(ctx, l.servers.Bed, rig.Options{
 		Service: testbed.ServiceOptions{
 			Name: "without", Package: solutions, Args: []string{"--through", before}, Type: serviceType(),
 			Postgres: l.servers.DB, MailSink: l.servers.Mail,
@@ -173,7 +173,7 @@ func (l *trial) startWithout(ctx context.Context) (err error) {
 }
 
 // browsing returns a generator of people who look and do not order.
-func browsing(v *stage.Variant, seed uint64) load.Generator {
+func browsing(v *rig.Variant, seed uint64) load.Generator {
 	g := v.Generator
 	g.Mix, g.Seed = load.Browse(), seed
 	return g
@@ -234,9 +234,9 @@ func (a answer) into(dst any) error {
 }
 
 // contract holds the service against its contract.
-func (l *trial) contract(ctx context.Context, _ *spec.Run) error {
+func (l *trial) contract(ctx context.Context, _ *lab.Run) error {
 	if err := contract.Run(ctx, l.client.Target); err != nil {
-		return &spec.Failure{
+		return &lab.Failure{
 			Expected: "every promise of the API to be kept", Seen: err.Error(),
 			Look: "through.go and catalogue.go: what is kept under which name, and is it still so?",
 		}

@@ -11,7 +11,7 @@ import (
 	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/bytebites/shard"
-	"bytebites.example/workshop/shared/spec"
+	"bytebites.example/workshop/shared/workshop/lab"
 )
 
 const (
@@ -48,7 +48,7 @@ func odds(p float64) string {
 func guarded(where string, call func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = &spec.Failure{Expected: "an answer", Seen: fmt.Sprintf("a panic: %v", p), Look: where}
+			err = &lab.Failure{Expected: "an answer", Seen: fmt.Sprintf("a panic: %v", p), Look: where}
 		}
 	}()
 	return call()
@@ -85,7 +85,7 @@ func hostile() []string {
 }
 
 // buckets looks at which buckets ids of all sorts are in.
-func (l *trial) buckets(context.Context, *spec.Run) error {
+func (l *trial) buckets(context.Context, *lab.Run) error {
 	return guarded("Bucket in router.go", func() error {
 		for _, text := range hostile() {
 			if err := l.inRange(bytebites.UserID(text)); err != nil {
@@ -102,7 +102,7 @@ func (l *trial) buckets(context.Context, *spec.Run) error {
 			}
 			if p := chance(counts); p < unlikely {
 				fewest, most := extremes(counts)
-				return &spec.Failure{
+				return &lab.Failure{
 					Expected: fmt.Sprintf("%d %s spread evenly: some %d in each of %d buckets", len(sample.ids), sample.what, len(sample.ids)/shard.Buckets, shard.Buckets),
 					Seen:     fmt.Sprintf("from %d to %d; %s", fewest, most, odds(p)),
 					Look:     "Bucket in router.go: does every character of an id have a say in all of the hash?",
@@ -117,13 +117,13 @@ func (l *trial) buckets(context.Context, *spec.Run) error {
 func (l *trial) inRange(id bytebites.UserID) error {
 	b := l.subject.Router.Bucket(id)
 	if b < 0 || b >= shard.Buckets {
-		return &spec.Failure{
+		return &lab.Failure{
 			Expected: fmt.Sprintf("a bucket from 0 to %d for %.40q", shard.Buckets-1, id), Seen: fmt.Sprintf("%d", b),
 			Look: "Bucket in router.go: what is the remainder of a negative number?",
 		}
 	}
 	if again := l.subject.Router.Bucket(id); again != b {
-		return &spec.Failure{
+		return &lab.Failure{
 			Expected: fmt.Sprintf("the same bucket for %.40q each time", id), Seen: fmt.Sprintf("%d and then %d", b, again),
 			Look: "Bucket in router.go: whatever a process draws at its start, another draws anew",
 		}

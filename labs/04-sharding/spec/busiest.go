@@ -13,12 +13,12 @@ import (
 	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/bytebites/shard"
-	"bytebites.example/workshop/shared/evidence"
 	"bytebites.example/workshop/shared/measure/load"
 	"bytebites.example/workshop/shared/measure/probe/pgstat"
-	"bytebites.example/workshop/shared/spec"
-	"bytebites.example/workshop/shared/stage"
 	"bytebites.example/workshop/shared/testbed"
+	"bytebites.example/workshop/shared/workshop/evidence"
+	"bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 const (
@@ -87,17 +87,17 @@ func (l *trial) startWithout(ctx context.Context) (err error) {
 }
 
 // busiest counts the statements that write, of the same requests, on one server and on four.
-func (l *trial) busiest(ctx context.Context, run *spec.Run) (spec.Measured, error) {
+func (l *trial) busiest(ctx context.Context, run *lab.Run) (lab.Measured, error) {
 	if err := l.startWithout(ctx); err != nil {
-		return spec.Measured{}, stage.LearnersFault(err, look)
+		return lab.Measured{}, rig.LearnersFault(err, look)
 	}
 	one, err := l.writesOf(ctx, l.without)
 	if err != nil {
-		return spec.Measured{}, err
+		return lab.Measured{}, err
 	}
 	four, err := l.writesOf(ctx, l.replicas[0])
 	if err != nil {
-		return spec.Measured{}, err
+		return lab.Measured{}, err
 	}
 	all := 0.0
 	for _, n := range four {
@@ -113,14 +113,14 @@ func (l *trial) busiest(ctx context.Context, run *spec.Run) (spec.Measured, erro
 		}
 	})
 	if err := evidence.Keep(Name, "writes.txt", text); err != nil {
-		return spec.Measured{}, err
+		return lab.Measured{}, err
 	}
 	if one[shard.Old] == 0 || onBusiest == 0 || four[shard.Old] > 0 {
-		return spec.Measured{}, &spec.Failure{
+		return lab.Measured{}, &lab.Failure{
 			Expected: "writes on the shards and none on the old server", Seen: fmt.Sprintf("%v, by server", four), Look: "stores.go",
 		}
 	}
-	return spec.Measured{Before: onOne, After: onBusiest, Ratio: onOne / onBusiest}, nil
+	return lab.Measured{Before: onOne, After: onBusiest, Ratio: onOne / onBusiest}, nil
 }
 
 // userWrites returns a generator of what people write of themselves.
@@ -187,7 +187,7 @@ func (l *trial) send(ctx context.Context, service *testbed.Service, people load.
 		return err
 	}
 	if a.status >= 400 {
-		return &spec.Failure{
+		return &lab.Failure{
 			Expected: fmt.Sprintf("%s %s to be answered", q.Method, strings.SplitN(q.Path, "?", 2)[0]),
 			Seen:     fmt.Sprintf("status %d: %.200s", a.status, a.body), Look: "stores.go",
 		}

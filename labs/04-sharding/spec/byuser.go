@@ -10,9 +10,9 @@ import (
 
 	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/bytebites/shard"
-	"bytebites.example/workshop/shared/evidence"
 	"bytebites.example/workshop/shared/measure/probe/pgstat"
-	"bytebites.example/workshop/shared/spec"
+	"bytebites.example/workshop/shared/workshop/evidence"
+	"bytebites.example/workshop/shared/workshop/lab"
 )
 
 // visitors are people of one shard, who use everything there is.
@@ -25,7 +25,7 @@ var namesTable = regexp.MustCompile(`(?i)\b(` + strings.Join(userTables(), "|") 
 var aboutAll = regexp.MustCompile(`(?is)^\s*SELECT\b.*\bGROUP BY (line\.)?meal_id\b`)
 
 // byUser has people of one shard use everything, and looks at the statements of all servers.
-func (l *trial) byUser(ctx context.Context, run *spec.Run) error {
+func (l *trial) byUser(ctx context.Context, run *lab.Run) error {
 	if err := l.needsMigration(); err != nil {
 		return err
 	}
@@ -107,7 +107,7 @@ func (l *trial) useEverything(ctx context.Context, p *person) error {
 			return err
 		}
 		if !slices.Contains(w.status, a.status) {
-			return &spec.Failure{Expected: w.what + " to be stored", Seen: fmt.Sprintf("status %d: %.200s", a.status, a.body), Look: "stores.go"}
+			return &lab.Failure{Expected: w.what + " to be stored", Seen: fmt.Sprintf("status %d: %.200s", a.status, a.body), Look: "stores.go"}
 		}
 		if err := w.acknowledged(a); err != nil {
 			return err
@@ -122,7 +122,7 @@ func (l *trial) useEverything(ctx context.Context, p *person) error {
 			return err
 		}
 		if a.status != http.StatusOK {
-			return &spec.Failure{Expected: "GET " + path + " to be answered", Seen: fmt.Sprintf("status %d: %.200s", a.status, a.body), Look: "stores.go"}
+			return &lab.Failure{Expected: "GET " + path + " to be answered", Seen: fmt.Sprintf("status %d: %.200s", a.status, a.body), Look: "stores.go"}
 		}
 	}
 	return nil

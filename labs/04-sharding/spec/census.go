@@ -13,7 +13,7 @@ import (
 
 	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/bytebites/shard"
-	"bytebites.example/workshop/shared/spec"
+	"bytebites.example/workshop/shared/workshop/lab"
 )
 
 // userTables are all tables of user data. Every row of them says whose it is.
@@ -170,5 +170,5 @@ func failIf(all []string, expected, look string) error {
 	if len(all) == 0 {
 		return nil
 	}
-	return &spec.Failure{Expected: expected, Seen: fmt.Sprintf("%d: %s", len(all), few(all)), Look: look}
+	return &lab.Failure{Expected: expected, Seen: fmt.Sprintf("%d: %s", len(all), few(all)), Look: look}
 }

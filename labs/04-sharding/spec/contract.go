@@ -4,17 +4,17 @@ import (
 	"context"
 
 	"bytebites.example/workshop/shared/bytebites/contract"
-	"bytebites.example/workshop/shared/spec"
+	"bytebites.example/workshop/shared/workshop/lab"
 )
 
 // contract holds the service against its contract.
-func (l *trial) contract(ctx context.Context, _ *spec.Run) error {
+func (l *trial) contract(ctx context.Context, _ *lab.Run) error {
 	client, err := l.servers.Client(l.replicas[0])
 	if err != nil {
 		return err
 	}
 	if err := contract.Run(ctx, client.Target); err != nil {
-		return &spec.Failure{
+		return &lab.Failure{
 			Expected: "every promise of the API to be kept", Seen: err.Error(),
 			Look: "stores.go: is each question asked of the server that has the answer?",
 		}
@@ -23,7 +23,7 @@ func (l *trial) contract(ctx context.Context, _ *spec.Run) error {
 }
 
 // contractOnShards does so when everybody has been moved.
-func (l *trial) contractOnShards(ctx context.Context, run *spec.Run) error {
+func (l *trial) contractOnShards(ctx context.Context, run *lab.Run) error {
 	if err := l.needsMigration(); err != nil {
 		return err
 	}

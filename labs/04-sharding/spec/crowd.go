@@ -27,7 +27,7 @@ const (
 
 // crowd is people who write, and people who join, until it is ended.
 type crowd struct {
-	trial    *trial
+	trial  *trial
 	stop   chan struct{}
 	group  sync.WaitGroup
 	mu     sync.Mutex

@@ -13,8 +13,8 @@ import (
 
 	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/bytebites/shard"
-	"bytebites.example/workshop/shared/spec"
 	"bytebites.example/workshop/shared/testbed"
+	"bytebites.example/workshop/shared/workshop/lab"
 )
 
 const (
@@ -42,7 +42,7 @@ type tried struct {
 }
 
 // oneShardDown stops a shard where it stands: it does not refuse, it does not answer.
-func (l *trial) oneShardDown(ctx context.Context, run *spec.Run) (err error) {
+func (l *trial) oneShardDown(ctx context.Context, run *lab.Run) (err error) {
 	if err := l.needsMigration(); err != nil {
 		return err
 	}
@@ -58,7 +58,7 @@ func (l *trial) oneShardDown(ctx context.Context, run *spec.Run) (err error) {
 	for _, p := range people {
 		if !l.store(ctx, p, p.order()) {
 			_, troubles := l.ledger.counts()
-			return &spec.Failure{Expected: "orders to be placed on all shards", Seen: few(troubles), Look: "stores.go"}
+			return &lab.Failure{Expected: "orders to be placed on all shards", Seen: few(troubles), Look: "stores.go"}
 		}
 	}
 	if err := l.flush(ctx); err != nil {
@@ -222,7 +222,7 @@ func (l *trial) wellAgain(ctx context.Context, m shard.Map, people []*person) er
 			return nil
 		}
 		if time.Now().After(deadline) {
-			return &spec.Failure{
+			return &lab.Failure{
 				Expected: fmt.Sprintf("everybody to be served %s after the shard answers again", backWithin),
 				Seen:     fmt.Sprintf("%d writes that were not taken", bad), Look: "stores.go: what is remembered of a server that was down?",
 			}

@@ -7,9 +7,9 @@ import (
 	"time"
 
 	"bytebites.example/workshop/shared/bytebites/shard"
-	"bytebites.example/workshop/shared/spec"
-	"bytebites.example/workshop/shared/stage"
 	"bytebites.example/workshop/shared/testbed"
+	"bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 // startFifth adds a shard, unless it is there.
@@ -26,7 +26,7 @@ func (l *trial) startFifth(ctx context.Context) error {
 }
 
 // fifthShard moves its share to a fifth shard for good, while people write.
-func (l *trial) fifthShard(ctx context.Context, run *spec.Run) error {
+func (l *trial) fifthShard(ctx context.Context, run *lab.Run) error {
 	if err := l.needsMigration(); err != nil {
 		return err
 	}
@@ -81,7 +81,7 @@ func (l *trial) leaving(m shard.Map) []*person {
 // wantMoved demands that the fifth shard has its share, and that nothing else has moved.
 func wantMoved(was, now shard.Map) error {
 	if now.Phase != shard.Settled {
-		return &spec.Failure{Expected: "nothing on its way when a mover to done has ended", Seen: "phase " + now.Phase.String(), Look: "migrate.go"}
+		return &lab.Failure{Expected: "nothing on its way when a mover to done has ended", Seen: "phase " + now.Phase.String(), Look: "migrate.go"}
 	}
 	if err := wantShares(now.Home, serversUpTo(shards+1)); err != nil {
 		return err
@@ -93,7 +93,7 @@ func wantMoved(was, now shard.Map) error {
 		}
 	}
 	if between > 0 {
-		return &spec.Failure{
+		return &lab.Failure{
 			Expected: "no bucket to move but to the fifth shard", Seen: fmt.Sprintf("%d moved between the others", between), Look: "Plan in router.go",
 		}
 	}
@@ -117,7 +117,7 @@ func (l *trial) replaceReplicas(ctx context.Context) error {
 		})
 	}
 	if err := testbed.SideBySide(ctx, starts...); err != nil {
-		return stage.LearnersFault(err, look)
+		return rig.LearnersFault(err, look)
 	}
 	l.doors.set(fresh)
 	old := l.replicas

@@ -5,7 +5,7 @@ import (
 
 	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/instance"
-	"bytebites.example/workshop/shared/spec"
+	"bytebites.example/workshop/shared/workshop/lab"
 )
 
 // scale is how much is moved, between which machines, and how long a mover may take for what
@@ -29,16 +29,16 @@ func full() scale {
 
 // Full returns the long run: ByteBites at its full size is moved while people write, with the
 // mover killed in every phase, and everything is counted before and after.
-func Full(subject Subject) spec.Lab {
+func Full(subject Subject) lab.Lab {
 	l := &trial{subject: subject, scale: full()}
-	return spec.Lab{
+	return lab.Lab{
 		Name:    Name,
 		Files:   subject.Files,
 		Prepare: l.prepare,
-		Checks: []spec.Check{
-			{Name: "migration", Kind: spec.Core, Run: l.migration,
+		Checks: []lab.Check{
+			{Name: "migration", Kind: lab.Core, Run: l.migration,
 				Proves: "100,000 subscribers and a million orders are moved while people write, the mover is killed in every phase, and nothing is lost"},
-			{Name: "placement", Kind: spec.Core, Run: l.placement,
+			{Name: "placement", Kind: lab.Core, Run: l.placement,
 				Proves: "all rows of a subscriber are on one shard, the one of their bucket"},
 		},
 	}

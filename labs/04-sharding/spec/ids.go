@@ -13,7 +13,7 @@ import (
 	"bytebites.example/workshop/shared/bytebites/postgres"
 	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/bytebites/shard"
-	"bytebites.example/workshop/shared/spec"
+	"bytebites.example/workshop/shared/workshop/lab"
 )
 
 const (
@@ -29,7 +29,7 @@ const (
 var idPattern = regexp.MustCompile(`^[A-Za-z0-9_-]{8,64}$`)
 
 // ids draws ids for orders here, and has orders placed on both replicas.
-func (l *trial) ids(ctx context.Context, _ *spec.Run) error {
+func (l *trial) ids(ctx context.Context, _ *lab.Run) error {
 	if err := guarded("NewOrderID and BucketOf in router.go", l.drawnIDs); err != nil {
 		return err
 	}
@@ -62,7 +62,7 @@ func (l *trial) drawnIDs() error {
 	for _, ids := range drawn {
 		for _, id := range ids {
 			if seen[id] {
-				return &spec.Failure{
+				return &lab.Failure{
 					Expected: fmt.Sprintf("%d different ids for as many orders", manyIDs), Seen: fmt.Sprintf("%s twice", id),
 					Look: "NewOrderID in router.go: who else draws at this moment?",
 				}
@@ -76,7 +76,7 @@ func (l *trial) drawnIDs() error {
 // wantNamed demands that an id can be told, and names the bucket of whose order it is.
 func (l *trial) wantNamed(user bytebites.UserID, id bytebites.OrderID) error {
 	if !idPattern.MatchString(string(id)) {
-		return &spec.Failure{
+		return &lab.Failure{
 			Expected: "ids of 8 to 64 letters, digits, '_' and '-'", Seen: fmt.Sprintf("%.80q", id), Look: "NewOrderID in router.go",
 		}
 	}
@@ -86,7 +86,7 @@ func (l *trial) wantNamed(user bytebites.UserID, id bytebites.OrderID) error {
 		if !ok {
 			seen = "no bucket"
 		}
-		return &spec.Failure{
+		return &lab.Failure{
 			Expected: fmt.Sprintf("order %s of %s to name bucket %d", id, user, want), Seen: seen,
 			Look: "NewOrderID and BucketOf in router.go: an order that is looked for by its id alone must say where it is",
 		}
@@ -99,7 +99,7 @@ func (l *trial) unnamedIDs() error {
 	for range legacyIDs {
 		for _, id := range []bytebites.OrderID{checkout.NewOrderID(), postgres.SeededOrderPrefix + checkout.NewOrderID()} {
 			if bucket, ok := l.subject.Router.BucketOf(id); ok {
-				return &spec.Failure{
+				return &lab.Failure{
 					Expected: fmt.Sprintf("%s, which is from before there were buckets, to name none", id), Seen: fmt.Sprintf("bucket %d", bucket),
 					Look: "BucketOf in router.go: by what can it tell an old id from a new one?",
 				}
@@ -108,7 +108,7 @@ func (l *trial) unnamedIDs() error {
 	}
 	for _, text := range hostile() {
 		if bucket, ok := l.subject.Router.BucketOf(bytebites.OrderID(text)); ok && (bucket < 0 || bucket >= shard.Buckets) {
-			return &spec.Failure{
+			return &lab.Failure{
 				Expected: fmt.Sprintf("no bucket for order %.40q, or one there is", text), Seen: fmt.Sprintf("bucket %d", bucket),
 				Look: "BucketOf in router.go: ids come from clients, who may send anything",
 			}
@@ -128,7 +128,7 @@ func (l *trial) placedIDs(ctx context.Context) error {
 				return err
 			}
 			if a.status != http.StatusCreated {
-				return &spec.Failure{
+				return &lab.Failure{
 					Expected: "an order to be placed on replica " + l.replicas[n%len(l.replicas)].Name(),
 					Seen:     fmt.Sprintf("status %d: %.200s", a.status, a.body),
 					Look:     "NewOrderID in router.go: what keeps two replicas from drawing the same id?",
@@ -139,7 +139,7 @@ func (l *trial) placedIDs(ctx context.Context) error {
 			}
 			id := p.orders[w.request.key].id
 			if seen[id] {
-				return &spec.Failure{
+				return &lab.Failure{
 					Expected: "an id of its own for each order", Seen: fmt.Sprintf("%s from both replicas", id),
 					Look: "NewOrderID in router.go: what keeps two replicas from drawing the same id?",
 				}

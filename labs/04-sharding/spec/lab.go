@@ -6,7 +6,7 @@ import (
 	"io/fs"
 
 	"bytebites.example/workshop/shared/bytebites/shard"
-	"bytebites.example/workshop/shared/spec"
+	"bytebites.example/workshop/shared/workshop/lab"
 )
 
 // Name is the lab's.
@@ -33,49 +33,49 @@ const (
 )
 
 // Lab returns the lab's demands on a subject.
-func Lab(subject Subject) spec.Lab {
+func Lab(subject Subject) lab.Lab {
 	l := &trial{subject: subject, scale: early()}
-	return spec.Lab{
+	return lab.Lab{
 		Name:    Name,
 		Files:   subject.Files,
 		Prepare: l.prepare,
-		Checks: []spec.Check{
-			{Name: "contract", Kind: spec.Core, Run: l.contract,
+		Checks: []lab.Check{
+			{Name: "contract", Kind: lab.Core, Run: l.contract,
 				Proves: "the service still keeps every promise of its API"},
-			{Name: "buckets", Kind: spec.Core, Run: l.buckets,
+			{Name: "buckets", Kind: lab.Core, Run: l.buckets,
 				Proves: "whatever ids look like, they are spread evenly over the buckets, and nobody's ever changes"},
-			{Name: "plan", Kind: spec.Core, Run: l.plan,
+			{Name: "plan", Kind: lab.Core, Run: l.plan,
 				Proves: "four servers get 256 buckets each, and a fifth takes its share from them and moves nothing else"},
-			{Name: "places", Kind: spec.Core, Run: l.places,
+			{Name: "places", Kind: lab.Core, Run: l.places,
 				Proves: "in each phase of a move everybody has one home, and a mirror when they need one"},
-			{Name: "ids", Kind: spec.Core, Run: l.ids,
+			{Name: "ids", Kind: lab.Core, Run: l.ids,
 				Proves: "no two orders have the same id, whatever replica they are from, and each id names its bucket"},
-			{Name: "preflight", Kind: spec.Core, Run: l.preflight,
+			{Name: "preflight", Kind: lab.Core, Run: l.preflight,
 				Proves: "while an index is missing nothing is moved"},
-			{Name: "migration", Kind: spec.Core, Run: l.migration,
+			{Name: "migration", Kind: lab.Core, Run: l.migration,
 				Proves: "everybody is moved while they write, the mover is killed in every phase and a replica inside a double write, and nothing is lost"},
-			{Name: "placement", Kind: spec.Core, Run: l.placement,
+			{Name: "placement", Kind: lab.Core, Run: l.placement,
 				Proves: "all rows of a subscriber are on one shard, the one of their bucket"},
-			{Name: "even", Kind: spec.Core, Run: l.even,
+			{Name: "even", Kind: lab.Core, Run: l.even,
 				Proves: "each shard has a quarter of the subscribers"},
-			{Name: "hot shard", Kind: spec.Core, Run: l.hotShard,
+			{Name: "hot shard", Kind: lab.Core, Run: l.hotShard,
 				Proves: "those who joined last, and order most, are not all on one shard"},
-			{Name: "contract on shards", Kind: spec.Core, Run: l.contractOnShards,
+			{Name: "contract on shards", Kind: lab.Core, Run: l.contractOnShards,
 				Proves: "the service keeps every promise of its API with everybody on a shard"},
-			{Name: "by user", Kind: spec.Core, Run: l.byUser,
+			{Name: "by user", Kind: lab.Core, Run: l.byUser,
 				Proves: "what somebody asks for themself reaches their shard alone, what they ask about everybody the shards alone, and every statement says whose rows it wants"},
-			{Name: "one shard down", Kind: spec.Core, Run: l.oneShardDown,
+			{Name: "one shard down", Kind: lab.Core, Run: l.oneShardDown,
 				Proves: "while a shard hangs, its subscribers are told so quickly and nobody else notices"},
-			{Name: "stock", Kind: spec.Core, Run: l.stock,
+			{Name: "stock", Kind: lab.Core, Run: l.stock,
 				Proves: "a shard dies while meals sell out, and none is sold twice or kept for nobody"},
-			{Name: "way back", Kind: spec.Core, Run: l.wayBack,
+			{Name: "way back", Kind: lab.Core, Run: l.wayBack,
 				Proves: "when a fifth shard has its share there is still a way back, and nothing is lost on either"},
-			{Name: "totals", Kind: spec.Stretch, Run: l.totals,
+			{Name: "totals", Kind: lab.Stretch, Run: l.totals,
 				Proves: "what is said about everybody is the sum of what the shards have"},
-			{Name: "fifth shard", Kind: spec.Stretch, Run: l.fifthShard,
+			{Name: "fifth shard", Kind: lab.Stretch, Run: l.fifthShard,
 				Proves: "a fifth shard is filled for good while people write, and only what it takes over is moved"},
 		},
-		Gains: []spec.Gain{
+		Gains: []lab.Gain{
 			{Name: "writes on the busiest server", Unit: "statements/request", Floor: busiestFloor, Measure: l.busiest,
 				Proves: "statements that write, a request of what people write of themselves, on one server and on the busiest of four"},
 			{Name: "rush latency", Unit: "ms", Floor: rushFloor, Timed: true, Measure: l.rush,

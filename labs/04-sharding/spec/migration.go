@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"bytebites.example/workshop/shared/bytebites/shard"
-	"bytebites.example/workshop/shared/evidence"
-	"bytebites.example/workshop/shared/spec"
+	"bytebites.example/workshop/shared/workshop/evidence"
+	"bytebites.example/workshop/shared/workshop/lab"
 )
 
 // settleTime is how long people go on after the move.
@@ -20,7 +20,7 @@ func phases() []shard.Phase { return shard.Phases()[1:] }
 
 // migration is the move, as a check has it.
 type migration struct {
-	trial   *trial
+	trial *trial
 	mover *mover
 
 	killed    []shard.Phase // where the mover was
@@ -32,7 +32,7 @@ type migration struct {
 
 // migration moves everybody to the shards while they write, and kills the mover wherever it
 // can be.
-func (l *trial) migration(ctx context.Context, run *spec.Run) error {
+func (l *trial) migration(ctx context.Context, run *lab.Run) error {
 	before, err := l.nodes[shard.Old].census(ctx)
 	if err != nil {
 		return err
@@ -53,7 +53,7 @@ func (l *trial) migration(ctx context.Context, run *spec.Run) error {
 		return err
 	}
 	if err := wantShares(m.Home, serversUpTo(shards)); err != nil || m.Phase != shard.Settled {
-		return l.notMoved(&spec.Failure{
+		return l.notMoved(&lab.Failure{
 			Expected: "every bucket at home on a shard, and nothing on its way, when a mover to done has ended",
 			Seen:     fmt.Sprintf("phase %s, and %d buckets on the old server", m.Phase, spreadOf(m.Home)[shard.Old]), Look: "migrate.go",
 		})
@@ -74,7 +74,7 @@ func (l *trial) migration(ctx context.Context, run *spec.Run) error {
 
 // notMoved keeps why nobody lives on a shard, for the checks that need it.
 func (l *trial) notMoved(err error) error {
-	var failure *spec.Failure
+	var failure *lab.Failure
 	if errors.As(err, &failure) {
 		l.moved = errors.New("the mover did not get there")
 	}
@@ -82,7 +82,7 @@ func (l *trial) notMoved(err error) error {
 }
 
 // run runs the mover, kills it in each phase and starts it again.
-func (m *migration) run(ctx context.Context, run *spec.Run) (err error) {
+func (m *migration) run(ctx context.Context, run *lab.Run) (err error) {
 	if err := m.links(ctx, phases()[0]); err != nil {
 		return err
 	}
@@ -157,7 +157,7 @@ func (m *migration) inPhase(ctx context.Context, phase shard.Phase) error {
 }
 
 // report tells what was seen, and keeps it for the learner.
-func (m *migration) report(run *spec.Run, sights []sight, r reckoning, counts ledgerCounts) error {
+func (m *migration) report(run *lab.Run, sights []sight, r reckoning, counts ledgerCounts) error {
 	run.Report("writes acknowledged during the move", float64(counts.writes), "")
 	run.Report("times that the mover was killed", float64(len(m.killed)), "")
 	run.Report("rows moved", float64(r.all.rows()), "")

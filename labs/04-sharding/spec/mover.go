@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"bytebites.example/workshop/shared/bytebites/shard"
-	"bytebites.example/workshop/shared/evidence"
-	"bytebites.example/workshop/shared/spec"
 	"bytebites.example/workshop/shared/testbed"
+	"bytebites.example/workshop/shared/workshop/evidence"
+	"bytebites.example/workshop/shared/workshop/lab"
 )
 
 const (
@@ -22,9 +22,9 @@ const (
 
 // mover is the program in its role of moving user data.
 type mover struct {
-	trial  *trial
-	goal string
-	role *testbed.Role
+	trial *trial
+	goal  string
+	role  *testbed.Role
 	// ended gets what became of it, once.
 	ended chan outcome
 	seen  *outcome
@@ -89,7 +89,7 @@ func (m *mover) wait(ctx context.Context) (outcome, error) {
 	case <-ctx.Done():
 		return outcome{}, ctx.Err()
 	case <-time.After(m.trial.scale.moveTime):
-		return outcome{}, &spec.Failure{
+		return outcome{}, &lab.Failure{
 			Expected: fmt.Sprintf("a mover that is done with %s within %s", m.goal, m.trial.scale.moveTime),
 			Seen:     fmt.Sprintf("it is still running, %s: %s", m.trial.when(), m.lastWords(ctx)), Look: "migrate.go, and " + moverLog,
 		}
@@ -110,7 +110,7 @@ func (m *mover) waitDone(ctx context.Context) error {
 
 // failed is the failure of a mover that ended with an exit code that is not 0.
 func (m *mover) failed(o outcome) error {
-	return &spec.Failure{
+	return &lab.Failure{
 		Expected: fmt.Sprintf("a mover that comes to %s and ends with exit code 0", m.goal),
 		Seen:     fmt.Sprintf("exit code %d %s: %s", o.code, m.trial.when(), why(o.log)), Look: "migrate.go, and " + moverLog + " in " + evidenceFolder,
 	}
@@ -170,7 +170,7 @@ func (m *mover) awaitPhase(ctx context.Context, phase shard.Phase) (bool, error)
 		case o != nil:
 			return false, nil
 		case time.Now().After(deadline):
-			return false, &spec.Failure{
+			return false, &lab.Failure{
 				Expected: fmt.Sprintf("the phase %s within %s", phase, m.trial.scale.moveTime),
 				Seen:     fmt.Sprintf("%s, and the mover says: %s", now.Phase, m.lastWords(ctx)), Look: "migrate.go",
 			}

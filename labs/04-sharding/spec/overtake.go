@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"bytebites.example/workshop/shared/bytebites/shard"
-	"bytebites.example/workshop/shared/spec"
-	"bytebites.example/workshop/shared/stage"
+	"bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 const (
@@ -45,7 +45,7 @@ func (m *migration) targets(ctx context.Context) ([]*person, error) {
 		}
 	}
 	if len(found) < overtakers+2 {
-		return nil, &spec.Failure{
+		return nil, &lab.Failure{
 			Expected: fmt.Sprintf("%d people on their way to shard 1, as Plan says", extrasEach), Seen: fmt.Sprintf("%d by the map", len(found)),
 			Look: "migrate.go: which targets are in the map?",
 		}
@@ -181,7 +181,7 @@ func (m *migration) breakDoubleWrites(ctx context.Context) (err error) {
 		return err
 	}
 	if err := l.replicas[1].Start(ctx); err != nil {
-		return stage.LearnersFault(err, look)
+		return rig.LearnersFault(err, look)
 	}
 	l.doors.set(l.replicas)
 	return nil
@@ -222,7 +222,7 @@ func (m *migration) dieInside(ctx context.Context, p *person) error {
 			break // it will be asked for, whether it was acknowledged or not: it is at home
 		}
 		if time.Now().After(deadline) {
-			return &spec.Failure{
+			return &lab.Failure{
 				Expected: "a write to be at home, though the way to its mirror is slow",
 				Seen:     fmt.Sprintf("it is not there after %s %s: %s", committedWithin, l.when(), <-said),
 				Look:     "stores.go: which half of a double write comes first?",

@@ -11,7 +11,7 @@ import (
 	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/bytebites/shard"
 	"bytebites.example/workshop/shared/measure/load"
-	"bytebites.example/workshop/shared/spec"
+	"bytebites.example/workshop/shared/workshop/lab"
 )
 
 const (
@@ -101,7 +101,7 @@ func (l *trial) someOfEach(m shard.Map, each int) ([]*person, error) {
 	}
 	for server := range spreadOf(m.Home) {
 		if counts[server] < each {
-			return nil, &spec.Failure{
+			return nil, &lab.Failure{
 				Expected: fmt.Sprintf("%d of %d people on server %d", each, len(l.everybody()), server), Seen: fmt.Sprintf("%d", counts[server]),
 				Look: "Bucket in router.go",
 			}

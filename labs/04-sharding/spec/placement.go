@@ -9,8 +9,8 @@ import (
 	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/bytebites/shard"
-	"bytebites.example/workshop/shared/evidence"
-	"bytebites.example/workshop/shared/spec"
+	"bytebites.example/workshop/shared/workshop/evidence"
+	"bytebites.example/workshop/shared/workshop/lab"
 )
 
 const (
@@ -37,7 +37,7 @@ func (l *trial) settled(ctx context.Context) (shard.Map, settlement, error) {
 }
 
 // placement demands that all rows of everybody are on the shard of their bucket.
-func (l *trial) placement(ctx context.Context, _ *spec.Run) error {
+func (l *trial) placement(ctx context.Context, _ *lab.Run) error {
 	if err := l.needsMigration(); err != nil {
 		return err
 	}
@@ -50,7 +50,7 @@ func (l *trial) placement(ctx context.Context, _ *spec.Run) error {
 }
 
 // even demands that the shards have as many subscribers each.
-func (l *trial) even(ctx context.Context, run *spec.Run) error {
+func (l *trial) even(ctx context.Context, run *lab.Run) error {
 	if err := l.needsMigration(); err != nil {
 		return err
 	}
@@ -70,7 +70,7 @@ func (l *trial) even(ctx context.Context, run *spec.Run) error {
 	run.Report("subscribers on the smallest shard", float64(fewest), "")
 	run.Report("subscribers on the largest shard", float64(most), "")
 	if p := chance(counts); p < unlikely {
-		return &spec.Failure{
+		return &lab.Failure{
 			Expected: fmt.Sprintf("%d subscribers spread evenly over %d shards", len(s.homes), len(counts)),
 			Seen:     fmt.Sprintf("%v; %s", counts, odds(p)), Look: "Bucket and Plan in router.go",
 		}
@@ -107,7 +107,7 @@ func (l *trial) keepShards(m shard.Map, s settlement) error {
 
 // hotShard looks at where those are who joined last, and where they would be if each shard had
 // a range of ids in place of buckets.
-func (l *trial) hotShard(ctx context.Context, run *spec.Run) error {
+func (l *trial) hotShard(ctx context.Context, run *lab.Run) error {
 	if err := l.needsMigration(); err != nil {
 		return err
 	}
@@ -146,7 +146,7 @@ func (l *trial) hotShard(ctx context.Context, run *spec.Run) error {
 		return err
 	}
 	if limit := int(mostNewest * float64(len(last))); most(hash) > limit {
-		return &spec.Failure{
+		return &lab.Failure{
 			Expected: fmt.Sprintf("at most %d of the newest %d subscribers on one shard", limit, len(last)),
 			Seen:     fmt.Sprintf("%d", most(hash)), Look: "Bucket in router.go: who joins tonight orders tonight, and not on one shard",
 		}

@@ -8,7 +8,7 @@ import (
 	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/bytebites/shard"
-	"bytebites.example/workshop/shared/spec"
+	"bytebites.example/workshop/shared/workshop/lab"
 )
 
 // shards is how many servers user data is moved to.
@@ -24,7 +24,7 @@ func serversUpTo(n int) []shard.Server {
 }
 
 // plan looks at which buckets a first move and a fifth server take where.
-func (l *trial) plan(_ context.Context, run *spec.Run) error {
+func (l *trial) plan(_ context.Context, run *lab.Run) error {
 	return guarded("Plan in router.go", func() error {
 		var old shard.Assignment // everybody on shard.Old
 		four := l.subject.Router.Plan(old, serversUpTo(shards))
@@ -32,7 +32,7 @@ func (l *trial) plan(_ context.Context, run *spec.Run) error {
 			return err
 		}
 		if l.subject.Router.Plan(old, serversUpTo(shards)) != four {
-			return &spec.Failure{
+			return &lab.Failure{
 				Expected: "the same plan each time", Seen: "another one",
 				Look: "Plan in router.go: a mover that is killed plans again, and must come to the same",
 			}
@@ -53,7 +53,7 @@ func (l *trial) plan(_ context.Context, run *spec.Run) error {
 		run.Report("buckets that a fifth server moves", 100*float64(moved)/shard.Buckets, "%")
 		run.Report("subscribers that it would move by modulo", 100*movedByModulo(), "%")
 		if moved > shard.Buckets/4 || moved < shard.Buckets/6 || between > 0 {
-			return &spec.Failure{
+			return &lab.Failure{
 				Expected: fmt.Sprintf("a fifth server to take over a sixth to a quarter of %d buckets, and none to move between the others", shard.Buckets),
 				Seen:     fmt.Sprintf("%d moved, %d of them between the others", moved, between),
 				Look:     "Plan in router.go: who has more than their share, and by how much?",
@@ -70,7 +70,7 @@ func wantShares(plan shard.Assignment, servers []shard.Server) error {
 	most := (shard.Buckets + len(servers) - 1) / len(servers)
 	for _, server := range servers {
 		if n := counts[server]; n < least || n > most {
-			return &spec.Failure{
+			return &lab.Failure{
 				Expected: fmt.Sprintf("%d to %d of %d buckets on each of %d servers", least, most, shard.Buckets, len(servers)),
 				Seen:     fmt.Sprintf("%d on server %d", n, server), Look: "Plan in router.go",
 			}
@@ -94,7 +94,7 @@ func movedByModulo() float64 {
 }
 
 // places looks at where the router sends people in each phase of a move.
-func (l *trial) places(context.Context, *spec.Run) error {
+func (l *trial) places(context.Context, *lab.Run) error {
 	return guarded("Place in router.go", func() error {
 		const old, joined = bytebites.UserID("u0000007"), bytebites.UserID("v0000007")
 		for _, user := range []bytebites.UserID{old, joined, "v"} {
@@ -139,7 +139,7 @@ func (l *trial) wantPlace(m shard.Map, user bytebites.UserID, want shard.Place) 
 	if user >= m.NewFrom {
 		who = "somebody who has joined since"
 	}
-	return &spec.Failure{
+	return &lab.Failure{
 		Expected: fmt.Sprintf("in phase %s %s, whose bucket has home %d and target %d, to have home %d and mirror %d",
 			m.Phase, who, m.Home[b], m.Target[b], want.Home, want.Mirror),
 		Seen: fmt.Sprintf("home %d and mirror %d", seen.Home, seen.Mirror), Look: "Place in router.go, and the table in the lesson",

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"bytebites.example/workshop/shared/bytebites/shard"
-	"bytebites.example/workshop/shared/spec"
+	"bytebites.example/workshop/shared/workshop/lab"
 )
 
 const (
@@ -24,7 +24,7 @@ const (
 
 // preflight takes lab 00's index away, has histories read, and demands that a mover refuses;
 // and that the map is as it was.
-func (l *trial) preflight(ctx context.Context, _ *spec.Run) (err error) {
+func (l *trial) preflight(ctx context.Context, _ *lab.Run) (err error) {
 	before, err := l.readMap(ctx)
 	if err != nil {
 		return err
@@ -53,13 +53,13 @@ func (l *trial) preflight(ctx context.Context, _ *spec.Run) (err error) {
 	}
 	switch {
 	case o.code == 0 || after.Version != before.Version:
-		return &spec.Failure{
+		return &lab.Failure{
 			Expected: "a mover that refuses while histories are read without an index, and leaves the map alone",
 			Seen:     fmt.Sprintf("exit code %d, and the map at version %d, phase %s: %s", o.code, after.Version, after.Phase, why(o.log)),
 			Look:     "migrate.go: what has to be done before four servers are worth their price?",
 		}
 	case !strings.Contains(reasons(o.log), "index"):
-		return &spec.Failure{
+		return &lab.Failure{
 			Expected: "a mover that says that an index is missing", Seen: fmt.Sprintf("exit code %d: %s", o.code, why(o.log)),
 			Look: "migrate.go: preflight.Check says what is to be done first",
 		}
@@ -145,7 +145,7 @@ func (l *trial) readHistory(ctx context.Context, n int) error {
 		return err
 	}
 	if a.status != http.StatusOK {
-		return &spec.Failure{Expected: "histories to be read", Seen: fmt.Sprintf("status %d: %.200s", a.status, a.body), Look: "stores.go"}
+		return &lab.Failure{Expected: "histories to be read", Seen: fmt.Sprintf("status %d: %.200s", a.status, a.body), Look: "stores.go"}
 	}
 	return nil
 }

@@ -11,7 +11,7 @@ import (
 
 	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/bytebites/shard"
-	"bytebites.example/workshop/shared/spec"
+	"bytebites.example/workshop/shared/workshop/lab"
 )
 
 // plain is a right router, each part of which a test may replace.
@@ -90,7 +90,7 @@ func (p *plain) Place(m shard.Map, user bytebites.UserID) shard.Place { return p
 
 // arithmetic returns the checks that need no server, in their order.
 func arithmetic(l *trial) map[string]func() error {
-	run := &spec.Run{}
+	run := &lab.Run{}
 	return map[string]func() error{
 		"buckets": func() error { return l.buckets(nil, run) }, //nolint:staticcheck // nothing here waits
 		"plan":    func() error { return l.plan(nil, run) },    //nolint:staticcheck // as above
@@ -194,7 +194,7 @@ func TestArithmeticRejectsWrongRouters(t *testing.T) {
 			router := newPlain()
 			test.change(router)
 			err := arithmetic(&trial{subject: Subject{Router: router}})[test.check]()
-			var failure *spec.Failure
+			var failure *lab.Failure
 			if !errors.As(err, &failure) || !strings.Contains(failure.Error(), test.says) {
 				t.Errorf("%s says %v, want a failure with %q", test.check, err, test.says)
 			}

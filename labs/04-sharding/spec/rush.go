@@ -6,13 +6,13 @@ import (
 	"io"
 	"time"
 
-	"bytebites.example/workshop/shared/evidence"
 	"bytebites.example/workshop/shared/instance"
 	"bytebites.example/workshop/shared/measure"
 	"bytebites.example/workshop/shared/measure/load"
-	"bytebites.example/workshop/shared/spec"
-	"bytebites.example/workshop/shared/stage"
 	"bytebites.example/workshop/shared/testbed"
+	"bytebites.example/workshop/shared/workshop/evidence"
+	"bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 const (
@@ -39,42 +39,42 @@ const (
 
 // rush is what the timed part measures.
 type rush struct {
-	run   *spec.Run
-	watch *stage.Watch
+	run   *lab.Run
+	watch *rig.Watch
 
 	one, four  load.Generator // one server of user data, and four
 	saturation float64        // of one, in right answers a second
-	seen       stage.RushResult
+	seen       rig.RushResult
 	// What one of the four can do with only its people, and all of them, in right answers a second.
 	goodputShard, goodputFour float64
 }
 
 // rush measures the mean latency in a rush of writes, with one server of user data and with four.
-func (l *trial) rush(ctx context.Context, run *spec.Run) (spec.Measured, error) {
+func (l *trial) rush(ctx context.Context, run *lab.Run) (lab.Measured, error) {
 	r, err := l.newRush(ctx, run)
 	if err != nil {
-		return spec.Measured{}, err
+		return lab.Measured{}, err
 	}
 	for _, step := range []func(context.Context) error{r.findRush, r.compare, r.atMost} {
 		if err := step(ctx); err != nil {
-			return spec.Measured{}, err
+			return lab.Measured{}, err
 		}
 	}
 	if err := r.report(); err != nil {
-		return spec.Measured{}, err
+		return lab.Measured{}, err
 	}
 	if failed := load.Merge(r.seen.After...); failed.FailureShare() >= maxFailures {
-		return spec.Measured{}, &spec.Failure{
+		return lab.Measured{}, &lab.Failure{
 			Expected: fmt.Sprintf("less than %.0f %% of requests to fail in the rush", 100*maxFailures),
 			Seen:     fmt.Sprintf("%.1f %%: %v", 100*failed.FailureShare(), failed.Failures), Look: "rush.txt in " + evidenceFolder,
 		}
 	}
-	return stage.Gain(r.seen.Paired)
+	return rig.Gain(r.seen.Paired)
 }
 
 // newRush warms both services up, and puts all quotas in force. The second replica has nothing
 // to do.
-func (l *trial) newRush(ctx context.Context, run *spec.Run) (_ *rush, err error) {
+func (l *trial) newRush(ctx context.Context, run *lab.Run) (_ *rush, err error) {
 	r := &rush{run: run}
 	var warmUps []func(context.Context) error
 	for service, g := range map[*testbed.Service]*load.Generator{l.without: &r.one, l.replicas[0]: &r.four} {
@@ -100,14 +100,14 @@ func (l *trial) newRush(ctx context.Context, run *spec.Run) (_ *rush, err error)
 		}
 		sizes[n.server.Server] = userDataType()
 	}
-	r.watch, err = stage.InForce(ctx, sizes)
+	r.watch, err = rig.InForce(ctx, sizes)
 	return r, err
 }
 
 // findRush finds what one server of user data saturates at.
 func (r *rush) findRush(ctx context.Context) (err error) {
 	r.run.Progress("sending bursts, until one is too much for one server of user data")
-	r.saturation, err = stage.Limit(ctx, r.run, "the service with one server of user data", measure.BurstConfig{
+	r.saturation, err = rig.Limit(ctx, r.run, "the service with one server of user data", measure.BurstConfig{
 		Start: burstStart, Factor: burstFactor, Length: burstLength, Again: burstsAgain, Quotas: r.watch.Problems,
 	}, r.one.Hit)
 	return err
@@ -115,7 +115,7 @@ func (r *rush) findRush(ctx context.Context) (err error) {
 
 // compare runs the pairs, all at the rate of the rush.
 func (r *rush) compare(ctx context.Context) (err error) {
-	r.seen, err = stage.Rush{
+	r.seen, err = rig.Rush{
 		Rate: rushFactor * r.saturation, Length: rushLength, Pairs: pairs, Watch: r.watch,
 	}.Compare(ctx, r.run, r.one, r.four)
 	return err
@@ -144,7 +144,7 @@ func (r *rush) goodput(ctx context.Context, g load.Generator, of float64) (most 
 		if err != nil {
 			return 0, err
 		}
-		stage.ReportHost(r.run, result)
+		rig.ReportHost(r.run, result)
 		most = max(most, result.Goodput(), result.SustainedGoodput())
 	}
 	return most, nil

@@ -17,9 +17,9 @@ import (
 	"bytebites.example/workshop/shared/bytebites/shard"
 	"bytebites.example/workshop/shared/instance"
 	"bytebites.example/workshop/shared/measure/load"
-	"bytebites.example/workshop/shared/spec"
-	"bytebites.example/workshop/shared/stage"
 	"bytebites.example/workshop/shared/testbed"
+	"bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 // What everything runs on where something is timed: before and after differ by the servers
@@ -52,7 +52,7 @@ type trial struct {
 	subject Subject
 	scale   scale
 
-	servers *stage.Servers // the catalogue's, and the mail server
+	servers *rig.Servers // the catalogue's, and the mail server
 	cache   *testbed.Redis
 	redis   *redis.Client // for the checks' own questions
 	nodes   []*node       // the servers of user data, by number
@@ -86,10 +86,10 @@ type node struct {
 }
 
 // prepare starts the servers and two replicas of the subject's service, and signs people in.
-func (l *trial) prepare(ctx context.Context, run *spec.Run) (end func() error, err error) {
+func (l *trial) prepare(ctx context.Context, run *lab.Run) (end func() error, err error) {
 	l.moved = errors.New("nobody has been moved to a shard yet")
 	l.nodes = make([]*node, 1+shards)
-	options := stage.ServersOptions{
+	options := rig.ServersOptions{
 		Alone: true, Database: catalogueType().FullSpeed(), Dataset: l.scale.size, MailDelay: mailDelay,
 		Packages: []string{l.subject.Package, solutions},
 		Beside:   []func(context.Context, *testbed.Bed) error{l.startCache},
@@ -100,14 +100,14 @@ func (l *trial) prepare(ctx context.Context, run *spec.Run) (end func() error, e
 		})
 	}
 	var closeServers func() error
-	l.servers, closeServers, err = stage.Open(ctx, run, options)
+	l.servers, closeServers, err = rig.Open(ctx, run, options)
 	if closeServers == nil {
 		return nil, err
 	}
 	l.http = &http.Client{Timeout: askPatience, Transport: &http.Transport{MaxIdleConnsPerHost: idle}}
 	end = func() error { return errors.Join(l.close(), closeServers()) }
 	if err != nil {
-		return end, stage.LearnersFault(err, look)
+		return end, rig.LearnersFault(err, look)
 	}
 	run.Evidence(evidenceFolder)
 	run.Progress("starting two replicas of your service, and signing people in")
@@ -116,7 +116,7 @@ func (l *trial) prepare(ctx context.Context, run *spec.Run) (end func() error, e
 	}
 	l.replicas = make([]*testbed.Service, 2)
 	if err := testbed.SideBySide(ctx, l.startReplicas()...); err != nil {
-		return end, stage.LearnersFault(err, look)
+		return end, rig.LearnersFault(err, look)
 	}
 	l.doors = newDoors(l.replicas)
 	l.ledger = newLedger()
@@ -254,5 +254,5 @@ func (l *trial) needsMigration() error {
 	if l.moved == nil {
 		return nil
 	}
-	return &spec.Failure{Expected: "everybody on a shard", Seen: "needs the migration: " + l.moved.Error(), Look: "the check migration"}
+	return &lab.Failure{Expected: "everybody on a shard", Seen: "needs the migration: " + l.moved.Error(), Look: "the check migration"}
 }

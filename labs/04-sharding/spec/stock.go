@@ -18,7 +18,7 @@ import (
 	"bytebites.example/workshop/shared/bytebites/postgres"
 	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/bytebites/shard"
-	"bytebites.example/workshop/shared/spec"
+	"bytebites.example/workshop/shared/workshop/lab"
 )
 
 const (
@@ -47,7 +47,7 @@ type buying struct {
 func (b *buying) unknown() bool { return b.status == 0 || b.status >= http.StatusInternalServerError }
 
 // stock sells meals out while a shard dies and comes back.
-func (l *trial) stock(ctx context.Context, run *spec.Run) error {
+func (l *trial) stock(ctx context.Context, run *lab.Run) error {
 	if err := l.needsMigration(); err != nil {
 		return err
 	}
@@ -153,7 +153,7 @@ func (l *trial) orderOnDead(ctx context.Context, m shard.Map, buyers []*person) 
 			}
 			sent++
 			if b.status != http.StatusServiceUnavailable {
-				return &spec.Failure{
+				return &lab.Failure{
 					Expected: "status 503 for an order whose shard is dead", Seen: fmt.Sprintf("%d", b.status), Look: "stores.go",
 				}, nil
 			}
@@ -170,7 +170,7 @@ func (l *trial) orderOnDead(ctx context.Context, m shard.Map, buyers []*person) 
 			return nil, nil
 		}
 		if time.Now().After(deadline) {
-			return &spec.Failure{
+			return &lab.Failure{
 				Expected: fmt.Sprintf("the meals of %d orders that could not be placed to be back on the shelf", sent),
 				Seen:     fmt.Sprintf("%d of them held for nobody after %s", held, releasedWithin),
 				Look:     "what was reserved on one server must be released there when another one refuses: no transaction spans both",
@@ -198,7 +198,7 @@ func (l *trial) sellOut(ctx context.Context, buyers []*person, first []*buying) 
 			break
 		}
 		if time.Now().After(deadline) {
-			return &spec.Failure{
+			return &lab.Failure{
 				Expected: fmt.Sprintf("every order to be accepted or refused %s after the shard is back", backWithin),
 				Seen:     fmt.Sprintf("%d that are neither", unknown), Look: "stores.go",
 			}
@@ -219,7 +219,7 @@ func (l *trial) sellOut(ctx context.Context, buyers []*person, first []*buying) 
 				break
 			}
 			if b.status != http.StatusCreated || turn > 2*seed.ScarcePortions {
-				return &spec.Failure{
+				return &lab.Failure{
 					Expected: "meals to be sold until there are none", Seen: fmt.Sprintf("status %d at order %d", b.status, turn+1), Look: "stores.go",
 				}
 			}
@@ -253,7 +253,7 @@ func (l *trial) sweep(ctx context.Context) error {
 }
 
 // wantSoldOut holds what is sold against what there was, and all books against one another.
-func (l *trial) wantSoldOut(ctx context.Context, run *spec.Run) error {
+func (l *trial) wantSoldOut(ctx context.Context, run *lab.Run) error {
 	sold := make(map[string]int)
 	var meals pq.StringArray
 	for n := firstScarce; n <= lastScarce; n++ {
@@ -285,7 +285,7 @@ func (l *trial) wantSoldOut(ctx context.Context, run *spec.Run) error {
 		userData = append(userData, n.pool)
 	}
 	if err := postgres.Invariants(ctx, l.servers.Pool, userData...); err != nil {
-		return &spec.Failure{Expected: "stock, reservations and orders to agree", Seen: err.Error(), Look: "stores.go"}
+		return &lab.Failure{Expected: "stock, reservations and orders to agree", Seen: err.Error(), Look: "stores.go"}
 	}
 	return nil
 }

@@ -10,14 +10,14 @@ import (
 	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/bytebites/postgres"
 	"bytebites.example/workshop/shared/bytebites/seed"
-	"bytebites.example/workshop/shared/spec"
+	"bytebites.example/workshop/shared/workshop/lab"
 )
 
 // shownMeals are the meals whose ratings are looked at.
 const shownMeals = 40
 
 // totals compares what is said of all with what the shards have.
-func (l *trial) totals(ctx context.Context, _ *spec.Run) error {
+func (l *trial) totals(ctx context.Context, _ *lab.Run) error {
 	if err := l.needsMigration(); err != nil {
 		return err
 	}
@@ -52,7 +52,7 @@ func (l *trial) page(ctx context.Context, path string, dst any) error {
 		return err
 	}
 	if a.status != http.StatusOK {
-		return &spec.Failure{Expected: "GET " + path + " to be answered", Seen: fmt.Sprintf("status %d: %.200s", a.status, a.body), Look: "Everywhere in stores.go"}
+		return &lab.Failure{Expected: "GET " + path + " to be answered", Seen: fmt.Sprintf("status %d: %.200s", a.status, a.body), Look: "Everywhere in stores.go"}
 	}
 	return a.into(dst)
 }

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"bytebites.example/workshop/shared/bytebites/shard"
-	"bytebites.example/workshop/shared/spec"
+	"bytebites.example/workshop/shared/workshop/lab"
 )
 
 // flippedFor is how long people write on the shards before they are moved back.
@@ -15,7 +15,7 @@ const flippedFor = 500 * time.Millisecond
 
 // wayBack moves those who are to live on a fifth shard there, and takes them back, while everybody
 // writes.
-func (l *trial) wayBack(ctx context.Context, run *spec.Run) (err error) {
+func (l *trial) wayBack(ctx context.Context, run *lab.Run) (err error) {
 	if err := l.needsMigration(); err != nil {
 		return err
 	}
@@ -41,7 +41,7 @@ func (l *trial) wayBack(ctx context.Context, run *spec.Run) (err error) {
 		return err
 	}
 	if now.Phase != shard.Settled || now.Home != was.Home {
-		return &spec.Failure{
+		return &lab.Failure{
 			Expected: "everybody at home where they were, and nothing on its way", Seen: "phase " + now.Phase.String(),
 			Look: "migrate.go: what is the map when everything has been taken back?",
 		}
@@ -69,7 +69,7 @@ func (l *trial) thereAndBack(ctx context.Context) error {
 		return err
 	}
 	if m.Phase != shard.Flipped {
-		return &spec.Failure{
+		return &lab.Failure{
 			Expected: "the phase flipped after a mover to flipped", Seen: m.Phase.String(), Look: "migrate.go",
 		}
 	}

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"bytebites.example/workshop/shared/bytebites"
-	"bytebites.example/workshop/shared/spec"
+	"bytebites.example/workshop/shared/workshop/lab"
 )
 
 const (
@@ -78,7 +78,7 @@ func (l *trial) wantDone(ctx context.Context, orders []*order, expected, look st
 	for _, effect := range slices.Sorted(maps.Keys(undone)) {
 		counts = append(counts, fmt.Sprintf("%d of %s", undone[effect], effect))
 	}
-	return &spec.Failure{
+	return &lab.Failure{
 		Expected: expected,
 		Seen: fmt.Sprintf("of %d orders' effects %s undone, and none more came in %s%s",
 			len(orders), strings.Join(counts, ", "), stall, l.words(ctx)),

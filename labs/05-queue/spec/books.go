@@ -14,8 +14,8 @@ import (
 
 	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/bytebites/smtp"
-	"bytebites.example/workshop/shared/spec"
 	"bytebites.example/workshop/shared/testbed/mailsink"
+	"bytebites.example/workshop/shared/workshop/lab"
 )
 
 // mailDomain is the sender's, which Message-IDs end in.
@@ -249,7 +249,7 @@ func failIf(bad []string, expected, look string) error {
 	if len(bad) == 0 {
 		return nil
 	}
-	return &spec.Failure{Expected: expected, Seen: few(bad), Look: look}
+	return &lab.Failure{Expected: expected, Seen: few(bad), Look: look}
 }
 
 // few are the first of many.

@@ -13,7 +13,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"bytebites.example/workshop/shared/bytebites"
-	"bytebites.example/workshop/shared/spec"
+	"bytebites.example/workshop/shared/workshop/lab"
 )
 
 // The names of the lab's topology.
@@ -138,7 +138,7 @@ func (w *wire) find(name string) (q amqp.Queue, there bool, err error) {
 func (w *wire) queue(name string) (amqp.Queue, error) {
 	q, there, err := w.find(name)
 	if err == nil && !there {
-		err = &spec.Failure{Expected: "a durable queue " + name, Seen: "none", Look: "Declare in topology.go"}
+		err = &lab.Failure{Expected: "a durable queue " + name, Seen: "none", Look: "Declare in topology.go"}
 	}
 	return q, err
 }
@@ -158,7 +158,7 @@ func (w *wire) quiet(ctx context.Context) error {
 			return sleep(ctx, aftermath)
 		}
 		if time.Now().After(deadline) {
-			return &spec.Failure{
+			return &lab.Failure{
 				Expected: fmt.Sprintf("queues that are empty within %s", quietFor), Seen: fmt.Sprintf("%d messages in them", ready),
 				Look: "consumers.go: which message is never acknowledged?",
 			}

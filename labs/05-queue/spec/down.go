@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"time"
 
-	"bytebites.example/workshop/shared/spec"
 	"bytebites.example/workshop/shared/testbed"
+	"bytebites.example/workshop/shared/workshop/lab"
 )
 
 const (
@@ -18,7 +18,7 @@ const (
 )
 
 // brokerDown kills the broker while people order, and starts it again.
-func (l *trial) brokerDown(ctx context.Context, run *spec.Run) error {
+func (l *trial) brokerDown(ctx context.Context, run *lab.Run) error {
 	if err := l.needsQueue(); err != nil {
 		return err
 	}

@@ -8,7 +8,7 @@ import (
 
 	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/instance"
-	"bytebites.example/workshop/shared/spec"
+	"bytebites.example/workshop/shared/workshop/lab"
 )
 
 const (
@@ -22,7 +22,7 @@ const (
 )
 
 // twoWorkers lets events pile up and has them drained by one worker, and then by two of the same size.
-func (l *trial) twoWorkers(ctx context.Context, run *spec.Run) error {
+func (l *trial) twoWorkers(ctx context.Context, run *lab.Run) error {
 	if err := l.needsQueue(); err != nil {
 		return err
 	}
@@ -48,7 +48,7 @@ func (l *trial) twoWorkers(ctx context.Context, run *spec.Run) error {
 		return err
 	}
 	if speedUp < leastSpeedUp {
-		return &spec.Failure{
+		return &lab.Failure{
 			Expected: fmt.Sprintf("two workers to drain a backlog at least %.1f times as fast as one", leastSpeedUp),
 			Seen:     fmt.Sprintf("%.2f times", speedUp), Look: "consumers.go: how many messages does one worker keep for itself?",
 		}
@@ -88,7 +88,7 @@ func (l *trial) awaitConsumers(ctx context.Context, want int) (err error) {
 			return err
 		}
 		if time.Now().After(deadline) {
-			return &spec.Failure{
+			return &lab.Failure{
 				Expected: fmt.Sprintf("%d workers that consume %s", want, recommendationQueue), Seen: fmt.Sprintf("%d%s", q.Consumers, l.words(ctx)),
 				Look: "consumers.go: how does a worker stop, and what does it do when it starts?",
 			}
@@ -101,7 +101,7 @@ func (l *trial) awaitConsumers(ctx context.Context, want int) (err error) {
 
 // drain keeps the relay from the broker while people order, and returns how many orders a second were
 // done when it got there, by the clock of the database.
-func (l *trial) drain(ctx context.Context, run *spec.Run) (perSecond float64, err error) {
+func (l *trial) drain(ctx context.Context, run *lab.Run) (perSecond float64, err error) {
 	tap, err := l.listen(ctx, nil)
 	if err != nil {
 		return 0, err
@@ -131,7 +131,7 @@ func (l *trial) drain(ctx context.Context, run *spec.Run) (perSecond float64, er
 }
 
 // reportPublishing tells how fast a relay published what had waited.
-func reportPublishing(run *spec.Run, all []heard) {
+func reportPublishing(run *lab.Run, all []heard) {
 	if n := len(all); n > 1 {
 		run.Report("events published from a backlog", float64(n-1)/all[n-1].at.Sub(all[0].at).Seconds(), "events/s")
 	}

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"bytebites.example/workshop/shared/bytebites"
-	"bytebites.example/workshop/shared/spec"
+	"bytebites.example/workshop/shared/workshop/lab"
 )
 
 const (
@@ -21,7 +21,7 @@ const (
 
 // duplicates publishes every event again at the moment that it is heard, so that two workers have it at
 // once; and once more when all is done. A broker that has lost a confirmation does the same.
-func (l *trial) duplicates(ctx context.Context, run *spec.Run) (err error) {
+func (l *trial) duplicates(ctx context.Context, run *lab.Run) (err error) {
 	if err := l.needsQueue(); err != nil {
 		return err
 	}

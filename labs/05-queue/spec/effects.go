@@ -6,7 +6,7 @@ import (
 	"fmt"
 
 	"bytebites.example/workshop/shared/bytebites"
-	"bytebites.example/workshop/shared/spec"
+	"bytebites.example/workshop/shared/workshop/lab"
 )
 
 // many orders are placed where effects are looked at first.
@@ -14,10 +14,10 @@ const many = 200
 
 // effects has people on all servers order, and looks at what comes of it. When all is quiet each of
 // them orders once more, so that it is known which order a week must have been planned after.
-func (l *trial) effects(ctx context.Context, run *spec.Run) error {
+func (l *trial) effects(ctx context.Context, run *lab.Run) error {
 	l.heardFrom = len(l.early)
 	l.heard, l.deaf = l.listen(ctx, nil)
-	var silence *spec.Failure
+	var silence *lab.Failure
 	if l.deaf != nil && !errors.As(l.deaf, &silence) {
 		return l.deaf
 	}
@@ -61,13 +61,13 @@ const clock = "15:04:05.000"
 
 // newConsumer looks whether a queue that nobody knows of got every order of the check before. What
 // it and that check have seen says whether there is a queue to look at any further.
-func (l *trial) newConsumer(ctx context.Context, _ *spec.Run) error {
+func (l *trial) newConsumer(ctx context.Context, _ *lab.Run) error {
 	told := l.everybodyTold(ctx)
 	undone, err := l.undone(ctx, l.early, bytebites.Effects())
 	if err != nil {
 		return errors.Join(told, err)
 	}
-	var failure *spec.Failure
+	var failure *lab.Failure
 	switch {
 	case errors.As(told, &failure):
 		l.missing = errors.New(failure.Seen)
@@ -84,7 +84,7 @@ func (l *trial) everybodyTold(ctx context.Context) error {
 		return l.deaf
 	}
 	if l.heard == nil {
-		return &spec.Failure{Expected: "orders that a consumer can hear of", Seen: "needs the orders of another check", Look: "the check effects"}
+		return &lab.Failure{Expected: "orders that a consumer can hear of", Seen: "needs the orders of another check", Look: "the check effects"}
 	}
 	defer l.heard.close() //nolint:errcheck // what it heard is known
 	placed := l.early[l.heardFrom:]
@@ -98,7 +98,7 @@ func (l *trial) everybodyTold(ctx context.Context) error {
 			for n, theirs := range byHome(untold) {
 				onServers += fmt.Sprintf(", %d of them on %s", len(theirs), n.name)
 			}
-			return &spec.Failure{
+			return &lab.Failure{
 				Expected: fmt.Sprintf("an event %s of each of %d orders, that Decode of package outbox reads, under the routing key %s", topic, len(placed), topic),
 				Seen:     fmt.Sprintf("none of %d orders%s%s", len(untold), onServers, l.words(ctx)),
 				Look:     "Checkout and Relay in publisher.go: each server has an outbox",

@@ -11,9 +11,9 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"bytebites.example/workshop/shared/bytebites"
-	"bytebites.example/workshop/shared/spec"
 	"bytebites.example/workshop/shared/testbed"
 	"bytebites.example/workshop/shared/testbed/mailsink"
+	"bytebites.example/workshop/shared/workshop/lab"
 )
 
 const (
@@ -33,23 +33,23 @@ const (
 )
 
 // Full returns the long run: ten thousand orders, with workers and the broker dying all the while.
-func Full(subject Subject) spec.Lab {
+func Full(subject Subject) lab.Lab {
 	l := &trial{subject: subject, crowd: largeCrowd()}
-	return spec.Lab{
+	return lab.Lab{
 		Name:    Name,
 		Files:   subject.Files,
 		Prepare: l.prepare,
-		Checks: []spec.Check{
-			{Name: "ten thousand orders", Kind: spec.Core, Run: l.tenThousand,
+		Checks: []lab.Check{
+			{Name: "ten thousand orders", Kind: lab.Core, Run: l.tenThousand,
 				Proves: "of 10,000 orders, placed while workers and the broker die, no effect is lost and none is doubled"},
-			{Name: "publish rate", Kind: spec.Core, Run: l.publishRate,
+			{Name: "publish rate", Kind: lab.Core, Run: l.publishRate,
 				Proves: "a backlog is published without loss; how fast, beside a bare loop with confirms, is reported"},
 		},
 	}
 }
 
 // tenThousand places orders in waves, has something die in each, and keeps the books of all.
-func (l *trial) tenThousand(ctx context.Context, run *spec.Run) error {
+func (l *trial) tenThousand(ctx context.Context, run *lab.Run) error {
 	var all []*order
 	mails := make(map[mailKey]mailsink.Message)
 	began := time.Now()
@@ -136,7 +136,7 @@ func rememberMails(books map[bytebites.OrderID]*book, orders []*order, mails map
 
 // publishRate has events pile up in the outbox of the old server and measures how fast they are published, and how
 // fast a bare loop publishes as many of the same size to as many queues.
-func (l *trial) publishRate(ctx context.Context, run *spec.Run) (err error) {
+func (l *trial) publishRate(ctx context.Context, run *lab.Run) (err error) {
 	tap, err := l.listen(ctx, nil)
 	if err != nil {
 		return err
@@ -158,7 +158,7 @@ func (l *trial) publishRate(ctx context.Context, run *spec.Run) (err error) {
 			return err
 		}
 		if len(untold) > 0 {
-			return &spec.Failure{
+			return &lab.Failure{
 				Expected: fmt.Sprintf("an event %s of each of %d orders", topic, len(placed)), Seen: fmt.Sprintf("none of %d%s", len(untold), l.words(ctx)),
 				Look: "Relay in publisher.go",
 			}

@@ -6,8 +6,8 @@ import (
 	"strings"
 	"time"
 
-	"bytebites.example/workshop/shared/evidence"
 	"bytebites.example/workshop/shared/testbed"
+	"bytebites.example/workshop/shared/workshop/evidence"
 )
 
 // wordsLength is how much of a job's log a failure shows.

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"bytebites.example/workshop/shared/bytebites"
-	"bytebites.example/workshop/shared/spec"
+	"bytebites.example/workshop/shared/workshop/lab"
 )
 
 const (
@@ -25,7 +25,7 @@ const (
 )
 
 // workerKilled has the worker get stuck at whatever it does for an order, and kills it there.
-func (l *trial) workerKilled(ctx context.Context, run *spec.Run) error {
+func (l *trial) workerKilled(ctx context.Context, run *lab.Run) error {
 	if err := l.needsQueue(); err != nil {
 		return err
 	}
@@ -57,7 +57,7 @@ func (l *trial) workerKilled(ctx context.Context, run *spec.Run) error {
 
 // killAtWork locks what bookings and weeks are written to, has the mail server take its time, and kills
 // the worker when it waits for all three. It returns the orders that it was at, and others.
-func (l *trial) killAtWork(ctx context.Context, run *spec.Run) (placed []*order, err error) {
+func (l *trial) killAtWork(ctx context.Context, run *lab.Run) (placed []*order, err error) {
 	release, err := l.nodes[0].hold(ctx, "supplier_ledger", "weeks")
 	if err != nil {
 		return nil, err
@@ -124,7 +124,7 @@ func (l *trial) awaitAtWork(ctx context.Context) ([]string, error) {
 		case len(at) == 3, len(at) > 0 && elapsed > allAtWork:
 			return at, nil
 		case elapsed > atWorkWithin:
-			return nil, &spec.Failure{
+			return nil, &lab.Failure{
 				Expected: "a worker that is at the effects of orders", Seen: "nobody" + l.words(ctx), Look: "consumers.go",
 			}
 		}
@@ -136,19 +136,19 @@ func (l *trial) awaitAtWork(ctx context.Context) ([]string, error) {
 
 // mailBegun looks what became of the mails of the orders that a worker was killed at. That it takes a
 // while is right: nobody can know that the dead will not go on before their claim has ended.
-func (l *trial) mailBegun(ctx context.Context, run *spec.Run) error {
+func (l *trial) mailBegun(ctx context.Context, run *lab.Run) error {
 	if err := l.needsQueue(); err != nil {
 		return err
 	}
 	if len(l.begun) == 0 {
-		return &spec.Failure{Expected: "mails that somebody had begun", Seen: "needs the worker that was killed", Look: "the check worker killed"}
+		return &lab.Failure{Expected: "mails that somebody had begun", Seen: "needs the worker that was killed", Look: "the check worker killed"}
 	}
 	undone, err := l.await(ctx, l.begun, begunStall, bytebites.EffectEmail)
 	if err != nil {
 		return err
 	}
 	if n := undone[bytebites.EffectEmail]; n > 0 {
-		return &spec.Failure{
+		return &lab.Failure{
 			Expected: fmt.Sprintf("the mails of %d orders, some of which a worker had begun when it was killed", len(l.begun)),
 			Seen:     fmt.Sprintf("%d that are not sent, and none more came in %s%s", n, begunStall, l.words(ctx)),
 			Look:     "the handler of mails in consumers.go: how long does a claim live, and what becomes of a message meanwhile?",

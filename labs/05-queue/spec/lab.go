@@ -5,7 +5,7 @@ package spec
 import (
 	"io/fs"
 
-	"bytebites.example/workshop/shared/spec"
+	"bytebites.example/workshop/shared/workshop/lab"
 )
 
 // Name is the lab's.
@@ -27,43 +27,43 @@ type Subject struct {
 const rushFloor = 5
 
 // Lab returns the lab's demands on a subject.
-func Lab(subject Subject) spec.Lab {
+func Lab(subject Subject) lab.Lab {
 	l := &trial{subject: subject, crowd: smallCrowd()}
-	return spec.Lab{
+	return lab.Lab{
 		Name:    Name,
 		Files:   subject.Files,
 		Prepare: l.prepare,
-		Checks: []spec.Check{
-			{Name: "contract", Kind: spec.Core, Run: l.contract,
+		Checks: []lab.Check{
+			{Name: "contract", Kind: lab.Core, Run: l.contract,
 				Proves: "the service still keeps every promise of its API"},
-			{Name: "does not wait", Kind: spec.Core, Run: l.doesNotWait,
+			{Name: "does not wait", Kind: lab.Core, Run: l.doesNotWait,
 				Proves: "whoever orders has the answer before the mail server has the mail, and no replica does what can be done later"},
-			{Name: "effects", Kind: spec.Core, Run: l.effects,
+			{Name: "effects", Kind: lab.Core, Run: l.effects,
 				Proves: "each order gets exactly one mail, one booking in the suppliers' ledger, and a week planned after it"},
-			{Name: "new consumer", Kind: spec.Core, Run: l.newConsumer,
+			{Name: "new consumer", Kind: lab.Core, Run: l.newConsumer,
 				Proves: "whoever binds a queue of their own hears of every order, on whichever server it is, and the publisher knows nothing of them"},
-			{Name: "payments", Kind: spec.Core, Run: l.payments,
+			{Name: "payments", Kind: lab.Core, Run: l.payments,
 				Proves: "a payment's webhook that comes ten times, one after another or at once, is applied once"},
-			{Name: "replay", Kind: spec.Core, Run: l.replay,
+			{Name: "replay", Kind: lab.Core, Run: l.replay,
 				Proves: "ledger entries that were lost come back from the stream, once, and nothing else is done again"},
-			{Name: "lost on the way", Kind: spec.Core, Run: l.lostOnTheWay,
+			{Name: "lost on the way", Kind: lab.Core, Run: l.lostOnTheWay,
 				Proves: "what the relay has sent and the broker never got is sent again"},
-			{Name: "broker down", Kind: spec.Core, Run: l.brokerDown,
+			{Name: "broker down", Kind: lab.Core, Run: l.brokerDown,
 				Proves: "the broker is killed in the middle of a load: orders are accepted all the while, and all effects come when it is back"},
-			{Name: "worker killed", Kind: spec.Core, Run: l.workerKilled,
+			{Name: "worker killed", Kind: lab.Core, Run: l.workerKilled,
 				Proves: "what a worker had in hand when it was killed is delivered again, and done once"},
-			{Name: "duplicates", Kind: spec.Core, Run: l.duplicates,
+			{Name: "duplicates", Kind: lab.Core, Run: l.duplicates,
 				Proves: "every event comes twice at once and a third time later, to two workers, and nothing is done twice"},
-			{Name: "poison", Kind: spec.Core, Run: l.poison,
+			{Name: "poison", Kind: lab.Core, Run: l.poison,
 				Proves: "a message that cannot be read or always fails is parked after some tries, and all others flow meanwhile"},
-			{Name: "mail begun", Kind: spec.Core, Run: l.mailBegun,
+			{Name: "mail begun", Kind: lab.Core, Run: l.mailBegun,
 				Proves: "a mail that a worker had begun when it was killed is sent by another"},
-			{Name: "unroutable", Kind: spec.Stretch, Run: l.unroutable,
+			{Name: "unroutable", Kind: lab.Stretch, Run: l.unroutable,
 				Proves: "an event that no queue wants stays in the outbox, is seen in the metrics, and arrives when a queue is bound"},
-			{Name: "two workers", Kind: spec.Stretch, Timed: true, Run: l.twoWorkers,
+			{Name: "two workers", Kind: lab.Stretch, Timed: true, Run: l.twoWorkers,
 				Proves: "two workers drain a backlog at least 1.4 times as fast as one"},
 		},
-		Gains: []spec.Gain{
+		Gains: []lab.Gain{
 			{Name: "placement latency", Unit: "ms", Floor: rushFloor, Timed: true, Measure: l.rush,
 				Proves: "mean latency of placing an order in a rush of orders that is too much for the service of the labs before"},
 		},

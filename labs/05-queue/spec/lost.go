@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"bytebites.example/workshop/shared/spec"
+	"bytebites.example/workshop/shared/workshop/lab"
 )
 
 const (
@@ -20,7 +20,7 @@ const (
 
 // lostOnTheWay has the link swallow what the relay sends, and cuts it. The broker has got nothing, and
 // has refused nothing.
-func (l *trial) lostOnTheWay(ctx context.Context, _ *spec.Run) (err error) {
+func (l *trial) lostOnTheWay(ctx context.Context, _ *lab.Run) (err error) {
 	if err := l.needsQueue(); err != nil {
 		return err
 	}

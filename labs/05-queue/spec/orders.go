@@ -11,7 +11,7 @@ import (
 
 	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/bytebites/seed"
-	"bytebites.example/workshop/shared/spec"
+	"bytebites.example/workshop/shared/workshop/lab"
 )
 
 const (
@@ -54,7 +54,7 @@ func someLines() []line {
 	return chosen
 }
 
-// place has somebody order, under one key until the order is accepted. The error is a *spec.Failure
+// place has somebody order, under one key until the order is accepted. The error is a *lab.Failure
 // when it is refused, or not accepted for too long.
 func (l *trial) place(ctx context.Context, p *person) (*order, error) {
 	o := &order{person: p, lines: someLines()}
@@ -104,7 +104,7 @@ func (l *trial) persist(ctx context.Context, r request, good ...int) (a answer, 
 			if err != nil {
 				seen = "no answer: " + err.Error()
 			}
-			return a, tries, &spec.Failure{
+			return a, tries, &lab.Failure{
 				Expected: r.method + " " + r.path + " to be answered well", Seen: fmt.Sprintf("%s, at try %d", seen, tries),
 				Look: "Checkout and Payments in publisher.go: what does a request wait for? And " + look,
 			}

@@ -13,7 +13,7 @@ import (
 
 	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/bytebites/httpapi"
-	"bytebites.example/workshop/shared/spec"
+	"bytebites.example/workshop/shared/workshop/lab"
 )
 
 const (
@@ -61,7 +61,7 @@ func (l *trial) pay(ctx context.Context, p payment) (applied, known bool, err er
 }
 
 // payments has webhooks come again and again, for orders on all servers.
-func (l *trial) payments(ctx context.Context, _ *spec.Run) (err error) {
+func (l *trial) payments(ctx context.Context, _ *lab.Run) (err error) {
 	if err := l.needsQueue(); err != nil {
 		return err
 	}
@@ -92,7 +92,7 @@ func (l *trial) payments(ctx context.Context, _ *spec.Run) (err error) {
 		return err
 	}
 	if len(untold) > 0 {
-		return &spec.Failure{
+		return &lab.Failure{
 			Expected: fmt.Sprintf("an event %s of each of %d payments", bytebites.TopicPaymentProcessed, paid),
 			Seen:     fmt.Sprintf("none of %d%s", len(untold), l.words(ctx)), Look: "Payments in publisher.go",
 		}

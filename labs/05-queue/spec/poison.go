@@ -13,7 +13,7 @@ import (
 	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/bytebites/outbox"
 	"bytebites.example/workshop/shared/bytebites/rabbit"
-	"bytebites.example/workshop/shared/spec"
+	"bytebites.example/workshop/shared/workshop/lab"
 )
 
 const (
@@ -52,7 +52,7 @@ DROP SEQUENCE IF EXISTS check_tries;`
 
 // poison puts messages into the queues that nobody can read, has an order's booking fail for good, and
 // others order meanwhile.
-func (l *trial) poison(ctx context.Context, run *spec.Run) (err error) {
+func (l *trial) poison(ctx context.Context, run *lab.Run) (err error) {
 	if err := l.needsQueue(); err != nil {
 		return err
 	}
@@ -105,7 +105,7 @@ func (l *trial) poison(ctx context.Context, run *spec.Run) (err error) {
 	}
 	run.Report("tries until a message that always fails was parked", float64(tries), "")
 	if tries < leastTries {
-		return &spec.Failure{
+		return &lab.Failure{
 			Expected: fmt.Sprintf("%d tries or more before a message is parked", leastTries),
 			Seen:     fmt.Sprintf("%d, and %s: %d", tries, rabbit.RetriesHeader, rabbit.Retries(message.Headers)), Look: "consumers.go: most of what fails goes well a moment later",
 		}
@@ -184,7 +184,7 @@ func (l *trial) awaitParked(ctx context.Context, w *wire) error {
 			if err != nil {
 				return err
 			}
-			return &spec.Failure{
+			return &lab.Failure{
 				Expected: "messages that nobody can read, and one that always fails, to be parked",
 				Seen:     fmt.Sprintf("%s after %s; the one that fails was tried %d times", strings.Join(bad, ", "), parkedWithin, tries),
 				Look:     "consumers.go: which messages are tried again, and how often? And the dead-letter exchange in topology.go",
@@ -211,14 +211,14 @@ func (l *trial) takeParked(w *wire, cursed *order) (found amqp.Delivery, err err
 			case name == ledgerQueue && event.Order == cursed.id:
 				found, known = m, true
 			default:
-				return amqp.Delivery{}, &spec.Failure{
+				return amqp.Delivery{}, &lab.Failure{
 					Expected: "nothing parked but poison", Seen: fmt.Sprintf("event %s in %s", event.ID, name+parkedSuffix), Look: "consumers.go",
 				}
 			}
 		}
 	}
 	if !known {
-		return amqp.Delivery{}, &spec.Failure{
+		return amqp.Delivery{}, &lab.Failure{
 			Expected: "the message of an order that cannot be booked in " + ledgerQueue + parkedSuffix, Seen: "others", Look: "consumers.go",
 		}
 	}

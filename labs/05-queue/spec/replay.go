@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"bytebites.example/workshop/shared/bytebites"
-	"bytebites.example/workshop/shared/spec"
+	"bytebites.example/workshop/shared/workshop/lab"
 )
 
 const (
@@ -18,7 +18,7 @@ const (
 )
 
 // replay loses ledger entries, has the events read from the beginning, and looks what has changed.
-func (l *trial) replay(ctx context.Context, run *spec.Run) error {
+func (l *trial) replay(ctx context.Context, run *lab.Run) error {
 	if err := l.needsQueue(); err != nil {
 		return err
 	}
@@ -45,7 +45,7 @@ DELETE FROM order_effects WHERE order_id = ANY ($1) AND effect = $2`, idsOf(thei
 		return err
 	}
 	if n := undone[bytebites.EffectLedger]; n > 0 {
-		return &spec.Failure{
+		return &lab.Failure{
 			Expected: fmt.Sprintf("the ledger entries of %d orders back when a replay of %s has ended", len(lost), ledgerQueue),
 			Seen:     fmt.Sprintf("%d orders without", n), Look: "consumers.go: where in the stream does a replay begin, and when has it caught up?",
 		}
@@ -76,14 +76,14 @@ func (l *trial) runReplay(ctx context.Context) (err error) {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case errors.Is(waiting.Err(), context.DeadlineExceeded):
-		return &spec.Failure{
+		return &lab.Failure{
 			Expected: fmt.Sprintf("a replay that has caught up, and ends, within %s", replayWithin), Seen: "it is still running" + l.words(ctx),
 			Look: "consumers.go: by what does it know that it has caught up?",
 		}
 	case err != nil:
 		return err
 	case code != 0:
-		return &spec.Failure{
+		return &lab.Failure{
 			Expected: "a replay that ends with exit code 0", Seen: fmt.Sprintf("exit code %d: %s", code, tail(log)), Look: "the role replay in lab.go",
 		}
 	}

@@ -11,13 +11,13 @@ import (
 	"github.com/lib/pq"
 
 	"bytebites.example/workshop/shared/bytebites"
-	"bytebites.example/workshop/shared/evidence"
 	"bytebites.example/workshop/shared/instance"
 	"bytebites.example/workshop/shared/measure"
 	"bytebites.example/workshop/shared/measure/load"
-	"bytebites.example/workshop/shared/spec"
-	"bytebites.example/workshop/shared/stage"
 	"bytebites.example/workshop/shared/testbed"
+	"bytebites.example/workshop/shared/workshop/evidence"
+	"bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 const (
@@ -46,39 +46,39 @@ const (
 
 // rush is what the timed part measures.
 type rush struct {
-	trial   *trial
-	run   *spec.Run
-	watch *stage.Watch
+	trial *trial
+	run   *lab.Run
+	watch *rig.Watch
 
 	before, after load.Generator
 	saturation    float64 // of the service before, in right answers a second
-	seen          stage.RushResult
+	seen          rig.RushResult
 }
 
 // rush measures the mean latency of orders in a rush, of the service of the labs before and of the
 // subject's, a replica each.
-func (l *trial) rush(ctx context.Context, run *spec.Run) (spec.Measured, error) {
+func (l *trial) rush(ctx context.Context, run *lab.Run) (lab.Measured, error) {
 	r, err := l.newRush(ctx, run)
 	if err != nil {
-		return spec.Measured{}, err
+		return lab.Measured{}, err
 	}
 	for _, step := range []func(context.Context) error{r.findRush, r.compare, r.report} {
 		if err := step(ctx); err != nil {
-			return spec.Measured{}, err
+			return lab.Measured{}, err
 		}
 	}
 	if after := load.Merge(r.seen.After...); after.FailureShare() >= maxFailures {
-		return spec.Measured{}, &spec.Failure{
+		return lab.Measured{}, &lab.Failure{
 			Expected: fmt.Sprintf("less than %.0f %% of orders to fail in the rush", 100*maxFailures),
 			Seen:     fmt.Sprintf("%.1f %%: %v", 100*after.FailureShare(), after.Failures), Look: "rush.txt in " + evidenceFolder,
 		}
 	}
-	return stage.Gain(r.seen.Paired)
+	return rig.Gain(r.seen.Paired)
 }
 
 // newRush warms both services up, and puts all quotas in force. One worker does what there is to do; the
 // second, and the second replica, are stopped.
-func (l *trial) newRush(ctx context.Context, run *spec.Run) (*rush, error) {
+func (l *trial) newRush(ctx context.Context, run *lab.Run) (*rush, error) {
 	r := &rush{trial: l, run: run}
 	people, err := l.population(ctx)
 	if err != nil {
@@ -121,7 +121,7 @@ func (l *trial) population(ctx context.Context) (load.Population, error) {
 }
 
 // inForce puts the quotas of everything in force, and watches them.
-func (l *trial) inForce(ctx context.Context) (*stage.Watch, error) {
+func (l *trial) inForce(ctx context.Context) (*rig.Watch, error) {
 	sizes := map[*testbed.Server]instance.Type{
 		l.without.Server: serviceType(), l.replicas[0].Server: serviceType(),
 		l.worker.role.Server: workerType(), l.relay.role.Server: relayType(),
@@ -136,13 +136,13 @@ func (l *trial) inForce(ctx context.Context) (*stage.Watch, error) {
 			return nil, fmt.Errorf("write out %s: %w", n.name, err)
 		}
 	}
-	return stage.InForce(ctx, sizes)
+	return rig.InForce(ctx, sizes)
 }
 
 // findRush finds what the service of the labs before saturates at.
 func (r *rush) findRush(ctx context.Context) (err error) {
 	r.run.Progress("sending bursts of orders, until one is too much for the service of the labs before")
-	r.saturation, err = stage.Limit(ctx, r.run, "the service of the labs before", measure.BurstConfig{
+	r.saturation, err = rig.Limit(ctx, r.run, "the service of the labs before", measure.BurstConfig{
 		Start: burstStart, Factor: burstFactor, Length: burstLength, Again: burstsAgain, Quotas: r.watch.Problems,
 	}, r.before.Hit)
 	return err
@@ -151,7 +151,7 @@ func (r *rush) findRush(ctx context.Context) (err error) {
 // compare runs the pairs, all at the rate of the rush. What a round leaves to the workers is done before
 // the next begins.
 func (r *rush) compare(ctx context.Context) (err error) {
-	r.seen, err = stage.Rush{
+	r.seen, err = rig.Rush{
 		Rate: rushFactor * r.saturation, Length: rushLength, Pairs: pairs, Watch: r.watch, Drained: r.drained,
 	}.Compare(ctx, r.run, r.before, r.after)
 	return err
@@ -172,7 +172,7 @@ WHERE (SELECT count(*) FROM order_effects WHERE order_id = placed) < $2`,
 			return nil
 		}
 		if time.Now().After(deadline) {
-			return &spec.Failure{
+			return &lab.Failure{
 				Expected: fmt.Sprintf("a worker that has done what a round left it within %s", drainedWithin),
 				Seen:     fmt.Sprintf("%d orders with effects undone%s", undone, r.trial.words(ctx)), Look: "consumers.go",
 			}

@@ -13,9 +13,9 @@ import (
 	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/bytebites/shard"
 	"bytebites.example/workshop/shared/instance"
-	"bytebites.example/workshop/shared/spec"
-	"bytebites.example/workshop/shared/stage"
 	"bytebites.example/workshop/shared/testbed"
+	"bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 // What everything runs on where something is timed. Counts are taken at full speed.
@@ -57,8 +57,8 @@ func size() seed.Size { return seed.Early() }
 type trial struct {
 	subject Subject
 
-	servers *stage.Servers // the old server, with the catalogue, and the mail server
-	nodes   []*node        // the servers of user data, the old one first
+	servers *rig.Servers // the old server, with the catalogue, and the mail server
+	nodes   []*node      // the servers of user data, the old one first
 	cache   *testbed.Redis
 	broker  *testbed.RabbitMQ
 	// relayLink is the relay's way to the broker.
@@ -98,10 +98,10 @@ type node struct {
 
 // prepare starts the servers, two replicas of the subject's service, a relay and a worker,
 // and gathers people.
-func (l *trial) prepare(ctx context.Context, run *spec.Run) (end func() error, err error) {
+func (l *trial) prepare(ctx context.Context, run *lab.Run) (end func() error, err error) {
 	l.missing = errors.New("no effect was seen to come by way of it yet")
 	l.nodes = make([]*node, 1+shards)
-	options := stage.ServersOptions{
+	options := rig.ServersOptions{
 		Alone: true, Database: databaseType().FullSpeed(), Dataset: size(), MailDelay: quickMail,
 		Packages: []string{l.subject.Package, solutions},
 		Beside:   []func(context.Context, *testbed.Bed) error{l.startCache, l.startBroker},
@@ -112,14 +112,14 @@ func (l *trial) prepare(ctx context.Context, run *spec.Run) (end func() error, e
 		})
 	}
 	var closeServers func() error
-	l.servers, closeServers, err = stage.Open(ctx, run, options)
+	l.servers, closeServers, err = rig.Open(ctx, run, options)
 	if closeServers == nil {
 		return nil, err
 	}
 	l.http = &http.Client{Timeout: askPatience, Transport: &http.Transport{MaxIdleConnsPerHost: idle}}
 	end = func() error { return errors.Join(l.close(), closeServers()) }
 	if err != nil {
-		return end, stage.LearnersFault(err, look)
+		return end, rig.LearnersFault(err, look)
 	}
 	run.Evidence(evidenceFolder)
 	if err := l.openOld(ctx); err != nil {
@@ -130,7 +130,7 @@ func (l *trial) prepare(ctx context.Context, run *spec.Run) (end func() error, e
 		return end, err
 	}
 	if err := l.startSubject(ctx, run); err != nil {
-		return end, stage.LearnersFault(err, look)
+		return end, rig.LearnersFault(err, look)
 	}
 	return end, l.gather(ctx)
 }
@@ -202,7 +202,7 @@ func (l *trial) service(name string) testbed.ServiceOptions {
 
 // startSubject starts the replicas, then the relay and a worker, and moves new people to the
 // shards. Where times are judged it starts what the subject is compared with.
-func (l *trial) startSubject(ctx context.Context, run *spec.Run) error {
+func (l *trial) startSubject(ctx context.Context, run *lab.Run) error {
 	l.replicas = make([]*testbed.Service, 2)
 	var starts []func(context.Context) error
 	for i, name := range []string{"one", "two"} {
@@ -259,7 +259,7 @@ func (l *trial) needsQueue() error {
 	if l.missing == nil {
 		return nil
 	}
-	return &spec.Failure{
+	return &lab.Failure{
 		Expected: "effects that come by way of the queue", Seen: "needs the queue: " + l.missing.Error(), Look: "the checks effects and new consumer",
 	}
 }

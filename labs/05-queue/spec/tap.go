@@ -12,7 +12,7 @@ import (
 
 	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/bytebites/outbox"
-	"bytebites.example/workshop/shared/spec"
+	"bytebites.example/workshop/shared/workshop/lab"
 )
 
 // againHeader marks what a check has published again. Taps do not hear it.
@@ -75,7 +75,7 @@ func (l *trial) awaitExchange(ctx context.Context) error {
 		case !errors.As(err, &refused):
 			return fmt.Errorf("ask for exchange %s: %w", exchange, err)
 		case time.Now().After(deadline):
-			return &spec.Failure{
+			return &lab.Failure{
 				Expected: "a durable topic exchange " + exchange, Seen: refused.Reason + l.words(ctx), Look: "Declare in topology.go",
 			}
 		}

@@ -9,7 +9,7 @@ import (
 
 	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/measure/probe/promstat"
-	"bytebites.example/workshop/shared/spec"
+	"bytebites.example/workshop/shared/workshop/lab"
 )
 
 const (
@@ -20,7 +20,7 @@ const (
 )
 
 // unroutable takes all bindings of a topic away, and puts them back.
-func (l *trial) unroutable(ctx context.Context, _ *spec.Run) (err error) {
+func (l *trial) unroutable(ctx context.Context, _ *lab.Run) (err error) {
 	if err := l.needsQueue(); err != nil {
 		return err
 	}
@@ -85,7 +85,7 @@ func (l *trial) placeUnwanted(ctx context.Context, before float64) ([]*order, er
 		case waiting == unwanted && returned > before:
 			return placed, nil
 		case time.Now().After(deadline):
-			return placed, &spec.Failure{
+			return placed, &lab.Failure{
 				Expected: fmt.Sprintf("%d events that no queue wants in the outboxes, and counted as returned by the relay", unwanted),
 				Seen:     fmt.Sprintf("%d there, and %.0f counted", waiting, returned-before),
 				Look:     "Relay in publisher.go: a message that is returned is confirmed too",

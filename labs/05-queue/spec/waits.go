@@ -12,8 +12,8 @@ import (
 	"bytebites.example/workshop/shared/bytebites/checkout"
 	"bytebites.example/workshop/shared/bytebites/smtp"
 	"bytebites.example/workshop/shared/measure/probe/promstat"
-	"bytebites.example/workshop/shared/spec"
 	"bytebites.example/workshop/shared/testbed/mailsink"
+	"bytebites.example/workshop/shared/workshop/lab"
 )
 
 const (
@@ -31,7 +31,7 @@ func later() []checkout.Step {
 
 // doesNotWait has some people order while the mail server takes its time, looks what it has when
 // each of them has an answer, and then who did the rest.
-func (l *trial) doesNotWait(ctx context.Context, _ *spec.Run) (err error) {
+func (l *trial) doesNotWait(ctx context.Context, _ *lab.Run) (err error) {
 	before, err := l.stepsOfReplicas(ctx)
 	if err != nil {
 		return err
@@ -47,12 +47,12 @@ func (l *trial) doesNotWait(ctx context.Context, _ *spec.Run) (err error) {
 	}
 	switch {
 	case len(placed) == 0:
-		return &spec.Doubt{
+		return &lab.Doubt{
 			Reason: fmt.Sprintf("none of %d orders was accepted at the first try", hasty),
 			Remedy: "close what else runs on this machine, and check again",
 		}
 	case len(waited) > 0:
-		return &spec.Failure{
+		return &lab.Failure{
 			Expected: fmt.Sprintf("answers to %d orders before their mails are accepted by a mail server that takes %s", hasty, slowMail),
 			Seen:     few(waited), Look: "Checkout in publisher.go: what does an order wait for?",
 		}

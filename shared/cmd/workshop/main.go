@@ -8,7 +8,7 @@ import (
 	"syscall"
 	"time"
 
-	"bytebites.example/workshop/shared/cli"
+	"bytebites.example/workshop/shared/workshop/cli"
 )
 
 // secondInterrupt is when another Ctrl-C ends the program at once. Not sooner: `go tool`

@@ -1,0 +1,176 @@
+package branches
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// sourceTrailer marks a commit that this package made, and names the one that it was
+// built from.
+const sourceTrailer = "Workshop-Source: "
+
+// commit is a commit object, as far as this package looks at it.
+type commit struct {
+	tree    string
+	parents []string
+	// author, committer and encoding are the header lines as they are, or empty.
+	author, committer, encoding string
+	message                     string
+}
+
+// message is that of a commit: its subject, source, what is solved, and the trailer.
+const message = `%s
+
+This is commit
+%s
+%s
+
+Made by "go tool workshop branches", which replaces it when main moves:
+put work of your own on a branch of another name.
+
+%s
+`
+
+// generated returns the commit that a branch has to be at. Whoever made the source and
+// when is taken over byte by byte, which the object is written by hand for: what makes a
+// commit from the configuration (name, signature, encoding) differs between machines.
+func generated(b Branch, from commit, tree string) commit {
+	stage, exercise, _ := strings.Cut(b.Name, "/")
+	subject := "Lab " + exercise + ", to start from"
+	if stage == "solution" {
+		subject = "Lab " + exercise + ", solved"
+	}
+	with := "with no lab solved."
+	if len(b.Solved) > 0 {
+		with = "with the learner's files of these labs replaced by their solutions:\n\n  " + strings.Join(b.Solved, "\n  ")
+	}
+	return commit{
+		tree: tree, parents: []string{b.Source},
+		author: from.author, committer: from.committer, encoding: from.encoding,
+		message: fmt.Sprintf(message, subject, b.Source, with, sourceTrailer+b.Source),
+	}
+}
+
+// source returns the commit that c was built from. An amended or rebased commit keeps the
+// trailer, so ok says no more than that c stands where this package put it.
+func (c commit) source() (id string, ok bool) {
+	lines := strings.Split(strings.TrimRight(c.message, "\n"), "\n")
+	id, ok = strings.CutPrefix(lines[len(lines)-1], sourceTrailer)
+	return id, ok && len(c.parents) == 1 && c.parents[0] == id
+}
+
+// generated reports whether this package made the commit and nobody amended it.
+func (r *Repository) generated(ctx context.Context, id string) (bool, error) {
+	c, err := r.commit(ctx, id)
+	if err != nil {
+		return false, err
+	}
+	source, ok := c.source()
+	if !ok {
+		return false, nil
+	}
+	from, err := r.commit(ctx, source)
+	var failed *failure
+	if errors.As(err, &failed) {
+		return false, nil // a shallow clone may lack it, and then nobody can tell
+	}
+	return err == nil && c.author == from.author && c.committer == from.committer, err
+}
+
+// commit reads a commit.
+func (r *Repository) commit(ctx context.Context, id string) (commit, error) {
+	text, err := r.git.run(ctx, "", "cat-file", "commit", id)
+	if err != nil {
+		return commit{}, fmt.Errorf("commit %s: %w", Short(id), err)
+	}
+	return parseCommit(string(text)), nil
+}
+
+func parseCommit(text string) commit {
+	var c commit
+	var header string
+	header, c.message, _ = strings.Cut(text, "\n\n")
+	for line := range strings.SplitSeq(header, "\n") {
+		// The lines that carry a signature on start with a space, so have no key.
+		switch key, value, _ := strings.Cut(line, " "); key {
+		case "tree":
+			c.tree = value
+		case "parent":
+			c.parents = append(c.parents, value)
+		case "author":
+			c.author = line
+		case "committer":
+			c.committer = line
+		case "encoding":
+			c.encoding = line
+		}
+	}
+	return c
+}
+
+// String is the commit as git stores it.
+func (c commit) String() string {
+	var b strings.Builder
+	b.WriteString("tree " + c.tree + "\n")
+	for _, parent := range c.parents {
+		b.WriteString("parent " + parent + "\n")
+	}
+	for _, line := range []string{c.author, c.committer, c.encoding} {
+		if line != "" {
+			b.WriteString(line + "\n")
+		}
+	}
+	b.WriteString("\n" + c.message)
+	return b.String()
+}
+
+// writeCommit stores a commit and returns its id.
+func (r *Repository) writeCommit(ctx context.Context, c commit) (string, error) {
+	id, err := r.git.line(ctx, c.String(), "hash-object", "-t", "commit", "-w", "--stdin")
+	if err != nil {
+		return "", fmt.Errorf("write commit: %w", err)
+	}
+	return id, nil
+}
+
+// Source returns the id of the commit that revision names, HEAD if it is empty. On a
+// branch that this package built, or work on top of one, it is the commit of main which
+// that was built from. The error is ErrNoCommit when there is no such commit.
+func (r *Repository) Source(ctx context.Context, revision string) (string, error) {
+	if revision == "" {
+		revision = "HEAD"
+	}
+	id, err := r.resolve(ctx, revision)
+	if err != nil {
+		return "", err
+	}
+	made, err := r.git.line(ctx, "", "rev-list", "--first-parent", "--max-count=1", "--basic-regexp", "--grep=^"+sourceTrailer, id)
+	if err != nil {
+		return "", fmt.Errorf("source of %s: %w", revision, err)
+	}
+	if made == "" {
+		return id, nil
+	}
+	c, err := r.commit(ctx, made)
+	if err != nil {
+		return "", err
+	}
+	if source, ok := c.source(); ok {
+		return source, nil
+	}
+	return id, nil
+}
+
+func (r *Repository) resolve(ctx context.Context, revision string) (string, error) {
+	if strings.HasPrefix(revision, "-") { // would be taken for a flag
+		return "", fmt.Errorf("%q: %w", revision, ErrNoCommit)
+	}
+	id, err := r.git.line(ctx, "", "rev-parse", "--verify", "--quiet", revision+"^{commit}")
+	var failed *failure
+	if errors.As(err, &failed) {
+		return "", fmt.Errorf("%q: %w", revision, ErrNoCommit)
+	}
+	return id, err
+}

@@ -1,0 +1,63 @@
+package cli
+
+import (
+	"context"
+
+	"github.com/charmbracelet/lipgloss"
+	"github.com/spf13/cobra"
+
+	"bytebites.example/workshop/shared/testbed/engine"
+	"bytebites.example/workshop/shared/workshop/lab"
+)
+
+func (a *app) doctor() *cobra.Command {
+	return &cobra.Command{
+		Use:   "doctor",
+		Short: "Look for what the workshop needs, and say what to do about the rest",
+		Long: `Look at everything that the workshop needs of this machine: the engine and the
+permission to use it, disk, memory, ports, whether CPU quotas hold, the registry,
+Go and the compose tool. What is missing is named with its remedy. As root on Debian
+a missing engine is set up, when you say yes.
+
+Ends with 0 when the labs can run, with 3 when they cannot.`,
+		Example: "  go tool workshop doctor\n  go tool workshop doctor --yes   sets up a missing engine without asking",
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return a.runDoctor(cmd.Context()) },
+	}
+}
+
+func (a *app) runDoctor(ctx context.Context) error {
+	w, err := a.workshop()
+	if err != nil {
+		return err
+	}
+	findings, err := a.examine(ctx, w)
+	if err != nil {
+		return err
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	a.renderFindings(findings)
+	for _, f := range findings {
+		if f.Status == engine.Fail {
+			a.next("do what is said above, then: go tool workshop doctor")
+			return verdictError{lab.Environment}
+		}
+	}
+	a.next("go tool workshop tour", "go tool workshop list")
+	return nil
+}
+
+func (a *app) renderFindings(findings []engine.Finding) {
+	s := a.styles(a.out)
+	style := map[engine.Status]lipgloss.Style{engine.OK: s.good, engine.Warn: s.doubt, engine.Fail: s.bad}
+	var rows [][]string
+	for _, f := range findings {
+		rows = append(rows, []string{f.Name, style[f.Status].Render(string(f.Status)), f.Detail})
+		if f.Remedy != "" {
+			rows = append(rows, []string{"", "", "to do: " + f.Remedy})
+		}
+	}
+	a.printf("%s", table([]string{"what", "state", "seen"}, rows, s.faint, nil))
+}

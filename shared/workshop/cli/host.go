@@ -1,0 +1,110 @@
+package cli
+
+import (
+	"context"
+	"errors"
+
+	"golang.org/x/sync/errgroup"
+
+	"bytebites.example/workshop/shared/bytebites/seed"
+	"bytebites.example/workshop/shared/progress"
+	"bytebites.example/workshop/shared/testbed/engine"
+	"bytebites.example/workshop/shared/testbed/gobuild"
+	"bytebites.example/workshop/shared/testbed/images"
+)
+
+// host is the computer as a lab's run needs it. Tests put another in its place.
+type host interface {
+	// reach finds the engine, or sets one up, and returns what it runs programs on. The
+	// error is an *engine.Unavailable.
+	reach(ctx context.Context, a *app, p *progress.Reporter) (gobuild.Platform, error)
+	// prepare makes the engine, those images and seeded databases of those sizes ready. The
+	// error is an *engine.Unavailable.
+	prepare(ctx context.Context, a *app, p *progress.Reporter, names []images.Name, sizes ...seed.Size) error
+	// sizes are those of all seeded databases that a lab or a test may ask for.
+	sizes() []seed.Size
+	// buildAhead builds programs that a run will build too, and then finds built.
+	buildAhead(ctx context.Context, p *progress.Reporter, platform gobuild.Platform, packages ...string) error
+}
+
+// thisHost is the computer that the command runs on.
+type thisHost struct{}
+
+func (thisHost) reach(ctx context.Context, a *app, p *progress.Reporter) (gobuild.Platform, error) {
+	e, err := a.connect(ctx, p)
+	if err != nil {
+		return gobuild.Platform{}, err
+	}
+	defer func() { _ = e.Close() }()
+	return gobuild.PlatformOf(ctx, e)
+}
+
+func (thisHost) prepare(ctx context.Context, a *app, p *progress.Reporter, names []images.Name, sizes ...seed.Size) error {
+	e, err := a.connect(ctx, p)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = e.Close() }()
+	return images.EnsureSeeded(ctx, e, p, sizes, names...)
+}
+
+func (thisHost) sizes() []seed.Size {
+	return []seed.Size{seed.Full(), seed.Growing(), seed.Early(), seed.Small()}
+}
+
+func (thisHost) buildAhead(ctx context.Context, p *progress.Reporter, platform gobuild.Platform, packages ...string) error {
+	group, ctx := errgroup.WithContext(ctx)
+	for _, pkg := range packages {
+		group.Go(func() error {
+			_, err := buildProgram(ctx, p, platform, pkg)
+			return err
+		})
+	}
+	return group.Wait()
+}
+
+// imagesOf returns the images that the labs up to that number use.
+func imagesOf(upTo int) []images.Name {
+	since := []struct {
+		folder int
+		name   images.Name
+	}{
+		{0, images.Postgres},
+		{0, images.Static},
+		{2, images.Nginx},
+		{3, images.Redis},
+		{3, images.Toxiproxy},
+		{5, images.RabbitMQ},
+	}
+	var names []images.Name
+	for _, s := range since {
+		if s.folder <= upTo {
+			names = append(names, s.name)
+		}
+	}
+	return names
+}
+
+// sizeOf is that of the seeded databases that a lab's check starts.
+func sizeOf(folder int) seed.Size {
+	if folder == shardingLab || folder == queueLab {
+		return seed.Early()
+	}
+	return seed.Full()
+}
+
+// connect finds the engine, and where there is none sets one up if it can and may.
+func (a *app) connect(ctx context.Context, p *progress.Reporter) (*engine.Engine, error) {
+	e, err := engine.Connect(ctx)
+	var missing *engine.Unavailable
+	if err == nil || !errors.As(err, &missing) || ctx.Err() != nil {
+		return e, err
+	}
+	if !engine.CanSetUp() {
+		return nil, err
+	}
+	if err := engine.SetUp(ctx, a.ask, p); err != nil {
+		return nil, err
+	}
+	return engine.Connect(ctx)
+}

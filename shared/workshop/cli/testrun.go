@@ -1,0 +1,47 @@
+package cli
+
+import (
+	"context"
+	"path"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"bytebites.example/workshop/shared/progress"
+	"bytebites.example/workshop/shared/workshop/lab"
+)
+
+// compileTest compiles the tests of the package in a folder, given from the module's root
+// with slashes, into a file in scratch. The error is a *compileError when they do not
+// compile.
+func (a *app) compileTest(ctx context.Context, w workshop, p *progress.Reporter, scratch, dir string) (binary string, err error) {
+	binary = filepath.Join(scratch, path.Base(path.Dir(dir))+"-"+path.Base(dir)+".test")
+	if runtime.GOOS == "windows" {
+		binary += ".exe"
+	}
+	// Nobody debugs what is thrown away after a run, and without the debugger's tables it is
+	// linked in less time.
+	return binary, a.compile(ctx, w, p, "test", "-c", "-ldflags=-w", "-o", binary, "./"+dir)
+}
+
+// testRun is one run of one compiled test.
+type testRun struct {
+	binary  string
+	dir     string // the package's folder on disk
+	name    string
+	mode    lab.Mode
+	timeout time.Duration
+	result  string // the file that the test writes its result to
+	output  *testOutput
+}
+
+// runTest runs a test to its end. The error is that of child.run. It runs the compiled
+// test and not `go test`: this way it is our own child, and dies with us.
+func (a *app) runTest(ctx context.Context, r testRun) error {
+	c := child{
+		dir:    r.dir,
+		env:    append(append([]string{}, a.env...), lab.EnvResult+"="+r.result, lab.EnvMode+"="+string(r.mode)),
+		stdout: r.output, stderr: r.output,
+	}
+	return c.run(ctx, r.binary, "-test.run=^"+r.name+"$", "-test.count=1", "-test.v", "-test.timeout="+r.timeout.String())
+}

@@ -1,0 +1,51 @@
+// Package evidence writes the files that a run leaves for the learner to read, most of
+// them tables.
+package evidence
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"text/tabwriter"
+
+	"bytebites.example/workshop/shared/module"
+)
+
+// Folder makes and returns the folder of a lab's evidence: .workshop/NN-name in the
+// module's root.
+func Folder(labName string) (string, error) {
+	root, err := module.Root()
+	if err != nil {
+		return "", fmt.Errorf("evidence: %w", err)
+	}
+	folder := filepath.Join(root, ".workshop", labName)
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return "", fmt.Errorf("evidence: %w", err)
+	}
+	return folder, nil
+}
+
+// Keep writes a file into a lab's folder of evidence.
+func Keep(labName, file string, text []byte) error {
+	folder, err := Folder(labName)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(folder, file), text, 0o644); err != nil {
+		return fmt.Errorf("keep evidence: %w", err)
+	}
+	return nil
+}
+
+// Table returns head, and below it what rows writes: cells that end in tabs, one line a
+// row, aligned to the right.
+func Table(head string, rows func(w io.Writer)) []byte {
+	var text bytes.Buffer
+	text.WriteString(head)
+	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', tabwriter.AlignRight)
+	rows(w)
+	_ = w.Flush() // a buffer never fails
+	return text.Bytes()
+}

@@ -1,0 +1,209 @@
+package lab_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"bytebites.example/workshop/shared/workshop/lab"
+)
+
+// check returns a core check that ends with err.
+func check(name string, err error) lab.Check {
+	return lab.Check{Name: name, Kind: lab.Core, Run: func(context.Context, *lab.Run) error { return err }}
+}
+
+// gain returns a gain with a floor of 2 that measures m.
+func gain(m lab.Measured, err error) lab.Gain {
+	return lab.Gain{Name: "gain", Floor: 2, Measure: func(context.Context, *lab.Run) (lab.Measured, error) { return m, err }}
+}
+
+func stretch(c lab.Check) lab.Check { c.Kind = lab.Stretch; return c }
+
+func TestVerdict(t *testing.T) {
+	failure := &lab.Failure{Expected: "one order", Seen: "two", Look: "the ledger"}
+	doubt := &lab.Doubt{Reason: "the host had no idle time left"}
+	broken := errors.New("no engine")
+	count := func(ratio float64) lab.Measured { return lab.Measured{Ratio: ratio} }
+	tests := []struct {
+		name   string
+		checks []lab.Check
+		gains  []lab.Gain
+		want   lab.Verdict
+		exit   int
+	}{
+		{"nothing demanded", nil, nil, lab.Pass, 0},
+		{"all pass", []lab.Check{check("a", nil)}, []lab.Gain{gain(count(3), nil)}, lab.Pass, 0},
+		{"a failure", []lab.Check{check("a", failure)}, nil, lab.NotYet, 1},
+		{"a wrapped failure", []lab.Check{check("a", fmt.Errorf("order 3: %w", failure))}, nil, lab.NotYet, 1},
+		{"a stretch failure", []lab.Check{check("a", nil), stretch(check("b", failure))}, nil, lab.Pass, 0},
+		{"a doubt", []lab.Check{check("a", doubt)}, nil, lab.Inconclusive, 2},
+		{"a failure outweighs a doubt", []lab.Check{check("a", failure), check("b", doubt)}, nil, lab.NotYet, 1},
+		{"the environment", []lab.Check{check("a", broken)}, nil, lab.Environment, 3},
+		{"the environment outweighs a failure", []lab.Check{check("a", failure), check("b", broken)}, nil, lab.Environment, 3},
+		{"the environment in a stretch check", []lab.Check{stretch(check("a", broken))}, nil, lab.Environment, 3},
+		{"a gain under its floor", nil, []lab.Gain{gain(count(1.9), nil)}, lab.NotYet, 1},
+		{"a gain at its floor", nil, []lab.Gain{gain(count(2), nil)}, lab.Pass, 0},
+		{"an interval over the floor", nil, []lab.Gain{gain(lab.Measured{Ratio: 3, Low: 2.1, High: 4, Pairs: 6}, nil)}, lab.Pass, 0},
+		{"an interval that holds the floor", nil, []lab.Gain{gain(lab.Measured{Ratio: 3, Low: 1.9, High: 4, Pairs: 6}, nil)}, lab.Inconclusive, 2},
+		{"an interval under the floor", nil, []lab.Gain{gain(lab.Measured{Ratio: 1.2, Low: 1, High: 1.9, Pairs: 6}, nil)}, lab.NotYet, 1},
+		{"a gain of nothing over nothing", nil, []lab.Gain{gain(count(math.NaN()), nil)}, lab.Inconclusive, 2},
+		{"a gain over nothing", nil, []lab.Gain{gain(count(math.Inf(1)), nil)}, lab.Inconclusive, 2},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			toy := lab.Lab{Name: "00-toy", Files: fstest.MapFS{}, Checks: tt.checks, Gains: tt.gains}
+			result, err := toy.Do(t.Context(), &lab.Run{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if result.Verdict != tt.want || result.Verdict.ExitCode() != tt.exit {
+				t.Errorf("verdict %q, exit code %d; want %q, %d", result.Verdict, result.Verdict.ExitCode(), tt.want, tt.exit)
+			}
+			if (result.Err() == nil) != (tt.want == lab.Pass) {
+				t.Errorf("verdict %q comes with the error %v", result.Verdict, result.Err())
+			}
+			path := filepath.Join(t.TempDir(), "result.json")
+			if err := result.WriteFile(path); err != nil {
+				t.Fatal(err)
+			}
+			again, err := lab.ReadResult(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if again.Verdict != result.Verdict || len(again.Checks) != len(tt.checks) || len(again.Gains) != len(tt.gains) {
+				t.Errorf("read back %+v, wrote %+v", again, result)
+			}
+		})
+	}
+}
+
+func TestNothingIsGainedByAWrongAnswer(t *testing.T) {
+	measured := false
+	g := lab.Gain{Name: "gain", Floor: 2, Measure: func(context.Context, *lab.Run) (lab.Measured, error) {
+		measured = true
+		return lab.Measured{Ratio: 100}, nil
+	}}
+	toy := lab.Lab{
+		Name: "00-toy", Files: fstest.MapFS{},
+		Checks: []lab.Check{check("wrong", &lab.Failure{Expected: "a", Seen: "b"})},
+		Gains:  []lab.Gain{g},
+	}
+	result, err := toy.Do(t.Context(), &lab.Run{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if measured || result.Gains[0].Verdict != lab.Skipped {
+		t.Errorf("the gain of a wrong answer was measured: %+v", result.Gains[0])
+	}
+}
+
+func TestTimesWaitForCheck(t *testing.T) {
+	timed := gain(lab.Measured{Ratio: 3}, nil)
+	timed.Timed = true
+	rate := check("rate", nil)
+	rate.Timed = true
+	toy := lab.Lab{Name: "00-toy", Files: fstest.MapFS{}, Checks: []lab.Check{rate}, Gains: []lab.Gain{timed}}
+	for mode, want := range map[lab.Mode]int{lab.ModeTest: 0, lab.ModeCheck: 1, lab.ModeVerify: 0, lab.ModeFull: 1} {
+		result, err := toy.Do(t.Context(), &lab.Run{Mode: mode})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(result.Gains) != want || len(result.Checks) != want {
+			t.Errorf("mode %q measured %d gains and %d rates, want %d of each", mode, len(result.Gains), len(result.Checks), want)
+		}
+	}
+}
+
+func TestPrepareFails(t *testing.T) {
+	ended, ran := false, false
+	toy := lab.Lab{
+		Name: "00-toy", Files: fstest.MapFS{},
+		Prepare: func(context.Context, *lab.Run) (func() error, error) {
+			return func() error { ended = true; return nil }, errors.New("no engine")
+		},
+		Checks: []lab.Check{{Name: "a", Kind: lab.Core, Run: func(context.Context, *lab.Run) error { ran = true; return nil }}},
+	}
+	result, err := toy.Do(t.Context(), &lab.Run{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if result.Verdict != lab.Environment || ran || !ended {
+		t.Errorf("verdict %q, checks ran: %t, ended: %t; want %q, false, true", result.Verdict, ran, ended, lab.Environment)
+	}
+	if err := result.Err(); err == nil || !strings.Contains(err.Error(), "no engine") {
+		t.Errorf("the error does not say why: %v", err)
+	}
+}
+
+// A check that is cut short blames the code for what the clock did.
+func TestARunCalledOffBlamesNoCode(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	failure := &lab.Failure{Expected: "one order", Seen: "none"}
+	toy := lab.Lab{Name: "00-toy", Files: fstest.MapFS{}, Checks: []lab.Check{
+		{Name: "a", Kind: lab.Core, Run: func(context.Context, *lab.Run) error { cancel(); return failure }},
+	}}
+	result, err := toy.Do(ctx, &lab.Run{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if result.Verdict != lab.Environment || !strings.Contains(result.Checks[0].Detail, "saw none") {
+		t.Errorf("verdict %q, detail %q; want %q and what was seen", result.Verdict, result.Checks[0].Detail, lab.Environment)
+	}
+}
+
+func TestOnlyVerifyAsksForTheStarter(t *testing.T) {
+	toy := lab.Lab{Name: "00-toy", Files: fstest.MapFS{}, Checks: []lab.Check{check("a", nil)}, Starter: []string{"a"}}
+	for mode, want := range map[lab.Mode][]string{lab.ModeCheck: nil, lab.ModeVerify: {"a"}} {
+		result, err := toy.Do(t.Context(), &lab.Run{Mode: mode})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(result.Starter, want) {
+			t.Errorf("mode %q: starter %q, want %q", mode, result.Starter, want)
+		}
+	}
+}
+
+func TestTodos(t *testing.T) {
+	files := fstest.MapFS{
+		"answers.go": {Data: []byte("package a\n\n\t// TODO(lab 00): say which.\nvar x = 1 // TODO(lab 01): another lab's\n")},
+		"index.sql":  {Data: []byte("-- TODO(lab 00): the index")},
+		"done.go":    {Data: []byte("package a\n")},
+	}
+	got, err := lab.Todos(files, "00-baseline")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"answers.go:3: TODO(lab 00): say which.", "index.sql:1: TODO(lab 00): the index"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestWorstRoundCounts(t *testing.T) {
+	toy := lab.Lab{Name: "00-toy", Files: fstest.MapFS{}, Checks: []lab.Check{{
+		Name: "a", Kind: lab.Core, Run: func(_ context.Context, run *lab.Run) error {
+			run.ReportHost(2e6, 0.0)
+			run.ReportHost(1e6, 0.7)
+			run.Report("rate", 1, "1/s")
+			run.Report("rate", 2, "1/s")
+			return nil
+		}}}}
+	result, err := toy.Do(t.Context(), &lab.Run{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if result.Host.IdleShare != 0 || result.Host.GeneratorLatenessP99Seconds != 0.002 {
+		t.Errorf("host %+v, want the worst of both rounds", result.Host)
+	}
+	if len(result.Reported) != 1 || result.Reported[0].Value != 2 {
+		t.Errorf("reported %+v, want the later figure alone", result.Reported)
+	}
+}

@@ -1,0 +1,170 @@
+package lab
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// The environment variables through which the command line and a lab's test talk.
+const (
+	// EnvResult names the file that a test writes its Result to.
+	EnvResult = "WORKSHOP_RESULT"
+	// EnvMode says how much of a lab to run; see Mode.
+	EnvMode = "WORKSHOP_MODE"
+)
+
+// Verdict is what a run says of a lab, a check or a gain.
+type Verdict string
+
+// The four verdicts. They are never confused: a machine that cannot tell, or cannot
+// run the lab at all, says nothing about the learner's code.
+const (
+	Pass         Verdict = "pass"
+	NotYet       Verdict = "not yet"
+	Inconclusive Verdict = "inconclusive"
+	Environment  Verdict = "environment"
+	// Skipped marks a check that did not run because an earlier one settled the
+	// verdict. It is never the verdict of a lab.
+	Skipped Verdict = "skipped"
+)
+
+// ExitCode returns the exit code of a program that ends with the verdict.
+func (v Verdict) ExitCode() int {
+	switch v {
+	case Pass:
+		return 0
+	case NotYet:
+		return 1
+	case Inconclusive:
+		return 2
+	default:
+		return 3
+	}
+}
+
+// severity orders verdicts: the gravest of a run's parts is the run's.
+func (v Verdict) severity() int {
+	switch v {
+	case Environment:
+		return 3
+	case NotYet:
+		return 2
+	case Inconclusive:
+		return 1
+	default:
+		return 0
+	}
+}
+
+// CheckResult is what came of one check.
+type CheckResult struct {
+	Name    string  `json:"name"`
+	Proves  string  `json:"proves"`
+	Kind    Kind    `json:"kind"`
+	Verdict Verdict `json:"verdict"`
+	// Detail says what was expected, what was seen and where to look next. Of a check
+	// that passed it may say what was seen.
+	Detail  string  `json:"detail,omitempty"`
+	Seconds float64 `json:"seconds"`
+}
+
+// GainResult is what a step bought.
+type GainResult struct {
+	Name    string  `json:"name"`
+	Unit    string  `json:"unit"` // of Before and After
+	Verdict Verdict `json:"verdict"`
+	Detail  string  `json:"detail,omitempty"`
+	Ratio   float64 `json:"ratio"` // how many times better
+	// Low and High bound the ratio. Of a count, which has no noise, both are the ratio.
+	Low    float64 `json:"low"`
+	High   float64 `json:"high"`
+	Floor  float64 `json:"floor"`
+	Pairs  int     `json:"pairs"` // of rounds; 0 for a count
+	Before float64 `json:"before"`
+	After  float64 `json:"after"`
+}
+
+// Number is a figure that a run reports and does not judge.
+type Number struct {
+	Name  string  `json:"name"`
+	Value float64 `json:"value"`
+	Unit  string  `json:"unit"`
+}
+
+// Quota is what a container was given, as the engine reported it back.
+type Quota struct {
+	Container string  `json:"container"`
+	Type      string  `json:"type"`
+	CPU       float64 `json:"cpu"` // cores; 0 is no limit
+	// ThrottledShare is the share of quota periods in which the container was stopped
+	// for having used up its CPU.
+	ThrottledShare float64 `json:"throttled_share"`
+}
+
+// Host is what a run saw of the machine it ran on.
+type Host struct {
+	CPUs   int     `json:"cpus"`
+	Quotas []Quota `json:"quotas,omitempty"`
+	// GeneratorLatenessP99Seconds is how late the load generator was against its own
+	// schedule, at the 99th percentile of the worst round.
+	GeneratorLatenessP99Seconds float64 `json:"generator_lateness_p99_seconds"`
+	// IdleShare is the least share of the machine's CPU that was idle in any round.
+	IdleShare float64 `json:"idle_share"`
+}
+
+// Result is what came of a lab, as it travels from its test to the command line.
+type Result struct {
+	Lab      string        `json:"lab"`
+	Verdict  Verdict       `json:"verdict"`
+	Checks   []CheckResult `json:"checks"`
+	Gains    []GainResult  `json:"gains"`
+	Reported []Number      `json:"reported,omitempty"`
+	// Evidence names the folder where the run left what a learner reads next, relative
+	// to the module's root; empty when there is none.
+	Evidence string `json:"evidence,omitempty"`
+	// Todos lists the places in the lab's files where work is still marked.
+	Todos []string `json:"todos,omitempty"`
+	// Starter is the lab's, in ModeVerify.
+	Starter []string `json:"starter,omitempty"`
+	Next    string   `json:"next,omitempty"`
+	Host    Host     `json:"host"`
+	Seconds float64  `json:"seconds"`
+}
+
+// WriteFile writes the result as JSON, in one step: a reader sees all of it or nothing.
+func (r Result) WriteFile(path string) error { return writeFile(path, r) }
+
+func writeFile(path string, result any) error {
+	text, err := json.MarshalIndent(result, "", "  ")
+	if err != nil {
+		return fmt.Errorf("result: %w", err)
+	}
+	draft, err := os.CreateTemp(filepath.Dir(path), ".result-*")
+	if err != nil {
+		return fmt.Errorf("result: %w", err)
+	}
+	_, err = draft.Write(append(text, '\n'))
+	if err = errors.Join(err, draft.Close()); err == nil {
+		err = os.Rename(draft.Name(), path)
+	}
+	if err != nil {
+		return fmt.Errorf("result: %w", errors.Join(err, os.Remove(draft.Name())))
+	}
+	return nil
+}
+
+// ReadResult reads a file that WriteFile wrote.
+func ReadResult(path string) (Result, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return Result{}, fmt.Errorf("result: %w", err)
+	}
+	var r Result
+	if err := json.Unmarshal(text, &r); err != nil {
+		return Result{}, fmt.Errorf("result %s: %w", path, err)
+	}
+	return r, nil
+}

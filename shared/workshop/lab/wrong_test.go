@@ -1,0 +1,135 @@
+package lab_test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"bytebites.example/workshop/shared/workshop/lab"
+)
+
+func TestWrongVerdict(t *testing.T) {
+	result := func(verdicts ...lab.Verdict) lab.Result {
+		var r lab.Result
+		for i, v := range verdicts {
+			r.Checks = append(r.Checks, lab.CheckResult{Name: string(rune('a' + i)), Verdict: v, Detail: "seen"})
+		}
+		return r
+	}
+	start := lab.Result{Checks: []lab.CheckResult{{Name: "start", Verdict: lab.NotYet, Detail: "does not compile"}}}
+	tests := []struct {
+		name   string
+		also   []string
+		result lab.Result
+		want   lab.Verdict
+		reason string
+	}{
+		{"rejected by its check", nil, result(lab.NotYet, lab.Pass), lab.Pass, ""},
+		{"accepted", nil, result(lab.Pass, lab.Pass), lab.NotYet, `check "a" did not reject it`},
+		{"rejected by another", nil, result(lab.Pass, lab.NotYet), lab.NotYet, `check "b" rejected it too: seen; check "a" did not reject it`},
+		{"by its check and another", nil, result(lab.NotYet, lab.NotYet), lab.NotYet, `check "b" rejected it too: seen`},
+		{"by its check and one that may", []string{"b"}, result(lab.NotYet, lab.NotYet), lab.Pass, ""},
+		{"one that may did not", []string{"b"}, result(lab.NotYet, lab.Pass), lab.Pass, ""},
+		{"by one that may alone", []string{"b"}, result(lab.Pass, lab.NotYet), lab.NotYet, `check "a" did not reject it`},
+		{"its check could not tell", nil, result(lab.Inconclusive), lab.Inconclusive, `check "a": inconclusive: seen`},
+		{"another could not tell", nil, result(lab.NotYet, lab.Inconclusive), lab.Inconclusive, `check "b": inconclusive: seen`},
+		{"another could not tell and its check accepted it", nil, result(lab.Pass, lab.Inconclusive), lab.NotYet, `check "b": inconclusive: seen; check "a" did not reject it`},
+		{"the machine failed before its check", nil, lab.Result{Checks: []lab.CheckResult{
+			{Name: "b", Verdict: lab.Environment, Detail: "seen"}, {Name: "a", Verdict: lab.Skipped},
+		}}, lab.Environment, `check "b": environment: seen`},
+		{"the machine failed its check", nil, result(lab.Environment, lab.Skipped), lab.Environment, `check "a": environment: seen`},
+		{"the machine failed another", nil, result(lab.NotYet, lab.Environment), lab.Environment, `check "b": environment: seen`},
+		{"it did not start", nil, start, lab.NotYet, `check "start" rejected it too: does not compile; check "a" did not reject it`},
+		{"nothing ran", nil, lab.Result{}, lab.NotYet, `check "a" did not reject it`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			verdict, reason := lab.WrongResult{Name: "w", Check: "a", Also: tt.also, Result: tt.result}.Verdict()
+			if verdict != tt.want || reason != tt.reason {
+				t.Errorf("got %q, %q; want %q, %q", verdict, reason, tt.want, tt.reason)
+			}
+		})
+	}
+}
+
+func TestValidateWrongs(t *testing.T) {
+	timed := check("rate", nil)
+	timed.Timed = true
+	toy := lab.Lab{Name: "00-toy", Checks: []lab.Check{check("index", nil), timed, stretch(check("tidy", nil))}}
+	good := lab.Wrong{Name: "no-index", Why: "it is fast enough here", Check: "index", Also: []string{"tidy"}, Lab: toy}
+	with := func(change func(*lab.Wrong)) []lab.Wrong {
+		w := good
+		change(&w)
+		return []lab.Wrong{w}
+	}
+	tests := []struct {
+		name    string
+		wrongs  []lab.Wrong
+		problem string
+	}{
+		{"good", []lab.Wrong{good}, ""},
+		{"two of a name", []lab.Wrong{good, good}, "two of that name"},
+		{"spaces", with(func(w *lab.Wrong) { w.Name = "no index" }), "kebab-case"},
+		{"no reason", with(func(w *lab.Wrong) { w.Why = "" }), "the reason why"},
+		{"no such check", with(func(w *lab.Wrong) { w.Check = "indexes" }), `no check "indexes"`},
+		{"no such further check", with(func(w *lab.Wrong) { w.Also = []string{"indexes"} }), `no check "indexes"`},
+		{"stretch", with(func(w *lab.Wrong) { w.Check = "tidy" }), "not a core check"},
+		{"timed", with(func(w *lab.Wrong) { w.Check = "rate" }), "timed"},
+		{"a bad lab", with(func(w *lab.Wrong) { w.Lab.Starter = []string{"x"} }), `to fail "x"`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			err := lab.ValidateWrongs(tt.wrongs...)
+			if (err == nil) != (tt.problem == "") || err != nil && !strings.Contains(err.Error(), tt.problem) {
+				t.Errorf("got %v, want an error with %q", err, tt.problem)
+			}
+		})
+	}
+}
+
+func TestWrongResultsTravel(t *testing.T) {
+	want := lab.WrongResults{{Name: "no-index", Check: "index", Also: []string{"tidy"}, Result: lab.Result{Lab: "00-toy", Verdict: lab.NotYet}}}
+	path := filepath.Join(t.TempDir(), "result.json")
+	if err := want.WriteFile(path); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got lab.WrongResults
+	if err := json.Unmarshal(text, &got); err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+func TestValidate(t *testing.T) {
+	tests := []struct {
+		name    string
+		toy     lab.Lab
+		problem string
+	}{
+		{"good", lab.Lab{Name: "00-toy", Checks: []lab.Check{check("a", nil)}, Gains: []lab.Gain{gain(lab.Measured{}, nil)}, Starter: []string{"gain", "a"}}, ""},
+		{"no name", lab.Lab{}, "without a name"},
+		{"a nameless check", lab.Lab{Name: "00-toy", Checks: []lab.Check{check("", nil)}}, `""`},
+		{"twice", lab.Lab{Name: "00-toy", Checks: []lab.Check{check("a", nil), check("a", nil)}}, `"a"`},
+		{"as a check and a gain", lab.Lab{Name: "00-toy", Checks: []lab.Check{check("gain", nil)}, Gains: []lab.Gain{gain(lab.Measured{}, nil)}}, `"gain"`},
+		{"a starter that fails nothing there is", lab.Lab{Name: "00-toy", Checks: []lab.Check{check("a", nil)}, Starter: []string{"b"}}, `"b"`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.toy.Files = fstest.MapFS{}
+			err := tt.toy.Validate()
+			if (err == nil) != (tt.problem == "") || err != nil && !strings.Contains(err.Error(), tt.problem) {
+				t.Errorf("got %v, want an error with %q", err, tt.problem)
+			}
+		})
+	}
+}

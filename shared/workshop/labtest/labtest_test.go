@@ -1,0 +1,136 @@
+package labtest_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/labtest"
+)
+
+// envSubject names what TestSubject, in a process of its own, is to run.
+const envSubject = "SPECTEST_SUBJECT"
+
+// toy returns a lab whose one check ends with err, and which still marks work.
+func toy(err error) lab.Lab {
+	return lab.Lab{
+		Name: "00-toy", Files: fstest.MapFS{"a.sql": {Data: []byte("-- TODO(lab 00): all")}},
+		Checks: []lab.Check{{Name: "index", Kind: lab.Core, Run: func(context.Context, *lab.Run) error { return err }}},
+	}
+}
+
+// TestSubject is a test that passes or fails; the others look at how.
+func TestSubject(t *testing.T) {
+	failure := &lab.Failure{Expected: "an index", Seen: "none"}
+	wrong := func(name string, err error) lab.Wrong {
+		return lab.Wrong{Name: name, Why: "it happens", Check: "index", Lab: toy(err)}
+	}
+	switch os.Getenv(envSubject) {
+	case "passes":
+		labtest.Run(t, toy(nil))
+	case "fails":
+		labtest.Run(t, toy(failure))
+	case "invalid":
+		l := toy(nil)
+		l.Starter = []string{"knee"}
+		labtest.Run(t, l)
+	case "long":
+		labtest.Full(t, toy(nil))
+	case "rejected":
+		labtest.Wrong(t, wrong("one", failure), wrong("two", failure))
+	case "accepted":
+		labtest.Wrong(t, wrong("one", nil), wrong("two", failure))
+	case "by the machine":
+		labtest.Wrong(t, wrong("one", errors.New("no engine")))
+	case "without a name":
+		labtest.Wrong(t, wrong("", failure))
+	case "nothing wrong":
+		labtest.Wrong(t)
+	default:
+		t.Skip("run by the other tests")
+	}
+}
+
+func TestModes(t *testing.T) {
+	const skipped = "--- SKIP: TestSubject"
+	tests := []struct {
+		subject string
+		mode    string
+		passes  bool
+		says    string
+		results int // how many are left; 1 for a lab
+	}{
+		{"passes", "", true, skipped, 0}, // there is a TODO
+		{"passes", "check", true, "check index", 1},
+		{"passes", "verify", true, "check index", 1},
+		{"passes", "full", true, "check index", 1},
+		{"fails", "check", false, "saw none", 1},
+		{"fails", "verify", false, "saw none", 1},
+		{"passes", "chekc", false, `WORKSHOP_MODE="chekc"`, 0},
+		{"invalid", "", false, `to fail "knee"`, 0},
+
+		{"long", "", true, "go tool workshop verify --full 00-toy", 0},
+		{"long", "check", true, skipped, 0},
+		{"long", "full", true, "check index", 1},
+
+		{"rejected", "", true, "go tool workshop verify 00-toy", 0},
+		{"rejected", "check", true, skipped, 0},
+		{"rejected", "verify", true, "wrong answer two: it happens", 2},
+		{"accepted", "verify", false, `check "index" did not reject it`, 2},
+		{"by the machine", "verify", false, "environment: check \"index\"", 1},
+		{"without a name", "", false, "kebab-case", 0}, // seen without a run
+		{"nothing wrong", "", false, "no wrong answers", 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.subject+" "+tt.mode, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "result.json")
+			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestSubject$", "-test.v", "-test.short=false")
+			cmd.Env = append(os.Environ(), envSubject+"="+tt.subject, lab.EnvMode+"="+tt.mode, lab.EnvResult+"="+file)
+			output, err := cmd.CombinedOutput()
+			if (err == nil) != tt.passes || !strings.Contains(string(output), tt.says) {
+				t.Errorf("ended with %v, want a pass: %t, and %q in\n%s", err, tt.passes, tt.says, output)
+			}
+			if got := count(t, file); got != tt.results {
+				t.Errorf("left %d results, want %d", got, tt.results)
+			}
+		})
+	}
+}
+
+// count returns how many results a file holds.
+func count(t *testing.T, file string) int {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if errors.Is(err, os.ErrNotExist) {
+		return 0
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	var many lab.WrongResults
+	if json.Unmarshal(text, &many) == nil {
+		return len(many)
+	}
+	if _, err := lab.ReadResult(file); err != nil {
+		t.Fatal(err)
+	}
+	return 1
+}
+
+// Whoever asks for short tests gets no servers, in whatever mode.
+func TestShort(t *testing.T) {
+	for _, subject := range []string{"fails", "long", "accepted"} {
+		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestSubject$", "-test.v", "-test.short")
+		cmd.Env = append(os.Environ(), envSubject+"="+subject, lab.EnvMode+"="+string(lab.ModeVerify))
+		if output, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(output), "--- SKIP") {
+			t.Errorf("%s: %v, want it to be skipped:\n%s", subject, err, output)
+		}
+	}
+}

@@ -1,0 +1,73 @@
+package rig
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"bytebites.example/workshop/shared/measure"
+	"bytebites.example/workshop/shared/measure/load"
+	"bytebites.example/workshop/shared/workshop/lab"
+)
+
+// Rush says how two variants are compared in a rush that is too much for the first.
+type Rush struct {
+	Rate   float64       // of both, in requests a second
+	Length time.Duration // of a round
+	Pairs  int           // that count, declared before any run
+	Watch  *Watch        // of the servers whose quotas the figures rest on
+	// Drained, unless nil, is called after each round of the second variant, which puts work off,
+	// and returns when that is done: it would else weigh on the next round.
+	Drained func(ctx context.Context, round load.Result) error
+}
+
+// RushResult is what a rush showed.
+type RushResult struct {
+	Paired measure.PairedResult // of mean latencies, in milliseconds
+	// Before and After are the results of all rounds of either variant.
+	Before, After []load.Result
+}
+
+// Compare sends the rush to both variants in turn, and reports the machine and the quotas.
+func (r Rush) Compare(ctx context.Context, run *lab.Run, before, after load.Generator) (seen RushResult, err error) {
+	run.Progress(fmt.Sprintf("the rush: %.1f requests/s, a pair of rounds to warm up and %d that count", r.Rate, r.Pairs))
+	arm := func(g load.Generator, results *[]load.Result) measure.Arm {
+		return measure.Hit(g.Hit).Arm(measure.RoundConfig{
+			Rate: r.Rate, Length: r.Length, Metric: meanMilliseconds, Quotas: r.Watch.Problems,
+			OnResult: func(result load.Result) {
+				ReportHost(run, result)
+				*results = append(*results, result)
+			},
+		})
+	}
+	seen.Paired, err = measure.Paired(ctx, measure.PairedConfig{
+		Pairs: r.Pairs, Better: measure.LowerIsBetter,
+		OnPair: func(p measure.Pair) { run.Progress(p.Describe(0, "ms")) },
+	}, arm(before, &seen.Before), r.thenDrained(arm(after, &seen.After), &seen.After))
+	if err != nil {
+		return seen, err
+	}
+	quotas, err := r.Watch.Quotas(ctx)
+	run.ReportQuotas(quotas...)
+	return seen, err
+}
+
+// thenDrained is the round, and then the wait for what is left of it; its result is the last of all.
+func (r Rush) thenDrained(round measure.Arm, all *[]load.Result) measure.Arm {
+	if r.Drained == nil {
+		return round
+	}
+	return func(ctx context.Context) (measure.Observation, error) {
+		seen, err := round(ctx)
+		if err != nil {
+			return seen, err
+		}
+		if err := r.Drained(ctx, (*all)[len(*all)-1]); err != nil {
+			return seen, fmt.Errorf("drain: %w", err)
+		}
+		return seen, nil
+	}
+}
+
+// meanMilliseconds is measure.MeanLatency in the gain's unit.
+func meanMilliseconds(r load.Result) float64 { return 1000 * measure.MeanLatency(r) }

@@ -1,0 +1,171 @@
+package rig
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"bytebites.example/workshop/shared/bytebites/postgres"
+	"bytebites.example/workshop/shared/bytebites/seed"
+	"bytebites.example/workshop/shared/instance"
+	"bytebites.example/workshop/shared/testbed"
+	"bytebites.example/workshop/shared/testbed/gobuild"
+	"bytebites.example/workshop/shared/testbed/hostlock"
+	"bytebites.example/workshop/shared/workshop/lab"
+)
+
+// checkConnections is how many connections a check uses for its own questions.
+const checkConnections = 3
+
+// Claim waits for the part of the machine that a run needs: a slot when it measures
+// times, else a core, beside which others may work.
+func Claim(ctx context.Context, run *lab.Run) (release func(), err error) {
+	return claim(ctx, run, run.Timed())
+}
+
+func claim(ctx context.Context, run *lab.Run, alone bool) (release func(), err error) {
+	wait := hostlock.Core
+	if alone {
+		wait = hostlock.Slot
+	}
+	return wait(ctx, func(holder string) { run.Progress("waiting for the machine, held by " + holder) })
+}
+
+// Dataset is what the databases of a run hold. Times are judged with ByteBites at its full
+// size; where nothing but counts is, a smaller one is ready sooner and shows the same.
+func Dataset(run *lab.Run) seed.Size {
+	if run.Timed() {
+		return seed.Full()
+	}
+	return seed.Growing()
+}
+
+// Open claims the machine for a run and starts the servers, which hold the run's Dataset
+// unless the options name another. What end undoes is undone once, whether err is nil or
+// not; end is nil only where there is nothing to undo.
+func Open(ctx context.Context, run *lab.Run, o ServersOptions) (s *Servers, end func() error, err error) {
+	release, err := claim(ctx, run, o.Alone || run.Timed())
+	if err != nil {
+		return nil, nil, err
+	}
+	if o.Dataset == (seed.Size{}) {
+		o.Dataset = Dataset(run)
+	}
+	run.Progress(fmt.Sprintf("starting PostgreSQL with %d orders, and a mail server", o.Dataset.Orders))
+	s, err = OpenServers(ctx, o)
+	return s, func() error {
+		defer release()
+		if s == nil {
+			return nil
+		}
+		return s.Close()
+	}, err
+}
+
+// ServersOptions say what all variants of a lab share.
+type ServersOptions struct {
+	Bed testbed.Options
+	// Alone has the run wait for a slot of the machine though it measures no times: where so many
+	// servers work that, beside another lab, a patience of one second would run out.
+	Alone bool
+	// Database is the type of the PostgreSQL server, which is seeded with Dataset.
+	Database instance.Type
+	Dataset  seed.Size
+	// MailDelay is how long the mail server takes to accept a message.
+	MailDelay time.Duration
+	// Packages are main packages that are built while the servers start, each once.
+	Packages []string
+	// Beside start what else a lab needs on the bed, at the same time.
+	Beside []func(ctx context.Context, bed *testbed.Bed) error
+}
+
+// Servers is what all variants of a lab share: one database and a mail server.
+type Servers struct {
+	Bed  *testbed.Bed
+	DB   *testbed.Postgres
+	Mail *testbed.MailSink
+	// Dataset is what the database holds.
+	Dataset seed.Size
+	// Pool is for a check's own questions to the database; the application_name of its
+	// connections is "check".
+	Pool *sql.DB
+}
+
+// OpenServers starts the servers, side by side. When it fails it leaves nothing behind.
+func OpenServers(ctx context.Context, o ServersOptions) (*Servers, error) {
+	bed, err := testbed.Start(ctx, o.Bed)
+	if err != nil {
+		return nil, err
+	}
+	s := &Servers{Bed: bed, Dataset: o.Dataset}
+	starts := []func(context.Context) error{
+		func(ctx context.Context) (err error) {
+			s.DB, err = bed.Postgres(ctx, testbed.PostgresOptions{Type: o.Database, Dataset: &o.Dataset})
+			return err
+		},
+		func(ctx context.Context) (err error) {
+			s.Mail, err = bed.MailSink(ctx, testbed.MailSinkOptions{Delay: o.MailDelay})
+			return err
+		},
+	}
+	for _, pkg := range slices.Compact(slices.Sorted(slices.Values(o.Packages))) {
+		starts = append(starts, func(ctx context.Context) error {
+			_, err := bed.Binary(ctx, pkg)
+			return err
+		})
+	}
+	for _, start := range o.Beside {
+		starts = append(starts, func(ctx context.Context) error { return start(ctx, bed) })
+	}
+	if err := testbed.SideBySide(ctx, starts...); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	s.Pool, err = postgres.Open(ctx, s.DB.URL()+"&application_name=check", postgres.PoolConfig{MaxOpen: checkConnections, MaxIdle: checkConnections})
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// AtFullSpeed lifts the database's CPU quota while f runs, such as while a service builds
+// an index as it starts.
+func (s *Servers) AtFullSpeed(ctx context.Context, f func() error) error {
+	size := s.DB.Type()
+	if err := s.DB.Resize(ctx, size.FullSpeed()); err != nil {
+		return err
+	}
+	if err := f(); err != nil {
+		return err
+	}
+	return s.DB.Resize(ctx, size)
+}
+
+// Close stops the servers and everything else on their bed.
+func (s *Servers) Close() error {
+	var err error
+	if s.Pool != nil {
+		err = s.Pool.Close()
+	}
+	return errors.Join(err, s.Bed.Close())
+}
+
+// LearnersFault turns errors of a service that does not build or does not start, and of an
+// nginx that does not take its configuration, into a failure, with where to look; the rest
+// is the environment's.
+func LearnersFault(err error, look string) error {
+	var compile *gobuild.CompileError
+	var start *testbed.StartError
+	switch {
+	case errors.As(err, &compile):
+		return &lab.Failure{Expected: "code that compiles", Seen: compile.Error()}
+	case errors.As(err, &start) && start.Kind == "service":
+		return &lab.Failure{Expected: "a service that starts", Seen: start.Error(), Look: look}
+	case errors.As(err, &start) && start.Kind == "nginx":
+		return &lab.Failure{Expected: "an nginx that starts", Seen: start.Error(), Look: "nginx.conf: its own words are above"}
+	default:
+		return err
+	}
+}

@@ -1,0 +1,49 @@
+package rig
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+
+	"bytebites.example/workshop/shared/bytebites/checkout"
+	"bytebites.example/workshop/shared/bytebites/postgres"
+)
+
+const (
+	// settleTime is how long the books may take to close after a load.
+	settleTime = 30 * time.Second
+	// OrphanAge is how old a reservation must be to belong to no request of a service
+	// that still runs: they end after ten seconds.
+	OrphanAge = 12 * time.Second
+	// settleEvery is the pause between two looks.
+	settleEvery = 500 * time.Millisecond
+)
+
+// Settle waits until no order is half-way. Clients that gave up leave some behind, which
+// the service's sweeper would settle after a minute; here it need not wait that long, but
+// only until they are as old as age: OrphanAge, or 0 when no service runs any more.
+func Settle(ctx context.Context, catalogue, userData *sql.DB, age time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, settleTime)
+	defer cancel()
+	sweeper := checkout.Sweeper{
+		Stock: postgres.NewStock(catalogue), Orders: postgres.NewOrders(userData), MinAge: age, Limit: 1000,
+	}
+	for {
+		due, err := sweeper.Stock.Unsettled(ctx, 0, 1)
+		if err != nil {
+			return err
+		}
+		if len(due) == 0 {
+			return nil
+		}
+		if _, err := sweeper.Sweep(ctx); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("order %s of %s is still held %s after the load", due[0].Order, due[0].User, settleTime)
+		case <-time.After(settleEvery):
+		}
+	}
+}
