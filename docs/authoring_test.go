@@ -19,7 +19,7 @@ import (
 	"testing"
 	"testing/fstest"
 
-	"bytebites.example/workshop/shared/module"
+	"bytebites.example/workshop/shared/modroot"
 	"bytebites.example/workshop/shared/workshop/lab"
 	_ "bytebites.example/workshop/shared/workshop/labtest" // so that Go's test cache sees it change
 	"bytebites.example/workshop/shared/workshop/verify"
@@ -99,7 +99,7 @@ func TestToyIsFormatted(t *testing.T) {
 
 // TestPathsAreThere: a document that names a file names one that is there.
 func TestPathsAreThere(t *testing.T) {
-	root, err := module.Root()
+	root, err := modroot.Root()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -209,7 +209,7 @@ type overlay struct {
 
 func newOverlay(t *testing.T, files map[string][]byte) *overlay {
 	t.Helper()
-	root, err := module.Root()
+	root, err := modroot.Root()
 	if err != nil {
 		t.Fatal(err)
 	}

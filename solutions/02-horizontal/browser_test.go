@@ -7,7 +7,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 
-	"bytebites.example/workshop/shared/browser"
+	"bytebites.example/workshop/shared/browsertest"
 	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/testbed"
 	"bytebites.example/workshop/shared/workshop/rig"
@@ -16,7 +16,7 @@ import (
 
 // answeredBy waits until the page of somebody who is signed in is all there, and returns
 // the instance that it names.
-func answeredBy(t *testing.T, p *browser.Tab) string {
+func answeredBy(t *testing.T, p *browsertest.Tab) string {
 	t.Helper()
 	p.See("#meals article")
 	p.See("#days .day")
@@ -65,7 +65,7 @@ func openFleet(t *testing.T) *rig.Fleet {
 // Somebody signs in once and reloads the page: now one replica answers and now another,
 // and they stay signed in, also when a replica dies. The others take their order.
 func TestBrowserMeetsAllReplicas(t *testing.T) {
-	p := browser.Open(t)
+	p := browsertest.Open(t)
 	fleet := openFleet(t)
 
 	p.Do(chromedp.Navigate(fleet.Nginx.URL()))

@@ -8,7 +8,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 
-	"bytebites.example/workshop/shared/browser"
+	"bytebites.example/workshop/shared/browsertest"
 	"bytebites.example/workshop/shared/bytebites/httpapi"
 	"bytebites.example/workshop/shared/bytebites/httpapi/internal/fake"
 )
@@ -16,7 +16,7 @@ import (
 func demo(c *httpapi.Config) { c.DemoEmail, c.DemoPassword = fake.Email(1), fake.Password }
 
 func TestBrowserOrdersDinner(t *testing.T) {
-	p := browser.Open(t)
+	p := browsertest.Open(t)
 	world := fake.NewWorld(users, meals, time.Now)
 	url := mustServe(t, configOf(world, demo))
 
@@ -73,14 +73,14 @@ func TestBrowserOrdersDinner(t *testing.T) {
 }
 
 func TestBrowserSaysWhatWentWrong(t *testing.T) {
-	p := browser.Open(t)
+	p := browsertest.Open(t)
 	url := mustServe(t, configOf(fake.NewWorld(users, meals, time.Now), demo))
 
 	p.Do(chromedp.EmulateViewport(390, 844, chromedp.EmulateScale(2), chromedp.EmulateMobile), chromedp.Navigate(url))
 	p.See("#meals article")
 	p.Window("mobile-top")
 	p.Page("mobile-menu")
-	if wide := browser.Evaluate[int](p, "document.documentElement.scrollWidth"); wide > 390 {
+	if wide := browsertest.Evaluate[int](p, "document.documentElement.scrollWidth"); wide > 390 {
 		t.Errorf("a page of %d pixels on a phone of 390", wide)
 	}
 
@@ -96,7 +96,7 @@ func TestBrowserSaysWhatWentWrong(t *testing.T) {
 	p.Click("#sign-in-form [type=submit]")
 	p.Do(chromedp.WaitNotVisible(chromedp.CSS("#sign-in-form")))
 
-	status := browser.Evaluate[int](p, `fetch("/cart", {method: "PUT", headers: {"Content-Type": "application/json"},
+	status := browsertest.Evaluate[int](p, `fetch("/cart", {method: "PUT", headers: {"Content-Type": "application/json"},
 		body: JSON.stringify({lines: [{meal_id: "`+string(fake.Meal(meals))+`", quantity: 50}]})}).then((r) => r.status)`, chromedp.EvalAwaitPromise)
 	if status != http.StatusOK {
 		t.Fatalf("filling the cart was answered %d", status)

@@ -19,7 +19,7 @@ import (
 
 	"github.com/moby/moby/client"
 
-	"bytebites.example/workshop/shared/module"
+	"bytebites.example/workshop/shared/modroot"
 	"bytebites.example/workshop/shared/testbed/engine"
 	"bytebites.example/workshop/shared/testbed/hostlock"
 )
@@ -129,7 +129,7 @@ func (b *Builder) Asked(pkg string) bool {
 func (b *Builder) build(ctx context.Context, pkg string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, buildTimeout)
 	defer cancel()
-	root, err := module.Root()
+	root, err := modroot.Root()
 	if err != nil {
 		return nil, fmt.Errorf("build %s: %w", pkg, err)
 	}

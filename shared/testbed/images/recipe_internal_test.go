@@ -13,7 +13,7 @@ import (
 	"strings"
 	"testing"
 
-	"bytebites.example/workshop/shared/module"
+	"bytebites.example/workshop/shared/modroot"
 	"bytebites.example/workshop/shared/progress"
 	"bytebites.example/workshop/shared/testbed/engine"
 )
@@ -110,7 +110,7 @@ func TestStaticFileSystem(t *testing.T) {
 }
 
 func TestToxiproxyVersionIsThatOfTheModule(t *testing.T) {
-	root, err := module.Root()
+	root, err := modroot.Root()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/containerd/errdefs"
 	"github.com/moby/moby/client"
 
-	"bytebites.example/workshop/shared/module"
+	"bytebites.example/workshop/shared/modroot"
 	"bytebites.example/workshop/shared/progress"
 	"bytebites.example/workshop/shared/testbed/engine"
 )
@@ -98,7 +98,7 @@ func (s *engineStore) ensureBase(ctx context.Context) error {
 
 // foundBundle returns a bundle file of the module, the first by name, or "".
 func foundBundle() string {
-	root, err := module.Root()
+	root, err := modroot.Root()
 	if err != nil {
 		return ""
 	}

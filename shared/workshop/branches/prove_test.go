@@ -13,7 +13,7 @@ import (
 	"strings"
 	"testing"
 
-	"bytebites.example/workshop/shared/module"
+	"bytebites.example/workshop/shared/modroot"
 	"bytebites.example/workshop/shared/workshop/lab"
 )
 
@@ -107,7 +107,7 @@ func TestThisWorkshop(t *testing.T) {
 	if testing.Short() {
 		t.Skip("compiles the labs")
 	}
-	root, err := module.Root()
+	root, err := modroot.Root()
 	if err != nil {
 		t.Fatal(err)
 	}

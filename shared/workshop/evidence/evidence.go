@@ -10,13 +10,13 @@ import (
 	"path/filepath"
 	"text/tabwriter"
 
-	"bytebites.example/workshop/shared/module"
+	"bytebites.example/workshop/shared/modroot"
 )
 
 // Folder makes and returns the folder of a lab's evidence: .workshop/NN-name in the
 // module's root.
 func Folder(labName string) (string, error) {
-	root, err := module.Root()
+	root, err := modroot.Root()
 	if err != nil {
 		return "", fmt.Errorf("evidence: %w", err)
 	}

@@ -1,11 +1,11 @@
-package module_test
+package modroot_test
 
 import (
 	"os"
 	"path/filepath"
 	"testing"
 
-	"bytebites.example/workshop/shared/module"
+	"bytebites.example/workshop/shared/modroot"
 )
 
 func TestRoot(t *testing.T) {
@@ -18,13 +18,13 @@ func TestRoot(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Chdir(deep)
-	if _, err := module.Root(); err == nil {
+	if _, err := modroot.Root(); err == nil {
 		t.Error("no error where there is no go.mod")
 	}
 	if err := os.WriteFile(filepath.Join(root, "go.mod"), []byte("module x\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	got, err := module.Root()
+	got, err := modroot.Root()
 	if err != nil || got != root {
 		t.Errorf("got %q, %v; want %q", got, err, root)
 	}

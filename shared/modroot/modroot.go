@@ -1,5 +1,5 @@
-// Package module finds the workshop's own source.
-package module
+// Package modroot finds the workshop's own source.
+package modroot
 
 import (
 	"errors"

@@ -1,6 +1,6 @@
-// Package browser drives a page in a headless browser for tests, as a person would: by what
+// Package browsertest drives a page in a headless browser for tests, as a person would: by what
 // is to be seen on it. Where there is no browser, a test is skipped.
-package browser
+package browsertest
 
 import (
 	"context"
