@@ -66,7 +66,7 @@ func TestScriptsWithDocker(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(release)
-	root, err := filepath.Abs("../..")
+	root, err := filepath.Abs("../../..")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,7 +152,7 @@ func exitCode(ts *testscript.TestScript, neg bool, args []string) {
 
 // TestImportsNoLab keeps the command quick to build and safe from half-typed labs.
 func TestImportsNoLab(t *testing.T) {
-	list := exec.CommandContext(t.Context(), "go", "list", "-deps", "../cmd/workshop")
+	list := exec.CommandContext(t.Context(), "go", "list", "-deps", "../../cmd/workshop")
 	var diagnosis bytes.Buffer
 	list.Stderr = &diagnosis
 	out, err := list.Output()

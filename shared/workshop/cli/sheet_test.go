@@ -77,7 +77,7 @@ func TestReports(t *testing.T) {
 
 // TestIllustrations: what docs/reading-a-report.md shows is what is printed.
 func TestIllustrations(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "reading-a-report.md"))
+	text, err := os.ReadFile(filepath.Join("..", "..", "..", "docs", "reading-a-report.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
