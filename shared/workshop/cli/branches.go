@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bytebites.example/workshop/shared/workshop/branches"
+	"bytebites.example/workshop/shared/workshop/cli/report"
 	"bytebites.example/workshop/shared/workshop/lab"
 )
 
@@ -93,7 +94,7 @@ func (a *app) runBranches(ctx context.Context, options branchesOptions) error {
 	}
 	a.renderBranches(plan, options.force)
 	if left != nil {
-		a.notef("\n%s %s\n", a.styles(a.err).bad.Render("Error:"), strings.ReplaceAll(left.Error(), "\n", "\n       "))
+		a.notef("\n%s %s\n", a.styles(a.err).Bad.Render("Error:"), strings.ReplaceAll(left.Error(), "\n", "\n       "))
 		a.nextOn(a.err,
 			fmt.Sprintf("git branch -m %s mine   keeps that work under another name", left.Branches[0].Name),
 			"go tool workshop branches   then builds what is missing",
@@ -131,19 +132,19 @@ func (a *app) renderBranches(plan []branches.Branch, force bool) {
 		state := string(b.State())
 		switch b.State() {
 		case branches.Unchanged:
-			state = s.faint.Render(state)
+			state = s.Faint.Render(state)
 		case branches.Kept:
 			if force {
-				state = s.doubt.Render("forced") + ", " + b.Kept
+				state = s.Doubt.Render("forced") + ", " + b.Kept
 			} else {
-				state = s.bad.Render(state) + ", " + b.Kept
+				state = s.Bad.Render(state) + ", " + b.Kept
 			}
 		default:
-			state = s.good.Render(state)
+			state = s.Good.Render(state)
 		}
 		rows = append(rows, []string{b.Name, branches.Short(b.Commit), solvedLabs(b), state})
 	}
-	a.printf("From commit %s:\n%s", branches.Short(plan[0].Source), table([]string{"branch", "commit", "labs solved", "state"}, rows, s.faint, nil))
+	a.printf("From commit %s:\n%s", branches.Short(plan[0].Source), report.Table([]string{"branch", "commit", "labs solved", "state"}, rows, s.Faint, nil))
 }
 
 // solvedLabs names the labs of a branch by their numbers.

@@ -92,7 +92,7 @@ func (a *app) runCheck(ctx context.Context, name string, solution, asJSON bool) 
 		}
 		a.printf("%s\n", text)
 	} else {
-		a.printf("%s", a.sheet(a.out).report(titleOf(l, solution), "", result))
+		a.printf("%s", a.sheet(a.out).Report(titleOf(l, solution), "", result))
 		a.afterCheck(l, result, solution)
 	}
 	return verdictError{result.Verdict}

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bytebites.example/workshop/shared/testbed/engine"
+	"bytebites.example/workshop/shared/workshop/cli/report"
 	"bytebites.example/workshop/shared/workshop/lab"
 )
 
@@ -51,7 +52,7 @@ func (a *app) runDoctor(ctx context.Context) error {
 
 func (a *app) renderFindings(findings []engine.Finding) {
 	s := a.styles(a.out)
-	style := map[engine.Status]lipgloss.Style{engine.OK: s.good, engine.Warn: s.doubt, engine.Fail: s.bad}
+	style := map[engine.Status]lipgloss.Style{engine.OK: s.Good, engine.Warn: s.Doubt, engine.Fail: s.Bad}
 	var rows [][]string
 	for _, f := range findings {
 		rows = append(rows, []string{f.Name, style[f.Status].Render(string(f.Status)), f.Detail})
@@ -59,5 +60,5 @@ func (a *app) renderFindings(findings []engine.Finding) {
 			rows = append(rows, []string{"", "", "to do: " + f.Remedy})
 		}
 	}
-	a.printf("%s", table([]string{"what", "state", "seen"}, rows, s.faint, nil))
+	a.printf("%s", report.Table([]string{"what", "state", "seen"}, rows, s.Faint, nil))
 }

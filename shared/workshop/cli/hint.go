@@ -60,7 +60,7 @@ func (a *app) runHint(name string, number int) error {
 	}
 	s := a.styles(a.out)
 	hint := hints[number-1]
-	a.printf("%s\n\n%s\n", s.bold.Render(fmt.Sprintf("Lab %s, hint %d of %d: %s", l.Name, number, len(hints), hint.Title)), hint.Text)
+	a.printf("%s\n\n%s\n", s.Bold.Render(fmt.Sprintf("Lab %s, hint %d of %d: %s", l.Name, number, len(hints), hint.Title)), hint.Text)
 	if number < len(hints) {
 		a.next("go tool workshop check "+l.ID(), fmt.Sprintf("go tool workshop hint %s %d   (says more)", l.ID(), number+1))
 	} else {

@@ -9,6 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"bytebites.example/workshop/shared/workshop/cli/report"
+
 	"bytebites.example/workshop/shared/testbed/engine"
 	"bytebites.example/workshop/shared/testbed/images"
 )
@@ -116,14 +118,14 @@ func (a *app) imagesList(ctx context.Context) error {
 		switch {
 		case entry.Origin == images.Missing:
 			missing++
-			origin, size = s.bad.Render(origin), ""
+			origin, size = s.Bad.Render(origin), ""
 		case entry.Stale:
 			stale++
-			origin = s.faint.Render(origin + ", out of use")
+			origin = s.Faint.Render(origin + ", out of use")
 		}
 		rows = append(rows, []string{string(entry.Name), origin, size, string(entry.Ref)})
 	}
-	a.printf("%s\nSizes count layers that images share once for each.\n", table([]string{"image", "from", "size", "name"}, rows, s.faint, map[int]bool{2: true}))
+	a.printf("%s\nSizes count layers that images share once for each.\n", report.Table([]string{"image", "from", "size", "name"}, rows, s.Faint, map[int]bool{2: true}))
 	var next []string
 	if missing > 0 {
 		next = append(next, "go tool workshop images build   makes the missing ones")

@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+
+	"bytebites.example/workshop/shared/workshop/cli/report"
 )
 
 func (a *app) list() *cobra.Command {
@@ -38,19 +40,19 @@ func (a *app) renderLabs(labs []folder) {
 	var rows [][]string
 	var open *folder
 	for i, l := range labs {
-		state := s.good.Render("no TODO left")
+		state := s.Good.Render("no TODO left")
 		if len(l.Todos) > 0 {
-			state = s.doubt.Render(fmt.Sprintf("%d TODO", len(l.Todos)))
+			state = s.Doubt.Render(fmt.Sprintf("%d TODO", len(l.Todos)))
 			if open == nil {
 				open = &labs[i]
 			}
 		}
 		rows = append(rows, []string{l.ID(), state, l.Title})
 	}
-	a.printf("%s", table([]string{"lab", "state", "title"}, rows, s.faint, nil))
+	a.printf("%s", report.Table([]string{"lab", "state", "title"}, rows, s.Faint, nil))
 	for _, l := range labs {
 		if l.Outcome != "" {
-			a.printf("\n%s %s\n", s.bold.Render(l.ID()), l.Outcome)
+			a.printf("\n%s %s\n", s.Bold.Render(l.ID()), l.Outcome)
 		}
 	}
 	if open == nil {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"bytebites.example/workshop/shared/workshop/cli/report"
 	"bytebites.example/workshop/shared/workshop/lab"
 )
 
@@ -72,7 +73,7 @@ func (a *app) runReport(args []string, markdown bool) error {
 			if i > 0 {
 				a.printf("\n")
 			}
-			a.printf("%s", markdownReport(r.title(), r.kept))
+			a.printf("%s", report.Markdown(r.title(), r.kept.words(), r.kept.Result))
 		}
 	default:
 		a.showAgain(results)
@@ -115,7 +116,7 @@ func (a *app) showAgain(results []reported) {
 		if !r.kept.Made.IsZero() {
 			note += ", " + age(time.Since(r.kept.Made))
 		}
-		a.printf("%s", s.report(r.title(), note, r.kept.Result))
+		a.printf("%s", s.Report(r.title(), note, r.kept.Result))
 	}
 	if len(results) == 1 {
 		a.afterCheck(results[0].folder, results[0].kept.Result, results[0].solution)
@@ -128,4 +129,19 @@ func (a *app) showAgain(results []reported) {
 		}
 	}
 	a.next("go tool workshop list")
+}
+
+// age says how long ago something was, roughly.
+func age(d time.Duration) string {
+	for _, unit := range []struct {
+		length time.Duration
+		name   string
+	}{{24 * time.Hour, "day"}, {time.Hour, "hour"}, {time.Minute, "minute"}} {
+		if n := int(d / unit.length); n == 1 {
+			return "1 " + unit.name + " ago"
+		} else if n > 1 {
+			return fmt.Sprintf("%d %ss ago", n, unit.name)
+		}
+	}
+	return "just now"
 }

@@ -74,10 +74,10 @@ func (a *app) explain(ctx context.Context, err error) {
 		a.notef("\nInterrupted. What was started is stopped; what could not be is swept by the next start.\n")
 	case err == nil, errors.As(err, &verdict), errors.As(err, &exit):
 	case errors.As(err, &usage):
-		a.notef("%s %s\n", s.bad.Render("Error:"), strings.TrimSpace(usage.Error()))
+		a.notef("%s %s\n", s.Bad.Render("Error:"), strings.TrimSpace(usage.Error()))
 		a.nextOn(a.err, "go tool workshop -h")
 	case errors.As(err, &missing):
-		a.notef("\n%s %s\n", s.bad.Render("Problem:"), missing.Problem)
+		a.notef("\n%s %s\n", s.Bad.Render("Problem:"), missing.Problem)
 		if missing.Err != nil {
 			a.notef("   Seen: %s\n", strings.ReplaceAll(missing.Err.Error(), "\n", "\n         "))
 		}
@@ -86,7 +86,7 @@ func (a *app) explain(ctx context.Context, err error) {
 		}
 		a.nextOn(a.err, "go tool workshop doctor   (checks everything that the workshop needs)")
 	default:
-		a.notef("\n%s %v\n", s.bad.Render("Error:"), err)
+		a.notef("\n%s %v\n", s.Bad.Render("Error:"), err)
 		a.nextOn(a.err, "go tool workshop doctor   (checks everything that the workshop needs)")
 	}
 }

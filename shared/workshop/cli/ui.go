@@ -7,9 +7,9 @@ import (
 	"os"
 	"strings"
 
-	"github.com/charmbracelet/lipgloss"
-	"github.com/muesli/termenv"
 	"golang.org/x/term"
+
+	"bytebites.example/workshop/shared/workshop/cli/report"
 )
 
 // ui is how a verb talks: results on out, everything that happens meanwhile on err.
@@ -27,27 +27,14 @@ func isTerminal(stream any) bool {
 	return ok && term.IsTerminal(int(file.Fd()))
 }
 
-// styles are the few kinds of emphasis that output has. Without colour they are plain.
-type styles struct {
-	plain, bold, faint, good, bad, doubt lipgloss.Style
+// styles returns the styles for output on w: colours on a terminal, unless the user or
+// NO_COLOR turns them off.
+func (u *ui) styles(w io.Writer) report.Styles {
+	return report.NewStyles(w, *u.color && u.getenv("NO_COLOR") == "" && isTerminal(w))
 }
 
-func (u *ui) styles(w io.Writer) styles {
-	renderer := lipgloss.NewRenderer(w)
-	if !*u.color || u.getenv("NO_COLOR") != "" || !isTerminal(w) {
-		renderer.SetColorProfile(termenv.Ascii)
-		plain := renderer.NewStyle()
-		return styles{plain, plain, plain, plain, plain, plain}
-	}
-	return styles{
-		plain: renderer.NewStyle(),
-		bold:  renderer.NewStyle().Bold(true),
-		faint: renderer.NewStyle().Faint(true),
-		good:  renderer.NewStyle().Bold(true).Foreground(lipgloss.Color("2")),
-		bad:   renderer.NewStyle().Bold(true).Foreground(lipgloss.Color("1")),
-		doubt: renderer.NewStyle().Bold(true).Foreground(lipgloss.Color("3")),
-	}
-}
+// sheet returns the sheet for reports on w.
+func (u *ui) sheet(w io.Writer) report.Sheet { return report.NewSheet(w, u.styles(w), u.getenv) }
 
 // printf writes to the results. A reader that went away (`| head`) is not an error of
 // the verb, which has done its work by then.
@@ -61,7 +48,7 @@ func (u *ui) next(steps ...string) { u.nextOn(u.out, steps...) }
 
 func (u *ui) nextOn(w io.Writer, steps ...string) {
 	s := u.styles(w)
-	_, _ = fmt.Fprintf(w, "\n%s %s\n", s.bold.Render("Next:"), steps[0])
+	_, _ = fmt.Fprintf(w, "\n%s %s\n", s.Bold.Render("Next:"), steps[0])
 	for _, step := range steps[1:] {
 		_, _ = fmt.Fprintf(w, "      %s\n", step)
 	}

@@ -15,6 +15,7 @@ import (
 	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/progress"
 	"bytebites.example/workshop/shared/testbed/images"
+	"bytebites.example/workshop/shared/workshop/cli/report"
 	"bytebites.example/workshop/shared/workshop/lab"
 )
 
@@ -349,7 +350,7 @@ func (a *app) describeStack(file *envFile, chosen []string) {
 		[]string{"password", seed.Password},
 		[]string{"staff token", "STAFF_TOKEN in .env"},
 	)
-	a.printf("\n%s", table([]string{"ByteBites is up", ""}, rows, s.bold, nil))
+	a.printf("\n%s", report.Table([]string{"ByteBites is up", ""}, rows, s.Bold, nil))
 	next := []string{"order a dinner at " + url + "/"}
 	if anyOf(replicaProfiles(), chosen) {
 		next[0] = "sign in at " + url + "/ and reload: who answers stands at the foot of the page"

@@ -19,6 +19,7 @@ import (
 	"bytebites.example/workshop/shared/progress"
 	"bytebites.example/workshop/shared/testbed/engine"
 	"bytebites.example/workshop/shared/workshop/branches"
+	"bytebites.example/workshop/shared/workshop/cli/report"
 	"bytebites.example/workshop/shared/workshop/lab"
 	"bytebites.example/workshop/shared/workshop/verify"
 )
@@ -236,27 +237,27 @@ func (a *app) printJSON(v any) error {
 const shownDetail = 100
 
 // renderVerified shows a report. Its last line is for programs as much as for people.
-func (a *app) renderVerified(report verify.Report) {
+func (a *app) renderVerified(r verify.Report) {
 	s := a.styles(a.out)
 	var rows [][]string
-	for _, row := range report.Rows {
+	for _, row := range r.Rows {
 		rows = append(rows, []string{
-			row.Lab, row.What, s.verified(row.Verdict).Render(string(row.Verdict)), fmt.Sprintf("%.1f", row.Seconds), firstLine(row.Detail),
+			row.Lab, row.What, verified(s, row.Verdict).Render(string(row.Verdict)), fmt.Sprintf("%.1f", row.Seconds), firstLine(row.Detail),
 		})
 	}
-	a.printf("\n%s\n", table([]string{"lab", "what", "verdict", "seconds", "detail"}, rows, s.faint, map[int]bool{3: true}))
-	a.printf("%d passed, %d failed\n", report.Passed, report.Failed)
+	a.printf("\n%s\n", report.Table([]string{"lab", "what", "verdict", "seconds", "detail"}, rows, s.Faint, map[int]bool{3: true}))
+	a.printf("%d passed, %d failed\n", r.Passed, r.Failed)
 }
 
 // verified is the emphasis of a row's verdict.
-func (s styles) verified(v verify.Verdict) lipgloss.Style {
+func verified(s report.Styles, v verify.Verdict) lipgloss.Style {
 	switch v {
 	case verify.Passed:
-		return s.good
+		return s.Good
 	case verify.Inconclusive:
-		return s.doubt
+		return s.Doubt
 	default:
-		return s.bad
+		return s.Bad
 	}
 }
 

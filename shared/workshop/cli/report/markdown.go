@@ -1,16 +1,19 @@
-package cli
+package report
 
 import (
 	"fmt"
 	"strings"
+
+	"bytebites.example/workshop/shared/workshop/lab"
 )
 
-// markdownReport returns a result as Markdown: a table of the checks, one of the gains
-// and one of the figures, each where there are any.
-func markdownReport(title string, k kept) string {
+// Markdown returns a result as Markdown: a table of the checks, one of the gains and one of
+// the figures. A table without rows is left out. The note is the first of the facts below the
+// title, unless it is empty.
+func Markdown(title, note string, r lab.Result) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "### %s: %s\n\n", markdownText(title), k.Verdict)
-	facts := []string{k.words(), inSeconds(k.Seconds), machineFacts(k.Host), quotaFacts(k.Host.Quotas)}
+	fmt.Fprintf(&b, "### %s: %s\n\n", markdownText(title), r.Verdict)
+	facts := []string{note, inSeconds(r.Seconds), machineFacts(r.Host), quotaFacts(r.Host.Quotas)}
 	var said []string
 	for _, fact := range facts {
 		if fact != "" {
@@ -20,13 +23,13 @@ func markdownReport(title string, k kept) string {
 	fmt.Fprintf(&b, "%s.\n", markdownText(strings.Join(said, "; ")))
 
 	var checks [][]string
-	for _, c := range k.Checks {
+	for _, c := range r.Checks {
 		checks = append(checks, []string{checkName(c), string(c.Verdict), c.Proves, c.Detail, inSeconds(c.Seconds)})
 	}
 	b.WriteString(markdownTable([]string{"check", "verdict", "expected", "seen", "time"}, "llllr", checks))
 
 	var gains [][]string
-	for _, g := range k.Gains {
+	for _, g := range r.Gains {
 		row := []string{g.Name, string(g.Verdict), "", "", times(g.Floor), "", "", g.Detail}
 		if measured(g) {
 			row[2], row[3] = times(g.Ratio), "counted"
@@ -40,7 +43,7 @@ func markdownReport(title string, k kept) string {
 	b.WriteString(markdownTable([]string{"gain", "verdict", "times", "interval", "floor", "before", "after", "seen"}, "llrlrrrl", gains))
 
 	var numbers [][]string
-	for _, n := range k.Reported {
+	for _, n := range r.Reported {
 		numbers = append(numbers, []string{n.Name, quantity(n.Value, n.Unit)})
 	}
 	b.WriteString(markdownTable([]string{"reported", "value"}, "lr", numbers))

@@ -1,4 +1,4 @@
-package cli
+package report
 
 import (
 	"math"
@@ -64,7 +64,7 @@ const (
 //
 // A count, and an interval narrower than a column, is a single ●. A gain that has no
 // place on a logarithmic axis has no picture.
-func (s sheet) picture(g lab.GainResult) string {
+func (s Sheet) picture(g lab.GainResult) string {
 	values := []float64{g.Low, g.Ratio, g.High}
 	if g.Floor > 0 {
 		values = append(values, g.Floor)
@@ -80,16 +80,16 @@ func (s sheet) picture(g lab.GainResult) string {
 		floor = a.column(g.Floor)
 	}
 	low := times(a.low) + " "
-	return strings.Repeat(" ", axisIndent-len(low)) + s.faint.Render(low) +
-		s.strokes(g, a, one, floor) + s.faint.Render(" "+times(a.high)) + "\n" +
-		s.faint.Render(s.pointers(a, one, floor, g.Floor)) + "\n"
+	return strings.Repeat(" ", axisIndent-len(low)) + s.Faint.Render(low) +
+		s.strokes(g, a, one, floor) + s.Faint.Render(" "+times(a.high)) + "\n" +
+		s.Faint.Render(s.pointers(a, one, floor, g.Floor)) + "\n"
 }
 
 // strokes is the line of an axis, with 1x and the floor marked in these columns and the
 // interval over them.
-func (s sheet) strokes(g lab.GainResult, a axis, one, floor int) string {
+func (s Sheet) strokes(g lab.GainResult, a axis, one, floor int) string {
 	const bare, marked, covered = 0, 1, 2
-	emphasis := [...]lipgloss.Style{bare: s.faint, marked: s.plain, covered: s.verdict(g.Verdict)}
+	emphasis := [...]lipgloss.Style{bare: s.Faint, marked: s.Plain, covered: s.Verdict(g.Verdict)}
 	low, ratio, high := a.column(g.Low), a.column(g.Ratio), a.column(g.High)
 	signs, kinds := make([]rune, a.columns), make([]int, a.columns)
 	for at := range signs {
@@ -121,7 +121,7 @@ func (s sheet) strokes(g lab.GainResult, a axis, one, floor int) string {
 // pointers is the line below an axis that names 1x and the floor. The lesser of the two
 // has its name on the left of its pointer, the other on the right, so that they never
 // touch, even where both point at one column.
-func (s sheet) pointers(a axis, one, floor int, value float64) string {
+func (s Sheet) pointers(a axis, one, floor int, value float64) string {
 	oneLabel, floorLabel := "1x", "floor "+times(value)
 	if a.low == 1 {
 		oneLabel = "" // the axis says it

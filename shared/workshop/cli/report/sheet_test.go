@@ -1,4 +1,4 @@
-package cli
+package report
 
 import (
 	"encoding/json"
@@ -6,23 +6,20 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"bytebites.example/workshop/shared/workshop/lab"
 )
 
-// plainSheet is a sheet without colours.
-func plainSheet(m marks, columns int) sheet {
-	no := false
-	u := &ui{color: &no, getenv: func(string) string { return "" }}
-	return sheet{styles: u.styles(nil), marks: m, columns: columns}
+// plainSheet returns a sheet without colours.
+func plainSheet(m marks, columns int) Sheet {
+	return Sheet{Styles: NewStyles(nil, false), marks: m, columns: columns}
 }
 
-// golden compares with a file in testdata/report. With UPDATE_GOLDEN=1 it writes the
+// golden compares with a file in testdata. With UPDATE_GOLDEN=1 it writes the
 // file instead, for a person to look at in the diff.
 func golden(t *testing.T, name, got string) {
 	t.Helper()
-	path := filepath.Join("testdata", "report", name)
+	path := filepath.Join("testdata", name)
 	if os.Getenv("UPDATE_GOLDEN") != "" {
 		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
 			t.Fatal(err)
@@ -37,18 +34,28 @@ func golden(t *testing.T, name, got string) {
 	}
 }
 
-// readFixture reads a kept result from testdata/report.
-func readFixture(t *testing.T, name string) kept {
+// fixture is a result with the note that its report gets.
+type fixture struct {
+	lab.Result
+	Note string
+}
+
+// readFixture reads a result from testdata.
+func readFixture(t *testing.T, name string) fixture {
 	t.Helper()
-	k, ok, err := readKept(filepath.Join("testdata", "report", name))
-	if err != nil || !ok {
-		t.Fatalf("read %s: there: %t, %v", name, ok, err)
+	text, err := os.ReadFile(filepath.Join("testdata", name))
+	if err != nil {
+		t.Fatal(err)
 	}
-	return k
+	var f fixture
+	if err := json.Unmarshal(text, &f); err != nil {
+		t.Fatalf("read %s: %v", name, err)
+	}
+	return f
 }
 
 func TestReports(t *testing.T) {
-	inputs, err := filepath.Glob("testdata/report/*.json")
+	inputs, err := filepath.Glob("testdata/*.json")
 	if err != nil || len(inputs) < 4 {
 		t.Fatalf("found %v, %v", inputs, err)
 	}
@@ -56,10 +63,10 @@ func TestReports(t *testing.T) {
 		name := strings.TrimSuffix(filepath.Base(input), ".json")
 		t.Run(name, func(t *testing.T) {
 			k := readFixture(t, name+".json")
-			text := plainSheet(unicodeMarks(), minColumns).report("Lab "+k.Lab+", your code", k.words(), k.Result)
+			text := plainSheet(unicodeMarks(), minColumns).Report("Lab "+k.Lab+", your code", k.Note, k.Result)
 			golden(t, name+".txt", text)
-			golden(t, name+".md", markdownReport("Lab "+k.Lab+", your code", k))
-			ascii := plainSheet(asciiMarks(), maxColumns).report("Lab "+k.Lab+", your code", "", k.Result)
+			golden(t, name+".md", Markdown("Lab "+k.Lab+", your code", k.Note, k.Result))
+			ascii := plainSheet(asciiMarks(), maxColumns).Report("Lab "+k.Lab+", your code", "", k.Result)
 			golden(t, name+".ascii.txt", ascii)
 			for _, r := range ascii {
 				if r > 126 {
@@ -77,17 +84,17 @@ func TestReports(t *testing.T) {
 
 // TestIllustrations: what docs/reading-a-report.md shows is what is printed.
 func TestIllustrations(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join("..", "..", "..", "docs", "reading-a-report.md"))
+	text, err := os.ReadFile(filepath.Join("..", "..", "..", "..", "docs", "reading-a-report.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	document := string(text)
-	printed, err := os.ReadFile(filepath.Join("testdata", "report", "illustration.txt"))
+	printed, err := os.ReadFile(filepath.Join("testdata", "illustration.txt"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !strings.Contains(document, "```\n"+strings.TrimSpace(string(printed))+"\n```\n") {
-		t.Errorf("the document does not show the report of testdata/report/illustration.json; it is:\n%s", printed)
+		t.Errorf("the document does not show the report of testdata/illustration.json; it is:\n%s", printed)
 	}
 	for _, g := range []lab.GainResult{
 		{Verdict: lab.Pass, Low: 3.6, Ratio: 3.9, High: 4.2, Floor: 2, Pairs: 6},
@@ -233,49 +240,5 @@ func TestWrap(t *testing.T) {
 	}
 	if got := strings.Join(wrap("at least 88 % idle", 11), "|"); got != "at least|88 % idle" {
 		t.Errorf("a percentage is broken: %q", got)
-	}
-}
-
-func TestAge(t *testing.T) {
-	for d, want := range map[time.Duration]string{
-		-time.Minute: "just now", 59 * time.Second: "just now", time.Minute: "1 minute ago", 119 * time.Minute: "1 hour ago",
-		2 * time.Hour: "2 hours ago", 50 * time.Hour: "2 days ago",
-	} {
-		if got := age(d); got != want {
-			t.Errorf("age(%v) = %q, want %q", d, got, want)
-		}
-	}
-}
-
-func TestKeptReadsBack(t *testing.T) {
-	k := readFixture(t, "pass.json")
-	path := filepath.Join(t.TempDir(), "00-baseline", "result.json")
-	for range 2 { // the second takes the first one's place
-		if err := k.write(path); err != nil {
-			t.Fatal(err)
-		}
-	}
-	again, ok, err := readKept(path)
-	if err != nil || !ok {
-		t.Fatalf("there: %t, %v", ok, err)
-	}
-	before, _ := json.Marshal(k)
-	after, _ := json.Marshal(again)
-	if string(before) != string(after) || again.Made.IsZero() || again.Commit == "" {
-		t.Errorf("read back %s, wrote %s", after, before)
-	}
-	// Whoever knows only of results reads it as one.
-	if r, err := lab.ReadResult(path); err != nil || r.Lab != k.Lab {
-		t.Errorf("as a result it is %+v, %v", r, err)
-	}
-	left, err := os.ReadDir(filepath.Dir(path))
-	if err != nil || len(left) != 1 {
-		t.Errorf("left in the folder: %v, %v", left, err)
-	}
-	if err := os.WriteFile(path, []byte("{"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if _, _, err := readKept(path); err == nil {
-		t.Error("a broken file is read without an error")
 	}
 }

@@ -1,26 +1,51 @@
-package cli
+package report
 
 import (
+	"io"
 	"math"
 	"strconv"
 	"strings"
 
 	"github.com/charmbracelet/lipgloss"
+	"github.com/muesli/termenv"
 
 	"bytebites.example/workshop/shared/workshop/lab"
 )
 
-// verdictStyle is the emphasis of a verdict.
-func (s styles) verdict(v lab.Verdict) lipgloss.Style {
+// Styles are the kinds of emphasis that output has. Without colour they change nothing.
+type Styles struct {
+	Plain, Bold, Faint, Good, Bad, Doubt lipgloss.Style
+}
+
+// NewStyles returns the styles for output on w.
+func NewStyles(w io.Writer, color bool) Styles {
+	renderer := lipgloss.NewRenderer(w)
+	plain := renderer.NewStyle()
+	if !color {
+		renderer.SetColorProfile(termenv.Ascii)
+		return Styles{plain, plain, plain, plain, plain, plain}
+	}
+	return Styles{
+		Plain: plain,
+		Bold:  plain.Bold(true),
+		Faint: plain.Faint(true),
+		Good:  plain.Bold(true).Foreground(lipgloss.Color("2")),
+		Bad:   plain.Bold(true).Foreground(lipgloss.Color("1")),
+		Doubt: plain.Bold(true).Foreground(lipgloss.Color("3")),
+	}
+}
+
+// Verdict returns the emphasis of a verdict.
+func (s Styles) Verdict(v lab.Verdict) lipgloss.Style {
 	switch v {
 	case lab.Pass:
-		return s.good
+		return s.Good
 	case lab.NotYet, lab.Environment:
-		return s.bad
+		return s.Bad
 	case lab.Inconclusive:
-		return s.doubt
+		return s.Doubt
 	default:
-		return s.faint
+		return s.Faint
 	}
 }
 
@@ -38,9 +63,9 @@ func meaning(v lab.Verdict) string {
 	}
 }
 
-// table lays out rows under a heading, columns as wide as their widest cell, and keeps
+// Table lays out rows under a heading, columns as wide as their widest cell, and keeps
 // the colours of cells. Columns named in right are aligned to the right.
-func table(heading []string, rows [][]string, head lipgloss.Style, right map[int]bool) string {
+func Table(heading []string, rows [][]string, head lipgloss.Style, right map[int]bool) string {
 	width := make([]int, len(heading))
 	for _, row := range append([][]string{heading}, rows...) {
 		for i, cell := range row {

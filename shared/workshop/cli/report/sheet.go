@@ -1,11 +1,10 @@
-package cli
+package report
 
 import (
 	"fmt"
 	"io"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/charmbracelet/lipgloss"
 	"golang.org/x/term"
@@ -20,9 +19,9 @@ const (
 	maxColumns = 100
 )
 
-// sheet is what a report is written on: how wide it is, and what it can show.
-type sheet struct {
-	styles
+// Sheet is the terminal that a report is written for: its styles, its characters, its width.
+type Sheet struct {
+	Styles
 	marks
 	columns int
 }
@@ -53,11 +52,11 @@ func asciiMarks() marks {
 	}
 }
 
-// sheet returns what reports on w are written on. Colours and characters are two
-// questions: --no-color takes the colours away, the locale decides on the characters.
-func (u *ui) sheet(w io.Writer) sheet {
-	s := sheet{styles: u.styles(w), marks: asciiMarks(), columns: minColumns}
-	if isUTF8(u.getenv) {
+// NewSheet returns the sheet for reports on w. The styles decide on the colours, the locale
+// in the environment decides on the characters.
+func NewSheet(w io.Writer, styles Styles, getenv func(string) string) Sheet {
+	s := Sheet{Styles: styles, marks: asciiMarks(), columns: minColumns}
+	if isUTF8(getenv) {
 		s.marks = unicodeMarks()
 	}
 	if file, ok := w.(*os.File); ok {
@@ -79,10 +78,9 @@ func isUTF8(getenv func(string) string) bool {
 	return false
 }
 
-// report returns a result as a person reads it: what is to mend first, then every check
-// and every gain, the figures, and last the verdict. Note is a line below the title,
-// unless it is empty.
-func (s sheet) report(title, note string, r lab.Result) string {
+// Report returns a result as terminal text: first the problems, then every check, every gain
+// and every figure, last the verdict. A note that is not empty becomes the line below the title.
+func (s Sheet) Report(title, note string, r lab.Result) string {
 	parts := []string{
 		s.heading(title, note), s.problems(r), s.checks(r.Checks), s.gains(r.Gains),
 		s.numbers(r.Reported), s.hostFacts(r.Host), s.closing(r),
@@ -96,16 +94,16 @@ func (s sheet) report(title, note string, r lab.Result) string {
 	return b.String()
 }
 
-func (s sheet) heading(title, note string) string {
-	text := s.bold.Render(title) + "\n"
+func (s Sheet) heading(title, note string) string {
+	text := s.Bold.Render(title) + "\n"
 	if note != "" {
-		text += s.faint.Render(note) + "\n"
+		text += s.Faint.Render(note) + "\n"
 	}
 	return text
 }
 
 // problems tells what did not pass, in the order of the run.
-func (s sheet) problems(r lab.Result) string {
+func (s Sheet) problems(r lab.Result) string {
 	var blocks []string
 	for _, c := range r.Checks {
 		if c.Verdict != lab.Pass && c.Verdict != lab.Skipped && c.Detail != "" {
@@ -129,9 +127,9 @@ func checkName(c lab.CheckResult) string {
 
 // problem shows one problem, a lab.Failure in its three parts. What a compiler or a
 // crash said stays in its own lines.
-func (s sheet) problem(name string, v lab.Verdict, detail string) string {
+func (s Sheet) problem(name string, v lab.Verdict, detail string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "  %s %s\n", s.verdict(v).Render(s.signs[v]+" "+string(v)+":"), s.bold.Render(name))
+	fmt.Fprintf(&b, "  %s %s\n", s.Verdict(v).Render(s.signs[v]+" "+string(v)+":"), s.Bold.Render(name))
 	failure, ok := splitFailure(detail)
 	if !ok {
 		lines := strings.Split(strings.TrimSpace(detail), "\n")
@@ -155,7 +153,7 @@ func (s sheet) problem(name string, v lab.Verdict, detail string) string {
 			if i > 0 {
 				label = ""
 			}
-			fmt.Fprintf(&b, "      %s  %s\n", s.faint.Render(fmt.Sprintf("%-8s", label)), line)
+			fmt.Fprintf(&b, "      %s  %s\n", s.Faint.Render(fmt.Sprintf("%-8s", label)), line)
 		}
 	}
 	return b.String()
@@ -188,7 +186,7 @@ func splitFailure(line string) (failureParts, bool) {
 
 // checks is the table of all checks: what was expected, and what was seen where a check
 // that passed says so.
-func (s sheet) checks(checks []lab.CheckResult) string {
+func (s Sheet) checks(checks []lab.CheckResult) string {
 	if len(checks) == 0 {
 		return ""
 	}
@@ -204,12 +202,12 @@ func (s sheet) checks(checks []lab.CheckResult) string {
 	text := max(s.columns-used-name-verdict-seconds, minText)
 	var rows [][]string
 	for _, c := range checks {
-		style := s.verdict(c.Verdict)
+		style := s.Verdict(c.Verdict)
 		row := []string{style.Render(s.signs[c.Verdict]), checkName(c), style.Render(string(c.Verdict)), inSeconds(c.Seconds), ""}
 		lines := wrap(c.Proves, text)
 		if c.Verdict == lab.Pass && c.Detail != "" {
 			for _, line := range wrap("saw "+strings.TrimPrefix(c.Detail, "saw "), text) {
-				lines = append(lines, s.faint.Render(line))
+				lines = append(lines, s.Faint.Render(line))
 			}
 		}
 		for _, line := range lines {
@@ -218,12 +216,12 @@ func (s sheet) checks(checks []lab.CheckResult) string {
 			row = make([]string, len(heading))
 		}
 	}
-	return table(heading, rows, s.faint, map[int]bool{3: true})
+	return Table(heading, rows, s.Faint, map[int]bool{3: true})
 }
 
 func inSeconds(v float64) string { return fmt.Sprintf("%.1f s", v) }
 
-func (s sheet) gains(gains []lab.GainResult) string {
+func (s Sheet) gains(gains []lab.GainResult) string {
 	var b strings.Builder
 	for i, g := range gains {
 		if i > 0 {
@@ -236,9 +234,9 @@ func (s sheet) gains(gains []lab.GainResult) string {
 
 // gain shows what a step bought: the figure with its interval, what it was made of, and
 // both as a picture.
-func (s sheet) gain(g lab.GainResult) string {
-	style := s.verdict(g.Verdict)
-	name := fmt.Sprintf("  %s %s   ", style.Render(s.signs[g.Verdict]), s.bold.Render(g.Name))
+func (s Sheet) gain(g lab.GainResult) string {
+	style := s.Verdict(g.Verdict)
+	name := fmt.Sprintf("  %s %s   ", style.Render(s.signs[g.Verdict]), s.Bold.Render(g.Name))
 	if !measured(g) {
 		why := "not measured"
 		if g.Verdict == lab.Skipped && g.Detail != "" {
@@ -258,7 +256,7 @@ func (s sheet) gain(g lab.GainResult) string {
 	fmt.Fprintf(&b, "      %s before, %s after\n", quantity(g.Before, g.Unit), quantity(g.After, g.Unit))
 	if g.Verdict == lab.Pass && g.Detail != "" {
 		for _, line := range wrap(g.Detail, s.columns-6) {
-			b.WriteString("      " + s.faint.Render(line) + "\n")
+			b.WriteString("      " + s.Faint.Render(line) + "\n")
 		}
 	}
 	b.WriteString(s.picture(g))
@@ -277,7 +275,7 @@ func basis(g lab.GainResult) string {
 	return how + ", floor " + times(g.Floor)
 }
 
-func (s sheet) numbers(numbers []lab.Number) string {
+func (s Sheet) numbers(numbers []lab.Number) string {
 	if len(numbers) == 0 {
 		return ""
 	}
@@ -285,18 +283,18 @@ func (s sheet) numbers(numbers []lab.Number) string {
 	for _, n := range numbers {
 		rows = append(rows, []string{n.Name, figure(n.Value), n.Unit})
 	}
-	return table([]string{"reported", "value", "unit"}, rows, s.faint, map[int]bool{1: true})
+	return Table([]string{"reported", "value", "unit"}, rows, s.Faint, map[int]bool{1: true})
 }
 
 // hostFacts says in a line or two what the run saw of the machine.
-func (s sheet) hostFacts(h lab.Host) string {
+func (s Sheet) hostFacts(h lab.Host) string {
 	var lines []string
 	add := func(label, text string) {
 		for i, line := range wrap(text, s.columns-10) {
 			if i > 0 {
 				label = ""
 			}
-			lines = append(lines, s.faint.Render(fmt.Sprintf("  %-6s  %s", label, line))+"\n")
+			lines = append(lines, s.Faint.Render(fmt.Sprintf("  %-6s  %s", label, line))+"\n")
 		}
 	}
 	if text := machineFacts(h); text != "" {
@@ -359,9 +357,9 @@ func quotaFacts(quotas []lab.Quota) string {
 }
 
 // closing is the verdict and what is left to do.
-func (s sheet) closing(r lab.Result) string {
+func (s Sheet) closing(r lab.Result) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s (%s)\n", s.verdict(r.Verdict).Render(strings.ToUpper(string(r.Verdict))), meaning(r.Verdict), inSeconds(r.Seconds))
+	fmt.Fprintf(&b, "%s: %s (%s)\n", s.Verdict(r.Verdict).Render(strings.ToUpper(string(r.Verdict))), meaning(r.Verdict), inSeconds(r.Seconds))
 	for i, todo := range r.Todos {
 		if i == 0 && r.Verdict == lab.Pass {
 			b.WriteString("Passed with a mark left; take it out, so that `go test ./...` runs the lab:\n")
@@ -374,19 +372,4 @@ func (s sheet) closing(r lab.Result) string {
 		b.WriteString("What the run left for you to read: " + r.Evidence + "\n")
 	}
 	return b.String()
-}
-
-// age says how long ago something was, roughly.
-func age(d time.Duration) string {
-	for _, unit := range []struct {
-		length time.Duration
-		name   string
-	}{{24 * time.Hour, "day"}, {time.Hour, "hour"}, {time.Minute, "minute"}} {
-		if n := int(d / unit.length); n == 1 {
-			return "1 " + unit.name + " ago"
-		} else if n > 1 {
-			return fmt.Sprintf("%d %ss ago", n, unit.name)
-		}
-	}
-	return "just now"
 }

@@ -1,0 +1,73 @@
+package cli
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"bytebites.example/workshop/shared/workshop/lab"
+)
+
+func TestAge(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		-time.Minute: "just now", 59 * time.Second: "just now", time.Minute: "1 minute ago", 119 * time.Minute: "1 hour ago",
+		2 * time.Hour: "2 hours ago", 50 * time.Hour: "2 days ago",
+	} {
+		if got := age(d); got != want {
+			t.Errorf("age(%v) = %q, want %q", d, got, want)
+		}
+	}
+}
+
+func TestKeptReadsBack(t *testing.T) {
+	k, ok, err := readKept(filepath.Join("report", "testdata", "pass.json"))
+	if err != nil || !ok {
+		t.Fatalf("read pass.json: there: %t, %v", ok, err)
+	}
+	path := filepath.Join(t.TempDir(), "00-baseline", "result.json")
+	for range 2 { // the second takes the first one's place
+		if err := k.write(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	again, ok, err := readKept(path)
+	if err != nil || !ok {
+		t.Fatalf("there: %t, %v", ok, err)
+	}
+	before, _ := json.Marshal(k)
+	after, _ := json.Marshal(again)
+	if string(before) != string(after) || again.Made.IsZero() || again.Commit == "" {
+		t.Errorf("read back %s, wrote %s", after, before)
+	}
+	// Whoever knows only of results reads it as one.
+	if r, err := lab.ReadResult(path); err != nil || r.Lab != k.Lab {
+		t.Errorf("as a result it is %+v, %v", r, err)
+	}
+	left, err := os.ReadDir(filepath.Dir(path))
+	if err != nil || len(left) != 1 {
+		t.Errorf("left in the folder: %v, %v", left, err)
+	}
+	if err := os.WriteFile(path, []byte("{"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := readKept(path); err == nil {
+		t.Error("a broken file is read without an error")
+	}
+}
+
+func TestOriginInWords(t *testing.T) {
+	made := time.Date(2026, 3, 1, 18, 30, 0, 0, time.UTC)
+	for want, o := range map[string]origin{
+		"":                          {},
+		"made 2026-03-01 18:30 UTC": {Made: made},
+		"made 2026-03-01 18:30 UTC on commit 0123abc":              {Made: made, Commit: "0123abc"},
+		"made 2026-03-01 18:30 UTC on commit 0123abc with changes": {Made: made, Commit: "0123abc-dirty"},
+		"on commit 0123abc": {Commit: "0123abc"},
+	} {
+		if got := o.words(); got != want {
+			t.Errorf("%+v in words is %q, want %q", o, got, want)
+		}
+	}
+}
