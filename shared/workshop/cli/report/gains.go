@@ -1,0 +1,64 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/charmbracelet/lipgloss"
+
+	"bytebites.example/workshop/shared/workshop/lab"
+)
+
+func (s Sheet) gains(gains []lab.GainResult) string {
+	var b strings.Builder
+	for i, g := range gains {
+		if i > 0 {
+			b.WriteString("\n")
+		}
+		b.WriteString(s.gain(g))
+	}
+	return b.String()
+}
+
+// gain shows what a step bought: the figure with its interval, what it was made of, and
+// both as a picture.
+func (s Sheet) gain(g lab.GainResult) string {
+	style := s.Verdict(g.Verdict)
+	name := fmt.Sprintf("  %s %s   ", style.Render(s.signs[g.Verdict]), s.Bold.Render(g.Name))
+	if !measured(g) {
+		why := "not measured"
+		if g.Verdict == lab.Skipped && g.Detail != "" {
+			why = g.Detail
+		}
+		return name + strings.Join(wrap(why, s.columns-lipgloss.Width(name)), "\n      ") + "\n"
+	}
+	var b strings.Builder
+	first := name + style.Render(times(g.Ratio))
+	rest := fmt.Sprintf("(%s)   %s", basis(g), style.Render(string(g.Verdict)))
+	if lipgloss.Width(first)+3+lipgloss.Width(rest) > s.columns {
+		rest = "\n      " + rest
+	} else {
+		rest = "   " + rest
+	}
+	b.WriteString(first + rest + "\n")
+	fmt.Fprintf(&b, "      %s before, %s after\n", quantity(g.Before, g.Unit), quantity(g.After, g.Unit))
+	if g.Verdict == lab.Pass && g.Detail != "" {
+		for _, line := range wrap(g.Detail, s.columns-6) {
+			b.WriteString("      " + s.Faint.Render(line) + "\n")
+		}
+	}
+	b.WriteString(s.picture(g))
+	return b.String()
+}
+
+// measured reports whether anything came of measuring a gain.
+func measured(g lab.GainResult) bool { return g.Ratio != 0 || g.Before != 0 || g.After != 0 }
+
+// basis says what a gain's figure rests on.
+func basis(g lab.GainResult) string {
+	how := "counted"
+	if g.Pairs > 0 {
+		how = fmt.Sprintf("%s to %s, %d pairs", times(g.Low), times(g.High), g.Pairs)
+	}
+	return how + ", floor " + times(g.Floor)
+}

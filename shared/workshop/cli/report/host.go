@@ -1,0 +1,78 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+
+	"bytebites.example/workshop/shared/workshop/lab"
+)
+
+// hostFacts says in a line or two what the run saw of the machine.
+func (s Sheet) hostFacts(h lab.Host) string {
+	var lines []string
+	add := func(label, text string) {
+		for i, line := range wrap(text, s.columns-10) {
+			if i > 0 {
+				label = ""
+			}
+			lines = append(lines, s.Faint.Render(fmt.Sprintf("  %-6s  %s", label, line))+"\n")
+		}
+	}
+	if text := machineFacts(h); text != "" {
+		add("host", text)
+	}
+	if text := quotaFacts(h.Quotas); text != "" {
+		add("quotas", text)
+	}
+	return strings.Join(lines, "")
+}
+
+// machineFacts tells of the host. Where no load was sent, neither its idle share nor the
+// generator's lateness was seen, and both are zero.
+func machineFacts(h lab.Host) string {
+	if h.CPUs == 0 {
+		return ""
+	}
+	text := fmt.Sprintf("%d cores", h.CPUs)
+	if h.CPUs == 1 {
+		text = "1 core"
+	}
+	if h.IdleShare == 0 && h.GeneratorLatenessP99Seconds == 0 {
+		return text
+	}
+	return fmt.Sprintf("%s, at least %.0f %% idle; load generator at most %s ms late (p99 of the worst round)",
+		text, 100*h.IdleShare, short(1000*h.GeneratorLatenessP99Seconds))
+}
+
+// quotaFacts tells what each container was given, read back from the engine, and how
+// much it was held back. Of several readings of one container the worst counts.
+func quotaFacts(quotas []lab.Quota) string {
+	type given struct {
+		container string
+		cpu       float64
+	}
+	worst := map[given]float64{}
+	var order []given
+	for _, q := range quotas {
+		key := given{q.Container, q.CPU}
+		share, seen := worst[key]
+		if !seen {
+			order = append(order, key)
+		}
+		worst[key] = max(share, q.ThrottledShare)
+	}
+	var texts []string
+	explained := false
+	for _, g := range order {
+		if g.cpu == 0 {
+			texts = append(texts, g.container+" no limit")
+			continue
+		}
+		held := fmt.Sprintf("%.0f %%", 100*worst[g])
+		if !explained {
+			held, explained = "held back in "+held+" of its periods", true
+		}
+		texts = append(texts, fmt.Sprintf("%s %.3g CPU (%s)", g.container, g.cpu, held))
+	}
+	return strings.Join(texts, ", ")
+}
