@@ -55,27 +55,28 @@ const (
 func Lab(subject Subject) lab.Lab {
 	l := &trial{subject: subject}
 	return lab.Lab{
-		Name:    Name,
-		Files:   subject.Files,
-		Prepare: l.prepare,
+		Name:   Name,
+		Files:  subject.Files,
+		Claim:  rig.Claim,
+		Stages: []lab.Stage{{Name: "servers", Starts: "the servers and your service", Start: l.prepare}},
 		Checks: []lab.Check{
-			{Name: "dinner is served", Kind: lab.Core, Run: l.served,
+			{Name: "dinner is served", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.served,
 				Proves: "below the knee every request of a dinner mix gets a right answer"},
-			{Name: "index", Kind: lab.Core, Run: l.index,
+			{Name: "index", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.index,
 				Proves: "an order history reads its subscriber's orders and nobody else's"},
-			{Name: "slow table", Kind: lab.Core, Run: l.slowTable,
+			{Name: "slow table", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.slowTable,
 				Proves: "you know which table the costliest statement reads"},
-			{Name: "order waits for", Kind: lab.Core, Run: l.orderWaitsFor,
+			{Name: "order waits for", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.orderWaitsFor,
 				Proves: "you know what an order spends its time on"},
-			{Name: "restart", Kind: lab.Core, Run: l.restart,
+			{Name: "restart", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.restart,
 				Proves: "you know which state lives in the process"},
-			{Name: "knee", Kind: lab.Core, Timed: true, Run: l.knee,
+			{Name: "knee", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Timed: true, Run: l.knee,
 				Proves: "you know the rate at which the service level breaks"},
-			{Name: "ledger", Kind: lab.Core, Run: l.ledger,
+			{Name: "ledger", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.ledger,
 				Proves: "after all this load the books balance: no order lost, doubled or oversold"},
 		},
 		Gains: []lab.Gain{{
-			Name: "pages per history", Unit: "pages", Floor: pagesFloor, Measure: l.pages,
+			Name: "pages per history", Unit: "pages", Floor: pagesFloor, Needs: []string{"servers"}, Measure: l.pages,
 			Proves: "pages that the database reads for one order history, before and after your index",
 		}},
 		// All of it is blank: no answer, and no index, so the question that needs one cannot
@@ -98,7 +99,7 @@ func (l *trial) served(_ context.Context, run *lab.Run) error {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("no failed request at %d a second", quietRate),
 			Seen:     fmt.Sprintf("%d of %d failed: %v", l.after.load.Failed, l.after.load.Sent, l.after.load.Failures),
-			Look:     "the service's log above",
+			Look:     lab.Look{Hint: "the service's log above"},
 		}
 	}
 	return nil
@@ -111,7 +112,7 @@ func (l *trial) index(_ context.Context, run *lab.Run) error {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("at most %d pages for one history", maxPages),
 			Seen:     fmt.Sprintf("%.0f (%.0f before your index)", l.after.pagesPerHistory, l.before.pagesPerHistory),
-			Look:     "index.sql: which column is compared for equality, and does it come first?",
+			Look:     lab.Look{Hint: "index.sql: which column is compared for equality, and does it come first?"},
 		}
 	}
 	return nil
@@ -140,7 +141,7 @@ func (l *trial) slowTable(_ context.Context, run *lab.Run) error {
 		return &lab.Failure{
 			Expected: "SlowTable to name the table that took most of the database's time",
 			Seen:     quoted(l.subject.Answers.SlowTable),
-			Look:     "the first row of statements.txt in " + evidenceFolder,
+			Look:     lab.Look{Hint: "the first row of statements.txt in " + evidenceFolder},
 		}
 	}
 	return nil
@@ -152,7 +153,7 @@ func (l *trial) orderWaitsFor(_ context.Context, run *lab.Run) error {
 		return &lab.Failure{
 			Expected: "the index first: without it, planning a week waits for the same scan",
 			Seen:     fmt.Sprintf("%.0f pages for one history", l.after.pagesPerHistory),
-			Look:     "index.sql",
+			Look:     lab.Look{Hint: "index.sql"},
 		}
 	}
 	times := make(map[string]float64)
@@ -171,7 +172,7 @@ func (l *trial) orderWaitsFor(_ context.Context, run *lab.Run) error {
 		return &lab.Failure{
 			Expected: "OrderWaitsFor to name what takes most of an order's time",
 			Seen:     quoted(string(l.subject.Answers.OrderWaitsFor)),
-			Look:     "order-steps.txt in " + evidenceFolder,
+			Look:     lab.Look{Hint: "order-steps.txt in " + evidenceFolder},
 		}
 	}
 	return nil
@@ -202,7 +203,7 @@ func (l *trial) knee(ctx context.Context, run *lab.Run) error {
 		return &lab.Failure{
 			Expected: "KneePerSecond within one step of the knee that this run's ramp found",
 			Seen:     kneeSeen(answer, ramp.Knee),
-			Look:     "the last level in ramp.txt that met the service level, in " + evidenceFolder,
+			Look:     lab.Look{Hint: "the last level in ramp.txt that met the service level, in " + evidenceFolder},
 		}
 	}
 	return nil
@@ -217,7 +218,7 @@ func (l *trial) ledger(ctx context.Context, _ *lab.Run) error {
 		return err
 	}
 	if err := postgres.Invariants(ctx, l.servers.Pool, l.servers.Pool); err != nil {
-		return &lab.Failure{Expected: "books that balance", Seen: err.Error(), Look: "shared/bytebites/checkout: this is not your fault, please report it"}
+		return &lab.Failure{Expected: "books that balance", Seen: err.Error(), Look: lab.Look{Hint: "shared/bytebites/checkout: this is not your fault, please report it"}}
 	}
 	return nil
 }

@@ -56,7 +56,7 @@ func (l *trial) restart(ctx context.Context, _ *lab.Run) error {
 			return &lab.Failure{
 				Expected: fmt.Sprintf("Restart.%s to be what a kill and a start showed", kind.field),
 				Seen:     quoted(string(kind.answer)),
-				Look:     "try it: go tool workshop up baseline, leave something there, restart the container and look for it",
+				Look:     lab.Look{Hint: "try it: go tool workshop up baseline, leave something there, restart the container and look for it"},
 			}
 		}
 	}

@@ -37,8 +37,6 @@ const (
 	people       = 30
 	// historyReads is how many subscribers' histories are read to count pages.
 	historyReads = 20
-	// look is where a service that does not start may be mended.
-	look = "index.sql: the service runs it when it starts"
 )
 
 // What everything runs on: together at most one and a half cores. The rest is for the load
@@ -102,7 +100,7 @@ func (l *trial) prepare(ctx context.Context, run *lab.Run) (end func() error, er
 		Database: databaseType(), MailDelay: delay, Packages: []string{l.subject.Package},
 	})
 	if err != nil {
-		return end, rig.LearnersFault(err, look)
+		return end, rig.LearnersFault(err, look())
 	}
 	run.Progress("the monolith as it was found: counting pages, then a quiet dinner")
 	if err := l.measureSide(ctx, &l.before, "found", "./solutions/service", nil, nil); err != nil {
@@ -117,7 +115,7 @@ func (l *trial) prepare(ctx context.Context, run *lab.Run) (end func() error, er
 		profile = l.profile
 	}
 	if err := l.measureSide(ctx, &l.after, "service", l.subject.Package, l.subject.Args, profile); err != nil {
-		return end, rig.LearnersFault(err, look)
+		return end, rig.LearnersFault(err, look())
 	}
 	if err := l.after.measureOrders(ctx, l.length(ordersLength)); err != nil {
 		return end, err
@@ -255,3 +253,6 @@ func (l *trial) ramp(ctx context.Context, run *lab.Run) (measure.RampResult, err
 	run.ReportQuotas(quotas...)
 	return ramp, l.keepRamp(ramp)
 }
+
+// look is where a service that does not start is mended.
+func look() lab.Look { return lab.Look{File: "index.sql", Hint: "the service runs it when it starts"} }

@@ -23,9 +23,10 @@ const (
 func Full(subject Subject) lab.Lab {
 	l := &trial{subject: subject}
 	return lab.Lab{
-		Name:    Name,
-		Files:   subject.Files,
-		Prepare: l.prepareEqual,
+		Name:   Name,
+		Files:  subject.Files,
+		Claim:  rig.Claim,
+		Stages: []lab.Stage{{Name: "servers", Starts: "the servers and your service", Start: l.prepareEqual}},
 		Checks: []lab.Check{{
 			Name: "equal variants", Kind: lab.Core, Timed: true, Run: l.equalVariants,
 			Proves: fmt.Sprintf("in %d comparisons two equal services never clear a floor of %g", equalRuns, equalFloor),
@@ -75,7 +76,7 @@ func (l *trial) equalVariants(ctx context.Context, run *lab.Run) error {
 			return &lab.Failure{
 				Expected: fmt.Sprintf("two equal services not to clear %g", equalFloor),
 				Seen:     fmt.Sprintf("%.3f to %.3f in comparison %d", result.Low, result.High, i+1),
-				Look:     "shared/measure: the gate is wrong about wrong answers",
+				Look:     lab.Look{Hint: "shared/measure: the gate is wrong about wrong answers"},
 			}
 		}
 	}

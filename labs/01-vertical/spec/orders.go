@@ -193,11 +193,11 @@ func (l *trial) oneMail(ctx context.Context, _ *lab.Run) (err error) {
 		}
 	}
 	if err := clients.Wait(); err != nil {
-		return &lab.Failure{Expected: "an order that is sent twice at once to be answered twice", Seen: err.Error(), Look: "checkout.go"}
+		return &lab.Failure{Expected: "an order that is sent twice at once to be answered twice", Seen: err.Error(), Look: lab.Look{Hint: "checkout.go"}}
 	}
 	for _, ids := range answers {
 		if len(ids) != 1 {
-			return &lab.Failure{Expected: "one order for one Idempotency-Key", Seen: fmt.Sprintf("%d", len(ids)), Look: "checkout.go: Replay and Place"}
+			return &lab.Failure{Expected: "one order for one Idempotency-Key", Seen: fmt.Sprintf("%d", len(ids)), Look: lab.Look{Hint: "checkout.go: Replay and Place"}}
 		}
 	}
 	if err := l.mailQuiet(ctx); err != nil {
@@ -211,7 +211,7 @@ func (l *trial) oneMail(ctx context.Context, _ *lab.Run) (err error) {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("%d orders to be confirmed by a mail each", ordersAtOnce),
 			Seen:     fmt.Sprintf("%d mails, about %d orders", stats.Accepted, stats.Distinct),
-			Look:     "checkout.go: who mails when a request finds the order there already? And does anybody wait for the mail?",
+			Look:     lab.Look{Hint: "checkout.go: who mails when a request finds the order there already? And does anybody wait for the mail?"},
 		}
 	}
 	return nil
@@ -241,14 +241,14 @@ func (l *trial) mailDown(ctx context.Context, _ *lab.Run) (err error) {
 		if err != nil {
 			return &lab.Failure{
 				Expected: "an order to be placed though its mail is refused", Seen: err.Error(),
-				Look: "checkout.go: an Effect that fails is logged and stays undone; the order stands",
+				Look: lab.Look{Hint: "checkout.go: an Effect that fails is logged and stays undone; the order stands"},
 			}
 		}
 		for _, effect := range o.Effects {
 			if effect.Name == "email" && effect.Done {
 				return &lab.Failure{
 					Expected: "an order whose mail was refused to say so", Seen: "its email is said to be done",
-					Look: "checkout.go: return the error of Mail from the Effect",
+					Look: lab.Look{Hint: "checkout.go: return the error of Mail from the Effect"},
 				}
 			}
 		}
@@ -293,11 +293,11 @@ func (l *trial) pool(ctx context.Context, run *lab.Run) error {
 	case connections < minConnections || connections > maxConnections:
 		return &lab.Failure{
 			Expected: fmt.Sprintf("%d to %d connections for %d readers at once", minConnections, maxConnections, burst),
-			Seen:     fmt.Sprintf("%d", connections), Look: "MaxOpen in sizing.go",
+			Seen:     fmt.Sprintf("%d", connections), Look: lab.Look{Hint: "MaxOpen in sizing.go"},
 		}
 	case failed > 0:
 		return &lab.Failure{
-			Expected: fmt.Sprintf("%d readers at once to be answered", burst), Seen: fmt.Sprintf("%d were not", failed), Look: "Pool in sizing.go",
+			Expected: fmt.Sprintf("%d readers at once to be answered", burst), Seen: fmt.Sprintf("%d were not", failed), Look: lab.Look{Hint: "Pool in sizing.go"},
 		}
 	}
 	return nil
@@ -322,7 +322,7 @@ func (l *trial) keptConnections(ctx context.Context, _ *lab.Run) error {
 	if n := after.Counter(closed) - before.Counter(closed); n > maxReopened {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("at most %d connections closed while %d readers come and go %d times", maxReopened, visitors, rounds),
-			Seen:     fmt.Sprintf("%.0f, each to be opened again", n), Look: "MaxIdle in sizing.go",
+			Seen:     fmt.Sprintf("%.0f, each to be opened again", n), Look: lab.Look{Hint: "MaxIdle in sizing.go"},
 		}
 	}
 	return nil
@@ -331,7 +331,7 @@ func (l *trial) keptConnections(ctx context.Context, _ *lab.Run) error {
 // contract holds the service's orders against its contract. All else is the solutions'.
 func (l *trial) contract(ctx context.Context, _ *lab.Run) error {
 	if err := contract.RunOrders(ctx, l.client.Target); err != nil {
-		return &lab.Failure{Expected: "every promise about orders to be kept", Seen: err.Error(), Look: "checkout.go"}
+		return &lab.Failure{Expected: "every promise about orders to be kept", Seen: err.Error(), Look: lab.Look{Hint: "checkout.go"}}
 	}
 	return nil
 }

@@ -22,8 +22,6 @@ const (
 	solutions = "./solutions/service"
 	// people are signed in with each service for the load.
 	people = 10
-	// look is where a service that does not start may be mended.
-	look = "the log above: the service is the monolith with your checkout.go and sizing.go"
 )
 
 // trial is one run: the servers, and what was seen on them.
@@ -47,7 +45,7 @@ func (l *trial) prepare(ctx context.Context, run *lab.Run) (end func() error, er
 	}
 	starts := []func(context.Context) error{func(ctx context.Context) (err error) {
 		l.tuned, err = l.start(ctx, "tuned", large(), l.subject.Package, l.subject.Args...)
-		return rig.LearnersFault(err, look)
+		return rig.LearnersFault(err, look())
 	}}
 	if run.Timed() {
 		starts = append(starts, func(ctx context.Context) (err error) {
@@ -70,7 +68,7 @@ func (l *trial) open(ctx context.Context, run *lab.Run) (end func() error, err e
 	l.servers, end, err = rig.Open(ctx, run, rig.ServersOptions{
 		Database: database(), MailDelay: mailDelay, Packages: []string{l.subject.Package, solutions},
 	})
-	return end, rig.LearnersFault(err, look)
+	return end, rig.LearnersFault(err, look())
 }
 
 // start starts a service, on the servers that all share.
@@ -98,4 +96,9 @@ func (l *trial) signIn(ctx context.Context) (err error) {
 		}
 		return errors.Join(errs...)
 	})
+}
+
+// look is where a service that does not start is mended.
+func look() lab.Look {
+	return lab.Look{File: "checkout.go", Hint: "the log above: the service is the monolith with your checkout.go and sizing.go"}
 }

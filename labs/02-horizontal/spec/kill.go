@@ -86,7 +86,7 @@ func (l *trial) kill(ctx context.Context) (killSeen, error) {
 	var seen killSeen
 	var err error
 	if seen.victim, err = v.signIn(ctx, l.fleet.Nginx.URL(), 0); err != nil {
-		return seen, &lab.Failure{Expected: "to sign in", Seen: err.Error(), Look: "nginx.conf, and sessions.go"}
+		return seen, &lab.Failure{Expected: "to sign in", Seen: err.Error(), Look: lab.Look{Hint: "nginx.conf, and sessions.go"}}
 	}
 	victim := l.replica(seen.victim)
 	generator := l.fleet.Generator
@@ -124,7 +124,7 @@ func (l *trial) replicaKilled(ctx context.Context, run *lab.Run) error {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("%s to be killed without a failed read", seen.victim),
 			Seen:     fmt.Sprintf("%d failed (of all requests, by cause: %v)", reads, seen.load.Failures),
-			Look:     "nginx.conf: proxy_next_upstream, and how long a silent replica is waited for (proxy_connect_timeout)",
+			Look:     lab.Look{Hint: "nginx.conf: proxy_next_upstream, and how long a silent replica is waited for (proxy_connect_timeout)"},
 		}
 	}
 	books, reconcileErr := rig.Reconcile(ctx, l.servers.Pool, seen.load.Orders)
@@ -132,18 +132,18 @@ func (l *trial) replicaKilled(ctx context.Context, run *lab.Run) error {
 	case reconcileErr != nil:
 		return reconcileErr
 	case books.Accepted == 0:
-		return &lab.Failure{Expected: "orders to be accepted", Seen: fmt.Sprintf("none of %d", len(seen.load.Orders)), Look: "nginx.conf"}
+		return &lab.Failure{Expected: "orders to be accepted", Seen: fmt.Sprintf("none of %d", len(seen.load.Orders)), Look: lab.Look{Hint: "nginx.conf"}}
 	case books.Lost+books.Doubled+books.Invented > 0:
 		return &lab.Failure{
 			Expected: fmt.Sprintf("all of %d orders that clients hold a confirmation of, once, and no other", books.Accepted),
 			Seen:     fmt.Sprintf("%d lost, %d doubled, %d that were refused", books.Lost, books.Doubled, books.Invented),
-			Look:     "nginx.conf: what is sent again, and to whom?",
+			Look:     lab.Look{Hint: "nginx.conf: what is sent again, and to whom?"},
 		}
 	case failed(seen.load, isOrder) > 0:
 		return &lab.Failure{
 			Expected: "every order to be placed, at the second try at the latest",
 			Seen:     fmt.Sprintf("%d were not (%v)", failed(seen.load, isOrder), seen.load.Failures),
-			Look:     "nginx.conf: where does a second try go?",
+			Look:     lab.Look{Hint: "nginx.conf: where does a second try go?"},
 		}
 	}
 	return err
@@ -161,7 +161,7 @@ func (l *trial) loginsSurvive(ctx context.Context, _ *lab.Run) error {
 		}
 		return &lab.Failure{
 			Expected: fmt.Sprintf("GET /me to be answered for somebody whom %s signed in before it died", seen.victim),
-			Seen:     got, Look: "sessions.go: what died with it?",
+			Seen:     got, Look: lab.Look{Hint: "sessions.go: what died with it?"},
 		}
 	}
 	return nil
@@ -212,7 +212,7 @@ func (l *trial) sentOnce(ctx context.Context, _ *lab.Run) (err error) {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("of %d POSTs without a key, those that %s had been sent when it died to end in an error", posts, victim.Name()),
 			Seen:     fmt.Sprintf("%d errors, and %d handled by the others: nginx sent them again", told, handled),
-			Look:     "nginx.conf: proxy_next_upstream, and non_idempotent",
+			Look:     lab.Look{Hint: "nginx.conf: proxy_next_upstream, and non_idempotent"},
 		}
 	}
 	return started

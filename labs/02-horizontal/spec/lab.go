@@ -46,41 +46,42 @@ const (
 func Lab(subject Subject) lab.Lab {
 	l := &trial{subject: subject}
 	return lab.Lab{
-		Name:    Name,
-		Files:   subject.Files,
-		Prepare: l.prepare,
+		Name:   Name,
+		Files:  subject.Files,
+		Claim:  rig.Claim,
+		Stages: []lab.Stage{{Name: "servers", Starts: "the servers and your service", Start: l.prepare}},
 		Checks: []lab.Check{
-			{Name: "stateless", Kind: lab.Core, Run: l.stateless,
+			{Name: "stateless", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.stateless,
 				Proves: "you know which part of the service keeps something that a replica must not"},
-			{Name: "any session", Kind: lab.Core, Run: l.anySession,
+			{Name: "any session", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.anySession,
 				Proves: "any replica serves any session, and none serves one that has ended"},
-			{Name: "spread", Kind: lab.Core, Run: l.spread,
+			{Name: "spread", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.spread,
 				Proves: fmt.Sprintf("the busiest replica gets at most %g times what the idlest gets", maxImbalance)},
-			{Name: "replica killed", Kind: lab.Core, Run: l.replicaKilled,
+			{Name: "replica killed", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.replicaKilled,
 				Proves: "a replica that is killed under load costs no failed read and no order, lost or doubled"},
-			{Name: "logins survive", Kind: lab.Core, Run: l.loginsSurvive,
+			{Name: "logins survive", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.loginsSurvive,
 				Proves: "who signed in at a replica that is dead is still signed in"},
-			{Name: "sent once", Kind: lab.Core, Run: l.sentOnce,
+			{Name: "sent once", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.sentOnce,
 				Proves: "what may have been done already is not sent to another replica"},
-			{Name: "rolling restart", Kind: lab.Core, Run: l.rollingRestart,
+			{Name: "rolling restart", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.rollingRestart,
 				Proves: "all replicas are restarted under load, one by one, and nothing fails"},
-			{Name: "not ready", Kind: lab.Core, Run: l.notReady,
+			{Name: "not ready", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.notReady,
 				Proves: "a replica that is up but about to stop says so, and gets nothing once it has been asked"},
-			{Name: "old sessions", Kind: lab.Stretch, Run: l.oldSessions,
+			{Name: "old sessions", Kind: lab.Stretch, Step: 1, Needs: []string{"servers"}, Run: l.oldSessions,
 				Proves: "sessions that have expired do not pile up"},
-			{Name: "slow replica", Kind: lab.Stretch, Run: l.slowReplica,
+			{Name: "slow replica", Kind: lab.Stretch, Step: 1, Needs: []string{"servers"}, Run: l.slowReplica,
 				Proves: "a replica that is slow gets less"},
-			{Name: "client addresses", Kind: lab.Stretch, Run: l.clientAddresses,
+			{Name: "client addresses", Kind: lab.Stretch, Step: 1, Needs: []string{"servers"}, Run: l.clientAddresses,
 				Proves: "replicas learn where a request came from, and nobody can make them believe otherwise"},
-			{Name: "kept connections", Kind: lab.Stretch, Run: l.keptConnections,
+			{Name: "kept connections", Kind: lab.Stretch, Step: 1, Needs: []string{"servers"}, Run: l.keptConnections,
 				Proves: "connections to replicas stay open for the next request"},
-			{Name: "contract", Kind: lab.Core, Run: l.contract,
+			{Name: "contract", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.contract,
 				Proves: "a replica still keeps every promise of its API about sessions and orders"},
-			{Name: "ledger", Kind: lab.Core, Run: l.ledger,
+			{Name: "ledger", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.ledger,
 				Proves: "after all this the books balance: no order lost, doubled or oversold"},
 		},
 		Gains: []lab.Gain{{
-			Name: "rush latency", Unit: "ms", Floor: floor, Timed: true, Measure: l.rush,
+			Name: "rush latency", Unit: "ms", Floor: floor, Needs: []string{"servers"}, Timed: true, Measure: l.rush,
 			Proves: fmt.Sprintf("mean latency in a rush, one %s behind nginx and %d of them", size().Name, replicas),
 		}},
 		Starter: []string{
@@ -121,7 +122,7 @@ func (l *trial) stateless(context.Context, *lab.Run) error {
 			return &lab.Failure{
 				Expected: fmt.Sprintf("%s to say whether that part is stateless, and why", part.name),
 				Seen:     fmt.Sprintf("%s, because %s", quoted(part.got.Is), quoted(part.got.Because)),
-				Look:     part.look,
+				Look:     lab.Look{Hint: part.look},
 			}
 		}
 	}
@@ -143,7 +144,7 @@ func (l *trial) contract(ctx context.Context, _ *lab.Run) error {
 		return err
 	}
 	if err := errors.Join(contract.RunSessions(ctx, client.Target), contract.RunOrders(ctx, client.Target)); err != nil {
-		return &lab.Failure{Expected: "every promise of the API about sessions and orders to be kept", Seen: err.Error(), Look: "sessions.go"}
+		return &lab.Failure{Expected: "every promise of the API about sessions and orders to be kept", Seen: err.Error(), Look: lab.Look{Hint: "sessions.go"}}
 	}
 	return nil
 }
@@ -153,7 +154,7 @@ func (l *trial) ledger(ctx context.Context, _ *lab.Run) error {
 		return err
 	}
 	if err := postgres.Invariants(ctx, l.servers.Pool, l.servers.Pool); err != nil {
-		return &lab.Failure{Expected: "books that balance", Seen: err.Error(), Look: "shared/bytebites/checkout: this is not your fault, please report it"}
+		return &lab.Failure{Expected: "books that balance", Seen: err.Error(), Look: lab.Look{Hint: "shared/bytebites/checkout: this is not your fault, please report it"}}
 	}
 	return nil
 }

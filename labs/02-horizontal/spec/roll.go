@@ -145,7 +145,7 @@ func (l *trial) rollingRestart(ctx context.Context, run *lab.Run) error {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("%d replicas to be restarted one by one and nothing to fail", replicas),
 			Seen:     fmt.Sprintf("%d of %d requests failed: %v", seen.load.Failed, seen.load.Sent, seen.load.Failures),
-			Look:     "shutdown.go: who still sends requests when the replica takes no more? And nginx.conf",
+			Look:     lab.Look{Hint: "shutdown.go: who still sends requests when the replica takes no more? And nginx.conf"},
 		}
 	}
 	return err
@@ -164,19 +164,19 @@ func (l *trial) notReady(ctx context.Context, run *lab.Run) error {
 			return &lab.Failure{
 				Expected: fmt.Sprintf("%s, told to stop, to answer /readyz with no while it still takes requests", g.name),
 				Seen:     fmt.Sprintf("never, until it had stopped %.1f s later", g.took.Seconds()),
-				Look:     "shutdown.go: Ready, and for how long Stop lets it be asked",
+				Look:     lab.Look{Hint: "shutdown.go: Ready, and for how long Stop lets it be asked"},
 			}
 		case g.strays > 0:
 			return &lab.Failure{
 				Expected: fmt.Sprintf("nothing to be sent to %s, which was up and had been asked and said no", g.name),
 				Seen:     fmt.Sprintf("%d of %d requests", g.strays, strayReads),
-				Look:     "nginx.conf: does it read the list of replicas that are ready?",
+				Look:     lab.Look{Hint: "nginx.conf: does it read the list of replicas that are ready?"},
 			}
 		case !g.missed:
 			return &lab.Failure{
 				Expected: fmt.Sprintf("%s to go on taking requests until nginx sends it none", g.name),
 				Seen:     fmt.Sprintf("it had stopped %.1f s after it was told to, and nginx did not know yet", g.took.Seconds()),
-				Look:     "shutdown.go: the balancer asks every half second, and then has to tell nginx",
+				Look:     lab.Look{Hint: "shutdown.go: the balancer asks every half second, and then has to tell nginx"},
 			}
 		}
 	}

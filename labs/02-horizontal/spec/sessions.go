@@ -26,7 +26,7 @@ func (l *trial) comeAndGo(ctx context.Context, n int, in, out *testbed.Service) 
 	v := newVisitor()
 	defer v.close()
 	if _, err := v.signIn(ctx, in.URL(), n); err != nil {
-		return &lab.Failure{Expected: "to sign in at " + in.Name(), Seen: err.Error(), Look: "sessions.go: Create"}
+		return &lab.Failure{Expected: "to sign in at " + in.Name(), Seen: err.Error(), Look: lab.Look{Hint: "sessions.go: Create"}}
 	}
 	odd, status, err := l.askEverywhere(ctx, v, http.StatusOK)
 	switch {
@@ -36,7 +36,7 @@ func (l *trial) comeAndGo(ctx context.Context, n int, in, out *testbed.Service) 
 		return &lab.Failure{
 			Expected: fmt.Sprintf("%s to know who signed in at %s", odd, in.Name()),
 			Seen:     fmt.Sprintf("status %d for GET /me", status),
-			Look:     "sessions.go: where is a session kept, and who can read it there?",
+			Look:     lab.Look{Hint: "sessions.go: where is a session kept, and who can read it there?"},
 		}
 	}
 	cookie := v.cookie
@@ -52,7 +52,7 @@ func (l *trial) comeAndGo(ctx context.Context, n int, in, out *testbed.Service) 
 		return &lab.Failure{
 			Expected: fmt.Sprintf("%s to refuse who signed out at %s", odd, out.Name()),
 			Seen:     fmt.Sprintf("status %d for GET /me", status),
-			Look:     "sessions.go: what does a replica remember that another has deleted?",
+			Look:     lab.Look{Hint: "sessions.go: what does a replica remember that another has deleted?"},
 		}
 	}
 	return nil
@@ -93,7 +93,7 @@ func (l *trial) oldSessions(ctx context.Context, _ *lab.Run) error {
 	defer v.close()
 	for range signIns {
 		if _, err := v.signIn(ctx, l.fleet.Nginx.URL(), 0); err != nil {
-			return &lab.Failure{Expected: "to sign in", Seen: err.Error(), Look: "sessions.go: Create"}
+			return &lab.Failure{Expected: "to sign in", Seen: err.Error(), Look: lab.Look{Hint: "sessions.go: Create"}}
 		}
 	}
 	var left int
@@ -104,12 +104,12 @@ func (l *trial) oldSessions(ctx context.Context, _ *lab.Run) error {
 	case gone < signIns:
 		return &lab.Failure{
 			Expected: fmt.Sprintf("%d sign-ins to remove %d expired sessions or more, so that they do not pile up", signIns, signIns),
-			Seen:     fmt.Sprintf("%d of %d removed", gone, expired), Look: "sessions.go: Create",
+			Seen:     fmt.Sprintf("%d of %d removed", gone, expired), Look: lab.Look{Hint: "sessions.go: Create"},
 		}
 	case left == 0:
 		return &lab.Failure{
 			Expected: "a sign-in to remove a few expired sessions, for somebody waits for it",
-			Seen:     fmt.Sprintf("all %d removed by %d", expired, signIns), Look: "sessions.go: a LIMIT in Create",
+			Seen:     fmt.Sprintf("all %d removed by %d", expired, signIns), Look: lab.Look{Hint: "sessions.go: a LIMIT in Create"},
 		}
 	}
 	return nil

@@ -28,8 +28,6 @@ const (
 	// mailDelay is how long the mail server takes to accept a message. It is quick: lab 01 was
 	// about waiting, this is about computing.
 	mailDelay = 20 * time.Millisecond
-	// look is where a service that does not start may be mended.
-	look = "the log above: the service is lab 01's with your sessions.go and shutdown.go"
 )
 
 // policy is that of the balancer's health check: one answer is enough, either way. Cloud
@@ -76,9 +74,6 @@ func (l *trial) prepare(ctx context.Context, run *lab.Run) (end func() error, er
 	l.servers, closeServers, err = rig.Open(ctx, run, rig.ServersOptions{
 		Database: database().FullSpeed(), MailDelay: mailDelay, Packages: packages,
 	})
-	if closeServers == nil {
-		return nil, err
-	}
 	end = func() error {
 		var err error
 		if l.fleet != nil {
@@ -87,7 +82,7 @@ func (l *trial) prepare(ctx context.Context, run *lab.Run) (end func() error, er
 		return errors.Join(err, closeServers())
 	}
 	if err != nil {
-		return end, rig.LearnersFault(err, look)
+		return end, rig.LearnersFault(err, look())
 	}
 	run.Progress(fmt.Sprintf("starting %d replicas of your service, and nginx", replicas))
 	starts := []func(context.Context) error{l.startFleet}
@@ -106,7 +101,7 @@ func (l *trial) startFleet(ctx context.Context) (err error) {
 		Replicas: replicas, Nginx: l.subject.Nginx, Policy: policy(), Dataset: l.servers.Dataset, People: people,
 	})
 	if err != nil {
-		return rig.LearnersFault(err, look)
+		return rig.LearnersFault(err, look())
 	}
 	return l.fleet.Resize(ctx, size().FullSpeed())
 }
@@ -114,7 +109,7 @@ func (l *trial) startFleet(ctx context.Context) (err error) {
 // startReplica starts a replica again and waits until nginx knows.
 func (l *trial) startReplica(ctx context.Context, r *testbed.Service) error {
 	if err := r.Start(ctx); err != nil {
-		return rig.LearnersFault(err, look)
+		return rig.LearnersFault(err, look())
 	}
 	return listFault(l.fleet.AwaitAll(ctx))
 }
@@ -125,7 +120,7 @@ func listFault(err error) error {
 	if errors.As(err, &missing) {
 		return &lab.Failure{
 			Expected: "nginx to take the list of the replicas that are ready", Seen: err.Error(),
-			Look: "nginx.conf: a name of a replica that is gone keeps nginx from reading anything",
+			Look: lab.Look{Hint: "nginx.conf: a name of a replica that is gone keeps nginx from reading anything"},
 		}
 	}
 	return err
@@ -139,4 +134,9 @@ func (l *trial) replica(name string) *testbed.Service {
 		}
 	}
 	return l.fleet.Replicas[0]
+}
+
+// look is where a service that does not start is mended.
+func look() lab.Look {
+	return lab.Look{File: "sessions.go", Hint: "the log above: the service is lab 01's with your sessions.go and shutdown.go"}
 }

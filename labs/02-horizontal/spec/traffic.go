@@ -94,13 +94,13 @@ func (l *trial) spread(ctx context.Context, run *lab.Run) error {
 	if counts[""] > 0 {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("%d reads through nginx to be answered", spreadReads),
-			Seen:     fmt.Sprintf("%d were not", counts[""]), Look: "nginx.conf",
+			Seen:     fmt.Sprintf("%d were not", counts[""]), Look: lab.Look{Hint: "nginx.conf"},
 		}
 	}
 	if float64(busiest) > maxImbalance*float64(idlest) {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("the busiest replica to get at most %g times what the idlest gets", maxImbalance),
-			Seen:     l.describe(counts), Look: "nginx.conf: the upstream block",
+			Seen:     l.describe(counts), Look: lab.Look{Hint: "nginx.conf: the upstream block"},
 		}
 	}
 	return nil
@@ -155,7 +155,7 @@ func (l *trial) slowReplica(ctx context.Context, run *lab.Run) error {
 	if float64(got) > fair/2 {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("%s, slowed down to %g CPU, to get at most half of what the others get", slow.Name(), slowCPU),
-			Seen:     l.describe(counts), Look: "nginx.conf: how does it choose a replica?",
+			Seen:     l.describe(counts), Look: lab.Look{Hint: "nginx.conf: how does it choose a replica?"},
 		}
 	}
 	return nil
@@ -185,7 +185,7 @@ func (l *trial) clientAddresses(ctx context.Context, _ *lab.Run) error {
 			return &lab.Failure{
 				Expected: fmt.Sprintf("the replica's log to say that a visitor who sends %s comes from %s", sent, want),
 				Seen:     fmt.Sprintf("%q (nginx is %s)", got, l.fleet.Nginx.IP()),
-				Look:     "nginx.conf: proxy_set_header X-Forwarded-For, and $remote_addr",
+				Look:     lab.Look{Hint: "nginx.conf: proxy_set_header X-Forwarded-For, and $remote_addr"},
 			}
 		}
 	}
@@ -207,7 +207,7 @@ func (l *trial) loggedAddress(ctx context.Context, base string, header map[strin
 		return "", err
 	}
 	if r.status != http.StatusUnauthorized {
-		return "", &lab.Failure{Expected: "a wrong password to be refused", Seen: fmt.Sprintf("status %d", r.status), Look: "sessions.go"}
+		return "", &lab.Failure{Expected: "a wrong password to be refused", Seen: fmt.Sprintf("status %d", r.status), Look: lab.Look{Hint: "sessions.go"}}
 	}
 	// The answer may be here before the line about it.
 	for deadline := time.Now().Add(logPatience); ; time.Sleep(logPause) {
@@ -255,7 +255,7 @@ func (l *trial) keptConnections(ctx context.Context, run *lab.Run) error {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("at most %d connections to be opened for %d reads, one after another", maxOpened, keptReads),
 			Seen:     strconv.Itoa(after - before),
-			Look:     "nginx.conf: keepalive, and what HTTP/1.1 and the header Connection have to do with it",
+			Look:     lab.Look{Hint: "nginx.conf: keepalive, and what HTTP/1.1 and the header Connection have to do with it"},
 		}
 	}
 	return nil

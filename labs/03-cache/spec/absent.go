@@ -31,7 +31,7 @@ func (l *trial) unknownMeals(ctx context.Context, run *lab.Run) error {
 			if a.status != http.StatusNotFound {
 				return &lab.Failure{
 					Expected: "status 404 for a meal that does not exist", Seen: fmt.Sprintf("%d: %.200s", a.status, a.body),
-					Look: "through.go: what does an entry say that there is no such thing with?",
+					Look: lab.Look{Hint: "through.go: what does an entry say that there is no such thing with?"},
 				}
 			}
 		}
@@ -45,7 +45,7 @@ func (l *trial) unknownMeals(ctx context.Context, run *lab.Run) error {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("at most one query on each of two replicas for a meal that does not exist, asked for %d times", 2*tries),
 			Seen:     fmt.Sprintf("%d", calls["meals"]),
-			Look:     "through.go: that there is nothing is an answer too, and for how long?",
+			Look:     lab.Look{Hint: "through.go: that there is nothing is an answer too, and for how long?"},
 		}
 	}
 	return nil
@@ -66,7 +66,7 @@ func (l *trial) errors(ctx context.Context, _ *lab.Run) error {
 			if a.status < 500 {
 				return &lab.Failure{
 					Expected: "an error (5xx) from a database that cannot answer", Seen: fmt.Sprintf("status %d: %.200s", a.status, a.body),
-					Look: "through.go: is an error the same as nothing found?",
+					Look: lab.Look{Hint: "through.go: is an error the same as nothing found?"},
 				}
 			}
 		}
@@ -83,7 +83,7 @@ func (l *trial) errors(ctx context.Context, _ *lab.Run) error {
 			return &lab.Failure{
 				Expected: fmt.Sprintf("GET %s to be answered by replica %s when the database is well again", path, replica.Name()),
 				Seen:     fmt.Sprintf("status %d: %.200s", a.status, a.body),
-				Look:     "through.go: what is put into the cache when a load fails?",
+				Look:     lab.Look{Hint: "through.go: what is put into the cache when a load fails?"},
 			}
 		}
 	}

@@ -46,7 +46,7 @@ func (l *trial) price(ctx context.Context, replica *testbed.Service, place strin
 		return 0, err
 	}
 	if a.status != http.StatusOK {
-		return 0, &lab.Failure{Expected: "GET " + place + " to be answered", Seen: fmt.Sprintf("status %d: %.200s", a.status, a.body), Look: "through.go"}
+		return 0, &lab.Failure{Expected: "GET " + place + " to be answered", Seen: fmt.Sprintf("status %d: %.200s", a.status, a.body), Look: lab.Look{Hint: "through.go"}}
 	}
 	var page struct {
 		priced
@@ -86,7 +86,7 @@ func (l *trial) wantEverywhere(ctx context.Context, price int64, when, look stri
 			if seen != 0 && seen != price {
 				return &lab.Failure{
 					Expected: fmt.Sprintf("the new price of %d cents at GET %s on replica %s, %s", price, place, replica.Name(), when),
-					Seen:     fmt.Sprintf("%d cents", seen), Look: look,
+					Seen:     fmt.Sprintf("%d cents", seen), Look: lab.Look{Hint: look},
 				}
 			}
 		}
@@ -102,7 +102,7 @@ func (l *trial) put(ctx context.Context, price int64) error {
 		err = answer.Want(http.StatusOK)
 	}
 	if err != nil {
-		return &lab.Failure{Expected: "a price to be changed", Seen: err.Error(), Look: "UpdateMeal in catalogue.go"}
+		return &lab.Failure{Expected: "a price to be changed", Seen: err.Error(), Look: lab.Look{Hint: "UpdateMeal in catalogue.go"}}
 	}
 	return nil
 }

@@ -57,13 +57,13 @@ func (l *trial) stampede(ctx context.Context, run *lab.Run) error {
 			return &lab.Failure{
 				Expected: fmt.Sprintf("all of the crowd to get %s when the one who came first has left", c.what),
 				Seen:     fmt.Sprintf("%d of %d did not", c.failed, 2*crowd),
-				Look:     "through.go: whose context does the load end with?",
+				Look:     lab.Look{Hint: "through.go: whose context does the load end with?"},
 			}
 		case c.calls > 2:
 			return &lab.Failure{
 				Expected: fmt.Sprintf("at most one query for %s on each of two replicas", c.what),
 				Seen:     fmt.Sprintf("%d for %d people", c.calls, 2*crowd),
-				Look:     "through.go: who loads, and who waits for them?",
+				Look:     lab.Look{Hint: "through.go: who loads, and who waits for them?"},
 			}
 		}
 	}
@@ -77,7 +77,7 @@ func (l *trial) oneForAll(context.Context, *lab.Run) error {
 			return &lab.Failure{
 				Expected: fmt.Sprintf("one query for %s, on both replicas together", c.what),
 				Seen:     fmt.Sprintf("%d, and %d of the crowd without an answer", c.calls, c.failed),
-				Look:     "through.go: how can one replica know that another is loading? And if that one dies?",
+				Look:     lab.Look{Hint: "through.go: how can one replica know that another is loading? And if that one dies?"},
 			}
 		}
 	}

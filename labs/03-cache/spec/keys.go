@@ -83,14 +83,14 @@ func (l *trial) expiry(ctx context.Context, run *lab.Run) error {
 		return err
 	}
 	if len(ttls) == 0 {
-		return &lab.Failure{Expected: "keys in Redis", Seen: "none", Look: "through.go"}
+		return &lab.Failure{Expected: "keys in Redis", Seen: "none", Look: lab.Look{Hint: "through.go"}}
 	}
 	longest := time.Duration(0)
 	for key, ttl := range ttls {
 		if ttl < 0 {
 			return &lab.Failure{
 				Expected: fmt.Sprintf("each of %d keys to have a time to live", len(ttls)), Seen: fmt.Sprintf("none at %.100s", key),
-				Look: "where that key is set",
+				Look: lab.Look{Hint: "where that key is set"},
 			}
 		}
 		longest = max(longest, ttl)
@@ -128,7 +128,7 @@ func (l *trial) jitter(ctx context.Context, _ *lab.Run) error {
 			Expected: fmt.Sprintf("entries of %d meals that were read within %s not to expire like that: at most a quarter of them within %s",
 				jittered, took.Round(time.Millisecond), span.Round(time.Millisecond)),
 			Seen: fmt.Sprintf("%d of %d that live for more than %s", together, len(long), longLived),
-			Look: "through.go: an hour for all that came in one second is another rush in an hour",
+			Look: lab.Look{Hint: "through.go: an hour for all that came in one second is another rush in an hour"},
 		}
 	}
 	return nil
@@ -157,12 +157,12 @@ func (l *trial) memory(ctx context.Context, _ *lab.Run) error {
 	if most := int64(maxMemoryShare * float64(machine)); stats.MaxMemory < minMemory || stats.MaxMemory > most {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("a maxmemory of %d to %d MiB on a machine that has %d", minMemory>>20, most>>20, machine>>20),
-			Seen:     fmt.Sprintf("%d MiB (0 is no limit)", stats.MaxMemory>>20), Look: "redis.conf",
+			Seen:     fmt.Sprintf("%d MiB (0 is no limit)", stats.MaxMemory>>20), Look: lab.Look{Hint: "redis.conf"},
 		}
 	}
 	if stats.Policy == "noeviction" {
 		return &lab.Failure{
-			Expected: "a maxmemory-policy that makes room", Seen: "noeviction, which refuses what is new", Look: "redis.conf",
+			Expected: "a maxmemory-policy that makes room", Seen: "noeviction, which refuses what is new", Look: lab.Look{Hint: "redis.conf"},
 		}
 	}
 	return nil
@@ -238,17 +238,17 @@ func (l *trial) hotKeys(ctx context.Context, run *lab.Run) (err error) {
 	case seen.Refused > 0:
 		return &lab.Failure{
 			Expected: "no command refused for want of memory", Seen: fmt.Sprintf("%d", seen.Refused),
-			Look: "maxmemory-policy in redis.conf, and whether what it may evict includes what you keep",
+			Look: lab.Look{Hint: "maxmemory-policy in redis.conf, and whether what it may evict includes what you keep"},
 		}
 	case share < hotShare:
 		return &lab.Failure{
 			Expected: fmt.Sprintf("at least %.0f %% of the reads to be answered by Redis with a tenth of the memory", 100*hotShare),
-			Seen:     fmt.Sprintf("%.0f %%, %d keys evicted", 100*share, seen.Evicted), Look: "maxmemory-policy in redis.conf",
+			Seen:     fmt.Sprintf("%.0f %%, %d keys evicted", 100*share, seen.Evicted), Look: lab.Look{Hint: "maxmemory-policy in redis.conf"},
 		}
 	case failed > 0:
 		return &lab.Failure{
 			Expected: "every read to be answered while Redis is full", Seen: fmt.Sprintf("%d of %d were not", failed, hotReads),
-			Look: "through.go: what becomes of a request when Redis refuses?",
+			Look: lab.Look{Hint: "through.go: what becomes of a request when Redis refuses?"},
 		}
 	}
 	return nil

@@ -53,7 +53,7 @@ func (l *trial) redisGone(ctx context.Context, run *lab.Run) error {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("%d requests to be answered while Redis was paused, killed and flushed", r.Sent),
 			Seen:     fmt.Sprintf("%d were not: %v", r.Failed, r.Failures),
-			Look:     "redis.go: how long does a call take that nobody answers? And through.go: what then?",
+			Look:     lab.Look{Hint: "redis.go: how long does a call take that nobody answers? And through.go: what then?"},
 		}
 	}
 	return nil
@@ -108,7 +108,7 @@ func (l *trial) breaker(context.Context, *lab.Run) error {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("at most %d tries of a Redis that hangs for %s", mostTries, pausedFor),
 			Seen:     fmt.Sprintf("%d, at %d requests a second", l.outage.tries, outageRate),
-			Look:     "redis.go: who has failed five times in a row will fail a sixth time",
+			Look:     lab.Look{Hint: "redis.go: who has failed five times in a row will fail a sixth time"},
 		}
 	}
 	return nil

@@ -30,7 +30,7 @@ func (l *trial) sessions(ctx context.Context, run *lab.Run) error {
 	}
 	signedIn, err := load.Login(ctx, l.replicas[0].URL(), seed.Password, emails)
 	if err != nil {
-		return &lab.Failure{Expected: "people to be signed in", Seen: err.Error(), Look: "sessions.go"}
+		return &lab.Failure{Expected: "people to be signed in", Seen: err.Error(), Look: lab.Look{Hint: "sessions.go"}}
 	}
 	if err := l.flush(ctx); err != nil {
 		return err
@@ -54,7 +54,7 @@ func (l *trial) sessions(ctx context.Context, run *lab.Run) error {
 	if calls["sessions"] > 2*visitors {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("at most one query a person and replica in %d visits of %d people", 2*visits, visitors),
-			Seen:     fmt.Sprintf("%d", calls["sessions"]), Look: "Session in sessions.go",
+			Seen:     fmt.Sprintf("%d", calls["sessions"]), Look: lab.Look{Hint: "Session in sessions.go"},
 		}
 	}
 	return l.signOut(ctx, signedIn[0])
@@ -82,7 +82,7 @@ func (l *trial) visit(ctx context.Context, people []load.Session, when string) e
 					return &lab.Failure{
 						Expected: fmt.Sprintf("replica %s to know %s, %s", replica.Name(), person.Email, when),
 						Seen:     fmt.Sprintf("status %d: %.200s", a.status, a.body),
-						Look:     "sessions.go: where is a session safe, and under which name is it kept?",
+						Look:     lab.Look{Hint: "sessions.go: where is a session safe, and under which name is it kept?"},
 					}
 				}
 				return nil
@@ -114,7 +114,7 @@ func (l *trial) signOut(ctx context.Context, person load.Session) error {
 		if a.status != http.StatusUnauthorized {
 			return &lab.Failure{
 				Expected: fmt.Sprintf("status 401 from replica %s for somebody who has signed out", replica.Name()),
-				Seen:     fmt.Sprintf("%d: %.200s", a.status, a.body), Look: "Delete in sessions.go",
+				Seen:     fmt.Sprintf("%d: %.200s", a.status, a.body), Look: lab.Look{Hint: "Delete in sessions.go"},
 			}
 		}
 	}

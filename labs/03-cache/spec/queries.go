@@ -104,14 +104,14 @@ func (l *trial) fewQueries(ctx context.Context, run *lab.Run) (err error) {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("at least %.0f %% of %.2f queries a request to be saved, cold start included", 100*wantedShare, q.without.least()),
 			Seen:     seen,
-			Look:     "through.go and catalogue.go; which reads still reach the database is in " + evidenceFolder + "/queries.txt",
+			Look:     lab.Look{Hint: "through.go and catalogue.go; which reads still reach the database is in " + evidenceFolder + "/queries.txt"},
 		}
 	}
 	for _, p := range []phase{q.cold, q.warm, q.flushed} {
 		if wrong := notLate(p.failures); wrong > 0 {
 			return &lab.Failure{
 				Expected: fmt.Sprintf("right answers to %d requests, %s", p.requests+p.failed, p.name),
-				Seen:     fmt.Sprintf("%d that were not: %v", wrong, p.failures), Look: "through.go: what becomes of a request when something fails?",
+				Seen:     fmt.Sprintf("%d that were not: %v", wrong, p.failures), Look: lab.Look{Hint: "through.go: what becomes of a request when something fails?"},
 			}
 		}
 	}
@@ -204,7 +204,7 @@ func (q queriesSeen) text() []byte {
 func (l *trial) queriesSaved(context.Context, *lab.Run) (lab.Measured, error) {
 	without, with := l.queries.without, l.queries.cold.and(l.queries.warm)
 	if with.catalogue == 0 {
-		return lab.Measured{}, &lab.Failure{Expected: "a cold start to ask the database", Seen: "not one query", Look: "through.go"}
+		return lab.Measured{}, &lab.Failure{Expected: "a cold start to ask the database", Seen: "not one query", Look: lab.Look{Hint: "through.go"}}
 	}
 	return lab.Measured{
 		Before: without.least(), After: with.most(), Ratio: without.least() / with.most(),

@@ -35,8 +35,6 @@ const (
 	mailDelay = 20 * time.Millisecond
 	// people are signed in with a service for the load.
 	people = 12
-	// look is where a service that does not start may be mended.
-	look = "the log above: the service is lab 02's with your cache in front of its stores"
 	// askPatience is how long a check waits for an answer.
 	askPatience = 10 * time.Second
 )
@@ -71,9 +69,6 @@ func (l *trial) prepare(ctx context.Context, run *lab.Run) (end func() error, er
 	l.servers, closeServers, err = rig.Open(ctx, run, rig.ServersOptions{
 		Database: database().FullSpeed(), MailDelay: mailDelay, Packages: []string{l.subject.Package, solutions},
 	})
-	if closeServers == nil {
-		return nil, err
-	}
 	l.http = &http.Client{Timeout: askPatience, Transport: &http.Transport{MaxIdleConnsPerHost: crowd}}
 	end = func() error {
 		l.http.CloseIdleConnections()
@@ -84,7 +79,7 @@ func (l *trial) prepare(ctx context.Context, run *lab.Run) (end func() error, er
 		return errors.Join(err, closeServers())
 	}
 	if err != nil {
-		return end, rig.LearnersFault(err, look)
+		return end, rig.LearnersFault(err, look())
 	}
 	run.Progress("starting Redis, two replicas of your service, and one as it was before")
 	if err := testbed.SideBySide(ctx, l.startRedis, l.startLink); err != nil {
@@ -112,7 +107,7 @@ func (l *trial) startRedis(ctx context.Context) (err error) {
 func redisFault(err error) error {
 	var start *testbed.StartError
 	if errors.As(err, &start) && start.Kind == "redis" {
-		return &lab.Failure{Expected: "a Redis that starts", Seen: start.Error(), Look: "redis.conf: its own words are above"}
+		return &lab.Failure{Expected: "a Redis that starts", Seen: start.Error(), Look: lab.Look{Hint: "redis.conf: its own words are above"}}
 	}
 	return err
 }
@@ -133,7 +128,7 @@ func (l *trial) replica(name string) testbed.ServiceOptions {
 func (l *trial) learners(start func(context.Context) error) func(context.Context) error {
 	return func(ctx context.Context) error {
 		if err := start(ctx); err != nil {
-			return rig.LearnersFault(err, look)
+			return rig.LearnersFault(err, look())
 		}
 		return nil
 	}
@@ -238,8 +233,13 @@ func (l *trial) contract(ctx context.Context, _ *lab.Run) error {
 	if err := contract.Run(ctx, l.client.Target); err != nil {
 		return &lab.Failure{
 			Expected: "every promise of the API to be kept", Seen: err.Error(),
-			Look: "through.go and catalogue.go: what is kept under which name, and is it still so?",
+			Look: lab.Look{Hint: "through.go and catalogue.go: what is kept under which name, and is it still so?"},
 		}
 	}
 	return nil
+}
+
+// look is where a service that does not start is mended.
+func look() lab.Look {
+	return lab.Look{File: "catalogue.go", Hint: "the log above: the service is lab 02's with your cache in front of its stores"}
 }

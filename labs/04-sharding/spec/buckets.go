@@ -48,7 +48,7 @@ func odds(p float64) string {
 func guarded(where string, call func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = &lab.Failure{Expected: "an answer", Seen: fmt.Sprintf("a panic: %v", p), Look: where}
+			err = &lab.Failure{Expected: "an answer", Seen: fmt.Sprintf("a panic: %v", p), Look: lab.Look{Hint: where}}
 		}
 	}()
 	return call()
@@ -105,7 +105,7 @@ func (l *trial) buckets(context.Context, *lab.Run) error {
 				return &lab.Failure{
 					Expected: fmt.Sprintf("%d %s spread evenly: some %d in each of %d buckets", len(sample.ids), sample.what, len(sample.ids)/shard.Buckets, shard.Buckets),
 					Seen:     fmt.Sprintf("from %d to %d; %s", fewest, most, odds(p)),
-					Look:     "Bucket in router.go: does every character of an id have a say in all of the hash?",
+					Look:     lab.Look{Hint: "Bucket in router.go: does every character of an id have a say in all of the hash?"},
 				}
 			}
 		}
@@ -119,13 +119,13 @@ func (l *trial) inRange(id bytebites.UserID) error {
 	if b < 0 || b >= shard.Buckets {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("a bucket from 0 to %d for %.40q", shard.Buckets-1, id), Seen: fmt.Sprintf("%d", b),
-			Look: "Bucket in router.go: what is the remainder of a negative number?",
+			Look: lab.Look{Hint: "Bucket in router.go: what is the remainder of a negative number?"},
 		}
 	}
 	if again := l.subject.Router.Bucket(id); again != b {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("the same bucket for %.40q each time", id), Seen: fmt.Sprintf("%d and then %d", b, again),
-			Look: "Bucket in router.go: whatever a process draws at its start, another draws anew",
+			Look: lab.Look{Hint: "Bucket in router.go: whatever a process draws at its start, another draws anew"},
 		}
 	}
 	return nil

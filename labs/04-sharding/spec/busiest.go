@@ -89,7 +89,7 @@ func (l *trial) startWithout(ctx context.Context) (err error) {
 // busiest counts the statements that write, of the same requests, on one server and on four.
 func (l *trial) busiest(ctx context.Context, run *lab.Run) (lab.Measured, error) {
 	if err := l.startWithout(ctx); err != nil {
-		return lab.Measured{}, rig.LearnersFault(err, look)
+		return lab.Measured{}, rig.LearnersFault(err, look())
 	}
 	one, err := l.writesOf(ctx, l.without)
 	if err != nil {
@@ -117,7 +117,7 @@ func (l *trial) busiest(ctx context.Context, run *lab.Run) (lab.Measured, error)
 	}
 	if one[shard.Old] == 0 || onBusiest == 0 || four[shard.Old] > 0 {
 		return lab.Measured{}, &lab.Failure{
-			Expected: "writes on the shards and none on the old server", Seen: fmt.Sprintf("%v, by server", four), Look: "stores.go",
+			Expected: "writes on the shards and none on the old server", Seen: fmt.Sprintf("%v, by server", four), Look: lab.Look{Hint: "stores.go"},
 		}
 	}
 	return lab.Measured{Before: onOne, After: onBusiest, Ratio: onOne / onBusiest}, nil
@@ -189,7 +189,7 @@ func (l *trial) send(ctx context.Context, service *testbed.Service, people load.
 	if a.status >= 400 {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("%s %s to be answered", q.Method, strings.SplitN(q.Path, "?", 2)[0]),
-			Seen:     fmt.Sprintf("status %d: %.200s", a.status, a.body), Look: "stores.go",
+			Seen:     fmt.Sprintf("status %d: %.200s", a.status, a.body), Look: lab.Look{Hint: "stores.go"},
 		}
 	}
 	return nil

@@ -107,7 +107,7 @@ func (l *trial) useEverything(ctx context.Context, p *person) error {
 			return err
 		}
 		if !slices.Contains(w.status, a.status) {
-			return &lab.Failure{Expected: w.what + " to be stored", Seen: fmt.Sprintf("status %d: %.200s", a.status, a.body), Look: "stores.go"}
+			return &lab.Failure{Expected: w.what + " to be stored", Seen: fmt.Sprintf("status %d: %.200s", a.status, a.body), Look: lab.Look{Hint: "stores.go"}}
 		}
 		if err := w.acknowledged(a); err != nil {
 			return err
@@ -122,7 +122,7 @@ func (l *trial) useEverything(ctx context.Context, p *person) error {
 			return err
 		}
 		if a.status != http.StatusOK {
-			return &lab.Failure{Expected: "GET " + path + " to be answered", Seen: fmt.Sprintf("status %d: %.200s", a.status, a.body), Look: "stores.go"}
+			return &lab.Failure{Expected: "GET " + path + " to be answered", Seen: fmt.Sprintf("status %d: %.200s", a.status, a.body), Look: lab.Look{Hint: "stores.go"}}
 		}
 	}
 	return nil

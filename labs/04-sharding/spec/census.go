@@ -170,5 +170,5 @@ func failIf(all []string, expected, look string) error {
 	if len(all) == 0 {
 		return nil
 	}
-	return &lab.Failure{Expected: expected, Seen: fmt.Sprintf("%d: %s", len(all), few(all)), Look: look}
+	return &lab.Failure{Expected: expected, Seen: fmt.Sprintf("%d: %s", len(all), few(all)), Look: lab.Look{Hint: look}}
 }

@@ -16,7 +16,7 @@ func (l *trial) contract(ctx context.Context, _ *lab.Run) error {
 	if err := contract.Run(ctx, client.Target); err != nil {
 		return &lab.Failure{
 			Expected: "every promise of the API to be kept", Seen: err.Error(),
-			Look: "stores.go: is each question asked of the server that has the answer?",
+			Look: lab.Look{Hint: "stores.go: is each question asked of the server that has the answer?"},
 		}
 	}
 	return nil

@@ -58,7 +58,7 @@ func (l *trial) oneShardDown(ctx context.Context, run *lab.Run) (err error) {
 	for _, p := range people {
 		if !l.store(ctx, p, p.order()) {
 			_, troubles := l.ledger.counts()
-			return &lab.Failure{Expected: "orders to be placed on all shards", Seen: few(troubles), Look: "stores.go"}
+			return &lab.Failure{Expected: "orders to be placed on all shards", Seen: few(troubles), Look: lab.Look{Hint: "stores.go"}}
 		}
 	}
 	if err := l.flush(ctx); err != nil {
@@ -224,7 +224,7 @@ func (l *trial) wellAgain(ctx context.Context, m shard.Map, people []*person) er
 		if time.Now().After(deadline) {
 			return &lab.Failure{
 				Expected: fmt.Sprintf("everybody to be served %s after the shard answers again", backWithin),
-				Seen:     fmt.Sprintf("%d writes that were not taken", bad), Look: "stores.go: what is remembered of a server that was down?",
+				Seen:     fmt.Sprintf("%d writes that were not taken", bad), Look: lab.Look{Hint: "stores.go: what is remembered of a server that was down?"},
 			}
 		}
 	}

@@ -81,7 +81,7 @@ func (l *trial) leaving(m shard.Map) []*person {
 // wantMoved demands that the fifth shard has its share, and that nothing else has moved.
 func wantMoved(was, now shard.Map) error {
 	if now.Phase != shard.Settled {
-		return &lab.Failure{Expected: "nothing on its way when a mover to done has ended", Seen: "phase " + now.Phase.String(), Look: "migrate.go"}
+		return &lab.Failure{Expected: "nothing on its way when a mover to done has ended", Seen: "phase " + now.Phase.String(), Look: lab.Look{Hint: "migrate.go"}}
 	}
 	if err := wantShares(now.Home, serversUpTo(shards+1)); err != nil {
 		return err
@@ -94,7 +94,7 @@ func wantMoved(was, now shard.Map) error {
 	}
 	if between > 0 {
 		return &lab.Failure{
-			Expected: "no bucket to move but to the fifth shard", Seen: fmt.Sprintf("%d moved between the others", between), Look: "Plan in router.go",
+			Expected: "no bucket to move but to the fifth shard", Seen: fmt.Sprintf("%d moved between the others", between), Look: lab.Look{Hint: "Plan in router.go"},
 		}
 	}
 	return nil
@@ -117,7 +117,7 @@ func (l *trial) replaceReplicas(ctx context.Context) error {
 		})
 	}
 	if err := testbed.SideBySide(ctx, starts...); err != nil {
-		return rig.LearnersFault(err, look)
+		return rig.LearnersFault(err, look())
 	}
 	l.doors.set(fresh)
 	old := l.replicas

@@ -6,6 +6,7 @@ import (
 	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/instance"
 	"bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 // scale is how much is moved, between which machines, and how long a mover may take for what
@@ -32,13 +33,14 @@ func full() scale {
 func Full(subject Subject) lab.Lab {
 	l := &trial{subject: subject, scale: full()}
 	return lab.Lab{
-		Name:    Name,
-		Files:   subject.Files,
-		Prepare: l.prepare,
+		Name:   Name,
+		Files:  subject.Files,
+		Claim:  rig.ClaimAlone,
+		Stages: []lab.Stage{{Name: "servers", Starts: "the servers and your service", Start: l.prepare}},
 		Checks: []lab.Check{
-			{Name: "migration", Kind: lab.Core, Run: l.migration,
+			{Name: "migration", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.migration,
 				Proves: "100,000 subscribers and a million orders are moved while people write, the mover is killed in every phase, and nothing is lost"},
-			{Name: "placement", Kind: lab.Core, Run: l.placement,
+			{Name: "placement", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.placement,
 				Proves: "all rows of a subscriber are on one shard, the one of their bucket"},
 		},
 	}

@@ -64,7 +64,7 @@ func (l *trial) drawnIDs() error {
 			if seen[id] {
 				return &lab.Failure{
 					Expected: fmt.Sprintf("%d different ids for as many orders", manyIDs), Seen: fmt.Sprintf("%s twice", id),
-					Look: "NewOrderID in router.go: who else draws at this moment?",
+					Look: lab.Look{Hint: "NewOrderID in router.go: who else draws at this moment?"},
 				}
 			}
 			seen[id] = true
@@ -77,7 +77,7 @@ func (l *trial) drawnIDs() error {
 func (l *trial) wantNamed(user bytebites.UserID, id bytebites.OrderID) error {
 	if !idPattern.MatchString(string(id)) {
 		return &lab.Failure{
-			Expected: "ids of 8 to 64 letters, digits, '_' and '-'", Seen: fmt.Sprintf("%.80q", id), Look: "NewOrderID in router.go",
+			Expected: "ids of 8 to 64 letters, digits, '_' and '-'", Seen: fmt.Sprintf("%.80q", id), Look: lab.Look{Hint: "NewOrderID in router.go"},
 		}
 	}
 	want := l.subject.Router.Bucket(user)
@@ -88,7 +88,7 @@ func (l *trial) wantNamed(user bytebites.UserID, id bytebites.OrderID) error {
 		}
 		return &lab.Failure{
 			Expected: fmt.Sprintf("order %s of %s to name bucket %d", id, user, want), Seen: seen,
-			Look: "NewOrderID and BucketOf in router.go: an order that is looked for by its id alone must say where it is",
+			Look: lab.Look{Hint: "NewOrderID and BucketOf in router.go: an order that is looked for by its id alone must say where it is"},
 		}
 	}
 	return nil
@@ -101,7 +101,7 @@ func (l *trial) unnamedIDs() error {
 			if bucket, ok := l.subject.Router.BucketOf(id); ok {
 				return &lab.Failure{
 					Expected: fmt.Sprintf("%s, which is from before there were buckets, to name none", id), Seen: fmt.Sprintf("bucket %d", bucket),
-					Look: "BucketOf in router.go: by what can it tell an old id from a new one?",
+					Look: lab.Look{Hint: "BucketOf in router.go: by what can it tell an old id from a new one?"},
 				}
 			}
 		}
@@ -110,7 +110,7 @@ func (l *trial) unnamedIDs() error {
 		if bucket, ok := l.subject.Router.BucketOf(bytebites.OrderID(text)); ok && (bucket < 0 || bucket >= shard.Buckets) {
 			return &lab.Failure{
 				Expected: fmt.Sprintf("no bucket for order %.40q, or one there is", text), Seen: fmt.Sprintf("bucket %d", bucket),
-				Look: "BucketOf in router.go: ids come from clients, who may send anything",
+				Look: lab.Look{Hint: "BucketOf in router.go: ids come from clients, who may send anything"},
 			}
 		}
 	}
@@ -131,7 +131,7 @@ func (l *trial) placedIDs(ctx context.Context) error {
 				return &lab.Failure{
 					Expected: "an order to be placed on replica " + l.replicas[n%len(l.replicas)].Name(),
 					Seen:     fmt.Sprintf("status %d: %.200s", a.status, a.body),
-					Look:     "NewOrderID in router.go: what keeps two replicas from drawing the same id?",
+					Look:     lab.Look{Hint: "NewOrderID in router.go: what keeps two replicas from drawing the same id?"},
 				}
 			}
 			if err := w.acknowledged(a); err != nil {
@@ -141,7 +141,7 @@ func (l *trial) placedIDs(ctx context.Context) error {
 			if seen[id] {
 				return &lab.Failure{
 					Expected: "an id of its own for each order", Seen: fmt.Sprintf("%s from both replicas", id),
-					Look: "NewOrderID in router.go: what keeps two replicas from drawing the same id?",
+					Look: lab.Look{Hint: "NewOrderID in router.go: what keeps two replicas from drawing the same id?"},
 				}
 			}
 			seen[id] = true

@@ -55,7 +55,7 @@ func (l *trial) migration(ctx context.Context, run *lab.Run) error {
 	if err := wantShares(m.Home, serversUpTo(shards)); err != nil || m.Phase != shard.Settled {
 		return l.notMoved(&lab.Failure{
 			Expected: "every bucket at home on a shard, and nothing on its way, when a mover to done has ended",
-			Seen:     fmt.Sprintf("phase %s, and %d buckets on the old server", m.Phase, spreadOf(m.Home)[shard.Old]), Look: "migrate.go",
+			Seen:     fmt.Sprintf("phase %s, and %d buckets on the old server", m.Phase, spreadOf(m.Home)[shard.Old]), Look: lab.Look{Hint: "migrate.go"},
 		})
 	}
 	l.moved = nil

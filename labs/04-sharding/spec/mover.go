@@ -91,7 +91,7 @@ func (m *mover) wait(ctx context.Context) (outcome, error) {
 	case <-time.After(m.trial.scale.moveTime):
 		return outcome{}, &lab.Failure{
 			Expected: fmt.Sprintf("a mover that is done with %s within %s", m.goal, m.trial.scale.moveTime),
-			Seen:     fmt.Sprintf("it is still running, %s: %s", m.trial.when(), m.lastWords(ctx)), Look: "migrate.go, and " + moverLog,
+			Seen:     fmt.Sprintf("it is still running, %s: %s", m.trial.when(), m.lastWords(ctx)), Look: lab.Look{Hint: "migrate.go, and " + moverLog},
 		}
 	}
 }
@@ -112,7 +112,7 @@ func (m *mover) waitDone(ctx context.Context) error {
 func (m *mover) failed(o outcome) error {
 	return &lab.Failure{
 		Expected: fmt.Sprintf("a mover that comes to %s and ends with exit code 0", m.goal),
-		Seen:     fmt.Sprintf("exit code %d %s: %s", o.code, m.trial.when(), why(o.log)), Look: "migrate.go, and " + moverLog + " in " + evidenceFolder,
+		Seen:     fmt.Sprintf("exit code %d %s: %s", o.code, m.trial.when(), why(o.log)), Look: lab.Look{Hint: "migrate.go, and " + moverLog + " in " + evidenceFolder},
 	}
 }
 
@@ -172,7 +172,7 @@ func (m *mover) awaitPhase(ctx context.Context, phase shard.Phase) (bool, error)
 		case time.Now().After(deadline):
 			return false, &lab.Failure{
 				Expected: fmt.Sprintf("the phase %s within %s", phase, m.trial.scale.moveTime),
-				Seen:     fmt.Sprintf("%s, and the mover says: %s", now.Phase, m.lastWords(ctx)), Look: "migrate.go",
+				Seen:     fmt.Sprintf("%s, and the mover says: %s", now.Phase, m.lastWords(ctx)), Look: lab.Look{Hint: "migrate.go"},
 			}
 		}
 	}

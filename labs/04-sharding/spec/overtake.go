@@ -47,7 +47,7 @@ func (m *migration) targets(ctx context.Context) ([]*person, error) {
 	if len(found) < overtakers+2 {
 		return nil, &lab.Failure{
 			Expected: fmt.Sprintf("%d people on their way to shard 1, as Plan says", extrasEach), Seen: fmt.Sprintf("%d by the map", len(found)),
-			Look: "migrate.go: which targets are in the map?",
+			Look: lab.Look{Hint: "migrate.go: which targets are in the map?"},
 		}
 	}
 	return found, nil
@@ -181,7 +181,7 @@ func (m *migration) breakDoubleWrites(ctx context.Context) (err error) {
 		return err
 	}
 	if err := l.replicas[1].Start(ctx); err != nil {
-		return rig.LearnersFault(err, look)
+		return rig.LearnersFault(err, look())
 	}
 	l.doors.set(l.replicas)
 	return nil
@@ -225,7 +225,7 @@ func (m *migration) dieInside(ctx context.Context, p *person) error {
 			return &lab.Failure{
 				Expected: "a write to be at home, though the way to its mirror is slow",
 				Seen:     fmt.Sprintf("it is not there after %s %s: %s", committedWithin, l.when(), <-said),
-				Look:     "stores.go: which half of a double write comes first?",
+				Look:     lab.Look{Hint: "stores.go: which half of a double write comes first?"},
 			}
 		}
 	}

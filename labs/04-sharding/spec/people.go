@@ -103,7 +103,7 @@ func (l *trial) someOfEach(m shard.Map, each int) ([]*person, error) {
 		if counts[server] < each {
 			return nil, &lab.Failure{
 				Expected: fmt.Sprintf("%d of %d people on server %d", each, len(l.everybody()), server), Seen: fmt.Sprintf("%d", counts[server]),
-				Look: "Bucket in router.go",
+				Look: lab.Look{Hint: "Bucket in router.go"},
 			}
 		}
 	}

@@ -72,7 +72,7 @@ func (l *trial) even(ctx context.Context, run *lab.Run) error {
 	if p := chance(counts); p < unlikely {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("%d subscribers spread evenly over %d shards", len(s.homes), len(counts)),
-			Seen:     fmt.Sprintf("%v; %s", counts, odds(p)), Look: "Bucket and Plan in router.go",
+			Seen:     fmt.Sprintf("%v; %s", counts, odds(p)), Look: lab.Look{Hint: "Bucket and Plan in router.go"},
 		}
 	}
 	return nil
@@ -148,7 +148,7 @@ func (l *trial) hotShard(ctx context.Context, run *lab.Run) error {
 	if limit := int(mostNewest * float64(len(last))); most(hash) > limit {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("at most %d of the newest %d subscribers on one shard", limit, len(last)),
-			Seen:     fmt.Sprintf("%d", most(hash)), Look: "Bucket in router.go: who joins tonight orders tonight, and not on one shard",
+			Seen:     fmt.Sprintf("%d", most(hash)), Look: lab.Look{Hint: "Bucket in router.go: who joins tonight orders tonight, and not on one shard"},
 		}
 	}
 	return nil

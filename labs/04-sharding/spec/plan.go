@@ -34,7 +34,7 @@ func (l *trial) plan(_ context.Context, run *lab.Run) error {
 		if l.subject.Router.Plan(old, serversUpTo(shards)) != four {
 			return &lab.Failure{
 				Expected: "the same plan each time", Seen: "another one",
-				Look: "Plan in router.go: a mover that is killed plans again, and must come to the same",
+				Look: lab.Look{Hint: "Plan in router.go: a mover that is killed plans again, and must come to the same"},
 			}
 		}
 		five := l.subject.Router.Plan(four, serversUpTo(shards+1))
@@ -56,7 +56,7 @@ func (l *trial) plan(_ context.Context, run *lab.Run) error {
 			return &lab.Failure{
 				Expected: fmt.Sprintf("a fifth server to take over a sixth to a quarter of %d buckets, and none to move between the others", shard.Buckets),
 				Seen:     fmt.Sprintf("%d moved, %d of them between the others", moved, between),
-				Look:     "Plan in router.go: who has more than their share, and by how much?",
+				Look:     lab.Look{Hint: "Plan in router.go: who has more than their share, and by how much?"},
 			}
 		}
 		return nil
@@ -72,7 +72,7 @@ func wantShares(plan shard.Assignment, servers []shard.Server) error {
 		if n := counts[server]; n < least || n > most {
 			return &lab.Failure{
 				Expected: fmt.Sprintf("%d to %d of %d buckets on each of %d servers", least, most, shard.Buckets, len(servers)),
-				Seen:     fmt.Sprintf("%d on server %d", n, server), Look: "Plan in router.go",
+				Seen:     fmt.Sprintf("%d on server %d", n, server), Look: lab.Look{Hint: "Plan in router.go"},
 			}
 		}
 	}
@@ -142,6 +142,6 @@ func (l *trial) wantPlace(m shard.Map, user bytebites.UserID, want shard.Place) 
 	return &lab.Failure{
 		Expected: fmt.Sprintf("in phase %s %s, whose bucket has home %d and target %d, to have home %d and mirror %d",
 			m.Phase, who, m.Home[b], m.Target[b], want.Home, want.Mirror),
-		Seen: fmt.Sprintf("home %d and mirror %d", seen.Home, seen.Mirror), Look: "Place in router.go, and the table in the lesson",
+		Seen: fmt.Sprintf("home %d and mirror %d", seen.Home, seen.Mirror), Look: lab.Look{Hint: "Place in router.go, and the table in the lesson"},
 	}
 }

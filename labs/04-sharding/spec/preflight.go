@@ -56,12 +56,12 @@ func (l *trial) preflight(ctx context.Context, _ *lab.Run) (err error) {
 		return &lab.Failure{
 			Expected: "a mover that refuses while histories are read without an index, and leaves the map alone",
 			Seen:     fmt.Sprintf("exit code %d, and the map at version %d, phase %s: %s", o.code, after.Version, after.Phase, why(o.log)),
-			Look:     "migrate.go: what has to be done before four servers are worth their price?",
+			Look:     lab.Look{Hint: "migrate.go: what has to be done before four servers are worth their price?"},
 		}
 	case !strings.Contains(reasons(o.log), "index"):
 		return &lab.Failure{
 			Expected: "a mover that says that an index is missing", Seen: fmt.Sprintf("exit code %d: %s", o.code, why(o.log)),
-			Look: "migrate.go: preflight.Check says what is to be done first",
+			Look: lab.Look{Hint: "migrate.go: preflight.Check says what is to be done first"},
 		}
 	}
 	return nil
@@ -145,7 +145,7 @@ func (l *trial) readHistory(ctx context.Context, n int) error {
 		return err
 	}
 	if a.status != http.StatusOK {
-		return &lab.Failure{Expected: "histories to be read", Seen: fmt.Sprintf("status %d: %.200s", a.status, a.body), Look: "stores.go"}
+		return &lab.Failure{Expected: "histories to be read", Seen: fmt.Sprintf("status %d: %.200s", a.status, a.body), Look: lab.Look{Hint: "stores.go"}}
 	}
 	return nil
 }

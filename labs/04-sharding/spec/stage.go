@@ -36,8 +36,6 @@ const (
 	before    = "03"
 	// mailDelay is how long the mail server takes to accept a message; few order here.
 	mailDelay = 5 * time.Millisecond
-	// look is where a service that does not start may be mended.
-	look = "the log above: the service is lab 03's with your stores of user data"
 	// askPatience is how long a check waits for an answer: longer than any request lives, so
 	// that whatever has not been answered by then will not happen any more.
 	askPatience = 15 * time.Second
@@ -90,7 +88,7 @@ func (l *trial) prepare(ctx context.Context, run *lab.Run) (end func() error, er
 	l.moved = errors.New("nobody has been moved to a shard yet")
 	l.nodes = make([]*node, 1+shards)
 	options := rig.ServersOptions{
-		Alone: true, Database: catalogueType().FullSpeed(), Dataset: l.scale.size, MailDelay: mailDelay,
+		Database: catalogueType().FullSpeed(), Dataset: l.scale.size, MailDelay: mailDelay,
 		Packages: []string{l.subject.Package, solutions},
 		Beside:   []func(context.Context, *testbed.Bed) error{l.startCache},
 	}
@@ -101,13 +99,10 @@ func (l *trial) prepare(ctx context.Context, run *lab.Run) (end func() error, er
 	}
 	var closeServers func() error
 	l.servers, closeServers, err = rig.Open(ctx, run, options)
-	if closeServers == nil {
-		return nil, err
-	}
 	l.http = &http.Client{Timeout: askPatience, Transport: &http.Transport{MaxIdleConnsPerHost: idle}}
 	end = func() error { return errors.Join(l.close(), closeServers()) }
 	if err != nil {
-		return end, rig.LearnersFault(err, look)
+		return end, rig.LearnersFault(err, look())
 	}
 	run.Evidence(evidenceFolder)
 	run.Progress("starting two replicas of your service, and signing people in")
@@ -116,7 +111,7 @@ func (l *trial) prepare(ctx context.Context, run *lab.Run) (end func() error, er
 	}
 	l.replicas = make([]*testbed.Service, 2)
 	if err := testbed.SideBySide(ctx, l.startReplicas()...); err != nil {
-		return end, rig.LearnersFault(err, look)
+		return end, rig.LearnersFault(err, look())
 	}
 	l.doors = newDoors(l.replicas)
 	l.ledger = newLedger()
@@ -254,5 +249,10 @@ func (l *trial) needsMigration() error {
 	if l.moved == nil {
 		return nil
 	}
-	return &lab.Failure{Expected: "everybody on a shard", Seen: "needs the migration: " + l.moved.Error(), Look: "the check migration"}
+	return &lab.Failure{Expected: "everybody on a shard", Seen: "needs the migration: " + l.moved.Error(), Look: lab.Look{Hint: "the check migration"}}
+}
+
+// look is where a service that does not start is mended.
+func look() lab.Look {
+	return lab.Look{File: "stores.go", Hint: "the log above: the service is lab 03's with your stores of user data"}
 }

@@ -154,7 +154,7 @@ func (l *trial) orderOnDead(ctx context.Context, m shard.Map, buyers []*person) 
 			sent++
 			if b.status != http.StatusServiceUnavailable {
 				return &lab.Failure{
-					Expected: "status 503 for an order whose shard is dead", Seen: fmt.Sprintf("%d", b.status), Look: "stores.go",
+					Expected: "status 503 for an order whose shard is dead", Seen: fmt.Sprintf("%d", b.status), Look: lab.Look{Hint: "stores.go"},
 				}, nil
 			}
 		}
@@ -173,7 +173,7 @@ func (l *trial) orderOnDead(ctx context.Context, m shard.Map, buyers []*person) 
 			return &lab.Failure{
 				Expected: fmt.Sprintf("the meals of %d orders that could not be placed to be back on the shelf", sent),
 				Seen:     fmt.Sprintf("%d of them held for nobody after %s", held, releasedWithin),
-				Look:     "what was reserved on one server must be released there when another one refuses: no transaction spans both",
+				Look:     lab.Look{Hint: "what was reserved on one server must be released there when another one refuses: no transaction spans both"},
 			}, nil
 		}
 	}
@@ -200,7 +200,7 @@ func (l *trial) sellOut(ctx context.Context, buyers []*person, first []*buying) 
 		if time.Now().After(deadline) {
 			return &lab.Failure{
 				Expected: fmt.Sprintf("every order to be accepted or refused %s after the shard is back", backWithin),
-				Seen:     fmt.Sprintf("%d that are neither", unknown), Look: "stores.go",
+				Seen:     fmt.Sprintf("%d that are neither", unknown), Look: lab.Look{Hint: "stores.go"},
 			}
 		}
 	}
@@ -220,7 +220,7 @@ func (l *trial) sellOut(ctx context.Context, buyers []*person, first []*buying) 
 			}
 			if b.status != http.StatusCreated || turn > 2*seed.ScarcePortions {
 				return &lab.Failure{
-					Expected: "meals to be sold until there are none", Seen: fmt.Sprintf("status %d at order %d", b.status, turn+1), Look: "stores.go",
+					Expected: "meals to be sold until there are none", Seen: fmt.Sprintf("status %d at order %d", b.status, turn+1), Look: lab.Look{Hint: "stores.go"},
 				}
 			}
 		}
@@ -285,7 +285,7 @@ func (l *trial) wantSoldOut(ctx context.Context, run *lab.Run) error {
 		userData = append(userData, n.pool)
 	}
 	if err := postgres.Invariants(ctx, l.servers.Pool, userData...); err != nil {
-		return &lab.Failure{Expected: "stock, reservations and orders to agree", Seen: err.Error(), Look: "stores.go"}
+		return &lab.Failure{Expected: "stock, reservations and orders to agree", Seen: err.Error(), Look: lab.Look{Hint: "stores.go"}}
 	}
 	return nil
 }

@@ -52,7 +52,7 @@ func (l *trial) page(ctx context.Context, path string, dst any) error {
 		return err
 	}
 	if a.status != http.StatusOK {
-		return &lab.Failure{Expected: "GET " + path + " to be answered", Seen: fmt.Sprintf("status %d: %.200s", a.status, a.body), Look: "Everywhere in stores.go"}
+		return &lab.Failure{Expected: "GET " + path + " to be answered", Seen: fmt.Sprintf("status %d: %.200s", a.status, a.body), Look: lab.Look{Hint: "Everywhere in stores.go"}}
 	}
 	return a.into(dst)
 }

@@ -43,7 +43,7 @@ func (l *trial) wayBack(ctx context.Context, run *lab.Run) (err error) {
 	if now.Phase != shard.Settled || now.Home != was.Home {
 		return &lab.Failure{
 			Expected: "everybody at home where they were, and nothing on its way", Seen: "phase " + now.Phase.String(),
-			Look: "migrate.go: what is the map when everything has been taken back?",
+			Look: lab.Look{Hint: "migrate.go: what is the map when everything has been taken back?"},
 		}
 	}
 	if flipped, ok := firstSeen(sights, shard.Flipped); ok {
@@ -70,7 +70,7 @@ func (l *trial) thereAndBack(ctx context.Context) error {
 	}
 	if m.Phase != shard.Flipped {
 		return &lab.Failure{
-			Expected: "the phase flipped after a mover to flipped", Seen: m.Phase.String(), Look: "migrate.go",
+			Expected: "the phase flipped after a mover to flipped", Seen: m.Phase.String(), Look: lab.Look{Hint: "migrate.go"},
 		}
 	}
 	time.Sleep(flippedFor)

@@ -82,7 +82,7 @@ func (l *trial) wantDone(ctx context.Context, orders []*order, expected, look st
 		Expected: expected,
 		Seen: fmt.Sprintf("of %d orders' effects %s undone, and none more came in %s%s",
 			len(orders), strings.Join(counts, ", "), stall, l.words(ctx)),
-		Look: look,
+		Look: lab.Look{Hint: look},
 	}
 }
 

@@ -249,7 +249,7 @@ func failIf(bad []string, expected, look string) error {
 	if len(bad) == 0 {
 		return nil
 	}
-	return &lab.Failure{Expected: expected, Seen: few(bad), Look: look}
+	return &lab.Failure{Expected: expected, Seen: few(bad), Look: lab.Look{Hint: look}}
 }
 
 // few are the first of many.

@@ -138,7 +138,7 @@ func (w *wire) find(name string) (q amqp.Queue, there bool, err error) {
 func (w *wire) queue(name string) (amqp.Queue, error) {
 	q, there, err := w.find(name)
 	if err == nil && !there {
-		err = &lab.Failure{Expected: "a durable queue " + name, Seen: "none", Look: "Declare in topology.go"}
+		err = &lab.Failure{Expected: "a durable queue " + name, Seen: "none", Look: lab.Look{Hint: "Declare in topology.go"}}
 	}
 	return q, err
 }
@@ -160,7 +160,7 @@ func (w *wire) quiet(ctx context.Context) error {
 		if time.Now().After(deadline) {
 			return &lab.Failure{
 				Expected: fmt.Sprintf("queues that are empty within %s", quietFor), Seen: fmt.Sprintf("%d messages in them", ready),
-				Look: "consumers.go: which message is never acknowledged?",
+				Look: lab.Look{Hint: "consumers.go: which message is never acknowledged?"},
 			}
 		}
 		if err := sleep(ctx, lookEvery); err != nil {

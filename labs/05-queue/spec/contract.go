@@ -16,7 +16,7 @@ func (l *trial) contract(ctx context.Context, _ *lab.Run) error {
 	if err := contract.Run(ctx, client.Target); err != nil {
 		return &lab.Failure{
 			Expected: "every promise of the API to be kept", Seen: err.Error(),
-			Look: "Checkout and Payments in publisher.go: what is still done before the answer, and what later?",
+			Look: lab.Look{Hint: "Checkout and Payments in publisher.go: what is still done before the answer, and what later?"},
 		}
 	}
 	return nil

@@ -50,7 +50,7 @@ func (l *trial) twoWorkers(ctx context.Context, run *lab.Run) error {
 	if speedUp < leastSpeedUp {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("two workers to drain a backlog at least %.1f times as fast as one", leastSpeedUp),
-			Seen:     fmt.Sprintf("%.2f times", speedUp), Look: "consumers.go: how many messages does one worker keep for itself?",
+			Seen:     fmt.Sprintf("%.2f times", speedUp), Look: lab.Look{Hint: "consumers.go: how many messages does one worker keep for itself?"},
 		}
 	}
 	return nil
@@ -90,7 +90,7 @@ func (l *trial) awaitConsumers(ctx context.Context, want int) (err error) {
 		if time.Now().After(deadline) {
 			return &lab.Failure{
 				Expected: fmt.Sprintf("%d workers that consume %s", want, recommendationQueue), Seen: fmt.Sprintf("%d%s", q.Consumers, l.words(ctx)),
-				Look: "consumers.go: how does a worker stop, and what does it do when it starts?",
+				Look: lab.Look{Hint: "consumers.go: how does a worker stop, and what does it do when it starts?"},
 			}
 		}
 		if err := sleep(ctx, lookEvery); err != nil {

@@ -84,7 +84,7 @@ func (l *trial) everybodyTold(ctx context.Context) error {
 		return l.deaf
 	}
 	if l.heard == nil {
-		return &lab.Failure{Expected: "orders that a consumer can hear of", Seen: "needs the orders of another check", Look: "the check effects"}
+		return &lab.Failure{Expected: "orders that a consumer can hear of", Seen: "needs the orders of another check", Look: lab.Look{Hint: "the check effects"}}
 	}
 	defer l.heard.close() //nolint:errcheck // what it heard is known
 	placed := l.early[l.heardFrom:]
@@ -101,7 +101,7 @@ func (l *trial) everybodyTold(ctx context.Context) error {
 			return &lab.Failure{
 				Expected: fmt.Sprintf("an event %s of each of %d orders, that Decode of package outbox reads, under the routing key %s", topic, len(placed), topic),
 				Seen:     fmt.Sprintf("none of %d orders%s%s", len(untold), onServers, l.words(ctx)),
-				Look:     "Checkout and Relay in publisher.go: each server has an outbox",
+				Look:     lab.Look{Hint: "Checkout and Relay in publisher.go: each server has an outbox"},
 			}
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"bytebites.example/workshop/shared/testbed"
 	"bytebites.example/workshop/shared/testbed/mailsink"
 	"bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 const (
@@ -36,13 +37,14 @@ const (
 func Full(subject Subject) lab.Lab {
 	l := &trial{subject: subject, crowd: largeCrowd()}
 	return lab.Lab{
-		Name:    Name,
-		Files:   subject.Files,
-		Prepare: l.prepare,
+		Name:   Name,
+		Files:  subject.Files,
+		Claim:  rig.ClaimAlone,
+		Stages: []lab.Stage{{Name: "servers", Starts: "the servers and your service", Start: l.prepare}},
 		Checks: []lab.Check{
-			{Name: "ten thousand orders", Kind: lab.Core, Run: l.tenThousand,
+			{Name: "ten thousand orders", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.tenThousand,
 				Proves: "of 10,000 orders, placed while workers and the broker die, no effect is lost and none is doubled"},
-			{Name: "publish rate", Kind: lab.Core, Run: l.publishRate,
+			{Name: "publish rate", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.publishRate,
 				Proves: "a backlog is published without loss; how fast, beside a bare loop with confirms, is reported"},
 		},
 	}
@@ -160,7 +162,7 @@ func (l *trial) publishRate(ctx context.Context, run *lab.Run) (err error) {
 		if len(untold) > 0 {
 			return &lab.Failure{
 				Expected: fmt.Sprintf("an event %s of each of %d orders", topic, len(placed)), Seen: fmt.Sprintf("none of %d%s", len(untold), l.words(ctx)),
-				Look: "Relay in publisher.go",
+				Look: lab.Look{Hint: "Relay in publisher.go"},
 			}
 		}
 	}

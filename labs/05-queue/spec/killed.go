@@ -125,7 +125,7 @@ func (l *trial) awaitAtWork(ctx context.Context) ([]string, error) {
 			return at, nil
 		case elapsed > atWorkWithin:
 			return nil, &lab.Failure{
-				Expected: "a worker that is at the effects of orders", Seen: "nobody" + l.words(ctx), Look: "consumers.go",
+				Expected: "a worker that is at the effects of orders", Seen: "nobody" + l.words(ctx), Look: lab.Look{Hint: "consumers.go"},
 			}
 		}
 		if err := sleep(ctx, lookEvery/5); err != nil {
@@ -141,7 +141,7 @@ func (l *trial) mailBegun(ctx context.Context, run *lab.Run) error {
 		return err
 	}
 	if len(l.begun) == 0 {
-		return &lab.Failure{Expected: "mails that somebody had begun", Seen: "needs the worker that was killed", Look: "the check worker killed"}
+		return &lab.Failure{Expected: "mails that somebody had begun", Seen: "needs the worker that was killed", Look: lab.Look{Hint: "the check worker killed"}}
 	}
 	undone, err := l.await(ctx, l.begun, begunStall, bytebites.EffectEmail)
 	if err != nil {
@@ -151,7 +151,7 @@ func (l *trial) mailBegun(ctx context.Context, run *lab.Run) error {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("the mails of %d orders, some of which a worker had begun when it was killed", len(l.begun)),
 			Seen:     fmt.Sprintf("%d that are not sent, and none more came in %s%s", n, begunStall, l.words(ctx)),
-			Look:     "the handler of mails in consumers.go: how long does a claim live, and what becomes of a message meanwhile?",
+			Look:     lab.Look{Hint: "the handler of mails in consumers.go: how long does a claim live, and what becomes of a message meanwhile?"},
 		}
 	}
 	books, err := l.read(ctx, l.begun)

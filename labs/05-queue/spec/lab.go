@@ -6,6 +6,7 @@ import (
 	"io/fs"
 
 	"bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 // Name is the lab's.
@@ -30,41 +31,42 @@ const rushFloor = 5
 func Lab(subject Subject) lab.Lab {
 	l := &trial{subject: subject, crowd: smallCrowd()}
 	return lab.Lab{
-		Name:    Name,
-		Files:   subject.Files,
-		Prepare: l.prepare,
+		Name:   Name,
+		Files:  subject.Files,
+		Claim:  rig.ClaimAlone,
+		Stages: []lab.Stage{{Name: "servers", Starts: "the servers and your service", Start: l.prepare}},
 		Checks: []lab.Check{
-			{Name: "contract", Kind: lab.Core, Run: l.contract,
+			{Name: "contract", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.contract,
 				Proves: "the service still keeps every promise of its API"},
-			{Name: "does not wait", Kind: lab.Core, Run: l.doesNotWait,
+			{Name: "does not wait", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.doesNotWait,
 				Proves: "whoever orders has the answer before the mail server has the mail, and no replica does what can be done later"},
-			{Name: "effects", Kind: lab.Core, Run: l.effects,
+			{Name: "effects", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.effects,
 				Proves: "each order gets exactly one mail, one booking in the suppliers' ledger, and a week planned after it"},
-			{Name: "new consumer", Kind: lab.Core, Run: l.newConsumer,
+			{Name: "new consumer", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.newConsumer,
 				Proves: "whoever binds a queue of their own hears of every order, on whichever server it is, and the publisher knows nothing of them"},
-			{Name: "payments", Kind: lab.Core, Run: l.payments,
+			{Name: "payments", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.payments,
 				Proves: "a payment's webhook that comes ten times, one after another or at once, is applied once"},
-			{Name: "replay", Kind: lab.Core, Run: l.replay,
+			{Name: "replay", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.replay,
 				Proves: "ledger entries that were lost come back from the stream, once, and nothing else is done again"},
-			{Name: "lost on the way", Kind: lab.Core, Run: l.lostOnTheWay,
+			{Name: "lost on the way", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.lostOnTheWay,
 				Proves: "what the relay has sent and the broker never got is sent again"},
-			{Name: "broker down", Kind: lab.Core, Run: l.brokerDown,
+			{Name: "broker down", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.brokerDown,
 				Proves: "the broker is killed in the middle of a load: orders are accepted all the while, and all effects come when it is back"},
-			{Name: "worker killed", Kind: lab.Core, Run: l.workerKilled,
+			{Name: "worker killed", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.workerKilled,
 				Proves: "what a worker had in hand when it was killed is delivered again, and done once"},
-			{Name: "duplicates", Kind: lab.Core, Run: l.duplicates,
+			{Name: "duplicates", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.duplicates,
 				Proves: "every event comes twice at once and a third time later, to two workers, and nothing is done twice"},
-			{Name: "poison", Kind: lab.Core, Run: l.poison,
+			{Name: "poison", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.poison,
 				Proves: "a message that cannot be read or always fails is parked after some tries, and all others flow meanwhile"},
-			{Name: "mail begun", Kind: lab.Core, Run: l.mailBegun,
+			{Name: "mail begun", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.mailBegun,
 				Proves: "a mail that a worker had begun when it was killed is sent by another"},
-			{Name: "unroutable", Kind: lab.Stretch, Run: l.unroutable,
+			{Name: "unroutable", Kind: lab.Stretch, Step: 1, Needs: []string{"servers"}, Run: l.unroutable,
 				Proves: "an event that no queue wants stays in the outbox, is seen in the metrics, and arrives when a queue is bound"},
-			{Name: "two workers", Kind: lab.Stretch, Timed: true, Run: l.twoWorkers,
+			{Name: "two workers", Kind: lab.Stretch, Step: 1, Needs: []string{"servers"}, Timed: true, Run: l.twoWorkers,
 				Proves: "two workers drain a backlog at least 1.4 times as fast as one"},
 		},
 		Gains: []lab.Gain{
-			{Name: "placement latency", Unit: "ms", Floor: rushFloor, Timed: true, Measure: l.rush,
+			{Name: "placement latency", Unit: "ms", Floor: rushFloor, Needs: []string{"servers"}, Timed: true, Measure: l.rush,
 				Proves: "mean latency of placing an order in a rush of orders that is too much for the service of the labs before"},
 		},
 		Starter: []string{

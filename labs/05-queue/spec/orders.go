@@ -106,7 +106,7 @@ func (l *trial) persist(ctx context.Context, r request, good ...int) (a answer, 
 			}
 			return a, tries, &lab.Failure{
 				Expected: r.method + " " + r.path + " to be answered well", Seen: fmt.Sprintf("%s, at try %d", seen, tries),
-				Look: "Checkout and Payments in publisher.go: what does a request wait for? And " + look,
+				Look: lab.Look{File: "publisher.go", Func: "Checkout", Hint: "what does a request wait for?"},
 			}
 		}
 		if err := sleep(ctx, againAfter); err != nil {

@@ -94,7 +94,7 @@ func (l *trial) payments(ctx context.Context, _ *lab.Run) (err error) {
 	if len(untold) > 0 {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("an event %s of each of %d payments", bytebites.TopicPaymentProcessed, paid),
-			Seen:     fmt.Sprintf("none of %d%s", len(untold), l.words(ctx)), Look: "Payments in publisher.go",
+			Seen:     fmt.Sprintf("none of %d%s", len(untold), l.words(ctx)), Look: lab.Look{Hint: "Payments in publisher.go"},
 		}
 	}
 	return l.wantPaid(ctx, placed)

@@ -107,7 +107,7 @@ func (l *trial) poison(ctx context.Context, run *lab.Run) (err error) {
 	if tries < leastTries {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("%d tries or more before a message is parked", leastTries),
-			Seen:     fmt.Sprintf("%d, and %s: %d", tries, rabbit.RetriesHeader, rabbit.Retries(message.Headers)), Look: "consumers.go: most of what fails goes well a moment later",
+			Seen:     fmt.Sprintf("%d, and %s: %d", tries, rabbit.RetriesHeader, rabbit.Retries(message.Headers)), Look: lab.Look{Hint: "consumers.go: most of what fails goes well a moment later"},
 		}
 	}
 	return l.comesBack(ctx, w, cursed, message)
@@ -187,7 +187,7 @@ func (l *trial) awaitParked(ctx context.Context, w *wire) error {
 			return &lab.Failure{
 				Expected: "messages that nobody can read, and one that always fails, to be parked",
 				Seen:     fmt.Sprintf("%s after %s; the one that fails was tried %d times", strings.Join(bad, ", "), parkedWithin, tries),
-				Look:     "consumers.go: which messages are tried again, and how often? And the dead-letter exchange in topology.go",
+				Look:     lab.Look{Hint: "consumers.go: which messages are tried again, and how often? And the dead-letter exchange in topology.go"},
 			}
 		}
 		if err := sleep(ctx, lookEvery); err != nil {
@@ -212,14 +212,14 @@ func (l *trial) takeParked(w *wire, cursed *order) (found amqp.Delivery, err err
 				found, known = m, true
 			default:
 				return amqp.Delivery{}, &lab.Failure{
-					Expected: "nothing parked but poison", Seen: fmt.Sprintf("event %s in %s", event.ID, name+parkedSuffix), Look: "consumers.go",
+					Expected: "nothing parked but poison", Seen: fmt.Sprintf("event %s in %s", event.ID, name+parkedSuffix), Look: lab.Look{Hint: "consumers.go"},
 				}
 			}
 		}
 	}
 	if !known {
 		return amqp.Delivery{}, &lab.Failure{
-			Expected: "the message of an order that cannot be booked in " + ledgerQueue + parkedSuffix, Seen: "others", Look: "consumers.go",
+			Expected: "the message of an order that cannot be booked in " + ledgerQueue + parkedSuffix, Seen: "others", Look: lab.Look{Hint: "consumers.go"},
 		}
 	}
 	return found, nil

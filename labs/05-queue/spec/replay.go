@@ -47,7 +47,7 @@ DELETE FROM order_effects WHERE order_id = ANY ($1) AND effect = $2`, idsOf(thei
 	if n := undone[bytebites.EffectLedger]; n > 0 {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("the ledger entries of %d orders back when a replay of %s has ended", len(lost), ledgerQueue),
-			Seen:     fmt.Sprintf("%d orders without", n), Look: "consumers.go: where in the stream does a replay begin, and when has it caught up?",
+			Seen:     fmt.Sprintf("%d orders without", n), Look: lab.Look{Hint: "consumers.go: where in the stream does a replay begin, and when has it caught up?"},
 		}
 	}
 	is, err := l.read(ctx, l.early)
@@ -78,13 +78,13 @@ func (l *trial) runReplay(ctx context.Context) (err error) {
 	case errors.Is(waiting.Err(), context.DeadlineExceeded):
 		return &lab.Failure{
 			Expected: fmt.Sprintf("a replay that has caught up, and ends, within %s", replayWithin), Seen: "it is still running" + l.words(ctx),
-			Look: "consumers.go: by what does it know that it has caught up?",
+			Look: lab.Look{Hint: "consumers.go: by what does it know that it has caught up?"},
 		}
 	case err != nil:
 		return err
 	case code != 0:
 		return &lab.Failure{
-			Expected: "a replay that ends with exit code 0", Seen: fmt.Sprintf("exit code %d: %s", code, tail(log)), Look: "the role replay in lab.go",
+			Expected: "a replay that ends with exit code 0", Seen: fmt.Sprintf("exit code %d: %s", code, tail(log)), Look: lab.Look{Hint: "the role replay in lab.go"},
 		}
 	}
 	return nil

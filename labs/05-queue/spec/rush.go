@@ -70,7 +70,7 @@ func (l *trial) rush(ctx context.Context, run *lab.Run) (lab.Measured, error) {
 	if after := load.Merge(r.seen.After...); after.FailureShare() >= maxFailures {
 		return lab.Measured{}, &lab.Failure{
 			Expected: fmt.Sprintf("less than %.0f %% of orders to fail in the rush", 100*maxFailures),
-			Seen:     fmt.Sprintf("%.1f %%: %v", 100*after.FailureShare(), after.Failures), Look: "rush.txt in " + evidenceFolder,
+			Seen:     fmt.Sprintf("%.1f %%: %v", 100*after.FailureShare(), after.Failures), Look: lab.Look{Hint: "rush.txt in " + evidenceFolder},
 		}
 	}
 	return rig.Gain(r.seen.Paired)
@@ -174,7 +174,7 @@ WHERE (SELECT count(*) FROM order_effects WHERE order_id = placed) < $2`,
 		if time.Now().After(deadline) {
 			return &lab.Failure{
 				Expected: fmt.Sprintf("a worker that has done what a round left it within %s", drainedWithin),
-				Seen:     fmt.Sprintf("%d orders with effects undone%s", undone, r.trial.words(ctx)), Look: "consumers.go",
+				Seen:     fmt.Sprintf("%d orders with effects undone%s", undone, r.trial.words(ctx)), Look: lab.Look{Hint: "consumers.go"},
 			}
 		}
 		if err := sleep(ctx, lookEvery); err != nil {

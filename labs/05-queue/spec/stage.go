@@ -39,8 +39,6 @@ const (
 	// what is looked at, and slowMail where it is.
 	quickMail = 5 * time.Millisecond
 	slowMail  = 2 * time.Second
-	// look is where a service that does not start may be mended.
-	look = "the log above: the service is lab 04's with your publisher, consumers and topology"
 	// askPatience is how long a check waits for an answer: longer than any request lives.
 	askPatience = 15 * time.Second
 	// idle is how many connections to each replica are kept.
@@ -102,7 +100,7 @@ func (l *trial) prepare(ctx context.Context, run *lab.Run) (end func() error, er
 	l.missing = errors.New("no effect was seen to come by way of it yet")
 	l.nodes = make([]*node, 1+shards)
 	options := rig.ServersOptions{
-		Alone: true, Database: databaseType().FullSpeed(), Dataset: size(), MailDelay: quickMail,
+		Database: databaseType().FullSpeed(), Dataset: size(), MailDelay: quickMail,
 		Packages: []string{l.subject.Package, solutions},
 		Beside:   []func(context.Context, *testbed.Bed) error{l.startCache, l.startBroker},
 	}
@@ -113,13 +111,10 @@ func (l *trial) prepare(ctx context.Context, run *lab.Run) (end func() error, er
 	}
 	var closeServers func() error
 	l.servers, closeServers, err = rig.Open(ctx, run, options)
-	if closeServers == nil {
-		return nil, err
-	}
 	l.http = &http.Client{Timeout: askPatience, Transport: &http.Transport{MaxIdleConnsPerHost: idle}}
 	end = func() error { return errors.Join(l.close(), closeServers()) }
 	if err != nil {
-		return end, rig.LearnersFault(err, look)
+		return end, rig.LearnersFault(err, look())
 	}
 	run.Evidence(evidenceFolder)
 	if err := l.openOld(ctx); err != nil {
@@ -130,7 +125,7 @@ func (l *trial) prepare(ctx context.Context, run *lab.Run) (end func() error, er
 		return end, err
 	}
 	if err := l.startSubject(ctx, run); err != nil {
-		return end, rig.LearnersFault(err, look)
+		return end, rig.LearnersFault(err, look())
 	}
 	return end, l.gather(ctx)
 }
@@ -260,6 +255,11 @@ func (l *trial) needsQueue() error {
 		return nil
 	}
 	return &lab.Failure{
-		Expected: "effects that come by way of the queue", Seen: "needs the queue: " + l.missing.Error(), Look: "the checks effects and new consumer",
+		Expected: "effects that come by way of the queue", Seen: "needs the queue: " + l.missing.Error(), Look: lab.Look{Hint: "the checks effects and new consumer"},
 	}
+}
+
+// look is where a service that does not start is mended.
+func look() lab.Look {
+	return lab.Look{File: "topology.go", Hint: "the log above: the service is lab 04's with your publisher, consumers and topology"}
 }

@@ -76,7 +76,7 @@ func (l *trial) awaitExchange(ctx context.Context) error {
 			return fmt.Errorf("ask for exchange %s: %w", exchange, err)
 		case time.Now().After(deadline):
 			return &lab.Failure{
-				Expected: "a durable topic exchange " + exchange, Seen: refused.Reason + l.words(ctx), Look: "Declare in topology.go",
+				Expected: "a durable topic exchange " + exchange, Seen: refused.Reason + l.words(ctx), Look: lab.Look{Hint: "Declare in topology.go"},
 			}
 		}
 		if err := w.open(); err != nil {

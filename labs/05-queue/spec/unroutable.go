@@ -88,7 +88,7 @@ func (l *trial) placeUnwanted(ctx context.Context, before float64) ([]*order, er
 			return placed, &lab.Failure{
 				Expected: fmt.Sprintf("%d events that no queue wants in the outboxes, and counted as returned by the relay", unwanted),
 				Seen:     fmt.Sprintf("%d there, and %.0f counted", waiting, returned-before),
-				Look:     "Relay in publisher.go: a message that is returned is confirmed too",
+				Look:     lab.Look{Hint: "Relay in publisher.go: a message that is returned is confirmed too"},
 			}
 		}
 		if err := sleep(ctx, lookEvery); err != nil {

@@ -54,7 +54,7 @@ func (l *trial) doesNotWait(ctx context.Context, _ *lab.Run) (err error) {
 	case len(waited) > 0:
 		return &lab.Failure{
 			Expected: fmt.Sprintf("answers to %d orders before their mails are accepted by a mail server that takes %s", hasty, slowMail),
-			Seen:     few(waited), Look: "Checkout in publisher.go: what does an order wait for?",
+			Seen:     few(waited), Look: lab.Look{Hint: "Checkout in publisher.go: what does an order wait for?"},
 		}
 	}
 	if _, err := l.await(ctx, placed, hastyPatience, bytebites.Effects()...); err != nil {

@@ -6,13 +6,16 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/testbed/engine"
 	"bytebites.example/workshop/shared/workshop/lab"
 )
@@ -20,26 +23,60 @@ import (
 // checkTimeout bounds a lab's run; waiting for the machine counts.
 const checkTimeout = 10 * time.Minute
 
+// checkOptions are the flags of check.
+type checkOptions struct {
+	solution, asJSON, list bool
+	selection              lab.Selection
+}
+
+// all reports whether the whole lab is run.
+func (o checkOptions) all() bool { return o.selection == lab.Selection{} }
+
+// words are the flags that select part of a lab, as a user types them.
+func (o checkOptions) words() string {
+	var words string
+	if o.solution {
+		words += " --solution"
+	}
+	if o.selection.Step != 0 {
+		words += fmt.Sprintf(" --step %d", o.selection.Step)
+	}
+	if o.selection.Only != "" {
+		words += fmt.Sprintf(" --only %q", o.selection.Only)
+	}
+	return words
+}
+
 func (a *app) check() *cobra.Command {
-	var solution, asJSON bool
+	var options checkOptions
 	cmd := &cobra.Command{
 		Use:   "check NN",
 		Short: "Run a lab's checks and its gain on your code",
-		Long: `Run a lab's checks on your code, and when they pass its timed gain, on real
-servers in containers. Says what was expected, what was seen and where to look.
+		Long: `Run a lab's checks on your code, and when they pass, measure its gain, on real
+servers in containers. With --step or --only it runs just those checks, and the
+checks that they need. A check that needs no server starts none.
 
 Verdicts and exit codes: pass 0, not yet 1 (your code), inconclusive 2 (the run
 cannot tell), environment 3 (no engine, no image, no disk).`,
-		Example: `  go tool workshop check 00              your code
-  go tool workshop check 00 --solution   the finished lab
-  go tool workshop check 00 --json       the result as JSON on stdout`,
+		Example: `  go tool workshop check 00                your code
+  go tool workshop check 00 --list         the checks, their steps and their needs
+  go tool workshop check 00 --step 2       the checks of step 2
+  go tool workshop check 00 --only index   one check
+  go tool workshop check 00 --solution     the finished lab
+  go tool workshop check 00 --json         the result as JSON on stdout`,
 		Args: exactly(1, "the lab's number, such as 00"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.runCheck(cmd.Context(), args[0], solution, asJSON)
+			if cmd.Flags().Changed("step") && options.selection.Step == 0 {
+				options.selection.Step = -1 // no step has the number 0
+			}
+			return a.runCheck(cmd.Context(), args[0], options)
 		},
 	}
-	cmd.Flags().BoolVar(&solution, "solution", false, "check the finished lab in solutions/ instead")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print the result as JSON on stdout, nothing else")
+	cmd.Flags().BoolVar(&options.list, "list", false, "list the lab's checks and run none")
+	cmd.Flags().IntVar(&options.selection.Step, "step", 0, "run only the checks of this step of the lesson")
+	cmd.Flags().StringVar(&options.selection.Only, "only", "", "run only the check or gain of this name")
+	cmd.Flags().BoolVar(&options.solution, "solution", false, "check the finished lab in solutions/ instead")
+	cmd.Flags().BoolVar(&options.asJSON, "json", false, "print the result as JSON on stdout, nothing else")
 	return cmd
 }
 
@@ -53,7 +90,7 @@ func exactly(n int, what string) cobra.PositionalArgs {
 	}
 }
 
-func (a *app) runCheck(ctx context.Context, name string, solution, asJSON bool) error {
+func (a *app) runCheck(ctx context.Context, name string, options checkOptions) error {
 	w, err := a.workshop()
 	if err != nil {
 		return err
@@ -63,47 +100,81 @@ func (a *app) runCheck(ctx context.Context, name string, solution, asJSON bool) 
 		return err
 	}
 	dir := l.Dir()
-	if solution {
+	if options.solution {
 		dir = l.SolutionDir()
 	}
 	from := a.origin(ctx, w) // before the run: the code may be edited during it
 	began := time.Now()
-	result, err := a.checkFolder(ctx, w, l, dir)
+	checked, err := a.checkFolder(ctx, w, l, dir, options)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
+	var selection *lab.SelectionError
+	if errors.As(err, &selection) {
+		return usagef("lab %s: %s", l.ID(), selection.Problem)
+	}
 	var missing *engine.Unavailable
-	if err != nil && asJSON && errors.As(err, &missing) {
-		result, err = machineFailed(l, err), nil // whoever reads JSON gets JSON
+	if err != nil && options.asJSON && errors.As(err, &missing) {
+		checked.result, err = machineFailed(l, err), nil // whoever reads JSON gets JSON
 	}
 	if err != nil {
 		return err
 	}
+	if options.list && checked.result.Verdict == "" {
+		return a.showChecks(l, checked.listing, options)
+	}
+	result := checked.result
 	if result.Seconds == 0 {
 		result.Seconds = time.Since(began).Seconds()
 	}
-	if missing == nil { // else nothing was run
-		a.keep(w, l, solution, kept{result, from})
+	if missing == nil && options.all() { // else nothing, or only a part, was run
+		a.keep(w, l, options.solution, kept{result, from})
 	}
-	if asJSON {
-		text, err := json.MarshalIndent(result, "", "  ")
-		if err != nil {
-			return fmt.Errorf("result: %w", err)
+	if options.asJSON {
+		if err := a.printJSON(result); err != nil {
+			return err
 		}
-		a.printf("%s\n", text)
 	} else {
-		a.printf("%s", a.sheet(a.out).Report(titleOf(l, solution), "", result))
-		a.afterCheck(l, result, solution)
+		a.printf("%s", a.sheet(a.out).Report(titleOf(l, options.solution)+partOf(result), "", result))
+		a.afterCheck(l, result, options, checked.listing)
 	}
 	return verdictError{result.Verdict}
 }
 
+// partOf says which part of a lab a result is about; empty for all of it.
+func partOf(r lab.Result) string {
+	switch {
+	case r.Only != "":
+		return fmt.Sprintf(", only %q", r.Only)
+	case r.Step != 0:
+		return fmt.Sprintf(", step %d", r.Step)
+	default:
+		return ""
+	}
+}
+
+// showChecks lists a lab's checks.
+func (a *app) showChecks(l folder, listing lab.Listing, options checkOptions) error {
+	if options.asJSON {
+		return a.printJSON(listing)
+	}
+	a.printf("%s", a.sheet(a.out).Checks(titleOf(l, options.solution), listing))
+	a.next("go tool workshop check " + l.ID() + " --only NAME, or --step K; without either it runs all of them")
+	return nil
+}
+
+// checked is what came of a lab's test.
+type checked struct {
+	result  lab.Result
+	listing lab.Listing // nil when the whole lab was run
+}
+
 // checkFolder compiles and runs the checks on the code in dir. It compiles first: a
 // typing error should not have to wait for images.
-func (a *app) checkFolder(ctx context.Context, w workshop, l folder, dir string) (lab.Result, error) {
+func (a *app) checkFolder(ctx context.Context, w workshop, l folder, dir string, options checkOptions) (checked, error) {
 	scratch, remove, err := w.scratch()
 	if err != nil {
-		return lab.Result{}, err
+		return checked{}, err
 	}
 	defer remove()
 	p := a.progress()
@@ -111,20 +182,74 @@ func (a *app) checkFolder(ctx context.Context, w workshop, l folder, dir string)
 	var compile *compileError
 	switch {
 	case errors.As(err, &compile) && compile.in(dir, l.Dir()):
-		return notCompiling(l, compile), nil
+		return checked{result: notCompiling(l, compile)}, nil
 	case err != nil:
-		return lab.Result{}, err
+		return checked{}, err
 	}
-	if err := a.host.prepare(ctx, a, p, imagesOf(l.Number), sizeOf(l.Number)); err != nil {
-		return lab.Result{}, err
-	}
-
 	output := &testOutput{show: func(line string) { p.Note("%s", line) }}
 	run := testRun{
-		binary: binary, dir: w.path(filepath.FromSlash(dir)), name: "TestLab", mode: lab.ModeCheck, timeout: checkTimeout,
-		result: filepath.Join(scratch, "result.json"), output: output,
+		binary: binary, dir: w.path(filepath.FromSlash(dir)), name: "TestLab", mode: lab.ModeCheck, selection: options.selection,
+		timeout: checkTimeout, result: filepath.Join(scratch, "result.json"), output: output,
 	}
+	done := checked{}
+	sizes := []seed.Size{sizeOf(l.Number)}
+	if options.list || !options.all() {
+		var chosen lab.Listing
+		done.listing, chosen, err = a.listChecks(ctx, run, options.selection)
+		if err != nil || options.list {
+			return done, err
+		}
+		sizes = sizesFor(l.Number, chosen)
+	}
+	if len(sizes) > 0 {
+		if err := a.host.prepare(ctx, a, p, imagesOf(l.Number), sizes...); err != nil {
+			return done, err
+		}
+	}
+	done.result, err = a.runLab(ctx, l, dir, run)
+	return done, err
+}
+
+// sizesFor returns the seeded databases that the chosen checks of a lab start; none when
+// they start no server. Only timed checks start the full one.
+func sizesFor(number int, chosen lab.Listing) []seed.Size {
+	servers := func(l lab.Listed) bool { return l.Servers }
+	timed := func(l lab.Listed) bool { return l.Timed }
+	switch size := sizeOf(number); {
+	case !slices.ContainsFunc(chosen, servers):
+		return nil
+	case size == seed.Full() && !slices.ContainsFunc(chosen, timed):
+		return []seed.Size{seed.Growing()}
+	default:
+		return []seed.Size{size}
+	}
+}
+
+// listChecks asks a compiled test for the lab's checks, and returns those that a selection
+// chooses too. The error may be a *lab.SelectionError.
+func (a *app) listChecks(ctx context.Context, run testRun, selection lab.Selection) (all, chosen lab.Listing, err error) {
+	run.mode, run.selection = lab.ModeList, lab.Selection{}
 	err = a.runTest(ctx, run)
+	if ctx.Err() != nil {
+		return nil, nil, context.Cause(ctx)
+	}
+	text, readErr := os.ReadFile(run.result)
+	if err = errors.Join(err, readErr); err == nil {
+		err = json.Unmarshal(text, &all)
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("list the checks: %w; the test said:\n%s", err, run.output.essence())
+	}
+	chosen, err = all.Select(selection)
+	return all, chosen, err
+}
+
+// runLab runs a compiled test of a lab and reads its result.
+func (a *app) runLab(ctx context.Context, l folder, dir string, run testRun) (lab.Result, error) {
+	if err := os.Remove(run.result); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return lab.Result{}, fmt.Errorf("remove the list of checks: %w", err)
+	}
+	err := a.runTest(ctx, run)
 	if ctx.Err() != nil {
 		return lab.Result{}, context.Cause(ctx)
 	}
@@ -134,11 +259,11 @@ func (a *app) checkFolder(ctx context.Context, w workshop, l folder, dir string)
 	case readErr == nil:
 		return result, nil
 	case err == nil && errors.Is(readErr, fs.ErrNotExist):
-		return lab.Result{}, fmt.Errorf("the test of %s left no result; it said:\n%s", dir, output.essence())
+		return lab.Result{}, fmt.Errorf("the test of %s left no result; it said:\n%s", dir, run.output.essence())
 	case !errors.As(err, &exit):
 		return lab.Result{}, errors.Join(err, readErr)
 	}
-	return crashed(l, dir, output.essence()), nil
+	return crashed(l, dir, run.output.essence()), nil
 }
 
 // notCompiling is the verdict on code that does not compile: the compiler's message and
@@ -173,12 +298,20 @@ func machineFailed(l folder, err error) lab.Result {
 	}
 }
 
-func (a *app) afterCheck(l folder, r lab.Result, solution bool) {
-	again := "go tool workshop check " + l.ID()
-	if solution {
-		again += " --solution"
+// afterCheck says what to do next.
+func (a *app) afterCheck(l folder, r lab.Result, options checkOptions, listing lab.Listing) {
+	whole := "go tool workshop check " + l.ID()
+	if options.solution {
+		whole += " --solution"
 	}
+	again := "go tool workshop check " + l.ID() + options.words()
 	switch {
+	case r.Verdict == lab.Pass && !options.all():
+		if next := listing.StepAfter(r.Step); r.Step != 0 && next != 0 {
+			a.next(fmt.Sprintf("%s --step %d", whole, next), whole+"   (all checks, and the gain)")
+			return
+		}
+		a.next(whole + "   (all checks, and the gain)")
 	case r.Next != "":
 		a.next(r.Next)
 	case r.Verdict == lab.Pass:

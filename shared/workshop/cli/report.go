@@ -119,7 +119,7 @@ func (a *app) showAgain(results []reported) {
 		a.printf("%s", s.Report(r.title(), note, r.kept.Result))
 	}
 	if len(results) == 1 {
-		a.afterCheck(results[0].folder, results[0].kept.Result, results[0].solution)
+		a.afterCheck(results[0].folder, results[0].kept.Result, checkOptions{solution: results[0].solution}, nil)
 		return
 	}
 	for _, r := range results {

@@ -5,6 +5,7 @@ import (
 	"path"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"time"
 
 	"bytebites.example/workshop/shared/progress"
@@ -26,21 +27,28 @@ func (a *app) compileTest(ctx context.Context, w workshop, p *progress.Reporter,
 
 // testRun is one run of one compiled test.
 type testRun struct {
-	binary  string
-	dir     string // the package's folder on disk
-	name    string
-	mode    lab.Mode
-	timeout time.Duration
-	result  string // the file that the test writes its result to
-	output  *testOutput
+	binary string
+	dir    string // the package's folder on disk
+	name   string
+	mode   lab.Mode
+	// selection is the part of the lab to run.
+	selection lab.Selection
+	timeout   time.Duration
+	result    string // the file that the test writes its result to
+	output    *testOutput
 }
 
 // runTest runs a test to its end. The error is that of child.run. It runs the compiled
 // test and not `go test`: this way it is our own child, and dies with us.
 func (a *app) runTest(ctx context.Context, r testRun) error {
+	step := "" // all
+	if r.selection.Step != 0 {
+		step = strconv.Itoa(r.selection.Step)
+	}
 	c := child{
-		dir:    r.dir,
-		env:    append(append([]string{}, a.env...), lab.EnvResult+"="+r.result, lab.EnvMode+"="+string(r.mode)),
+		dir: r.dir,
+		env: append(append([]string{}, a.env...), lab.EnvResult+"="+r.result, lab.EnvMode+"="+string(r.mode),
+			lab.EnvStep+"="+step, lab.EnvOnly+"="+r.selection.Only),
 		stdout: r.output, stderr: r.output,
 	}
 	return c.run(ctx, r.binary, "-test.run=^"+r.name+"$", "-test.count=1", "-test.v", "-test.timeout="+r.timeout.String())

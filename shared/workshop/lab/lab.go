@@ -1,6 +1,6 @@
-// Package lab is the frame of a lab's checks: a list of named checks and gains that
-// the lab's own test, the command line and the reports all read, so that there is one
-// copy of what a lab demands, whoever asks.
+// Package lab is the frame of a lab's checks. A lab is a list of named checks and gains,
+// and of the stages that they stand on. The Go tests, the command line and the reports
+// read the same list, so there is one copy of what a lab demands.
 package lab
 
 import (
@@ -10,12 +10,13 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Kind says what a check counts for.
 type Kind string
 
-// A lab is passed when its core checks are; stretch checks are for those who want more.
+// A lab is passed when its core checks pass. Stretch checks are for learners who want more.
 const (
 	Core    Kind = "core"
 	Stretch Kind = "stretch"
@@ -26,31 +27,71 @@ type Mode string
 
 // The modes of a run, as EnvMode carries them.
 const (
-	// ModeTest is plain `go test`: checks, counts included, but no timed gain; a lab
-	// whose files still carry a TODO skips its goals.
+	// ModeTest is plain `go test`: all checks and counts, no timed gain. A lab whose files
+	// still carry a TODO skips its goals.
 	ModeTest Mode = ""
+	// ModeList writes the List of the lab and runs nothing.
+	ModeList Mode = "list"
 	// ModeCheck is `check NN`: everything, TODO or not.
 	ModeCheck Mode = "check"
 	// ModeVerify is `verify` on a starter or on wrong answers: everything that is not
-	// timed, TODO or not.
+	// timed, TODO or not. A wrong answer runs its named check and the needs of that check.
 	ModeVerify Mode = "verify"
-	// ModeFull is `verify --full`: the long runs, everything, TODO or not.
+	// ModeProof is `verify --full` on wrong answers: as ModeVerify, with all checks, which
+	// proves that no other check rejects the answer.
+	ModeProof Mode = "proof"
+	// ModeFull is `verify --full` on a solution: the long runs, everything, TODO or not.
 	ModeFull Mode = "full"
 )
 
+// Modes returns all modes.
+func Modes() []Mode {
+	return []Mode{ModeTest, ModeList, ModeCheck, ModeVerify, ModeProof, ModeFull}
+}
+
 // timed reports whether measured times and rates are judged.
 func (m Mode) timed() bool { return m == ModeCheck || m == ModeFull }
+
+// The time limits of checks and stages that declare none.
+const (
+	defaultCheckTimeout = 3 * time.Minute
+	defaultStageTimeout = 4 * time.Minute
+)
 
 // Check is one demand of a lab.
 type Check struct {
 	Name   string // short, in lower case, unique in the lab
 	Proves string // one sentence that a learner reads
 	Kind   Kind
+	// Step is the number of the lesson's step that the check belongs to, from 1.
+	Step int
+	// Needs names the stages that must be up, and the checks that must pass, before this
+	// check can be judged. Without that it is NotReached. A check that names no stage,
+	// directly or through its needs, starts no server.
+	Needs []string
+	// Timeout bounds Run; 0 stands for 3 minutes. A check that exceeds it is Inconclusive.
+	Timeout time.Duration
 	// Timed checks judge a measured time or rate; plain tests leave them out.
 	Timed bool
 	// Run returns nil when the demand is met, *Failure when it is not, *Doubt when the
 	// run could not tell. Any other error blames the environment, not the learner.
 	Run func(ctx context.Context, run *Run) error
+}
+
+// Stage is something that checks share: servers, replicas, a load that has been sent. It
+// is started when the first check that needs it is about to run, and ended with the run.
+type Stage struct {
+	Name string // unique among the names of stages, checks and gains
+	// Starts says what is started, as a phrase: "two replicas of your service".
+	Starts string
+	// Needs names the stages that must be up first. Stages that do not need one another
+	// start side by side.
+	Needs []string
+	// Timeout bounds Start; 0 stands for 4 minutes.
+	Timeout time.Duration
+	// Start starts the stage and returns what ends it, which may be nil. End is called
+	// also when err is not nil. Errors are classed as those of a check are.
+	Start func(ctx context.Context, run *Run) (end func() error, err error)
 }
 
 // Gain is what a lab's step buys, measured.
@@ -59,6 +100,9 @@ type Gain struct {
 	Proves string
 	Unit   string
 	Floor  float64 // the least ratio, better over worse, that passes
+	// Needs is as that of a check. In a run of the whole lab all core checks must pass too:
+	// a wrong answer that is fast gains nothing.
+	Needs []string
 	// Timed gains are left out by plain tests; counted ones never are.
 	Timed bool
 	// Measure returns the gain, or an error as Check.Run does.
@@ -78,91 +122,65 @@ type Lab struct {
 	Name string // such as "00-baseline"
 	// Files are the starter's, where TODO marks are looked for.
 	Files fs.FS
-	// Prepare starts what the checks share, and returns what ends it. Its errors are
-	// classed as a check's are.
-	Prepare func(ctx context.Context, run *Run) (end func() error, err error)
-	Checks  []Check
-	Gains   []Gain
+	// Claim waits for the share of the machine that a run with stages needs, and returns
+	// what gives it back. It is called before the first stage starts; waiting counts
+	// against no timeout of a check or stage. Nil claims nothing.
+	Claim  func(ctx context.Context, run *Run) (release func(), err error)
+	Stages []Stage
+	Checks []Check
+	Gains  []Gain
 	// Starter names the checks and gains that the starter must fail, each for the reason
 	// that the lab teaches. `verify` demands that of those that it runs (the ones that are
-	// not timed) exactly these fail, so at least one must be among them.
+	// not timed) exactly these are NotYet; all others pass or are NotReached. At least one
+	// must be among them.
 	Starter []string
 	// Next is what a learner does after a pass.
 	Next string
 }
 
 // Validate returns what is wrong with the list itself: a name that is missing or given
-// twice, a Starter that names nothing.
+// twice, a need that is nowhere, a step under 1, a Starter that names nothing.
 func (l Lab) Validate() error {
-	var names []string
-	for _, check := range l.Checks {
-		names = append(names, check.Name)
-	}
-	for _, gain := range l.Gains {
-		names = append(names, gain.Name)
-	}
 	var errs []error
+	problemf := func(format string, args ...any) {
+		errs = append(errs, fmt.Errorf("lab %s: "+format, append([]any{l.Name}, args...)...))
+	}
 	if l.Name == "" {
 		errs = append(errs, errors.New("a lab without a name"))
 	}
-	for i, name := range names {
-		if name == "" || slices.Contains(names[:i], name) {
-			errs = append(errs, fmt.Errorf("lab %s: check or gain %q: want a name that no other has", l.Name, name))
+	nodes := l.nodes()
+	names := make([]string, 0, len(nodes))
+	for _, n := range nodes {
+		if n.name == "" || slices.Contains(names, n.name) {
+			problemf("%s %q: want a name that no other has", n.what(), n.name)
+		}
+		names = append(names, n.name)
+	}
+	for i, n := range nodes {
+		for _, need := range n.needs {
+			at := slices.IndexFunc(nodes, func(other node) bool { return other.name == need })
+			switch {
+			case at < 0:
+				problemf("%s %q needs %q, which is no stage and no check", n.what(), n.name, need)
+			case at >= i || nodes[at].gain != nil:
+				problemf("%s %q needs %q, which does not come before it", n.what(), n.name, need)
+			case n.stage != nil && nodes[at].stage == nil:
+				problemf("stage %q needs the check %q; a stage needs stages only", n.name, need)
+			case nodes[at].timed() && !n.timed():
+				problemf("%s %q needs %q, which is timed and left out by plain tests", n.what(), n.name, need)
+			}
+		}
+		if n.check != nil && n.check.Step < 1 {
+			problemf("check %q: want the step of the lesson that it belongs to", n.name)
 		}
 	}
 	for _, name := range l.Starter {
-		if !slices.Contains(names, name) {
-			errs = append(errs, fmt.Errorf("lab %s: the starter is to fail %q, which is no check or gain", l.Name, name))
+		at := slices.IndexFunc(nodes, func(n node) bool { return n.name == name })
+		if at < 0 || nodes[at].stage != nil {
+			problemf("the starter is to fail %q, which is no check or gain", name)
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// Failure says that a demand is not met: the learner's to mend.
-type Failure struct {
-	Expected string
-	Seen     string
-	Look     string // where to look next
-}
-
-// Error tells all three in one line.
-func (f *Failure) Error() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "expected %s; saw %s", f.Expected, f.Seen)
-	if f.Look != "" {
-		fmt.Fprintf(&b, "; look at %s", f.Look)
-	}
-	return b.String()
-}
-
-// Doubt says that a run cannot tell: the machine was too noisy, or the load generator
-// or the host was the bottleneck.
-type Doubt struct {
-	Reason string
-	Remedy string
-}
-
-func (d *Doubt) Error() string {
-	if d.Remedy == "" {
-		return d.Reason
-	}
-	return d.Reason + "; " + d.Remedy
-}
-
-// Classify returns the verdict that an error of a check stands for.
-func Classify(err error) Verdict {
-	var failure *Failure
-	var doubt *Doubt
-	switch {
-	case err == nil:
-		return Pass
-	case errors.As(err, &failure):
-		return NotYet
-	case errors.As(err, &doubt):
-		return Inconclusive
-	default:
-		return Environment
-	}
 }
 
 // Mark returns what marks work for the learner of a lab such as "00-baseline":

@@ -16,7 +16,7 @@ import (
 
 // check returns a core check that ends with err.
 func check(name string, err error) lab.Check {
-	return lab.Check{Name: name, Kind: lab.Core, Run: func(context.Context, *lab.Run) error { return err }}
+	return lab.Check{Name: name, Kind: lab.Core, Step: 1, Run: func(context.Context, *lab.Run) error { return err }}
 }
 
 // gain returns a gain with a floor of 2 that measures m.
@@ -27,7 +27,7 @@ func gain(m lab.Measured, err error) lab.Gain {
 func stretch(c lab.Check) lab.Check { c.Kind = lab.Stretch; return c }
 
 func TestVerdict(t *testing.T) {
-	failure := &lab.Failure{Expected: "one order", Seen: "two", Look: "the ledger"}
+	failure := &lab.Failure{Expected: "one order", Seen: "two", Look: lab.Look{File: "ledger.go"}}
 	doubt := &lab.Doubt{Reason: "the host had no idle time left"}
 	broken := errors.New("no engine")
 	count := func(ratio float64) lab.Measured { return lab.Measured{Ratio: ratio} }
@@ -99,7 +99,7 @@ func TestNothingIsGainedByAWrongAnswer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if measured || result.Gains[0].Verdict != lab.Skipped {
+	if measured || result.Gains[0].Verdict != lab.NotReached {
 		t.Errorf("the gain of a wrong answer was measured: %+v", result.Gains[0])
 	}
 }
@@ -121,14 +121,14 @@ func TestTimesWaitForCheck(t *testing.T) {
 	}
 }
 
-func TestPrepareFails(t *testing.T) {
+func TestAStageFails(t *testing.T) {
 	ended, ran := false, false
 	toy := lab.Lab{
 		Name: "00-toy", Files: fstest.MapFS{},
-		Prepare: func(context.Context, *lab.Run) (func() error, error) {
+		Stages: []lab.Stage{{Name: "servers", Starts: "the servers", Start: func(context.Context, *lab.Run) (func() error, error) {
 			return func() error { ended = true; return nil }, errors.New("no engine")
-		},
-		Checks: []lab.Check{{Name: "a", Kind: lab.Core, Run: func(context.Context, *lab.Run) error { ran = true; return nil }}},
+		}}},
+		Checks: []lab.Check{{Name: "a", Kind: lab.Core, Needs: []string{"servers"}, Run: func(context.Context, *lab.Run) error { ran = true; return nil }}},
 	}
 	result, err := toy.Do(t.Context(), &lab.Run{})
 	if err != nil {

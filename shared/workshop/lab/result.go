@@ -14,6 +14,9 @@ const (
 	EnvResult = "WORKSHOP_RESULT"
 	// EnvMode says how much of a lab to run; see Mode.
 	EnvMode = "WORKSHOP_MODE"
+	// EnvStep and EnvOnly carry the Selection: a number, and a name.
+	EnvStep = "WORKSHOP_STEP"
+	EnvOnly = "WORKSHOP_ONLY"
 )
 
 // Verdict is what a run says of a lab, a check or a gain.
@@ -26,9 +29,9 @@ const (
 	NotYet       Verdict = "not yet"
 	Inconclusive Verdict = "inconclusive"
 	Environment  Verdict = "environment"
-	// Skipped marks a check that did not run because an earlier one settled the
-	// verdict. It is never the verdict of a lab.
-	Skipped Verdict = "skipped"
+	// NotReached marks a check that cannot be judged yet: a check or a stage that it needs
+	// has not passed. It is never the verdict of a lab.
+	NotReached Verdict = "not reached"
 )
 
 // ExitCode returns the exit code of a program that ends with the verdict.
@@ -64,10 +67,25 @@ type CheckResult struct {
 	Name    string  `json:"name"`
 	Proves  string  `json:"proves"`
 	Kind    Kind    `json:"kind"`
+	Step    int     `json:"step,omitempty"`
 	Verdict Verdict `json:"verdict"`
-	// Detail says what was expected, what was seen and where to look next. Of a check
-	// that passed it may say what was seen.
+	// Needed is set on a check that the selection did not ask for, and that ran because
+	// another check needs it.
+	Needed bool `json:"needed,omitempty"`
+	// Failure says what a check that is NotYet expected and saw, and where to look next;
+	// Doubt why a check is Inconclusive. Each is nil for every other verdict.
+	Failure *Failure `json:"failure,omitempty"`
+	Doubt   *Doubt   `json:"doubt,omitempty"`
+	// Blocked names the stage or check that did not pass, of a check that was NotReached.
+	Blocked string `json:"blocked_by,omitempty"`
+	// Detail is the whole reason in one text, whatever the verdict; empty for a pass.
 	Detail  string  `json:"detail,omitempty"`
+	Seconds float64 `json:"seconds"`
+}
+
+// StageResult is how long a stage took to start.
+type StageResult struct {
+	Name    string  `json:"name"`
 	Seconds float64 `json:"seconds"`
 }
 
@@ -76,8 +94,12 @@ type GainResult struct {
 	Name    string  `json:"name"`
 	Unit    string  `json:"unit"` // of Before and After
 	Verdict Verdict `json:"verdict"`
-	Detail  string  `json:"detail,omitempty"`
-	Ratio   float64 `json:"ratio"` // how many times better
+	// Failure, Doubt, Blocked and Detail are as those of a CheckResult.
+	Failure *Failure `json:"failure,omitempty"`
+	Doubt   *Doubt   `json:"doubt,omitempty"`
+	Blocked string   `json:"blocked_by,omitempty"`
+	Detail  string   `json:"detail,omitempty"`
+	Ratio   float64  `json:"ratio"` // how many times better
 	// Low and High bound the ratio. Of a count, which has no noise, both are the ratio.
 	Low    float64 `json:"low"`
 	High   float64 `json:"high"`
@@ -117,10 +139,14 @@ type Host struct {
 
 // Result is what came of a lab, as it travels from its test to the command line.
 type Result struct {
-	Lab      string        `json:"lab"`
-	Verdict  Verdict       `json:"verdict"`
+	Lab     string  `json:"lab"`
+	Verdict Verdict `json:"verdict"`
+	// Step and Only are the run's Selection, where it did not run all of the lab.
+	Step     int           `json:"step,omitempty"`
+	Only     string        `json:"only,omitempty"`
 	Checks   []CheckResult `json:"checks"`
 	Gains    []GainResult  `json:"gains"`
+	Stages   []StageResult `json:"stages,omitempty"` // those that were started
 	Reported []Number      `json:"reported,omitempty"`
 	// Evidence names the folder where the run left what a learner reads next, relative
 	// to the module's root; empty when there is none.

@@ -14,7 +14,7 @@ type Wrong struct {
 	Why   string // one sentence: why a reasonable person would write this
 	Check string // the core check that must reject it, by correctness or a count
 	// Also names further checks that may reject it too, because the same mistake shows
-	// in them.
+	// in them. Only a run of all checks, ModeProof, looks at these.
 	Also []string
 	Lab  Lab // the lab's spec, on this wrong subject
 }
@@ -94,10 +94,10 @@ func (w WrongResult) Verdict() (verdict Verdict, reason string) {
 		}
 		reasons = append(reasons, fmt.Sprintf(format, args...))
 	}
-	accepted := true
+	rejected := false
 	for _, check := range w.Result.Checks {
 		named := check.Name == w.Check
-		accepted = accepted && (!named || check.Verdict == Pass)
+		rejected = rejected || named && check.Verdict != Pass && check.Verdict != NotReached
 		switch check.Verdict {
 		case Environment, Inconclusive:
 			worsen(check.Verdict, "check %q: %s: %s", check.Name, check.Verdict, check.Detail)
@@ -107,10 +107,15 @@ func (w WrongResult) Verdict() (verdict Verdict, reason string) {
 			}
 		}
 	}
-	if accepted {
+	if !rejected && (verdict == Pass || verdict == NotYet || w.passed()) {
 		worsen(NotYet, "check %q did not reject it", w.Check)
 	}
 	return verdict, strings.Join(reasons, "; ")
+}
+
+// passed reports whether the named check accepted the answer.
+func (w WrongResult) passed() bool {
+	return slices.ContainsFunc(w.Result.Checks, func(c CheckResult) bool { return c.Name == w.Check && c.Verdict == Pass })
 }
 
 // WrongResults is what came of a lab's wrong answers, as it travels from its test to the

@@ -39,10 +39,16 @@ func TestWrongVerdict(t *testing.T) {
 		{"another could not tell", nil, result(lab.NotYet, lab.Inconclusive), lab.Inconclusive, `check "b": inconclusive: seen`},
 		{"another could not tell and its check accepted it", nil, result(lab.Pass, lab.Inconclusive), lab.NotYet, `check "b": inconclusive: seen; check "a" did not reject it`},
 		{"the machine failed before its check", nil, lab.Result{Checks: []lab.CheckResult{
-			{Name: "b", Verdict: lab.Environment, Detail: "seen"}, {Name: "a", Verdict: lab.Skipped},
+			{Name: "b", Verdict: lab.Environment, Detail: "seen"}, {Name: "a", Verdict: lab.NotReached},
 		}}, lab.Environment, `check "b": environment: seen`},
-		{"the machine failed its check", nil, result(lab.Environment, lab.Skipped), lab.Environment, `check "a": environment: seen`},
+		{"the machine failed its check", nil, result(lab.Environment, lab.NotReached), lab.Environment, `check "a": environment: seen`},
 		{"the machine failed another", nil, result(lab.NotYet, lab.Environment), lab.Environment, `check "b": environment: seen`},
+		{"what it needs failed", nil, lab.Result{Checks: []lab.CheckResult{
+			{Name: "b", Verdict: lab.NotYet, Detail: "seen"}, {Name: "a", Verdict: lab.NotReached, Blocked: "b"},
+		}}, lab.NotYet, `check "b" rejected it too: seen; check "a" did not reject it`},
+		{"what it needs failed, as it may", []string{"b"}, lab.Result{Checks: []lab.CheckResult{
+			{Name: "b", Verdict: lab.NotYet, Detail: "seen"}, {Name: "a", Verdict: lab.NotReached, Blocked: "b"},
+		}}, lab.NotYet, `check "a" did not reject it`},
 		{"it did not start", nil, start, lab.NotYet, `check "start" rejected it too: does not compile; check "a" did not reject it`},
 		{"nothing ran", nil, lab.Result{}, lab.NotYet, `check "a" did not reject it`},
 	}
@@ -110,7 +116,16 @@ func TestWrongResultsTravel(t *testing.T) {
 	}
 }
 
+// needing returns a check with a need.
+func needing(name, need string) lab.Check {
+	c := check(name, nil)
+	c.Needs = []string{need}
+	return c
+}
+
 func TestValidate(t *testing.T) {
+	timed := check("rate", nil)
+	timed.Timed = true
 	tests := []struct {
 		name    string
 		toy     lab.Lab
@@ -122,6 +137,11 @@ func TestValidate(t *testing.T) {
 		{"twice", lab.Lab{Name: "00-toy", Checks: []lab.Check{check("a", nil), check("a", nil)}}, `"a"`},
 		{"as a check and a gain", lab.Lab{Name: "00-toy", Checks: []lab.Check{check("gain", nil)}, Gains: []lab.Gain{gain(lab.Measured{}, nil)}}, `"gain"`},
 		{"a starter that fails nothing there is", lab.Lab{Name: "00-toy", Checks: []lab.Check{check("a", nil)}, Starter: []string{"b"}}, `"b"`},
+		{"a need that comes later", lab.Lab{Name: "00-toy", Checks: []lab.Check{needing("a", "b"), check("b", nil)}}, "does not come before it"},
+		{"a need that is nowhere", lab.Lab{Name: "00-toy", Checks: []lab.Check{needing("a", "b")}}, "which is no stage and no check"},
+		{"no step", lab.Lab{Name: "00-toy", Checks: []lab.Check{{Name: "a"}}}, "want the step of the lesson"},
+		{"a starter that fails a stage", lab.Lab{Name: "00-toy", Stages: []lab.Stage{{Name: "a"}}, Starter: []string{"a"}}, `"a"`},
+		{"a check that needs a time", lab.Lab{Name: "00-toy", Checks: []lab.Check{timed, needing("b", "rate")}}, "is timed"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -1,4 +1,4 @@
-// Package labtest runs a lab's spec, and wrong answers to it, as Go tests.
+// Package labtest runs a lab's checks, and wrong answers to it, as Go tests.
 package labtest
 
 import (
@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -16,23 +17,27 @@ import (
 )
 
 const (
-	// settleTime is what a run keeps of the test's time for taking its servers down.
-	settleTime = 30 * time.Second
-	// wrongTime bounds one wrong answer, so that one that hangs does not take the time of
-	// the others; waiting for the machine counts.
-	wrongTime = 10 * time.Minute
+	// closingTime is the part of the test's time that a run keeps for taking its servers down.
+	closingTime = 30 * time.Second
+	// wrongTimeout bounds one wrong answer, so that one that hangs leaves time for the
+	// others. Waiting for the machine counts.
+	wrongTimeout = 10 * time.Minute
 )
 
-// Run runs a lab's checks and gains as far as the mode in the environment says, writes
-// the result to the file that the environment names, and fails the test unless the
-// verdict is a pass. It starts real servers, so it skips under -short; and it skips a lab
-// whose files still carry a TODO unless the mode asks for it, so that a fresh clone
-// is green and nothing passes by accident.
+// Run runs a lab's checks and gains as far as the mode and the selection in the environment
+// say, writes the result to the file that the environment names, and fails the test unless
+// the verdict is a pass. It starts real servers, so it skips under -short. Unless the mode
+// asks for it, it also skips a lab whose files still carry a TODO: a fresh clone is green,
+// and nothing passes by accident.
 func Run(t *testing.T, l lab.Lab) {
 	t.Helper()
 	mode := modeOf(t)
 	if err := l.Validate(); err != nil {
 		t.Fatal(err)
+	}
+	if mode == lab.ModeList {
+		write(t, l.List())
+		return
 	}
 	if testing.Short() {
 		t.Skip("needs real servers")
@@ -65,24 +70,21 @@ func run(t *testing.T, l lab.Lab, mode lab.Mode) {
 	t.Helper()
 	ctx, stop := timeOf(t)
 	defer stop()
-	result, err := do(ctx, t, l, mode)
+	result, err := do(ctx, t, l, mode, selectionOf(t))
 	if err != nil {
 		t.Error(err)
 	}
-	if path := os.Getenv(lab.EnvResult); path != "" {
-		if err := result.WriteFile(path); err != nil {
-			t.Error(err)
-		}
-	}
+	write(t, result)
 	if err := result.Err(); err != nil {
 		t.Error(err)
 	}
 }
 
 // Wrong runs wrong answers, in a test named TestWrong, one subtest each, and fails for
-// each that is not rejected by its check alone. It starts real servers for every one of
-// them, so it skips unless `verify` asks for it. What came of them all it writes to the
-// file that the environment names.
+// each that its check does not reject. A wrong answer runs that check and its needs; in
+// ModeProof it runs all checks, and the test fails also when a further check rejects it.
+// It starts real servers for every one of them, so it skips unless `verify` asks for it.
+// It writes the results to the file that the environment names.
 func Wrong(t *testing.T, wrongs ...lab.Wrong) {
 	t.Helper()
 	mode := modeOf(t)
@@ -92,7 +94,7 @@ func Wrong(t *testing.T, wrongs ...lab.Wrong) {
 	if len(wrongs) == 0 {
 		t.Fatal("no wrong answers")
 	}
-	if mode != lab.ModeVerify || testing.Short() {
+	if mode != lab.ModeVerify && mode != lab.ModeProof || testing.Short() {
 		t.Skipf("wrong answers take a run each; run: go tool workshop verify %s", wrongs[0].Lab.Name)
 	}
 	ctx, stop := timeOf(t)
@@ -100,10 +102,14 @@ func Wrong(t *testing.T, wrongs ...lab.Wrong) {
 	results := lab.WrongResults{}
 	for _, w := range wrongs {
 		t.Run(w.Name, func(t *testing.T) {
-			ctx, cancel := context.WithTimeout(ctx, wrongTime)
+			ctx, cancel := context.WithTimeout(ctx, wrongTimeout)
 			defer cancel()
 			fmt.Fprintf(t.Output(), "wrong answer %s: %s\n", w.Name, w.Why)
-			result, err := do(ctx, t, w.Lab, mode)
+			var selection lab.Selection
+			if mode == lab.ModeVerify {
+				selection.Only = w.Check
+			}
+			result, err := do(ctx, t, w.Lab, mode, selection)
 			if err != nil {
 				t.Error(err)
 			}
@@ -114,29 +120,52 @@ func Wrong(t *testing.T, wrongs ...lab.Wrong) {
 			}
 		})
 	}
-	if path := os.Getenv(lab.EnvResult); path != "" {
-		if err := results.WriteFile(path); err != nil {
-			t.Error(err)
-		}
+	write(t, results)
+}
+
+// write writes what a run left to the file that the environment names, if it names one.
+func write(t *testing.T, results interface{ WriteFile(string) error }) {
+	t.Helper()
+	path := os.Getenv(lab.EnvResult)
+	if path == "" {
+		return
+	}
+	if err := results.WriteFile(path); err != nil {
+		t.Error(err)
 	}
 }
 
-func do(ctx context.Context, t *testing.T, l lab.Lab, mode lab.Mode) (lab.Result, error) {
-	return l.Do(ctx, &lab.Run{Mode: mode, Progress: func(line string) { fmt.Fprintln(t.Output(), line) }})
+func do(ctx context.Context, t *testing.T, l lab.Lab, mode lab.Mode, selection lab.Selection) (lab.Result, error) {
+	return l.Do(ctx, &lab.Run{
+		Mode: mode, Selection: selection,
+		Progress: func(line string) { fmt.Fprintln(t.Output(), line) },
+	})
 }
 
 func modeOf(t *testing.T) lab.Mode {
 	t.Helper()
-	modes := []lab.Mode{lab.ModeTest, lab.ModeCheck, lab.ModeVerify, lab.ModeFull}
 	mode := lab.Mode(os.Getenv(lab.EnvMode))
-	if !slices.Contains(modes, mode) {
-		t.Fatalf("%s=%q: want one of %q", lab.EnvMode, mode, modes)
+	if !slices.Contains(lab.Modes(), mode) {
+		t.Fatalf("%s=%q: want one of %q", lab.EnvMode, mode, lab.Modes())
 	}
 	return mode
 }
 
-// timeOf returns a context that ends early enough to take the servers down, or at an
-// interrupt, which ends the run and not the process, so that the servers go with it.
+func selectionOf(t *testing.T) lab.Selection {
+	t.Helper()
+	selection := lab.Selection{Only: os.Getenv(lab.EnvOnly)}
+	if text := os.Getenv(lab.EnvStep); text != "" {
+		step, err := strconv.Atoi(text)
+		if err != nil {
+			t.Fatalf("%s=%q: want a number", lab.EnvStep, text)
+		}
+		selection.Step = step
+	}
+	return selection
+}
+
+// timeOf returns a context that ends early enough to take the servers down. An interrupt
+// ends it too, and not the process, so that the servers go with the run.
 func timeOf(t *testing.T) (context.Context, context.CancelFunc) {
 	t.Helper()
 	ctx, stop := signal.NotifyContext(t.Context(), os.Interrupt, syscall.SIGTERM)
@@ -144,6 +173,6 @@ func timeOf(t *testing.T) (context.Context, context.CancelFunc) {
 	if !ok {
 		return ctx, stop
 	}
-	ctx, cancel := context.WithDeadline(ctx, deadline.Add(-settleTime))
+	ctx, cancel := context.WithDeadline(ctx, deadline.Add(-closingTime))
 	return ctx, func() { cancel(); stop() }
 }

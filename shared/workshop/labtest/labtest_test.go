@@ -22,7 +22,7 @@ const envSubject = "SPECTEST_SUBJECT"
 func toy(err error) lab.Lab {
 	return lab.Lab{
 		Name: "00-toy", Files: fstest.MapFS{"a.sql": {Data: []byte("-- TODO(lab 00): all")}},
-		Checks: []lab.Check{{Name: "index", Kind: lab.Core, Run: func(context.Context, *lab.Run) error { return err }}},
+		Checks: []lab.Check{{Name: "index", Kind: lab.Core, Step: 1, Run: func(context.Context, *lab.Run) error { return err }}},
 	}
 }
 
@@ -47,6 +47,10 @@ func TestSubject(t *testing.T) {
 		labtest.Wrong(t, wrong("one", failure), wrong("two", failure))
 	case "accepted":
 		labtest.Wrong(t, wrong("one", nil), wrong("two", failure))
+	case "by another too":
+		w := wrong("one", failure)
+		w.Lab.Checks = append(w.Lab.Checks, lab.Check{Name: "tidy", Kind: lab.Core, Step: 2, Run: w.Lab.Checks[0].Run})
+		labtest.Wrong(t, w)
 	case "by the machine":
 		labtest.Wrong(t, wrong("one", errors.New("no engine")))
 	case "without a name":
@@ -71,6 +75,7 @@ func TestModes(t *testing.T) {
 		{"passes", "check", true, "check index", 1},
 		{"passes", "verify", true, "check index", 1},
 		{"passes", "full", true, "check index", 1},
+		{"passes", "list", true, "PASS", 1},
 		{"fails", "check", false, "saw none", 1},
 		{"fails", "verify", false, "saw none", 1},
 		{"passes", "chekc", false, `WORKSHOP_MODE="chekc"`, 0},
@@ -84,6 +89,8 @@ func TestModes(t *testing.T) {
 		{"rejected", "check", true, skipped, 0},
 		{"rejected", "verify", true, "wrong answer two: it happens", 2},
 		{"accepted", "verify", false, `check "index" did not reject it`, 2},
+		{"by another too", "verify", true, "wrong answer one", 1},
+		{"by another too", "proof", false, `check "tidy" rejected it too`, 1},
 		{"by the machine", "verify", false, "environment: check \"index\"", 1},
 		{"without a name", "", false, "kebab-case", 0}, // seen without a run
 		{"nothing wrong", "", false, "no wrong answers", 0},
@@ -114,7 +121,7 @@ func count(t *testing.T, file string) int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var many lab.WrongResults
+	var many []json.RawMessage
 	if json.Unmarshal(text, &many) == nil {
 		return len(many)
 	}
@@ -122,6 +129,27 @@ func count(t *testing.T, file string) int {
 		t.Fatal(err)
 	}
 	return 1
+}
+
+// The selection travels in the environment.
+func TestSelection(t *testing.T) {
+	for selection, want := range map[string]struct {
+		passes bool
+		says   string
+	}{
+		lab.EnvOnly + "=index": {true, "check index"},
+		lab.EnvStep + "=1":     {true, "check index"},
+		lab.EnvOnly + "=knee":  {false, `no check "knee"; there are: index`},
+		lab.EnvStep + "=2":     {false, "no step 2"},
+		lab.EnvStep + "=two":   {false, "want a number"},
+	} {
+		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestSubject$", "-test.v", "-test.short=false")
+		cmd.Env = append(os.Environ(), envSubject+"=passes", lab.EnvMode+"="+string(lab.ModeCheck), selection)
+		output, err := cmd.CombinedOutput()
+		if (err == nil) != want.passes || !strings.Contains(string(output), want.says) {
+			t.Errorf("%s: ended with %v, want a pass: %t, and %q in\n%s", selection, err, want.passes, want.says, output)
+		}
+	}
 }
 
 // Whoever asks for short tests gets no servers, in whatever mode.

@@ -20,10 +20,16 @@ import (
 // checkConnections is how many connections a check uses for its own questions.
 const checkConnections = 3
 
-// Claim waits for the part of the machine that a run needs: a slot when it measures
-// times, else a core, beside which others may work.
+// Claim waits for the share of the machine that a run needs: a slot when it measures
+// times, else a core, beside which others may work. It is a lab.Lab.Claim.
 func Claim(ctx context.Context, run *lab.Run) (release func(), err error) {
 	return claim(ctx, run, run.Timed())
+}
+
+// ClaimAlone waits for a slot though the run measures no times. It is for labs with so many
+// servers that beside another lab their waits of one second would run out.
+func ClaimAlone(ctx context.Context, run *lab.Run) (release func(), err error) {
+	return claim(ctx, run, true)
 }
 
 func claim(ctx context.Context, run *lab.Run, alone bool) (release func(), err error) {
@@ -43,21 +49,15 @@ func Dataset(run *lab.Run) seed.Size {
 	return seed.Growing()
 }
 
-// Open claims the machine for a run and starts the servers, which hold the run's Dataset
-// unless the options name another. What end undoes is undone once, whether err is nil or
-// not; end is nil only where there is nothing to undo.
+// Open starts the servers of a run, which hold the run's Dataset unless the options name
+// another. End ends them; it is never nil.
 func Open(ctx context.Context, run *lab.Run, o ServersOptions) (s *Servers, end func() error, err error) {
-	release, err := claim(ctx, run, o.Alone || run.Timed())
-	if err != nil {
-		return nil, nil, err
-	}
 	if o.Dataset == (seed.Size{}) {
 		o.Dataset = Dataset(run)
 	}
 	run.Progress(fmt.Sprintf("starting PostgreSQL with %d orders, and a mail server", o.Dataset.Orders))
 	s, err = OpenServers(ctx, o)
 	return s, func() error {
-		defer release()
 		if s == nil {
 			return nil
 		}
@@ -68,9 +68,6 @@ func Open(ctx context.Context, run *lab.Run, o ServersOptions) (s *Servers, end 
 // ServersOptions say what all variants of a lab share.
 type ServersOptions struct {
 	Bed testbed.Options
-	// Alone has the run wait for a slot of the machine though it measures no times: where so many
-	// servers work that, beside another lab, a patience of one second would run out.
-	Alone bool
 	// Database is the type of the PostgreSQL server, which is seeded with Dataset.
 	Database instance.Type
 	Dataset  seed.Size
@@ -155,7 +152,7 @@ func (s *Servers) Close() error {
 // LearnersFault turns errors of a service that does not build or does not start, and of an
 // nginx that does not take its configuration, into a failure, with where to look; the rest
 // is the environment's.
-func LearnersFault(err error, look string) error {
+func LearnersFault(err error, look lab.Look) error {
 	var compile *gobuild.CompileError
 	var start *testbed.StartError
 	switch {
@@ -164,7 +161,7 @@ func LearnersFault(err error, look string) error {
 	case errors.As(err, &start) && start.Kind == "service":
 		return &lab.Failure{Expected: "a service that starts", Seen: start.Error(), Look: look}
 	case errors.As(err, &start) && start.Kind == "nginx":
-		return &lab.Failure{Expected: "an nginx that starts", Seen: start.Error(), Look: "nginx.conf: its own words are above"}
+		return &lab.Failure{Expected: "an nginx that starts", Seen: start.Error(), Look: lab.Look{File: "nginx.conf", Hint: "its own words are above"}}
 	default:
 		return err
 	}

@@ -54,10 +54,15 @@ func (v Verifier) starter(ctx context.Context, l folder) (Verdict, string) {
 	if len(f.reasons) > 0 {
 		return f.row()
 	}
+	for _, c := range result.Checks {
+		if c.Verdict == lab.NotReached && slices.Contains(result.Starter, c.Name) {
+			f.add(Failed, "does not reach %q, which its spec lists as one that the starter fails: it needs %q", c.Name, c.Blocked)
+		}
+	}
 	seen := make(map[string]bool) // the checks and gains that ran
 	for _, p := range parts(result) {
 		switch p.verdict {
-		case lab.Skipped:
+		case lab.NotReached:
 			continue
 		case lab.NotYet:
 			if !slices.Contains(result.Starter, p.name) {
@@ -97,11 +102,16 @@ func (v Verifier) solution(ctx context.Context, l folder) (Verdict, string) {
 	return f.row()
 }
 
-// wrongAnswers runs the lab's wrong answers.
+// wrongAnswers runs the lab's wrong answers: each with its named check and the needs of
+// that check, and in a full run with all checks.
 func (v Verifier) wrongAnswers(ctx context.Context, l folder) (Verdict, string) {
 	var results lab.WrongResults
 	var f finding
-	passed := v.run(ctx, l, Test{l.solution(), "TestWrong", lab.ModeVerify, wrongTimeout}, &results, &f)
+	mode := lab.ModeVerify
+	if v.Full {
+		mode = lab.ModeProof
+	}
+	passed := v.run(ctx, l, Test{l.solution(), "TestWrong", mode, wrongTimeout}, &results, &f)
 	if len(f.reasons) > 0 {
 		return f.row()
 	}
@@ -136,7 +146,7 @@ func (v Verifier) full(ctx context.Context, l folder) (Verdict, string) {
 // judge demands that all passes: a solution passes stretch checks too.
 func judge(f *finding, result lab.Result, passed bool) {
 	for _, p := range parts(result) {
-		if p.verdict != lab.Pass && p.verdict != lab.Skipped {
+		if p.verdict != lab.Pass && p.verdict != lab.NotReached {
 			f.add(rowVerdict(p.verdict), "%s: %s: %s", p.name, p.verdict, p.detail)
 		}
 	}

@@ -103,7 +103,8 @@ type Verifier struct {
 	// Branches compares the branches of all labs with the tree, and says what is wrong with
 	// them unless they have passed. Nil leaves the row out.
 	Branches func(ctx context.Context) (verdict Verdict, detail string)
-	// Full adds the long runs: each solution's TestFull, where there is one.
+	// Full adds the long runs: each solution's TestFull, where there is one, and the proof
+	// that no further check rejects a wrong answer.
 	Full bool
 	// Begin is told when a row begins; what it returns, when the row has ended. May be nil.
 	Begin func(folder, what string) (end func(Row))

@@ -142,7 +142,7 @@ func wrongs(results ...lab.Result) lab.WrongResults {
 func good() *runner {
 	return &runner{
 		outcomes: map[string]verify.Outcome{
-			starterLab:    ended(false, gain(result(lab.NotYet, check("served", lab.Pass), check("index", lab.NotYet)), lab.Skipped)),
+			starterLab:    ended(false, gain(result(lab.NotYet, check("served", lab.Pass), check("index", lab.NotYet)), lab.NotReached)),
 			solutionLab:   ended(true, gain(result(lab.Pass, check("served", lab.Pass), check("index", lab.Pass)), lab.Pass)),
 			solutionWrong: ended(true, wrongs(result(lab.NotYet, check("index", lab.NotYet), check("waits", lab.NotYet)))),
 		},
@@ -219,7 +219,7 @@ func TestRuns(t *testing.T) {
 			what: starter, want: verify.Failed, detail: "no core check"},
 		{name: "could not tell", run: starterLab, outcome: ended(false, result(lab.NotYet, check("index", lab.NotYet), check("served", lab.Inconclusive))),
 			what: starter, want: verify.Inconclusive, detail: "served: inconclusive: served was seen"},
-		{name: "lost its engine", run: starterLab, outcome: ended(false, result(lab.Environment, check("index", lab.Environment), check("served", lab.Skipped))),
+		{name: "lost its engine", run: starterLab, outcome: ended(false, result(lab.Environment, check("index", lab.Environment), check("served", lab.NotReached))),
 			what: starter, want: verify.Environment, detail: "index: environment: index was seen"},
 		{name: "does not compile", run: starterLab, outcome: verify.Outcome{Output: "lab.go:3: undefined: x"},
 			what: starter, want: verify.Failed, detail: "labs/00-toy does not compile:\nlab.go:3: undefined: x"},

@@ -1,6 +1,8 @@
 package report
 
 import (
+	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/charmbracelet/lipgloss"
@@ -26,6 +28,9 @@ func (s Sheet) checks(checks []lab.CheckResult) string {
 	text := max(s.columns-used-name-verdict-seconds, minText)
 	var rows [][]string
 	for _, c := range checks {
+		if c.Verdict == lab.NotReached {
+			continue // told below the table
+		}
 		style := s.Verdict(c.Verdict)
 		row := []string{style.Render(s.signs[c.Verdict]), checkName(c), style.Render(string(c.Verdict)), inSeconds(c.Seconds), ""}
 		lines := wrap(c.Proves, text)
@@ -40,7 +45,33 @@ func (s Sheet) checks(checks []lab.CheckResult) string {
 			row = make([]string, len(heading))
 		}
 	}
-	return Table(heading, rows, s.Faint, map[int]bool{3: true})
+	return Table(heading, rows, s.Faint, map[int]bool{3: true}) + s.notReached(checks)
+}
+
+// notReached names the checks that could not be judged: one line for each check or stage
+// that keeps them from it.
+func (s Sheet) notReached(checks []lab.CheckResult) string {
+	var blockers []string
+	blocked := make(map[string][]string)
+	for _, c := range checks {
+		if c.Verdict != lab.NotReached {
+			continue
+		}
+		if blocked[c.Blocked] == nil {
+			blockers = append(blockers, c.Blocked)
+		}
+		blocked[c.Blocked] = append(blocked[c.Blocked], checkName(c))
+	}
+	var b strings.Builder
+	for _, blocker := range blockers {
+		text := fmt.Sprintf("not reached, because %q did not pass: %s", blocker, strings.Join(blocked[blocker], ", "))
+		mark := s.signs[lab.NotReached]
+		for _, line := range wrap(text, s.columns-5) {
+			fmt.Fprintf(&b, "  %s  %s\n", s.Verdict(lab.NotReached).Render(mark), line)
+			mark = " "
+		}
+	}
+	return b.String()
 }
 
 func checkName(c lab.CheckResult) string {
@@ -48,4 +79,24 @@ func checkName(c lab.CheckResult) string {
 		return c.Name + " (stretch)"
 	}
 	return c.Name
+}
+
+// Checks lists a lab's checks and gains, with their steps and needs.
+func (s Sheet) Checks(title string, listing lab.Listing) string {
+	var rows [][]string
+	for _, l := range listing {
+		step, kind := "", "gain"
+		if l.Step > 0 {
+			step, kind = strconv.Itoa(l.Step), string(l.Kind)
+		}
+		if l.Timed {
+			kind += ", timed"
+		}
+		servers := "no"
+		if l.Servers {
+			servers = "yes"
+		}
+		rows = append(rows, []string{step, l.Name, kind, servers, strings.Join(l.Needs, ", ")})
+	}
+	return "\n" + s.heading(title, "") + "\n" + Table([]string{"step", "check", "kind", "servers", "needs"}, rows, s.Faint, map[int]bool{0: true})
 }

@@ -27,7 +27,7 @@ func (s Sheet) gain(g lab.GainResult) string {
 	name := fmt.Sprintf("  %s %s   ", style.Render(s.signs[g.Verdict]), s.Bold.Render(g.Name))
 	if !measured(g) {
 		why := "not measured"
-		if g.Verdict == lab.Skipped && g.Detail != "" {
+		if g.Verdict == lab.NotReached && g.Detail != "" {
 			why = g.Detail
 		}
 		return name + strings.Join(wrap(why, s.columns-lipgloss.Width(name)), "\n      ") + "\n"

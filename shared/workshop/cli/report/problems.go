@@ -10,74 +10,51 @@ import (
 // problems tells what did not pass, in the order of the run.
 func (s Sheet) problems(r lab.Result) string {
 	var blocks []string
-	for _, c := range r.Checks {
-		if c.Verdict != lab.Pass && c.Verdict != lab.Skipped && c.Detail != "" {
-			blocks = append(blocks, s.problem(checkName(c), c.Verdict, c.Detail))
+	add := func(name string, v lab.Verdict, f *lab.Failure, d *lab.Doubt, detail string) {
+		if v != lab.Pass && v != lab.NotReached && detail != "" {
+			blocks = append(blocks, fmt.Sprintf("  %s %s\n%s",
+				s.Verdict(v).Render(s.signs[v]+" "+string(v)+":"), s.Bold.Render(name), s.problem(f, d, detail)))
 		}
 	}
+	for _, c := range r.Checks {
+		add(checkName(c), c.Verdict, c.Failure, c.Doubt, c.Detail)
+	}
 	for _, g := range r.Gains {
-		if g.Verdict != lab.Pass && g.Verdict != lab.Skipped && g.Detail != "" {
-			blocks = append(blocks, s.problem(g.Name, g.Verdict, g.Detail))
-		}
+		add(g.Name, g.Verdict, g.Failure, g.Doubt, g.Detail)
 	}
 	return strings.Join(blocks, "\n")
 }
 
-// problem shows one problem, a lab.Failure in its three parts. What a compiler or a
-// crash said stays in its own lines.
-func (s Sheet) problem(name string, v lab.Verdict, detail string) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "  %s %s\n", s.Verdict(v).Render(s.signs[v]+" "+string(v)+":"), s.Bold.Render(name))
-	failure, ok := splitFailure(detail)
-	if !ok {
-		lines := strings.Split(strings.TrimSpace(detail), "\n")
-		if len(lines) == 1 {
-			lines = wrap(detail, s.columns-6)
-		}
-		for _, line := range lines {
-			fmt.Fprintf(&b, "      %s\n", line)
-		}
-		return b.String()
+// problem shows a failure or a doubt in its parts. Any other detail, such as what a
+// compiler said, stays in its own lines.
+func (s Sheet) problem(f *lab.Failure, d *lab.Doubt, detail string) string {
+	switch {
+	case f != nil:
+		return s.labelled([]labelledText{{"", f.Where}, {"expected", f.Expected}, {"saw", f.Seen}, {"look at", f.Look.String()}})
+	case d != nil:
+		return s.labelled([]labelledText{{"because", d.Reason}, {"to do", d.Remedy}})
 	}
+	lines := strings.Split(strings.TrimSpace(detail), "\n")
+	if len(lines) == 1 {
+		lines = wrap(detail, s.columns-6)
+	}
+	return "      " + strings.Join(lines, "\n      ") + "\n"
+}
+
+type labelledText struct{ label, text string }
+
+func (s Sheet) labelled(parts []labelledText) string {
 	const indent = 16
-	for _, part := range []struct{ label, text string }{
-		{"", failure.Where}, {"expected", failure.Expected}, {"saw", failure.Seen}, {"look at", failure.Look},
-	} {
+	var b strings.Builder
+	for _, part := range parts {
 		if part.text == "" {
 			continue
 		}
-		for i, line := range wrap(part.text, s.columns-indent) {
-			label := part.label
-			if i > 0 {
-				label = ""
-			}
+		label := part.label
+		for _, line := range wrap(part.text, s.columns-indent) {
 			fmt.Fprintf(&b, "      %s  %s\n", s.Faint.Render(fmt.Sprintf("%-8s", label)), line)
+			label = ""
 		}
 	}
 	return b.String()
-}
-
-// failureParts are the parts of the line that a lab.Failure makes of itself.
-type failureParts struct {
-	Where                string // what wrapped the failure says before it
-	Expected, Seen, Look string
-}
-
-// splitFailure is the reverse of lab.Failure.Error.
-func splitFailure(line string) (failureParts, bool) {
-	var f failureParts
-	rest, ok := strings.CutPrefix(line, "expected ")
-	if !ok {
-		if f.Where, rest, ok = strings.Cut(line, ": expected "); !ok {
-			return failureParts{}, false
-		}
-	}
-	if f.Expected, f.Seen, ok = strings.Cut(rest, "; saw "); !ok {
-		return failureParts{}, false
-	}
-	// Where to look is said last, so what was seen may speak of looking too.
-	if at := strings.LastIndex(f.Seen, "; look at "); at >= 0 {
-		f.Seen, f.Look = f.Seen[:at], f.Seen[at+len("; look at "):]
-	}
-	return f, true
 }

@@ -36,7 +36,7 @@ type marks struct {
 func unicodeMarks() marks {
 	return marks{
 		signs: map[lab.Verdict]string{
-			lab.Pass: "✓", lab.NotYet: "✗", lab.Inconclusive: "?", lab.Environment: "!", lab.Skipped: "-",
+			lab.Pass: "✓", lab.NotYet: "✗", lab.Inconclusive: "?", lab.Environment: "!", lab.NotReached: "-",
 		},
 		axis: '·', mark: '│', low: '[', between: '═', ratio: '●', high: ']', pointer: '↑',
 	}
@@ -45,7 +45,7 @@ func unicodeMarks() marks {
 func asciiMarks() marks {
 	return marks{
 		signs: map[lab.Verdict]string{
-			lab.Pass: "+", lab.NotYet: "x", lab.Inconclusive: "?", lab.Environment: "!", lab.Skipped: "-",
+			lab.Pass: "+", lab.NotYet: "x", lab.Inconclusive: "?", lab.Environment: "!", lab.NotReached: "-",
 		},
 		axis: '.', mark: '|', low: '[', between: '=', ratio: 'o', high: ']', pointer: '^',
 	}

@@ -191,29 +191,6 @@ func TestAxis(t *testing.T) {
 
 func near(a, b float64) bool { return a > b*(1-1e-9) && a < b*(1+1e-9) }
 
-func TestSplitFailure(t *testing.T) {
-	for _, f := range []lab.Failure{
-		{Expected: "one order", Seen: "two"},
-		{Expected: "one order", Seen: "two", Look: "the ledger"},
-		{Expected: "a; b: c", Seen: "d; look at e; f", Look: "g: expected h"},
-		{Expected: "code that compiles", Seen: "a.go:3\nb.go:4: expected x; saw y"},
-	} {
-		got, ok := splitFailure(f.Error())
-		if want := (failureParts{Expected: f.Expected, Seen: f.Seen, Look: f.Look}); !ok || got != want {
-			t.Errorf("%q is split into %+v, want %+v", f.Error(), got, want)
-		}
-		got, ok = splitFailure("order 3: " + f.Error())
-		if want := (failureParts{Where: "order 3", Expected: f.Expected, Seen: f.Seen, Look: f.Look}); !ok || got != want {
-			t.Errorf("wrapped, %q is split into %+v, want %+v", f.Error(), got, want)
-		}
-	}
-	for _, line := range []string{"", "the host had no idle time left; close other programs", "expected nothing", "saw it; look at it"} {
-		if got, ok := splitFailure(line); ok {
-			t.Errorf("%q is taken for a failure: %+v", line, got)
-		}
-	}
-}
-
 func TestLocale(t *testing.T) {
 	tests := []struct {
 		env  map[string]string

@@ -1,0 +1,95 @@
+package lab
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Look is the place in the lab's files where a learner mends a failure.
+type Look struct {
+	// File is one that the learner edits, as a path in the lab's folder: "router.go".
+	File string `json:"file"`
+	// Func is the function or method in it: "NewRouter", "router.Plan"; empty where the
+	// file has none, such as nginx.conf, or where any of them may be at fault.
+	Func string `json:"func,omitempty"`
+	// Hint is a question or an advice, as a phrase.
+	Hint string `json:"hint,omitempty"`
+}
+
+// String returns the place in one line: "router.go, router.Plan: which server has more
+// than its share?". It is empty for the zero Look.
+func (l Look) String() string {
+	place := l.File
+	if l.Func != "" {
+		place += ", " + l.Func
+	}
+	switch {
+	case place == "":
+		return l.Hint
+	case l.Hint == "":
+		return place
+	default:
+		return place + ": " + l.Hint
+	}
+}
+
+// Failure says that a demand is not met: the learner's to mend.
+type Failure struct {
+	// Where is the circumstance, such as "order 3": what wraps the failure says it. Checks
+	// leave it empty and wrap the failure instead.
+	Where    string `json:"where,omitempty"`
+	Expected string `json:"expected"`
+	Seen     string `json:"seen"`
+	Look     Look   `json:"look,omitzero"` // where to look next
+}
+
+// Error tells all three in one line.
+func (f *Failure) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "expected %s; saw %s", f.Expected, f.Seen)
+	if f.Look != (Look{}) {
+		fmt.Fprintf(&b, "; look at %s", f.Look)
+	}
+	return b.String()
+}
+
+// Doubt says that a run cannot tell: the machine was too noisy, or the load generator
+// or the host was the bottleneck.
+type Doubt struct {
+	Reason string `json:"reason"`
+	Remedy string `json:"remedy,omitempty"`
+}
+
+func (d *Doubt) Error() string {
+	if d.Remedy == "" {
+		return d.Reason
+	}
+	return d.Reason + "; " + d.Remedy
+}
+
+// Classify returns the verdict that an error of a check stands for.
+func Classify(err error) Verdict {
+	verdict, _, _ := classify(err)
+	return verdict
+}
+
+// classify also returns the failure or the doubt that the error carries.
+func classify(err error) (Verdict, *Failure, *Doubt) {
+	var failure *Failure
+	var doubt *Doubt
+	switch {
+	case err == nil:
+		return Pass, nil, nil
+	case errors.As(err, &failure):
+		told := *failure
+		if before, ok := strings.CutSuffix(err.Error(), failure.Error()); ok {
+			told.Where = strings.TrimSuffix(before, ": ")
+		}
+		return NotYet, &told, nil
+	case errors.As(err, &doubt):
+		return Inconclusive, nil, doubt
+	default:
+		return Environment, nil, nil
+	}
+}
