@@ -22,7 +22,7 @@ func NewClaims(db *sql.DB) *Claims { return &Claims{db: db} }
 // Claim claims an effect of an order for d, to the microsecond; see bytebites.Claims. ErrNotFound
 // for an id that no order or subscriber can have.
 func (c *Claims) Claim(ctx context.Context, user bytebites.UserID, order bytebites.OrderID, effect bytebites.Effect, d time.Duration) (bool, error) {
-	if !postgres.CanBeName(string(user)) || !postgres.CanBeName(string(order)) {
+	if !bytebites.ValidName(string(user)) || !bytebites.ValidName(string(order)) {
 		return false, fmt.Errorf("claim effect: %w", bytebites.ErrNotFound)
 	}
 	result, err := postgres.Join(ctx, c.db).ExecContext(ctx, `
@@ -39,7 +39,7 @@ WHERE claim.until <= clock_timestamp()`, string(order), string(user), string(eff
 
 // Release ends a claim; see bytebites.Claims.
 func (c *Claims) Release(ctx context.Context, user bytebites.UserID, order bytebites.OrderID, effect bytebites.Effect) error {
-	if !postgres.CanBeName(string(user)) || !postgres.CanBeName(string(order)) {
+	if !bytebites.ValidName(string(user)) || !bytebites.ValidName(string(order)) {
 		return nil // nobody could claim it
 	}
 	_, err := postgres.Join(ctx, c.db).ExecContext(ctx,

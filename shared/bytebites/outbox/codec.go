@@ -11,7 +11,6 @@ import (
 	"unicode/utf8"
 
 	"bytebites.example/workshop/shared/bytebites"
-	"bytebites.example/workshop/shared/bytebites/postgres"
 )
 
 // MaxBytes is the size of the largest body that is read. No event that can be written is
@@ -112,7 +111,7 @@ func (b body) check() error {
 		return fmt.Errorf("unknown topic %q", b.Topic)
 	}
 	for what, name := range map[string]string{"event": string(b.ID), "subscriber": string(b.User), "order": string(b.Order)} {
-		if name == "" || !postgres.CanBeName(name) {
+		if name == "" || !bytebites.ValidName(name) {
 			return fmt.Errorf("no id of its %s", what)
 		}
 	}
@@ -120,13 +119,13 @@ func (b body) check() error {
 		return errors.New("no time")
 	}
 	switch placed := b.Topic == bytebites.TopicOrderPlaced; {
-	case placed && (b.Email == "" || !postgres.CanBeName(b.Email)):
+	case placed && (b.Email == "" || !bytebites.ValidName(b.Email)):
 		return errors.New("no email address")
 	case !placed && b.Email != "":
 		return fmt.Errorf("topic %s has no use for an email address", b.Topic)
 	}
 	switch paid := b.Topic == bytebites.TopicPaymentProcessed; {
-	case paid && (b.Payment == nil || b.Payment.ID == "" || !postgres.CanBeName(b.Payment.ID)):
+	case paid && (b.Payment == nil || b.Payment.ID == "" || !bytebites.ValidName(b.Payment.ID)):
 		return errors.New("no payment")
 	case !paid && b.Payment != nil:
 		return fmt.Errorf("topic %s has no use for a payment", b.Topic)

@@ -49,7 +49,7 @@ func (o *Orders) Place(ctx context.Context, order bytebites.Order, within func(c
 
 // insert stores the order and its lines.
 func insert(ctx context.Context, q Querier, order bytebites.Order) error {
-	if order.IdempotencyKey != "" && !canBeName(order.IdempotencyKey) {
+	if order.IdempotencyKey != "" && !bytebites.ValidName(order.IdempotencyKey) {
 		return fmt.Errorf("idempotency key: %w", bytebites.ErrNotFound)
 	}
 	var titles, meals pq.StringArray

@@ -145,7 +145,7 @@ func Within(ctx context.Context, server *sql.DB, version int64, write func(ctx c
 // on this server are about to change and must be copied. ErrNotFound for an id that nobody
 // can have.
 func Mark(ctx context.Context, server *sql.DB, user bytebites.UserID) error {
-	if !postgres.CanBeName(string(user)) {
+	if !bytebites.ValidName(string(user)) {
 		return fmt.Errorf("mark subscriber: %w", bytebites.ErrNotFound)
 	}
 	return mark(ctx, server, []bytebites.UserID{user})
@@ -169,7 +169,7 @@ ON CONFLICT (user_id) DO UPDATE SET version = shard_marks.version + 1`, idsOf(us
 func idsOf(users []bytebites.UserID) pq.StringArray {
 	ids := make(pq.StringArray, 0, len(users))
 	for _, user := range users {
-		if postgres.CanBeName(string(user)) {
+		if bytebites.ValidName(string(user)) {
 			ids = append(ids, string(user))
 		}
 	}
