@@ -8,7 +8,6 @@ import (
 
 	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/bytebites/checkout"
-	"bytebites.example/workshop/shared/bytebites/outbox"
 	"bytebites.example/workshop/shared/bytebites/rabbit/roles"
 	"bytebites.example/workshop/shared/bytebites/service"
 )
@@ -22,7 +21,7 @@ func Files() fs.FS { return files }
 // Apply has a service hand over what follows from orders and payments as the learner says, and
 // adds the roles that bring it to the broker and do it.
 func Apply(c *service.Composition) {
-	c.SchemaChanges = append(c.SchemaChanges, service.SchemaChange{Name: "outbox", SQL: outbox.Schema})
+	c.Outbox = true
 	c.Checkout = func(_ service.Resources, steps *checkout.Steps) (bytebites.Checkout, error) {
 		return NewCheckout(steps), nil
 	}

@@ -1,7 +1,7 @@
 package outbox
 
-// Schema makes the tables of this package, where they are not there yet. It is for a
-// service.SchemaChange, on every server of user data.
+// Schema makes the tables of this package, where they are not there yet. Composition.Outbox of
+// package service applies it at start, on every server of user data.
 //
 // An event's time is clock_timestamp(), for now() is when its transaction began, and the oldest
 // should be the one that has waited longest. tried_at is when it was last handed on in vain. Neither table refers to another: an outbox

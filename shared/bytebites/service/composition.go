@@ -11,7 +11,6 @@ import (
 	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/bytebites/checkout"
 	"bytebites.example/workshop/shared/bytebites/inmem"
-	"bytebites.example/workshop/shared/bytebites/outbox"
 	"bytebites.example/workshop/shared/bytebites/postgres"
 )
 
@@ -22,6 +21,9 @@ type Composition struct {
 	Pool postgres.PoolConfig
 	// SchemaChanges are applied at start, in order, after the migrations.
 	SchemaChanges []SchemaChange
+	// Outbox gives each server of user data an outbox and claims: their tables, after
+	// SchemaChanges, and the stores UserData.Outbox and UserData.Claims over them.
+	Outbox bool
 	// Sessions builds the memory of who is signed in.
 	Sessions func(Resources) (bytebites.Sessions, error)
 	// Cache builds what stands in front of the stores.
@@ -62,7 +64,8 @@ type Resources struct {
 	// its databases are closed. Who opened last is closed first.
 	OnClose func(close func() error)
 
-	changes []SchemaChange        // the composition's
+	changes []SchemaChange        // the composition's, see Composition.schemaChanges
+	outbox  bool                  // Composition.Outbox, see OutboxOn
 	parts   func() (Parts, error) // built once; nil before there can be any
 }
 
@@ -81,8 +84,8 @@ func (noCache) Catalogue(c bytebites.Catalogue) bytebites.Catalogue { return c }
 func (noCache) Sessions(s bytebites.Sessions) bytebites.Sessions    { return s }
 func (noCache) UserData(u UserData) UserData                        { return u }
 
-// UserData is the stores of what subscribers own. Outbox and Claims need outbox.Schema, which
-// is not among the migrations: a composition without it must not use them.
+// UserData is the stores of what subscribers own. In a composition without an outbox, Outbox and
+// Claims return an error on every call: see Resources.OutboxOn.
 type UserData struct {
 	Profiles bytebites.Profiles
 	Carts    bytebites.Carts
@@ -122,6 +125,7 @@ func Baseline() Composition {
 
 // oneDatabase keeps everybody's data in one database.
 func oneDatabase(r Resources, catalogue bytebites.Catalogue) (UserData, error) {
+	outbox, claims := r.OutboxOn(r.UserData)
 	return UserData{
 		Profiles: postgres.NewProfiles(r.UserData),
 		Carts:    postgres.NewCarts(r.UserData),
@@ -129,8 +133,8 @@ func oneDatabase(r Resources, catalogue bytebites.Catalogue) (UserData, error) {
 		Orders:   postgres.NewOrders(r.UserData),
 		Ledger:   postgres.NewLedger(r.UserData, catalogue),
 		Weeks:    postgres.NewWeeks(r.UserData),
-		Outbox:   outbox.New(r.UserData),
-		Claims:   outbox.NewClaims(r.UserData),
+		Outbox:   outbox,
+		Claims:   claims,
 	}, nil
 }
 

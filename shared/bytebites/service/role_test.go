@@ -100,7 +100,7 @@ func testPartsOfARole(t *testing.T, config Config) {
 		}
 		return open(r, catalogue)
 	}
-	c.SchemaChanges = []SchemaChange{{Name: "outbox", SQL: outbox.Schema}}
+	c.Outbox = true
 	c.Roles["work"] = func(ctx context.Context, r Resources, _ []string) error {
 		if err := r.PrepareUserData(ctx, r.UserData); err != nil {
 			return err

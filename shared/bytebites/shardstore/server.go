@@ -4,7 +4,6 @@ import (
 	"database/sql"
 
 	"bytebites.example/workshop/shared/bytebites"
-	"bytebites.example/workshop/shared/bytebites/outbox"
 	"bytebites.example/workshop/shared/bytebites/postgres"
 	"bytebites.example/workshop/shared/bytebites/service"
 	"bytebites.example/workshop/shared/bytebites/shard"
@@ -21,6 +20,7 @@ type Server struct {
 func Servers(r service.Resources, catalogue bytebites.Catalogue) []Server {
 	servers := make([]Server, 0, 1+len(r.Shards))
 	for _, db := range Pools(r) {
+		outbox, claims := r.OutboxOn(db)
 		servers = append(servers, Server{DB: db, Stores: service.UserData{
 			Profiles: postgres.NewProfiles(db),
 			Carts:    postgres.NewCarts(db),
@@ -28,8 +28,8 @@ func Servers(r service.Resources, catalogue bytebites.Catalogue) []Server {
 			Orders:   postgres.NewOrders(db),
 			Ledger:   postgres.NewLedger(db, catalogue),
 			Weeks:    postgres.NewWeeks(db),
-			Outbox:   outbox.New(db),
-			Claims:   outbox.NewClaims(db),
+			Outbox:   outbox,
+			Claims:   claims,
 		}})
 	}
 	return servers
