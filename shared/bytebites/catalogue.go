@@ -8,14 +8,14 @@ type MealID string
 // Cents is an amount of money in hundredths of a euro.
 type Cents int64
 
-// Ingredient is one thing that a meal kit holds, for one portion.
+// Ingredient is one ingredient of a meal kit, with its amount in one portion.
 type Ingredient struct {
 	Name     string
 	Grams    int
 	Supplier string
 }
 
-// Nutrition is what one portion of a meal holds.
+// Nutrition holds the nutrients of one portion of a meal.
 type Nutrition struct {
 	KiloCalories  int
 	ProteinGrams  int
@@ -39,13 +39,13 @@ type Meal struct {
 	Version     int // grows by one with each change
 }
 
-// MealChange is what staff may change of a meal. A nil field stays as it is.
+// MealChange is a change of a meal by staff. A nil field leaves its value unchanged.
 type MealChange struct {
 	Name        *string
 	Description *string
 	Price       *Cents
-	// Version, when not zero, must be the meal's present version, or the change is
-	// refused with ErrConflict.
+	// Version, unless zero, must be the meal's current version. Otherwise the change
+	// fails with ErrConflict.
 	Version int
 }
 
@@ -76,16 +76,16 @@ type Catalogue interface {
 	Meals(ctx context.Context, filter MealFilter) ([]Meal, error)
 	// Meal returns one meal, or ErrNotFound.
 	Meal(ctx context.Context, id MealID) (Meal, error)
-	// MealsByID returns those of the meals that exist, in no particular order.
+	// MealsByID returns the meals that exist among ids, in no particular order.
 	MealsByID(ctx context.Context, ids []MealID) ([]Meal, error)
-	// UpdateMeal changes a meal and returns it as it is then; ErrNotFound, or
+	// UpdateMeal changes a meal and returns the changed meal. Errors: ErrNotFound, and
 	// ErrConflict when the change names another version.
 	UpdateMeal(ctx context.Context, id MealID, change MealChange) (Meal, error)
 	// Tastes returns every meal as a point in taste space.
 	Tastes(ctx context.Context) ([]Taste, error)
 }
 
-// Line is a meal and how many portions of it.
+// Line is a meal and its number of portions.
 type Line struct {
 	Meal     MealID
 	Quantity int
@@ -97,23 +97,25 @@ type Reservation struct {
 	User  UserID
 }
 
-// Stock sets meals aside for orders. It lives with the catalogue, the orders with the
-// users, so after sharding no transaction spans both: an order is reserved, placed and
-// confirmed, or released when placing it failed. A sweeper settles what a crash in
-// between leaves behind.
+// Stock reserves meals for orders. Stock lives with the catalogue and orders live with the
+// users, so no transaction spans both after sharding. Checkout therefore works in three
+// calls: it reserves the stock, places the order, and confirms the reservation. If the order
+// fails, checkout releases the reservation. A sweeper settles reservations that a crash in
+// between leaves held.
 type Stock interface {
-	// Reserve takes all lines off the shelf, or none. The error matches ErrOutOfStock
-	// when a line asks for more than is left, ErrNotFound when a meal does not exist.
+	// Reserve takes all lines from the stock, or none. The error matches ErrOutOfStock
+	// when a line asks for more than is left, and ErrNotFound when a meal does not exist.
 	Reserve(ctx context.Context, order OrderID, user UserID, lines []Line) error
-	// Confirm makes a held reservation final. Confirming again changes nothing;
-	// ErrConflict when it was released before.
+	// Confirm makes a held reservation final. Confirming again changes nothing. The error
+	// is ErrConflict when the reservation was released before.
 	Confirm(ctx context.Context, order OrderID) error
-	// Release puts a held reservation back on the shelf. Releasing again, or an
-	// unknown order, changes nothing; ErrConflict when it was confirmed before.
+	// Release returns a held reservation to the stock. Releasing again changes nothing,
+	// and so does an unknown order. The error is ErrConflict when the reservation was
+	// confirmed before.
 	Release(ctx context.Context, order OrderID) error
-	// Unsettled returns reservations still held more than minAgeSeconds after they
-	// were made, the oldest first, at most limit.
+	// Unsettled returns reservations that are still held and older than minAgeSeconds.
+	// The oldest come first, and limit bounds their number.
 	Unsettled(ctx context.Context, minAgeSeconds, limit int) ([]Reservation, error)
-	// Available returns how many portions are left of each of the meals that exist.
+	// Available returns the number of portions left of each meal that exists.
 	Available(ctx context.Context, meals []MealID) (map[MealID]int, error)
 }

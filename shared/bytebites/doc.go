@@ -1,11 +1,11 @@
-// Package bytebites is the domain of the meal-kit service: its types, its errors and,
-// as interfaces in domain words, the parts that the labs replace. It imports nothing
-// of the workshop and no technology; packages such as postgres, memsession and
-// smtpmail adapt one technology each, and service wires them.
+// Package bytebites is the domain of the meal-kit service: its types, its errors, and the
+// interfaces of the parts that the labs replace. It imports no technology and nothing of
+// the workshop. Packages such as postgres, inmem and smtp each adapt one technology, and
+// package service wires them.
 //
-// User data (profiles, carts, ratings, orders and what follows from them) and
-// catalogue data (meals, stock, the directory from email to user, sessions) are
-// reached through separate interfaces, because lab 04 moves the first to shards while
-// the second stays on a server of its own. For the same reason every call on user data
-// carries the user's id.
+// The domain has two groups of data, reached through separate interfaces. User data is
+// profiles, carts, ratings, orders, and the effects of orders. Catalogue data is meals,
+// stock, sessions, and the directory from email address to user. Lab 04 moves user data to
+// shards, while catalogue data stays on one server. For the same reason every call on user
+// data carries the user's id.
 package bytebites

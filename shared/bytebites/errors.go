@@ -5,24 +5,25 @@ import (
 	"fmt"
 )
 
-// The errors that stores and services return, to be tested with errors.Is. Anything
-// else is internal: it is logged, and hidden from the person who asked.
+// The errors that stores and services return. Test them with errors.Is. Any other error is
+// internal: the service logs it and hides it from the client.
 var (
-	// ErrNotFound says that the thing does not exist, or is somebody else's.
+	// ErrNotFound means that the object does not exist or belongs to another subscriber.
 	ErrNotFound = errors.New("not found")
-	// ErrUnauthorized says that nobody is signed in, or the credentials are wrong.
+	// ErrUnauthorized means that the request has no valid session, or that the
+	// credentials are wrong.
 	ErrUnauthorized = errors.New("unauthorized")
-	// ErrOutOfStock says that a line of an order asks for more than is left; it comes
-	// wrapped in an OutOfStockError that names the meal.
+	// ErrOutOfStock means that a line of an order asks for more than is left. It comes as
+	// an OutOfStockError, which names the meal.
 	ErrOutOfStock = errors.New("out of stock")
-	// ErrKeyReused says that an Idempotency-Key came back with another order.
+	// ErrKeyReused means that a request reused an Idempotency-Key for another order.
 	ErrKeyReused = errors.New("idempotency key reused for another order")
-	// ErrDuplicate says that a row with that unique value is there already.
+	// ErrDuplicate means that a row with that unique value already exists.
 	ErrDuplicate = errors.New("already exists")
-	// ErrConflict says that the thing changed since the caller read it, or is in a
-	// state that does not allow the call.
+	// ErrConflict means that the object changed after the caller read it, or that its
+	// state does not allow the call.
 	ErrConflict = errors.New("conflict")
-	// ErrBusy says that a bounded resource (a pool, a queue) had no room in time.
+	// ErrBusy means that a bounded resource (a pool, a queue) had no room in time.
 	ErrBusy = errors.New("busy")
 )
 

@@ -8,14 +8,14 @@ import (
 	"time"
 )
 
-// digits are those of strconv's base 32. Their order is that of their bytes.
+// digits are the digits of strconv's base 32. They are sorted by their byte values.
 const digits = "0123456789abcdefghijklmnopqrstuv"
 
-// NewUserID returns a fresh id for a subscriber who joins now: "v", the milliseconds since
-// 1970 in ten digits of base 32, and 80 random bits in sixteen more, 27 characters in all.
+// NewUserID returns a fresh id for a new subscriber. Its 27 characters are a "v", the
+// milliseconds since 1970 as ten base-32 digits, and 80 random bits as sixteen more.
 //
-// Compared byte by byte, an id is greater than all ids of earlier milliseconds, and greater
-// than those that the first subscribers have, "u" and a number. Within a millisecond the
+// Compared byte by byte, an id is greater than all ids of earlier milliseconds. It is also
+// greater than the ids of the seeded subscribers, "u" and a number. Within a millisecond the
 // order is random. A clock before 1970 counts as 1970.
 func NewUserID(now time.Time) UserID {
 	var random [10]byte

@@ -20,7 +20,7 @@ func TestNewUserIDGrowsWithTime(t *testing.T) {
 		time.UnixMilli(32), // one more digit
 		time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
 		time.Date(2026, 1, 1, 0, 0, 0, int(time.Millisecond), time.FixedZone("", 0)),
-		time.Date(2026, 1, 1, 1, 0, 0, int(2*time.Millisecond), time.FixedZone("", 3600)), // the next millisecond, elsewhere
+		time.Date(2026, 1, 1, 1, 0, 0, int(2*time.Millisecond), time.FixedZone("", 3600)), // the next millisecond, in another time zone
 		time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC),
 		time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC),
 	} {
@@ -37,7 +37,7 @@ func TestNewUserIDGrowsWithTime(t *testing.T) {
 
 func TestNewUserIDIsUnique(t *testing.T) {
 	const goroutines, each = 4, 5_000
-	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC) // all clocks say the same
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC) // the clocks of all replicas agree
 	made := make(chan []bytebites.UserID, goroutines)
 	for range goroutines {
 		go func() {
@@ -56,7 +56,7 @@ func TestNewUserIDIsUnique(t *testing.T) {
 	if n := len(slices.Compact(all)); n != goroutines*each {
 		t.Errorf("%d different ids of %d", n, goroutines*each)
 	}
-	// What comes a millisecond later is after all of them.
+	// An id of the next millisecond is greater than all of these ids.
 	if next := bytebites.NewUserID(now.Add(time.Millisecond)); next <= all[goroutines*each-1] {
 		t.Errorf("%s is not after %s", next, all[goroutines*each-1])
 	}
