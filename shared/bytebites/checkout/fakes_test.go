@@ -17,9 +17,9 @@ import (
 
 var errBroken = errors.New("broken")
 
-// world is everything around a checkout, in memory, with each call breakable. Its one
-// database connection is real: calls that need it wait for it, so that a checkout
-// which uses it twice at once hangs.
+// world is an in-memory fake of all dependencies of a checkout. A test can make each call fail.
+// Calls that need the single database connection wait for it, so a checkout that needs two at
+// once hangs.
 type world struct {
 	bytebites.Catalogue
 	bytebites.Stock
@@ -27,7 +27,7 @@ type world struct {
 
 	mu     sync.Mutex
 	fail   map[string]error  // by name of the call; the call does nothing
-	lose   map[string]error  // by name of the call; the call succeeds and its answer gets lost
+	lose   map[string]error  // by name of the call; the call succeeds and its answer is lost
 	on     map[string]func() // by name of the call; runs before it
 	shelf  map[bytebites.MealID]int
 	held   map[bytebites.OrderID]*reservation
@@ -93,7 +93,7 @@ func (w *world) call(ctx context.Context, name string, database bool) (done func
 	return done, nil
 }
 
-// do runs a call's work, and then loses the answer if it must.
+// do runs a call's work, and then loses the answer if the test says so.
 func (w *world) do(ctx context.Context, name string, work func() error) error {
 	done, err := w.call(ctx, name, true)
 	if err != nil {
@@ -204,7 +204,7 @@ func (w *world) Place(ctx context.Context, order bytebites.Order, within func(co
 	return w.lose["commit"]
 }
 
-// transaction is the context key of the events that are told within an order's transaction.
+// transaction is the context key of the events that an order's transaction adds.
 type transaction struct{}
 
 func (w *world) Add(ctx context.Context, _ bytebites.UserID, events ...bytebites.Event) error {
@@ -249,7 +249,7 @@ func (w *world) OrderByKey(ctx context.Context, user bytebites.UserID, key strin
 	return order, err
 }
 
-// copied returns an order whose effects are its own.
+// copied returns a copy of an order that does not share the map of effects.
 func copied(order bytebites.Order) bytebites.Order {
 	done := make(map[bytebites.Effect]time.Time)
 	for effect, at := range order.Done {
@@ -322,8 +322,8 @@ func (w *world) steps(tb testing.TB, registerer prometheus.Registerer) *checkout
 	return steps
 }
 
-// settled fails the test unless every order has a confirmed reservation, every
-// confirmed reservation has an order, nothing is still held, and no stock is missing.
+// settled fails the test unless every order has a confirmed reservation and every confirmed
+// reservation has an order. No reservation may be held, and no stock may be missing.
 func (w *world) settled(tb testing.TB) {
 	tb.Helper()
 	w.mu.Lock()

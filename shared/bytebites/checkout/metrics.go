@@ -10,22 +10,21 @@ import (
 // Step names a part of placing an order, as the label of a histogram.
 type Step string
 
-// The steps of an order. They do not overlap: what one counts, no other does, so their
-// sums add up to the time that orders take.
+// The steps of an order. They do not overlap, so their times add up to the time of an order.
 const (
 	StepLockWait  Step = "lock_wait"
 	StepReplay    Step = "replay_check"
 	StepPrices    Step = "prices"
 	StepReserve   Step = "reserve"
 	StepRecommend Step = "recommend"
-	StepPlace     Step = "place" // the order's transaction, less what is done within it
+	StepPlace     Step = "place" // the order's transaction without the steps inside it
 	StepOutbox    Step = "outbox"
 	StepMail      Step = "mail"
 	StepConfirm   Step = "confirm"
 	StepRelease   Step = "release"
 	StepLedger    Step = "ledger"
 	StepSaveWeek  Step = "save_week"
-	StepFinish    Step = "finish" // noting that effects are done
+	StepFinish    Step = "finish" // recording finished effects
 )
 
 // clock measures the steps of orders.
@@ -33,8 +32,8 @@ type clock struct {
 	seconds *prometheus.HistogramVec
 }
 
-// newClock registers bytebites_order_step_seconds with the registerer, unless that is
-// nil.
+// newClock registers bytebites_order_step_seconds with the registerer, unless the registerer
+// is nil.
 func newClock(registerer prometheus.Registerer) (*clock, error) {
 	c := &clock{seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "bytebites_order_step_seconds",
@@ -54,7 +53,7 @@ func (c *clock) observe(step Step, elapsed time.Duration) {
 	c.seconds.WithLabelValues(string(step)).Observe(elapsed.Seconds())
 }
 
-// timed runs work and counts its time under the step.
+// timed runs work and records its duration under the step.
 func (c *clock) timed(step Step, work func() error) error {
 	start := time.Now()
 	err := work()

@@ -7,19 +7,19 @@ import (
 	"bytebites.example/workshop/shared/bytebites"
 )
 
-// Serial is the baseline's checkout: right, and slow for reasons found in real teams.
+// Serial is the baseline's checkout. It is correct, and slow for reasons found in real teams.
 //
-//   - Held lock (fault 2 of docs/faults.md): one lock per process, taken 'so that nobody orders twice', lets one
-//     order through at a time. It protects nothing that Orders.Place does not, and
-//     nothing at all once there are two processes. Lab 01 removes it.
-//   - Held connection (fault 3): the confirmation is mailed inside the order's transaction, 'so
-//     that no order goes unconfirmed'. The transaction, and with it the pool's only
-//     connection, waits for a mail server. Lab 01 mails after the commit.
-//   - Everything inside the request (fault 7): the ledger, next week's plan and the mail are
-//     done while the subscriber waits. Lab 05 moves them to a queue.
+//   - Held lock (fault 2 of docs/faults.md): one lock per process lets one order through at a
+//     time, 'so that no subscriber orders twice'. Orders.Place already prevents that, and the
+//     lock prevents nothing once two processes run. Lab 01 removes it.
+//   - Held connection (fault 3): the checkout mails the confirmation inside the order's
+//     transaction, 'so that no order goes unconfirmed'. The transaction holds the pool's only
+//     connection while it waits for a mail server. Lab 01 mails after the commit.
+//   - Everything inside the request (fault 7): the subscriber waits for the ledger, next
+//     week's plan and the mail. Lab 05 moves them to a queue.
 //
-// A retry under the same Idempotency-Key does those effects that an earlier try left
-// undone. It mails nothing: an order that exists was confirmed before it was committed.
+// A retry under the same Idempotency-Key performs the effects that an earlier try left
+// undone. It sends no mail, because the mail of a stored order was sent before its commit.
 type Serial struct {
 	*Steps
 	lock chan struct{}
@@ -67,7 +67,7 @@ func (s *Serial) PlaceOrder(ctx context.Context, request bytebites.OrderRequest)
 	return order, false, nil
 }
 
-// effects does what is undone of a committed order's effects.
+// effects performs the effects of a committed order that are not done yet.
 func (s *Serial) effects(ctx context.Context, order *bytebites.Order, plan func(context.Context) (bytebites.Week, error)) {
 	ctx, cancel := s.Aftermath(ctx)
 	defer cancel()
@@ -86,8 +86,8 @@ func (s *Serial) effects(ctx context.Context, order *bytebites.Order, plan func(
 	})
 }
 
-// acquire takes the lock, or gives up with ErrBusy when ctx ends first. A sync.Mutex
-// would go on waiting for a client that left long ago.
+// acquire takes the lock, or returns ErrBusy when ctx ends first. A sync.Mutex would keep
+// waiting after the client has disconnected.
 func (s *Serial) acquire(ctx context.Context) error {
 	select {
 	case s.lock <- struct{}{}:

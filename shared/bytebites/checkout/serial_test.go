@@ -15,7 +15,7 @@ import (
 
 var _ bytebites.Checkout = (*checkout.Serial)(nil)
 
-// within gives a test that would hang a deadline.
+// within returns a context with a deadline, so that no test hangs.
 func within(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	t.Cleanup(cancel)
@@ -42,16 +42,16 @@ func TestPlaceOrder(t *testing.T) {
 	w.settled(t)
 }
 
-// TestEveryFailure breaks each step in turn. Whatever breaks, no reservation leaks and
-// no order is without one; a retry with everything mended then ends in one whole order.
+// TestEveryFailure makes each step fail in turn. No reservation leaks, and no order lacks a
+// reservation. A retry without the failure then ends in one complete order.
 func TestEveryFailure(t *testing.T) {
 	for _, test := range []struct {
 		step      string
-		lost      bool // the step is done and its answer gets lost
-		stands    bool // the order stands all the same
-		sweep     bool // something is left to the sweeper
+		lost      bool // the step succeeds and its answer is lost
+		stands    bool // the order is placed despite the failure
+		sweep     bool // the sweeper must settle the reservation
 		unmet     bytebites.Effect
-		mailAgain bool // the first try's mail went out, and its order was undone
+		mailAgain bool // the first try sent its mail, and its order was rolled back
 	}{
 		{step: "replay"},
 		{step: "prices"},
@@ -126,7 +126,7 @@ func TestEveryFailure(t *testing.T) {
 	}
 }
 
-// TestClientGone cancels the request at each step: the same must hold.
+// TestClientGone cancels the request at each step. The invariants of TestEveryFailure must hold.
 func TestClientGone(t *testing.T) {
 	for _, test := range []struct {
 		step   string
@@ -187,7 +187,7 @@ func TestOneOrderForOneKey(t *testing.T) {
 	for _, replicas := range []int{1, 4} {
 		w := newWorld()
 		var serials []*checkout.Serial
-		for range replicas { // each has a lock of its own
+		for range replicas { // each has its own lock
 			serials = append(serials, checkout.NewSerial(w.steps(t, nil)))
 		}
 		var wg sync.WaitGroup
@@ -238,7 +238,7 @@ func TestNoOversell(t *testing.T) {
 
 func TestLostRaceReplaysTheWinner(t *testing.T) {
 	w := newWorld()
-	w.on["recommend"] = func() { // another replica is quicker
+	w.on["recommend"] = func() { // another replica places the order first
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.placed["winner"] = bytebites.Order{ID: "winner", User: "u1", IdempotencyKey: "k", Lines: []bytebites.OrderLine{

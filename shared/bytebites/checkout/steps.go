@@ -13,13 +13,14 @@ import (
 )
 
 const (
-	// undoTimeout bounds what is put right after a failure.
+	// undoTimeout bounds each call that settles a reservation or looks for an order after
+	// the request may have ended.
 	undoTimeout = 5 * time.Second
-	// aftermathTimeout bounds the work that follows once an order is committed.
+	// aftermathTimeout bounds the work that follows the commit of an order.
 	aftermathTimeout = 10 * time.Second
 )
 
-// Parts is what placing an order needs. Logger, Registerer, Now and NewID may be nil.
+// Parts are the dependencies of Steps. Logger, Registerer, Now and NewID may be nil.
 type Parts struct {
 	Catalogue   bytebites.Catalogue
 	Stock       bytebites.Stock
@@ -37,8 +38,8 @@ type Parts struct {
 	NewID func(bytebites.UserID) bytebites.OrderID
 }
 
-// Steps are the steps of placing an order. They are safe for concurrent use and hold
-// nothing from one call to the next.
+// Steps are the steps of placing an order. They are safe for concurrent use and keep no
+// state between calls.
 type Steps struct {
 	parts Parts
 	clock *clock
@@ -62,11 +63,11 @@ func NewSteps(parts Parts) (*Steps, error) {
 	return &Steps{parts: parts, clock: clock}, nil
 }
 
-// Timed runs work and counts its time under the step.
+// Timed runs work and records its duration under the step.
 func (s *Steps) Timed(step Step, work func() error) error { return s.clock.timed(step, work) }
 
-// Replay looks for an order placed before under the request's Idempotency-Key. The
-// error is ErrKeyReused when that order had other lines.
+// Replay returns the order that was placed before under the request's Idempotency-Key, and
+// whether there is one. The error is ErrKeyReused when that order has other lines.
 func (s *Steps) Replay(ctx context.Context, request bytebites.OrderRequest) (bytebites.Order, bool, error) {
 	var order bytebites.Order
 	err := s.Timed(StepReplay, func() (err error) {
@@ -77,14 +78,14 @@ func (s *Steps) Replay(ctx context.Context, request bytebites.OrderRequest) (byt
 	case errors.Is(err, bytebites.ErrNotFound):
 		return bytebites.Order{}, false, nil
 	case err != nil:
-		return bytebites.Order{}, false, fmt.Errorf("look for a replay: %w", err)
+		return bytebites.Order{}, false, fmt.Errorf("look up idempotency key: %w", err)
 	case !sameLines(request.Lines, order.Lines):
 		return bytebites.Order{}, false, bytebites.ErrKeyReused
 	}
 	return order, true, nil
 }
 
-// sameLines reports whether an order has what was asked for, in any order.
+// sameLines reports whether an order has the requested meals and quantities, in any order.
 func sameLines(asked []bytebites.Line, ordered []bytebites.OrderLine) bool {
 	if len(asked) != len(ordered) {
 		return false
@@ -101,8 +102,8 @@ func sameLines(asked []bytebites.Line, ordered []bytebites.OrderLine) bool {
 	return true
 }
 
-// Draft makes an order of a request: a new id, and today's names and prices.
-// ErrNotFound when a meal does not exist.
+// Draft returns an order for the request, with a new id and the current names and prices. The
+// error is ErrNotFound when a meal does not exist.
 func (s *Steps) Draft(ctx context.Context, request bytebites.OrderRequest) (bytebites.Order, error) {
 	ids := make([]bytebites.MealID, len(request.Lines))
 	for i, line := range request.Lines {
@@ -126,7 +127,7 @@ func (s *Steps) Draft(ctx context.Context, request bytebites.OrderRequest) (byte
 		IdempotencyKey: request.IdempotencyKey,
 		Lines:          make([]bytebites.OrderLine, 0, len(request.Lines)),
 		Status:         bytebites.OrderPlaced,
-		// A replay reads the time back from a database that keeps microseconds.
+		// A replay reads the time from a database that keeps microseconds, and must match.
 		PlacedAt: s.parts.Now().UTC().Truncate(time.Microsecond),
 		Done:     make(map[bytebites.Effect]time.Time),
 	}
@@ -143,7 +144,7 @@ func (s *Steps) Draft(ctx context.Context, request bytebites.OrderRequest) (byte
 	return order, nil
 }
 
-// Reserve sets the order's meals aside. Errors: ErrOutOfStock, ErrNotFound.
+// Reserve reserves the order's meals. Errors: ErrOutOfStock, ErrNotFound.
 func (s *Steps) Reserve(ctx context.Context, order bytebites.Order) error {
 	lines := make([]bytebites.Line, len(order.Lines))
 	for i, line := range order.Lines {
@@ -156,14 +157,14 @@ func (s *Steps) Reserve(ctx context.Context, order bytebites.Order) error {
 		return nil
 	}
 	if !errors.Is(err, bytebites.ErrOutOfStock) && !errors.Is(err, bytebites.ErrNotFound) {
-		// The answer got lost; the reservation may be there all the same.
+		// The reservation may exist although its answer was lost.
 		s.Release(ctx, order)
 	}
 	return fmt.Errorf("reserve stock: %w", err)
 }
 
-// Release puts the order's meals back on the shelf, whatever became of the request. A
-// failure is logged only: the sweeper will release what this could not.
+// Release returns the order's meals to the stock, even when the request has ended. It only
+// logs a failure, because the sweeper then releases the reservation.
 func (s *Steps) Release(ctx context.Context, order bytebites.Order) {
 	ctx, cancel := outlive(ctx, undoTimeout)
 	defer cancel()
@@ -173,15 +174,15 @@ func (s *Steps) Release(ctx context.Context, order bytebites.Order) {
 	}
 }
 
-// Place stores a reserved order and confirms its reservation. What within does happens
-// inside the order's transaction: it undoes the order by an error, and it uses the database
-// that the order is stored in with its own context or not at all, for the transaction may
-// hold the only connection. It may be nil.
+// Place stores a reserved order and confirms its reservation. It calls within, unless that is
+// nil, inside the order's transaction, and an error of within rolls the order back. If within
+// uses the order's database, it must pass the context that it got: the transaction may hold
+// the pool's only connection.
 //
-// When the subscriber has an order under that Idempotency-Key by now, the reservation
-// is released and that order is returned, as a replay. After any other error the order
-// is not there and its reservation is released, or, when nobody can tell whether the
-// order was committed, left to the sweeper, which will know.
+// If another request has placed an order under the same Idempotency-Key, Place releases the
+// reservation and returns that order as a replay. After any other error the order does not
+// exist and the reservation is released. If the outcome of the commit is unknown, Place leaves
+// the reservation to the sweeper, which settles it once the outcome is known.
 func (s *Steps) Place(ctx context.Context, order bytebites.Order, within func(context.Context) error) (bytebites.Order, bool, error) {
 	err := s.commit(ctx, order, within)
 	var lost *lostAnswerError
@@ -194,8 +195,8 @@ func (s *Steps) Place(ctx context.Context, order bytebites.Order, within func(co
 		return s.winner(ctx, order)
 	case errors.As(err, &lost):
 		if !s.exists(ctx, order) {
-			// Not there yet: a commit may still be on its way. To release now might
-			// sell the same meals twice, so the sweeper decides when it cannot be.
+			// The commit may still be in flight, and releasing now could sell the same
+			// meals twice. The sweeper decides when no commit can be in flight.
 			return bytebites.Order{}, false, fmt.Errorf("place order: %w", err)
 		}
 		s.confirm(ctx, order)
@@ -206,23 +207,23 @@ func (s *Steps) Place(ctx context.Context, order bytebites.Order, within func(co
 	}
 }
 
-// Tell puts events of a subscriber into the outbox. Called within Place, with the context that
-// it gives, the events are told if, and only if, there is an order.
+// Tell adds events of a subscriber to the outbox. If Place's within calls it with its context,
+// the events are published if, and only if, the order commits.
 func (s *Steps) Tell(ctx context.Context, user bytebites.UserID, events ...bytebites.Event) error {
 	err := s.Timed(StepOutbox, func() error { return s.parts.Outbox.Add(ctx, user, events...) })
 	if err != nil {
-		return fmt.Errorf("tell: %w", err)
+		return fmt.Errorf("tell events: %w", err)
 	}
 	return nil
 }
 
-// lostAnswerError says that a commit was asked for and its outcome is unknown.
+// lostAnswerError means that a commit was sent and its outcome is unknown.
 type lostAnswerError struct{ cause error }
 
 func (e *lostAnswerError) Error() string { return "outcome unknown: " + e.cause.Error() }
 func (e *lostAnswerError) Unwrap() error { return e.cause }
 
-// commit stores the order. The time of within is not the place step's.
+// commit stores the order. StepPlace does not include the time of within.
 func (s *Steps) commit(ctx context.Context, order bytebites.Order, within func(context.Context) error) error {
 	committing := false
 	var inside time.Duration
@@ -246,7 +247,7 @@ func (s *Steps) commit(ctx context.Context, order bytebites.Order, within func(c
 	return err
 }
 
-// winner returns the order that took this one's Idempotency-Key first.
+// winner returns the order that was placed first under this order's Idempotency-Key.
 func (s *Steps) winner(ctx context.Context, order bytebites.Order) (bytebites.Order, bool, error) {
 	request := bytebites.OrderRequest{User: order.User, IdempotencyKey: order.IdempotencyKey}
 	for _, line := range order.Lines {
@@ -257,7 +258,7 @@ func (s *Steps) winner(ctx context.Context, order bytebites.Order) (bytebites.Or
 		return bytebites.Order{}, false, err
 	}
 	if !found {
-		return bytebites.Order{}, false, fmt.Errorf("place order: key taken and gone again: %w", bytebites.ErrConflict)
+		return bytebites.Order{}, false, fmt.Errorf("place order: idempotency key taken by an order that is gone: %w", bytebites.ErrConflict)
 	}
 	return first, true, nil
 }
@@ -269,8 +270,8 @@ func (s *Steps) exists(ctx context.Context, order bytebites.Order) bool {
 	return err == nil
 }
 
-// confirm makes the reservation final. The order stands already: a failure is the
-// sweeper's to mend.
+// confirm makes the reservation final. It only logs a failure, because the order is committed
+// and the sweeper confirms the reservation later.
 func (s *Steps) confirm(ctx context.Context, order bytebites.Order) {
 	ctx, cancel := outlive(ctx, undoTimeout)
 	defer cancel()
@@ -293,12 +294,12 @@ func (s *Steps) Plan(ctx context.Context, user bytebites.UserID) (bytebites.Week
 	return week, nil
 }
 
-// SaveWeek keeps a week that was planned.
+// SaveWeek stores a planned week.
 func (s *Steps) SaveWeek(ctx context.Context, user bytebites.UserID, week bytebites.Week) error {
 	return s.Timed(StepSaveWeek, func() error { return s.parts.Weeks.SetWeek(ctx, user, week) })
 }
 
-// Mail sends the confirmation.
+// Mail sends the confirmation mail.
 func (s *Steps) Mail(ctx context.Context, email string, order bytebites.Order) error {
 	err := s.Timed(StepMail, func() error { return s.parts.Mailer.ConfirmOrder(ctx, email, order) })
 	if err != nil {
@@ -312,8 +313,8 @@ func (s *Steps) Book(ctx context.Context, order bytebites.Order) error {
 	return s.Timed(StepLedger, func() error { return s.parts.Ledger.Record(ctx, order) })
 }
 
-// Effect does an effect of a placed order, unless it is done, and notes that it is. The
-// order stands whatever happens here: a failure is logged and leaves the effect undone.
+// Effect performs an effect of a placed order, unless it is done, and records it as done. A
+// failure does not affect the order: Effect logs it and leaves the effect undone.
 func (s *Steps) Effect(ctx context.Context, order *bytebites.Order, effect bytebites.Effect, work func(context.Context) error) {
 	if _, done := order.Done[effect]; done {
 		return
@@ -335,9 +336,9 @@ func (s *Steps) Effect(ctx context.Context, order *bytebites.Order, effect byteb
 	order.Done[effect] = s.parts.Now().UTC().Truncate(time.Microsecond)
 }
 
-// Aftermath returns a context for the work that follows a committed order: it outlives
-// the request, for the order stands even when the client has gone, and ends after ten
-// seconds.
+// Aftermath returns a context for the work that follows the commit of an order. The order
+// stands even when the client has disconnected, so the context outlives the request. It ends
+// after ten seconds.
 func (s *Steps) Aftermath(ctx context.Context) (context.Context, context.CancelFunc) {
 	return outlive(ctx, aftermathTimeout)
 }

@@ -10,24 +10,24 @@ import (
 	"bytebites.example/workshop/shared/bytebites"
 )
 
-// Sweeper settles reservations that a crash, or a lost answer, left held: those whose
-// order exists are confirmed, the others released. Several replicas may sweep at once,
-// for settling twice changes nothing.
+// Sweeper settles reservations that a crash or a lost answer left held. It confirms a
+// reservation whose order exists and releases the others. Several replicas may sweep at once,
+// because settling twice changes nothing.
 type Sweeper struct {
 	Stock  bytebites.Stock
 	Orders bytebites.Orders
 	Logger *slog.Logger
-	// MinAge is how long a reservation is left alone. It must exceed the longest that
-	// a request, and any statement it sent, can live: releasing under a request that
-	// is still running would sell the same meals twice.
+	// MinAge is the age at which the sweeper settles a reservation. It must exceed the
+	// longest life of a request and of its statements. Releasing the reservation of a
+	// running request would sell the same meals twice.
 	MinAge time.Duration
-	// Every is the pause between two sweeps, and the most that one may take.
+	// Every is the interval between two sweeps and the timeout of one.
 	Every time.Duration
-	// Limit is the most reservations that one sweep settles.
+	// Limit bounds the reservations that one sweep settles.
 	Limit int
 }
 
-// Run sweeps until ctx ends. What fails is logged and comes up again next time.
+// Run sweeps until ctx ends. It logs failures, and the next sweep retries them.
 func (s *Sweeper) Run(ctx context.Context) {
 	ticker := time.NewTicker(s.Every)
 	defer ticker.Stop()
@@ -48,8 +48,8 @@ func (s *Sweeper) Run(ctx context.Context) {
 	}
 }
 
-// Sweep settles what is due, once, and returns how many reservations that were. One
-// that cannot be settled does not stop the others; the errors are joined.
+// Sweep runs one sweep and returns the number of reservations that it settled. A reservation
+// that cannot be settled does not stop the others. The errors are joined.
 func (s *Sweeper) Sweep(ctx context.Context) (settled int, err error) {
 	due, err := s.Stock.Unsettled(ctx, int(s.MinAge.Seconds()), s.Limit)
 	if err != nil {

@@ -18,8 +18,8 @@ func sweeper(w *world) *checkout.Sweeper {
 	}
 }
 
-// crashed returns a world in which two checkouts died: one before its order was
-// placed, one after.
+// crashed returns a world in which two checkouts died, one before its order was placed and
+// one after.
 func crashed(t *testing.T) *world {
 	t.Helper()
 	w := newWorld()
@@ -45,7 +45,7 @@ func TestSweepSettlesWhatCrashesLeft(t *testing.T) {
 
 func TestSweepLeavesWhatItCannotTell(t *testing.T) {
 	w := crashed(t)
-	w.fail["order"] = errBroken // the orders cannot be read
+	w.fail["order"] = errBroken // reading orders fails
 	if n, err := sweeper(w).Sweep(within(t)); n != 0 || !errors.Is(err, errBroken) {
 		t.Fatalf("settled %d, %v; want none", n, err)
 	}

@@ -11,7 +11,7 @@ import (
 	"bytebites.example/workshop/shared/bytebites/checkout"
 )
 
-// handOver places an order and tells of it in its transaction.
+// handOver places an order and adds its events in the same transaction.
 func handOver(ctx context.Context, steps *checkout.Steps) error {
 	order, err := steps.Draft(ctx, request("k"))
 	if err != nil {
@@ -48,7 +48,7 @@ func TestToldIfAndOnlyIfItIsPlaced(t *testing.T) {
 			if len(w.told) != test.told || (len(w.placed) == 1) != (test.told > 0) {
 				t.Errorf("told %v of %d orders, want %d events", w.told, len(w.placed), test.told)
 			}
-			if test.fail != "commit" { // whose reservation is the sweeper's
+			if test.fail != "commit" { // the sweeper settles that reservation
 				w.settled(t)
 			}
 		})
