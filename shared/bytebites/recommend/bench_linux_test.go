@@ -10,8 +10,8 @@ import (
 	"bytebites.example/workshop/shared/bytebites"
 )
 
-// BenchmarkPlan reports the CPU time of a plan: what the labs calibrate their machines
-// by. Wall time says less, for others may use the cores.
+// BenchmarkPlan reports the CPU time of a plan. The labs calibrate their machines by it. Wall
+// time is less exact, because other processes may use the cores.
 func BenchmarkPlan(b *testing.B) {
 	for _, test := range []struct {
 		name        string

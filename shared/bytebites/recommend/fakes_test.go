@@ -10,7 +10,7 @@ import (
 	"bytebites.example/workshop/shared/bytebites"
 )
 
-// kitchen is a catalogue of made-up meals.
+// kitchen is a catalogue of generated meals.
 type kitchen struct {
 	bytebites.Catalogue
 	meals []bytebites.Meal
@@ -28,7 +28,7 @@ func newKitchen(n, dims int, random *rand.Rand) *kitchen {
 		for d := range vector {
 			vector[d] = random.NormFloat64()
 		}
-		vector[i%len(cuisines)%dims] += 2 // meals of a cuisine taste alike
+		vector[i%len(cuisines)%dims] += 2 // meals of a cuisine have similar vectors
 		normalise(vector)
 		unit := make([]float32, dims)
 		for d, x := range vector {
@@ -77,7 +77,7 @@ func (k *kitchen) MealsByID(_ context.Context, ids []bytebites.MealID) ([]bytebi
 	return found, nil
 }
 
-// subscriber is the only one there is.
+// subscriber is the profile and the orders of the only subscriber.
 type subscriber struct {
 	bytebites.Profiles
 	bytebites.Orders

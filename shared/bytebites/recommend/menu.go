@@ -13,13 +13,13 @@ import (
 )
 
 const (
-	// loadTimeout bounds one reading of the catalogue.
+	// loadTimeout bounds one load of the menu from the catalogue.
 	loadTimeout = 10 * time.Second
-	// mealsPerCall keeps single statements short.
+	// mealsPerCall bounds the meals in one statement, so that no statement runs long.
 	mealsPerCall = 100
 )
 
-// meal is what the planner knows of a meal.
+// meal holds the properties of a meal that the planner uses.
 type meal struct {
 	id            bytebites.MealID
 	cuisine       string
@@ -30,9 +30,9 @@ type meal struct {
 	vector        []float32 // unit length
 }
 
-// menu is all meals at one time. It is never changed.
+// menu is a snapshot of all meals. It never changes.
 type menu struct {
-	meals    []meal // in order of id, so that plans do not depend on the store's order
+	meals    []meal // sorted by id, so that plans do not depend on the store's order
 	byID     map[bytebites.MealID]int
 	loadedAt time.Time
 }
@@ -49,19 +49,19 @@ func newMenuCache(catalogue bytebites.Catalogue, now func() time.Time) *menuCach
 	return &menuCache{catalogue: catalogue, now: now}
 }
 
-// current returns a menu that is at most refreshEvery old or, when the catalogue cannot
-// be read, the latest there is. However many ask, the catalogue is read once.
+// current returns a menu that is at most menuMaxAge old. If the catalogue cannot be read, it
+// returns the latest menu. Concurrent calls share one load of the catalogue.
 func (c *menuCache) current(ctx context.Context) (*menu, error) {
 	latest := c.latest.Load()
 	if c.fresh(latest) {
 		return latest, nil
 	}
 	result := c.flight.DoChan("menu", func() (any, error) {
-		// Since the look above, a reading that this caller did not join may have ended.
+		// Another load may have ended since the check above.
 		if m := c.latest.Load(); c.fresh(m) {
 			return m, nil
 		}
-		// Others wait for it too, so it does not end with the request that began it.
+		// Other requests wait for this load too, so it outlives the request that started it.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), loadTimeout)
 		defer cancel()
 		m, err := c.load(ctx)
@@ -84,7 +84,7 @@ func (c *menuCache) current(ctx context.Context) (*menu, error) {
 	}
 }
 
-func (c *menuCache) fresh(m *menu) bool { return m != nil && c.now().Sub(m.loadedAt) < refreshEvery }
+func (c *menuCache) fresh(m *menu) bool { return m != nil && c.now().Sub(m.loadedAt) < menuMaxAge }
 
 func (c *menuCache) load(ctx context.Context) (*menu, error) {
 	tastes, err := c.catalogue.Tastes(ctx)
@@ -108,8 +108,8 @@ func (c *menuCache) load(ctx context.Context) (*menu, error) {
 	return newMenu(tastes, details, c.now()), nil
 }
 
-// newMenu joins tastes and meals. Meals whose vectors have another length than the
-// first one's are left out: they cannot be compared.
+// newMenu joins tastes and meals. It skips meals whose vector differs in length from the
+// first meal's vector, because such vectors cannot be compared.
 func newMenu(tastes []bytebites.Taste, details map[bytebites.MealID]bytebites.Meal, at time.Time) *menu {
 	m := &menu{byID: make(map[bytebites.MealID]int, len(tastes)), loadedAt: at}
 	for _, taste := range tastes {

@@ -1,11 +1,12 @@
-// Package recommend plans a week of dinners for a subscriber: meals that they are
-// likely to like, that differ from one another, and that add up to a balanced week.
+// Package recommend plans a week of dinners for a subscriber. The meals suit the subscriber's
+// taste, differ from one another, and add up to a balanced week.
 //
-// The plan starts from maximal marginal relevance (Carbonell and Goldstein, "The Use of
-// MMR, Diversity-Based Reranking for Reordering Documents and Producing Summaries",
-// SIGIR 1998) and is improved by iterated local search (Lourenço, Martin and Stützle,
-// "Iterated Local Search", 2003) within a fixed budget of work, so that each plan costs
-// about the same CPU time.
+// The plan starts from maximal marginal relevance. Iterated local search improves it within a
+// fixed budget of swaps, so each plan costs about the same CPU time. Sources:
+//
+//   - Maximal marginal relevance: Carbonell and Goldstein, "The Use of MMR, Diversity-Based
+//     Reranking for Reordering Documents and Producing Summaries", SIGIR 1998.
+//   - Iterated local search: Lourenço, Martin and Stützle, "Iterated Local Search", 2003.
 package recommend
 
 import (
@@ -20,16 +21,16 @@ import (
 )
 
 const (
-	// Days is how many meals a week has.
+	// Days is the number of meals in a week.
 	Days = 7
-	// historyOrders is how many past orders count towards a taste.
+	// historyOrders is the number of latest orders that count towards a taste.
 	historyOrders = 50
-	// refreshEvery is how old the menu in memory may get.
-	refreshEvery = 5 * time.Minute
+	// menuMaxAge is the age at which the menu in memory is loaded again.
+	menuMaxAge = 5 * time.Minute
 )
 
-// Planner plans weeks. It is safe for concurrent use; each plan keeps to one goroutine.
-// The same profile, history and menu give the same week.
+// Planner plans weeks. It is safe for concurrent use, and each plan uses one goroutine. The
+// same profile, history and menu give the same week.
 type Planner struct {
 	profiles bytebites.Profiles
 	orders   bytebites.Orders
@@ -37,8 +38,8 @@ type Planner struct {
 	now      func() time.Time
 }
 
-// New returns a planner. It keeps every meal of the catalogue in memory and reads them
-// again every five minutes.
+// New returns a planner. The planner keeps all meals of the catalogue in memory and reloads
+// them when they are five minutes old.
 func New(catalogue bytebites.Catalogue, profiles bytebites.Profiles, orders bytebites.Orders) *Planner {
 	return &Planner{
 		profiles: profiles,
@@ -48,14 +49,14 @@ func New(catalogue bytebites.Catalogue, profiles bytebites.Profiles, orders byte
 	}
 }
 
-// Plan plans a subscriber's next week: distinct meals, one a day, Monday first, each of
-// which fits all their diets. The week is shorter when fewer meals fit. Meals with an
-// ingredient that they dislike come in only when without them there are too few.
+// Plan plans a subscriber's next week: distinct meals, one a day, Monday first. Each meal fits
+// all the subscriber's diets, and the week is shorter when fewer meals fit. Meals with a
+// disliked ingredient fill the week only when there are too few others.
 //
-// It costs about 16 ms of CPU and returns early, with ctx's error, when ctx ends.
+// Plan costs about 16 ms of CPU. It returns early, with ctx's error, when ctx ends.
 func (p *Planner) Plan(ctx context.Context, user bytebites.UserID) (bytebites.Week, error) {
 	profile, err := p.profiles.Profile(ctx, user)
-	if err != nil && !errors.Is(err, bytebites.ErrNotFound) { // no profile: no preferences
+	if err != nil && !errors.Is(err, bytebites.ErrNotFound) { // without a profile there are no preferences
 		return bytebites.Week{}, fmt.Errorf("read profile: %w", err)
 	}
 	history, err := p.orders.History(ctx, user, time.Time{}, historyOrders)
@@ -83,8 +84,8 @@ func (p *Planner) Plan(ctx context.Context, user bytebites.UserID) (bytebites.We
 	return week, nil
 }
 
-// newRandom returns the numbers that the search for a subscriber uses: the same every
-// time, so that a plan does not change while nothing else does.
+// newRandom returns the random numbers of the search for a subscriber. They are the same in
+// each plan, so that a plan changes only when its input changes.
 func newRandom(user bytebites.UserID) *rand.Rand {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(user)) // a hash never fails

@@ -97,7 +97,7 @@ func TestRecentOrdersCountMore(t *testing.T) {
 	now := time.Unix(1e9, 0)
 	history := []bytebites.Order{
 		{PlacedAt: now, Lines: []bytebites.OrderLine{{Meal: "m0001", Quantity: 1}}},
-		{PlacedAt: now.Add(-2 * halfLife), Lines: []bytebites.OrderLine{{Meal: "m0002", Quantity: 1}}},
+		{PlacedAt: now.Add(-2 * orderHalfLife), Lines: []bytebites.OrderLine{{Meal: "m0002", Quantity: 1}}},
 	}
 	got := tasteOf(m, bytebites.Preferences{}, history).direction
 	want := make([]float64, len(got))
@@ -160,12 +160,12 @@ func TestCancelledPlanReturnsPromptly(t *testing.T) {
 	if _, err := problem.solve(ctx, newRandom("u1")); !errors.Is(err, context.Canceled) {
 		t.Fatalf("got %v, want context.Canceled", err)
 	}
-	if ctx.checks < -2 { // one look finds out, and one more asks for the reason
+	if ctx.checks < -2 { // one check finds the end, and one more reads the cause
 		t.Fatalf("looked at the context %d times after it ended", -ctx.checks)
 	}
 }
 
-// countdown is a context that ends after so many looks at it.
+// countdown is a context that ends after a number of checks.
 type countdown struct {
 	context.Context
 	checks int
@@ -199,12 +199,12 @@ func TestMenuIsReadOnceForAll(t *testing.T) {
 	if n := k.reads.Load(); n != 1 {
 		t.Fatalf("the catalogue was read %d times, want once", n)
 	}
-	now = now.Add(refreshEvery)
+	now = now.Add(menuMaxAge)
 	if _, err := cache.current(t.Context()); err != nil || k.reads.Load() != 2 {
 		t.Fatalf("%v after %d readings: an old menu must be read again", err, k.reads.Load())
 	}
-	// A catalogue that is down must not stop anybody from planning.
-	now = now.Add(refreshEvery)
+	// Plans must succeed while the catalogue is down.
+	now = now.Add(menuMaxAge)
 	k.err = errors.New("down")
 	if m, err := cache.current(t.Context()); err != nil || len(m.meals) != 50 {
 		t.Fatalf("catalogue down: got %v, want the latest menu", err)

@@ -15,22 +15,22 @@ const (
 	energyWeight     = 0.3
 	saltWeight       = 0.1
 
-	// A dinner should give a third of a day's reference intake: 2,000 kcal and 6 g of
-	// salt (Regulation (EU) No 1169/2011, annex XIII).
+	// A dinner should give a third of the daily reference intake. The intake is 2,000 kcal
+	// and 6 g of salt (Regulation (EU) No 1169/2011, annex XIII).
 	dinnerKiloCalories  = 2000.0 / 3
 	dinnerSaltMilligram = 6000.0 / 3
 )
 
 const (
-	// searchBudget is how many swaps a plan looks at: about 16 ms of CPU.
-	searchBudget = 650_000
-	// kicked is how many meals a restart of the search replaces.
-	kicked = 3
+	// swapBudget is the number of swaps that a plan evaluates, about 16 ms of CPU.
+	swapBudget = 650_000
+	// kickedMeals is the number of meals that a restart of the search replaces.
+	kickedMeals = 3
 )
 
 // problem is the choice of a week from candidates.
 //
-// With S the chosen meals, it maximises
+// If S is the set of chosen meals, the search maximises
 //
 //	relevanceWeight  * mean relevance of S
 //	- similarityWeight * mean similarity of the pairs of S
@@ -41,13 +41,13 @@ type problem struct {
 	relevance  []float64
 	kcal       []float64
 	salt       []float64
-	similarity []float32 // of i and j at i*n+j
+	similarity []float32 // the similarity of i and j is at i*n+j
 }
 
-// newProblem compares all candidates with one another, as this subscriber does: a
-// dimension of taste space counts the more, the more they care about it, so that two
-// meals which differ only in what they never notice are the same dinner twice. That is
-// why similarities are worked out for each plan and not once for all.
+// newProblem compares all candidates with one another from the subscriber's point of view. A
+// dimension of taste space has more weight if the subscriber cares more about it. Two meals
+// that differ only in unimportant dimensions then count as nearly the same dinner. Similarities
+// therefore differ by subscriber, and each plan computes its own.
 func newProblem(candidates []candidate, direction []float64) *problem {
 	n := len(candidates)
 	p := &problem{
@@ -96,7 +96,7 @@ func dot32(a, b []float32) float32 {
 	return sum
 }
 
-// totals are the sums that the objective is made of.
+// totals are the sums from which score computes the objective.
 type totals struct{ relevance, similarity, kcal, salt float64 }
 
 func (p *problem) totals(chosen []int) totals {
@@ -110,7 +110,7 @@ func (p *problem) totals(chosen []int) totals {
 	return t
 }
 
-// nearness is the sum of the similarities of a candidate and others.
+// nearness is the sum of the similarities between a candidate and each of the others.
 func (p *problem) nearness(i int, others []int) float64 {
 	row := p.similarity[i*len(p.relevance):]
 	var sum float32
@@ -131,8 +131,9 @@ func (p *problem) score(t totals) float64 {
 
 func (p *problem) objective(chosen []int) float64 { return p.score(p.totals(chosen)) }
 
-// start chooses greedily by maximal marginal relevance: again and again the candidate
-// that is most relevant, less its similarity to the nearest that is chosen already.
+// start chooses greedily by maximal marginal relevance. The value of a candidate is its
+// relevance less its similarity to the nearest chosen meal. Each round takes the candidate
+// with the highest value.
 func (p *problem) start() []int {
 	chosen := make([]int, 0, p.size)
 	taken := make([]bool, len(p.relevance))
@@ -156,9 +157,9 @@ func (p *problem) start() []int {
 	return chosen
 }
 
-// solve returns a choice that is never worse than start's. It climbs by swaps until no
-// swap helps, replaces a few meals at random, and climbs again, until the budget is
-// spent; the best choice seen wins.
+// solve returns a choice that is never worse than start's. It improves the choice by swaps
+// until no swap helps. Then it replaces a few meals at random and improves again, until the
+// budget is spent. It returns the best choice that it saw.
 func (p *problem) solve(ctx context.Context, random *rand.Rand) ([]int, error) {
 	best := p.start()
 	if len(p.relevance) == p.size {
@@ -166,7 +167,7 @@ func (p *problem) solve(ctx context.Context, random *rand.Rand) ([]int, error) {
 	}
 	bestScore := p.objective(best)
 	current := slices.Clone(best)
-	for budget := searchBudget; budget > 0; {
+	for budget := swapBudget; budget > 0; {
 		for improved := true; improved && budget > 0; {
 			if err := ctx.Err(); err != nil {
 				return nil, fmt.Errorf("plan week: %w", context.Cause(ctx))
@@ -174,8 +175,8 @@ func (p *problem) solve(ctx context.Context, random *rand.Rand) ([]int, error) {
 			improved = p.improve(current)
 			budget -= p.size * (len(p.relevance) - p.size)
 		}
-		// Sums made in another order differ in their last bits, so a tie could go
-		// either way; what counts is only clearly better.
+		// Sums in another order differ in their last bits and would decide ties at random.
+		// Only a clearly better score replaces the best one.
 		if score := p.objective(current); score > bestScore+1e-9 {
 			bestScore = score
 			copy(best, current)
@@ -186,8 +187,8 @@ func (p *problem) solve(ctx context.Context, random *rand.Rand) ([]int, error) {
 	return best, nil
 }
 
-// improve goes through the week once and swaps each meal for the candidate that raises
-// the objective most. It reports whether any swap did.
+// improve goes through the week once. It swaps each meal for the candidate that raises the
+// objective most, and reports whether it swapped any.
 func (p *problem) improve(chosen []int) bool {
 	n := len(p.relevance)
 	taken := make([]bool, n)
@@ -218,7 +219,7 @@ func (p *problem) improve(chosen []int) bool {
 	return improved
 }
 
-// with returns the totals with a candidate beside others.
+// with returns the totals t of others after candidate i is added.
 func (p *problem) with(t totals, i int, others []int) totals {
 	t.relevance += p.relevance[i]
 	t.kcal += p.kcal[i]
@@ -227,9 +228,9 @@ func (p *problem) with(t totals, i int, others []int) totals {
 	return t
 }
 
-// kick replaces some meals by random others.
+// kick replaces up to kickedMeals meals by random candidates.
 func (p *problem) kick(chosen []int, random *rand.Rand) {
-	for range min(kicked, p.size) {
+	for range min(kickedMeals, p.size) {
 		position := random.IntN(p.size)
 		if i := random.IntN(len(p.relevance)); !slices.Contains(chosen, i) {
 			chosen[position] = i
@@ -237,8 +238,8 @@ func (p *problem) kick(chosen []int, random *rand.Rand) {
 	}
 }
 
-// spread puts the chosen meals in an order in which neighbours differ: it starts with
-// the most relevant and goes on to the one least like the day before.
+// spread orders the chosen meals so that consecutive days differ. It starts with the most
+// relevant meal. Each next meal is the one least similar to the day before.
 func (p *problem) spread(chosen []int) []int {
 	rest := slices.Clone(chosen)
 	slices.SortFunc(rest, func(a, b int) int {

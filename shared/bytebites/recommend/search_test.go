@@ -11,7 +11,7 @@ import (
 	"bytebites.example/workshop/shared/bytebites"
 )
 
-// randomProblem is a problem over meals of a made-up kitchen.
+// randomProblem returns a problem over generated meals.
 func randomProblem(seed uint64, n int) *problem {
 	random := rand.New(rand.NewPCG(seed, 2))
 	k := newKitchen(n, 16, random)

@@ -11,27 +11,27 @@ import (
 )
 
 const (
-	// halfLife is the age at which an order counts half.
-	halfLife = 28 * 24 * time.Hour
-	// cuisineWeight is what the cuisines that a subscriber names count, beside all that
-	// they ordered, which counts 1.
+	// orderHalfLife is the age at which the weight of an order is one half.
+	orderHalfLife = 28 * 24 * time.Hour
+	// cuisineWeight is the weight of the preferred cuisines in a taste. The ordered meals
+	// together have weight 1.
 	cuisineWeight = 0.5
-	// cuisineBonus is added to the relevance of a meal of such a cuisine.
+	// cuisineBonus is added to the relevance of a meal of a preferred cuisine.
 	cuisineBonus = 0.15
-	// maxCandidates bounds the work of a plan: only the meals that fit best are
-	// compared with one another.
+	// maxCandidates bounds the work of a plan. Only the most relevant meals are compared
+	// with one another.
 	maxCandidates = 256
 )
 
-// taste is what a subscriber likes.
+// taste describes the meals that a subscriber likes.
 type taste struct {
-	direction []float64 // in taste space; of unit length, or zero when nothing is known
+	direction []float64 // in taste space, of unit length; zero without orders and preferred cuisines
 	cuisines  []string
 }
 
-// tasteOf works out a taste from what the subscriber says and what they ordered. An
-// order's weight halves every four weeks. It counts from the latest order, not from
-// today: only the ratios matter, and so the taste of someone who does nothing stays.
+// tasteOf computes a taste from the preferred cuisines and the ordered meals. The weight of an
+// order halves every four weeks, counted from the subscriber's latest order. Only the ratios of
+// the weights matter, so the taste of an inactive subscriber does not change.
 func tasteOf(m *menu, preferences bytebites.Preferences, history []bytebites.Order) taste {
 	ordered := make([]float64, len(m.meals[0].vector))
 	var latest time.Time
@@ -42,7 +42,7 @@ func tasteOf(m *menu, preferences bytebites.Preferences, history []bytebites.Ord
 	}
 	for _, order := range history {
 		age := latest.Sub(order.PlacedAt)
-		weight := math.Exp2(-float64(age) / float64(halfLife))
+		weight := math.Exp2(-float64(age) / float64(orderHalfLife))
 		for _, line := range order.Lines {
 			if i, ok := m.byID[line.Meal]; ok {
 				addScaled(ordered, m.meals[i].vector, weight*float64(line.Quantity))
@@ -64,14 +64,14 @@ func tasteOf(m *menu, preferences bytebites.Preferences, history []bytebites.Ord
 	return taste{direction: ordered, cuisines: preferences.Cuisines}
 }
 
-// candidate is a meal that may be chosen.
+// candidate is a meal that the search may choose.
 type candidate struct {
 	meal      *meal
-	relevance float64 // how much the subscriber will like it; about -1 to 1
+	relevance float64 // estimates how well the subscriber likes it; about -1 to 1
 }
 
-// shortlist returns the meals that fit the diets, the most relevant first, at most
-// maxCandidates. Disliked ingredients rule a meal out for as long as Days are left.
+// shortlist returns at most maxCandidates meals that fit the diets, the most relevant first. It
+// adds meals with a disliked ingredient only to reach Days meals, after all others.
 func shortlist(m *menu, preferences bytebites.Preferences, t taste) []candidate {
 	var liked, disliked []candidate
 	for i := range m.meals {
@@ -100,7 +100,7 @@ func shortlist(m *menu, preferences bytebites.Preferences, t taste) []candidate 
 	return liked[:min(len(liked), maxCandidates)]
 }
 
-// fits reports whether a meal of these diets is fit for someone who keeps all of those.
+// fits reports whether a meal of these diets fits all the diets that a subscriber keeps.
 func fits(diets, kept []string) bool {
 	for _, diet := range kept {
 		if !slices.Contains(diets, diet) {
@@ -135,7 +135,7 @@ func dot(a []float64, b []float32) float64 {
 	return sum
 }
 
-// normalise scales a vector to unit length; a zero vector stays as it is.
+// normalise scales a vector to unit length. It does not change a zero vector.
 func normalise(v []float64) {
 	length := 0.0
 	for _, x := range v {
