@@ -10,17 +10,17 @@ import (
 	"bytebites.example/workshop/shared/bytebites/postgres"
 )
 
-// Claims are the claims of effects on one server. Their time is the server's clock.
+// Claims are the claims of effects on one server. They expire by that server's clock.
 //
-// A claim does not move with its subscriber: who claims right after the move may be at the
-// effect together with who claimed before it.
+// A claim does not move with its subscriber. Shortly after a move, one worker may hold a claim
+// on the old server while another holds one on the new server.
 type Claims struct{ db *sql.DB }
 
-// NewClaims returns the claims in a database that has Schema.
+// NewClaims returns the claims in a database with Schema.
 func NewClaims(db *sql.DB) *Claims { return &Claims{db: db} }
 
-// Claim claims an effect of an order for d, to the microsecond; see bytebites.Claims. ErrNotFound
-// for an id that no order or subscriber can have.
+// Claim claims an effect of an order for d, to the microsecond; see bytebites.Claims. It returns
+// ErrNotFound for an id that is not a valid name.
 func (c *Claims) Claim(ctx context.Context, user bytebites.UserID, order bytebites.OrderID, effect bytebites.Effect, d time.Duration) (bool, error) {
 	if !bytebites.ValidName(string(user)) || !bytebites.ValidName(string(order)) {
 		return false, fmt.Errorf("claim effect: %w", bytebites.ErrNotFound)
@@ -40,7 +40,7 @@ WHERE claim.until <= clock_timestamp()`, string(order), string(user), string(eff
 // Release ends a claim; see bytebites.Claims.
 func (c *Claims) Release(ctx context.Context, user bytebites.UserID, order bytebites.OrderID, effect bytebites.Effect) error {
 	if !bytebites.ValidName(string(user)) || !bytebites.ValidName(string(order)) {
-		return nil // nobody could claim it
+		return nil // Claim refuses such ids
 	}
 	_, err := postgres.Join(ctx, c.db).ExecContext(ctx,
 		`DELETE FROM effect_claims WHERE user_id = $1 AND order_id = $2 AND effect = $3`, string(user), string(order), string(effect))

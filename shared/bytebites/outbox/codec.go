@@ -13,22 +13,22 @@ import (
 	"bytebites.example/workshop/shared/bytebites"
 )
 
-// MaxBytes is the size of the largest body that is read. No event that can be written is
-// larger.
+// MaxBytes is the size of the largest body that Decode accepts. Encode never returns a larger
+// one.
 const MaxBytes = 32 << 10
 
-// NewID returns the id of an event of an order that there is one of.
+// NewID returns the id of an event that an order has only one of, such as TopicOrderPlaced.
 func NewID(topic bytebites.Topic, order bytebites.OrderID) bytebites.EventID {
 	return bytebites.EventID(string(topic) + ":" + string(order))
 }
 
-// NewPaymentID returns the id of the event that a payment was processed: one for each event of the
-// payment provider, for an order may have several.
+// NewPaymentID returns the id of an event of TopicPaymentProcessed. It includes the id of the
+// payment provider's event, because an order may have several.
 func NewPaymentID(event bytebites.PaymentEvent) bytebites.EventID {
 	return bytebites.EventID(string(bytebites.TopicPaymentProcessed) + ":" + event.ID)
 }
 
-// body is an event as JSON.
+// body is the JSON form of an event.
 type body struct {
 	ID      bytebites.EventID `json:"id"`
 	Topic   bytebites.Topic   `json:"topic"`
@@ -39,22 +39,22 @@ type body struct {
 	Payment *payment          `json:"payment,omitempty"`
 }
 
-// payment is a payment event; subscriber and order are those of the event around it.
+// payment is the JSON form of a payment event. Its subscriber and order are those of the body.
 type payment struct {
 	ID        string          `json:"id"`
 	Amount    bytebites.Cents `json:"amount_cents"`
 	Succeeded bool            `json:"succeeded"`
 }
 
-// Encode returns an event as JSON: what an outbox keeps and a message carries. An error for
-// an event that is not whole, or has what its topic has no use for.
+// Encode returns an event as JSON, the form that an outbox stores and a message carries. It
+// returns an error for an event that lacks a field of its topic or has one of another topic.
 func Encode(event bytebites.Event) ([]byte, error) {
 	b := body{
 		ID: event.ID, Topic: event.Topic, User: event.User, Order: event.Order, At: event.At.UTC(), Email: event.Email,
 	}
 	if p := event.Payment; p != nil {
 		if p.User != event.User || p.Order != event.Order {
-			return nil, fmt.Errorf("encode event %q: its payment is of another order", event.ID)
+			return nil, fmt.Errorf("encode event %q: payment of another order or subscriber", event.ID)
 		}
 		b.Payment = &payment{ID: p.ID, Amount: p.Amount, Succeeded: p.Succeeded}
 	}
@@ -68,8 +68,9 @@ func Encode(event bytebites.Event) ([]byte, error) {
 	return encoded, nil
 }
 
-// Decode reads what Encode has written, in whatever order of its fields. An error for
-// a body that is too large, has more in it than an event, or less. The time is in UTC.
+// Decode decodes the result of Encode, with its fields in any order. It returns an error for a
+// body that is too large, has unknown fields or trailing data, or fails the checks of Encode.
+// The time is in UTC.
 func Decode(encoded []byte) (bytebites.Event, error) {
 	b, err := decode(encoded)
 	if err != nil {
@@ -88,9 +89,9 @@ func Decode(encoded []byte) (bytebites.Event, error) {
 
 func decode(encoded []byte) (body, error) {
 	if len(encoded) > MaxBytes {
-		return body{}, fmt.Errorf("%d bytes, at most %d are read", len(encoded), MaxBytes)
+		return body{}, fmt.Errorf("body of %d bytes: want at most %d", len(encoded), MaxBytes)
 	}
-	if !utf8.Valid(encoded) { // encoding/json would repair it
+	if !utf8.Valid(encoded) { // encoding/json would replace the invalid bytes
 		return body{}, errors.New("not UTF-8")
 	}
 	var b body
@@ -105,30 +106,30 @@ func decode(encoded []byte) (body, error) {
 	return b, b.check()
 }
 
-// check returns an error unless the event is whole, and has only what its topic has a use for.
+// check returns an error unless the event has all fields of its topic and no others.
 func (b body) check() error {
 	if !slices.Contains(bytebites.Topics(), b.Topic) {
 		return fmt.Errorf("unknown topic %q", b.Topic)
 	}
 	for what, name := range map[string]string{"event": string(b.ID), "subscriber": string(b.User), "order": string(b.Order)} {
 		if name == "" || !bytebites.ValidName(name) {
-			return fmt.Errorf("no id of its %s", what)
+			return fmt.Errorf("no id of the %s, or an invalid one", what)
 		}
 	}
 	if year := b.At.UTC().Year(); b.At.IsZero() || year < 1 || year > 9999 {
-		return errors.New("no time")
+		return errors.New("no time, or a year outside 1 to 9999")
 	}
 	switch placed := b.Topic == bytebites.TopicOrderPlaced; {
 	case placed && (b.Email == "" || !bytebites.ValidName(b.Email)):
-		return errors.New("no email address")
+		return errors.New("no email address, or an invalid one")
 	case !placed && b.Email != "":
-		return fmt.Errorf("topic %s has no use for an email address", b.Topic)
+		return fmt.Errorf("topic %s takes no email address", b.Topic)
 	}
 	switch paid := b.Topic == bytebites.TopicPaymentProcessed; {
 	case paid && (b.Payment == nil || b.Payment.ID == "" || !bytebites.ValidName(b.Payment.ID)):
-		return errors.New("no payment")
+		return errors.New("no payment, or an invalid payment id")
 	case !paid && b.Payment != nil:
-		return fmt.Errorf("topic %s has no use for a payment", b.Topic)
+		return fmt.Errorf("topic %s takes no payment", b.Topic)
 	}
 	return nil
 }

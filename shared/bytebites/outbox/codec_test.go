@@ -11,7 +11,7 @@ import (
 	"bytebites.example/workshop/shared/bytebites/outbox"
 )
 
-// instant has all digits that a database keeps, and more.
+// instant has more digits than a database keeps.
 func instant() time.Time { return time.Date(2026, 3, 1, 18, 30, 0, 123456789, time.UTC) }
 
 func placed() bytebites.Event {
@@ -62,8 +62,7 @@ func TestTimesAreInUTC(t *testing.T) {
 	}
 }
 
-// TestTheSameEventHasOneID: a retry of the same thing is the same event, and no two things
-// are.
+// TestTheSameEventHasOneID: a retry gives the same id, and two different events never share one.
 func TestTheSameEventHasOneID(t *testing.T) {
 	second := *paid().Payment
 	second.ID = "evt_2"
@@ -149,9 +148,9 @@ func TestDecodeIsStrict(t *testing.T) {
 	}
 }
 
-// TestTheLargestEventIsRead: what may be written must be readable.
+// TestTheLargestEventIsRead: Decode accepts the largest event that Encode returns.
 func TestTheLargestEventIsRead(t *testing.T) {
-	longest := strings.Repeat("\x01", 512) // the longest name, each byte of which takes six in JSON
+	longest := strings.Repeat("\x01", 512) // the longest valid name; each of its bytes takes six in JSON
 	payment := bytebites.PaymentEvent{ID: longest, User: bytebites.UserID(longest), Order: bytebites.OrderID(longest), Amount: 1 << 62}
 	event := bytebites.Event{
 		ID: bytebites.EventID(longest), Topic: bytebites.TopicPaymentProcessed, User: payment.User, Order: payment.Order,
@@ -182,7 +181,7 @@ func FuzzDecode(f *testing.F) {
 		}
 		again, err := outbox.Encode(event)
 		if err != nil {
-			t.Fatalf("%+v was read, and cannot be written: %v", event, err)
+			t.Fatalf("%+v was decoded and cannot be encoded: %v", event, err)
 		}
 		if got, err := outbox.Decode(again); err != nil || !reflect.DeepEqual(got, event) {
 			t.Fatalf("got %+v, %v; want %+v", got, err, event)

@@ -1,13 +1,14 @@
-// Package outbox keeps events beside what they tell of, in the same database, so that one
-// transaction makes both or neither; and hands them on later, as often as it takes. No event
-// is lost, and some are handed on twice.
+// Package outbox implements a transactional outbox. It stores an event in the database of its
+// order, so that one transaction commits both or neither. A relay publishes the events later and
+// retries until the broker confirms them. Delivery is at-least-once: no event is lost, and some
+// are published twice.
 //
-// An outbox belongs to its server, not to the subscribers of whom it tells: when they move
-// (lab 04), their events still leave from where they were written. So somebody has to empty the
-// outboxes of all servers.
+// An outbox belongs to its server, not to the subscribers of its events. When a subscriber moves
+// to another server (lab 04), earlier events stay in the old server's outbox. The relay must
+// therefore empty the outboxes of all servers.
 //
-// Package outbox also has the claims of effects, which live beside the orders too, and the
-// form that events have in an outbox and in a message.
+// Claims of effects live in the same database, so they are part of this package. So is the JSON
+// form that an event has in an outbox and in a message.
 package outbox
 
 import "bytebites.example/workshop/shared/bytebites"

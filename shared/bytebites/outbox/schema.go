@@ -1,11 +1,12 @@
 package outbox
 
-// Schema makes the tables of this package, where they are not there yet. Composition.Outbox of
-// package service applies it at start, on every server of user data.
+// Schema creates the tables of this package unless they exist. Composition.Outbox of package
+// service applies it at start, on every server of user data.
 //
-// An event's time is clock_timestamp(), for now() is when its transaction began, and the oldest
-// should be the one that has waited longest. tried_at is when it was last handed on in vain. Neither table refers to another: an outbox
-// outlives the subscriber's move, and a claim says nothing once it has ended.
+// The default of added_at is clock_timestamp(). With now(), the start of the transaction, the
+// oldest event would not be the one that has waited longest. The latest try that was not
+// confirmed sets tried_at. The tables have no foreign keys, because an event stays in the outbox
+// after its subscriber has moved to another server. A claim is short-lived and needs no key.
 const Schema = `
 CREATE TABLE IF NOT EXISTS outbox (
     event_id text COLLATE "C" PRIMARY KEY,

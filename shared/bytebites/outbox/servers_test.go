@@ -18,7 +18,7 @@ import (
 
 var errBroken = errors.New("broken")
 
-// TestOnRealServers runs everything that needs a database, on one.
+// TestOnRealServers runs all tests that need a database on one server.
 func TestOnRealServers(t *testing.T) {
 	bed := testbed.ForTest(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
@@ -33,7 +33,7 @@ func TestOnRealServers(t *testing.T) {
 	}
 	defer func() { _ = db.Close() }()
 	f := &fixture{ctx: ctx, db: db, store: outbox.New(db), claims: outbox.NewClaims(db)}
-	for range 2 { // a schema change is made at every start
+	for range 2 { // the service applies Schema at every start
 		f.exec(t, outbox.Schema)
 	}
 	for _, test := range []struct {
@@ -124,7 +124,7 @@ func idsOf(events []bytebites.Event) []bytebites.EventID {
 	return ids
 }
 
-// confirmAll is a broker that takes everything.
+// confirmAll is a broker that confirms all events.
 func confirmAll(_ context.Context, events []bytebites.Event) ([]bytebites.EventID, error) {
 	return idsOf(events), nil
 }
@@ -241,7 +241,7 @@ func testRelayFails(t *testing.T, f *fixture) {
 	same(t, "left", f.waiting(t), ids)
 }
 
-// testRelayOthers: what is in nobody's hand is not lost by a confirmation of it.
+// testRelayOthers: confirming an event that the relay did not take does not delete it.
 func testRelayOthers(t *testing.T, f *fixture) {
 	ids := f.fill(t, 3)
 	n, err := f.store.Relay(f.ctx, 1, func(context.Context, []bytebites.Event) ([]bytebites.EventID, error) {
@@ -253,7 +253,7 @@ func testRelayOthers(t *testing.T, f *fixture) {
 	same(t, "left", f.waiting(t), ids[1:])
 }
 
-// testRelayInVain has more events that nobody wants, and that nobody can read, than fit into a batch.
+// testRelayInVain has more unroutable and undecodable events than fit into a batch.
 func testRelayInVain(t *testing.T, f *fixture) {
 	f.exec(t, `INSERT INTO outbox (event_id, user_id, topic, body) VALUES ('from tomorrow', 'u1', 'order_shipped', '{"shipped": true}')`)
 	ids := f.fill(t, 4)
@@ -273,11 +273,11 @@ func testRelayInVain(t *testing.T, f *fixture) {
 		t.Errorf("after all had a turn %d were relayed, want the one that is wanted", n)
 	}
 	same(t, "left", f.waiting(t), append([]bytebites.EventID{"from tomorrow"}, ids[:3]...))
-	f.exec(t, `UPDATE outbox SET tried_at = tried_at + interval '1 minute'`) // however slow the machine is
+	f.exec(t, `UPDATE outbox SET tried_at = tried_at + interval '1 minute'`) // so that no event is due again on a slow machine
 	if relay(); tries != 4 {
 		t.Errorf("%d tries at once, want one of each", tries)
 	}
-	// Later all have another turn; a publication that failed says nothing of its events.
+	// All events are due again. A failed publication does not count as a try.
 	f.exec(t, `UPDATE outbox SET tried_at = tried_at - interval '2 minutes'`)
 	wanted = ids[2]
 	if _, err := f.store.Relay(f.ctx, 10, func(context.Context, []bytebites.Event) ([]bytebites.EventID, error) { return nil, errBroken }); !errors.Is(err, errBroken) {
@@ -309,8 +309,8 @@ func testRelayNothing(t *testing.T, f *fixture) {
 	}
 }
 
-// testRelayTogether has several relays empty one outbox: each event is in one hand at a time, and
-// none waits for another.
+// testRelayTogether runs several relays on one outbox. One relay at a time has an event, and no
+// relay waits for another.
 func testRelayTogether(t *testing.T, f *fixture) {
 	ids := f.fill(t, 40)
 	const relays = 4
@@ -323,7 +323,7 @@ func testRelayTogether(t *testing.T, f *fixture) {
 		wg.Go(func() {
 			n, err := f.store.Relay(f.ctx, 10, func(ctx context.Context, events []bytebites.Event) ([]bytebites.EventID, error) {
 				arrived <- struct{}{}
-				<-together // all have theirs in hand
+				<-together // each relay has locked its events
 				mu.Lock()
 				defer mu.Unlock()
 				got = append(got, idsOf(events)...)
@@ -362,7 +362,7 @@ func testRelayStopped(t *testing.T, f *fixture) {
 	same(t, "left", f.waiting(t), ids[1:])
 }
 
-// testRelayDies takes the relay's connection away between publishing and deleting.
+// testRelayDies ends the relay's connection between publishing and deleting.
 func testRelayDies(t *testing.T, f *fixture) {
 	ids := f.fill(t, 2)
 	n, err := f.store.Relay(f.ctx, 10, func(ctx context.Context, events []bytebites.Event) ([]bytebites.EventID, error) {
@@ -406,7 +406,7 @@ func testBacklog(t *testing.T, f *fixture) {
 	if err != nil || b.Events != 3 || b.Oldest < 90*time.Second || b.Oldest > 100*time.Second {
 		t.Errorf("got %+v, %v; want 3 events, the oldest 90 s", b, err)
 	}
-	// An event's time is its own, not that of the transaction it came in.
+	// The age of an event counts from Add, not from the start of its transaction.
 	err = postgres.Transact(f.ctx, f.db, func(ctx context.Context) error {
 		if _, err := postgres.Join(ctx, f.db).ExecContext(ctx, `TRUNCATE outbox`); err != nil {
 			return err
@@ -435,7 +435,7 @@ func testClaims(t *testing.T, f *fixture) {
 	claim("o2", bytebites.EffectEmail, 50*time.Millisecond, true)
 	claim("o2", bytebites.EffectEmail, time.Minute, false)
 	time.Sleep(60 * time.Millisecond)
-	claim("o2", bytebites.EffectEmail, time.Minute, true) // its owner has died
+	claim("o2", bytebites.EffectEmail, time.Minute, true) // the claim of an owner that died has expired
 	claim("o2", bytebites.EffectEmail, time.Minute, false)
 	for range 2 {
 		if err := f.claims.Release(f.ctx, "u1", "o1", bytebites.EffectEmail); err != nil {
@@ -456,7 +456,7 @@ func testClaims(t *testing.T, f *fixture) {
 }
 
 func testClaimsTogether(t *testing.T, f *fixture) {
-	// Once for a claim that there was none of, and once for one that has ended.
+	// The first round has no earlier claim, and the second has an expired one.
 	for _, round := range []string{"first", "after the end"} {
 		const claimants = 16
 		got := make(chan bool, claimants)

@@ -14,22 +14,22 @@ import (
 	"bytebites.example/workshop/shared/bytebites/postgres"
 )
 
-// settleFor bounds what is left of a Relay when its events are published: it does not end with
-// the caller's context, for what is confirmed and not deleted would be published again.
-const settleFor = 5 * time.Second
+// settleTimeout bounds the rest of a Relay after its events are published. That rest outlives
+// the caller's context, because a confirmed event that is not deleted is published again.
+const settleTimeout = 5 * time.Second
 
-// againAfter is when what was handed on in vain has its next turn.
-const againAfter = time.Second
+// retryDelay is the time after which Relay retries an event that was not confirmed.
+const retryDelay = time.Second
 
 // Store is the outbox of one server.
 type Store struct{ db *sql.DB }
 
-// New returns the outbox in a database that has Schema.
+// New returns the outbox in a database with Schema.
 func New(db *sql.DB) *Store { return &Store{db: db} }
 
-// Add keeps events of one subscriber; see bytebites.Outbox. The transaction is one on the same
-// *sql.DB, see postgres.Join. An error also for an event that is not whole (see Encode), or
-// another subscriber's.
+// Add stores events of one subscriber; see bytebites.Outbox. It joins a transaction on the same
+// *sql.DB; see postgres.Join. It returns an error for an event that Encode refuses and for an
+// event of another subscriber, and then adds no event.
 func (s *Store) Add(ctx context.Context, user bytebites.UserID, events ...bytebites.Event) error {
 	if len(events) == 0 {
 		return nil
@@ -37,7 +37,7 @@ func (s *Store) Add(ctx context.Context, user bytebites.UserID, events ...bytebi
 	var ids, topics, bodies pq.StringArray
 	for _, event := range events {
 		if event.User != user {
-			return fmt.Errorf("add to outbox: event %q is another subscriber's", event.ID)
+			return fmt.Errorf("add to outbox: event %q belongs to another subscriber", event.ID)
 		}
 		body, err := Encode(event)
 		if err != nil {
@@ -52,30 +52,31 @@ ON CONFLICT (event_id) DO NOTHING`, string(user), ids, topics, bodies)
 	return postgres.Wrap(ctx, "add to outbox", err)
 }
 
-// Publish hands events on, and returns the ids of those that have arrived for certain. An
-// error says why others have not; it does not undo what is confirmed.
+// Publish publishes events and returns the ids of the confirmed ones. An error is the reason
+// why the others are not confirmed. It does not revoke a confirmation.
 type Publish = func(ctx context.Context, events []bytebites.Event) (confirmed []bytebites.EventID, err error)
 
-// Relay hands the oldest events to publish, at most limit, and takes those that are confirmed
-// out of the outbox. It returns how many these are, with the error of publish if there was one.
-// Several may relay at once: each gets events that no other has in hand. One that dies in
-// between leaves its events in the outbox, also those that were published.
+// Relay passes at most limit events to publish, the oldest first, and deletes the confirmed
+// events from the outbox. It returns the number of confirmed events and the error of publish.
+// Several relays may run at once, because each locks its events and skips locked ones. A relay
+// that dies before its commit leaves all its events in the outbox, including published ones.
 //
-// An event that publish does not confirm, without an error, has its next turn a second later, and
-// after all that were not tried yet: however many nobody wants, the others are not held up. So it
-// is with one that cannot be read, which is in the error. Publish is not called when there is
-// nothing to publish.
+// If publish returns no error, Relay retries its unconfirmed events after one second, and after
+// all events that were not tried yet. Unroutable events therefore never delay routable ones. If
+// publish returns an error, its unconfirmed events stay due. An event that cannot be decoded is
+// retried like an unconfirmed one, and the returned error names it. Relay does not call publish
+// without events.
 func (s *Store) Relay(ctx context.Context, limit int, publish Publish) (int, error) {
 	outliving, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
-	// Until there is something to lose, the caller's context rules.
+	// Until publish is called, the end of the caller's context ends the relay.
 	release := context.AfterFunc(ctx, end)
 	defer release()
 	tx, err := s.db.BeginTx(outliving, nil)
 	if err != nil {
 		return 0, postgres.Wrap(ctx, "begin relay", err)
 	}
-	defer func() { _ = tx.Rollback() }() // after a commit this changes nothing
+	defer func() { _ = tx.Rollback() }() // changes nothing after a commit
 	next, err := take(outliving, tx, limit)
 	if err != nil {
 		return 0, postgres.Wrap(ctx, "read outbox", err)
@@ -91,7 +92,7 @@ func (s *Store) Relay(ctx context.Context, limit int, publish Publish) (int, err
 	if len(next.events) > 0 {
 		confirmed, failed = publish(ctx, next.events)
 	}
-	defer time.AfterFunc(settleFor, end).Stop()
+	defer time.AfterFunc(settleTimeout, end).Stop()
 	n, err := next.settle(outliving, tx, confirmed, failed == nil)
 	if err != nil {
 		return 0, errors.Join(failed, postgres.Wrap(outliving, "empty outbox", err))
@@ -99,19 +100,19 @@ func (s *Store) Relay(ctx context.Context, limit int, publish Publish) (int, err
 	return n, errors.Join(failed, next.unread)
 }
 
-// batch is what a relay has in hand.
+// batch holds the events that a relay has locked.
 type batch struct {
 	events     []bytebites.Event
-	unreadable pq.StringArray // ids of those that cannot be read
-	unread     error          // why
+	unreadable pq.StringArray // ids of the events that cannot be decoded
+	unread     error          // the errors of decoding them
 }
 
-// take locks the events whose turn it is and that nobody else has locked, and returns them.
+// take locks and returns the events that are due. It skips events that another relay has locked.
 func take(ctx context.Context, tx *sql.Tx, limit int) (b batch, err error) {
 	rows, err := tx.QueryContext(ctx, `
 SELECT event_id, body FROM outbox
 WHERE tried_at IS NULL OR tried_at < clock_timestamp() - $2 * interval '1 second'
-ORDER BY tried_at NULLS FIRST, added_at, event_id LIMIT $1 FOR UPDATE SKIP LOCKED`, max(limit, 0), againAfter.Seconds())
+ORDER BY tried_at NULLS FIRST, added_at, event_id LIMIT $1 FOR UPDATE SKIP LOCKED`, max(limit, 0), retryDelay.Seconds())
 	if err != nil {
 		return batch{}, err
 	}
@@ -124,11 +125,11 @@ ORDER BY tried_at NULLS FIRST, added_at, event_id LIMIT $1 FOR UPDATE SKIP LOCKE
 		}
 		event, err := Decode(body)
 		if err == nil && string(event.ID) != id {
-			err = fmt.Errorf("it names itself %q", event.ID)
+			err = fmt.Errorf("body has id %q", event.ID)
 		}
 		if err != nil {
 			b.unreadable = append(b.unreadable, id)
-			b.unread = errors.Join(b.unread, fmt.Errorf("event %q in outbox: %w", id, err))
+			b.unread = errors.Join(b.unread, fmt.Errorf("read event %q: %w", id, err))
 			continue
 		}
 		b.events = append(b.events, event)
@@ -136,14 +137,14 @@ ORDER BY tried_at NULLS FIRST, added_at, event_id LIMIT $1 FOR UPDATE SKIP LOCKE
 	return b, rows.Err()
 }
 
-// settle deletes those of the events that are confirmed, commits, and returns how many. The others
-// were tried, if they were published; what cannot be read was tried in any case.
+// settle deletes the confirmed events, commits, and returns their number. If published is true,
+// it records a try of the other events. It always records a try of the unreadable events.
 func (b batch) settle(ctx context.Context, tx *sql.Tx, confirmed []bytebites.EventID, published bool) (int, error) {
 	var done pq.StringArray
 	tried := b.unreadable
 	for _, event := range b.events {
 		switch {
-		case slices.Contains(confirmed, event.ID): // what is confirmed and was not handed out is somebody else's
+		case slices.Contains(confirmed, event.ID): // ignores confirmed ids that are not in this batch
 			done = append(done, string(event.ID))
 		case published:
 			tried = append(tried, string(event.ID))
@@ -160,13 +161,13 @@ func (b batch) settle(ctx context.Context, tx *sql.Tx, confirmed []bytebites.Eve
 	return len(done), tx.Commit()
 }
 
-// Backlog is what waits in an outbox.
+// Backlog describes the events that wait in an outbox.
 type Backlog struct {
 	Events int
-	Oldest time.Duration // how long the oldest has waited; 0 when there is none
+	Oldest time.Duration // age of the oldest event; 0 in an empty outbox
 }
 
-// Backlog returns what waits in the outbox.
+// Backlog returns the number of waiting events and the age of the oldest.
 func (s *Store) Backlog(ctx context.Context) (Backlog, error) {
 	var b Backlog
 	var seconds float64
