@@ -10,13 +10,13 @@ import (
 	"bytebites.example/workshop/shared/bytebites"
 )
 
-// Carts keeps what subscribers have picked.
+// Carts stores the meals that subscribers have picked.
 type Carts struct{ db *sql.DB }
 
 // NewCarts returns the carts in a database with the user data's schema.
 func NewCarts(db *sql.DB) *Carts { return &Carts{db: db} }
 
-// Cart returns the lines in order of meal id; an empty cart is no error.
+// Cart returns the lines in order of meal id. An empty cart is no error.
 func (c *Carts) Cart(ctx context.Context, user bytebites.UserID) ([]bytebites.Line, error) {
 	rows, err := Join(ctx, c.db).QueryContext(ctx,
 		`SELECT meal_id, quantity FROM cart_lines WHERE user_id = $1 ORDER BY meal_id`, name(user))
@@ -24,9 +24,9 @@ func (c *Carts) Cart(ctx context.Context, user bytebites.UserID) ([]bytebites.Li
 	return lines, wrap(ctx, "read cart", err)
 }
 
-// SetCart replaces all lines, a meal that comes twice with the sum of both; ErrNotFound
-// for an unknown subscriber. Whether the meals exist is the caller's to check: the
-// catalogue may be on another server.
+// SetCart replaces all lines. It adds up the quantities of a meal that comes twice. The error is
+// ErrNotFound for an unknown subscriber. The caller must check that the meals exist, because
+// the catalogue may be on another server.
 func (c *Carts) SetCart(ctx context.Context, user bytebites.UserID, lines []bytebites.Line) error {
 	want, err := byMeal(lines)
 	if err != nil {
@@ -40,7 +40,7 @@ func (c *Carts) SetCart(ctx context.Context, user bytebites.UserID, lines []byte
 		meals, quantities = append(meals, string(meal)), append(quantities, int64(quantity))
 	}
 	err = transact(ctx, c.db, func(ctx context.Context, q Querier) error {
-		// Two that replace the same cart take turns here, or their lines would mix.
+		// Concurrent calls on one cart take turns at this row, so that their lines do not mix.
 		_, err := q.ExecContext(ctx, `
 INSERT INTO carts (user_id) VALUES ($1) ON CONFLICT (user_id) DO UPDATE SET changed_at = excluded.changed_at`, name(user))
 		if err != nil {

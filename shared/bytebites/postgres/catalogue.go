@@ -10,16 +10,16 @@ import (
 	"bytebites.example/workshop/shared/bytebites"
 )
 
-// maxMeals is how many meals a page has at most.
-const maxMeals = 100
+// maxMealsPerPage bounds the meals that one call of Meals returns.
+const maxMealsPerPage = 100
 
-// Catalogue keeps meals.
+// Catalogue stores meals.
 type Catalogue struct{ db *sql.DB }
 
 // NewCatalogue returns the catalogue in a database with the catalogue's schema.
 func NewCatalogue(db *sql.DB) *Catalogue { return &Catalogue{db: db} }
 
-// selectMeals reads meals with their ingredients in one statement, whatever their number.
+// selectMeals reads any number of meals with their ingredients in one statement.
 const selectMeals = `
 SELECT m.id, m.name, m.description, m.cuisine, m.diets, m.price_cents, m.prep_minutes,
        m.kilocalories, m.protein_grams, m.carb_grams, m.fat_grams, m.fibre_grams, m.salt_milligrams,
@@ -36,8 +36,8 @@ CROSS JOIN LATERAL (
 // Meals returns the meals that match, in order of id; see bytebites.Catalogue.
 func (c *Catalogue) Meals(ctx context.Context, filter bytebites.MealFilter) ([]bytebites.Meal, error) {
 	limit := filter.Limit
-	if limit <= 0 || limit > maxMeals {
-		limit = maxMeals
+	if limit <= 0 || limit > maxMealsPerPage {
+		limit = maxMealsPerPage
 	}
 	meals, err := c.query(ctx, selectMeals+`
 WHERE ($1 = '' OR m.cuisine = $1)
@@ -48,7 +48,7 @@ WHERE ($1 = '' OR m.cuisine = $1)
 ORDER BY m.id LIMIT $6`,
 		filter.Cuisine, filter.Diet, int64(filter.MaxPrice), filter.Search, string(filter.After), limit)
 	if err = wrap(ctx, "list meals", err); errors.Is(err, bytebites.ErrNotFound) {
-		return nil, nil // the filter holds text that no meal can have
+		return nil, nil // no meal can match text that PostgreSQL cannot store
 	}
 	return meals, err
 }
@@ -65,14 +65,14 @@ func (c *Catalogue) Meal(ctx context.Context, id bytebites.MealID) (bytebites.Me
 	return meals[0], nil
 }
 
-// MealsByID returns those of the meals that exist, in no particular order.
+// MealsByID returns the meals that exist among ids, in no particular order.
 func (c *Catalogue) MealsByID(ctx context.Context, ids []bytebites.MealID) ([]bytebites.Meal, error) {
 	meals, err := c.query(ctx, selectMeals+`WHERE m.id = ANY ($1)`, names(ids))
 	return meals, wrap(ctx, "read meals", err)
 }
 
-// UpdateMeal changes a meal; see bytebites.Catalogue. A change of nothing leaves the
-// version as it is.
+// UpdateMeal changes a meal; see bytebites.Catalogue. An empty change does not change the
+// version.
 func (c *Catalogue) UpdateMeal(ctx context.Context, id bytebites.MealID, change bytebites.MealChange) (bytebites.Meal, error) {
 	var meal bytebites.Meal
 	err := transact(ctx, c.db, func(ctx context.Context, q Querier) error {

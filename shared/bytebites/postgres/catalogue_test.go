@@ -132,7 +132,7 @@ func testDirectory(t *testing.T, f *fixture) {
 	_, err := f.directory.Account(f.ctx, "' OR 1=1 --")
 	wantError(t, "injection", err, bytebites.ErrNotFound)
 
-	// Of many who want an address, in whatever case, one gets it.
+	// Of many concurrent registrations of one address, in any case, one succeeds.
 	got := 0
 	for _, err := range together(8, func(i int) error {
 		return f.directory.Register(f.ctx, bytebites.Account{

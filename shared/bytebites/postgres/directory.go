@@ -7,7 +7,7 @@ import (
 	"bytebites.example/workshop/shared/bytebites"
 )
 
-// Directory leads from email addresses to accounts.
+// Directory maps email addresses to accounts.
 type Directory struct{ db *sql.DB }
 
 // NewDirectory returns the directory in a database with the catalogue's schema.
@@ -22,8 +22,8 @@ func (d *Directory) Account(ctx context.Context, email string) (bytebites.Accoun
 	return a, wrap(ctx, "read account", err)
 }
 
-// Register adds an account; ErrDuplicate when the email address, in any case, or the
-// subscriber has one.
+// Register adds an account. The error is ErrDuplicate when the email address, in any case, or
+// the subscriber already has an account.
 func (d *Directory) Register(ctx context.Context, a bytebites.Account) error {
 	result, err := Join(ctx, d.db).ExecContext(ctx,
 		`INSERT INTO accounts (user_id, email, password_hash) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,

@@ -1,16 +1,16 @@
-// Package postgres keeps ByteBites in PostgreSQL, through database/sql and lib/pq. It
-// has one type for each store of package bytebites, in two groups that may share a
-// database or not: catalogue data (Catalogue, Stock, Directory) and user data (Profiles,
-// Carts, Ratings, Orders, Ledger, Weeks).
+// Package postgres implements the stores of package bytebites in PostgreSQL, with database/sql
+// and lib/pq. It has one type for each store, in two groups. Catalogue data is Catalogue, Stock
+// and Directory. User data is Profiles, Carts, Ratings, Orders, Ledger and Weeks. The groups may
+// share a database.
 //
-// Errors are those that bytebites names. Anything else is internal; when the caller's
-// deadline or the server's statement_timeout cut a call short, also while it waited for
-// a connection of the pool, the error matches context.DeadlineExceeded (or
-// context.Canceled). Text that PostgreSQL cannot store (a NUL, broken UTF-8) names
-// nothing that is there: as an id it is ErrNotFound, in free text it is replaced.
+// The stores return the errors of package bytebites. Any other error is internal. If the
+// caller's deadline or the server's statement_timeout ends a call, the error matches
+// context.DeadlineExceeded or context.Canceled. The same holds for a call that waits for a
+// connection of the pool. PostgreSQL cannot store a NUL byte or broken UTF-8: such text as an id
+// gives ErrNotFound, and in free text it is replaced.
 //
-// All calls inside the function that Orders.Place is given, made with the context that
-// the function gets and on stores over the same *sql.DB, take part in its transaction.
+// The function that Orders.Place calls gets a context. Calls with that context on stores over
+// the same *sql.DB take part in the transaction of Place.
 package postgres
 
 import "bytebites.example/workshop/shared/bytebites"

@@ -12,10 +12,10 @@ import (
 	"bytebites.example/workshop/shared/bytebites"
 )
 
-// Wrap says what failed, as the stores here do, for packages that ask the same servers.
+// Wrap wraps an error as the stores of this package do, for packages that use the same servers.
 func Wrap(ctx context.Context, what string, err error) error { return wrap(ctx, what, err) }
 
-// wrap says what failed, in the terms of package bytebites where it has any.
+// wrap names the failed operation, and adds the matching error of package bytebites or context.
 func wrap(ctx context.Context, what string, err error) error {
 	switch {
 	case err == nil:
@@ -23,10 +23,10 @@ func wrap(ctx context.Context, what string, err error) error {
 	case errors.Is(err, sql.ErrNoRows):
 		return fmt.Errorf("%s: %w", what, bytebites.ErrNotFound)
 	case pq.As(err, pqerror.CharacterNotInRepertoire, pqerror.UntranslatableCharacter) != nil:
-		// No row can hold such text, so nothing has that name.
+		// PostgreSQL cannot store such text, so no row has that name.
 		return fmt.Errorf("%s: %w: %w", what, bytebites.ErrNotFound, err)
 	case ctx.Err() != nil && !errors.Is(err, ctx.Err()):
-		// The driver cancels the statement on the server and reports the server's words.
+		// The driver cancels the statement and returns the server's error, not ctx's.
 		return fmt.Errorf("%s: %w: %w", what, ctx.Err(), err)
 	case pq.As(err, pqerror.QueryCanceled) != nil:
 		return fmt.Errorf("%s: %w: %w", what, context.DeadlineExceeded, err) // statement_timeout
@@ -36,9 +36,8 @@ func wrap(ctx context.Context, what string, err error) error {
 	return fmt.Errorf("%s: %w", what, err)
 }
 
-// unknownParent turns the violation of a foreign key, or a name that is null, into
-// ErrNotFound: in these schemas it means that the subscriber or the order that a row
-// belongs to is not there.
+// unknownParent turns the violation of a foreign key, or a name that is NULL, into ErrNotFound.
+// In these schemas both mean that the subscriber or the order of a row does not exist.
 func unknownParent(err error) error {
 	if pq.As(err, pqerror.ForeignKeyViolation, pqerror.NotNullViolation) != nil {
 		return fmt.Errorf("%w: %w", bytebites.ErrNotFound, err)
@@ -46,7 +45,7 @@ func unknownParent(err error) error {
 	return err
 }
 
-// mustAffect returns ErrNotFound when a statement went well and touched no row.
+// mustAffect returns ErrNotFound when a statement succeeded and changed no row.
 func mustAffect(result sql.Result, err error) error {
 	if err != nil {
 		return err
@@ -58,7 +57,7 @@ func mustAffect(result sql.Result, err error) error {
 	return err
 }
 
-// mustInsert returns ErrDuplicate when a statement went well and inserted no row.
+// mustInsert returns ErrDuplicate when a statement succeeded and inserted no row.
 func mustInsert(result sql.Result, err error) error {
 	if err != nil {
 		return err

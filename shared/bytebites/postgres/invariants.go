@@ -11,29 +11,27 @@ import (
 	"bytebites.example/workshop/shared/bytebites"
 )
 
-// maxViolations is how many broken invariants are told one by one.
+// maxViolations bounds the violations that an error lists. It counts the others.
 const maxViolations = 20
 
-// unseeded leaves out the orders that came with the dataset: in collation C, '.' is what
-// follows '-'.
+// unseeded excludes the seeded orders. In collation C, the character after '-' is '.'.
 const unseeded = `(o.id < 'seed-' OR o.id >= 'seed.')`
 
-// Invariants checks what must hold whatever was sent to the service, and returns an
-// error that tells what does not:
+// Invariants checks the invariants of the service, which hold after any sequence of requests. It
+// returns an error that lists the violations:
 //
-//   - stock is never negative, and what left the shelf is what reservations hold that
-//     were not released;
-//   - each order placed since the database was seeded has a reservation, held or
-//     confirmed, with the same subscriber and the same portions of the same meals, and
-//     each such reservation has its order;
-//   - each order has lines, and their sum is its total;
-//   - no subscriber has two orders under one Idempotency-Key, no order is there twice,
-//     also not on different servers;
-//   - an order is marked as paid if, and only if, a payment of it succeeded.
+//   - Stock is never negative. The portions taken from the stock are the portions of the
+//     reservations that were not released.
+//   - Each order placed after seeding has a reservation, held or confirmed. Its subscriber,
+//     meals and portions are the order's. Each such reservation has its order.
+//   - Each order has lines, and their sum is its total.
+//   - No subscriber has two orders under one Idempotency-Key. No order exists twice, even on
+//     different servers.
+//   - An order is marked as paid if, and only if, a payment of it succeeded.
 //
-// The user data may be on several servers, and on the catalogue's too. Call it at rest: an
-// order in the making, or one that a crash left for the sweeper, has a reservation and
-// no order.
+// The user data may be on several servers, including the catalogue's server. Call Invariants
+// when no request is running and the sweeper has settled all reservations. Until then an
+// unfinished order may have a reservation without an order.
 func Invariants(ctx context.Context, catalogue *sql.DB, userData ...*sql.DB) error {
 	var found violations
 	reserved, err := checkStock(ctx, catalogue, &found)
@@ -51,7 +49,7 @@ func Invariants(ctx context.Context, catalogue *sql.DB, userData ...*sql.DB) err
 	return found.err()
 }
 
-// holding is whose an order or reservation is, and what is in it.
+// holding is the subscriber and the portions of an order or a reservation.
 type holding struct {
 	user     bytebites.UserID
 	portions map[bytebites.MealID]int
@@ -68,13 +66,13 @@ func (v *violations) err() error {
 	return errors.Join(*v...)
 }
 
-// snapshot reads one moment of a database.
+// snapshot calls read with a transaction that sees one snapshot of the database.
 func snapshot(ctx context.Context, db *sql.DB, read func(q Querier) error) error {
 	tx, err := db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
 	if err != nil {
 		return wrap(ctx, "begin", err)
 	}
-	defer func() { _ = tx.Rollback() }() // nothing was written
+	defer func() { _ = tx.Rollback() }() // the transaction only reads
 	return wrap(ctx, "read", read(tx))
 }
 
@@ -108,8 +106,8 @@ FROM reservations o LEFT JOIN reservation_lines line USING (order_id) WHERE o.st
 	return reserved, err
 }
 
-// addLine scans order, subscriber, meal and portions into a map of holdings; the last
-// two are null where there are no lines.
+// addLine scans order, subscriber, meal and portions into a map of holdings. Meal and portions
+// are NULL if there are no lines.
 func addLine(holdings map[bytebites.OrderID]holding) func(scan func(...any) error) error {
 	return func(scan func(...any) error) error {
 		var id bytebites.OrderID
@@ -207,7 +205,7 @@ func compare(placed, reserved map[bytebites.OrderID]holding, found *violations) 
 	}
 }
 
-// each hands every row of a query to visit.
+// each calls visit for every row of a query.
 func each(ctx context.Context, q Querier, query string, visit func(scan func(...any) error) error) (err error) {
 	rows, err := q.QueryContext(ctx, query)
 	if err != nil {

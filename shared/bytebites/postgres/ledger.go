@@ -10,20 +10,20 @@ import (
 	"bytebites.example/workshop/shared/bytebites"
 )
 
-// Ledger is the bookkeeping of what suppliers are owed, in grams.
+// Ledger records the ingredients that suppliers delivered for orders, in grams.
 type Ledger struct {
 	db        *sql.DB
 	catalogue bytebites.Catalogue
 }
 
-// NewLedger returns the ledger in a database with the user data's schema. The catalogue
-// says what the meals are made of.
+// NewLedger returns the ledger in a database with the user data's schema. It reads the
+// ingredients of meals from the catalogue.
 func NewLedger(db *sql.DB, catalogue bytebites.Catalogue) *Ledger {
 	return &Ledger{db: db, catalogue: catalogue}
 }
 
-// Record books an order's ingredients, once; recording again changes nothing.
-// ErrNotFound when the order is not there, or one of its meals.
+// Record books an order's ingredients, once. Recording again changes nothing. The error is
+// ErrNotFound when the order or one of its meals does not exist.
 func (l *Ledger) Record(ctx context.Context, order bytebites.Order) error {
 	suppliers, ingredients, grams, err := l.entries(ctx, order)
 	if err != nil {
@@ -38,7 +38,7 @@ ON CONFLICT (order_id, supplier, ingredient) DO NOTHING`,
 	return wrap(ctx, "record in ledger", unknownParent(err))
 }
 
-// entries adds up how much of what each supplier delivers for the order.
+// entries adds up the grams of each ingredient that each supplier delivers for the order.
 func (l *Ledger) entries(ctx context.Context, order bytebites.Order) (suppliers, ingredients pq.StringArray, grams pq.Int64Array, err error) {
 	portions := make(map[bytebites.MealID]int, len(order.Lines))
 	ids := make([]bytebites.MealID, 0, len(order.Lines))

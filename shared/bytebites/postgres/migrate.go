@@ -17,31 +17,31 @@ import (
 //go:embed catalogue/*.sql userdata/*.sql
 var migrations embed.FS
 
-// TablesVersion is the migration of each schema after which all tables are there, but
-// no keys and no indexes: the moment for a bulk load.
+// TablesVersion is the version of each schema that has all tables, but no keys and no indexes.
+// A bulk load runs at this version.
 const TablesVersion = 1
 
-// Schema is a set of migrations. Each set has a version table of its own, so two of them
-// may share a database.
+// Schema is a set of migrations. Each set has its own version table, so both may share a
+// database.
 type Schema struct {
 	dir   string
 	table string
 }
 
-// CatalogueSchema is that of meals, stock and the directory.
+// CatalogueSchema is the schema of meals, stock and the directory.
 func CatalogueSchema() Schema { return Schema{dir: "catalogue", table: "goose_catalogue"} }
 
-// UserDataSchema is that of all that belongs to one subscriber.
+// UserDataSchema is the schema of all data that belongs to one subscriber.
 func UserDataSchema() Schema { return Schema{dir: "userdata", table: "goose_userdata"} }
 
-// MigrateCatalogue brings the catalogue's schema to its latest version.
+// MigrateCatalogue migrates the catalogue's schema to its latest version.
 func MigrateCatalogue(ctx context.Context, db *sql.DB) error { return CatalogueSchema().Up(ctx, db) }
 
-// MigrateUserData brings the user data's schema to its latest version.
+// MigrateUserData migrates the user data's schema to its latest version.
 func MigrateUserData(ctx context.Context, db *sql.DB) error { return UserDataSchema().Up(ctx, db) }
 
-// Up brings the schema to its latest version. Several replicas may call it at once: one
-// migrates, the others wait. It needs one connection.
+// Up migrates the schema to its latest version. Several replicas may call it at once: one
+// migrates while the others wait. It needs one connection.
 func (s Schema) Up(ctx context.Context, db *sql.DB) error {
 	provider, err := s.provider(db)
 	if err != nil {
@@ -53,7 +53,7 @@ func (s Schema) Up(ctx context.Context, db *sql.DB) error {
 	return nil
 }
 
-// UpTo brings the schema to the version, unless it is there or further already.
+// UpTo migrates the schema to the version, unless it has that version or a later one.
 func (s Schema) UpTo(ctx context.Context, db *sql.DB, version int64) error {
 	provider, err := s.provider(db)
 	if err != nil {
@@ -65,7 +65,7 @@ func (s Schema) UpTo(ctx context.Context, db *sql.DB, version int64) error {
 	return nil
 }
 
-// Version returns the schema's present version; 0 in an empty database.
+// Version returns the schema's current version, or 0 in an empty database.
 func (s Schema) Version(ctx context.Context, db *sql.DB) (int64, error) {
 	provider, err := s.provider(db)
 	if err != nil {
@@ -80,8 +80,8 @@ func (s Schema) provider(db *sql.DB) (*goose.Provider, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open migrations of %s: %w", s.dir, err)
 	}
-	// An advisory lock of the session: it goes with the connection of a replica that dies.
-	// It is asked for once a second, for as long as replicas may have to queue.
+	// A session's advisory lock ends with its connection, so a replica that dies releases it.
+	// Waiting replicas try it once a second, at most 300 times.
 	locker, err := lock.NewPostgresSessionLocker(
 		lock.WithLockID(int64(crc32.ChecksumIEEE([]byte(s.table)))),
 		lock.WithLockTimeout(1, 300),
@@ -100,7 +100,7 @@ func (s Schema) provider(db *sql.DB) (*goose.Provider, error) {
 	return provider, nil
 }
 
-// MigrationsKey is a hash of all migrations of both schemas.
+// MigrationsKey returns a hash of all migrations of both schemas.
 func MigrationsKey() string {
 	sum := sha256.New()
 	err := fs.WalkDir(migrations, ".", func(path string, entry fs.DirEntry, err error) error {

@@ -12,9 +12,9 @@ import (
 
 // name is the parameter for an id, a key or an address that identifies a row or its owner.
 // An invalid name (see bytebites.ValidName) becomes NULL, which equals nothing and cannot be
-// stored. It must not reach the server: PostgreSQL quotes a value that is too long for an index
-// in its error message, and a message of over 30,000 bytes breaks the driver's connection
-// (lib/pq 1.12.3, its issue 1324).
+// stored. An invalid name must not reach the server. PostgreSQL quotes a value that is too long
+// for an index in its error message. A message of over 30,000 bytes breaks the driver's
+// connection (lib/pq 1.12.3, its issue 1324).
 func name[Text ~string](text Text) sql.NullString {
 	return sql.NullString{String: string(text), Valid: bytebites.ValidName(string(text))}
 }

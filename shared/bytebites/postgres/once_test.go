@@ -85,7 +85,7 @@ func testOnceAtOnce(t *testing.T, f *fixture) {
 	}
 }
 
-// testOnceWaits has the first fail while a second waits for it: then the second does the work.
+// testOnceWaits makes the first call fail while a second waits for it. The second then does the work.
 func testOnceWaits(t *testing.T, f *fixture) {
 	order := f.placed(t, f.user(), seed.Meal(1))
 	once := func(work func(context.Context) error) (bool, error) {
@@ -114,7 +114,7 @@ func testOnceWaits(t *testing.T, f *fixture) {
 	}
 }
 
-// testPaymentHalves records and settles apart what testPayments does at one go.
+// testPaymentHalves records and settles the events of testPayments in two calls.
 func testPaymentHalves(t *testing.T, f *fixture) {
 	order := f.placed(t, f.user(), seed.Meal(1))
 	status := func() bytebites.OrderStatus {
@@ -134,7 +134,7 @@ func testPaymentHalves(t *testing.T, f *fixture) {
 	}
 	settle := func(e bytebites.PaymentEvent, want error, after bytebites.OrderStatus) {
 		t.Helper()
-		for range 2 { // again changes nothing
+		for range 2 { // the second time changes nothing
 			if err := f.orders.SettlePayment(f.ctx, e); !errors.Is(err, want) {
 				t.Errorf("settle %q: %v, want %v", e.ID, err, want)
 			}
@@ -178,10 +178,10 @@ func testPaymentHalves(t *testing.T, f *fixture) {
 
 	settle(failed, nil, bytebites.OrderPaymentFailed)
 	settle(paid, nil, bytebites.OrderPaid)
-	settle(failed, nil, bytebites.OrderPaid) // late, and again
+	settle(failed, nil, bytebites.OrderPaid) // late, and for the second time
 	if applied, err := f.orders.ApplyPayment(f.ctx, paid); applied || err != nil {
 		t.Errorf("applied %v, %v: it was recorded before", applied, err)
 	}
 	order = f.placed(t, f.user(), seed.Meal(1))
-	record(event("2", true), nil, false, bytebites.ErrConflict) // the id of another subscriber's
+	record(event("2", true), nil, false, bytebites.ErrConflict) // id of an event of another subscriber
 }

@@ -13,19 +13,18 @@ import (
 
 // PoolConfig bounds a connection pool.
 type PoolConfig struct {
-	MaxOpen         int           // connections at most; 0 means no bound
-	MaxIdle         int           // of these kept while unused; 0 means database/sql's default, 2
-	ConnMaxLifetime time.Duration // after which a connection is replaced; 0 means never
-	// Silence is how long the server may send nothing to somebody who waits for it, before
-	// it is taken for gone and the connection is given up; 0 means for ever. A context's
-	// deadline alone does not help against a server that hangs: the driver asks it to break off
-	// the statement, and waits for that too.
+	MaxOpen         int           // maximum of open connections; 0 means no bound
+	MaxIdle         int           // maximum of idle connections; 0 means database/sql's default, 2
+	ConnMaxLifetime time.Duration // age at which a connection is replaced; 0 means never
+	// Silence bounds each wait for data from the server. After it, the connection counts as
+	// lost and is closed. 0 means no bound. A context's deadline is not enough when the server
+	// hangs: the driver asks it to cancel the statement, and waits for that answer too.
 	Silence time.Duration
 }
 
-// defaults are the settings of a connection whose URL does not have them. A statement
-// that outlives 10 s lost its reader long ago; connect_timeout is in seconds. Compiling
-// a statement costs more than any of ours takes, and more still on a small server.
+// defaults are the settings that a connection gets unless its URL has them. connect_timeout is
+// in seconds and statement_timeout in milliseconds: after 10 s no request waits for the answer.
+// jit is off, because compiling costs more time than any statement of the service takes.
 func defaults() map[string]string {
 	return map[string]string{
 		"application_name":  "bytebites",
@@ -35,9 +34,8 @@ func defaults() map[string]string {
 	}
 }
 
-// Open connects to the server that a postgres:// URL names and makes sure that it
-// answers. Settings in the URL's query, such as statement_timeout, replace the defaults.
-// No error carries the password.
+// Open connects to the server of a postgres:// URL and pings it. Settings in the URL's query,
+// such as statement_timeout, replace the defaults. No error contains the password.
 func Open(ctx context.Context, databaseURL string, pool PoolConfig) (*sql.DB, error) {
 	config, err := parse(databaseURL)
 	if err != nil {
@@ -53,8 +51,8 @@ func Open(ctx context.Context, databaseURL string, pool PoolConfig) (*sql.DB, er
 	return db, nil
 }
 
-// OpenLater is Open for a server that may be down: it does not connect, so that each call
-// on the pool finds out by itself whether the server answers.
+// OpenLater is Open for a server that may be down. It does not connect, so a call on the pool
+// fails if the server does not answer.
 func OpenLater(databaseURL string, pool PoolConfig) (*sql.DB, error) {
 	config, err := parse(databaseURL)
 	if err != nil {
@@ -70,20 +68,20 @@ func parse(databaseURL string) (pq.Config, error) {
 	}
 	config, err := pq.NewConfig(dsn)
 	if err != nil {
-		// The driver's error may quote what it could not parse, password and all.
-		return pq.Config{}, errors.New("database URL: not understood by the driver")
+		// The driver's error may quote the URL with its password.
+		return pq.Config{}, errors.New("database URL: the driver cannot parse it")
 	}
 	return config, nil
 }
 
-// unconnected returns a pool without connections.
+// unconnected returns a pool that has not connected yet.
 func unconnected(config pq.Config, pool PoolConfig) (*sql.DB, error) {
 	connector, err := pq.NewConnectorConfig(config)
 	if err != nil {
 		return nil, fmt.Errorf("configure connections to %s: %w", config.Host, err)
 	}
 	if pool.Silence > 0 {
-		connector.Dialer(impatient{silence: pool.Silence})
+		connector.Dialer(silenceDialer{silence: pool.Silence})
 	}
 	db := sql.OpenDB(connector)
 	db.SetMaxOpenConns(pool.MaxOpen)
@@ -94,7 +92,7 @@ func unconnected(config pq.Config, pool PoolConfig) (*sql.DB, error) {
 	return db, nil
 }
 
-// withDefaults adds the settings that the URL lacks.
+// withDefaults adds the default settings that the URL does not have.
 func withDefaults(databaseURL string) (string, error) {
 	u, err := url.Parse(databaseURL)
 	if err != nil || (u.Scheme != "postgres" && u.Scheme != "postgresql") || u.Host == "" {

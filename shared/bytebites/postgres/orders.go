@@ -12,28 +12,27 @@ import (
 	"bytebites.example/workshop/shared/bytebites"
 )
 
-// SeededOrderPrefix starts the ids of the orders that a database was filled with (see
-// package dataset). They have no stock reservations.
+// SeededOrderPrefix starts the ids of the orders that package seed creates. They have no stock
+// reservations.
 const SeededOrderPrefix = "seed-"
 
 const (
-	// PopularOrders is how many of the latest orders say what is popular. A number, not
-	// a span of time: what the aggregate costs must not depend on today's date.
+	// PopularOrders is the number of latest orders over which Popular adds up portions. It
+	// is not a span of time, because the cost of the aggregate must not depend on the date.
 	PopularOrders = 5_000
-	// maxHistory bounds what one call of History reads.
+	// maxHistory bounds the orders that one call of History reads.
 	maxHistory = 1_000
 )
 
-// Orders keeps orders. Instants are kept to the microsecond.
+// Orders stores orders. It stores times to the microsecond.
 type Orders struct{ db *sql.DB }
 
 // NewOrders returns the orders in a database with the user data's schema.
 func NewOrders(db *sql.DB) *Orders { return &Orders{db: db} }
 
-// Place stores a new order; see bytebites.Orders. An order without PlacedAt gets the
-// server's present time, one without Status is placed; ErrNotFound for an unknown
-// subscriber. Stores over the same *sql.DB that are called with within's context take
-// part in the transaction; see Join.
+// Place stores a new order; see bytebites.Orders. PlacedAt defaults to the server's current
+// time, and Status to OrderPlaced. The error is ErrNotFound for an unknown subscriber. Stores
+// over the same *sql.DB that get within's context take part in the transaction; see Join.
 func (o *Orders) Place(ctx context.Context, order bytebites.Order, within func(ctx context.Context) error) error {
 	err := transact(ctx, o.db, func(ctx context.Context, q Querier) error {
 		if err := insert(ctx, q, order); err != nil {
@@ -93,8 +92,8 @@ func (o *Orders) OrderByKey(ctx context.Context, user bytebites.UserID, key stri
 	return order, wrap(ctx, "read order by key", err)
 }
 
-// History returns a subscriber's orders, the latest first; see bytebites.Orders. It
-// reads everybody's: a fault of the baseline, see docs/faults.md.
+// History returns a subscriber's orders, the latest first; see bytebites.Orders. Without an
+// index it reads the orders of all subscribers: a fault of the baseline, see docs/faults.md.
 func (o *Orders) History(ctx context.Context, user bytebites.UserID, before time.Time, limit int) ([]bytebites.Order, error) {
 	var until any = "infinity"
 	if !before.IsZero() {
@@ -105,16 +104,16 @@ func (o *Orders) History(ctx context.Context, user bytebites.UserID, before time
 	return orders, wrap(ctx, "read history", err)
 }
 
-// Finish notes that an effect of an order is done; ErrNotFound when the subscriber has
-// no such order.
+// Finish records that an effect of an order is done. The error is ErrNotFound when the
+// subscriber has no such order.
 func (o *Orders) Finish(ctx context.Context, user bytebites.UserID, id bytebites.OrderID, effect bytebites.Effect) error {
 	_, err := finish(ctx, Join(ctx, o.db), user, id, effect)
 	return wrap(ctx, "finish effect", err)
 }
 
-// Once notes that an effect of an order is done and, in the same transaction, calls work,
-// unless it was done before; see bytebites.Orders. Stores over the same *sql.DB that are called
-// with work's context take part in the transaction.
+// Once records that an effect of an order is done and calls work in the same transaction,
+// unless the effect was done before; see bytebites.Orders. Stores over the same *sql.DB that
+// get work's context take part in the transaction.
 func (o *Orders) Once(ctx context.Context, user bytebites.UserID, id bytebites.OrderID, effect bytebites.Effect, work func(ctx context.Context) error) (bool, error) {
 	first := false
 	err := transact(ctx, o.db, func(ctx context.Context, q Querier) (err error) {
@@ -126,8 +125,8 @@ func (o *Orders) Once(ctx context.Context, user bytebites.UserID, id bytebites.O
 	return first && err == nil, wrap(ctx, "do effect once", err)
 }
 
-// finish notes that an effect is done, and reports whether it was not before. While somebody
-// else's transaction has noted it and is not over, it waits.
+// finish records that an effect is done, and reports whether it was not done before. It waits
+// while another open transaction has recorded the same effect.
 func finish(ctx context.Context, q Querier, user bytebites.UserID, id bytebites.OrderID, effect bytebites.Effect) (bool, error) {
 	result, err := q.ExecContext(ctx, `
 INSERT INTO order_effects (order_id, user_id, effect)
@@ -139,11 +138,11 @@ ON CONFLICT (order_id, effect) DO NOTHING`, name(user), name(id), string(effect)
 	return false, q.QueryRowContext(ctx, `SELECT 1 FROM orders WHERE user_id = $1 AND id = $2`, name(user), name(id)).Scan(new(int))
 }
 
-// Popular returns the meals that the latest orders took most portions of. It adds them
-// up on each call: a fault of the baseline, see docs/faults.md.
+// Popular returns the meals with the most portions in the latest orders. It adds them up on
+// each call: a fault of the baseline, see docs/faults.md.
 func (o *Orders) Popular(ctx context.Context, limit int) ([]bytebites.Popularity, error) {
-	// OFFSET 0 keeps the planner from turning the lookups by order id into one pass over
-	// all lines, whatever it thinks of the disk.
+	// OFFSET 0 keeps the planner from replacing the look-ups by order id with a scan of all
+	// lines. Without it the plan would depend on the planner's estimate of disk costs.
 	rows, err := Join(ctx, o.db).QueryContext(ctx, `
 SELECT line.meal_id, sum(line.quantity) AS portions
 FROM (SELECT id FROM orders ORDER BY placed_at DESC LIMIT $1) latest
@@ -153,7 +152,7 @@ GROUP BY line.meal_id ORDER BY portions DESC, line.meal_id LIMIT $2`, PopularOrd
 	return popular, wrap(ctx, "read popular meals", err)
 }
 
-// one reads the only order that matches, or fails with sql.ErrNoRows.
+// one returns the order that matches, or sql.ErrNoRows.
 func (o *Orders) one(ctx context.Context, user bytebites.UserID, where string, args ...any) (bytebites.Order, error) {
 	orders, err := o.read(ctx, user, where, args...)
 	if err != nil {
@@ -165,8 +164,8 @@ func (o *Orders) one(ctx context.Context, user bytebites.UserID, where string, a
 	return orders[0], nil
 }
 
-// read reads the orders of a subscriber that match, each with its lines and effects: in
-// three statements, however many orders there are.
+// read reads the matching orders of a subscriber with their lines and effects. It sends at most
+// three statements, independent of the number of orders.
 func (o *Orders) read(ctx context.Context, user bytebites.UserID, where string, args ...any) ([]bytebites.Order, error) {
 	q := Join(ctx, o.db)
 	type row struct {
@@ -184,7 +183,7 @@ FROM orders `+where, append([]any{name(user)}, args...)...)
 	}
 	orders := make([]bytebites.Order, len(found))
 	at := make(map[bytebites.OrderID]int, len(found))
-	var ids, open pq.StringArray // all orders; those with effects of their own
+	var ids, open pq.StringArray // all orders; the orders with rows in order_effects
 	for i, r := range found {
 		orders[i] = r.Order
 		orders[i].PlacedAt = r.PlacedAt.UTC()

@@ -86,7 +86,7 @@ func testWithin(t *testing.T, f *fixture) {
 	order := f.draft(f.user(), seed.Meal(1))
 	broken := errors.New("the mail did not go out")
 	err := f.orders.Place(f.ctx, order, func(ctx context.Context) error {
-		// What takes part in the transaction sees the order, and goes with it.
+		// A store that takes part in the transaction sees the order and is rolled back with it.
 		must(t, f.orders.Finish(ctx, order.User, order.ID, bytebites.EffectEmail))
 		must(t, f.ledger.Record(ctx, order))
 		if got, err := f.orders.Order(ctx, order.User, order.ID); err != nil || len(got.Done) != 1 {
@@ -103,7 +103,7 @@ func testWithin(t *testing.T, f *fixture) {
 		t.Errorf("%d ledger entries of an order that was undone", n)
 	}
 
-	// The same order goes through afterwards: nothing of it was left behind.
+	// The same order succeeds afterwards, so the rollback left no rows.
 	f.reserve(t, order)
 	must(t, f.orders.Place(f.ctx, order, func(ctx context.Context) error {
 		return f.orders.Finish(ctx, order.User, order.ID, bytebites.EffectEmail)
@@ -112,7 +112,7 @@ func testWithin(t *testing.T, f *fixture) {
 		t.Errorf("got %+v, %v; want the effect done", got, err)
 	}
 
-	// A panic inside does not keep the connection.
+	// A panic inside returns the connection to the pool.
 	func() {
 		defer func() { _ = recover() }()
 		_ = f.orders.Place(f.ctx, f.draft(f.user(), seed.Meal(1)), func(context.Context) error { panic("oops") })
@@ -142,7 +142,7 @@ func testHistory(t *testing.T, f *fixture) {
 	if !slices.IsSortedFunc(all, func(a, b bytebites.Order) int { return b.PlacedAt.Compare(a.PlacedAt) }) {
 		t.Error("not the latest first")
 	}
-	// Page by page it is the same.
+	// Reading page by page returns the same orders.
 	var paged []bytebites.OrderID
 	for before := (time.Time{}); ; {
 		page, err := f.orders.History(f.ctx, user, before, 2)
@@ -219,7 +219,7 @@ func testPayments(t *testing.T, f *fixture) {
 	type event struct {
 		id        string
 		succeeded bool
-		short     bytebites.Cents // less than the total by
+		short     bytebites.Cents // difference from the total
 		stranger  bool
 		applied   bool
 		err       error

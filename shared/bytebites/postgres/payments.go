@@ -11,9 +11,9 @@ import (
 
 var errEventIDUsed = fmt.Errorf("event id used for another event: %w", bytebites.ErrConflict)
 
-// ApplyPayment applies a payment event to its order, once; see bytebites.Orders. Events
-// may come late and in any order: an order that was paid once stays paid, and one whose
-// payment failed may still be paid. ErrConflict also when the event's id was used for
+// ApplyPayment applies a payment event to its order, once; see bytebites.Orders. Events may
+// come late and in any order. An order that was paid stays paid, and an order whose payment
+// failed may still be paid. The error is ErrConflict also when the event's id was used for
 // another order, amount or outcome.
 func (o *Orders) ApplyPayment(ctx context.Context, event bytebites.PaymentEvent) (bool, error) {
 	applied, err := o.record(ctx, event, func(ctx context.Context, q Querier, status bytebites.OrderStatus) error {
@@ -22,9 +22,9 @@ func (o *Orders) ApplyPayment(ctx context.Context, event bytebites.PaymentEvent)
 	return applied, wrap(ctx, "apply payment", err)
 }
 
-// RecordPayment keeps a payment event, once, and calls within when it is new; see
-// bytebites.Orders. Stores over the same *sql.DB that are called with within's context take
-// part in the transaction. ErrConflict also as ApplyPayment's.
+// RecordPayment stores a payment event, once, and calls within when the event is new; see
+// bytebites.Orders. Stores over the same *sql.DB that get within's context take part in the
+// transaction. It returns ErrConflict in the same cases as ApplyPayment.
 func (o *Orders) RecordPayment(ctx context.Context, event bytebites.PaymentEvent, within func(ctx context.Context) error) (bool, error) {
 	recorded, err := o.record(ctx, event, func(ctx context.Context, _ Querier, _ bytebites.OrderStatus) error {
 		if within == nil {
@@ -35,8 +35,8 @@ func (o *Orders) RecordPayment(ctx context.Context, event bytebites.PaymentEvent
 	return recorded, wrap(ctx, "record payment", err)
 }
 
-// SettlePayment changes an order's status by a payment event that was recorded; see
-// bytebites.Orders. Events may be settled late and in any order: see ApplyPayment.
+// SettlePayment sets an order's status from a recorded payment event; see bytebites.Orders.
+// Events may be settled late and in any order, as in ApplyPayment.
 func (o *Orders) SettlePayment(ctx context.Context, event bytebites.PaymentEvent) error {
 	err := transact(ctx, o.db, func(ctx context.Context, q Querier) error {
 		_, status, err := lockOrder(ctx, q, event)
@@ -51,8 +51,8 @@ func (o *Orders) SettlePayment(ctx context.Context, event bytebites.PaymentEvent
 	return wrap(ctx, "settle payment", err)
 }
 
-// record keeps an event, and then calls then, in one transaction in which the order is locked
-// and has that status. It reports false, and does not call then, when the event is there.
+// record stores an event and calls then with the order's status, in one transaction that locks
+// the order. If the event was recorded before, it reports false and does not call then.
 func (o *Orders) record(ctx context.Context, event bytebites.PaymentEvent, then func(context.Context, Querier, bytebites.OrderStatus) error) (bool, error) {
 	recorded := false
 	err := transact(ctx, o.db, func(ctx context.Context, q Querier) error {
@@ -70,7 +70,7 @@ ON CONFLICT (event_id) DO NOTHING`,
 		if err := mustAffect(result, err); isNotFound(err) {
 			err := sameEvent(ctx, q, event)
 			if errors.Is(err, sql.ErrNoRows) {
-				return errEventIDUsed // by another subscriber
+				return errEventIDUsed // for another subscriber
 			}
 			return err
 		} else if err != nil {
@@ -82,8 +82,8 @@ ON CONFLICT (event_id) DO NOTHING`,
 	return recorded && err == nil, err
 }
 
-// lockOrder returns the total and the status of an event's order, which nobody else changes
-// before the transaction ends.
+// lockOrder returns the total and the status of an event's order. It locks the order until the
+// transaction ends.
 func lockOrder(ctx context.Context, q Querier, event bytebites.PaymentEvent) (total bytebites.Cents, status bytebites.OrderStatus, err error) {
 	err = q.QueryRowContext(ctx,
 		`SELECT total_cents, status FROM orders WHERE user_id = $1 AND id = $2 FOR NO KEY UPDATE`,
@@ -91,7 +91,7 @@ func lockOrder(ctx context.Context, q Querier, event bytebites.PaymentEvent) (to
 	return total, status, err
 }
 
-// setStatus changes the status of an order that is locked, and has that status.
+// setStatus updates the status of a locked order from the event. status is its current status.
 func setStatus(ctx context.Context, q Querier, event bytebites.PaymentEvent, status bytebites.OrderStatus) error {
 	next := bytebites.OrderPaid
 	if !event.Succeeded {
@@ -105,8 +105,8 @@ func setStatus(ctx context.Context, q Querier, event bytebites.PaymentEvent, sta
 	return err
 }
 
-// sameEvent returns ErrConflict unless the subscriber's event with that id says the same, and
-// sql.ErrNoRows when there is none.
+// sameEvent compares an event with the subscriber's recorded event of the same id. It returns
+// ErrConflict when they differ, and sql.ErrNoRows when no event is recorded.
 func sameEvent(ctx context.Context, q Querier, event bytebites.PaymentEvent) error {
 	var same bool
 	err := q.QueryRowContext(ctx, `

@@ -9,7 +9,7 @@ import (
 	"bytebites.example/workshop/shared/bytebites"
 )
 
-// Profiles keeps what subscribers say of themselves.
+// Profiles stores the profiles and addresses of subscribers.
 type Profiles struct{ db *sql.DB }
 
 // NewProfiles returns the profiles in a database with the user data's schema.
@@ -29,10 +29,10 @@ func (p *Profiles) Profile(ctx context.Context, user bytebites.UserID) (bytebite
 	return profile, nil
 }
 
-// Create adds a subscriber; ErrDuplicate when the id is taken.
+// Create adds a subscriber. The error is ErrDuplicate when the id is taken.
 func (p *Profiles) Create(ctx context.Context, profile bytebites.Profile) error {
 	prefs := profile.Preferences
-	// A violated key would end the transaction that this may be part of.
+	// Without ON CONFLICT a duplicate would abort the transaction that ctx may belong to.
 	result, err := Join(ctx, p.db).ExecContext(ctx, `
 INSERT INTO users (user_id, name, email, diets, cuisines, dislikes, portion_count) VALUES ($1, $2, $3, $4, $5, $6, $7)
 ON CONFLICT (user_id) DO NOTHING`,
@@ -41,7 +41,7 @@ ON CONFLICT (user_id) DO NOTHING`,
 	return wrap(ctx, "create profile", mustInsert(result, unknownParent(err)))
 }
 
-// SetPreferences replaces the preferences; ErrNotFound for an unknown subscriber.
+// SetPreferences replaces the preferences. The error is ErrNotFound for an unknown subscriber.
 func (p *Profiles) SetPreferences(ctx context.Context, user bytebites.UserID, prefs bytebites.Preferences) error {
 	result, err := Join(ctx, p.db).ExecContext(ctx,
 		`UPDATE users SET diets = $2, cuisines = $3, dislikes = $4, portion_count = $5 WHERE user_id = $1`,
@@ -59,7 +59,7 @@ func (p *Profiles) Addresses(ctx context.Context, user bytebites.UserID) ([]byte
 	return addresses, wrap(ctx, "read addresses", err)
 }
 
-// SetAddresses replaces all addresses; ErrNotFound for an unknown subscriber.
+// SetAddresses replaces all addresses. The error is ErrNotFound for an unknown subscriber.
 func (p *Profiles) SetAddresses(ctx context.Context, user bytebites.UserID, addresses []bytebites.Address) error {
 	columns := make([]pq.StringArray, 5)
 	for _, a := range addresses {
@@ -68,7 +68,7 @@ func (p *Profiles) SetAddresses(ctx context.Context, user bytebites.UserID, addr
 		}
 	}
 	err := transact(ctx, p.db, func(ctx context.Context, q Querier) error {
-		// Two that replace the same addresses take turns, or they would mix.
+		// Concurrent calls for one subscriber take turns at this row, so that addresses do not mix.
 		result, err := q.ExecContext(ctx, `SELECT FROM users WHERE user_id = $1 FOR NO KEY UPDATE`, name(user))
 		if err := mustAffect(result, err); err != nil {
 			return err

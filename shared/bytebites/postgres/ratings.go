@@ -7,15 +7,14 @@ import (
 	"bytebites.example/workshop/shared/bytebites"
 )
 
-// Ratings keeps the stars that subscribers give.
+// Ratings stores the stars that subscribers give.
 type Ratings struct{ db *sql.DB }
 
 // NewRatings returns the ratings in a database with the user data's schema.
 func NewRatings(db *sql.DB) *Ratings { return &Ratings{db: db} }
 
-// Rate sets a subscriber's stars for a meal; ErrNotFound for an unknown subscriber.
-// Whether the meal exists is the caller's to check: the catalogue may be on another
-// server.
+// Rate sets a subscriber's stars for a meal. The error is ErrNotFound for an unknown subscriber.
+// The caller must check that the meal exists, because the catalogue may be on another server.
 func (r *Ratings) Rate(ctx context.Context, user bytebites.UserID, meal bytebites.MealID, stars int) error {
 	_, err := Join(ctx, r.db).ExecContext(ctx, `
 INSERT INTO ratings (user_id, meal_id, stars) VALUES ($1, $2, $3)
@@ -23,8 +22,8 @@ ON CONFLICT (user_id, meal_id) DO UPDATE SET stars = excluded.stars`, name(user)
 	return wrap(ctx, "rate", unknownParent(err))
 }
 
-// Ratings returns the rating of each of the meals that has one. It counts all stars of
-// these meals on each call: a fault of the baseline, see docs/faults.md.
+// Ratings returns the rating of each meal that has one. It counts all stars of these meals on
+// each call: a fault of the baseline, see docs/faults.md.
 func (r *Ratings) Ratings(ctx context.Context, meals []bytebites.MealID) (map[bytebites.MealID]bytebites.Rating, error) {
 	type row struct {
 		meal bytebites.MealID

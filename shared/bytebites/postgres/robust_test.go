@@ -14,8 +14,8 @@ import (
 	"bytebites.example/workshop/shared/bytebites/seed"
 )
 
-// testHostileText sends every store text that breaks out of pasted SQL, or that
-// PostgreSQL cannot store.
+// testHostileText calls every store with text that breaks SQL built by concatenation, and with
+// text that PostgreSQL cannot store.
 func testHostileText(t *testing.T, f *fixture) {
 	user := f.user()
 	for _, text := range []string{
@@ -94,7 +94,7 @@ func testHostileText(t *testing.T, f *fixture) {
 		}
 	}
 
-	// Text in names and keys of an order comes back as it was.
+	// Text in names and keys of an order comes back unchanged.
 	order := f.draft(user, seed.Meal(1))
 	order.ID, order.IdempotencyKey, order.Lines[0].Name = `o'"\;--`, `k'"\{},`, `n'"\{},$1`
 	f.reserve(t, order)
@@ -111,7 +111,7 @@ func testDeadlines(t *testing.T, f *fixture) {
 	orders := postgres.NewOrders(small)
 	soon := func() (context.Context, context.CancelFunc) { return context.WithTimeout(f.ctx, 50*time.Millisecond) }
 
-	// The pool's only connection is taken for as long as an order is being placed.
+	// Place holds the pool's only connection until it returns.
 	order := f.draft(f.user(), seed.Meal(1))
 	f.reserve(t, order)
 	must(t, orders.Place(f.ctx, order, func(context.Context) error {
@@ -122,7 +122,7 @@ func testDeadlines(t *testing.T, f *fixture) {
 		return nil
 	}))
 
-	// The server is at work when time is up.
+	// The deadline ends while the server executes the statement.
 	row, err := f.db.Conn(f.ctx)
 	must(t, err)
 	defer func() { must(t, row.Close()) }()
@@ -136,13 +136,13 @@ func testDeadlines(t *testing.T, f *fixture) {
 	_, err = orders.ApplyPayment(ctx, pay)
 	wantError(t, "row locked", err, context.DeadlineExceeded)
 
-	// The caller has time, the server's own limit is reached.
-	impatient := postgres.NewOrders(open(f.ctx, t, withSetting(t, f.url, "statement_timeout", "50"), postgres.PoolConfig{}))
-	_, err = impatient.ApplyPayment(f.ctx, pay)
+	// The caller has no deadline, and the server's statement_timeout ends the statement.
+	limited := postgres.NewOrders(open(f.ctx, t, withSetting(t, f.url, "statement_timeout", "50"), postgres.PoolConfig{}))
+	_, err = limited.ApplyPayment(f.ctx, pay)
 	wantError(t, "statement_timeout", err, context.DeadlineExceeded)
 	must(t, tx.Rollback())
 
-	// None of that left anything behind.
+	// None of these calls left a row or a transaction.
 	if applied, err := orders.ApplyPayment(f.ctx, pay); !applied || err != nil {
 		t.Errorf("applied %t, error %v", applied, err)
 	}
@@ -178,11 +178,11 @@ func testOpen(t *testing.T, f *fixture) {
 	}
 }
 
-// nobodyThere is an address that refuses connections.
-const nobodyThere = "postgres://u:opensesame@127.0.0.1:1/db?sslmode=disable"
+// refusedURL names an address that refuses connections.
+const refusedURL = "postgres://u:opensesame@127.0.0.1:1/db?sslmode=disable"
 
 func TestOpenLaterDoesNotConnect(t *testing.T) {
-	db, err := postgres.OpenLater(nobodyThere, postgres.PoolConfig{MaxOpen: 3})
+	db, err := postgres.OpenLater(refusedURL, postgres.PoolConfig{MaxOpen: 3})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -205,7 +205,7 @@ func TestOpenRefusesBadURLs(t *testing.T) {
 		"", "opensesame", "host=localhost password=opensesame", "mysql://u:opensesame@localhost/db", "postgres://u:opensesame@/db",
 		"postgres://u:opensesame@local host/db", "postgres://u:opensesame@localhost:port/db", "postgres://u:%zzopensesame@localhost/db",
 		"postgres://u:opensesame@localhost/db?sslmode=opensesame", "postgres://u:opensesame@localhost/db?connect_timeout=opensesame",
-		nobodyThere,
+		refusedURL,
 	} {
 		db, err := postgres.Open(t.Context(), databaseURL, postgres.PoolConfig{})
 		if err == nil {

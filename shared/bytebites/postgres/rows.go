@@ -5,8 +5,8 @@ import (
 	"errors"
 )
 
-// collect scans all rows of a query. It takes the query's error too, so that it can wrap
-// the call that made it.
+// collect scans all rows of a query. It also takes the query's error, so that a caller can pass
+// both results of a query to it.
 func collect[T any](rows *sql.Rows, err error, fields func(*T) []any) (_ []T, failed error) {
 	if err != nil {
 		return nil, err

@@ -12,8 +12,8 @@ import (
 	"bytebites.example/workshop/shared/bytebites/seed"
 )
 
-// testMigrate starts several replicas at once on an empty database, each with a pool of
-// one, as the baseline has.
+// testMigrate starts several replicas at once on an empty database. Like the baseline, each has a
+// pool of one connection.
 func testMigrate(t *testing.T, f *fixture) {
 	f.exec(t, `CREATE DATABASE empty`)
 	u, err := url.Parse(f.url)
@@ -45,8 +45,7 @@ func testMigrate(t *testing.T, f *fixture) {
 	}(), bytebites.ErrNotFound)
 }
 
-// testFaults makes sure that the fault that lab 00 looks for is there, and that its cure
-// cures it.
+// testFaults checks that the fault of lab 00 exists and that the lab's index fixes it.
 func testFaults(t *testing.T, f *fixture) {
 	plan := func() string {
 		t.Helper()
@@ -74,8 +73,8 @@ func testFaults(t *testing.T, f *fixture) {
 	}
 }
 
-// testStatements makes sure that every statement on user data names the subscriber, but
-// for the two questions about all of them: lab 04 sends statements to shards by user_id.
+// testStatements checks that every statement on user data names the subscriber, because lab 04
+// sends statements to shards by user_id. Two statements about all subscribers are exempt.
 func testStatements(t *testing.T, f *fixture) {
 	f.exec(t, `SELECT pg_stat_statements_reset()`)
 	user := f.user()
@@ -113,7 +112,7 @@ func testStatements(t *testing.T, f *fixture) {
 	} {
 		must(t, call())
 	}
-	// toplevel leaves out what the server itself asks to check foreign keys.
+	// toplevel excludes the statements by which the server checks foreign keys.
 	rows, err := f.db.QueryContext(f.ctx, `
 SELECT query, query ~ 'user_id' FROM pg_stat_statements
 WHERE toplevel AND dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
@@ -141,7 +140,7 @@ WHERE toplevel AND dbid = (SELECT oid FROM pg_database WHERE datname = current_d
 	}
 }
 
-// testInvariants breaks each invariant and looks whether it is told.
+// testInvariants violates each invariant and checks that Invariants reports it.
 func testInvariants(t *testing.T, f *fixture) {
 	order := f.placed(t, f.user(), seed.Meal(1), seed.Meal(2))
 	id := string(order.ID)

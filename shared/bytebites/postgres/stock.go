@@ -13,22 +13,22 @@ import (
 	"bytebites.example/workshop/shared/bytebites"
 )
 
-// Stock keeps what is on the shelf, and what is set aside for orders.
+// Stock stores the available portions of meals and the reservations of orders.
 //
-// A reservation is held, then confirmed or released, and never anything else after that.
-// Calls on one order take turns on the row of its reservation; calls on the same meals
-// lock their rows in order of meal id, so none waits for another in a circle.
+// A reservation is held first. It is then confirmed or released, and does not change again.
+// Calls on one order take turns at the row of its reservation. Calls on the same meals lock
+// their rows in order of meal id, so that they cannot deadlock.
 type Stock struct{ db *sql.DB }
 
 // NewStock returns the stock in a database with the catalogue's schema.
 func NewStock(db *sql.DB) *Stock { return &Stock{db: db} }
 
-// lockStock takes the rows in an order that all callers share.
+// lockStock locks rows in order of meal id, the same order for all callers.
 const lockStock = `SELECT meal_id, available FROM stock WHERE meal_id = ANY ($1) ORDER BY meal_id FOR NO KEY UPDATE`
 
-// Reserve takes all lines off the shelf, or none; see bytebites.Stock. Reserving again
-// for the same order changes nothing; ErrConflict when it was for other lines or another
-// subscriber, or was released since.
+// Reserve takes all lines from the stock, or none; see bytebites.Stock. Reserving again for the
+// same order changes nothing. The error is ErrConflict when the order's reservation has other
+// lines or another subscriber, or was released.
 func (s *Stock) Reserve(ctx context.Context, order bytebites.OrderID, user bytebites.UserID, lines []bytebites.Line) error {
 	want, err := byMeal(lines)
 	if err != nil {
@@ -55,7 +55,7 @@ INSERT INTO reservations (order_id, user_id, state) VALUES ($1, $2, 'held') ON C
 func byMeal(lines []bytebites.Line) (map[bytebites.MealID]int, error) {
 	want := make(map[bytebites.MealID]int, len(lines))
 	for _, line := range lines {
-		// A negative quantity would put on the shelf what was never there.
+		// A negative quantity would add portions to the stock.
 		if line.Quantity <= 0 {
 			return nil, fmt.Errorf("meal %s: quantity %d is not positive", line.Meal, line.Quantity)
 		}
@@ -64,7 +64,7 @@ func byMeal(lines []bytebites.Line) (map[bytebites.MealID]int, error) {
 	return want, nil
 }
 
-// take moves the portions from the shelf to the reservation.
+// take moves the portions from the stock to the reservation.
 func take(ctx context.Context, q Querier, order bytebites.OrderID, want map[bytebites.MealID]int) error {
 	meals := slices.Sorted(maps.Keys(want))
 	rows, err := q.QueryContext(ctx, lockStock, names(meals))
@@ -87,8 +87,8 @@ func take(ctx context.Context, q Querier, order bytebites.OrderID, want map[byte
 		}
 		quantities[i] = int64(want[meal])
 	}
-	// The rows are ours since lockStock. The condition repeats what was just checked, for
-	// the day when somebody takes that lock away.
+	// lockStock has locked these rows. The condition repeats the check above, in case a later
+	// change removes that lock.
 	result, err := q.ExecContext(ctx, `
 WITH line AS (SELECT * FROM unnest($2::text[], $3::integer[]) AS line (meal_id, quantity)),
 taken AS (
@@ -107,8 +107,8 @@ INSERT INTO reservation_lines (order_id, meal_id, quantity) SELECT $1, meal_id, 
 	return nil
 }
 
-// sameReservation reports as an error what is different about the reservation that the
-// order has already.
+// sameReservation returns ErrConflict if the order's reservation was released or differs from
+// the wanted one.
 func sameReservation(ctx context.Context, q Querier, order bytebites.OrderID, user bytebites.UserID, want map[bytebites.MealID]int) error {
 	var owner bytebites.UserID
 	var state string
@@ -135,11 +135,11 @@ func reservedLines(ctx context.Context, q Querier, order bytebites.OrderID) (map
 	return byMeal(lines)
 }
 
-// settle moves a held reservation to another state, and touches no row when it is not
-// held.
+// settle moves a held reservation to another state. It changes no row of a reservation in any
+// other state.
 const settle = `UPDATE reservations SET state = $2, settled_at = now() WHERE order_id = $1 AND state = 'held'`
 
-// Confirm makes a held reservation final; see bytebites.Stock. ErrNotFound for an
+// Confirm makes a held reservation final; see bytebites.Stock. The error is ErrNotFound for an
 // unknown order.
 func (s *Stock) Confirm(ctx context.Context, order bytebites.OrderID) error {
 	q := Join(ctx, s.db)
@@ -150,7 +150,7 @@ func (s *Stock) Confirm(ctx context.Context, order bytebites.OrderID) error {
 	return wrap(ctx, "confirm", err)
 }
 
-// Release puts a held reservation back on the shelf; see bytebites.Stock.
+// Release returns a held reservation to the stock; see bytebites.Stock.
 func (s *Stock) Release(ctx context.Context, order bytebites.OrderID) error {
 	err := transact(ctx, s.db, func(ctx context.Context, q Querier) error {
 		result, err := q.ExecContext(ctx, settle, name(order), "released")
@@ -165,7 +165,7 @@ func (s *Stock) Release(ctx context.Context, order bytebites.OrderID) error {
 		return putBack(ctx, q, order)
 	})
 	if err = wrap(ctx, "release", err); isNotFound(err) {
-		return nil // nothing was set aside for it
+		return nil // the order has no reservation
 	}
 	return err
 }
@@ -185,8 +185,9 @@ FROM reservation_lines line WHERE line.order_id = $1 AND stock.meal_id = line.me
 	return err
 }
 
-// settled explains why a reservation was not settled just now: because it is in the
-// wanted state already, in another, or not there.
+// settled checks the result of the settle statement. If that changed no row, the reservation may
+// be in the wanted state already. The error is ErrConflict if it is in another state, and
+// sql.ErrNoRows if it does not exist.
 func settled(ctx context.Context, q Querier, result sql.Result, order bytebites.OrderID, want string) error {
 	if n, err := result.RowsAffected(); err != nil || n == 1 {
 		return err
@@ -199,7 +200,7 @@ func settled(ctx context.Context, q Querier, result sql.Result, order bytebites.
 	return err
 }
 
-// Unsettled returns reservations held for longer than minAgeSeconds, the oldest first.
+// Unsettled returns at most limit reservations held for more than minAgeSeconds, the oldest first.
 func (s *Stock) Unsettled(ctx context.Context, minAgeSeconds, limit int) ([]bytebites.Reservation, error) {
 	rows, err := Join(ctx, s.db).QueryContext(ctx, `
 SELECT order_id, user_id FROM reservations
@@ -208,7 +209,7 @@ WHERE state = 'held' AND made_at < now() - make_interval(secs => $1) ORDER BY ma
 	return held, wrap(ctx, "list unsettled reservations", err)
 }
 
-// Available returns how many portions are left of each of the meals that exist.
+// Available returns the number of portions left of each meal that exists.
 func (s *Stock) Available(ctx context.Context, meals []bytebites.MealID) (map[bytebites.MealID]int, error) {
 	rows, err := Join(ctx, s.db).QueryContext(ctx,
 		`SELECT meal_id, available FROM stock WHERE meal_id = ANY ($1)`, names(meals))

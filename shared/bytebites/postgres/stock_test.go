@@ -87,7 +87,7 @@ func testReservationStates(t *testing.T, f *fixture) {
 		name     string
 		reserved bool
 		steps    []step
-		taken    int // portions still off the shelf in the end
+		taken    int // portions that are not available at the end
 	}{
 		{"confirm twice", true, []step{{confirm, nil}, {confirm, nil}}, 1},
 		{"release twice", true, []step{{release, nil}, {release, nil}}, 0},
@@ -111,7 +111,7 @@ func testReservationStates(t *testing.T, f *fixture) {
 			if got := before - f.available(t, meal); got != test.taken {
 				t.Errorf("%d portions taken, want %d", got, test.taken)
 			}
-			if test.reserved && test.taken == 0 { // an order that was released is none
+			if test.reserved && test.taken == 0 { // a released order does not exist
 				f.exec(t, `DELETE FROM order_lines WHERE order_id = $1`, string(order.ID))
 				f.exec(t, `DELETE FROM orders WHERE id = $1`, string(order.ID))
 			}

@@ -14,9 +14,9 @@ import (
 	"bytebites.example/workshop/shared/testbed"
 )
 
-// TestStores runs everything that needs a server, on one: a container for each test
-// would take longer than the tests. The subtests keep out of each other's way by using
-// subscribers of their own, and leave the invariants whole.
+// TestStores runs all tests that need a server on one server, because a container for each test
+// would take longer than the tests. Each subtest uses its own subscribers and preserves the
+// invariants.
 func TestStores(t *testing.T) {
 	bed := testbed.ForTest(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
@@ -78,7 +78,7 @@ type fixture struct {
 	ledger    *postgres.Ledger
 	weeks     *postgres.Weeks
 
-	users, ids int // handed out so far
+	users, ids int // numbers used so far
 }
 
 func newFixture(ctx context.Context, t *testing.T, url string, size seed.Size) *fixture {
@@ -112,13 +112,13 @@ func open(ctx context.Context, t *testing.T, url string, pool postgres.PoolConfi
 	return db
 }
 
-// user returns a subscriber whom no other test uses.
+// user returns a subscriber that no other test uses.
 func (f *fixture) user() bytebites.UserID {
 	f.users++
 	return seed.User(f.users)
 }
 
-// draft makes an order of one portion of each of the meals, that is not stored yet.
+// draft returns an order of one portion of each meal, without storing it.
 func (f *fixture) draft(user bytebites.UserID, meals ...bytebites.MealID) bytebites.Order {
 	f.ids++
 	order := bytebites.Order{
@@ -136,7 +136,7 @@ func (f *fixture) draft(user bytebites.UserID, meals ...bytebites.MealID) bytebi
 	return order
 }
 
-// lines returns what an order takes from the shelf.
+// lines returns the meals and portions that an order takes from the stock.
 func lines(order bytebites.Order) []bytebites.Line {
 	var out []bytebites.Line
 	for _, line := range order.Lines {
@@ -145,7 +145,7 @@ func lines(order bytebites.Order) []bytebites.Line {
 	return out
 }
 
-// reserve sets stock aside for an order, for the invariants' sake.
+// reserve reserves the stock of an order, so that the invariants hold.
 func (f *fixture) reserve(t *testing.T, order bytebites.Order) {
 	t.Helper()
 	must(t, f.stock.Reserve(f.ctx, order.ID, order.User, lines(order)))

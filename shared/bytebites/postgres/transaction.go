@@ -5,7 +5,7 @@ import (
 	"database/sql"
 )
 
-// Querier is what *sql.DB and *sql.Tx have in common.
+// Querier holds the methods that *sql.DB and *sql.Tx have in common.
 type Querier interface {
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
@@ -15,8 +15,8 @@ type Querier interface {
 // transactionOf is the context key of the transaction that is open on a database.
 type transactionOf struct{ db *sql.DB }
 
-// Join returns the transaction on db that ctx belongs to (see Orders.Place), and db
-// itself where there is none.
+// Join returns the transaction on db that ctx belongs to (see Orders.Place), or db itself if
+// there is no transaction.
 func Join(ctx context.Context, db *sql.DB) Querier {
 	if tx, ok := ctx.Value(transactionOf{db}).(*sql.Tx); ok {
 		return tx
@@ -24,8 +24,8 @@ func Join(ctx context.Context, db *sql.DB) Querier {
 	return db
 }
 
-// transact runs work in the transaction that ctx belongs to, or else in one of its own,
-// which it commits unless work fails.
+// transact runs work in the transaction that ctx belongs to. Without one, it begins a transaction
+// and commits it unless work fails.
 func transact(ctx context.Context, db *sql.DB, work func(ctx context.Context, q Querier) error) error {
 	if tx, ok := ctx.Value(transactionOf{db}).(*sql.Tx); ok {
 		return work(ctx, tx)
@@ -34,8 +34,8 @@ func transact(ctx context.Context, db *sql.DB, work func(ctx context.Context, q 
 	if err != nil {
 		return err
 	}
-	// After a commit this changes nothing; else the server has dropped the transaction
-	// with the connection, or drops it now, and the error that led here says more.
+	// After a commit, Rollback changes nothing. Its error is ignored: if the connection is
+	// lost, the server has rolled back already and the earlier error says more.
 	defer func() { _ = tx.Rollback() }()
 	if err := work(context.WithValue(ctx, transactionOf{db}, tx), tx); err != nil {
 		return err
@@ -43,9 +43,9 @@ func transact(ctx context.Context, db *sql.DB, work func(ctx context.Context, q 
 	return tx.Commit()
 }
 
-// Transact runs work in the transaction on db that ctx belongs to, or else in one of its
-// own, which it commits unless work fails: stores over db that are called with work's
-// context take part in it, and Join finds it. An error of work is returned as it is.
+// Transact runs work in the transaction on db that ctx belongs to. Without one, it begins a
+// transaction and commits it unless work fails. Stores over db that get work's context take part
+// in the transaction, and Join returns it. Transact returns an error of work unchanged.
 func Transact(ctx context.Context, db *sql.DB, work func(ctx context.Context) error) error {
 	var failed error
 	err := transact(ctx, db, func(ctx context.Context, _ Querier) error {

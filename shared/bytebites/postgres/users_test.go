@@ -63,7 +63,7 @@ func testCreateProfile(t *testing.T, f *fixture) {
 	}
 	wantError(t, "an id that no row can have", f.profiles.Create(f.ctx, bytebites.Profile{User: "\xff", Preferences: profile.Preferences}), bytebites.ErrNotFound)
 
-	// A duplicate does not end the transaction that it is found in.
+	// A duplicate does not abort the transaction.
 	order := f.draft(profile.User, seed.Meal(1))
 	f.reserve(t, order)
 	must(t, f.orders.Place(f.ctx, order, func(ctx context.Context) error {
@@ -91,7 +91,7 @@ func testCarts(t *testing.T, f *fixture) {
 	}
 	wantError(t, "cart of nobody", f.carts.SetCart(f.ctx, "nobody", nil), bytebites.ErrNotFound)
 
-	// Carts replaced at once never mix.
+	// Concurrent replacements of one cart never mix.
 	a := []bytebites.Line{{Meal: "m0001", Quantity: 1}, {Meal: "m0002", Quantity: 1}}
 	b := []bytebites.Line{{Meal: "m0003", Quantity: 2}}
 	for _, err := range together(16, func(i int) error { return f.carts.SetCart(f.ctx, user, [][]bytebites.Line{a, b}[i%2]) }) {

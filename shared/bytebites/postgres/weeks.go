@@ -9,7 +9,7 @@ import (
 	"bytebites.example/workshop/shared/bytebites"
 )
 
-// Weeks keeps the weeks that were planned.
+// Weeks stores planned weeks.
 type Weeks struct{ db *sql.DB }
 
 // NewWeeks returns the planned weeks in a database with the user data's schema.
@@ -31,8 +31,8 @@ func (w *Weeks) Week(ctx context.Context, user bytebites.UserID) (bytebites.Week
 	return week, nil
 }
 
-// SetWeek replaces it; ErrNotFound for an unknown subscriber. Instants are kept to the
-// microsecond.
+// SetWeek replaces the week planned for a subscriber. The error is ErrNotFound for an unknown
+// subscriber. PlannedAt is stored to the microsecond.
 func (w *Weeks) SetWeek(ctx context.Context, user bytebites.UserID, week bytebites.Week) error {
 	_, err := Join(ctx, w.db).ExecContext(ctx, `
 INSERT INTO weeks (user_id, meals, planned_at) VALUES ($1, $2, $3)

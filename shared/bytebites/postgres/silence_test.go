@@ -9,8 +9,8 @@ import (
 	"bytebites.example/workshop/shared/bytebites/postgres"
 )
 
-// A server that accepts connections and then says nothing is given up after the silence, not
-// after the driver's own, far longer, time to connect.
+// TestSilence uses a server that accepts connections and never answers. The attempt must end
+// after the silence and not after the driver's own, longer connect timeout.
 func TestSilence(t *testing.T) {
 	t.Parallel()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -37,7 +37,7 @@ func TestSilence(t *testing.T) {
 	defer cancel()
 	began := time.Now()
 	if err := db.PingContext(ctx); err == nil {
-		t.Fatal("a server that says nothing has answered")
+		t.Fatal("a server that sends nothing has answered")
 	}
 	if took := time.Since(began); took < silence || ctx.Err() != nil {
 		t.Errorf("given up after %v, want about %v", took, silence)
