@@ -46,7 +46,7 @@ func TestFillRefuses(t *testing.T) {
 		"no users":       {Users: 0, Meals: 500, Orders: 10},
 		"too many":       {Users: 10_000_000, Meals: 500, Orders: 10},
 	} {
-		// Nothing listens there: the size is refused first.
+		// No server listens at this address, because Fill must refuse the size first.
 		err := seed.Fill(t.Context(), "postgres://nobody@127.0.0.1:1/none?sslmode=disable", size)
 		if err == nil || err.Error()[:10] != "dataset of" {
 			t.Errorf("%s: got error %v", name, err)

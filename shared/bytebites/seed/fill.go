@@ -13,15 +13,15 @@ import (
 	"bytebites.example/workshop/shared/bytebites/postgres"
 )
 
-// sessions is how many connections load at once. The load is bound by the server's CPU,
-// so few are enough; more than two keep a small machine's second core busy while a short
-// table ends.
+// sessions is the number of connections that load at once. The server's CPU is the bottleneck,
+// so few are enough. With more than two, a machine of two cores stays busy at the end of a short
+// table.
 const sessions = 4
 
-// Fill migrates an empty database to the latest schemas of both catalogue and user data
-// and fills it. The order is what makes it quick: tables, rows, and only then keys and
-// indexes. It ends with everything frozen, analysed and written out, so that the first
-// reads of a server started from a copy cost what later ones do.
+// Fill migrates an empty database to the latest schemas of catalogue and user data, and fills
+// it. It creates keys and indexes after the rows, which is faster than before them. At the end
+// all rows are frozen, analysed and written to disk. On a server that starts from a copy, the
+// first reads then cost the same as later reads.
 func Fill(ctx context.Context, databaseURL string, s Size) error {
 	if err := s.validate(); err != nil {
 		return err
@@ -55,7 +55,7 @@ func (s Size) validate() error {
 	return nil
 }
 
-// maxNumber is the largest that fits the seven digits of an id.
+// maxNumber is the largest number with the seven digits of an id.
 const maxNumber = 9_999_999
 
 // forLoading adds the settings of a bulk load to the URL.
@@ -86,7 +86,7 @@ func requireEmpty(ctx context.Context, db *sql.DB, _ Size) error {
 			return err
 		}
 		if version != 0 {
-			return errors.New("the database has ByteBites tables already; an empty one is needed")
+			return errors.New("the database already has ByteBites tables: want an empty one")
 		}
 	}
 	return nil
@@ -151,7 +151,7 @@ func fillUserData(ctx context.Context, db *sql.DB, s Size) error {
 	ranks := zipfRanks(s.Meals / 4)
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(sessions)
-	const parts = 2 // of the two large tables
+	const parts = 2 // of each of the two large tables
 	for part := range parts {
 		first, last := part*s.Orders/parts+1, (part+1)*s.Orders/parts
 		group.Go(func() error {
@@ -168,18 +168,18 @@ func fillUserData(ctx context.Context, db *sql.DB, s Size) error {
 	return group.Wait()
 }
 
-// settle leaves the database as a server that has been up for long would have it, and
-// autovacuum nothing to do in the first minute of one that is started from a copy, which
-// may be the middle of a measurement.
+// settle brings the database into the state of a server that has run for a long time. Without it,
+// autovacuum would run in the first minute of a server that starts from a copy, and disturb
+// measurements.
 func settle(ctx context.Context, db *sql.DB, _ Size) error {
 	const (
-		// While a commit is on its way to the log, rows of that and of earlier ones can
-		// neither be marked as seen by all nor frozen.
-		wait = `SET synchronous_commit = on`
-		// Changes that are reported later would seem to have been made after a vacuum.
-		report = `SELECT pg_stat_force_next_flush()`
+		// A vacuum cannot freeze the rows of an asynchronous commit that is not written to
+		// the log yet, nor mark them as visible to all. A synchronous commit writes them.
+		commitSynchronously = `SET synchronous_commit = on`
+		// Statistics of earlier changes must not arrive after the vacuum, which resets them.
+		flushStatistics = `SELECT pg_stat_force_next_flush()`
 	)
-	if err := inEverySession(ctx, db, wait); err != nil {
+	if err := inEverySession(ctx, db, commitSynchronously); err != nil {
 		return err
 	}
 	for _, statement := range []string{`DROP SCHEMA seed CASCADE`, `CREATE EXTENSION IF NOT EXISTS pg_stat_statements`} {
@@ -187,7 +187,7 @@ func settle(ctx context.Context, db *sql.DB, _ Size) error {
 			return fmt.Errorf("%s: %w", statement, err)
 		}
 	}
-	if err := inEverySession(ctx, db, report); err != nil {
+	if err := inEverySession(ctx, db, flushStatistics); err != nil {
 		return err
 	}
 	list, err := seedFiles.ReadFile("sql/13_settle.sql")
@@ -206,7 +206,7 @@ func settle(ctx context.Context, db *sql.DB, _ Size) error {
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	if err := inEverySession(ctx, db, report); err != nil {
+	if err := inEverySession(ctx, db, flushStatistics); err != nil {
 		return err
 	}
 	if err := vacuum(ctx, db, "pg_statistic"); err != nil {
@@ -218,8 +218,7 @@ func settle(ctx context.Context, db *sql.DB, _ Size) error {
 	return nil
 }
 
-// vacuum also freezes: frozen rows need no hint bits, which the first reader would have to
-// write.
+// vacuum also freezes the rows, so that the first reader does not have to write hint bits.
 func vacuum(ctx context.Context, db *sql.DB, table string) error {
 	if _, err := db.ExecContext(ctx, `VACUUM (FREEZE, ANALYZE) `+table); err != nil {
 		return fmt.Errorf("vacuum %s: %w", table, err)
@@ -227,7 +226,7 @@ func vacuum(ctx context.Context, db *sql.DB, table string) error {
 	return nil
 }
 
-// inEverySession runs statements in all of the pool's sessions.
+// inEverySession runs statements in every session of the pool.
 func inEverySession(ctx context.Context, db *sql.DB, statements ...string) (err error) {
 	var all []*sql.Conn
 	defer func() {

@@ -15,7 +15,7 @@ import (
 	"bytebites.example/workshop/shared/testbed"
 )
 
-// TestFill fills two databases and looks at the data: it is right, and both are alike.
+// TestFill fills two databases. It checks the data of one, and that both are equal.
 func TestFill(t *testing.T) {
 	bed := testbed.ForTest(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
@@ -76,7 +76,7 @@ func TestFill(t *testing.T) {
 		{"vegetarian meals with meat", `SELECT count(*) FROM meals JOIN ingredients ON meal_id = id
 			WHERE 'vegetarian' = ANY (diets) AND (ingredients.name ~ 'chicken|beef|pork|lamb|fillet|prawns|duck|turkey|chorizo|merguez|bacon|tuna|trout|squid')`, 0},
 		{"vegan meals that are not vegetarian", `SELECT count(*) FROM meals WHERE 'vegan' = ANY (diets) AND NOT 'vegetarian' = ANY (diets)`, 0},
-		// 4 kcal in a gram of protein or carbohydrate, 9 in one of fat, 2 in one of fibre.
+		// One gram has 4 kcal of protein or carbohydrate, 9 of fat, and 2 of fibre.
 		{"nutrition that does not add up", `SELECT count(*) FROM meals WHERE abs(kilocalories
 			- (4 * protein_grams + 4 * carb_grams + 9 * fat_grams + 2 * fibre_grams)) > 0.12 * kilocalories`, 0},
 		{"tables of the seed", `SELECT count(*) FROM pg_namespace WHERE nspname = 'seed'`, 0},

@@ -2,12 +2,12 @@ package seed
 
 import "github.com/lib/pq"
 
-// zipfSlots must be what seed.line_meal draws from.
+// zipfSlots is the number of slots from which seed.line_meal (01_recipes.sql) draws.
 const zipfSlots = 8192
 
-// zipfRanks returns a table of zipfSlots ranks from 1 to n in which rank r comes in
-// proportion to 1/r (Zipf's law with exponent 1): a slot drawn evenly is a rank drawn by
-// that law. Each rank has one slot at least. n is at most zipfSlots.
+// zipfRanks returns a table of zipfSlots ranks from 1 to n. The share of rank r is in proportion
+// to 1/r, which is Zipf's law with exponent 1. A uniformly drawn slot gives a rank by that law.
+// Each rank has at least one slot. n must not exceed zipfSlots.
 func zipfRanks(n int) pq.Int64Array {
 	harmonic := 0.0
 	for r := 1; r <= n; r++ {
@@ -17,7 +17,7 @@ func zipfRanks(n int) pq.Int64Array {
 	reached := 0.0
 	for r := 1; r <= n; r++ {
 		reached += 1 / float64(r) / harmonic
-		// What is left must do for one slot of each rank that follows.
+		// The slots after end must suffice for one slot of each later rank.
 		end := min(max(int(reached*zipfSlots), len(ranks)+1), zipfSlots-(n-r))
 		if r == n {
 			end = zipfSlots
