@@ -1,7 +1,7 @@
-// Package inmem keeps sessions in the memory of one process.
+// Package inmem stores sessions in the memory of one process.
 //
-// That is one of the baseline's faults: a second replica knows nothing of them, and
-// they are lost with the process. Lab 02 moves them to storage that replicas share.
+// That is a fault of the baseline. A second replica does not have the sessions, and they are
+// lost when the process ends. Lab 02 moves them to storage that all replicas share.
 package inmem
 
 import (
@@ -20,11 +20,11 @@ type Store struct {
 
 	mu     sync.Mutex
 	byHash map[[32]byte]*entry
-	expiry expiryHeap // the one that expires next is first
+	expiry expiryHeap // the session that expires next is first
 }
 
-// New returns a store of at most max sessions. When it is full, a new session takes the
-// place of the one that expires next. A nil now is time.Now.
+// New returns a store of at most max sessions. In a full store, a new session replaces the
+// session that expires next. If now is nil, the store uses time.Now.
 func New(max int, now func() time.Time) *Store {
 	if now == nil {
 		now = time.Now
@@ -32,7 +32,7 @@ func New(max int, now func() time.Time) *Store {
 	return &Store{now: now, max: max, byHash: make(map[[32]byte]*entry)}
 }
 
-// Create stores a session, in place of an earlier one of the same token.
+// Create stores a session. It replaces an earlier session of the same token.
 func (s *Store) Create(_ context.Context, session bytebites.Session) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -64,7 +64,7 @@ func (s *Store) Session(_ context.Context, tokenHash [32]byte) (bytebites.Sessio
 	return e.session, nil
 }
 
-// Delete forgets a session; an unknown one changes nothing.
+// Delete deletes a session. Deleting an unknown session changes nothing.
 func (s *Store) Delete(_ context.Context, tokenHash [32]byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -74,7 +74,7 @@ func (s *Store) Delete(_ context.Context, tokenHash [32]byte) error {
 	return nil
 }
 
-// Len returns how many sessions take up room, expired ones included.
+// Len returns the number of stored sessions, including expired ones.
 func (s *Store) Len() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -98,7 +98,7 @@ type entry struct {
 	index   int // in the heap
 }
 
-// expiryHeap is a container/heap of sessions by time of expiry.
+// expiryHeap is a heap of sessions, ordered by time of expiry. It implements heap.Interface.
 type expiryHeap []*entry
 
 func (h expiryHeap) Len() int { return len(h) }
@@ -112,14 +112,14 @@ func (h expiryHeap) Swap(i, j int) {
 	h[i].index, h[j].index = i, j
 }
 
-// Push appends an entry; for container/heap.
+// Push appends an entry. Only package heap calls it.
 func (h *expiryHeap) Push(x any) {
 	e := x.(*entry)
 	e.index = len(*h)
 	*h = append(*h, e)
 }
 
-// Pop takes the last entry off; for container/heap.
+// Pop removes and returns the last entry. Only package heap calls it.
 func (h *expiryHeap) Pop() any {
 	old := *h
 	last := old[len(old)-1]

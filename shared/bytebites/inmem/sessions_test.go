@@ -73,7 +73,7 @@ func TestFullStoreEvictsTheNextToExpire(t *testing.T) {
 			t.Errorf("session %d: got %v, want kept=%v", n, err, want)
 		}
 	}
-	// An expired session makes room before a living one has to.
+	// The store evicts expired sessions before live ones.
 	now = now.Add(25 * time.Minute)
 	if err := store.Create(ctx, session(9, now.Add(time.Hour))); err != nil {
 		t.Fatal(err)
