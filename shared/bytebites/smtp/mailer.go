@@ -1,4 +1,4 @@
-// Package smtp mails confirmations over SMTP.
+// Package smtp sends confirmation mails over SMTP.
 package smtp
 
 import (
@@ -14,16 +14,16 @@ import (
 	"bytebites.example/workshop/shared/bytebites"
 )
 
-// Mailer sends each mail over a connection of its own, as the monolith does. It is safe
-// for concurrent use.
+// Mailer opens a new connection for each mail, as the monolith does. It is safe for concurrent
+// use.
 type Mailer struct {
 	addr string
 	from mail.Address
 	now  func() time.Time
 }
 
-// New returns a mailer that delivers to the SMTP server at addr (host:port), from the
-// given address. A nil now is time.Now.
+// New returns a mailer that delivers to the SMTP server at addr (host:port). from is the sender.
+// If now is nil, the mailer uses time.Now.
 func New(addr string, from mail.Address, now func() time.Time) *Mailer {
 	if now == nil {
 		now = time.Now
@@ -31,8 +31,8 @@ func New(addr string, from mail.Address, now func() time.Time) *Mailer {
 	return &Mailer{addr: addr, from: from, now: now}
 }
 
-// ConfirmOrder sends the confirmation of an order and returns once the server has
-// taken it. It ends when ctx does, at whichever step of the dialogue that is.
+// ConfirmOrder sends the confirmation of an order. It returns when the server has accepted the
+// mail, or when ctx ends, at any step of the SMTP dialogue.
 func (m *Mailer) ConfirmOrder(ctx context.Context, email string, order bytebites.Order) error {
 	to, err := mail.ParseAddress(email)
 	if err != nil {
@@ -43,7 +43,7 @@ func (m *Mailer) ConfirmOrder(ctx context.Context, email string, order bytebites
 		return fmt.Errorf("write confirmation: %w", err)
 	}
 	if err := m.deliver(ctx, to.Address, message); err != nil {
-		if ctx.Err() != nil { // closing the connection hides the reason
+		if ctx.Err() != nil { // err is the closed connection, and ctx has the reason
 			err = fmt.Errorf("%w (%w)", context.Cause(ctx), err)
 		}
 		return fmt.Errorf("deliver to %s: %w", m.addr, err)
@@ -58,8 +58,8 @@ func (m *Mailer) deliver(ctx context.Context, to string, message []byte) error {
 		return err
 	}
 	defer func() { _ = conn.Close() }()
-	// The client sets deadlines of its own on the connection, so one set here would
-	// not last; closing it ends any step.
+	// The client sets its own deadlines on the connection, so a deadline set here would be
+	// overwritten. Closing the connection ends any step.
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
 
@@ -67,7 +67,7 @@ func (m *Mailer) deliver(ctx context.Context, to string, message []byte) error {
 	if err := client.SendMail(m.from.Address, []string{to}, bytes.NewReader(message)); err != nil {
 		return err
 	}
-	// The mail is accepted: a failing goodbye must not make the caller send it again.
+	// The server has accepted the mail. An error of QUIT must not make the caller send it again.
 	_ = client.Quit()
 	return nil
 }

@@ -21,14 +21,14 @@ import (
 
 var _ bytebites.Mailer = (*smtp.Mailer)(nil)
 
-// received is a mail as a server got it.
+// received is a mail that a server received.
 type received struct {
 	from string
 	to   []string
 	data []byte
 }
 
-// inbox is a mail server that keeps what it gets.
+// inbox is a mail server that stores the mails it receives.
 type inbox struct {
 	mails chan received
 	fail  error // answer to each message
@@ -111,7 +111,7 @@ func TestConfirmOrder(t *testing.T) {
 	}
 }
 
-// parse reads a mail, which must be 7-bit and have no bare line feeds.
+// parse parses a mail. It must be 7-bit and have no bare line feeds.
 func parse(t testing.TB, data []byte) (*mail.Message, string) {
 	t.Helper()
 	for at, c := range data {
@@ -172,7 +172,7 @@ func FuzzHeadersStayWhole(f *testing.F) {
 		o := order(name)
 		o.ID = bytebites.OrderID(id)
 		if err := mailer.ConfirmOrder(context.Background(), "anna@example.com", o); err != nil {
-			t.Skip(err) // such as a line that is too long
+			t.Skip(err) // such as for a line that is too long
 		}
 		got := <-i.mails
 		message, _ := parse(t, got.data)
@@ -191,8 +191,7 @@ func TestRefusalIsReported(t *testing.T) {
 	}
 }
 
-// TestEveryStepEndsWithTheContext talks to a server that falls silent after so many
-// lines, as a dying one does.
+// TestEveryStepEndsWithTheContext uses a server that stops answering after a number of lines.
 func TestEveryStepEndsWithTheContext(t *testing.T) {
 	answers := []string{
 		"220 hello\r\n", "250 mailsink\r\n", "250 from\r\n", "250 to\r\n", "354 go on\r\n",
@@ -217,7 +216,7 @@ func TestEveryStepEndsWithTheContext(t *testing.T) {
 					return
 				}
 			}
-			_, _ = io.Copy(io.Discard, conn) // silent until the client goes
+			_, _ = io.Copy(io.Discard, conn) // no answer until the client closes the connection
 		}()
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
 		begin := time.Now()

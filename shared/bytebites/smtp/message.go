@@ -14,9 +14,9 @@ import (
 	"bytebites.example/workshop/shared/bytebites"
 )
 
-// MessageID returns the Message-ID of an order's confirmation. The same order always
-// has the same one, so that a mail sent twice can be told from two mails. Ids that do
-// not fit RFC 5322's dot-atom are hashed.
+// MessageID returns the Message-ID of an order's confirmation. It is always the same for one
+// order, so that a repeated mail is recognised as a duplicate. An order id that does not fit
+// the dot-atom of RFC 5322 is hashed.
 func MessageID(order bytebites.OrderID, domain string) string {
 	left := string(order)
 	if !isAtom(left) {
@@ -35,8 +35,8 @@ func isAtom(s string) bool {
 	return s != "" && len(s) <= 64
 }
 
-// confirmation writes the mail. Whatever came from outside is either encoded (header
-// fields as RFC 2047 words, which hold no line break) or part of the body.
+// confirmation returns the mail. Text from outside is either part of the body or encoded. In
+// header fields it is encoded as RFC 2047 words, which contain no line break.
 func confirmation(from, to mail.Address, order bytebites.Order, now time.Time) ([]byte, error) {
 	_, domain, ok := strings.Cut(from.Address, "@")
 	if !ok {
