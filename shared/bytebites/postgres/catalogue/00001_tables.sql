@@ -1,8 +1,8 @@
 -- +goose Up
--- What ByteBites sells, what is on the shelf, and who may sign in. Keys and indexes are
--- the next migration, so that a bulk load can come in between.
+-- Catalogue data: meals, stock and accounts. The next migration adds keys and indexes, so that
+-- a bulk load can run before it.
 --
--- Ids compare byte by byte (collation C): their order is then the same on every server.
+-- Ids compare byte by byte (collation C), so that their order is the same on every server.
 
 CREATE TABLE meals (
     id              text COLLATE "C" NOT NULL,
@@ -12,7 +12,7 @@ CREATE TABLE meals (
     diets           text[] NOT NULL, -- sorted
     price_cents     integer NOT NULL CHECK (price_cents >= 0),
     prep_minutes    integer NOT NULL CHECK (prep_minutes > 0),
-    kilocalories    integer NOT NULL, -- of one portion, as all that follow
+    kilocalories    integer NOT NULL, -- of one portion, like the nutrients below
     protein_grams   integer NOT NULL,
     carb_grams      integer NOT NULL,
     fat_grams       integer NOT NULL,
@@ -30,9 +30,9 @@ CREATE TABLE ingredients (
     supplier text NOT NULL
 );
 
--- stocked is all that ever came in, so that what was taken out can be checked:
--- stocked - available = the portions of reservations that were not released.
--- Half of each page stays free: rows that change with every order then change in place.
+-- stocked is the sum of all deliveries. Invariant: stocked - available = the portions of
+-- reservations that were not released. Half of each page stays free, so that an update, one for
+-- each order, finds room on the page of its row.
 CREATE TABLE stock (
     meal_id   text COLLATE "C" NOT NULL,
     stocked   integer NOT NULL,

@@ -16,7 +16,7 @@ ALTER TABLE reservation_lines
     ADD FOREIGN KEY (order_id) REFERENCES reservations,
     ADD FOREIGN KEY (meal_id) REFERENCES stock;
 
--- The sweeper looks for old reservations that nobody settled; nearly all are settled.
+-- The sweeper reads old reservations that are still held. Nearly all rows are settled.
 CREATE INDEX reservations_held ON reservations (made_at) WHERE state = 'held';
 
 ALTER TABLE accounts ADD PRIMARY KEY (user_id);

@@ -1,9 +1,9 @@
 -- +goose Up
--- What belongs to one subscriber. Every table carries user_id, and every statement asks
--- for it, because lab 04 moves these tables to shards by user_id. Nothing here refers to
--- a catalogue table: that one stays on a server of its own.
+-- User data. Every table has user_id and every statement names it, because lab 04 moves these
+-- tables to shards by user_id. No table refers to a catalogue table, because the catalogue stays
+-- on its own server.
 --
--- Keys and indexes are the next migration, so that a bulk load can come in between.
+-- The next migration adds keys and indexes, so that a bulk load can run before it.
 
 CREATE TABLE users (
     user_id       text COLLATE "C" NOT NULL,
@@ -25,7 +25,7 @@ CREATE TABLE addresses (
     country     text NOT NULL
 );
 
--- The row of a cart is what two changes of the same cart take turns on.
+-- Concurrent changes of one cart take turns at its row.
 CREATE TABLE carts (
     user_id    text COLLATE "C" NOT NULL,
     changed_at timestamptz NOT NULL DEFAULT now()
@@ -37,9 +37,9 @@ CREATE TABLE cart_lines (
     quantity integer NOT NULL CHECK (quantity > 0)
 );
 
--- idempotency_key is null once the day is over in which an order may be retried.
--- effects_done_at says when all effects of an order were done that is older than
--- order_effects; later orders leave it null and have a row there for each.
+-- idempotency_key is NULL after the day in which a client may retry the order. effects_done_at
+-- is set in seeded orders: all their effects were done at that time. Other orders leave it NULL
+-- and have a row in order_effects for each finished effect.
 CREATE TABLE orders (
     id              text COLLATE "C" NOT NULL,
     user_id         text COLLATE "C" NOT NULL,
@@ -55,7 +55,7 @@ CREATE TABLE order_lines (
     user_id     text COLLATE "C" NOT NULL,
     position    smallint NOT NULL,
     meal_id     text COLLATE "C" NOT NULL,
-    name        text NOT NULL,    -- when it was ordered, as the price
+    name        text NOT NULL,    -- name and price are those at the time of the order
     quantity    integer NOT NULL CHECK (quantity > 0),
     price_cents integer NOT NULL CHECK (price_cents >= 0) -- of one portion
 );

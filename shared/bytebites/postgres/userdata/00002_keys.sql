@@ -1,6 +1,6 @@
 -- +goose Up
--- Two faults of the baseline are in this file. docs/faults.md lists all of them and names
--- the lab that removes each.
+-- This file has two faults of the baseline. docs/faults.md lists all faults and the labs that
+-- remove them.
 
 ALTER TABLE users ADD PRIMARY KEY (user_id);
 
@@ -16,18 +16,18 @@ ALTER TABLE cart_lines
     ADD PRIMARY KEY (user_id, meal_id),
     ADD FOREIGN KEY (user_id) REFERENCES carts;
 
--- Fault 'missing index': a subscriber's history is
+-- Fault 'missing index': the history of a subscriber is
 --     SELECT ... FROM orders WHERE user_id = $1 ORDER BY placed_at DESC
--- and no index here serves it, so each reads the orders of everybody. orders_key does
--- start with user_id, but it holds only the orders that still have their Idempotency-Key,
--- and a history is not a question about those.
+-- No index serves this query, so each history reads the orders of all subscribers. orders_key
+-- starts with user_id, but it contains only orders with an Idempotency-Key, so the query cannot
+-- use it.
 ALTER TABLE orders
     ADD PRIMARY KEY (id),
     ADD FOREIGN KEY (user_id) REFERENCES users;
 CREATE UNIQUE INDEX orders_key ON orders (user_id, idempotency_key) WHERE idempotency_key IS NOT NULL;
 
--- Fault 'aggregate on every read': which meals are popular is summed up, each time that
--- somebody asks, over the lines of the latest orders. This index finds those orders.
+-- Fault 'aggregate on every read': each read of the popular meals adds up the lines of the latest
+-- orders. This index finds those orders.
 CREATE INDEX orders_placed_at ON orders (placed_at);
 
 ALTER TABLE order_lines
@@ -42,8 +42,8 @@ ALTER TABLE payment_events
     ADD PRIMARY KEY (event_id),
     ADD FOREIGN KEY (order_id) REFERENCES orders;
 
--- Fault 'aggregate on every read', again: the stars of a meal are counted and averaged
--- each time that it is shown. This index finds them.
+-- Fault 'aggregate on every read': each read of a meal's rating counts and averages its stars.
+-- This index finds them.
 ALTER TABLE ratings
     ADD PRIMARY KEY (user_id, meal_id),
     ADD FOREIGN KEY (user_id) REFERENCES users;
