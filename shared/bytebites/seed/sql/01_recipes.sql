@@ -1,22 +1,22 @@
--- What meals are made of. All of it stands in a schema of its own, which the last step
--- drops.
+-- The ingredients of meals. They are in their own schema, which the last step drops.
 CREATE SCHEMA seed;
 
--- pick draws one of 0 .. choices-1 for a number: the same on every machine, unlike
--- random(). Draws with different salts have nothing to do with each other.
+-- pick returns a pseudo-random number from 0 to choices-1 for n. Unlike random(), it returns the
+-- same number on every machine. Draws with different salts are independent.
 CREATE FUNCTION seed.pick(n bigint, salt bigint, choices bigint) RETURNS bigint
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN (hashint8extended(n, salt) & 9223372036854775807) % choices;
 
--- bell draws a number around 0, most of them within 1 of it.
+-- bell returns a pseudo-random number around 0. Most of its results are between -1 and 1.
 CREATE FUNCTION seed.bell(n bigint, salt bigint) RETURNS double precision
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN (seed.pick(n, salt, 1000000) + seed.pick(n, salt + 1, 1000000) + seed.pick(n, salt + 2, 1000000)
             - 1500000) / 500000.0::double precision;
 
--- The lines of the n-th order: how many there are, and of the k-th (counted from 1) the
--- meal and the portions. ranks holds each group of four meals as often as it is picked;
--- each line of an order takes its meal from another quarter, so no meal comes twice.
+-- The lines of the n-th order: their number, and the meal and portions of line k (from 1). ranks
+-- has 8,192 slots with the numbers of groups of four meals. The share of a group is the share of
+-- orders that pick it. Each line takes its meal from another position in its group, so no meal
+-- comes twice.
 CREATE FUNCTION seed.line_count(n bigint) RETURNS bigint
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN (ARRAY[1, 1, 2, 2, 2, 3, 3, 3, 4, 4])[1 + seed.pick(n, 11, 10)];
@@ -28,8 +28,8 @@ CREATE FUNCTION seed.line_quantity(n bigint, k bigint) RETURNS bigint
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN (ARRAY[1, 1, 2, 2, 2, 2, 3, 4])[1 + seed.pick(n, 30 + k, 8)];
 
--- What 100 g hold: kcal and grams, salt in milligrams. holds names what some diets
--- leave out.
+-- The nutrients of 100 g: kcal and grams, salt in milligrams. holds names a component that some
+-- diets exclude.
 CREATE TABLE seed.pantry (
     name text PRIMARY KEY, supplier text NOT NULL,
     kcal integer NOT NULL, protein numeric NOT NULL, carb numeric NOT NULL, fat numeric NOT NULL,
@@ -176,7 +176,7 @@ INSERT INTO seed.pantry VALUES
 ('rapeseed oil', 'Hof Lindenau', 880, 0, 0, 99, 0, 0, ''),
 ('sesame oil', 'Orient Handel', 880, 0, 0, 99, 0, 0, '');
 
--- Ten cuisines; their numbers from 0 are those of the dishes below.
+-- Ten cuisines, numbered from 0. seed.dishes refers to these numbers.
 CREATE TABLE seed.cuisines (
     n integer PRIMARY KEY, name text NOT NULL,
     mains text[] NOT NULL, vegetables text[] NOT NULL, flavours text[] NOT NULL, fat text NOT NULL
@@ -203,7 +203,7 @@ INSERT INTO seed.cuisines VALUES
 (9, 'moroccan', '{merguez,chicken thighs,cod fillet,chickpeas,goat cheese}',
  '{carrots,pumpkin,courgette,red pepper,tinned tomatoes,parsnip,onion}', '{ras el hanout,cumin,mint,olives,lemon}', 'olive oil');
 
--- Ten dishes of each, with what fills you up.
+-- Ten dishes of each cuisine, with their starch.
 CREATE TABLE seed.dishes (
     cuisine integer REFERENCES seed.cuisines, n integer, name text NOT NULL UNIQUE,
     starch text NOT NULL REFERENCES seed.pantry, PRIMARY KEY (cuisine, n)

@@ -1,5 +1,5 @@
--- The 500 meals: each dish of each cuisine, made with each main of that
--- cuisine. Neighbours in number differ in cuisine, so that any run of meals is varied.
+-- The 500 meals: each dish of each cuisine with each main of that cuisine. Consecutive numbers
+-- differ in cuisine, so that each range of meals is varied.
 CREATE TABLE seed.menu AS
 SELECT meal.n, 'm' || lpad(meal.n::text, 4, '0') AS id, dish.name || ' with ' || main.name AS name, cuisine.n AS cuisine,
        main.name AS main, main.holds AS main_holds, dish.starch, cuisine.vegetables, cuisine.flavours, cuisine.fat,

@@ -1,5 +1,5 @@
--- Eight ingredients a meal: what fills you up, the main, three vegetables that follow
--- each other in the cuisine's list, two flavours likewise, and the fat.
+-- Eight ingredients a meal: the starch, the main, three vegetables, two flavours, and the fat.
+-- The vegetables, and the flavours, are consecutive in the cuisine's list.
 INSERT INTO ingredients (meal_id, position, name, grams, supplier)
 SELECT menu.id, part.position, part.name, part.grams, pantry.supplier
 FROM seed.menu

@@ -1,5 +1,5 @@
--- Nutrition and diets follow from the ingredients. The taste of a meal is near that of
--- its cuisine, less near that of its main, and a little its own.
+-- Nutrition and diets are computed from the ingredients. The taste of a meal is close to the
+-- taste of its cuisine, less close to that of its main, and has a small part of its own.
 INSERT INTO meals (id, name, description, cuisine, diets, price_cents, prep_minutes, kilocalories,
                    protein_grams, carb_grams, fat_grams, fibre_grams, salt_milligrams, taste)
 SELECT menu.id, menu.name,

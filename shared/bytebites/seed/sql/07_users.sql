@@ -1,4 +1,4 @@
--- $1 subscribers. One in four keeps to a diet; all have a cuisine or two that they like.
+-- $1 subscribers. One in four has a diet, and all have one or two preferred cuisines.
 INSERT INTO users (user_id, name, email, diets, cuisines, dislikes, portion_count)
 SELECT 'u' || lpad(n::text, 7, '0'),
        (ARRAY['Ada', 'Aino', 'Amir', 'Ana', 'Ben', 'Björn', 'Carla', 'Chiara', 'Daan', 'Deniz', 'Elif', 'Emil', 'Fatima', 'Finn',

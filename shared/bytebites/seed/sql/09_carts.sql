@@ -1,4 +1,4 @@
--- Of the $1 subscribers, every fifth has something in the cart: two of the $2 meals.
+-- Every fifth of the $1 subscribers has two of the $2 meals in the cart.
 WITH cart AS (
     INSERT INTO carts (user_id, changed_at)
     SELECT 'u' || lpad(n::text, 7, '0'), timestamptz '2025-12-31 12:00:00+00'

@@ -1,5 +1,5 @@
--- Three ratings by each of the $1 subscribers, each of another third of the $2 meals, all
--- meals alike. Some meals are better than others.
+-- Three ratings by each of the $1 subscribers, one in each third of the $2 meals. Within a third
+-- all meals are rated equally often. Some meals get more stars than others.
 INSERT INTO ratings (user_id, meal_id, stars)
 SELECT 'u' || lpad(u::text, 7, '0'), menu.id,
        CASE seed.pick(u * 3 + k, 101, 12) WHEN 0 THEN 1 ELSE least(5, 2 + menu.quality + seed.pick(u * 3 + k, 102, 3)) END

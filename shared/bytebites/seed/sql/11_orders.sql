@@ -1,5 +1,5 @@
--- The orders numbered $1 to $2 of the $3 of a year, by $4 subscribers; seven in ten are
--- placed at dinner, from 4 to 7 PM. $5: see seed.line_meal. $6: the meals' prices.
+-- The orders with numbers $1 to $2 of the $3 orders of a year, by $4 subscribers. Seven in ten
+-- are placed at dinner, from 4 to 7 PM. $5 is ranks of seed.line_meal. $6 is the meals' prices.
 INSERT INTO orders (id, user_id, total_cents, status, placed_at, effects_done_at)
 SELECT 'seed-' || lpad(n::text, 7, '0'), 'u' || lpad((1 + seed.pick(n, 1, $4))::text, 7, '0'),
        line_1 + CASE WHEN lines > 1 THEN line_2 ELSE 0 END + CASE WHEN lines > 2 THEN line_3 ELSE 0 END

@@ -1,5 +1,5 @@
--- The lines of the orders numbered $1 to $2, by $3 subscribers. $4: see seed.line_meal.
--- OFFSET 0 has what an order's lines share computed once for all of them.
+-- The lines of the orders with numbers $1 to $2, by $3 subscribers. $4 is ranks of seed.line_meal.
+-- With OFFSET 0, the values that an order's lines share are computed once for each order.
 INSERT INTO order_lines (order_id, user_id, position, meal_id, name, quantity, price_cents)
 SELECT ordered.id, ordered.user_id, k, menu.id, menu.name, seed.line_quantity(ordered.n, k), menu.price
 FROM (
