@@ -45,7 +45,7 @@ func testOnce(t *testing.T, f *fixture) {
 		t.Errorf("finished before: first %v, %v", first, err)
 	}
 	_, err = f.orders.Once(f.ctx, f.user(), order.ID, bytebites.EffectRecommendation, never)
-	wantError(t, "somebody else's", err, bytebites.ErrNotFound)
+	wantError(t, "another subscriber's", err, bytebites.ErrNotFound)
 	_, err = f.orders.Once(f.ctx, order.User, "nothing", bytebites.EffectRecommendation, never)
 	wantError(t, "unknown order", err, bytebites.ErrNotFound)
 

@@ -38,14 +38,14 @@ func testPlace(t *testing.T, f *fixture) {
 		t.Errorf("key leads to %s, want %s", got.ID, order.ID)
 	}
 	_, err = f.orders.Order(f.ctx, stranger, order.ID)
-	wantError(t, "somebody else's order", err, bytebites.ErrNotFound)
+	wantError(t, "another subscriber's order", err, bytebites.ErrNotFound)
 	_, err = f.orders.OrderByKey(f.ctx, stranger, order.IdempotencyKey)
-	wantError(t, "somebody else's key", err, bytebites.ErrNotFound)
+	wantError(t, "another subscriber's key", err, bytebites.ErrNotFound)
 
 	sameID := f.draft(user, seed.Meal(1))
 	sameID.ID = order.ID
 	wantError(t, "same id", f.orders.Place(f.ctx, sameID, nil), bytebites.ErrDuplicate)
-	wantError(t, "order of nobody", f.orders.Place(f.ctx, f.draft("nobody", seed.Meal(1)), nil), bytebites.ErrNotFound)
+	wantError(t, "order of an unknown subscriber", f.orders.Place(f.ctx, f.draft("nobody", seed.Meal(1)), nil), bytebites.ErrNotFound)
 
 	// Another subscriber may use the same key.
 	theirs := f.draft(stranger, seed.Meal(1))
@@ -181,7 +181,7 @@ func testFinish(t *testing.T, f *fixture) {
 	if got, err = f.orders.Order(f.ctx, order.User, order.ID); err != nil || !got.Done[bytebites.EffectLedger].Equal(first) {
 		t.Errorf("finishing again moved %s to %s, error %v", first, got.Done[bytebites.EffectLedger], err)
 	}
-	wantError(t, "somebody else's", f.orders.Finish(f.ctx, f.user(), order.ID, bytebites.EffectEmail), bytebites.ErrNotFound)
+	wantError(t, "another subscriber's", f.orders.Finish(f.ctx, f.user(), order.ID, bytebites.EffectEmail), bytebites.ErrNotFound)
 }
 
 func testSeededOrders(t *testing.T, f *fixture) {
@@ -236,7 +236,7 @@ func testPayments(t *testing.T, f *fixture) {
 		{"failed", []event{{id: "1", applied: true}}, bytebites.OrderPaymentFailed},
 		{"other outcome, same id", []event{{id: "1", applied: true}, {id: "1", succeeded: true, err: bytebites.ErrConflict}}, bytebites.OrderPaymentFailed},
 		{"wrong amount", []event{{id: "1", succeeded: true, short: 1, err: bytebites.ErrConflict}, {id: "1", succeeded: true, applied: true}}, bytebites.OrderPaid},
-		{"somebody else's order", []event{{id: "1", succeeded: true, stranger: true, err: bytebites.ErrNotFound}}, bytebites.OrderPlaced},
+		{"another subscriber's order", []event{{id: "1", succeeded: true, stranger: true, err: bytebites.ErrNotFound}}, bytebites.OrderPlaced},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			order, stranger := f.placed(t, f.user(), seed.Meal(1), seed.Meal(2)), f.user()

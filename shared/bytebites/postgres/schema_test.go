@@ -177,7 +177,7 @@ func testInvariants(t *testing.T, f *fixture) {
 			mend:   []string{`UPDATE reservations SET state = 'confirmed' WHERE order_id = $1`},
 		},
 		{
-			name: "somebody else's reservation", want: "reserved by", useID: true,
+			name: "another subscriber's reservation", want: "reserved by", useID: true,
 			damage: []string{`UPDATE reservations SET user_id = 'x' || user_id WHERE order_id = $1`},
 			mend:   []string{`UPDATE reservations SET user_id = substr(user_id, 2) WHERE order_id = $1`},
 		},

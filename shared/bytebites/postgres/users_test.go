@@ -41,8 +41,8 @@ func testProfiles(t *testing.T, f *fixture) {
 	}
 	_, err = f.profiles.Profile(f.ctx, "nobody")
 	wantError(t, "unknown profile", err, bytebites.ErrNotFound)
-	wantError(t, "preferences of nobody", f.profiles.SetPreferences(f.ctx, "nobody", prefs), bytebites.ErrNotFound)
-	wantError(t, "addresses of nobody", f.profiles.SetAddresses(f.ctx, "nobody", nil), bytebites.ErrNotFound)
+	wantError(t, "preferences of an unknown subscriber", f.profiles.SetPreferences(f.ctx, "nobody", prefs), bytebites.ErrNotFound)
+	wantError(t, "addresses of an unknown subscriber", f.profiles.SetAddresses(f.ctx, "nobody", nil), bytebites.ErrNotFound)
 }
 
 func testCreateProfile(t *testing.T, f *fixture) {
@@ -89,7 +89,7 @@ func testCarts(t *testing.T, f *fixture) {
 			t.Errorf("got %v, want %v", got, cart)
 		}
 	}
-	wantError(t, "cart of nobody", f.carts.SetCart(f.ctx, "nobody", nil), bytebites.ErrNotFound)
+	wantError(t, "cart of an unknown subscriber", f.carts.SetCart(f.ctx, "nobody", nil), bytebites.ErrNotFound)
 
 	// Concurrent replacements of one cart never mix.
 	a := []bytebites.Line{{Meal: "m0001", Quantity: 1}, {Meal: "m0002", Quantity: 1}}
@@ -123,7 +123,7 @@ func testRatings(t *testing.T, f *fixture) {
 	if after.Count != before.Count+1 || math.Abs(after.Average-want) > 1e-9 {
 		t.Errorf("from %+v to %+v, want average %g", before, after, want)
 	}
-	wantError(t, "rating of nobody", f.ratings.Rate(f.ctx, "nobody", meal, 3), bytebites.ErrNotFound)
+	wantError(t, "rating of an unknown subscriber", f.ratings.Rate(f.ctx, "nobody", meal, 3), bytebites.ErrNotFound)
 	if err := f.ratings.Rate(f.ctx, user, meal, 6); err == nil {
 		t.Error("six stars were taken")
 	}
@@ -143,5 +143,5 @@ func testWeeks(t *testing.T, f *fixture) {
 			t.Errorf("got %+v, %v; want %+v", got, err, week)
 		}
 	}
-	wantError(t, "week of nobody", f.weeks.SetWeek(f.ctx, "nobody", bytebites.Week{}), bytebites.ErrNotFound)
+	wantError(t, "week of an unknown subscriber", f.weeks.SetWeek(f.ctx, "nobody", bytebites.Week{}), bytebites.ErrNotFound)
 }
