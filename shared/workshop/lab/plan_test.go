@@ -210,6 +210,50 @@ func TestTimeout(t *testing.T) {
 	}
 }
 
+// The servers of a stage live as long as its context does: to the end of the run.
+func TestAStageOutlivesItsStart(t *testing.T) {
+	var ended <-chan struct{}
+	toy := lab.Lab{
+		Name: "00-toy", Files: fstest.MapFS{},
+		Stages: []lab.Stage{{Name: "one", Start: func(ctx context.Context, _ *lab.Run) (func() error, error) {
+			ended = ctx.Done()
+			return nil, nil
+		}}},
+		Checks: []lab.Check{{Name: "a", Kind: lab.Core, Step: 1, Needs: []string{"one"}, Run: func(context.Context, *lab.Run) error {
+			select {
+			case <-ended:
+				return errors.New("the stage's context has ended")
+			default:
+				return nil
+			}
+		}}},
+	}
+	result, err := toy.Do(t.Context(), &lab.Run{})
+	if err != nil || result.Verdict != lab.Pass {
+		t.Errorf("got %+v, %v; want a pass", result, err)
+	}
+}
+
+// A stage that exceeds its time blames no code, and what it started ends.
+func TestTimeoutOfAStage(t *testing.T) {
+	toy := lab.Lab{
+		Name: "00-toy", Files: fstest.MapFS{},
+		Stages: []lab.Stage{{Name: "one", Timeout: time.Millisecond, Start: func(ctx context.Context, _ *lab.Run) (func() error, error) {
+			<-ctx.Done()
+			return nil, &lab.Failure{Expected: "a start", Seen: "none"}
+		}}},
+		Checks: []lab.Check{{Name: "a", Kind: lab.Core, Step: 1, Needs: []string{"one"}}},
+	}
+	result, err := toy.Do(t.Context(), &lab.Run{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stage := result.Checks[0]
+	if stage.Verdict != lab.Inconclusive || !strings.Contains(stage.Detail, "did not end within 1ms") {
+		t.Errorf("got %+v, want inconclusive, with the time", stage)
+	}
+}
+
 func TestLookInOneLine(t *testing.T) {
 	for want, look := range map[string]lab.Look{
 		"":                                     {},

@@ -224,7 +224,7 @@ func (a *attempt) startSideBySide(ctx context.Context, stages []node) {
 		a.run.Progress("start " + s.stage.Starts)
 		starting.Go(func() {
 			began := time.Now()
-			all[i].err = inTime(ctx, orDefault(s.stage.Timeout, defaultStageTimeout), "stage "+s.name,
+			all[i].err = startInTime(ctx, orDefault(s.stage.Timeout, defaultStageTimeout), "stage "+s.name,
 				func(ctx context.Context) (err error) {
 					all[i].end, err = s.stage.Start(ctx, a.run)
 					return err
@@ -362,6 +362,25 @@ func inTime(ctx context.Context, timeout time.Duration, name string, work func(c
 	if err == nil || ctx.Err() != nil || bounded.Err() == nil {
 		return calledOff(ctx, err)
 	}
+	return tooLate(name, timeout, err)
+}
+
+// startInTime bounds the start of a stage as inTime bounds a check. What the stage started
+// may end with its context, so that ends with the run, or when the start takes too long.
+func startInTime(ctx context.Context, timeout time.Duration, name string, start func(context.Context) error) error {
+	bounded, cancel := context.WithCancelCause(ctx)
+	limit := time.AfterFunc(timeout, func() { cancel(context.DeadlineExceeded) })
+	err := start(bounded)
+	if limit.Stop() || ctx.Err() != nil {
+		return calledOff(ctx, err)
+	}
+	if err == nil {
+		err = context.Cause(bounded)
+	}
+	return tooLate(name, timeout, err)
+}
+
+func tooLate(name string, timeout time.Duration, err error) error {
 	return &Doubt{
 		Reason: fmt.Sprintf("%s did not end within %s; the last it said: %s", name, timeout, err.Error()),
 		Remedy: "close what else runs on this machine, and run it again",
