@@ -44,12 +44,6 @@ type Composition struct {
 	Roles map[string]Role
 }
 
-// Role does a job and returns when it is done, or soon after ctx has ended. It gets the
-// arguments that follow the flags, and what the API is made of from Resources.Parts. It opens
-// nothing for anybody to ask (its metrics are served by who runs it, see Config.MetricsAddr), and
-// changes no schema that it does not mean to: see Resources.PrepareUserData.
-type Role = func(ctx context.Context, r Resources, args []string) error
-
 // Resources is what the parts of a Composition are built from.
 type Resources struct {
 	Config    Config
@@ -64,9 +58,8 @@ type Resources struct {
 	// its databases are closed. Who opened last is closed first.
 	OnClose func(close func() error)
 
-	changes []SchemaChange        // the composition's, see Composition.schemaChanges
-	outbox  bool                  // Composition.Outbox, see OutboxOn
-	parts   func() (Parts, error) // built once; nil before there can be any
+	changes []SchemaChange // the composition's, see Composition.schemaChanges
+	outbox  bool           // Composition.Outbox, see OutboxOn
 }
 
 // Cache stands in front of the stores and answers in their place what it can. Whatever

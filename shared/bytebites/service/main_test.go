@@ -54,7 +54,7 @@ func TestMainWantsItsConfiguration(t *testing.T) {
 func withRoles() (service.Composition, error) {
 	c := service.Baseline()
 	for _, name := range []string{"sort", "count"} {
-		c.Roles[name] = func(context.Context, service.Resources, []string) error { return nil }
+		c.Roles[name] = service.Job(func(context.Context, service.Resources, []string) error { return nil })
 	}
 	return c, nil
 }

@@ -1,10 +1,8 @@
 package service
 
 import (
-	"errors"
 	"fmt"
 	"net/mail"
-	"sync"
 
 	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/bytebites/checkout"
@@ -27,23 +25,9 @@ type Parts struct {
 	cache Cache
 }
 
-// Parts returns the composition's parts. They are built when they are asked for first, by
-// whomever; those that they are built of must not ask for them.
-func (r Resources) Parts() (Parts, error) {
-	if r.parts == nil {
-		return Parts{}, errors.New("parts are asked for by what they are built of")
-	}
-	return r.parts()
-}
-
-// with returns the resources from which the composition's parts can be had.
-func (r Resources) with(c Composition) Resources {
-	bare := r
-	r.parts = sync.OnceValues(func() (Parts, error) { return build(bare, c) })
-	return r
-}
-
-func build(r Resources, c Composition) (p Parts, err error) {
+// buildParts builds the parts of the composition c. It is called once for each run of the
+// service: a second cache would share no entries with the first.
+func buildParts(r Resources, c Composition) (p Parts, err error) {
 	p.Stock = postgres.NewStock(r.Catalogue)
 	p.Directory = postgres.NewDirectory(r.Catalogue)
 	if p.cache, err = c.Cache(r); err != nil {

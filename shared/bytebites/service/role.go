@@ -9,6 +9,34 @@ import (
 	"strings"
 )
 
+// Role is a job that the program does instead of serving the API: a Job or a PartsJob.
+//
+// A role returns when its job is done, or soon after ctx has ended. It gets the arguments that
+// follow the flags. It listens on no port; RunRole serves its metrics on Config.MetricsAddr. It
+// changes a schema only by calling Resources.PrepareUserData.
+type Role interface {
+	run(ctx context.Context, r Resources, c Composition, args []string) error
+}
+
+// Job is a role that needs only the resources. The composition's parts are not built for it, so
+// it runs without the servers that they need.
+type Job func(ctx context.Context, r Resources, args []string) error
+
+func (j Job) run(ctx context.Context, r Resources, _ Composition, args []string) error {
+	return j(ctx, r, args)
+}
+
+// PartsJob is a role that works with the parts of the API. They are built before it runs.
+type PartsJob func(ctx context.Context, r Resources, p Parts, args []string) error
+
+func (j PartsJob) run(ctx context.Context, r Resources, c Composition, args []string) error {
+	parts, err := buildParts(r, c)
+	if err != nil {
+		return err
+	}
+	return j(ctx, r, parts, args)
+}
+
 // usageError is a wrong argument, found too late for the flags to say so.
 type usageError struct{ text string }
 
@@ -46,5 +74,5 @@ func RunRole(ctx context.Context, config Config, composition Composition, name s
 		}
 		defer func() { _ = stop() }()
 	}
-	return role(ctx, opened.Resources, args)
+	return role.run(ctx, opened.Resources, composition, args)
 }

@@ -56,7 +56,7 @@ func testRoles(t *testing.T, config Config) {
 	c := Baseline()
 	c.SchemaChanges = []SchemaChange{{Name: "not asked for", SQL: "CREATE TABLE parts_test_role (x int)"}}
 	var got []string
-	c.Roles["migrate"] = func(ctx context.Context, r Resources, args []string) error {
+	c.Roles["migrate"] = Job(func(ctx context.Context, r Resources, args []string) error {
 		got = args
 		r.OnClose(func() error { closed = true; return nil })
 		var there bool
@@ -65,6 +65,10 @@ func testRoles(t *testing.T, config Config) {
 			t.Errorf("a schema change was made: %v, %v", there, err)
 		}
 		return sorry
+	})
+	c.UserData = func(Resources, bytebites.Catalogue) (UserData, error) {
+		t.Error("parts were built for a job that needs none")
+		return UserData{}, errors.New("not needed")
 	}
 	args := []string{"flipped", "--fast"}
 	if err := RunRole(t.Context(), config, c, "migrate", args); !errors.Is(err, sorry) || !slices.Equal(got, args) || !closed {
@@ -72,11 +76,11 @@ func testRoles(t *testing.T, config Config) {
 	}
 	testPartsOfARole(t, config)
 	ctx, stop := context.WithCancel(t.Context())
-	c.Roles["migrate"] = func(ctx context.Context, _ Resources, _ []string) error {
+	c.Roles["migrate"] = Job(func(ctx context.Context, _ Resources, _ []string) error {
 		stop()
 		<-ctx.Done()
 		return ctx.Err()
-	}
+	})
 	if err := RunRole(ctx, config, c, "migrate", nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("told to stop: got %v", err)
 	}
@@ -95,21 +99,11 @@ func testPartsOfARole(t *testing.T, config Config) {
 	open := c.UserData
 	c.UserData = func(r Resources, catalogue bytebites.Catalogue) (UserData, error) {
 		built++
-		if _, err := r.Parts(); err == nil {
-			t.Error("the parts are there before they are built")
-		}
 		return open(r, catalogue)
 	}
 	c.Outbox = true
-	c.Roles["work"] = func(ctx context.Context, r Resources, _ []string) error {
+	c.Roles["work"] = PartsJob(func(ctx context.Context, r Resources, parts Parts, _ []string) error {
 		if err := r.PrepareUserData(ctx, r.UserData); err != nil {
-			return err
-		}
-		if _, err := r.Parts(); err != nil {
-			return err
-		}
-		parts, err := r.Parts()
-		if err != nil {
 			return err
 		}
 		orders, err := parts.Orders.History(ctx, seed.User(1), time.Time{}, 1)
@@ -133,7 +127,7 @@ func testPartsOfARole(t *testing.T, config Config) {
 			t.Error("the role's step is not in its metrics")
 		}
 		return nil
-	}
+	})
 	if err := RunRole(t.Context(), config, c, "work", nil); err != nil || built != 1 {
 		t.Errorf("%v; user data was built %d times, want once", err, built)
 	}

@@ -107,7 +107,7 @@ func openResources(ctx context.Context, config Config, composition Composition, 
 			OnClose:   parting.add,
 			changes:   composition.schemaChanges(),
 			outbox:    composition.Outbox,
-		}.with(composition),
+		},
 		databases: databases,
 		metrics:   metrics,
 		parting:   parting,
@@ -169,7 +169,7 @@ type parts struct {
 }
 
 func compose(r Resources, c Composition) (p parts, err error) {
-	if p.Parts, err = r.Parts(); err != nil {
+	if p.Parts, err = buildParts(r, c); err != nil {
 		return parts{}, err
 	}
 	sessions, err := c.Sessions(r)

@@ -119,7 +119,7 @@ func testPoolOfOne(t *testing.T, config Config) {
 	if d.catalogue != d.userData || d.catalogue.Stats().MaxOpenConnections != 1 {
 		t.Fatal("one database is not one pool of one")
 	}
-	p, err := compose(r.with(Baseline()), Baseline())
+	p, err := compose(r, Baseline())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -31,7 +31,7 @@ type Move func(ctx context.Context, r service.Resources, mover *shard.Mover, goa
 // Role returns the role that moves user data, to the goal that its only argument names. It takes
 // the mover's turn, and before a move begins it demands that sharding is called for (see
 // package preflight) and prepares all servers.
-func Role(move Move) service.Role {
+func Role(move Move) service.Job {
 	return func(ctx context.Context, r service.Resources, args []string) (err error) {
 		if len(args) != 1 {
 			return fmt.Errorf("want one goal: %s", strings.Join(goals(), ", "))

@@ -34,7 +34,7 @@ const (
 
 // Relay returns the role that hands events from the outboxes of all servers to the broker.
 // There may be several: each event is in the hands of one.
-func Relay(declare Declare, newPublish NewPublish) service.Role {
+func Relay(declare Declare, newPublish NewPublish) service.Job {
 	return func(ctx context.Context, r service.Resources, args []string) error {
 		if len(args) > 0 {
 			return fmt.Errorf("relay takes no arguments, got %q", args)

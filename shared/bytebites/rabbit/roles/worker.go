@@ -14,9 +14,9 @@ import (
 
 // Worker returns the role that handles messages: those of the queues that its arguments name,
 // or of all queues. There may be several, who share the work.
-func Worker(declare Declare, consumers Consumers, serve Serve) service.Role {
-	return func(ctx context.Context, r service.Resources, args []string) error {
-		chosen, err := choose(r, consumers, args)
+func Worker(declare Declare, consumers Consumers, serve Serve) service.PartsJob {
+	return func(ctx context.Context, r service.Resources, p service.Parts, args []string) error {
+		chosen, err := named(consumers(p), args)
 		if err != nil {
 			return err
 		}
@@ -41,12 +41,12 @@ func Worker(declare Declare, consumers Consumers, serve Serve) service.Role {
 
 // Replaying returns the role that replays the log for the queue that its only argument names.
 // It ends when that is done, or has failed; it may be called again.
-func Replaying(declare Declare, consumers Consumers, replay Replay) service.Role {
-	return func(ctx context.Context, r service.Resources, args []string) error {
+func Replaying(declare Declare, consumers Consumers, replay Replay) service.PartsJob {
+	return func(ctx context.Context, r service.Resources, p service.Parts, args []string) error {
 		if len(args) != 1 {
 			return fmt.Errorf("want the name of one queue, got %q", args)
 		}
-		chosen, err := choose(r, consumers, args)
+		chosen, err := named(consumers(p), args)
 		if err != nil {
 			return err
 		}
@@ -62,15 +62,7 @@ func Replaying(declare Declare, consumers Consumers, replay Replay) service.Role
 	}
 }
 
-// choose returns the consumers of the queues of those names, or all when there are no names.
-func choose(r service.Resources, consumers Consumers, names []string) ([]Consumer, error) {
-	parts, err := r.Parts()
-	if err != nil {
-		return nil, err
-	}
-	return named(consumers(parts), names)
-}
-
+// named returns the consumers of the queues of those names, or all when there are no names.
 func named(all []Consumer, names []string) ([]Consumer, error) {
 	if len(names) == 0 {
 		return all, nil
