@@ -473,7 +473,11 @@ func (a *abuse) slowBody(r *rand.Rand) shot {
 			if _, err := io.WriteString(conn, part); err != nil {
 				return 0, fmt.Errorf("send slowly: %w", err)
 			}
-			time.Sleep(pause)
+			select {
+			case <-ctx.Done():
+				return 0, context.Cause(ctx)
+			case <-time.After(pause):
+			}
 		}
 		return 0, nil
 	}}

@@ -17,10 +17,6 @@ const secondInterrupt = time.Second
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	go func() {
-		<-ctx.Done()
-		time.Sleep(secondInterrupt)
-		stop()
-	}()
+	context.AfterFunc(ctx, func() { time.AfterFunc(secondInterrupt, stop) })
 	os.Exit(cli.Run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.Environ()))
 }
