@@ -11,6 +11,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"bytebites.example/workshop/shared/bytebites/client"
 )
 
 // Client calls a target and holds each answer against the document.
@@ -57,24 +59,36 @@ func NewClient(target Target) (*Client, error) {
 
 // As signs a subscriber in and returns a client of theirs.
 func (c *Client) As(ctx context.Context, email string) (*Client, error) {
-	answer, err := c.Post(ctx, "/sessions", map[string]string{"email": email, "password": c.Password})
+	session, err := client.SignIn(ctx, checked{c}, c.base.String(), email, c.Password)
 	if err != nil {
 		return nil, err
 	}
-	if err := answer.Want(http.StatusCreated); err != nil {
+	return c.with(session.Cookie, string(session.User)), nil
+}
+
+// checked sends requests that keep the contract, and holds the answers against the document.
+type checked struct{ client *Client }
+
+// Do sends a request, with the cookie of a client that is signed in.
+func (s checked) Do(request *http.Request) (*http.Response, error) {
+	var body []byte
+	if request.Body != nil {
+		var err error
+		if body, err = io.ReadAll(request.Body); err != nil {
+			return nil, fmt.Errorf("read body: %w", err)
+		}
+		request.Body = io.NopCloser(bytes.NewReader(body))
+	}
+	if s.client.cookie != nil {
+		request.AddCookie(s.client.cookie)
+	}
+	answer, err := s.client.send(request, body, true)
+	if err != nil {
 		return nil, err
 	}
-	var session struct {
-		User string `json:"user_id"`
-	}
-	if err := answer.Into(&session); err != nil {
-		return nil, err
-	}
-	cookies := answer.Cookies()
-	if len(cookies) != 1 {
-		return nil, fmt.Errorf("sign in: expected one cookie, saw %d", len(cookies))
-	}
-	return c.with(cookies[0], session.User), nil
+	return &http.Response{
+		StatusCode: answer.Status, Header: answer.Answer, Body: io.NopCloser(bytes.NewReader(answer.AnswerBody)),
+	}, nil
 }
 
 // with returns a copy that sends a cookie.
@@ -210,7 +224,7 @@ func (c *Client) Do(ctx context.Context, method, path string, body any, options 
 	}
 	request.Header = settings.header
 	if c.cookie != nil {
-		request.AddCookie(&http.Cookie{Name: c.cookie.Name, Value: c.cookie.Value})
+		request.AddCookie(c.cookie)
 	}
 	return c.send(request, data, !settings.hostile)
 }

@@ -6,12 +6,11 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"net"
-	"net/http"
 	"os"
 	"os/signal"
 	"syscall"
-	"time"
+
+	"bytebites.example/workshop/shared/bytebites/client"
 )
 
 // Main is all of a service's main function but os.Exit: it parses the arguments with
@@ -82,24 +81,8 @@ func checkOwnHealth(ctx context.Context) error {
 // ready. It exists for containers without a shell, whose health check can only be the
 // binary itself.
 func CheckHealth(ctx context.Context, addr string) error {
-	_, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		return fmt.Errorf("BYTEBITES_ADDR: %w", err)
-	}
-	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
-	defer cancel()
-	url := "http://" + net.JoinHostPort("127.0.0.1", port) + "/readyz"
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return err
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
+	if err := client.ProbeLocal(ctx, addr, "/readyz"); err != nil {
 		return fmt.Errorf("not ready: %w", err)
-	}
-	defer func() { _ = response.Body.Close() }()
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("not ready: status %s", response.Status)
 	}
 	return nil
 }

@@ -8,12 +8,12 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"os/signal"
 	"syscall"
 	"time"
 
+	"bytebites.example/workshop/shared/bytebites/client"
 	"bytebites.example/workshop/shared/testbed/mailsink"
 )
 
@@ -44,7 +44,7 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	if *healthcheck {
-		return check(ctx, *controlAddr)
+		return client.ProbeLocal(ctx, *controlAddr, "/healthz")
 	}
 
 	sink, err := mailsink.New(*delay, 0)
@@ -63,28 +63,4 @@ func run(ctx context.Context, args []string) error {
 	logger := slog.New(slog.NewJSONHandler(os.Stdout, nil))
 	logger.Info("serving", "smtp", mail.Addr().String(), "control", control.Addr().String(), "delay", delay.String())
 	return sink.Serve(ctx, mail, control, logger)
-}
-
-// check asks the control interface of a sink on this machine; it exists for images
-// without a shell.
-func check(ctx context.Context, addr string) error {
-	_, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		return fmt.Errorf("control address: %w", err)
-	}
-	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://127.0.0.1:"+port+"/healthz", nil)
-	if err != nil {
-		return err
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = response.Body.Close() }()
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("status %s", response.Status)
-	}
-	return nil
 }
