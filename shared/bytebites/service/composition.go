@@ -14,70 +14,69 @@ import (
 	"bytebites.example/workshop/shared/bytebites/postgres"
 )
 
-// Composition says which parts a service is made of. A lab replaces a part; what it
-// leaves alone stays as the labs before made it.
+// Composition lists the parts of a service. A lab replaces some parts and keeps those of the labs
+// before it.
 type Composition struct {
-	// Pool bounds the connections to each database. To servers of user data alone the API has fewer.
+	// Pool bounds the connections to each database. The API gets fewer connections to servers that
+	// hold only user data (see apiPools).
 	Pool postgres.PoolConfig
 	// SchemaChanges are applied at start, in order, after the migrations.
 	SchemaChanges []SchemaChange
-	// Outbox gives each server of user data an outbox and claims: their tables, after
-	// SchemaChanges, and the stores UserData.Outbox and UserData.Claims over them.
+	// Outbox gives each server of user data an outbox and claims: their tables, which follow
+	// SchemaChanges, and the stores UserData.Outbox and UserData.Claims.
 	Outbox bool
-	// Sessions builds the memory of who is signed in.
+	// Sessions builds the session store.
 	Sessions func(Resources) (bytebites.Sessions, error)
-	// Cache builds what stands in front of the stores.
+	// Cache builds the cache in front of the stores.
 	Cache func(Resources) (Cache, error)
-	// UserData builds the stores of what subscribers own. The suppliers' ledger looks up
-	// ingredients in the catalogue.
+	// UserData builds the stores of the subscribers' data. The supplier ledger looks up ingredients
+	// in the catalogue.
 	UserData func(Resources, bytebites.Catalogue) (UserData, error)
-	// Checkout builds the way orders are placed out of the steps that each goes through.
+	// Checkout builds the checkout from the steps of an order.
 	Checkout func(Resources, *checkout.Steps) (bytebites.Checkout, error)
-	// Payments builds what receives the events of the payment provider.
+	// Payments builds the receiver of payment events.
 	Payments func(Resources, Parts) (bytebites.Payments, error)
-	// OrderID returns a fresh id for an order of a subscriber.
+	// OrderID returns a new order id for a subscriber.
 	OrderID func(bytebites.UserID) bytebites.OrderID
-	// Lifecycle builds what a load balancer hears of the replica, and how it stops.
+	// Lifecycle builds the replica's answers to its load balancer, and its shutdown.
 	Lifecycle func() Lifecycle
-	// Roles are what the program can do other than serve the API, by the names that --role
-	// takes.
+	// Roles are the program's jobs beside the API, by their names for --role.
 	Roles map[string]Role
 }
 
-// Resources is what the parts of a Composition are built from.
+// Resources are what the parts of a Composition are built from.
 type Resources struct {
 	Config    Config
 	Catalogue *sql.DB // the database of meals, stock, directory and sessions
-	UserData  *sql.DB // the database of what subscribers own; may be the same pool
-	// Shards are the pools of Config.ShardURLs, in their order: shard 1 is the first. They
-	// are not connected yet, and what they are asked fails while their server is down.
+	UserData  *sql.DB // the database of user data; may be the same pool
+	// Shards are the pools of Config.ShardURLs, in their order: shard 1 is the first. They are not
+	// connected yet. Queries to a shard fail while its server is down.
 	Shards  []*sql.DB
 	Metrics prometheus.Registerer
 	Logger  *slog.Logger
-	// OnClose has the service call close when it ends, after the last request and before
-	// its databases are closed. Who opened last is closed first.
+	// OnClose registers a function that the service calls when it ends: after the last request, and
+	// before its databases are closed. The functions are called in reverse order.
 	OnClose func(close func() error)
 
-	changes []SchemaChange // the composition's, see Composition.schemaChanges
-	outbox  bool           // Composition.Outbox, see OutboxOn
+	changes []SchemaChange // see Composition.schemaChanges
+	outbox  bool           // Composition.Outbox; see OutboxOn
 }
 
-// Cache stands in front of the stores and answers in their place what it can. Whatever
-// built the stores, each of them goes through it once.
+// Cache wraps the stores and answers what it can itself. Each store is wrapped once.
 type Cache interface {
 	Catalogue(bytebites.Catalogue) bytebites.Catalogue
 	Sessions(bytebites.Sessions) bytebites.Sessions
 	UserData(UserData) UserData
 }
 
-// noCache is the baseline's: every read goes to the stores.
+// noCache is the baseline's cache: it sends every read to the stores.
 type noCache struct{}
 
 func (noCache) Catalogue(c bytebites.Catalogue) bytebites.Catalogue { return c }
 func (noCache) Sessions(s bytebites.Sessions) bytebites.Sessions    { return s }
 func (noCache) UserData(u UserData) UserData                        { return u }
 
-// UserData is the stores of what subscribers own. In a composition without an outbox, Outbox and
+// UserData are the stores of the subscribers' data. In a composition without an outbox, Outbox and
 // Claims return an error on every call: see Resources.OutboxOn.
 type UserData struct {
 	Profiles bytebites.Profiles
@@ -90,14 +89,17 @@ type UserData struct {
 	Claims   bytebites.Claims
 }
 
-// maxSessions bounds the memory of the baseline's sessions: 200,000 of some 400 bytes
-// each are two for every subscriber.
+// maxSessions bounds the baseline's session store to 200,000 sessions of about 400 bytes each. That
+// is two sessions a subscriber.
 const maxSessions = 200_000
 
-// Baseline returns the slow monolith. Its faults, by their numbers in docs/faults.md:
-// a pool of one (3), sessions in memory (4), every read counted anew, for nothing is
-// in front of the stores (5), one database for everybody (6), a checkout that holds a
-// lock and does everything inside the request (2, 7), and an abrupt end (9).
+// Baseline returns the slow monolith. It has these faults of docs/faults.md:
+//   - a pool of one connection (3)
+//   - sessions in memory (4)
+//   - no cache, so that every read queries the database (5)
+//   - one database for all data (6)
+//   - a checkout that holds a lock and does all work inside the request (2, 7)
+//   - an abrupt shutdown (9)
 func Baseline() Composition {
 	return Composition{
 		Pool: postgres.PoolConfig{MaxOpen: 1, MaxIdle: 1, ConnMaxLifetime: 30 * time.Minute},
@@ -116,7 +118,7 @@ func Baseline() Composition {
 	}
 }
 
-// oneDatabase keeps everybody's data in one database.
+// oneDatabase keeps the data of all subscribers in one database.
 func oneDatabase(r Resources, catalogue bytebites.Catalogue) (UserData, error) {
 	outbox, claims := r.OutboxOn(r.UserData)
 	return UserData{
@@ -131,7 +133,7 @@ func oneDatabase(r Resources, catalogue bytebites.Catalogue) (UserData, error) {
 	}, nil
 }
 
-// atOnce applies payments before it answers.
+// atOnce applies a payment event before it answers.
 type atOnce struct{ orders bytebites.Orders }
 
 func (a atOnce) Receive(ctx context.Context, event bytebites.PaymentEvent) (bool, error) {

@@ -12,21 +12,21 @@ import (
 	"strings"
 )
 
-// minSecretBytes is the shortest secret that is taken: shorter ones can be guessed.
+// minSecretBytes is the length of the shortest secret that is accepted. Shorter secrets can be
+// guessed.
 const minSecretBytes = 16
 
 const defaultAddr = ":8080"
 
-// Config is what differs from one running service to the next. Secrets have no
-// defaults.
+// Config holds the settings that differ between running services. Secrets have no defaults.
 type Config struct {
 	Addr         string // of the API, host:port
 	PprofAddr    string // of the profiles; empty for none
 	Instance     string // name of this replica
 	CatalogueURL string // postgres://...
-	UserDataURL  string // may be the same, and then shares its connections
-	// ShardURLs are the servers that user data is spread over, shard 1 first; none for all
-	// of it on the one of UserDataURL.
+	UserDataURL  string // may equal CatalogueURL; then both share one pool
+	// ShardURLs are the servers that user data is spread over, shard 1 first. Without any, all user
+	// data is on the server of UserDataURL.
 	ShardURLs []string
 	SMTPAddr  string // host:port of the mail server
 	RedisAddr string // host:port of the cache; empty for none
@@ -37,21 +37,21 @@ type Config struct {
 	StaffToken    string
 	PaymentSecret []byte
 
-	// DemoEmail and DemoPassword stand in the storefront's sign-in form when they are
-	// set: for the workshop's own stack, whose subscribers are made up.
+	// DemoEmail and DemoPassword fill in the storefront's sign-in form if they are set. They are
+	// for the workshop's own stack, whose subscribers are invented.
 	DemoEmail, DemoPassword string
 
-	// TrustedProxies are the addresses of load balancers, whose word is taken for where a
-	// request came from.
+	// TrustedProxies are the addresses of load balancers. The service believes what they say about
+	// a client's address.
 	TrustedProxies []netip.Prefix
 
 	LogLevel  slog.Level
-	LogOutput io.Writer // os.Stdout when nil
+	LogOutput io.Writer // os.Stdout if nil
 }
 
-// FromEnv reads a Config from environment variables through getenv (usually
-// os.Getenv). The error names every variable that is missing or malformed; it never
-// repeats a value, for values hold passwords.
+// FromEnv reads a Config from environment variables through getenv (usually os.Getenv). The error
+// names every variable that is missing or malformed. It never repeats a value, because values hold
+// passwords.
 //
 //	BYTEBITES_ADDR            address of the API, :8080 unless set
 //	BYTEBITES_PPROF_ADDR      address of the profiles, 127.0.0.1:6060 unless set
@@ -67,7 +67,7 @@ type Config struct {
 //	BYTEBITES_PAYMENT_SECRET  secret of at least 16 bytes, required
 //	BYTEBITES_DEMO_EMAIL      fills in the storefront's sign-in form; nothing unless set
 //	BYTEBITES_DEMO_PASSWORD   the same
-//	BYTEBITES_TRUSTED_PROXIES prefixes such as 10.0.0.0/24, with commas; nobody unless set
+//	BYTEBITES_TRUSTED_PROXIES prefixes such as 10.0.0.0/24, with commas; none unless set
 //	BYTEBITES_LOG_LEVEL       debug, info, warn or error; info unless set
 func FromEnv(getenv func(string) string) (Config, error) {
 	e := env{get: getenv}
@@ -101,7 +101,7 @@ func FromEnv(getenv func(string) string) (Config, error) {
 	return config, errors.Join(e.problems...)
 }
 
-// env reads variables and gathers what is wrong with them.
+// env reads variables and collects the problems that it finds.
 type env struct {
 	get      func(string) string
 	problems []error
@@ -154,8 +154,8 @@ func (e *env) broker(name string) string {
 	return value
 }
 
-// shards reads the URLs of the shards. Their order is their numbers, and no two are one
-// server: what is moved from a server to itself would be deleted at the end of the move.
+// shards reads the URLs of the shards. Their order gives their numbers. No two may be the same
+// server: a move from a server to itself would delete the rows at its end.
 func (e *env) shards(name, old string) []string {
 	value := e.get(name)
 	if value == "" {

@@ -12,32 +12,31 @@ import (
 )
 
 const (
-	// openFor is how long a database may take to come up when the service starts.
-	openFor   = 30 * time.Second
-	openPause = 250 * time.Millisecond
-	// shardSilence is how long the API waits for a shard that sends nothing. Its subscribers
-	// are told by then, whatever the driver does with a deadline, and its connections are free
-	// again. A role has time: longer than any statement may take. But what waits for a shard
-	// that hangs must end, or a worker has no hands left for the others.
+	// openTimeout is how long a database may take to come up when the service starts.
+	openTimeout = 30 * time.Second
+	openPause   = 250 * time.Millisecond
+	// shardSilence is how long the API waits for a shard that sends nothing. After it, the request
+	// fails and the connection is free again, even if the driver ignores a deadline. A role waits
+	// for roleSilence, which is longer than any statement may take. That wait must end too, because
+	// a shard that hangs would occupy all goroutines of a worker.
 	shardSilence = time.Second
 	roleSilence  = 15 * time.Second
-	// userDataConnections is how many connections the API has, at most, to each server of user data
-	// alone. Such a server is small. What it is asked for beyond what it can do waits better here,
-	// where giving up costs nothing, than there: a statement that is given up ends its connection, and
-	// the next one is a fork, a handshake and an empty cache of plans, which a tenth of a core does
-	// instead of answering.
+	// userDataConnections bounds the API's connections to each server that holds only user data.
+	// Such a server is small, so excess statements wait in the API's pool instead. A request that
+	// gives up there costs nothing. On the server it would end the connection. The next connection
+	// then costs a fork, a handshake and an empty plan cache, on a tenth of a core.
 	userDataConnections = 3
 )
 
 // pools bound the connections of a service.
 type pools struct {
 	catalogue postgres.PoolConfig
-	// userData is for the server of user data, where that is not the catalogue's, and shard for
-	// each shard.
+	// userData is for the server of user data if it is not the catalogue's. shard is for each
+	// shard.
 	userData, shard postgres.PoolConfig
 }
 
-// apiPools are those of the API, where the composition bounds a pool like this.
+// apiPools returns the API's pools for a composition's Pool.
 func apiPools(composed postgres.PoolConfig) pools {
 	few := composed
 	if few.MaxOpen == 0 || few.MaxOpen > userDataConnections {
@@ -48,23 +47,23 @@ func apiPools(composed postgres.PoolConfig) pools {
 	return p
 }
 
-// rolePools are those of a role, which works on much at once for nobody who waits.
+// rolePools returns a role's pools. A role does much work at once, and no request waits for it.
 func rolePools(composed postgres.PoolConfig) pools {
 	p := pools{catalogue: composed, userData: composed, shard: composed}
 	p.shard.Silence = roleSilence
 	return p
 }
 
-// databases are the pools of a service. When both URLs are equal, both names lead to
-// one pool: fault 6, one database, and with the baseline's pool of one, one connection.
+// databases are the pools of a service. If both URLs are equal, catalogue and userData are the same
+// pool. That is fault 6: one database, and with the baseline's pool of one, one connection.
 type databases struct {
 	catalogue, userData *sql.DB
 	shards              []*sql.DB
 	open                []*sql.DB
 }
 
-// openDatabases opens all of them. It waits for the catalogue's and the user data's, but not
-// for shards: with one of them down, most subscribers can be served.
+// openDatabases opens all databases. It waits for those of the catalogue and of user data. It does
+// not wait for shards, because most subscribers can be served while one shard is down.
 func openDatabases(ctx context.Context, config Config, bounds pools, logger *slog.Logger) (_ *databases, err error) {
 	d := &databases{}
 	defer func() {
@@ -92,8 +91,8 @@ func openDatabases(ctx context.Context, config Config, bounds pools, logger *slo
 	return d, nil
 }
 
-// openHealth opens a connection of its own to each database that the service cannot do
-// without, by which to see whether it is there: see readiness.
+// openHealth opens a separate connection to each database that the service cannot work without.
+// Readiness checks use these connections: see readiness.
 func (d *databases) openHealth(ctx context.Context, config Config, logger *slog.Logger) (map[string]pinger, error) {
 	urls := map[string]string{"catalogue": config.CatalogueURL}
 	if d.userData != d.catalogue {
@@ -110,9 +109,9 @@ func (d *databases) openHealth(ctx context.Context, config Config, logger *slog.
 	return health, nil
 }
 
-// add opens the pool of a database that must be there.
+// add opens the pool of a required database.
 func (d *databases) add(ctx context.Context, name, url string, pool postgres.PoolConfig, logger *slog.Logger) (*sql.DB, error) {
-	db, err := openPatiently(ctx, url, pool, logger)
+	db, err := openWithRetries(ctx, url, pool, logger)
 	if err != nil {
 		return nil, fmt.Errorf("open %s database: %w", name, err)
 	}
@@ -120,10 +119,10 @@ func (d *databases) add(ctx context.Context, name, url string, pool postgres.Poo
 	return db, nil
 }
 
-// openPatiently opens a pool and tries again for as long as the database may take to
-// come up, for services and databases are started together.
-func openPatiently(ctx context.Context, url string, pool postgres.PoolConfig, logger *slog.Logger) (*sql.DB, error) {
-	ctx, cancel := context.WithTimeout(ctx, openFor)
+// openWithRetries opens a pool and tries again until openTimeout, because services and databases
+// are started together.
+func openWithRetries(ctx context.Context, url string, pool postgres.PoolConfig, logger *slog.Logger) (*sql.DB, error) {
+	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
 	for {
 		db, err := postgres.Open(ctx, url, pool)

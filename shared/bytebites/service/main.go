@@ -13,15 +13,15 @@ import (
 	"bytebites.example/workshop/shared/bytebites/client"
 )
 
-// Main is all of a service's main function but os.Exit: it parses the arguments with
-// flags (which may have flags of its own, and gets -healthcheck and -role), asks compose for
-// what to run, and runs it until SIGINT or SIGTERM. With -role, that is a role of the
-// composition, which gets the further arguments, and not the API. It returns the exit
-// code: 0, 1 for a failure, 2 for wrong arguments.
+// Main is a service's main function without os.Exit. It parses the arguments with flags, which may
+// have flags of its own; Main adds -healthcheck and -role. It runs the composition that compose
+// returns until SIGINT or SIGTERM. With -role it runs that role instead of the API, and passes it
+// the remaining arguments. It returns the exit code: 0 for success, 1 for a failure, 2 for wrong
+// arguments.
 func Main(flags *flag.FlagSet, args []string, stderr io.Writer, compose func() (Composition, error)) int {
 	flags.SetOutput(stderr)
-	healthcheck := flags.Bool("healthcheck", false, "ask a service on this machine whether it is ready, and exit 0 or 1")
-	role := flags.String("role", "", "do the job of that `name`, with the arguments that follow, in place of serving the API")
+	healthcheck := flags.Bool("healthcheck", false, "ask the service on this machine whether it is ready, and exit 0 or 1")
+	role := flags.String("role", "", "do the job `name` with the remaining arguments, instead of serving the API")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return 0
@@ -57,7 +57,7 @@ func runComposed(ctx context.Context, role string, args []string, compose func()
 		return err
 	}
 	if role != "" {
-		// Before the configuration, whose errors would hide that there is no such role.
+		// Check the role before the configuration, whose errors would hide an unknown role.
 		if _, err := findRole(composition, role); err != nil {
 			return err
 		}
@@ -77,9 +77,8 @@ func checkOwnHealth(ctx context.Context) error {
 	return CheckHealth(ctx, e.addr("BYTEBITES_ADDR", defaultAddr))
 }
 
-// CheckHealth returns nil when the service that listens on addr on this machine is
-// ready. It exists for containers without a shell, whose health check can only be the
-// binary itself.
+// CheckHealth returns nil if the service that listens on addr on this machine is ready. Its error
+// begins with "not ready".
 func CheckHealth(ctx context.Context, addr string) error {
 	if err := client.ProbeLocal(ctx, addr, "/readyz"); err != nil {
 		return fmt.Errorf("not ready: %w", err)

@@ -79,7 +79,7 @@ func TestUnknownRole(t *testing.T) {
 func TestRoleWantsItsConfiguration(t *testing.T) {
 	t.Setenv("BYTEBITES_CATALOGUE_DB", "")
 	var stderr strings.Builder
-	args := []string{"--role", "count", "everything", "--twice"} // which is the role's, not a flag of ours
+	args := []string{"--role", "count", "everything", "--twice"} // the role's arguments, not flags of Main
 	code := service.Main(flag.NewFlagSet("service", flag.ContinueOnError), args, &stderr, withRoles)
 	if code != 1 || !strings.Contains(stderr.String(), "BYTEBITES_CATALOGUE_DB: required") {
 		t.Errorf("exit code %d, stderr %q", code, stderr.String())
@@ -108,6 +108,6 @@ func TestHealthCheck(t *testing.T) {
 	}
 	server.Close()
 	if err := service.CheckHealth(context.Background(), addr); err == nil {
-		t.Error("nobody there: no error")
+		t.Error("no server: no error")
 	}
 }

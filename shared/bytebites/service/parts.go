@@ -11,15 +11,15 @@ import (
 	"bytebites.example/workshop/shared/bytebites/smtp"
 )
 
-// Parts are the stores of a composition, behind its cache, and what is built on them: for a
-// role, and for the parts of the composition that come after.
+// Parts are the stores of a composition behind its cache, and the recommender and order steps built
+// on them. They serve the roles, and the parts of the composition that are built after them.
 type Parts struct {
 	Catalogue bytebites.Catalogue
 	Stock     bytebites.Stock
 	Directory bytebites.Directory
 	UserData
 	Recommender bytebites.Recommender
-	// Steps are those of placing an order, its effects among them.
+	// Steps are the steps of placing an order, including its effects.
 	Steps *checkout.Steps
 
 	cache Cache

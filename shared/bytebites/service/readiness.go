@@ -11,28 +11,27 @@ import (
 )
 
 const (
-	// checkEvery is how long the answer of a check is good for, however often a load
+	// checkEvery is how long the result of a check stays valid, regardless of how often a load
 	// balancer asks.
 	checkEvery = time.Second
 	// checkTimeout bounds one check.
 	checkTimeout = 2 * time.Second
-	// slowIsGoneAfter is how long a database may leave checks unanswered before it is
-	// taken for gone.
-	slowIsGoneAfter = 5 * time.Second
+	// goneAfter is how long a database may leave checks unanswered before it counts as gone.
+	goneAfter = 5 * time.Second
 )
 
-// pinger is a database that can be asked whether it is there.
+// pinger is a database that can be pinged.
 type pinger interface {
 	PingContext(ctx context.Context) error
 }
 
-// readiness answers whether this replica has what it needs to answer requests.
+// readiness reports whether this replica has what it needs to answer requests.
 //
-// It pings each database over a connection of its own, never the pool's. A pool that
-// is busy says that there is load, not that the replica is broken: taking it out of
-// the balancer for that would push its load on to the others until none is left. For
-// the same reason a database that does not answer in time counts as busy until it has
-// been silent for five seconds, while one that refuses counts as gone at once.
+// It pings each database over a separate connection, never over the pool's. A busy pool means load,
+// not a broken replica. If the balancer removed a busy replica, its load would move to the others
+// until none is left. For the same reason a database that does not answer in time counts as busy,
+// until it has been silent for five seconds. A database that refuses the connection counts as gone
+// at once.
 type readiness struct {
 	databases map[string]pinger
 	now       func() time.Time
@@ -41,7 +40,7 @@ type readiness struct {
 	last   atomic.Pointer[checked]
 }
 
-// checked is what a check found.
+// checked is the result of a check.
 type checked struct {
 	at       time.Time
 	answered time.Time // when all databases last answered
@@ -55,14 +54,14 @@ func newReadiness(databases map[string]pinger, now func() time.Time) *readiness 
 	return r
 }
 
-// Healthy returns nil when all databases are there. There is never more than one check
-// at a time, and at most one a second.
+// Healthy returns nil if all databases answer. There is at most one check at a time and one a
+// second.
 func (r *readiness) Healthy(ctx context.Context) error {
 	last := r.last.Load()
 	if r.now().Sub(last.at) < checkEvery {
 		return last.err
 	}
-	// The check outlives the request that started it: others wait for it too.
+	// The check outlives the request that started it, because other requests wait for it too.
 	result := r.flight.DoChan("check", func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), checkTimeout)
 		defer cancel()
@@ -87,8 +86,8 @@ func (r *readiness) check(ctx context.Context, last checked) checked {
 		case err == nil:
 		case ctx.Err() != nil:
 			silent = true
-			if r.now().Sub(last.answered) >= slowIsGoneAfter {
-				failures = append(failures, fmt.Errorf("%s database: no answer for %v", name, slowIsGoneAfter))
+			if r.now().Sub(last.answered) >= goneAfter {
+				failures = append(failures, fmt.Errorf("%s database: no answer for %v", name, goneAfter))
 			}
 		default:
 			failures = append(failures, fmt.Errorf("%s database: %w", name, err))

@@ -37,7 +37,7 @@ func (j PartsJob) run(ctx context.Context, r Resources, c Composition, args []st
 	return j(ctx, r, parts, args)
 }
 
-// usageError is a wrong argument, found too late for the flags to say so.
+// usageError is a wrong argument that the flags could not detect.
 type usageError struct{ text string }
 
 func (e *usageError) Error() string { return e.text }
@@ -54,8 +54,8 @@ func findRole(composition Composition, name string) (Role, error) {
 	return nil, &usageError{text: fmt.Sprintf("--role %s: there are %s", name, names)}
 }
 
-// RunRole runs a role until it returns, and returns its error. The databases are opened
-// as for the API, but no schema is changed and nothing is served but metrics, on Config.MetricsAddr.
+// RunRole runs a role until it returns, and returns its error. It opens the databases as for the
+// API, but changes no schema. It serves only metrics, on Config.MetricsAddr.
 func RunRole(ctx context.Context, config Config, composition Composition, name string, args []string) (err error) {
 	role, err := findRole(composition, name)
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 	"bytebites.example/workshop/shared/bytebites/seed"
 )
 
-// TestMetricsOfARole serves them for as long as the role runs.
+// TestMetricsOfARole checks that the metrics are served as long as the role runs.
 func TestMetricsOfARole(t *testing.T) {
 	port, err := freePort()
 	if err != nil {
@@ -49,8 +49,8 @@ func TestMetricsOfARole(t *testing.T) {
 	}
 }
 
-// testRoles runs a role on databases that are there: it can use what is open, gets its
-// arguments, and finds the schema as it was.
+// testRoles runs a role on real databases. It can use the open resources, gets its arguments, and
+// finds the schema unchanged.
 func testRoles(t *testing.T, config Config) {
 	sorry, closed := errors.New("differences"), false
 	c := Baseline()
@@ -86,8 +86,8 @@ func testRoles(t *testing.T, config Config) {
 	}
 }
 
-// testPartsOfARole has a role do what the API would: from the same parts, built once, and with
-// its metrics for everybody to see.
+// testPartsOfARole does the API's work in a role: from the same parts, built once, and with its
+// metrics served.
 func testPartsOfARole(t *testing.T, config Config) {
 	port, err := freePort()
 	if err != nil {

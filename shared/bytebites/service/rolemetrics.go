@@ -15,9 +15,9 @@ import (
 	"bytebites.example/workshop/shared/bytebites/httpapi"
 )
 
-// serveMetrics serves /metrics and /healthz on addr until stop is called. The API has both
-// among its own routes; this is for a role, which has none. /healthz says that the process
-// runs, and no more: what the role waits for is in its metrics.
+// serveMetrics serves /metrics and /healthz on addr until stop is called. The API has both among
+// its own routes; a role has no other routes. /healthz says only that the process runs. The metrics
+// show what the role waits for.
 func serveMetrics(ctx context.Context, addr string, metrics *prometheus.Registry, logger *slog.Logger) (stop func() error, err error) {
 	var listen net.ListenConfig
 	listener, err := listen.Listen(ctx, "tcp", addr)
@@ -31,7 +31,7 @@ func serveMetrics(ctx context.Context, addr string, metrics *prometheus.Registry
 	server.ErrorLog = slog.NewLogLogger(logger.Handler(), slog.LevelWarn)
 	go func() {
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			logger.ErrorContext(ctx, "metrics are not served any more", "error", err)
+			logger.ErrorContext(ctx, "metrics server failed", "error", err)
 		}
 	}()
 	logger.InfoContext(ctx, "serving metrics", "addr", listener.Addr().String())

@@ -22,18 +22,18 @@ import (
 const (
 	// requestTimeout bounds the work of one request.
 	requestTimeout = 10 * time.Second
-	// A reservation is left to its request for far longer than any request, or any
-	// statement that one left behind, can live.
+	// sweepMinAge is the age at which a reservation counts as abandoned. It is far longer than the
+	// life of any request, and of any statement that a request left running.
 	sweepMinAge = time.Minute
 	sweepEvery  = 15 * time.Second
 	sweepLimit  = 100
 )
 
-// Run runs a service until ctx ends, then stops it and returns nil. An error says what
-// could not be started, or that requests were cut off at the end.
+// Run runs a service until ctx ends, then stops it and returns nil. Its error says which part could
+// not be started, or that requests were cut off at the end.
 //
-// Since Go 1.25 the runtime sets GOMAXPROCS by the container's CPU quota (rounded up,
-// and never below 2), so nothing here does; a smaller instance sets the variable.
+// Run does not set GOMAXPROCS. Since Go 1.25 the runtime derives it from the container's CPU quota
+// (rounded up, at least 2). A smaller instance sets the environment variable.
 func Run(ctx context.Context, config Config, composition Composition) (err error) {
 	logger := newLogger(config)
 	opened, err := openResources(ctx, config, composition, apiPools(composition.Pool), logger)
@@ -78,7 +78,7 @@ func Run(ctx context.Context, config Config, composition Composition) (err error
 	})
 }
 
-// opened is what a service has open while it runs.
+// opened holds what a service has open while it runs.
 type opened struct {
 	Resources
 	databases *databases
@@ -86,7 +86,7 @@ type opened struct {
 	parting   *closers
 }
 
-// openResources opens the databases and gathers what parts and roles are built from.
+// openResources opens the databases and collects the resources for parts and roles.
 func openResources(ctx context.Context, config Config, composition Composition, bounds pools, logger *slog.Logger) (*opened, error) {
 	databases, err := openDatabases(ctx, config, bounds, logger)
 	if err != nil {
@@ -114,7 +114,7 @@ func openResources(ctx context.Context, config Config, composition Composition, 
 	}, nil
 }
 
-// Close closes what the parts have opened, and then the databases under them.
+// Close closes what the parts have opened, and then the databases.
 func (o *opened) Close() error { return errors.Join(o.parting.close(), o.databases.Close()) }
 
 func newLogger(config Config) *slog.Logger {
@@ -160,7 +160,7 @@ func migrate(ctx context.Context, r Resources) error {
 	return applySchemaChanges(ctx, r, r.changes)
 }
 
-// parts are what the API is made of.
+// parts are all parts of the API.
 type parts struct {
 	Parts
 	sessions bytebites.Sessions

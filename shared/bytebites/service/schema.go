@@ -11,7 +11,7 @@ import (
 	"bytebites.example/workshop/shared/bytebites/postgres"
 )
 
-// Database says which database a schema change is for.
+// Database names the database that a schema change is for.
 type Database int
 
 // The databases of the service.
@@ -20,10 +20,9 @@ const (
 	CatalogueDatabase
 )
 
-// SchemaChange is SQL that a lab adds to the schema. It runs at every start of every
-// replica and so must change nothing the second time (IF NOT EXISTS). It is sent to
-// the server in one piece, outside a transaction, so that a single statement such as
-// CREATE INDEX CONCURRENTLY works.
+// SchemaChange is SQL that a lab adds to the schema. It runs at every start of every replica, so it
+// must change nothing the second time (IF NOT EXISTS). It is sent to the server in one piece,
+// outside a transaction. So a single statement such as CREATE INDEX CONCURRENTLY works.
 type SchemaChange struct {
 	Name     string
 	Database Database
@@ -31,17 +30,16 @@ type SchemaChange struct {
 }
 
 const (
-	// schemaLock is the key of the advisory lock that schema changes run under; any
-	// number will do that nothing else in the database uses.
+	// schemaLock is the key of the advisory lock for schema changes. The number is arbitrary;
+	// nothing else in the database uses it.
 	schemaLock = 0x62797465
-	// schemaTimeout bounds one change, and the wait for others that make changes. An
-	// index on a large table takes its time on a small machine.
+	// schemaTimeout bounds one change, including the wait for changes of other replicas. An index
+	// on a large table takes long on a small machine.
 	schemaTimeout = 5 * time.Minute
 	schemaPoll    = 100 * time.Millisecond
 )
 
-// applySchemaChanges makes the changes one by one; replicas that start at the same
-// time take turns.
+// applySchemaChanges makes the changes one by one. Replicas that start at the same time take turns.
 func applySchemaChanges(ctx context.Context, r Resources, changes []SchemaChange) error {
 	for _, change := range changes {
 		db := r.UserData
@@ -55,9 +53,9 @@ func applySchemaChanges(ctx context.Context, r Resources, changes []SchemaChange
 	return nil
 }
 
-// PrepareUserData gives a server of user data its schema: the migrations and then the
-// composition's changes. It changes nothing the second time, and several may do it at
-// once. It is done at start for UserData, and for Shards as far as they answer.
+// PrepareUserData gives a server of user data its schema: the migrations and then the composition's
+// changes. It changes nothing the second time, and concurrent calls are safe. At start the service
+// calls it for UserData, and for every shard that answers.
 func (r Resources) PrepareUserData(ctx context.Context, db *sql.DB) error {
 	if err := postgres.MigrateUserData(ctx, db); err != nil {
 		return fmt.Errorf("migrate user data: %w", err)
@@ -73,7 +71,7 @@ func (r Resources) PrepareUserData(ctx context.Context, db *sql.DB) error {
 	return nil
 }
 
-// applySchemaChange makes one change, and logs how long that took.
+// applySchemaChange makes one change and logs how long it took.
 func applySchemaChange(ctx context.Context, db *sql.DB, change SchemaChange, logger *slog.Logger) error {
 	start := time.Now()
 	if err := changeSchema(ctx, db, change); err != nil {
@@ -92,8 +90,8 @@ func changeSchema(ctx context.Context, db *sql.DB, change SchemaChange) (err err
 		return err
 	}
 	defer func() {
-		// The connection is not given back: with it end the lock and the settings,
-		// even when the change failed half-way.
+		// Do not return the connection to the pool. Closing it ends the lock and the settings, even
+		// if the change failed half-way.
 		_ = conn.Raw(func(any) error { return driver.ErrBadConn })
 		_ = conn.Close()
 	}()
@@ -107,9 +105,8 @@ func changeSchema(ctx context.Context, db *sql.DB, change SchemaChange) (err err
 	return err
 }
 
-// lockSchema takes the lock by asking again and again. A replica that waited inside
-// pg_advisory_lock would hold a snapshot, and CREATE INDEX CONCURRENTLY, which waits
-// for all older snapshots to end, would deadlock with it.
+// lockSchema polls for the lock. A replica that waits inside pg_advisory_lock holds a snapshot.
+// CREATE INDEX CONCURRENTLY waits for all older snapshots to end, so the two would deadlock.
 func lockSchema(ctx context.Context, conn *sql.Conn) error {
 	for {
 		var locked bool

@@ -12,21 +12,21 @@ import (
 	"time"
 )
 
-// shutdownTimeout is what requests in flight get to finish in.
+// shutdownTimeout is how long requests in flight may take to finish.
 const shutdownTimeout = 10 * time.Second
 
-// server is what serve needs.
+// server holds the arguments of serve.
 type server struct {
 	addr      string
 	pprofAddr string // empty for no profiles
 	api       *http.Server
 	stop      func(ctx context.Context, finish func(context.Context) error) error // see Lifecycle
 	logger    *slog.Logger
-	// listening, unless nil, is told the address that the API listens on.
+	// listening, unless nil, is called with the address that the API listens on.
 	listening func(net.Addr)
 }
 
-// serve serves until ctx ends and then for as long as stop lets it.
+// serve serves until ctx ends and stop returns.
 func serve(ctx context.Context, s server) error {
 	var listen net.ListenConfig
 	listener, err := listen.Listen(ctx, "tcp", s.addr)
@@ -34,7 +34,7 @@ func serve(ctx context.Context, s server) error {
 		return fmt.Errorf("listen: %w", err)
 	}
 	s.api.ErrorLog = slog.NewLogLogger(s.logger.Handler(), slog.LevelWarn)
-	// Requests in flight outlive ctx, so they must not be its children.
+	// Requests in flight outlive ctx, so their contexts must not derive from it.
 	s.api.BaseContext = func(net.Listener) context.Context { return context.WithoutCancel(ctx) }
 
 	failed := make(chan error, 2)
@@ -64,15 +64,15 @@ func serve(ctx context.Context, s server) error {
 	case <-ctx.Done():
 	}
 	stopping := context.WithoutCancel(ctx)
-	s.logger.InfoContext(stopping, "told to stop")
+	s.logger.InfoContext(stopping, "stopping: still accepting requests")
 	err = s.stop(stopping, s.finish)
-	// A stop that never called finish has left it to this.
+	// Close the server here in case stop did not call finish.
 	return errors.Join(err, s.api.Close())
 }
 
-// finish takes no more connections and gives the requests in flight ten seconds.
+// finish accepts no more connections and gives the requests in flight shutdownTimeout.
 func (s server) finish(ctx context.Context) error {
-	s.logger.InfoContext(ctx, "taking no more requests")
+	s.logger.InfoContext(ctx, "stopping: accepting no more requests")
 	ctx, cancel := context.WithTimeout(ctx, shutdownTimeout)
 	defer cancel()
 	if err := s.api.Shutdown(ctx); err != nil {
@@ -82,16 +82,16 @@ func (s server) finish(ctx context.Context) error {
 	return nil
 }
 
-// listenPprof returns the server of the profiles. Its port must not be reachable from
-// outside: profiles tell a stranger much, and cost CPU.
+// listenPprof returns the server of the profiles. Its port must not be reachable from outside,
+// because profiles reveal internals and cost CPU.
 func listenPprof(ctx context.Context, addr string) (*http.Server, net.Listener, error) {
 	var listen net.ListenConfig
 	listener, err := listen.Listen(ctx, "tcp", addr)
 	if err != nil {
 		return nil, nil, fmt.Errorf("listen for profiles: %w", err)
 	}
-	// Without this /debug/pprof/block stays empty, and a lock that everyone waits for
-	// shows nowhere. One sample per millisecond blocked costs next to nothing.
+	// Without a rate, /debug/pprof/block stays empty and shows no contended lock. One sample per
+	// millisecond blocked costs next to nothing.
 	runtime.SetBlockProfileRate(int(time.Millisecond))
 	mux := http.NewServeMux()
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
@@ -102,7 +102,7 @@ func listenPprof(ctx context.Context, addr string) (*http.Server, net.Listener, 
 	return &http.Server{
 		Handler:           mux,
 		ReadHeaderTimeout: 5 * time.Second,
-		// Long enough for a profile of half a minute.
+		// Long enough for a profile of 30 s.
 		WriteTimeout: 2 * time.Minute,
 	}, listener, nil
 }

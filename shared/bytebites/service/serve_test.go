@@ -180,7 +180,7 @@ func TestProfilesAreServedApart(t *testing.T) {
 	}
 }
 
-// database is one that answers as told.
+// database answers as its fields say.
 type database struct {
 	err   error
 	hang  bool
@@ -239,9 +239,9 @@ func TestSlowDatabaseIsNotGoneAtOnce(t *testing.T) {
 	if err := r.Healthy(t.Context()); err != nil {
 		t.Errorf("silent for a second: got %v, want ready", err)
 	}
-	now = now.Add(slowIsGoneAfter)
+	now = now.Add(goneAfter)
 	if err := r.Healthy(t.Context()); err == nil {
-		t.Errorf("silent for %v: still ready", slowIsGoneAfter)
+		t.Errorf("silent for %v: still ready", goneAfter)
 	}
 }
 

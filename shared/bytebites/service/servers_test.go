@@ -58,8 +58,8 @@ func open(t *testing.T, config Config) (Resources, *databases) {
 	}, d
 }
 
-// testSchemaChanges starts several replicas at once, over and over: whatever one of
-// them waits for, none may fail, and the indexes must be there and valid.
+// testSchemaChanges starts several replicas at once, again and again. None may fail, and the
+// indexes must exist and be valid.
 func testSchemaChanges(t *testing.T, config Config) {
 	changes := []SchemaChange{
 		{Name: "nothing", SQL: "-- a learner's file before the lab\n"},
@@ -80,7 +80,7 @@ func testSchemaChanges(t *testing.T, config Config) {
 				if err := applySchemaChanges(ctx, r, changes); err != nil {
 					t.Error(err)
 				}
-				r.changes = changes // of which one is the catalogue's
+				r.changes = changes // one of them is for the catalogue
 				if err := r.PrepareUserData(ctx, r.UserData); err != nil {
 					t.Error(err)
 				}
@@ -110,8 +110,8 @@ func testSchemaChanges(t *testing.T, config Config) {
 	}
 }
 
-// testPoolOfOne places an order over one connection: a step that needs a second one
-// while the transaction holds the first would wait for ever.
+// testPoolOfOne places an order over one connection. A step that needs a second connection while
+// the transaction holds the first would wait for ever.
 func testPoolOfOne(t *testing.T, config Config) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
@@ -149,8 +149,8 @@ func testPoolOfOne(t *testing.T, config Config) {
 	}
 }
 
-// testLateDatabase runs the whole service while its database is down, comes up, goes
-// and comes back.
+// testLateDatabase runs the whole service while its database is down, comes up, stops and comes
+// back.
 func testLateDatabase(t *testing.T, config Config, database *testbed.Postgres) {
 	if err := database.Stop(t.Context()); err != nil {
 		t.Fatal(err)
@@ -188,7 +188,7 @@ func testLateDatabase(t *testing.T, config Config, database *testbed.Postgres) {
 	}
 }
 
-// eventually asks for /readyz until it has the status, for 20 s.
+// eventually polls /readyz for 20 s until it answers with the status.
 func eventually(t *testing.T, what, addr string, status int) {
 	t.Helper()
 	var last error

@@ -7,27 +7,28 @@ import (
 )
 
 const (
-	// shardPatience is how long a starting service waits for its shards to have their
-	// schema. One that takes longer gets it while the service runs.
-	shardPatience = 5 * time.Second
-	// shardRetry is the pause after a shard could not be given its schema.
+	// shardStartTimeout is how long a starting service waits until its shards have their schema. A
+	// slower shard gets its schema while the service runs.
+	shardStartTimeout = 5 * time.Second
+	// shardRetry is the pause after a failed attempt to give a shard its schema.
 	shardRetry = 2 * time.Second
 )
 
-// prepareShards gives the shards their schema, side by side, and returns when each has it
-// or could not be given it at once. What is left over is done in the background, by working,
-// until ctx ends: a shard that is down must not keep the service from serving the others.
+// prepareShards gives the shards their schema, all at the same time. It returns when each shard has
+// its schema or its first attempt has failed. The remaining attempts go on in the background, as
+// part of working, until ctx ends. So a shard that is down does not stop the service from serving
+// the others.
 func prepareShards(ctx context.Context, working *sync.WaitGroup, r Resources) {
 	tried := make(chan struct{}, len(r.Shards))
 	for i := range r.Shards {
 		working.Go(func() { prepareShard(ctx, r, i, func() { tried <- struct{}{} }) })
 	}
-	patience := time.NewTimer(shardPatience)
-	defer patience.Stop()
+	timeout := time.NewTimer(shardStartTimeout)
+	defer timeout.Stop()
 	for range r.Shards {
 		select {
 		case <-tried:
-		case <-patience.C:
+		case <-timeout.C:
 			return
 		case <-ctx.Done():
 			return
@@ -35,7 +36,7 @@ func prepareShards(ctx context.Context, working *sync.WaitGroup, r Resources) {
 	}
 }
 
-// prepareShard tries until it succeeds, and calls tried once, after the first time.
+// prepareShard tries until it succeeds. It calls tried once, after the first attempt.
 func prepareShard(ctx context.Context, r Resources, i int, tried func()) {
 	for first := true; ; first = false {
 		try, cancel := context.WithTimeout(ctx, schemaTimeout)

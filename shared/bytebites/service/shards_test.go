@@ -14,8 +14,8 @@ import (
 	"bytebites.example/workshop/shared/testbed"
 )
 
-// testLateShard runs two replicas with two shards, one of which is down when they start: they
-// are ready all the same, and give it its schema when it comes up.
+// testLateShard starts two replicas with two shards while one shard is down. The replicas become
+// ready, and give the shard its schema when it comes up.
 func testLateShard(t *testing.T, bed *testbed.Bed, config Config) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -72,8 +72,7 @@ func testLateShard(t *testing.T, bed *testbed.Bed, config Config) {
 	}
 }
 
-// hasSchema looks until the deadline for the migrations and the index on a shard, and once
-// at least.
+// hasSchema polls a shard until the deadline, at least once, for the migrations and the index.
 func hasSchema(t *testing.T, url string, deadline time.Time) {
 	t.Helper()
 	db, err := postgres.OpenLater(url, postgres.PoolConfig{})
