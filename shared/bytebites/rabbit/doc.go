@@ -1,3 +1,3 @@
-// Package rabbit keeps a connection to RabbitMQ, and says in metrics what goes over it. What is
-// declared, published and consumed is for its users to say.
+// Package rabbit keeps a connection to RabbitMQ and measures what is published and consumed over
+// it. Its users decide what to declare, publish and consume.
 package rabbit

@@ -11,14 +11,14 @@ import (
 	"testing"
 )
 
-// listener is as much of a broker as a connection needs: it shakes hands, says nothing more,
-// and answers a farewell.
+// listener is a minimal fake broker. It does the AMQP handshake, sends nothing else, and answers a
+// close.
 type listener struct {
 	net.Listener
-	silent bool // does not even shake hands
+	silent bool // does not do the handshake
 
 	mu    sync.Mutex
-	names []string // of the clients
+	names []string // connection names of the clients
 	conns []net.Conn
 }
 
@@ -27,7 +27,7 @@ func listen(tb testing.TB) *listener {
 	return start(tb, &listener{})
 }
 
-// listenInSilence returns a broker that takes connections and says nothing.
+// listenInSilence returns a broker that accepts connections and sends nothing.
 func listenInSilence(tb testing.TB) *listener {
 	tb.Helper()
 	return start(tb, &listener{silent: true})
@@ -48,13 +48,13 @@ func start(tb testing.TB, l *listener) *listener {
 	return l
 }
 
-// url is the broker's, with a password that nobody must see.
+// url is the broker's URL, with a password that must not appear in a log or an error.
 func (l *listener) url() string {
 	u := url.URL{Scheme: "amqp", User: url.UserPassword("guest", "opensesame"), Host: l.Addr().String(), Path: "/"}
 	return u.String()
 }
 
-// hangUp closes all connections without a word.
+// hangUp closes all connections without the AMQP close.
 func (l *listener) hangUp() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -85,8 +85,7 @@ func (l *listener) serve() {
 	}
 }
 
-// The methods of AMQP 0-9-1 that are spoken here: class and method, as their first four
-// bytes.
+// The AMQP 0-9-1 methods that the fake uses, as their first four bytes: class and method.
 const (
 	connectionStart   = 10<<16 | 10
 	connectionStartOk = 10<<16 | 11
@@ -102,7 +101,7 @@ func (l *listener) talk(conn net.Conn) error {
 	if _, err := in.Discard(len("AMQP\x00\x00\x09\x01")); err != nil {
 		return err
 	}
-	// The version, no properties, and the mechanisms and locales that there are.
+	// The version, no properties, and the supported mechanisms and locales.
 	if err := send(conn, connectionStart, "\x00\x09\x00\x00\x00\x00\x00\x00\x00\x05PLAIN\x00\x00\x00\x05en_US"); err != nil {
 		return err
 	}

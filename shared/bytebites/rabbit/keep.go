@@ -13,37 +13,37 @@ import (
 )
 
 const (
-	// heartbeat is how often both sides say that they are there. Who says nothing for two of
-	// them is taken for gone.
+	// heartbeat is the interval of the heartbeats in both directions. A side that is silent for two
+	// intervals counts as gone.
 	heartbeat = 5 * time.Second
-	// dialTimeout bounds the connection and the handshake after it.
+	// dialTimeout bounds connecting, including the handshake.
 	dialTimeout = 5 * time.Second
-	// closeTimeout bounds the farewell.
+	// closeTimeout bounds closing the connection.
 	closeTimeout = 2 * time.Second
-	// The pause before the next try doubles from the first to the last.
+	// The pause between two attempts doubles from firstPause to lastPause.
 	firstPause = 100 * time.Millisecond
 	lastPause  = 5 * time.Second
 )
 
-// ErrLost is why the context of work ends when its connection is lost.
+// ErrLost is the cause with which work's context ends if its connection is lost.
 var ErrLost = errors.New("connection to broker lost")
 
-// Options say which broker, and who connects.
+// Options name the broker and the client.
 type Options struct {
-	URL    string // amqp://..., which no error and no log repeats
-	Name   string // of the connection, as the broker shows it
+	URL    string // amqp://...; no error and no log repeats it
+	Name   string // of the connection; the broker's management page shows it
 	Logger *slog.Logger
 }
 
-// Keep connects to a broker and calls work with the connection. When the connection is lost, or
-// work fails, it does so again after a pause; pauses grow from 100 ms to 5 s, less up to half
-// of it at random, so that not everybody comes back to a broker at the same moment.
+// Keep connects to a broker and calls work with the connection. If the connection is lost or work
+// fails, Keep pauses, connects again and calls work again. The pauses grow from 100 ms to 5 s. Each
+// is shortened at random by up to half, so that clients do not all reconnect at the same moment.
 //
-// Work's context ends when ctx does, and with ErrLost as its cause when the connection is lost.
-// Work must return soon then, and leave it to Keep to close the connection.
+// Work's context ends when ctx ends. If the connection is lost, it ends with the cause ErrLost.
+// Work must return soon after that, and must not close the connection; Keep does.
 //
-// Keep returns nil when work returned nil, over a connection that was there to the end or because
-// ctx ended. When ctx ended otherwise the error matches its error.
+// Keep returns nil if work returned nil while the connection was open, or because ctx ended. If ctx
+// ends in any other state, the error matches ctx.Err().
 func Keep(ctx context.Context, o Options, work func(ctx context.Context, conn *amqp.Connection) error) error {
 	var pause pauses
 	for {
@@ -53,7 +53,7 @@ func Keep(ctx context.Context, o Options, work func(ctx context.Context, conn *a
 			return nil
 		}
 		if time.Since(began) > lastPause {
-			pause = pauses{} // it went well for a while
+			pause = pauses{} // the connection worked for a while, so start again with short pauses
 		}
 		wait := pause.next()
 		if ctx.Err() == nil {
@@ -67,7 +67,7 @@ func Keep(ctx context.Context, o Options, work func(ctx context.Context, conn *a
 	}
 }
 
-// once connects and calls work, once.
+// once connects once and calls work.
 func once(ctx context.Context, o Options, work func(ctx context.Context, conn *amqp.Connection) error) error {
 	conn, err := dial(ctx, o)
 	if err != nil {
@@ -89,17 +89,17 @@ func once(ctx context.Context, o Options, work func(ctx context.Context, conn *a
 	end(nil)
 	<-watching
 	if ctx.Err() != nil {
-		_ = farewell(conn) // what it was told, work has done
+		_ = closeConnection(conn) // the result of work counts, not that of closing
 		return failed
 	}
 	if errors.Is(context.Cause(working), ErrLost) {
 		return errors.Join(context.Cause(working), failed)
 	}
-	return errors.Join(failed, farewell(conn))
+	return errors.Join(failed, closeConnection(conn))
 }
 
-// lostBecause returns ErrLost with the library's reason, which is nil when the connection was
-// closed on this side.
+// lostBecause returns ErrLost with the library's reason. The reason is nil if this side closed the
+// connection.
 func lostBecause(reason *amqp.Error) error {
 	if reason == nil {
 		return ErrLost
@@ -107,8 +107,8 @@ func lostBecause(reason *amqp.Error) error {
 	return fmt.Errorf("%w: %w", ErrLost, reason)
 }
 
-// farewell closes a connection; an error says that it was lost, or is no more than half there.
-func farewell(conn *amqp.Connection) error {
+// closeConnection closes a connection. Its error means that the connection was lost or half open.
+func closeConnection(conn *amqp.Connection) error {
 	if err := conn.CloseDeadline(time.Now().Add(closeTimeout)); err != nil {
 		return fmt.Errorf("close: %w: %w", ErrLost, err)
 	}
@@ -135,7 +135,7 @@ func dial(ctx context.Context, o Options) (*amqp.Connection, error) {
 			if err != nil {
 				return nil, err
 			}
-			// The handshake knows no context.
+			// The library's handshake takes no context.
 			raw, release = opened, context.AfterFunc(ctx, func() { _ = opened.Close() })
 			return opened, nil
 		},
@@ -149,7 +149,7 @@ func dial(ctx context.Context, o Options) (*amqp.Connection, error) {
 	return conn, err
 }
 
-// pauses are those before the next try.
+// pauses computes the pauses between attempts.
 type pauses struct{ last time.Duration }
 
 func (p *pauses) next() time.Duration {

@@ -18,7 +18,7 @@ func options(url string) Options {
 	return Options{URL: url, Name: "test of keep", Logger: slog.New(slog.DiscardHandler)}
 }
 
-// within is a context for what should be over at once.
+// within returns a context for an operation that should end at once.
 func within(tb testing.TB) context.Context {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(tb.Context(), 10*time.Second)
@@ -26,7 +26,7 @@ func within(tb testing.TB) context.Context {
 	return ctx
 }
 
-// until is work that goes on until it is told to stop, and shows its context.
+// until returns work that runs until its context ends, and passes that context on.
 func until(working chan<- context.Context) func(context.Context, *amqp.Connection) error {
 	return func(ctx context.Context, _ *amqp.Connection) error {
 		working <- ctx
@@ -99,8 +99,8 @@ func TestKeepConnectsAgain(t *testing.T) {
 	}
 }
 
-// TestKeepDoesNotTakeALossForTheEnd has work that returns nil whatever ended its context, or
-// that never looks at it: its connection was lost, so it is not done.
+// TestKeepDoesNotTakeALossForTheEnd has work that returns nil after a lost connection, with and
+// without looking at its context. Work is not done then, so Keep must call it again.
 func TestKeepDoesNotTakeALossForTheEnd(t *testing.T) {
 	l := listen(t)
 	calls := 0
@@ -150,7 +150,7 @@ func TestKeepTellsNoPassword(t *testing.T) {
 	}
 }
 
-// TestKeepStopsInAHandshake: the library's handshake knows no context.
+// TestKeepStopsInAHandshake needs its own check because the library's handshake takes no context.
 func TestKeepStopsInAHandshake(t *testing.T) {
 	l := listenInSilence(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)

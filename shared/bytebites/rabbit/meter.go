@@ -7,28 +7,28 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Delivery is what became of an event that was published.
+// Delivery is the outcome of publishing an event.
 type Delivery string
 
-// What becomes of events.
+// The outcomes of publishing.
 const (
-	Confirmed Delivery = "confirmed" // the broker has it, in a queue at least
-	Nacked    Delivery = "nacked"    // the broker could not keep it
+	Confirmed Delivery = "confirmed" // the broker has stored it in at least one queue
+	Nacked    Delivery = "nacked"    // the broker could not store it
 	Returned  Delivery = "returned"  // no queue is bound to its topic
 )
 
-// Handling is what became of a message that was consumed.
+// Handling is the outcome of consuming a message.
 type Handling string
 
-// What becomes of messages.
+// The outcomes of consuming.
 const (
 	Done      Handling = "done"
-	Duplicate Handling = "duplicate" // its effect was done before
-	Retried   Handling = "retried"   // it failed, and comes again
-	Parked    Handling = "parked"    // it comes no more by itself
+	Duplicate Handling = "duplicate" // its effect was already done
+	Retried   Handling = "retried"   // it failed and is delivered again
+	Parked    Handling = "parked"    // it failed and is not delivered again automatically
 )
 
-// Meter says in metrics how far events have come.
+// Meter exports metrics of the way of events.
 type Meter struct {
 	events, oldest     *prometheus.GaugeVec
 	published, handled *prometheus.CounterVec
@@ -36,33 +36,33 @@ type Meter struct {
 	blocked            prometheus.Gauge
 }
 
-// NewMeter returns a meter whose metrics are among those.
+// NewMeter returns a meter that registers its metrics with metrics.
 func NewMeter(metrics prometheus.Registerer) (*Meter, error) {
 	m := &Meter{
 		events: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "bytebites_outbox_events",
-			Help: "Events that wait in the outbox of a server.",
+			Help: "Events waiting in the outbox of a server.",
 		}, []string{"server"}),
 		oldest: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "bytebites_outbox_oldest_seconds",
-			Help: "Seconds that the oldest event has waited in the outbox of a server; 0 when none waits.",
+			Help: "Seconds that the oldest event has waited in the outbox of a server; 0 if none waits.",
 		}, []string{"server"}),
 		published: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "bytebites_events_published_total",
-			Help: "Events that were published, by what became of them.",
+			Help: "Published events by outcome.",
 		}, []string{"outcome"}),
 		handled: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "bytebites_messages_handled_total",
-			Help: "Messages that were consumed from a queue, by what became of them.",
+			Help: "Messages consumed from a queue, by outcome.",
 		}, []string{"queue", "outcome"}),
 		age: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "bytebites_message_age_seconds",
-			Help:    "Seconds from when something happened to when what follows from it was done, by the queue it went through.",
+			Help:    "Seconds from an event until its effect was done, by queue.",
 			Buckets: []float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 1800},
 		}, []string{"queue"}),
 		blocked: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "bytebites_broker_blocked",
-			Help: "1 while the broker takes no messages, for want of memory or disk.",
+			Help: "1 while the broker accepts no messages because it is short of memory or disk.",
 		}),
 	}
 	for _, collector := range []prometheus.Collector{m.events, m.oldest, m.published, m.handled, m.age, m.blocked} {
@@ -71,12 +71,12 @@ func NewMeter(metrics prometheus.Registerer) (*Meter, error) {
 		}
 	}
 	for _, outcome := range []Delivery{Confirmed, Nacked, Returned} {
-		m.Published(outcome, 0) // there from the start: a rate needs a zero to begin at
+		m.Published(outcome, 0) // export zeros from the start, because a rate needs a first value
 	}
 	return m, nil
 }
 
-// Backlog notes what waits in the outbox of a server, and for how long its oldest has.
+// Backlog records the number of events in a server's outbox, and the age of the oldest.
 func (m *Meter) Backlog(server string, events int, oldest time.Duration) {
 	m.events.WithLabelValues(server).Set(float64(events))
 	m.oldest.WithLabelValues(server).Set(oldest.Seconds())
@@ -87,18 +87,17 @@ func (m *Meter) Published(outcome Delivery, n int) {
 	m.published.WithLabelValues(string(outcome)).Add(float64(n))
 }
 
-// Handled counts a message that was consumed.
+// Handled counts one consumed message.
 func (m *Meter) Handled(queue string, outcome Handling) {
 	m.handled.WithLabelValues(queue, string(outcome)).Inc()
 }
 
-// Age notes how old an event was when what follows from it was done: since it happened, see
-// bytebites.Event.At.
+// Age records the age of an event when its effect was done, counted from bytebites.Event.At.
 func (m *Meter) Age(queue string, age time.Duration) {
 	m.age.WithLabelValues(queue).Observe(max(age, 0).Seconds())
 }
 
-// Blocked notes whether the broker takes no messages at present.
+// Blocked records whether the broker accepts no messages now.
 func (m *Meter) Blocked(blocked bool) {
 	m.blocked.Set(0)
 	if blocked {

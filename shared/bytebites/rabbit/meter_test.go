@@ -12,8 +12,7 @@ import (
 	"bytebites.example/workshop/shared/bytebites/rabbit"
 )
 
-// values returns what was gathered, by name and labels; of a histogram how often it has
-// observed.
+// values returns the metrics by name and labels. A histogram's value is its number of observations.
 func values(t *testing.T, metrics prometheus.Gatherer) map[string]float64 {
 	t.Helper()
 	families, err := metrics.Gather()
@@ -45,7 +44,7 @@ func TestMeter(t *testing.T) {
 	m.Published(rabbit.Returned, 1)
 	m.Handled("payments", rabbit.Done)
 	m.Handled("payments", rabbit.Parked)
-	m.Age("payments", -time.Second) // by a clock that is behind
+	m.Age("payments", -time.Second) // the publisher's clock is ahead
 	m.Blocked(true)
 	want := map[string]float64{
 		"bytebites_outbox_events{server=shard1}":                          7,

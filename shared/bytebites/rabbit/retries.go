@@ -6,12 +6,12 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// RetriesHeader is the header of a message that says how often it has been tried and put
-// back. The broker's own counts do not do: a message that is published again is a new one to it.
+// RetriesHeader is the header of a message that counts its retries. The broker's own counts do not
+// work for this: they start again when a message is republished.
 const RetriesHeader = "x-retries"
 
-// Retries returns what RetriesHeader says: from 0, for a message that comes for the first
-// time, or whose header makes no sense, to math.MaxInt32.
+// Retries returns the number in RetriesHeader, from 0 to math.MaxInt32. It is 0 for a first
+// delivery and for an invalid header.
 func Retries(headers amqp.Table) int {
 	var n int64
 	switch value := headers[RetriesHeader].(type) {

@@ -12,14 +12,14 @@ import (
 	"bytebites.example/workshop/shared/bytebites/service"
 )
 
-// declareFor bounds the declaration of everything, which takes part of a second.
-const declareFor = 10 * time.Second
+// declareTimeout bounds declaring the topology, which takes less than a second.
+const declareTimeout = 10 * time.Second
 
-// keep keeps a connection to the broker. A program that is told to stop has not failed, though
-// there be no broker.
+// keep keeps a connection to the broker until work is done. It returns nil if the program is told
+// to stop, even without a connection.
 func keep(ctx context.Context, r service.Resources, name string, work func(context.Context, *amqp.Connection) error) error {
 	if r.Config.BrokerURL == "" {
-		return errors.New("there is no broker: BYTEBITES_AMQP")
+		return errors.New("no broker configured: set BYTEBITES_AMQP")
 	}
 	options := rabbit.Options{URL: r.Config.BrokerURL, Name: r.Config.Instance + " " + name, Logger: r.Logger}
 	err := rabbit.Keep(ctx, options, work)
@@ -29,7 +29,7 @@ func keep(ctx context.Context, r service.Resources, name string, work func(conte
 	return err
 }
 
-// connected keeps the two connections of a Broker, and has everything declared.
+// connected keeps the two connections of a Broker and declares the topology.
 func connected(ctx context.Context, r service.Resources, name string, declare Declare, work func(context.Context, Broker) error) error {
 	meter, err := rabbit.NewMeter(r.Metrics)
 	if err != nil {
@@ -45,10 +45,10 @@ func connected(ctx context.Context, r service.Resources, name string, declare De
 	})
 }
 
-// declareOn declares everything on a channel of its own. The library's calls know no context: one
-// that the broker does not answer ends with the connection.
+// declareOn declares the topology on a separate channel. The library's calls take no context. A
+// call that the broker does not answer ends with the connection.
 func declareOn(ctx context.Context, conn *amqp.Connection, declare Declare) error {
-	ctx, cancel := context.WithTimeout(ctx, declareFor)
+	ctx, cancel := context.WithTimeout(ctx, declareTimeout)
 	defer cancel()
 	release := context.AfterFunc(ctx, func() { _ = conn.CloseDeadline(time.Now()) })
 	defer release()

@@ -10,22 +10,22 @@ import (
 	"bytebites.example/workshop/shared/bytebites/rabbit"
 )
 
-// Link is a connection to publish over. A broker that is short of memory or disk blocks it: it
-// reads nothing more from it for as long as that lasts.
+// Link is a connection for publishing. A broker that is short of memory or disk blocks it: the
+// broker reads nothing from the connection until the shortage ends.
 type Link struct {
 	conn *amqp.Connection
 
 	mu      sync.Mutex
 	blocked bool
-	changed chan struct{} // closed when blocked is another
+	changed chan struct{} // closed when blocked changes
 }
 
-// NewLink returns the link over a connection, which it watches for as long as that lasts.
+// NewLink returns the link over a connection, and watches the connection until it is closed.
 func NewLink(conn *amqp.Connection, meter *rabbit.Meter) *Link {
 	l := &Link{conn: conn, changed: make(chan struct{})}
 	news := conn.NotifyBlocked(make(chan amqp.Blocking, 1))
 	go func() {
-		for n := range news { // until the connection is closed
+		for n := range news { // ends when the connection is closed
 			l.set(n.Active)
 			meter.Blocked(n.Active)
 		}
@@ -48,8 +48,8 @@ func (l *Link) state() (blocked bool, changed <-chan struct{}) {
 	return l.blocked, l.changed
 }
 
-// Channel opens a channel over the connection, when that is not blocked. The library's own call
-// knows no context; left behind here, it ends with the connection.
+// Channel opens a channel over the connection once the connection is not blocked. The library's
+// call takes no context. If ctx ends first, the call stays behind and ends with the connection.
 func (l *Link) Channel(ctx context.Context) (*amqp.Channel, error) {
 	if err := l.Ready(ctx); err != nil {
 		return nil, fmt.Errorf("open channel: %w", err)
@@ -74,15 +74,14 @@ func (l *Link) Channel(ctx context.Context) (*amqp.Channel, error) {
 	}
 }
 
-// Blocked reports whether the broker has blocked the connection. It does so only when
-// something is published, so that a fresh connection is not blocked yet.
+// Blocked reports whether the broker has blocked the connection. The broker blocks a connection
+// only when it publishes, so a new connection is not blocked.
 func (l *Link) Blocked() bool {
 	blocked, _ := l.state()
 	return blocked
 }
 
-// Ready waits until the connection is not blocked. It returns the cause of ctx when that ends
-// first.
+// Ready waits until the connection is not blocked. It returns the cause of ctx if ctx ends first.
 func (l *Link) Ready(ctx context.Context) error {
 	for {
 		blocked, changed := l.state()

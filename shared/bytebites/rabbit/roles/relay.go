@@ -19,25 +19,25 @@ import (
 )
 
 const (
-	// idle is the pause when an outbox had less than a batch.
-	idle = 50 * time.Millisecond
-	// trouble is the pause when it could not be emptied. What the broker did not keep has its next
-	// turn by then too, and holds nothing up.
-	trouble = time.Second
-	// publishFor bounds what is done for one batch.
-	publishFor = 10 * time.Second
-	// lookFor bounds one look into an outbox.
-	lookFor = 5 * time.Second
-	// watchEvery is how often metrics learn what waits in it.
+	// idlePause is the pause after a batch that was not full.
+	idlePause = 50 * time.Millisecond
+	// failurePause is the pause after an outbox could not be emptied. Events that the broker did
+	// not store may be tried again after it, and block no others.
+	failurePause = time.Second
+	// publishTimeout bounds the work on one batch.
+	publishTimeout = 10 * time.Second
+	// readTimeout bounds one read of an outbox.
+	readTimeout = 5 * time.Second
+	// watchEvery is how often the backlog metrics are updated.
 	watchEvery = time.Second
 )
 
-// Relay returns the role that hands events from the outboxes of all servers to the broker.
-// There may be several: each event is in the hands of one.
+// Relay returns the role that publishes the events in the outboxes of all servers. Several relays
+// may run: each event is locked by one of them.
 func Relay(declare Declare, newPublish NewPublish) service.Job {
 	return func(ctx context.Context, r service.Resources, args []string) error {
 		if len(args) > 0 {
-			return fmt.Errorf("relay takes no arguments, got %q", args)
+			return fmt.Errorf("relay: expected no arguments, got %q", args)
 		}
 		meter, err := rabbit.NewMeter(r.Metrics)
 		if err != nil {
@@ -51,7 +51,7 @@ func Relay(declare Declare, newPublish NewPublish) service.Job {
 		for number, db := range shardstore.Pools(r) {
 			o := outlet{server: strconv.Itoa(number), store: outbox.New(db), logger: r.Logger}
 			outboxes = append(outboxes, o)
-			// Whether or not there is a broker: then most of all.
+			// Watch even without a broker, because the backlog grows then.
 			watching.Go(func() { o.watch(ctx, meter) })
 		}
 		return keep(ctx, r, "relay", func(ctx context.Context, conn *amqp.Connection) error {
@@ -68,14 +68,14 @@ func Relay(declare Declare, newPublish NewPublish) service.Job {
 	}
 }
 
-// outlet is a server's outbox, and the way out of it.
+// outlet is a server's outbox with its publisher.
 type outlet struct {
 	server string // number
 	store  *outbox.Store
 	logger *slog.Logger
 }
 
-// empty hands events on until ctx ends. An error says that publish is of no use any more.
+// empty publishes events until ctx ends. Its error means that publish cannot be used any more.
 func (o outlet) empty(ctx context.Context, link *Link, publish Publish) error {
 	for {
 		if link.Ready(ctx) != nil {
@@ -83,20 +83,20 @@ func (o outlet) empty(ctx context.Context, link *Link, publish Publish) error {
 		}
 		asked, confirmed, publishing, err := o.batch(ctx, publish)
 		if publishing != nil {
-			_ = link.Ready(ctx) // while it is blocked another would be no better
+			_ = link.Ready(ctx) // while the link is blocked, a new publisher would be blocked too
 			return fmt.Errorf("publish events of server %s: %w", o.server, publishing)
 		}
-		wait := idle
+		wait := idlePause
 		switch {
 		case ctx.Err() != nil:
 			return nil
 		case err != nil:
-			o.logger.WarnContext(ctx, "outbox not emptied", "server", o.server, "error", err)
+			o.logger.WarnContext(ctx, "publish outbox failed", "server", o.server, "error", err)
 			if confirmed == 0 {
-				wait = trouble
+				wait = failurePause
 			}
 		case confirmed < asked:
-			o.logger.WarnContext(ctx, "events not kept by the broker", "server", o.server, "events", asked-confirmed)
+			o.logger.WarnContext(ctx, "events not confirmed by the broker", "server", o.server, "events", asked-confirmed)
 		case confirmed == Batch:
 			continue
 		}
@@ -108,14 +108,15 @@ func (o outlet) empty(ctx context.Context, link *Link, publish Publish) error {
 	}
 }
 
-// batch hands on what is oldest. It returns how many events publish was asked to publish, how many
-// are out of the outbox, the error of publish, and what else went wrong.
+// batch publishes the oldest events. It returns the number of events passed to publish, the number
+// removed from the outbox, the error of publish, and any other error.
 func (o outlet) batch(ctx context.Context, publish Publish) (asked, confirmed int, publishing, err error) {
-	ctx, cancel := context.WithTimeout(ctx, lookFor) // no longer rules once there are events
+	ctx, cancel := context.WithTimeout(ctx, readTimeout) // readTimeout does not apply once there are events
 	defer cancel()
 	confirmed, err = o.store.Relay(ctx, Batch, func(ctx context.Context, events []bytebites.Event) (ids []bytebites.EventID, err error) {
-		// A program that is told to stop waits for the answers: what it does not wait for comes twice.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishFor)
+		// A program that is told to stop still waits for the confirmations. Events without one are
+		// published twice.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishTimeout)
 		defer cancel()
 		asked = len(events)
 		ids, publishing = publish(ctx, events)
@@ -124,18 +125,18 @@ func (o outlet) batch(ctx context.Context, publish Publish) (asked, confirmed in
 	return asked, confirmed, publishing, err
 }
 
-// watch says in metrics what waits in the outbox, until ctx ends.
+// watch exports the backlog of the outbox until ctx ends.
 func (o outlet) watch(ctx context.Context, meter *rabbit.Meter) {
 	ticker := time.NewTicker(watchEvery)
 	defer ticker.Stop()
 	for {
-		looking, cancel := context.WithTimeout(ctx, lookFor)
+		looking, cancel := context.WithTimeout(ctx, readTimeout)
 		backlog, err := o.store.Backlog(looking)
 		cancel()
 		if err == nil {
 			meter.Backlog(o.server, backlog.Events, backlog.Oldest)
 		} else if ctx.Err() == nil {
-			o.logger.WarnContext(ctx, "outbox not seen", "server", o.server, "error", err)
+			o.logger.WarnContext(ctx, "read outbox backlog failed", "server", o.server, "error", err)
 		}
 		select {
 		case <-ctx.Done():

@@ -24,7 +24,7 @@ func TestLinkIsReadyWhenTheBrokerTakesMessages(t *testing.T) {
 		}
 		l.set(true)
 		began := time.Now()
-		time.AfterFunc(time.Minute, func() { l.set(true) }) // said twice
+		time.AfterFunc(time.Minute, func() { l.set(true) }) // the same state again
 		time.AfterFunc(time.Hour, func() { l.set(false) })
 		if err := l.Ready(t.Context()); err != nil || time.Since(began) != time.Hour {
 			t.Errorf("%v after %v, want to have waited for an hour", err, time.Since(began))
@@ -49,7 +49,7 @@ func TestWorkerTakesTheQueuesThatAreNamed(t *testing.T) {
 		{"", "a b c", ""},
 		{"b", "b", ""},
 		{"c a", "c a", ""},
-		{"a d", "", `nobody consumes queue "d", only a, b, c`},
+		{"a d", "", `no consumer for queue "d": choose from a, b, c`},
 	} {
 		chosen, err := named(all, strings.Fields(test.names))
 		var got []string
@@ -76,7 +76,7 @@ func TestRelayWantsABroker(t *testing.T) {
 	}
 }
 
-// A role that is told to stop while there is no broker has not failed.
+// A role that is told to stop before the broker is up returns no error.
 func TestRoleStopsWithoutABroker(t *testing.T) {
 	var listen net.ListenConfig
 	nobody, err := listen.Listen(t.Context(), "tcp", "127.0.0.1:0")

@@ -12,8 +12,8 @@ import (
 	"bytebites.example/workshop/shared/bytebites/service"
 )
 
-// Worker returns the role that handles messages: those of the queues that its arguments name,
-// or of all queues. There may be several, who share the work.
+// Worker returns the role that handles messages. Its arguments name the queues; without arguments
+// it handles all queues. Several workers may run and share the messages.
 func Worker(declare Declare, consumers Consumers, serve Serve) service.PartsJob {
 	return func(ctx context.Context, r service.Resources, p service.Parts, args []string) error {
 		chosen, err := named(consumers(p), args)
@@ -26,7 +26,7 @@ func Worker(declare Declare, consumers Consumers, serve Serve) service.PartsJob 
 				serving.Go(func() error {
 					err := serve(ctx, b, c)
 					if err == nil && ctx.Err() == nil {
-						err = errors.New("ended, and nobody had said so")
+						err = errors.New("ended before the worker was told to stop")
 					}
 					if err != nil {
 						return fmt.Errorf("serve queue %s: %w", c.Queue, err)
@@ -39,12 +39,12 @@ func Worker(declare Declare, consumers Consumers, serve Serve) service.PartsJob 
 	}
 }
 
-// Replaying returns the role that replays the log for the queue that its only argument names.
-// It ends when that is done, or has failed; it may be called again.
+// Replaying returns the role that replays the log for one queue, which its only argument names. It
+// ends when the replay is done or has failed. It may be run again.
 func Replaying(declare Declare, consumers Consumers, replay Replay) service.PartsJob {
 	return func(ctx context.Context, r service.Resources, p service.Parts, args []string) error {
 		if len(args) != 1 {
-			return fmt.Errorf("want the name of one queue, got %q", args)
+			return fmt.Errorf("expected the name of one queue, got %q", args)
 		}
 		chosen, err := named(consumers(p), args)
 		if err != nil {
@@ -53,7 +53,7 @@ func Replaying(declare Declare, consumers Consumers, replay Replay) service.Part
 		var replayed error
 		err = connected(ctx, r, "replay", declare, func(ctx context.Context, b Broker) error {
 			replayed = replay(ctx, b, chosen[0])
-			return nil // it is not for the connection to try again
+			return nil // return no error, so that Keep does not try again
 		})
 		if replayed != nil {
 			return fmt.Errorf("replay for queue %s: %w", args[0], replayed)
@@ -62,7 +62,7 @@ func Replaying(declare Declare, consumers Consumers, replay Replay) service.Part
 	}
 }
 
-// named returns the consumers of the queues of those names, or all when there are no names.
+// named returns the consumers of the named queues. Without names it returns all.
 func named(all []Consumer, names []string) ([]Consumer, error) {
 	if len(names) == 0 {
 		return all, nil
@@ -75,7 +75,7 @@ func named(all []Consumer, names []string) ([]Consumer, error) {
 			for _, c := range all {
 				there = append(there, c.Queue)
 			}
-			return nil, fmt.Errorf("nobody consumes queue %q, only %s", name, strings.Join(there, ", "))
+			return nil, fmt.Errorf("no consumer for queue %q: choose from %s", name, strings.Join(there, ", "))
 		}
 		chosen = append(chosen, all[i])
 	}
