@@ -8,29 +8,27 @@ import (
 	"bytebites.example/workshop/shared/bytebites/service"
 )
 
-// Question asks one server's stores something and changes nothing, so that it may be asked of
-// several servers, at the same time and more than once. Two answers to it that say the same
-// are equal by reflect.DeepEqual.
+// Question reads from one server's stores and changes nothing. So it may be asked of several
+// servers, at the same time and more than once. Equal answers must be equal by reflect.DeepEqual.
 type Question func(ctx context.Context, at service.UserData) (any, error)
 
-// Change changes what one server has of one subscriber. What it does with its context is one
-// transaction, when its caller has begun one. It may be called again only when nothing of the
-// first call has stayed.
+// Change changes one subscriber's data on one server. Its context carries the caller's transaction,
+// if there is one. It may be called again only if the first call left no effect.
 type Change func(ctx context.Context, at service.UserData) error
 
-// Access leads to the servers that have the data. All methods may be called by many at once.
+// Access leads to the servers that have the data. Its methods are safe for concurrent use.
 type Access interface {
-	// Read asks a question about one subscriber and returns the answer as it is.
+	// Read asks a question about one subscriber and returns the answer unchanged.
 	Read(ctx context.Context, user bytebites.UserID, ask Question) (any, error)
-	// Write makes a change to one subscriber's data, once. An error says that it was not
-	// made, or, where a commit got no answer, that nobody can tell.
+	// Write makes a change to one subscriber's data, once. An error means that the change was not
+	// made or, if a commit got no answer, that its outcome is unknown.
 	Write(ctx context.Context, user bytebites.UserID, make Change) error
-	// Everywhere asks a question about everybody, and returns an answer for each server that
-	// gave one, in any order. Together they are about no subscriber twice.
+	// Everywhere asks a question about all subscribers and returns one answer for each server that
+	// gave one, in any order. No subscriber is counted in two answers.
 	Everywhere(ctx context.Context, ask Question) ([]any, error)
 }
 
-// ask is Access.Read for answers of one type.
+// ask is Access.Read for one type of answer.
 func ask[T any](ctx context.Context, to Access, user bytebites.UserID, question func(context.Context, service.UserData) (T, error)) (T, error) {
 	answer, err := to.Read(ctx, user, untyped(question))
 	if err != nil {
@@ -40,7 +38,7 @@ func ask[T any](ctx context.Context, to Access, user bytebites.UserID, question 
 	return typed[T](answer)
 }
 
-// askAll is Access.Everywhere for answers of one type.
+// askAll is Access.Everywhere for one type of answer.
 func askAll[T any](ctx context.Context, to Access, question func(context.Context, service.UserData) (T, error)) ([]T, error) {
 	answers, err := to.Everywhere(ctx, untyped(question))
 	if err != nil {
@@ -59,11 +57,12 @@ func untyped[T any](question func(context.Context, service.UserData) (T, error))
 	return func(ctx context.Context, at service.UserData) (any, error) { return question(ctx, at) }
 }
 
-// typed returns an answer that went through an Access, or an error when that is another one.
+// typed returns an answer that went through an Access. It returns an error if the Access changed
+// the answer's type.
 func typed[T any](answer any) (T, error) {
 	same, ok := answer.(T)
 	if !ok {
-		return same, fmt.Errorf("asked for %T, and got %T: an answer must be returned as it is", same, answer)
+		return same, fmt.Errorf("expected an answer of type %T, got %T: an Access must return answers unchanged", same, answer)
 	}
 	return same, nil
 }

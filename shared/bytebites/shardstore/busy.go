@@ -14,9 +14,9 @@ import (
 	"bytebites.example/workshop/shared/bytebites"
 )
 
-// Busy returns the error of a server that gave no answer (none in time, no connection, going
-// down or coming up) as one that matches bytebites.ErrBusy, and every other as it is. What a
-// server does not say may still be there: no such error matches ErrNotFound.
+// Busy returns an error that matches bytebites.ErrBusy if err means that a server gave no answer: a
+// timeout, no connection, or a server that starts or stops. It returns every other error unchanged.
+// Without an answer the data may still exist, so such an error never matches ErrNotFound.
 func Busy(err error) error {
 	if err == nil || errors.Is(err, bytebites.ErrBusy) || !unanswered(err) {
 		return err

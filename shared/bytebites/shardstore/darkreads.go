@@ -13,33 +13,33 @@ import (
 )
 
 const (
-	// mostDark is how many dark reads are under way at most. One more is left out: reads
-	// that nobody waits for must not crowd out those that somebody does.
-	mostDark = 4
-	// darkFor bounds one comparison.
-	darkFor = 3 * time.Second
-	// A difference may be a write on its way to the second server. Then there are so many looks,
-	// with a pause between them.
+	// maxDarkReads bounds the dark reads in flight. Further ones are skipped, because background
+	// reads must not displace the reads of requests.
+	maxDarkReads = 4
+	// darkReadTimeout bounds one comparison.
+	darkReadTimeout = 3 * time.Second
+	// A difference may come from a write that has not reached the mirror yet. So the comparison is
+	// made up to darkLooks times, with darkPause in between.
 	darkLooks = 3
 	darkPause = 100 * time.Millisecond
 )
 
-// DarkReads compares the answers of two servers that should say the same, in the background.
+// DarkReads compares the answers of two servers in the background. The answers should be equal.
 type DarkReads struct {
 	standing func(ctx context.Context, home shard.Server, user bytebites.UserID) (shard.Standing, error)
 	compared func(same bool)
 	meter    *Meter
 	logger   *slog.Logger
 
-	context context.Context // of the comparisons: they end with nobody's request
+	context context.Context // of all comparisons; it does not end with a request
 	stop    context.CancelFunc
 	room    chan struct{}
 	running sync.WaitGroup
 }
 
-// NewDarkReads returns what compares the answers of servers, which are by their numbers. It tells
-// compared of each comparison that came to a result. A server that does not answer says nothing
-// for or against, and neither does a difference while a write is on its way.
+// NewDarkReads returns the comparison for servers, indexed by their numbers. It calls compared for
+// each comparison with a result. A server that does not answer gives no result, and neither does a
+// difference during a write.
 func NewDarkReads(servers []Server, compared func(same bool), meter *Meter, logger *slog.Logger) *DarkReads {
 	ctx, stop := context.WithCancel(context.Background())
 	return &DarkReads{
@@ -47,15 +47,15 @@ func NewDarkReads(servers []Server, compared func(same bool), meter *Meter, logg
 			return shard.StandingOf(ctx, servers[home].DB, user)
 		},
 		compared: compared, meter: meter, logger: logger,
-		context: ctx, stop: stop, room: make(chan struct{}, mostDark),
+		context: ctx, stop: stop, room: make(chan struct{}, maxDarkReads),
 	}
 }
 
-// Ask asks one server: for an answer, or the domain's error that there is none.
+// Ask asks one server. It returns an answer, or the domain's error for missing data.
 type Ask func(ctx context.Context, server shard.Server) (any, error)
 
-// Compare asks a subscriber's home and mirror in the background, unless that is being done for
-// many already, and returns at once. Each question must have a deadline of its own.
+// Compare asks a subscriber's home and mirror in the background and returns at once. It does
+// nothing if maxDarkReads comparisons are in flight. Each question must have its own deadline.
 func (d *DarkReads) Compare(user bytebites.UserID, place shard.Place, ask Ask) {
 	select {
 	case d.room <- struct{}{}:
@@ -64,13 +64,13 @@ func (d *DarkReads) Compare(user bytebites.UserID, place shard.Place, ask Ask) {
 	}
 	d.running.Go(func() {
 		defer func() { <-d.room }()
-		ctx, cancel := context.WithTimeout(d.context, darkFor)
+		ctx, cancel := context.WithTimeout(d.context, darkReadTimeout)
 		defer cancel()
 		d.compare(ctx, user, place, ask)
 	})
 }
 
-// result is what a dark read came to, as the metrics have it.
+// result is the outcome of a dark read, as a label of the metric.
 type result string
 
 const (
@@ -101,9 +101,8 @@ func (d *DarkReads) compare(ctx context.Context, user bytebites.UserID, place sh
 	d.compared(seen == same)
 }
 
-// look asks both servers once. A difference counts only when the mirror has had the version that
-// was at home all the while: else somebody has just written, or a copy has failed that the mover
-// will make up for.
+// look asks both servers once. A difference counts only if the mirror had the home's version during
+// the whole look. Otherwise a write is in progress, or a copy failed and the mover will repeat it.
 func (d *DarkReads) look(ctx context.Context, user bytebites.UserID, place shard.Place, ask Ask) (result, error) {
 	before, err := d.standing(ctx, place.Home, user)
 	if err != nil {
@@ -123,8 +122,8 @@ func (d *DarkReads) look(ctx context.Context, user bytebites.UserID, place shard
 	return different, nil
 }
 
-// agree reports whether both servers say the same. That there is no such thing is something
-// to say; any other error is not.
+// agree reports whether both servers gave the same answer. ErrNotFound counts as an answer; any
+// other error does not.
 func agree(ctx context.Context, place shard.Place, ask Ask) (bool, error) {
 	a, errA := ask(ctx, place.Home)
 	b, errB := ask(ctx, place.Mirror)
@@ -141,7 +140,7 @@ func agree(ctx context.Context, place shard.Place, ask Ask) (bool, error) {
 	return reflect.DeepEqual(a, b), nil
 }
 
-// Close ends the comparisons that are under way.
+// Close stops the comparisons in flight.
 func (d *DarkReads) Close() error {
 	d.stop()
 	d.running.Wait()

@@ -1,5 +1,5 @@
-// Package shardstore makes the stores of user data out of one seam, Access: how to read what
-// is one subscriber's, how to change it, and how to ask about everybody. Which server that
-// means is for lab 04 to say. The stores here only know what is asked: whose data a call is
-// about, and how the answers of several servers become one.
+// Package shardstore builds the stores of user data on one interface, Access. An Access reads one
+// subscriber's data, changes it, and asks about all subscribers. Lab 04 decides which servers each
+// call goes to. The stores here only know whose data a call is about, and how to merge the answers
+// of several servers.
 package shardstore

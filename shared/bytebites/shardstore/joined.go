@@ -7,15 +7,14 @@ import (
 	"bytebites.example/workshop/shared/bytebites/service"
 )
 
-// joined is an Access for calls that come in the midst of a change, such as those that
-// Orders.Place makes within: what is about the same subscriber goes to the server that the
-// change is on, into its transaction. By way of the Access it would be a change of its own, by a map
-// that may be another by now, behind a fence that the first holds, and copied before it is
-// committed.
+// joined is an Access for calls inside a change, such as those of the function that Orders.Place
+// runs. A call about the same subscriber joins the transaction of the change, on the same server.
+// Through the plain Access it would be a second change. That change could use another map, would
+// wait at a fence that the first change holds, and would be copied before the first commits.
 type joined struct{ Access }
 
-// changeOf is the context key of a change that is under way; its value is the stores of the
-// server that it is on.
+// changeOf is the context key of a change in progress. Its value is the stores of the change's
+// server.
 type changeOf struct {
 	access *joined
 	user   bytebites.UserID

@@ -7,12 +7,12 @@ import (
 	"bytebites.example/workshop/shared/bytebites"
 )
 
-// deeper is how many times longer a list of popular meals each server is asked for than the
-// one that is wanted: what is popular everywhere may be the first nowhere.
-const deeper = 10
+// popularDepth is how many times more popular meals each server is asked for than the caller wants.
+// A meal that is popular in total may be first on no server.
+const popularDepth = 10
 
-// mergePopular adds up the portions that each server counted, and returns the meals with
-// most of them first, at most limit.
+// mergePopular adds up the portions that the servers counted. It returns at most limit meals, those
+// with most portions first.
 func mergePopular(parts [][]bytebites.Popularity, limit int) []bytebites.Popularity {
 	portions := make(map[bytebites.MealID]int)
 	for _, part := range parts {
@@ -30,8 +30,9 @@ func mergePopular(parts [][]bytebites.Popularity, limit int) []bytebites.Popular
 	return all[:min(max(limit, 0), len(all))]
 }
 
-// mergeRatings adds up how many rated each meal, and averages what they gave: by person, not
-// by server, for the average of averages would let a server with one rating outvote the rest.
+// mergeRatings adds up the number of ratings of each meal and averages the stars. The average is
+// weighted by the number of ratings: otherwise a server with one rating would count as much as one
+// with a thousand.
 func mergeRatings(parts []map[bytebites.MealID]bytebites.Rating) map[bytebites.MealID]bytebites.Rating {
 	merged := make(map[bytebites.MealID]bytebites.Rating)
 	for _, part := range parts {

@@ -6,26 +6,26 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Meter counts what went wrong where no request shows it.
+// Meter counts failures that no request reports.
 type Meter struct {
 	uncopied, partial prometheus.Counter
 	dark              *prometheus.CounterVec
 }
 
-// NewMeter returns a meter whose counters are among the metrics.
+// NewMeter returns a meter that registers its counters with metrics.
 func NewMeter(metrics prometheus.Registerer) (*Meter, error) {
 	m := &Meter{
 		uncopied: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "bytebites_copies_failed_total",
-			Help: "Writes that were committed at home and could not be copied at once; a mover will find them.",
+			Help: "Writes that were committed at home and could not be copied at once; the mover copies them later.",
 		}),
 		partial: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "bytebites_partial_answers_total",
-			Help: "Questions about everybody that were answered without all servers.",
+			Help: "Questions about all subscribers that were answered without some server.",
 		}),
 		dark: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "bytebites_dark_reads_total",
-			Help: "Reads that were made on a second server and compared, by what came of it.",
+			Help: "Reads that were repeated on a second server and compared, by result.",
 		}, []string{"result"}),
 	}
 	for _, counter := range []prometheus.Collector{m.uncopied, m.partial, m.dark} {
@@ -36,8 +36,8 @@ func NewMeter(metrics prometheus.Registerer) (*Meter, error) {
 	return m, nil
 }
 
-// CopyFailed counts a write that is committed at home and not copied.
+// CopyFailed counts a write that was committed at home and not copied.
 func (m *Meter) CopyFailed() { m.uncopied.Inc() }
 
-// Partial counts an answer about everybody that lacks a server's.
+// Partial counts an answer about all subscribers that lacks a server's part.
 func (m *Meter) Partial() { m.partial.Inc() }

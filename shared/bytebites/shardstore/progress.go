@@ -6,25 +6,24 @@ import (
 	"time"
 )
 
-// progressEvery is the pause between two lines of progress.
+// progressEvery is the interval of the progress lines.
 const progressEvery = time.Second
 
-// Progress shows in a log how far a walk over all subscribers has come: every second, and at
-// the end.
+// Progress logs how far a walk over all subscribers has come, every second and at the end.
 type Progress struct {
 	logger      *slog.Logger
 	began, said time.Time
 	done, of    int
-	rows        int // since it began
+	rows        int // since the walk began
 }
 
-// NewProgress returns the progress of something that has been done to some subscribers of many.
+// NewProgress returns the progress of a walk with done of its subscribers behind it.
 func NewProgress(logger *slog.Logger, done, of int) *Progress {
 	now := time.Now()
 	return &Progress{logger: logger, began: now, said: now, done: done, of: of}
 }
 
-// Add counts subscribers who are done, and rows that were written for them.
+// Add counts finished subscribers, and the rows written for them.
 func (p *Progress) Add(ctx context.Context, users, rows int) {
 	p.done, p.rows = p.done+users, p.rows+rows
 	if time.Since(p.said) >= progressEvery {
@@ -32,7 +31,7 @@ func (p *Progress) Add(ctx context.Context, users, rows int) {
 	}
 }
 
-// Say shows how far it has come.
+// Say logs the progress.
 func (p *Progress) Say(ctx context.Context) {
 	p.said = time.Now()
 	took := p.said.Sub(p.began)

@@ -16,36 +16,36 @@ import (
 	"bytebites.example/workshop/shared/bytebites/shard/preflight"
 )
 
-// The goals of a move beside its phases.
+// The goals of a move that are not phases.
 const (
-	// Back is where everything was before the move.
+	// Back is the state before the move.
 	Back = "back"
-	// Done is when the move is over, and there is no way back any more.
+	// Done is the end of the move. A move that is done cannot go back.
 	Done = "done"
 )
 
-// Move moves user data to a goal: the name of a phase, Back or Done. It may end at any moment,
-// and what calls it next goes on.
+// Move moves user data to a goal: the name of a phase, Back or Done. It may be interrupted at any
+// moment, and the next call continues.
 type Move func(ctx context.Context, r service.Resources, mover *shard.Mover, goal string) error
 
-// Role returns the role that moves user data, to the goal that its only argument names. It takes
-// the mover's turn, and before a move begins it demands that sharding is called for (see
-// package preflight) and prepares all servers.
+// Role returns the role that moves user data to the goal that its only argument names. It takes the
+// mover's lock. Before a move begins, it runs the pre-flight check (see package preflight) and
+// prepares all servers.
 func Role(move Move) service.Job {
 	return func(ctx context.Context, r service.Resources, args []string) (err error) {
 		if len(args) != 1 {
-			return fmt.Errorf("want one goal: %s", strings.Join(goals(), ", "))
+			return fmt.Errorf("expected one goal: %s", strings.Join(goals(), ", "))
 		}
 		goal := args[0]
 		if !slices.Contains(goals(), goal) {
-			return fmt.Errorf("there is no goal %q, there are %s", goal, strings.Join(goals(), ", "))
+			return fmt.Errorf("unknown goal %q: choose from %s", goal, strings.Join(goals(), ", "))
 		}
 		if len(r.Shards) == 0 {
-			return errors.New("there are no shards: BYTEBITES_SHARD_DBS")
+			return errors.New("no shards configured: set BYTEBITES_SHARD_DBS")
 		}
 		mover, err := shard.NewMover(ctx, r.Catalogue, Pools(r), r.Logger)
 		if err != nil {
-			return fmt.Errorf("take turn: %w", err)
+			return fmt.Errorf("take mover lock: %w", err)
 		}
 		defer func() { err = errors.Join(err, mover.Close()) }()
 		if now := mover.Map(); now.Phase == shard.Settled && goal != Back {
@@ -67,9 +67,9 @@ func goals() []string {
 	return append(all, Done)
 }
 
-// ready looks whether a move may begin, and makes the servers ready for it.
+// ready checks whether a move may begin, and prepares the servers for it.
 func ready(ctx context.Context, r service.Resources, now shard.Map) error {
-	if slices.Contains(now.Home[:], shard.Old) { // else sharding is no question any more
+	if slices.Contains(now.Home[:], shard.Old) { // otherwise the data is sharded already
 		if err := allowed(ctx, r); err != nil {
 			return err
 		}
@@ -93,7 +93,7 @@ func prepare(ctx context.Context, r service.Resources, server *sql.DB) error {
 	return shard.Prepare(ctx, server)
 }
 
-// allowed returns an error while there is something that should be done before sharding.
+// allowed returns an error if other measures should come before sharding.
 func allowed(ctx context.Context, r service.Resources) error {
 	report, err := preflight.Check(ctx, r.UserData, preflight.Machine{
 		Type: os.Getenv(preflight.EnvType), Largest: os.Getenv(preflight.EnvLargest),
@@ -105,7 +105,7 @@ func allowed(ctx context.Context, r service.Resources) error {
 		r.Logger.InfoContext(ctx, "pre-flight", "note", note)
 	}
 	if !report.Allowed() {
-		return fmt.Errorf("pre-flight, to be done before:\n%s", strings.Join(report.Findings(), "\n"))
+		return fmt.Errorf("pre-flight: do this before sharding:\n%s", strings.Join(report.Findings(), "\n"))
 	}
 	return nil
 }

@@ -9,14 +9,14 @@ import (
 	"bytebites.example/workshop/shared/bytebites/shard"
 )
 
-// Server is one server of user data: its pool of connections, and the stores over it.
+// Server is one server of user data: its connection pool and the stores over it.
 type Server struct {
 	DB     *sql.DB
 	Stores service.UserData
 }
 
-// Servers returns a service's servers of user data, by their numbers: shard.Old first. The
-// suppliers' ledger looks up ingredients in the catalogue.
+// Servers returns a service's servers of user data, indexed by their numbers: shard.Old first. The
+// supplier ledger looks up ingredients in the catalogue.
 func Servers(r service.Resources, catalogue bytebites.Catalogue) []Server {
 	servers := make([]Server, 0, 1+len(r.Shards))
 	for _, db := range Pools(r) {
@@ -35,8 +35,8 @@ func Servers(r service.Resources, catalogue bytebites.Catalogue) []Server {
 	return servers
 }
 
-// Pools returns the pools of connections of a service's servers of user data, by their
-// numbers: shard.Old first.
+// Pools returns the connection pools of a service's servers of user data, indexed by their numbers:
+// shard.Old first.
 func Pools(r service.Resources) []*sql.DB {
 	return append([]*sql.DB{r.UserData}, r.Shards...)
 }

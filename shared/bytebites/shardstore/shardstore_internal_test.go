@@ -33,7 +33,7 @@ func TestMergePopular(t *testing.T) {
 		nil,
 	}
 	for limit, want := range map[int][]bytebites.Popularity{
-		// The first of neither server is the first of all; equals are in order of id.
+		// A meal that is first on no server may be first in total. Equal counts are in order of id.
 		2:  {{Meal: "b", Portions: 8}, {Meal: "a", Portions: 5}},
 		10: {{Meal: "b", Portions: 8}, {Meal: "a", Portions: 5}, {Meal: "c", Portions: 5}},
 		0:  {},
@@ -75,7 +75,7 @@ func TestBusy(t *testing.T) {
 	}
 }
 
-// table is what some servers have, as pages.
+// table lists the subscribers on some servers, in pages.
 type table map[shard.Server][]bytebites.UserID
 
 func (t table) page(_ context.Context, server shard.Server, after bytebites.UserID) ([]bytebites.UserID, error) {
@@ -146,7 +146,7 @@ func TestDarkReads(t *testing.T) {
 		return shard.Standing{Version: version, Copied: copied}
 	}
 	rest := []shard.Standing{at(3, true)}
-	// Of mirrors and standings the n-th is seen at the n-th look, and the last at all after it.
+	// Look n sees mirror n and standing n. Looks after the last entry see the last entry.
 	for name, test := range map[string]struct {
 		home         answer
 		mirror       []answer
@@ -203,7 +203,7 @@ func TestDarkReads(t *testing.T) {
 	}
 }
 
-// counted returns how many dark reads came to a result, by the metrics.
+// counted returns how many dark reads had a result, according to the metrics.
 func counted(t *testing.T, registry *prometheus.Registry, result string) int {
 	t.Helper()
 	families, err := registry.Gather()
@@ -236,12 +236,12 @@ func TestDarkReadsAreFew(t *testing.T) {
 			<-ctx.Done()
 			return nil, ctx.Err()
 		}
-		for range 10 * mostDark {
+		for range 10 * maxDarkReads {
 			d.Compare("u", shard.Place{Home: 1, Mirror: 2}, hangs)
 		}
 		synctest.Wait()
-		if n := asked.Load(); n != mostDark {
-			t.Errorf("%d are under way, want %d", n, mostDark)
+		if n := asked.Load(); n != maxDarkReads {
+			t.Errorf("%d are under way, want %d", n, maxDarkReads)
 		}
 		if err := d.Close(); err != nil {
 			t.Error(err)
@@ -249,11 +249,11 @@ func TestDarkReadsAreFew(t *testing.T) {
 	})
 }
 
-// one is an Access with one server, which notes what it was asked for.
+// one is an Access with one server that records its calls.
 type one struct {
 	stores service.UserData
 	asked  []string
-	answer any // in the place of the true one, unless nil
+	answer any // replaces the true answer, unless nil
 }
 
 func (o *one) Read(ctx context.Context, user bytebites.UserID, ask Question) (any, error) {
@@ -276,7 +276,7 @@ func (o *one) Everywhere(ctx context.Context, ask Question) ([]any, error) {
 	return []any{answer, answer}, err
 }
 
-// byLetter is a router whose buckets are first letters.
+// byLetter is a router with one bucket for each first letter.
 type byLetter struct{ shard.Router }
 
 func (byLetter) Bucket(user bytebites.UserID) shard.Bucket { return shard.Bucket(user[0]) }
@@ -286,7 +286,7 @@ func (byLetter) BucketOf(order bytebites.OrderID) (shard.Bucket, bool) {
 	return shard.Bucket(append([]byte(tag), 0)[0]), ok
 }
 
-// shelf is the stores of one server, as far as they are asked here.
+// shelf is a fake of one server's stores, with only the methods used here.
 type shelf struct {
 	bytebites.Orders
 	bytebites.Ratings
@@ -375,8 +375,8 @@ func TestOrdersOfAnotherBucketAreNotAskedFor(t *testing.T) {
 	}
 }
 
-// TestWithinAChange: what is called in the midst of a change takes part in it, if it is about
-// the same subscriber.
+// TestWithinAChange checks that a call inside a change joins it, if it is about the same
+// subscriber.
 func TestWithinAChange(t *testing.T) {
 	at := &shelf{}
 	access := &one{stores: service.UserData{Orders: at, Outbox: at, Claims: at}}
@@ -408,7 +408,7 @@ func TestWithinAChange(t *testing.T) {
 			{"the same subscriber's", same, []string{"write u1"}},
 			{"another's", func(ctx context.Context) error { return calls(ctx, "u2") },
 				[]string{"write u1", "read u2", "write u2", "write u2", "write u2"}},
-			{"deeper", func(ctx context.Context) error {
+			{"popularDepth", func(ctx context.Context) error {
 				_, err := stores.Orders.Once(ctx, "u1", "old", bytebites.EffectLedger, same)
 				return err
 			}, []string{"write u1"}},
@@ -429,7 +429,7 @@ func TestWithinAChange(t *testing.T) {
 func TestPopularIsAskedForDeeper(t *testing.T) {
 	orders := UserData(&one{stores: service.UserData{Orders: &shelf{}}}, byLetter{}).Orders
 	got, err := orders.Popular(t.Context(), 3)
-	if want := []bytebites.Popularity{{Meal: "m", Portions: 2 * 3 * deeper}}; err != nil || !slices.Equal(got, want) {
+	if want := []bytebites.Popularity{{Meal: "m", Portions: 2 * 3 * popularDepth}}; err != nil || !slices.Equal(got, want) {
 		t.Errorf("got %v, %v; want %v", got, err, want)
 	}
 }

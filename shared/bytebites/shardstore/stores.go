@@ -10,10 +10,9 @@ import (
 	"bytebites.example/workshop/shared/bytebites/shard"
 )
 
-// UserData returns the stores that go through an Access. The router reads the ids of orders:
-// one that names a bucket can only be an order of a subscriber of that bucket. What is called
-// in the midst of a change, with its context, takes part in it when it is about the same
-// subscriber.
+// UserData returns stores that go through an Access. The router reads the ids of orders: an id that
+// names a bucket belongs to a subscriber of that bucket. A call with the context of a change joins
+// that change if it is about the same subscriber.
 func UserData(access Access, router shard.Router) service.UserData {
 	access = &joined{access}
 	return service.UserData{
@@ -143,8 +142,8 @@ type orders struct {
 	router shard.Router
 }
 
-// belongs returns ErrNotFound, without asking a server, when an order's id names a bucket
-// that is not the subscriber's.
+// belongs returns ErrNotFound if an order's id names another bucket than the subscriber's. It asks
+// no server.
 func (o orders) belongs(user bytebites.UserID, id bytebites.OrderID) error {
 	if bucket, named := o.router.BucketOf(id); named && bucket != o.router.Bucket(user) {
 		return fmt.Errorf("order of a subscriber in another bucket: %w", bytebites.ErrNotFound)
@@ -232,7 +231,7 @@ func (o orders) SettlePayment(ctx context.Context, event bytebites.PaymentEvent)
 
 func (o orders) Popular(ctx context.Context, limit int) ([]bytebites.Popularity, error) {
 	parts, err := askAll(ctx, o.access, func(ctx context.Context, at service.UserData) ([]bytebites.Popularity, error) {
-		return at.Orders.Popular(ctx, deeper*limit)
+		return at.Orders.Popular(ctx, popularDepth*limit)
 	})
 	if err != nil {
 		return nil, err

@@ -11,17 +11,17 @@ import (
 	"bytebites.example/workshop/shared/bytebites/shard"
 )
 
-// Batch is how many subscribers are looked at, or copied, at a time: few enough that nobody
-// waits long for the locks on them.
+// Batch is the number of subscribers that are read or copied at a time. It is small, so that their
+// locks are held only briefly.
 const Batch = 200
 
-// Found is a subscriber, and the servers that have a profile of them.
+// Found is a subscriber, with the servers that have a profile of the subscriber.
 type Found struct {
 	User bytebites.UserID
 	On   []shard.Server
 }
 
-// Users returns whom it is about.
+// Users returns the subscribers' ids.
 func Users(found []Found) []bytebites.UserID {
 	users := make([]bytebites.UserID, len(found))
 	for i, f := range found {
@@ -30,16 +30,16 @@ func Users(found []Found) []bytebites.UserID {
 	return users
 }
 
-// Walk calls visit with everybody who has a profile on one of the servers, each of them once
-// and in order of id, from the one after: range by range, so that a walk that was broken off can
-// go on behind the last that it came to. Pools are all servers' by number.
+// Walk calls visit with every subscriber who has a profile on one of the servers, each once. It
+// begins behind the id after and goes on in order of id, range by range. So an interrupted walk can
+// continue behind its last id. Pools are indexed by server number.
 func Walk(ctx context.Context, pools []*sql.DB, servers []shard.Server, after bytebites.UserID, visit func(ctx context.Context, found []Found) error) error {
 	return walk(ctx, servers, after, visit, func(ctx context.Context, server shard.Server, after bytebites.UserID) ([]bytebites.UserID, error) {
 		return shard.Users(ctx, pools[server], after, Batch)
 	})
 }
 
-// page returns the next Batch subscribers on a server; fewer are all.
+// page returns the next Batch subscribers on a server. A shorter page is the last.
 type page func(ctx context.Context, server shard.Server, after bytebites.UserID) ([]bytebites.UserID, error)
 
 func walk(ctx context.Context, servers []shard.Server, after bytebites.UserID, visit func(context.Context, []Found) error, next page) error {
@@ -60,9 +60,9 @@ func walk(ctx context.Context, servers []shard.Server, after bytebites.UserID, v
 	}
 }
 
-// nextRange returns everybody in the next range of ids, and the last id that belongs to it: the
-// smallest that a full page ends with, for of what comes behind that a server may have more. The
-// last range has no end.
+// nextRange returns the subscribers in the next range of ids, and the last id of the range. That is
+// the smallest last id of the full pages, because a server with a full page may have more ids
+// behind it. The last range has no last id.
 func nextRange(ctx context.Context, servers []shard.Server, after bytebites.UserID, next page) ([]Found, bytebites.UserID, error) {
 	on := make(map[bytebites.UserID][]shard.Server)
 	var last bytebites.UserID
@@ -87,16 +87,16 @@ func nextRange(ctx context.Context, servers []shard.Server, after bytebites.User
 	return found, last, nil
 }
 
-// Differing returns those of the subscribers whom two servers do not have the same of: other
-// rows, or a mark at another version.
+// Differing returns the subscribers whose data differs between two servers: other rows, or a mark
+// at another version.
 func Differing(ctx context.Context, one, other *sql.DB, users []bytebites.UserID) ([]bytebites.UserID, error) {
 	a, err := shard.Sums(ctx, one, users)
 	if err != nil {
-		return nil, fmt.Errorf("sum up one side: %w", err)
+		return nil, fmt.Errorf("sum up first server: %w", err)
 	}
 	b, err := shard.Sums(ctx, other, users)
 	if err != nil {
-		return nil, fmt.Errorf("sum up other side: %w", err)
+		return nil, fmt.Errorf("sum up second server: %w", err)
 	}
 	var differ []bytebites.UserID
 	for _, user := range users {
@@ -107,8 +107,8 @@ func Differing(ctx context.Context, one, other *sql.DB, users []bytebites.UserID
 	return differ, nil
 }
 
-// Count returns how many subscribers have a profile on the servers, and how many of them have
-// an id that is not greater than the last.
+// Count returns how many subscribers have a profile on the servers, and how many of them have an id
+// up to last.
 func Count(ctx context.Context, pools []*sql.DB, servers []shard.Server, last bytebites.UserID) (upTo, all int, err error) {
 	for _, server := range servers {
 		var before, sum int
