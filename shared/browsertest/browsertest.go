@@ -1,5 +1,5 @@
-// Package browsertest drives a page in a headless browser for tests, as a person would: by what
-// is to be seen on it. Where there is no browser, a test is skipped.
+// Package browsertest drives a page in a headless browser in tests. It acts as a person would: on
+// elements that the page shows. Tests are skipped if no browser is installed.
 package browsertest
 
 import (
@@ -18,25 +18,25 @@ import (
 )
 
 const (
-	// ScreenshotsEnv names a folder in which tests leave pictures of the pages that they meet.
+	// ScreenshotsEnv names a folder in which tests store screenshots of the pages.
 	ScreenshotsEnv = "BYTEBITES_SCREENSHOTS"
-	// stepTimeout bounds what a person would wait for.
+	// stepTimeout bounds each step.
 	stepTimeout = 20 * time.Second
-	// still is how long movements take to end.
-	still = 400 * time.Millisecond
+	// animationPause is how long animations take to end.
+	animationPause = 400 * time.Millisecond
 )
 
-// Tab is a tab of a headless browser. Elements are found by CSS selectors; where one is not
-// found, or not in time, the test ends.
+// Tab is a tab of a headless browser. Elements are found by CSS selectors. The test fails if an
+// element is not found within stepTimeout.
 type Tab struct {
 	t   *testing.T
 	ctx context.Context
 
 	mu         sync.Mutex
-	complaints []string // of the page's console
+	complaints []string // console messages and exceptions of the page
 }
 
-// Open starts a browser that ends with the test. The test is skipped where there is none, and
+// Open starts a browser that ends with the test. It skips the test if no browser is installed, and
 // under -short.
 func Open(t *testing.T) *Tab {
 	t.Helper()
@@ -52,7 +52,7 @@ func Open(t *testing.T) *Tab {
 	ctx, cancel = chromedp.NewContext(ctx)
 	t.Cleanup(cancel)
 	p := &Tab{t: t, ctx: ctx}
-	// Now, for the browser lives as long as the context of its first step.
+	// Start the browser now: it lives as long as the context of its first step.
 	if err := chromedp.Do(ctx); err != nil {
 		t.Fatalf("start browser: %v", err)
 	}
@@ -86,14 +86,15 @@ func (p *Tab) listen(event any) {
 	}
 }
 
-// Console returns what the page has written to its console, and what it threw.
+// Console returns the messages that the page has written to its console, and its uncaught
+// exceptions.
 func (p *Tab) Console() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.Clone(p.complaints)
 }
 
-// Do takes some steps.
+// Do runs some steps.
 func (p *Tab) Do(steps ...chromedp.Action[chromedp.Void]) {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.ctx, stepTimeout)
@@ -103,7 +104,7 @@ func (p *Tab) Do(steps ...chromedp.Action[chromedp.Void]) {
 	}
 }
 
-// run takes a step that gives something; what says it in an error.
+// run runs a step with a result. what names the step in an error.
 func run[T any](p *Tab, what string, step chromedp.Action[T]) T {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.ctx, stepTimeout)
@@ -115,7 +116,7 @@ func run[T any](p *Tab, what string, step chromedp.Action[T]) T {
 	return value
 }
 
-// Evaluate returns the value of an expression of JavaScript.
+// Evaluate returns the value of a JavaScript expression.
 func Evaluate[T any](p *Tab, expression string, options ...chromedp.EvaluateOption) T {
 	p.t.Helper()
 	return run(p, "evaluate "+expression, chromedp.Evaluate[T](expression, options...))
@@ -127,7 +128,7 @@ func (p *Tab) Click(selector string) {
 	p.Do(chromedp.Click(chromedp.CSS(selector)))
 }
 
-// See waits until an element is to be seen.
+// See waits until an element is visible.
 func (p *Tab) See(selector string) {
 	p.t.Helper()
 	p.Do(chromedp.WaitVisible(chromedp.CSS(selector)))
@@ -139,31 +140,32 @@ func (p *Tab) Text(selector string) string {
 	return run(p, "text of "+selector, chromedp.Text(chromedp.CSS(selector)))
 }
 
-// Set gives a field a value.
+// Set sets the value of a field.
 func (p *Tab) Set(selector, value string) {
 	p.t.Helper()
 	p.Do(chromedp.SetValue(chromedp.CSS(selector), value))
 }
 
-// Count returns how many elements there are.
+// Count returns the number of elements.
 func (p *Tab) Count(selector string) int {
 	p.t.Helper()
 	return Evaluate[int](p, fmt.Sprintf("document.querySelectorAll(%q).length", selector))
 }
 
-// Until waits for an expression of JavaScript to be true.
+// Until waits for a JavaScript expression to be true.
 func (p *Tab) Until(expression string) {
 	p.t.Helper()
 	run(p, "wait for "+expression, chromedp.Poll[chromedp.Void](expression, chromedp.WithPollingTimeout(stepTimeout)))
 }
 
-// Page leaves a picture of the whole page when somebody wants to look: see ScreenshotsEnv.
+// Page stores a screenshot of the whole page if ScreenshotsEnv is set.
 func (p *Tab) Page(name string) {
 	p.t.Helper()
 	p.picture(name, chromedp.FullScreenshot(100))
 }
 
-// Window leaves a picture of what the window shows, with its dialogs.
+// Window stores a screenshot of the visible part of the page, with its dialogs, if ScreenshotsEnv
+// is set.
 func (p *Tab) Window(name string) {
 	p.t.Helper()
 	p.picture(name, chromedp.CaptureScreenshot())
@@ -175,7 +177,7 @@ func (p *Tab) picture(name string, shot chromedp.Action[[]byte]) {
 	if folder == "" {
 		return
 	}
-	p.Do(chromedp.Sleep(still))
+	p.Do(chromedp.Sleep(animationPause))
 	png := run(p, "picture", shot)
 	if err := os.WriteFile(filepath.Join(folder, name+".png"), png, 0o600); err != nil {
 		p.t.Fatal(err)

@@ -1,5 +1,5 @@
-// Package instance is the table of machine sizes that the workshop rents out: every
-// container of a test bed has a named type, and every price in a report comes from here.
+// Package instance is the table of the workshop's machine sizes. Every container of a test bed has
+// one of these types, and every price in a report comes from here.
 package instance
 
 import (
@@ -12,14 +12,14 @@ type Type struct {
 	Name      string
 	CPU       float64 // cores
 	MemoryMiB int
-	// PriceMicros is what an hour costs, in millionths of a dollar. The prices are the
-	// workshop's own, proportional to CPU as cloud price lists are.
+	// PriceMicros is the price of an hour, in millionths of a dollar. The prices are invented. Like
+	// cloud prices they are proportional to CPU.
 	PriceMicros int64
 }
 
-// types is sorted by CPU. A service instance has at least 0.25 CPU for as long as
-// recommendations (16 ms of CPU) are part of a request: a smaller one would use up its
-// share of the 100 ms quota period in one request and then stand still.
+// types is sorted by CPU. A service instance has at least 0.25 CPU while recommendations (16 ms of
+// CPU) are part of a request. A smaller one would use up its share of the 100 ms quota period in
+// one request, and then stand still.
 var types = [...]Type{
 	{Name: "b1.nano", CPU: 0.1, MemoryMiB: 256, PriceMicros: 5_200},
 	{Name: "b1.micro", CPU: 0.25, MemoryMiB: 512, PriceMicros: 13_000},
@@ -30,7 +30,7 @@ var types = [...]Type{
 // Types returns the table, the smallest first.
 func Types() []Type { return append([]Type(nil), types[:]...) }
 
-// ByName returns the type of that name; the error lists the names there are.
+// ByName returns the type with that name. The error lists the known names.
 func ByName(name string) (Type, error) {
 	names := make([]string, 0, len(types))
 	for _, t := range types {
@@ -57,15 +57,15 @@ func Medium() Type { return types[3] }
 // FullSpeed returns the type without its CPU quota, and so without a name.
 func (t Type) FullSpeed() Type { return Type{MemoryMiB: t.MemoryMiB} }
 
-// Capacity is what a size was measured to do.
+// Capacity is the measured capacity of a machine size.
 type Capacity struct {
 	Type Type
-	// Goodput is the saturation goodput: right answers a second under overload.
+	// Goodput is the saturation goodput: correct answers a second under overload.
 	Goodput float64
 }
 
-// PerMillion is what a million right answers cost at that goodput, in dollars: the price
-// of an hour, shared out over the answers of an hour. Without any it is infinite.
+// PerMillion returns the price of a million correct answers at that goodput, in dollars: the price
+// of an hour divided by the answers of an hour. It is infinite for a goodput of 0.
 func (c Capacity) PerMillion() float64 {
 	const micros, secondsAnHour, million = 1e6, 3600, 1e6
 	return float64(c.Type.PriceMicros) / micros / (c.Goodput * secondsAnHour) * million

@@ -1,4 +1,4 @@
-// Package modroot finds the workshop's own source.
+// Package modroot finds the workshop's source tree.
 package modroot
 
 import (
@@ -8,8 +8,8 @@ import (
 	"path/filepath"
 )
 
-// Root returns the folder of the go.mod at or above the working directory. A test's
-// working directory is that of its package.
+// Root returns the folder of the go.mod at or above the working directory. The working directory of
+// a test is its package's folder.
 func Root() (string, error) {
 	start, err := os.Getwd()
 	if err != nil {

@@ -18,8 +18,8 @@ const (
 	heartbeatEvery = 15 * time.Second
 )
 
-// Reporter shows steps, of which several may be under way at once. All methods may be
-// called from several goroutines, and on a nil Reporter, which shows nothing.
+// Reporter shows steps. Several steps may be in progress at once. All methods are safe for
+// concurrent use, and do nothing on a nil Reporter.
 type Reporter struct {
 	w         io.Writer
 	live      bool
@@ -30,23 +30,23 @@ type Reporter struct {
 	active []*Step
 	frame  int
 	drawn  bool          // a live line is on the screen
-	stop   chan struct{} // ends the ticker; nil while nothing is under way
+	stop   chan struct{} // ends the ticker; nil while no step is in progress
 }
 
-// Option changes how a Reporter shows things.
+// Option changes how a Reporter shows steps.
 type Option func(*Reporter)
 
-// Heartbeat sets how often a step that is still under way says so where there is no
-// terminal. The default is 15 seconds.
+// Heartbeat sets how often a step in progress prints a line if w is not a terminal. The default is
+// 15 seconds.
 func Heartbeat(every time.Duration) Option { return func(r *Reporter) { r.heartbeat = every } }
 
-// Live forces the live line on, at a fixed width in columns, or off.
+// Live turns the live line on, at a fixed width in columns, or off.
 func Live(on bool, columns int) Option {
 	return func(r *Reporter) { r.live, r.width = on, func() int { return columns } }
 }
 
-// New returns a Reporter that writes to w. The line is live when w is a terminal,
-// NO_COLOR is not set and TERM is not "dumb".
+// New returns a Reporter that writes to w. It shows a live line if w is a terminal, NO_COLOR is not
+// set and TERM is not "dumb".
 func New(w io.Writer, options ...Option) *Reporter {
 	r := &Reporter{w: w, heartbeat: heartbeatEvery, width: func() int { return 80 }}
 	if f, ok := w.(*os.File); ok && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" {
@@ -66,10 +66,10 @@ func New(w io.Writer, options ...Option) *Reporter {
 	return r
 }
 
-// Stderr returns a Reporter on standard error.
+// Stderr returns a Reporter that writes to standard error.
 func Stderr() *Reporter { return New(os.Stderr) }
 
-// Note prints a line that stays.
+// Note prints a permanent line.
 func (r *Reporter) Note(format string, args ...any) {
 	if r == nil {
 		return
@@ -79,7 +79,7 @@ func (r *Reporter) Note(format string, args ...any) {
 	r.printLocked(fmt.Sprintf(format, args...))
 }
 
-// Step starts a step. It must be ended with Done or Fail.
+// Step starts a step. The caller must end it with Done or Fail.
 func (r *Reporter) Step(format string, args ...any) *Step {
 	if r == nil {
 		return nil
@@ -106,7 +106,7 @@ func (r *Reporter) tick(stop chan struct{}) {
 	if r.live {
 		every = frameEvery
 	}
-	// Looked at more often than it is due, so that a heartbeat is at most a tenth late.
+	// Tick more often than a heartbeat is due, so that it is at most a tenth late.
 	ticker := time.NewTicker(max(every/10, frameEvery/2))
 	if r.live {
 		ticker.Reset(every)
@@ -155,7 +155,7 @@ func (r *Reporter) printLocked(line string) {
 		r.drawn = false
 		_, _ = io.WriteString(r.w, "\r\x1b[K")
 	}
-	// A progress line that cannot be written must not fail the work it tells of.
+	// Ignore write errors: a progress line that cannot be written must not fail the work.
 	_, _ = io.WriteString(r.w, line+"\n")
 	if r.live && len(r.active) > 0 {
 		r.drawLocked()
@@ -208,7 +208,7 @@ func (r *Reporter) end(s *Step, line string) {
 	}
 }
 
-// cut shortens a line to that many columns, counting a rune as one column.
+// cut shortens a line to a number of columns. It counts a rune as one column.
 func cut(line string, columns int) string {
 	runes := []rune(line)
 	if columns <= 0 || len(runes) <= columns {

@@ -13,7 +13,7 @@ import (
 	"bytebites.example/workshop/shared/progress"
 )
 
-// screen is a writer that several goroutines use and a test reads.
+// screen is a buffer that is safe for concurrent use.
 type screen struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
@@ -49,7 +49,7 @@ func TestPlainLines(t *testing.T) {
 	first.Detail("Unpacking libpq5")
 	second.Fail(errors.New("no mirror"))
 	first.Done()
-	first.Done() // again changes nothing
+	first.Done() // ending it again changes nothing
 	want := regexp.MustCompile(`^build postgres \.\.\.
 build redis \.\.\.
 one of 2 notes

@@ -8,20 +8,20 @@ import (
 	"unicode"
 )
 
-// Step is one piece of work under way. Its methods may be called on a nil Step.
+// Step is one piece of work in progress. Its methods do nothing on a nil Step.
 type Step struct {
 	reporter *Reporter
 	name     string
 	started  time.Time
 
-	// Guarded by the reporter's lock.
+	// Guarded by the reporter's lock:
 	said     time.Time // last line about this step
 	detail   string
 	detailed time.Time
 }
 
-// Detail sets what the step is doing just now, such as a tool's last line of output. It
-// is shown on the live line and with heartbeats.
+// Detail sets the current activity of the step, such as a tool's last line of output. The live line
+// and the heartbeats show it.
 func (s *Step) Detail(line string) {
 	if s == nil {
 		return
@@ -35,7 +35,7 @@ func (s *Step) Detail(line string) {
 	s.detail, s.detailed = line, time.Now()
 }
 
-// Done ends the step well. Ending it again changes nothing.
+// Done ends the step with success. Ending it again changes nothing.
 func (s *Step) Done() {
 	if s == nil {
 		return
@@ -51,7 +51,7 @@ func (s *Step) Fail(err error) {
 	s.reporter.end(s, fmt.Sprintf("%s: failed after %.1f s: %v", s.name, time.Since(s.started).Seconds(), err))
 }
 
-// End is Done when err is nil, else Fail.
+// End calls Done if err is nil, and Fail otherwise.
 func (s *Step) End(err error) {
 	if err != nil {
 		s.Fail(err)
@@ -60,8 +60,8 @@ func (s *Step) End(err error) {
 	s.Done()
 }
 
-// Writer returns a writer that shows each line written to it as the step's detail. It
-// is for the output of tools, and for one goroutine.
+// Writer returns a writer that sets the step's detail to each line written to it. It is for the
+// output of tools, and for one goroutine.
 func (s *Step) Writer() io.Writer { return &detailWriter{step: s} }
 
 type detailWriter struct {
@@ -91,7 +91,7 @@ func (w *detailWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// plain takes out what would move the cursor.
+// plain removes control characters that would move the cursor.
 func plain(line string) string {
 	return strings.TrimSpace(strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {

@@ -33,8 +33,8 @@ func run(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("mailsink", flag.ContinueOnError)
 	smtpAddr := flags.String("smtp", ":2525", "address to take mail on")
 	controlAddr := flags.String("control", ":8025", "address of the control interface")
-	delay := flags.Duration("delay", 60*time.Millisecond, "wait before taking a message; MAILSINK_DELAY when not given")
-	healthcheck := flags.Bool("healthcheck", false, "ask a running sink whether it is up, and exit")
+	delay := flags.Duration("delay", 60*time.Millisecond, "wait before accepting a message; MAILSINK_DELAY if not given")
+	healthcheck := flags.Bool("healthcheck", false, "check a running sink on this machine, and exit 0 or 1")
 	if value := os.Getenv("MAILSINK_DELAY"); value != "" {
 		if err := flags.Set("delay", value); err != nil {
 			return fmt.Errorf("MAILSINK_DELAY: %w", err)

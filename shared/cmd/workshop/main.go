@@ -11,8 +11,9 @@ import (
 	"bytebites.example/workshop/shared/workshop/cli"
 )
 
-// secondInterrupt is when another Ctrl-C ends the program at once. Not sooner: `go tool`
-// passes on the signal that the terminal has sent to both, so one Ctrl-C arrives twice.
+// secondInterrupt is how long after the first Ctrl-C another one ends the program at once. It is
+// not shorter because one Ctrl-C arrives twice: the terminal sends the signal to both processes,
+// and `go tool` passes it on.
 const secondInterrupt = time.Second
 
 func main() {
