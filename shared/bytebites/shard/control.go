@@ -12,13 +12,14 @@ import (
 	"bytebites.example/workshop/shared/bytebites/postgres"
 )
 
-// firstVersion is that of the map before any move.
+// firstVersion is the version of the map before any move.
 const firstVersion = 1
 
-// makeControl makes the control tables and the first map. Its statements are one transaction,
-// as they are sent in one piece.
+// makeControl returns the SQL that makes the control tables and the first map. It is sent in one
+// piece, so it is one transaction.
 //
-// Ids of subscribers are bytea: where a move begins may be an id that nobody can have.
+// Subscriber ids are bytea here, because the id at which a move begins may be one that no
+// subscriber can have.
 func makeControl() string {
 	return fmt.Sprintf(`
 SELECT pg_advisory_xact_lock(%d);
@@ -51,27 +52,26 @@ DO $do$ BEGIN
 END $do$;`, prepareLock, firstVersion, Settled, Old, Buckets)
 }
 
-// prepareControl makes the control tables, where they are not there yet.
+// prepareControl makes the control tables if they are missing.
 func prepareControl(ctx context.Context, control *sql.DB) error {
 	_, err := control.ExecContext(ctx, makeControl())
 	return postgres.Wrap(ctx, "make control tables", err)
 }
 
-// querier is what *sql.DB and *sql.Conn have in common.
+// querier is the common part of *sql.DB and *sql.Conn.
 type querier interface {
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
-// ReadMap returns the map as it is in the control database, for who looks on: those who act by
-// it have Maps, or a Mover.
+// ReadMap returns the map in the control database, for observers. Code that acts on the map uses
+// Maps or a Mover.
 func ReadMap(ctx context.Context, control *sql.DB) (Map, error) {
 	m, _, err := readMap(ctx, control, 0)
 	return m, err
 }
 
-// readMap returns the map; changed is false when it has the version that the caller has
-// already.
+// readMap returns the map. changed is false if the map still has the version have.
 func readMap(ctx context.Context, control querier, have int64) (m Map, changed bool, err error) {
 	var phase string
 	var home, target pq.Int64Array
@@ -95,7 +95,7 @@ func readMap(ctx context.Context, control querier, have int64) (m Map, changed b
 	return m, true, nil
 }
 
-// set takes an assignment from what the database has.
+// set fills the assignment from the database's array.
 func (a *Assignment) set(servers []int64) error {
 	if len(servers) != len(a) {
 		return fmt.Errorf("%d buckets, want %d", len(servers), len(a))
@@ -117,8 +117,8 @@ func (a *Assignment) array() pq.Int64Array {
 	return servers
 }
 
-// writeMap makes next the map, if it is at that version still and nobody has had a turn
-// since; else it returns errTurnOver.
+// writeMap replaces the map by next, if the map still has that version and no later mover has had a
+// turn. Otherwise it returns errTurnOver.
 func writeMap(ctx context.Context, control querier, turn, version int64, next Map) error {
 	result, err := control.ExecContext(ctx, `
 UPDATE shard_map
@@ -131,7 +131,7 @@ WHERE turn = $1 AND version = $2`,
 	return postgres.Wrap(ctx, "write map", oneRow(result, err))
 }
 
-// oneRow returns errTurnOver when a conditional change changed nothing.
+// oneRow returns errTurnOver if a conditional change changed no row.
 func oneRow(result sql.Result, err error) error {
 	if err != nil {
 		return err
@@ -143,10 +143,10 @@ func oneRow(result sql.Result, err error) error {
 	return err
 }
 
-// count is how many dark reads were compared, and how many of these differed.
+// count holds the numbers of dark reads compared, and of those that differed.
 type count struct{ compared, differed int64 }
 
-// addCount adds to what a replica has counted with a version of the map.
+// addCount adds a replica's counts for one version of the map.
 func addCount(ctx context.Context, control *sql.DB, version int64, replica string, c count) error {
 	_, err := control.ExecContext(ctx, `
 INSERT INTO shard_dark_reads AS counted (version, replica, compared, differed) VALUES ($1, $2, $3, $4)
@@ -156,7 +156,7 @@ SET compared = counted.compared + excluded.compared, differed = counted.differed
 	return postgres.Wrap(ctx, "count dark reads", err)
 }
 
-// darkReads adds up what all replicas have counted since the phase DarkReads began.
+// darkReads adds up the counts of all replicas since the phase DarkReads began.
 func darkReads(ctx context.Context, control querier) (compared, differed int, err error) {
 	err = control.QueryRowContext(ctx, `
 SELECT coalesce(sum(compared), 0), coalesce(sum(differed), 0)

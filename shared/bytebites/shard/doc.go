@@ -1,29 +1,30 @@
-// Package shard is what stands under user data that is spread over several servers: the
-// map that says where each bucket of subscribers lives, the fences that keep out who
-// writes by an old map, and rows on their way from one server to another.
+// Package shard is the basis for user data that is spread over several servers. It has
+// three parts: the map from buckets of subscribers to servers, the fences against writers with an
+// old map, and the copies of rows.
 //
-// What lab 04 teaches is not here: which bucket a subscriber is in, which servers a read
-// and a write go to in each phase of a move, and in which order a move takes its steps.
+// The parts that lab 04 teaches are not here. They are the bucket of a subscriber, the servers of a
+// read and a write in each phase of a move, and the order of the steps of a move.
 //
 // # A move
 //
-// Every bucket has a home, and while a move is under way some have a target too. The map
-// with all homes, targets and the phase is one row in the catalogue's database, and has a
-// version that grows by one with each change. Replicas of the service read it a few times
-// a second, so for a moment some of them know an older map than others. That would lose
-// data where two of them believe in different homes of one subscriber. So each server of
-// user data has a fence: a row with the version of the map that writers must hold. A
-// writer passes the fence in its own transaction, and a fence cannot be moved while
-// somebody is inside. Whoever is turned away reads the map again and tries again.
+// Every bucket has a home. During a move, some buckets have a target too. The map holds all homes,
+// all targets and the phase. It is one row in the catalogue's database, and each change increases
+// its version by one. Replicas of the service read it a few times a second, so for a moment some
+// replicas have an older map than others. If two of them used different homes for one subscriber,
+// writes would be lost.
 //
-// The idea of versions that are at most one apart is that of online schema change in F1
-// (Rae et al., VLDB 2013); the switch behind closed fences is that of Vitess's MoveTables.
+// So each server of user data has a fence: a row with the version of the map that writers must
+// have. A writer passes the fence in its own transaction. A fence cannot be moved while a writer is
+// inside. A writer that the fence turns away reads the map again and retries.
+//
+// Versions that differ by at most one come from online schema change in F1 (Rae et al., VLDB 2013).
+// The switch behind closed fences comes from MoveTables in Vitess.
 //
 // # A copy
 //
-// While a bucket moves, each write to a home also marks its subscriber, in the same
-// transaction: the mark's version grows by one. A copy is all rows of a subscriber as one
-// statement saw them, with that version. It replaces what the other server has, unless that
-// is as new or newer. So copies may be late, come twice or overtake one another, and a
-// subscriber whose mark is ahead of the last copy is found again after any crash.
+// While a bucket moves, each write to a home also marks its subscriber, in the same transaction:
+// the version of the mark grows by one. A copy is all rows of a subscriber, read by one statement,
+// with that version. It replaces the rows on the other server, unless their version is as new or
+// newer. So copies may be late, come twice or overtake one another. A subscriber whose mark is
+// newer than the last copy is found again after any crash.
 package shard

@@ -7,8 +7,8 @@ import (
 	"bytebites.example/workshop/shared/bytebites"
 )
 
-// Digest returns a hash of a subscriber's rows as they were read, whatever the mark. Empty for who
-// has no rows.
+// Digest returns a hash of a subscriber's rows as read, without the mark. It is empty for a
+// subscriber without rows.
 func (c Copy) Digest(user bytebites.UserID) string {
 	rows := c.of[user].rows
 	if rows == nil {
@@ -18,14 +18,14 @@ func (c Copy) Digest(user bytebites.UserID) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// TableForTest is what a test may know of a table that is copied.
+// TableForTest is the part of a copied table that a test may see.
 type TableForTest struct {
 	Name, Order       string
 	Columns, Instants []string
 	OfOrder           bool
 }
 
-// TablesForTest returns all tables that are copied.
+// TablesForTest returns all copied tables.
 func TablesForTest() []TableForTest {
 	all := make([]TableForTest, 0, len(tables()))
 	for _, t := range tables() {

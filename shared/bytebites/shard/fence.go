@@ -14,34 +14,35 @@ import (
 	"bytebites.example/workshop/shared/bytebites/postgres"
 )
 
-// The keys of the advisory locks; any numbers will do that nothing else in these databases
-// uses.
+// The keys of the advisory locks. The numbers are arbitrary; nothing else in these databases uses
+// them.
 const (
-	// fenceLock is a server's fence: shared by who is inside, exclusive for who moves it.
+	// fenceLock is a server's fence. Writers inside hold it shared; a mover takes it exclusively.
 	fenceLock = 0x73680001
-	// prepareLock is held by who makes tables, on whatever server.
+	// prepareLock is held while tables are made, on any server.
 	prepareLock = 0x73680002
 	// moverLock is held by the mover on the control database.
 	moverLock = 0x73680003
 )
 
 const (
-	// silence is how long somebody inside may send nothing before the server throws them
-	// out: else a replica that is cut off would keep a fence from moving for hours.
-	silence = 2 * time.Second
-	// fenceWait is how long one attempt to move a fence waits for who is inside. Those who
-	// come while it waits have to wait too, so it is short, and made again after fencePause.
+	// idleTimeout is how long a writer inside may send nothing before the server ends its session.
+	// Without it, a replica that is cut off would block a fence for hours.
+	idleTimeout = 2 * time.Second
+	// fenceWait bounds one attempt to move a fence while writers are inside. New writers have to
+	// wait during an attempt, so it is short. It is repeated after fencePause.
 	fenceWait  = 250 * time.Millisecond
 	fencePause = 50 * time.Millisecond
 )
 
-// makeFence makes what a server of user data needs. Its statements are one transaction, as
-// they are sent in one piece.
+// makeFence returns the SQL that makes the fence and marks on a server of user data. It is sent in
+// one piece, so it is one transaction.
 //
-// shard_pass sees the fence as it is once the lock is held, for each statement of a
-// volatile function has a snapshot of its own. It is a function because that is one round trip.
+// shard_pass reads the fence after it has the lock, because each statement of a volatile function
+// gets its own snapshot. It is a function so that passing the fence takes one round trip.
 //
-// shard_marks_uncopied holds only those who have to be copied, which are few at any time.
+// shard_marks_uncopied indexes only the subscribers that still have to be copied. They are few at
+// any time.
 func makeFence() string {
 	return fmt.Sprintf(`
 SELECT pg_advisory_xact_lock(%[1]d);
@@ -76,23 +77,23 @@ BEGIN
     PERFORM pg_advisory_xact_lock(%[2]d);
     UPDATE shard_fence SET version = wanted, open = opened, turn = mover WHERE turn <= mover;
     RETURN FOUND;
-END $body$;`, prepareLock, fenceLock, silence.Milliseconds(), fenceWait.Milliseconds())
+END $body$;`, prepareLock, fenceLock, idleTimeout.Milliseconds(), fenceWait.Milliseconds())
 }
 
-// prepareFence makes a server's fence and the table of marks, where they are not there yet.
+// prepareFence makes a server's fence and the table of marks if they are missing.
 func prepareFence(ctx context.Context, server *sql.DB) error {
 	_, err := server.ExecContext(ctx, makeFence())
 	return postgres.Wrap(ctx, "make fence", err)
 }
 
-// Prepare makes a server's fence and the table of marks, where they are not there yet. The
-// schema of user data must be there. A new fence is at version 0 and open to nobody.
+// Prepare makes a server's fence and the table of marks if they are missing. The server must have
+// the schema of user data. A new fence has version 0 and is closed.
 func Prepare(ctx context.Context, server *sql.DB) error {
 	if err := prepareFence(ctx, server); err != nil {
 		return err
 	}
-	// All of one order are read, and an order is deleted, for each copy. Of the tables that
-	// refer to orders this is the one whose key does not start with the order's id.
+	// Each copy reads all rows of an order and deletes the order. Of the tables that refer to
+	// orders, only this one has a key that does not start with the order's id.
 	_, err := server.ExecContext(ctx, fmt.Sprintf(`
 SELECT pg_advisory_xact_lock(%d);
 DO $do$ BEGIN
@@ -103,15 +104,15 @@ END $do$`, prepareLock))
 	return postgres.Wrap(ctx, "index payments", err)
 }
 
-// openNew opens a fence that nobody has moved yet for the first map.
+// openNew opens a fence that no mover has moved yet, for the first map.
 func openNew(ctx context.Context, server *sql.DB) error {
 	_, err := server.ExecContext(ctx,
 		`UPDATE shard_fence SET version = $1, open = true WHERE version = 0 AND turn = 0`, firstVersion)
 	return postgres.Wrap(ctx, "open new fence", err)
 }
 
-// moveFence waits for who is inside and moves the fence, in one attempt. moved is false when a
-// later mover has moved it; busy says that somebody is inside still.
+// moveFence makes one attempt to move the fence, and waits up to fenceWait for writers inside.
+// moved is false if a later mover has moved the fence. busy is true if a writer is still inside.
 func moveFence(ctx context.Context, server *sql.DB, turn, version int64, open bool) (moved, busy bool, err error) {
 	err = server.QueryRowContext(ctx, `SELECT shard_move_fence($1, $2, $3)`, turn, version, open).Scan(&moved)
 	if pq.As(err, pqerror.LockNotAvailable) != nil {
@@ -120,14 +121,13 @@ func moveFence(ctx context.Context, server *sql.DB, turn, version int64, open bo
 	return moved, false, postgres.Wrap(ctx, "move fence", err)
 }
 
-// Within runs write in a transaction on a server, behind its fence: stores over the same
-// *sql.DB that are called with write's context take part in the transaction. The error
-// matches ErrMoved when the fence is not at that version; then write was not called. Any
-// error of write is returned as it is.
+// Within runs write in a transaction on a server, behind its fence. Stores on the same *sql.DB join
+// the transaction if they are called with write's context. If the fence is not at that version,
+// write is not called and the error matches ErrMoved. Errors of write are returned unchanged.
 func Within(ctx context.Context, server *sql.DB, version int64, write func(ctx context.Context) error) error {
 	return postgres.Transact(ctx, server, func(ctx context.Context) error {
-		// Without a parameter it is one round trip, not two: a tenth of what a small write costs its
-		// server.
+		// Without a parameter the query takes one round trip instead of two. A round trip is a
+		// tenth of the cost of a small write.
 		pass := fmt.Sprintf(`SELECT shard_pass(%d)`, version)
 		var passed bool
 		err := postgres.Join(ctx, server).QueryRowContext(ctx, pass).Scan(&passed)
@@ -141,9 +141,9 @@ func Within(ctx context.Context, server *sql.DB, version int64, write func(ctx c
 	})
 }
 
-// Mark notes, in the transaction that ctx belongs to (see Within), that the subscriber's rows
-// on this server are about to change and must be copied. ErrNotFound for an id that nobody
-// can have.
+// Mark records that the subscriber's rows on this server are about to change and must be copied. It
+// belongs to the transaction of ctx (see Within). It returns ErrNotFound for an id that no
+// subscriber can have.
 func Mark(ctx context.Context, server *sql.DB, user bytebites.UserID) error {
 	if !bytebites.ValidName(string(user)) {
 		return fmt.Errorf("mark subscriber: %w", bytebites.ErrNotFound)
@@ -151,8 +151,8 @@ func Mark(ctx context.Context, server *sql.DB, user bytebites.UserID) error {
 	return mark(ctx, server, []bytebites.UserID{user})
 }
 
-// MarkAll marks subscribers as Mark does, in a transaction of its own behind the server's
-// fence, so that all of them are found by Uncopied.
+// MarkAll marks subscribers as Mark does, in a separate transaction behind the server's fence.
+// Uncopied then finds all of them.
 func MarkAll(ctx context.Context, server *sql.DB, version int64, users []bytebites.UserID) error {
 	return Within(ctx, server, version, func(ctx context.Context) error { return mark(ctx, server, users) })
 }
@@ -164,8 +164,8 @@ ON CONFLICT (user_id) DO UPDATE SET version = shard_marks.version + 1`, idsOf(us
 	return postgres.Wrap(ctx, "mark subscribers", err)
 }
 
-// idsOf is the parameter for subscribers: each that a row can belong to, once, in order, so
-// that statements which lock their marks do so in one order.
+// idsOf returns the ids as a query parameter: only valid ids, sorted, without duplicates.
+// Statements that lock marks therefore lock them in the same order.
 func idsOf(users []bytebites.UserID) pq.StringArray {
 	ids := make(pq.StringArray, 0, len(users))
 	for _, user := range users {

@@ -38,7 +38,7 @@ func testFence(t *testing.T, f *fixture) {
 		}
 	}
 
-	// A new fence is open to nobody, nor is one that is closed or at another version.
+	// A new fence is closed. A writer also fails at a closed fence and at another version.
 	for _, state := range []string{`version = 0, open = false`, `version = 7, open = false`, `version = 6, open = true`, `version = 8, open = true`} {
 		exec(t, db, `UPDATE shard_fence SET `+state)
 		err := shard.Within(f.ctx, db, 7, func(context.Context) error {
@@ -55,10 +55,10 @@ func testFence(t *testing.T, f *fixture) {
 		t.Errorf("got error %v", err)
 	}
 	wantQuantity(1)
-	if err := shard.Within(f.ctx, db, 7, func(context.Context) error { return bytebites.ErrNotFound }); err != bytebites.ErrNotFound { //nolint:errorlint // as it is
+	if err := shard.Within(f.ctx, db, 7, func(context.Context) error { return bytebites.ErrNotFound }); err != bytebites.ErrNotFound { //nolint:errorlint // the same error
 		t.Errorf("got error %v", err)
 	}
-	// Who is inside passes again, and nothing is kept of it unless all is.
+	// A writer inside passes again, and its transaction is all or nothing.
 	err := shard.Within(f.ctx, db, 7, func(ctx context.Context) error {
 		must(t, shard.Within(ctx, db, 7, write(3, nil)))
 		return failure
@@ -66,7 +66,7 @@ func testFence(t *testing.T, f *fixture) {
 	wantError(t, "nested", err, failure)
 	wantQuantity(1)
 
-	// A fence that is being moved keeps people waiting, but not for longer than they want to wait.
+	// Writers wait while a fence is being moved, but not beyond their own deadline.
 	held, err := db.BeginTx(f.ctx, nil)
 	must(t, err)
 	_, err = held.ExecContext(f.ctx, `SELECT shard_move_fence(1, 8, true)`)
@@ -79,7 +79,7 @@ func testFence(t *testing.T, f *fixture) {
 	go func() { patient <- shard.Within(f.ctx, db, 7, write(6, nil)) }()
 	time.Sleep(50 * time.Millisecond)
 	must(t, held.Commit())
-	// They see the fence as it is when it was moved, not as it was when they came.
+	// They see the fence in its new state, not in the state at which they arrived.
 	first, second := <-patient, <-patient
 	if (first == nil) == (second == nil) || !errors.Is(errors.Join(first, second), shard.ErrMoved) {
 		t.Errorf("got errors %v and %v, want one who passes and one who is turned away", first, second)
@@ -87,7 +87,7 @@ func testFence(t *testing.T, f *fixture) {
 	wantQuantity(5)
 }
 
-// testSilence makes sure that somebody inside who is cut off does not hold a fence up.
+// testSilence checks that a writer that is cut off inside does not block the fence.
 func testSilence(t *testing.T, f *fixture) {
 	c := f.cluster(t, 1)
 	maps := c.watch(t, f, "replica")
@@ -105,7 +105,7 @@ func testSilence(t *testing.T, f *fixture) {
 		})
 	}()
 	<-inside
-	// Others are not kept out for as long as that takes.
+	// Other writers are not kept out for the whole time.
 	time.AfterFunc(500*time.Millisecond, func() {
 		hurried, cancel := context.WithTimeout(f.ctx, time.Second)
 		defer cancel()

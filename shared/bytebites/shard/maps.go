@@ -15,52 +15,52 @@ import (
 )
 
 const (
-	// readEvery is how often a replica reads the map.
+	// readEvery is the interval at which a replica reads the map.
 	readEvery = 250 * time.Millisecond
-	// readTimeout bounds one reading.
+	// readTimeout bounds one read of the map.
 	readTimeout = time.Second
-	// staleAfter is how old what was read may get before nobody relies on it.
+	// staleAfter is the age at which a map must not be used any more.
 	staleAfter = 2 * time.Second
-	// countTimeout bounds one handing over of counts.
+	// countTimeout bounds one write of the counts.
 	countTimeout = time.Second
-	// newFenceTimeout bounds the making of a fence on a server that is not in use yet.
+	// newFenceTimeout bounds making a fence on a server that is not in use yet.
 	newFenceTimeout = 2 * time.Second
 )
 
-// Maps is a replica's view of the map. It is read anew a few times a second.
+// Maps is a replica's view of the map. It reads the map a few times a second.
 type Maps struct {
 	control *sql.DB
-	servers int // that the replica knows
+	servers int // the number of servers that the replica knows
 	name    string
 	logger  *slog.Logger
 
 	flight singleflight.Group
 	last   atomic.Pointer[reading]
-	keep   sync.Mutex // for who replaces last
+	keep   sync.Mutex // held while last is replaced
 
 	mu     sync.Mutex
-	counts map[int64]count // not handed over yet, by version of the map
+	counts map[int64]count // not written yet, by version of the map
 
 	ctx   context.Context // ends with Close
 	close func() error
 }
 
-// reading is a map, and when its reading began.
+// reading is a map with the time at which its read began.
 type reading struct {
 	m  Map
 	at time.Time
 }
 
-// Watch makes the control tables in the catalogue's database where they are not there yet,
-// reads the map and goes on reading it until Close. Where there is no map yet it is one with
-// everything on Old, Settled, at version 1, and the fences of all servers (the first of them
-// is Old) are opened for it. name is the replica's.
+// Watch reads the map, and continues to read it until Close. It makes the control tables in the
+// catalogue's database if they are missing. The first map has version 1 and phase Settled, with all
+// buckets on Old. Watch then opens the fences of all servers for it; servers[0] is Old. name is the
+// replica's name.
 //
-// A map that names a server which is not among servers is an error: their people are nobody's
-// to answer. If it comes later, Current fails soon, with ErrStale.
+// A map that names a server beyond servers is an error, because no pool could answer for its
+// subscribers. If such a map comes later, Current soon returns ErrStale.
 //
-// A server that does not answer is no error, unless it is Old and has everybody's data: its
-// fence is made by the next replica, or by the mover, which needs it.
+// A server that does not answer is not an error, unless it is Old and has all user data. The next
+// replica makes its fence, or the mover, which needs it.
 func Watch(ctx context.Context, control *sql.DB, servers []*sql.DB, name string, logger *slog.Logger) (*Maps, error) {
 	if err := prepareControl(ctx, control); err != nil {
 		return nil, err
@@ -79,14 +79,14 @@ func Watch(ctx context.Context, control *sql.DB, servers []*sql.DB, name string,
 	m := &Maps{control: control, servers: len(servers), name: name, logger: logger, counts: make(map[int64]count)}
 	m.last.Store(&reading{m: first, at: at})
 	m.begin(ctx)
-	// The fences may have taken longer than a map is good for.
+	// Making the fences may have taken longer than staleAfter.
 	if _, err := m.Refresh(ctx); err != nil {
 		return nil, errors.Join(err, m.Close())
 	}
 	return m, nil
 }
 
-// begin begins to follow the map.
+// begin starts to follow the map.
 func (m *Maps) begin(ctx context.Context) {
 	var cancel context.CancelFunc
 	m.ctx, cancel = context.WithCancel(context.WithoutCancel(ctx))
@@ -98,13 +98,13 @@ func (m *Maps) begin(ctx context.Context) {
 	m.close = sync.OnceValue(func() error {
 		cancel()
 		<-done
-		// Whoever is reading still is done soon, or this fails at once.
+		// A read in flight ends soon, or this one fails at once.
 		_, _, _ = m.flight.Do(flightKey, m.read)
 		return m.handOver(context.WithoutCancel(ctx))
 	})
 }
 
-// newFences makes the fences that are missing, and opens those that are new.
+// newFences makes the missing fences and opens the new ones.
 func newFences(ctx context.Context, servers []*sql.DB, first Map, logger *slog.Logger) error {
 	var group errgroup.Group
 	for number, server := range servers {
@@ -121,7 +121,7 @@ func newFences(ctx context.Context, servers []*sql.DB, first Map, logger *slog.L
 				err = openNew(bounded, server)
 			}
 			if err != nil && !needed && ctx.Err() == nil {
-				logger.LogAttrs(ctx, slog.LevelWarn, "fence not made", slog.Int("server", number), slog.Any("error", err))
+				logger.LogAttrs(ctx, slog.LevelWarn, "make fence failed", slog.Int("server", number), slog.Any("error", err))
 				return nil
 			}
 			if err != nil {
@@ -133,7 +133,8 @@ func newFences(ctx context.Context, servers []*sql.DB, first Map, logger *slog.L
 	return group.Wait()
 }
 
-// Current returns the map as it was read last; ErrStale when that is over two seconds ago.
+// Current returns the map as last read. It returns ErrStale if that read is older than staleAfter
+// (2 s).
 func (m *Maps) Current() (Map, error) {
 	last := m.last.Load()
 	if age := time.Since(last.at); age > staleAfter {
@@ -142,8 +143,8 @@ func (m *Maps) Current() (Map, error) {
 	return last.m, nil
 }
 
-// Refresh reads the map now. Many who ask at the same time share one question: the answer may
-// be to one that was asked a moment before the call.
+// Refresh reads the map now. Concurrent calls share one query, which may have begun a moment before
+// the call.
 func (m *Maps) Refresh(ctx context.Context) (Map, error) {
 	select {
 	case <-ctx.Done():
@@ -158,7 +159,7 @@ func (m *Maps) Refresh(ctx context.Context) (Map, error) {
 
 const flightKey = "map"
 
-// read reads the map for all who ask; it returns a *reading.
+// read reads the map for all waiting callers. It returns a *reading.
 func (m *Maps) read() (any, error) {
 	ctx, cancel := context.WithTimeout(m.ctx, readTimeout)
 	defer cancel()
@@ -176,7 +177,7 @@ func (m *Maps) read() (any, error) {
 	m.keep.Lock()
 	defer m.keep.Unlock()
 	now := &reading{m: next, at: at}
-	// Flights follow one another, and versions only grow; this holds whatever becomes of that.
+	// Reads follow one another and versions only grow. This check does not rely on that.
 	if last := m.last.Load(); last.m.Version > next.Version {
 		now.m = last.m
 	}
@@ -188,7 +189,7 @@ func (m *Maps) read() (any, error) {
 	return now, nil
 }
 
-// follow reads the map, and hands over counts, until Close.
+// follow reads the map and writes the counts until Close.
 func (m *Maps) follow() {
 	tick := time.NewTicker(readEvery)
 	defer tick.Stop()
@@ -206,16 +207,16 @@ func (m *Maps) follow() {
 		if m.ctx.Err() == nil && (err != nil) != failing {
 			failing = err != nil
 			if failing {
-				m.logger.LogAttrs(m.ctx, slog.LevelWarn, "map cannot be read", slog.Any("error", err))
+				m.logger.LogAttrs(m.ctx, slog.LevelWarn, "read map failed", slog.Any("error", err))
 			} else {
-				m.logger.LogAttrs(m.ctx, slog.LevelInfo, "map can be read again")
+				m.logger.LogAttrs(m.ctx, slog.LevelInfo, "read map works again")
 			}
 		}
 	}
 }
 
-// Compared counts a dark read, and whether it came to the same. The counts are added up in
-// the control table, for the mover of all replicas.
+// Compared counts a dark read and whether its answers were the same. The counts of all replicas are
+// added up in the control table, where the mover reads them.
 func (m *Maps) Compared(same bool) {
 	version := m.last.Load().m.Version
 	m.mu.Lock()
@@ -228,7 +229,7 @@ func (m *Maps) Compared(same bool) {
 	m.counts[version] = c
 }
 
-// handOver adds the counts to those in the control table. What cannot be handed over is kept
+// handOver adds the counts to those in the control table. Counts that could not be written are kept
 // for the next time.
 func (m *Maps) handOver(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, countTimeout)
@@ -250,5 +251,5 @@ func (m *Maps) handOver(ctx context.Context) error {
 	return errors.Join(failures...)
 }
 
-// Close stops reading.
+// Close stops reading the map, and writes the remaining counts.
 func (m *Maps) Close() error { return m.close() }

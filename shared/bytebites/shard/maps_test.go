@@ -43,7 +43,7 @@ func testWatch(t *testing.T, f *fixture) {
 	}
 	c.wantFences(t, "at first", fence{1, true}, fence{1, true}, fence{1, true})
 
-	// All see a change soon, with all that is in it.
+	// All replicas see a change soon, with all its fields.
 	mover := c.mover(t, f)
 	defer func() { must(t, mover.Close()) }()
 	next := want
@@ -82,8 +82,8 @@ func testWatch(t *testing.T, f *fixture) {
 	}
 	c.wantFences(t, "later", fence{2, true}, fence{2, true}, fence{2, true})
 
-	// Who does not know a server that the map names would answer its people wrongly, or not at
-	// all: it does not begin, and stops relying on what it has read.
+	// A replica that does not know a server in the map would answer its subscribers wrongly, or not
+	// at all. So it does not start, and stops using the map that it has read.
 	if maps, err := shard.Watch(f.ctx, c.control, c.servers[:2], "poor", slog.New(slog.DiscardHandler)); err == nil {
 		t.Errorf("a map of three servers was watched with two of them; close: %v", maps.Close())
 	} else if !strings.Contains(err.Error(), "names server 2") {
@@ -100,7 +100,7 @@ func testWatch(t *testing.T, f *fixture) {
 		t.Errorf("version %d was read, which names servers that are not known", m.Version)
 	}
 
-	// Nor does it need servers that nobody uses, or uses any more.
+	// Servers that the map does not name, or no longer names, are not needed.
 	gone := f.server(t)
 	must(t, gone.Close())
 	begun = time.Now()
@@ -122,7 +122,7 @@ func testStale(t *testing.T, f *fixture) {
 	exec(t, c.control, `CREATE EXTENSION pg_stat_statements`)
 	maps := c.watch(t, f, "replica")
 
-	// Many who ask while an answer is on its way share it, or the next.
+	// Concurrent calls share a read in flight, or the next.
 	held, err := c.control.BeginTx(f.ctx, nil)
 	must(t, err)
 	_, err = held.ExecContext(f.ctx, `LOCK TABLE shard_map`)
@@ -226,12 +226,12 @@ func testDarkReads(t *testing.T, f *fixture) {
 		b.Compared(true)
 	}
 	want("after some", 600, 3)
-	// Changes of the map within the phase, and of the cursor, leave the counts as they are.
+	// Changes of the map within the phase, and of the cursor, keep the counts.
 	must(t, mover.SaveCursor(f.ctx, "x"))
 	phase(shard.DarkReads)
 	a.Compared(false)
 	want("after one more", 601, 4)
-	// What cannot be handed over is kept, also by who closes.
+	// Counts that cannot be written are kept, also by Close.
 	exec(t, c.control, `ALTER TABLE shard_dark_reads RENAME TO away`)
 	a.Compared(true)
 	b.Compared(false)
@@ -240,7 +240,7 @@ func testDarkReads(t *testing.T, f *fixture) {
 	must(t, b.Close())
 	open = open[:1]
 	want("after an outage", 603, 5)
-	// They count from where the phase began.
+	// Counting starts with the phase.
 	phase(shard.Verify)
 	phase(shard.DarkReads)
 	want("in the next round", 0, 0)

@@ -18,37 +18,37 @@ import (
 )
 
 const (
-	// turnPoll is how often a mover asks whether it is its turn.
+	// turnPoll is the interval at which a mover asks for the mover's lock.
 	turnPoll = 250 * time.Millisecond
-	// closeTimeout bounds how long Switch waits for who is inside a fence, while all others
-	// are kept out. Whoever sends nothing for the time of silence is thrown out before.
+	// closeTimeout bounds how long Switch waits for writers inside a fence, while all other writers
+	// are kept out. A writer that sends nothing is removed earlier, after idleTimeout.
 	closeTimeout = 5 * time.Second
-	// openTimeout bounds the opening of fences, which goes on when the caller's time is up:
-	// a fence that stays closed keeps everybody out.
+	// openTimeout bounds opening the fences. It does not depend on the caller's context, because a
+	// closed fence keeps all writers out.
 	openTimeout = 10 * time.Second
-	// openPause is how long the opening of a fence waits after an error.
+	// openPause is the pause after a failed attempt to open a fence.
 	openPause = 250 * time.Millisecond
 	// writeTimeout bounds a change of the control tables.
 	writeTimeout = 5 * time.Second
 )
 
 var (
-	// errTurnOver says that a later mover has had its turn: nothing was changed.
+	// errTurnOver says that a later mover has had its turn, and nothing was changed.
 	errTurnOver = errors.New("another mover has taken over")
-	// errUnknown says that nobody knows whether the map was changed.
-	errUnknown = errors.New("cannot tell whether the map was changed: fences stay closed for the next mover to put right")
+	// errUnknown says that it is unknown whether the map was changed.
+	errUnknown = errors.New("outcome of the map change unknown: fences stay closed until the next mover recovers them")
 )
 
-// Mover changes the map. There is one at a time, whoever starts another: an advisory lock on
-// the control database goes with the connection of the one that dies.
+// Mover changes the map. An advisory lock on the control database allows one mover at a time. The
+// lock ends with the mover's connection.
 //
-// A mover may sleep through the end of its connection, and wake when the next one is at work.
-// So turns are numbered: map and fences keep the number of the mover that changed them last,
-// and what an earlier one wants of them is refused.
+// A mover may be suspended, lose its connection, and resume while the next mover works. So turns
+// are numbered: map and fences store the number of the last mover that changed them. They refuse
+// changes of an earlier mover.
 //
-// A Mover does one thing at a time.
+// A Mover is not safe for concurrent use.
 type Mover struct {
-	// Servers are the servers of user data by number; Old is the first.
+	// Servers are the servers of user data, indexed by number; Old is the first.
 	Servers []*sql.DB
 	Logger  *slog.Logger
 
@@ -60,8 +60,8 @@ type Mover struct {
 	current Map
 }
 
-// NewMover waits for its turn, and puts right what a mover that died may have left: fences
-// that are closed, or at an older version than the map. Close ends its turn.
+// NewMover waits for its turn. It repairs fences that a dead mover may have left closed, or at an
+// older version than the map. Close ends its turn.
 //
 // Servers that the map does not name need not answer.
 func NewMover(ctx context.Context, control *sql.DB, servers []*sql.DB, logger *slog.Logger) (_ *Mover, err error) {
@@ -91,8 +91,8 @@ func NewMover(ctx context.Context, control *sql.DB, servers []*sql.DB, logger *s
 	return m, m.recoverFences(ctx)
 }
 
-// wait waits for the mover's lock. It asks again and again, for a server does not let anybody
-// wait inside a statement for longer than its statement_timeout.
+// wait polls for the mover's lock. It cannot wait inside one statement, because that would exceed
+// the server's statement_timeout.
 func (m *Mover) wait(ctx context.Context) error {
 	for told := false; ; {
 		var locked bool
@@ -103,18 +103,18 @@ func (m *Mover) wait(ctx context.Context) error {
 			return nil
 		}
 		if !told {
-			m.Logger.LogAttrs(ctx, slog.LevelInfo, "another mover is at work: waiting")
+			m.Logger.LogAttrs(ctx, slog.LevelInfo, "waiting for another mover")
 			told = true
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("wait for turn: another mover is at work: %w", context.Cause(ctx))
+			return fmt.Errorf("wait for turn: another mover is running: %w", context.Cause(ctx))
 		case <-time.After(turnPoll):
 		}
 	}
 }
 
-// recoverFences opens all fences for the map, which also tells them whose turn it is.
+// recoverFences opens all fences for the map, and stores the new turn in them.
 func (m *Mover) recoverFences(ctx context.Context) error {
 	used := inUse(m.current)
 	var group errgroup.Group
@@ -141,15 +141,15 @@ func (m *Mover) recoverFences(ctx context.Context) error {
 	return group.Wait()
 }
 
-// known returns an error for a map that names a server beyond the first so many.
+// known returns an error if the map names a server with a number of servers or above.
 func known(m Map, servers int) error {
 	if last := slices.Max(inUse(m)); int(last) >= servers {
-		return fmt.Errorf("it names server %d, and %d of them are known, from 0", last, servers)
+		return fmt.Errorf("the map names server %d, but only servers 0 to %d are known", last, servers-1)
 	}
 	return nil
 }
 
-// inUse returns the servers that these maps name, in order.
+// inUse returns the servers that the maps name, in order.
 func inUse(all ...Map) []Server {
 	seen := make(map[Server]bool)
 	for _, m := range all {
@@ -178,12 +178,12 @@ func (m *Mover) keep(next Map) {
 	m.current = next
 }
 
-// Publish makes next the map, whatever its Version says, and then moves every server's fence to it. Until
-// a fence is moved, writers go on by the old map on that server, so both maps must have the same
-// home for everybody. It returns when nobody writes by the old map any more.
+// Publish replaces the map by next and then moves every server's fence to it. It ignores
+// next.Version. Until a server's fence is moved, writers there use the old map, so both maps must
+// have the same homes. It returns when no writer uses the old map any more.
 //
-// An end of ctx before the map is published changes nothing; once it is published the fences are
-// moved all the same. After an error the next mover puts right what was not moved.
+// If ctx ends before the map is published, nothing changes. After that the fences are moved even if
+// ctx ends. After an error the next mover moves the remaining fences.
 func (m *Mover) Publish(ctx context.Context, next Map) error {
 	before := m.Map()
 	after, err := m.publish(ctx, before, next)
@@ -193,13 +193,13 @@ func (m *Mover) Publish(ctx context.Context, next Map) error {
 	return m.openAll(ctx, inUse(before, after), after.Version)
 }
 
-// Switch closes every fence and waits for who is inside; nobody writes from then on. It calls
-// settle, makes next the map, and opens the fences for it. An error of settle, or an end of ctx before
-// the map is published, opens them for the old map. next may have other homes. next is called when the
-// fences are closed, so that it can look at what is there.
+// Switch closes every fence and waits for the writers inside, so that no writer is left. Then it
+// calls settle and next, publishes the map that next returns, and opens the fences for it. That map
+// may have other homes. next runs behind closed fences, so it can look at the final rows. If settle
+// fails or ctx ends before the map is published, Switch opens the fences for the old map.
 //
-// The fences are those of the servers that the map names: nobody writes to others. Both calls
-// must heed their context, for everybody waits meanwhile.
+// It closes the fences of the servers that the map names, because no writer uses others. settle and
+// next must obey their context, because all writers wait for them.
 func (m *Mover) Switch(ctx context.Context, settle func(ctx context.Context) error, next func(ctx context.Context) (Map, error)) error {
 	before := m.Map()
 	used := inUse(before)
@@ -219,7 +219,7 @@ func (m *Mover) Switch(ctx context.Context, settle func(ctx context.Context) err
 	return nil
 }
 
-// settled closes the fences, and returns the map that it has published then.
+// settled closes the fences, runs settle and publishes the next map, which it returns.
 func (m *Mover) settled(ctx context.Context, before Map, settle func(ctx context.Context) error, next func(ctx context.Context) (Map, error)) (Map, error) {
 	if err := m.closeAll(ctx, inUse(before), before.Version); err != nil {
 		return Map{}, err
@@ -229,13 +229,13 @@ func (m *Mover) settled(ctx context.Context, before Map, settle func(ctx context
 	}
 	after, err := next(ctx)
 	if err != nil {
-		return Map{}, fmt.Errorf("decide on next map: %w", err)
+		return Map{}, fmt.Errorf("choose next map: %w", err)
 	}
 	return m.publish(ctx, before, after)
 }
 
-// publish makes next the map that follows before. The error matches errUnknown when it may
-// have done so.
+// publish publishes next as the map after before. Its error matches errUnknown if the map may have
+// been changed.
 func (m *Mover) publish(ctx context.Context, before, next Map) (Map, error) {
 	if err := known(next, len(m.Servers)); err != nil {
 		return Map{}, fmt.Errorf("publish map: %w", err)
@@ -246,7 +246,7 @@ func (m *Mover) publish(ctx context.Context, before, next Map) (Map, error) {
 	next.Version = before.Version + 1
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
 	defer cancel()
-	// By way of the session: one that has lost its lock changes nothing.
+	// Use the session: if it has lost its lock, the change fails.
 	err := writeMap(bounded, m.session, m.turn, before.Version, next)
 	if err != nil && !errors.Is(err, errTurnOver) {
 		err = m.findOut(ctx, before.Version, err)
@@ -260,9 +260,9 @@ func (m *Mover) publish(ctx context.Context, before, next Map) (Map, error) {
 	return next, nil
 }
 
-// findOut says whether a change of the map that failed was made all the same: nil when it was.
-// The change may be on its way still. So the mover's turn gets another number: from then
-// on it has been made, or it never will be.
+// findOut finds out whether a failed change of the map was made after all; then it returns nil. The
+// change may still be in flight. So findOut gives the mover's turn a new number: after that, the
+// change either has been made or never will be.
 func (m *Mover) findOut(ctx context.Context, before int64, failure error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), openTimeout)
 	defer cancel()
@@ -276,7 +276,7 @@ func (m *Mover) findOut(ctx context.Context, before int64, failure error) error 
 		case err == nil:
 			return nil
 		case errors.Is(err, sql.ErrNoRows):
-			// Or an earlier attempt of this loop, whose answer was lost.
+			// Or an earlier attempt of this loop succeeded and its answer was lost.
 			return fmt.Errorf("%w: %w: %w", errUnknown, errTurnOver, failure)
 		}
 		select {
@@ -287,7 +287,7 @@ func (m *Mover) findOut(ctx context.Context, before int64, failure error) error 
 	}
 }
 
-// closeAll closes fences, and waits for who is inside.
+// closeAll closes fences and waits for the writers inside.
 func (m *Mover) closeAll(ctx context.Context, servers []Server, version int64) error {
 	ctx, cancel := context.WithTimeout(ctx, closeTimeout)
 	defer cancel()
@@ -301,7 +301,7 @@ func (m *Mover) closeAll(ctx context.Context, servers []Server, version int64) e
 	return nil
 }
 
-// openAll moves fences to a version of the map, and opens them. It goes on when ctx has ended.
+// openAll moves fences to a version of the map and opens them. It continues if ctx ends.
 func (m *Mover) openAll(ctx context.Context, servers []Server, version int64) error {
 	ctx = context.WithoutCancel(ctx)
 	var group errgroup.Group
@@ -311,7 +311,7 @@ func (m *Mover) openAll(ctx context.Context, servers []Server, version int64) er
 	return group.Wait()
 }
 
-// open opens one fence. It tries for a while, also where the server does not answer.
+// open opens one fence. It retries until openTimeout, even if the server does not answer.
 func (m *Mover) open(ctx context.Context, server Server, version int64) error {
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
@@ -328,7 +328,7 @@ func (m *Mover) open(ctx context.Context, server Server, version int64) error {
 	}
 }
 
-// move moves one fence, and waits for who is inside until ctx ends.
+// move moves one fence, and waits for the writers inside until ctx ends.
 func (m *Mover) move(ctx context.Context, server Server, version int64, open bool) error {
 	if int(server) >= len(m.Servers) {
 		return fmt.Errorf("move fence: the map names server %d of %d", server, len(m.Servers))
@@ -345,18 +345,18 @@ func (m *Mover) move(ctx context.Context, server Server, version int64, open boo
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("server %d: move fence: somebody stays inside: %w", server, context.Cause(ctx))
+			return fmt.Errorf("server %d: move fence: timed out waiting for writers inside: %w", server, context.Cause(ctx))
 		case <-time.After(fencePause):
 		}
 	}
 }
 
-// SaveCursor keeps how far backfill, or verify, has come.
+// SaveCursor stores the last subscriber that backfill or verify has processed.
 func (m *Mover) SaveCursor(ctx context.Context, cursor bytebites.UserID) error {
 	if err := context.Cause(ctx); err != nil {
 		return fmt.Errorf("save cursor: %w", err)
 	}
-	// A statement that is broken off takes the session with it.
+	// A cancelled statement would end the session.
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
 	defer cancel()
 	current := m.Map()
@@ -370,8 +370,8 @@ func (m *Mover) SaveCursor(ctx context.Context, cursor bytebites.UserID) error {
 	return nil
 }
 
-// DarkReads returns how many dark reads were compared since the phase DarkReads began, and how
-// many of these came to something else.
+// DarkReads returns how many dark reads were compared since the phase DarkReads began, and how many
+// of them differed.
 func (m *Mover) DarkReads(ctx context.Context) (compared, differed int, err error) {
 	return darkReads(ctx, m.control)
 }
@@ -381,7 +381,7 @@ func (m *Mover) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), writeTimeout)
 	defer cancel()
 	_, err := m.session.ExecContext(ctx, `SELECT pg_advisory_unlock($1)`, moverLock)
-	// The connection is not given back to the pool: with it ends the lock, whatever happened.
+	// Do not return the connection to the pool. Closing it ends the lock in any case.
 	_ = m.session.Raw(func(any) error { return driver.ErrBadConn })
 	closed := m.session.Close()
 	if errors.Is(closed, sql.ErrConnDone) {

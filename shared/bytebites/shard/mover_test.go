@@ -29,7 +29,7 @@ func testPublish(t *testing.T, f *fixture) {
 	next := mover.Map()
 	next.Phase, next.Target = shard.NewUsers, everywhere(1)
 
-	// It waits for who writes by the old map.
+	// It waits for writers with the old map.
 	inside, leave := make(chan struct{}), make(chan struct{})
 	written, published := make(chan error), make(chan error)
 	go func() {
@@ -49,7 +49,7 @@ func testPublish(t *testing.T, f *fixture) {
 	close(leave)
 	must(t, <-written)
 	must(t, <-published)
-	c.wantFences(t, "published", fence{2, true}, fence{2, true}, fence{1, true}) // nobody uses the last
+	c.wantFences(t, "published", fence{2, true}, fence{2, true}, fence{1, true}) // the map does not name the last one
 	for server, db := range c.servers[:2] {
 		wantError(t, fmt.Sprintf("old map on server %d", server), shard.Within(f.ctx, db, 1, nothing), shard.ErrMoved)
 		if err := shard.Within(f.ctx, db, 2, nothing); err != nil {
@@ -67,7 +67,7 @@ func testPublish(t *testing.T, f *fixture) {
 	if m := second.Map(); m != mover.Map() || m.Cursor != "u\x00\xff" {
 		t.Errorf("the next mover has version %d, cursor %q", m.Version, m.Cursor)
 	}
-	// A map with a server that is not there is none.
+	// A map must not name a server that does not exist.
 	bad := second.Map()
 	bad.Target = everywhere(3)
 	if err := second.Publish(f.ctx, bad); err == nil {
@@ -119,7 +119,7 @@ func testSwitchFails(t *testing.T, f *fixture) {
 		name   string
 		settle func(ctx context.Context) error
 		next   func(ctx context.Context) (shard.Map, error)
-		inside func(ctx context.Context) error // somebody writes
+		inside func(ctx context.Context) error // a writer inside
 		want   error
 	}{
 		{name: "settle", settle: func(context.Context) error { return failure }, next: to(next), want: failure},
@@ -161,12 +161,12 @@ func testSwitchFails(t *testing.T, f *fixture) {
 		}
 		must(t, shard.Within(f.ctx, c.servers[0], 1, nothing))
 	}
-	// And the mover is as good as before.
+	// The mover works on as before.
 	must(t, mover.Switch(f.ctx, nothing, to(next)))
 	c.wantFences(t, "at last", fence{2, true}, fence{2, true})
 }
 
-// testRecovery starts a mover on all that one which died can leave.
+// testRecovery starts a mover on every state that a dead mover can leave.
 func testRecovery(t *testing.T, f *fixture) {
 	c := f.cluster(t, 3)
 	first := c.mover(t, f)
@@ -184,13 +184,13 @@ func testRecovery(t *testing.T, f *fixture) {
 		c.wantFences(t, left, fence{2, true}, fence{2, true}, fence{2, true})
 		must(t, mover.Close())
 	}
-	// One that was never prepared, as after a new server was set up.
+	// A server that was never prepared, as after a new server was set up.
 	exec(t, c.servers[1], `DROP TABLE shard_fence`)
 	mover := c.mover(t, f)
 	c.wantFences(t, "new server", fence{2, true}, fence{2, true}, fence{2, true})
 	must(t, mover.Close())
 
-	// Without a server that has somebody's data there is no move; without another there is.
+	// A move needs every server that has data, and no other server.
 	gone := f.server(t)
 	must(t, gone.Close())
 	c.servers = append(c.servers, gone)
@@ -231,7 +231,7 @@ func testTurns(t *testing.T, f *fixture) {
 	must(t, second.Close())
 }
 
-// breakSession ends the connection that a mover's lock hangs on.
+// breakSession ends the connection that holds the mover's lock.
 func (c cluster) breakSession(t *testing.T) {
 	t.Helper()
 	if n := count(t, c.control, `SELECT count(pg_terminate_backend(pid)) FROM pg_locks
@@ -240,8 +240,8 @@ func (c cluster) breakSession(t *testing.T) {
 	}
 }
 
-// testLateMover lets a mover sleep in the middle of a switch until another has done some of its
-// work: whatever it does then changes nothing.
+// testLateMover suspends a mover in the middle of a switch until another mover has done some work.
+// After that, the first mover changes nothing.
 func testLateMover(t *testing.T, f *fixture) {
 	for _, fails := range []bool{false, true} {
 		c := f.cluster(t, 2)
@@ -268,7 +268,7 @@ func testLateMover(t *testing.T, f *fixture) {
 		right.Phase, right.Target = shard.NewUsers, everywhere(1)
 		var woken error
 		must(t, next.Switch(f.ctx, func(context.Context) error {
-			// The fences are closed, at the version that the late one knows.
+			// The fences are closed, at the version that the late mover knows.
 			close(wake)
 			woken = <-done
 			return nil
@@ -296,12 +296,12 @@ func testLateMover(t *testing.T, f *fixture) {
 		if n := count(t, c.control, `SELECT version FROM shard_map`); n != 2 {
 			t.Errorf("the map has version %d", n)
 		}
-		_ = late.Close() // says that its session is lost
+		_ = late.Close() // reports that its session is lost
 		must(t, next.Close())
 	}
 }
 
-// testLostSession breaks a mover's connection while nobody else has a turn.
+// testLostSession breaks a mover's connection while no other mover has a turn.
 func testLostSession(t *testing.T, f *fixture) {
 	for _, made := range []bool{false, true} {
 		c := f.cluster(t, 2)
@@ -326,13 +326,13 @@ func testLostSession(t *testing.T, f *fixture) {
 		} else {
 			c.wantFences(t, "not changed", fence{1, true}, fence{1, true})
 		}
-		_ = mover.Close() // says that its session is lost
+		_ = mover.Close() // reports that its session is lost
 	}
 }
 
-// testWriters has replicas write while everything goes from server to server and back: every
-// write that was acknowledged is there in the end, once, and none was made on a server that was
-// no longer home.
+// testWriters has replicas write while all data moves from server to server and back. At the end
+// every acknowledged write exists exactly once. No write was made on a server that was no longer
+// home.
 func testWriters(t *testing.T, f *fixture) {
 	const (
 		servers  = 3
@@ -369,7 +369,8 @@ func testWriters(t *testing.T, f *fixture) {
 					m, err := maps.Current()
 					if err == nil {
 						server := c.servers[m.Home[bucket(user)]]
-						// Their own context: a write that is broken off may have been made.
+						// Writes have their own context, because a cancelled write may have been
+						// made.
 						err = shard.Within(f.ctx, server, m.Version, func(ctx context.Context) error {
 							return increment(ctx, server, user, m.Version, int(bucket(user)))
 						})
@@ -400,14 +401,14 @@ func testWriters(t *testing.T, f *fixture) {
 	mover := c.mover(t, f)
 	defer func() { must(t, mover.Close()) }()
 	homes := map[int64]shard.Assignment{1: mover.Map().Home}
-	landed := make(map[[2]int64]int) // by version and server, when the version was over
+	landed := make(map[[2]int64]int) // by version and server, counted when the version was over
 	random := rand.New(rand.NewPCG(4, 5))
 	var longest time.Duration
 	for range switches {
 		time.Sleep(60 * time.Millisecond)
 		next := mover.Map()
 		next.Phase = shard.Flipped
-		if random.IntN(3) == 0 { // nobody moves
+		if random.IntN(3) == 0 { // move nothing
 			must(t, mover.Publish(f.ctx, next))
 		} else {
 			for b := range len(users) {

@@ -14,20 +14,20 @@ import (
 	"bytebites.example/workshop/shared/bytebites/postgres"
 )
 
-// Copy is all rows of some subscribers, as one statement saw them. Of those who were asked
-// for it has each who has rows, or a mark.
+// Copy is all rows of some subscribers, read by one statement. It contains those of the requested
+// subscribers that have rows or a mark.
 type Copy struct{ of map[bytebites.UserID]content }
 
-// content is what a server has of one subscriber.
+// content is one subscriber's data on a server.
 type content struct {
 	version int64
-	number  int // of rows
-	// rows is a JSON object with an array for each table, in the one form that PostgreSQL
-	// writes a jsonb in; nil for who has no rows.
+	number  int // number of rows
+	// rows is a JSON object with an array for each table, in the canonical form in which PostgreSQL
+	// prints a jsonb. It is nil for a subscriber without rows.
 	rows []byte
 }
 
-// Users returns whose rows they are, in order: of those asked for, the ones that have any.
+// Users returns the subscribers that have rows in the copy, in order of id.
 func (c Copy) Users() []bytebites.UserID {
 	users := make([]bytebites.UserID, 0, len(c.of))
 	for user, content := range c.of {
@@ -39,10 +39,10 @@ func (c Copy) Users() []bytebites.UserID {
 	return users
 }
 
-// Version returns the version of a subscriber's mark; 0 without one.
+// Version returns the version of a subscriber's mark, or 0 without a mark.
 func (c Copy) Version(user bytebites.UserID) int64 { return c.of[user].version }
 
-// Rows returns how many rows they are, of all subscribers together; marks are not among them.
+// Rows returns the number of rows of all subscribers together, without the marks.
 func (c Copy) Rows() int {
 	sum := 0
 	for _, content := range c.of {
@@ -51,7 +51,7 @@ func (c Copy) Rows() int {
 	return sum
 }
 
-// Only returns the copy without the others.
+// Only returns the part of the copy that belongs to users.
 func (c Copy) Only(users []bytebites.UserID) Copy {
 	few := make(map[bytebites.UserID]content, len(users))
 	for _, user := range users {
@@ -62,7 +62,7 @@ func (c Copy) Only(users []bytebites.UserID) Copy {
 	return Copy{of: few}
 }
 
-// versions are the parameters for all subscribers of the copy and their versions, in order.
+// versions returns query parameters: the copy's subscribers in order, and their versions.
 func (c Copy) versions() (ids pq.StringArray, versions pq.Int64Array) {
 	for _, user := range slices.Sorted(maps.Keys(c.of)) {
 		ids, versions = append(ids, string(user)), append(versions, c.of[user].version)
@@ -70,7 +70,7 @@ func (c Copy) versions() (ids pq.StringArray, versions pq.Int64Array) {
 	return ids, versions
 }
 
-// json is an array of the rows of each subscriber.
+// json returns a JSON array with the rows of each subscriber.
 func (c Copy) json() string {
 	all := make([][]byte, 0, len(c.of))
 	for _, user := range c.Users() {
@@ -99,14 +99,14 @@ func Read(ctx context.Context, server *sql.DB, users []bytebites.UserID) (Copy, 
 	return c, nil
 }
 
-// Sum is what a server has of one subscriber, in short: the same for the same, on whatever server.
+// Sum is a digest of one subscriber's data on a server. Equal data has equal sums on all servers.
 type Sum struct {
-	Version int64  // of their mark; 0 without one
-	Hash    string // of all their rows; empty for who has none
+	Version int64  // of the mark; 0 without a mark
+	Hash    string // of all rows; empty without rows
 }
 
-// Sums returns the sums of those of the subscribers who have rows, or a mark. The server does the
-// arithmetic: rows that are only compared need not become JSON, nor be sent.
+// Sums returns the sums of those subscribers that have rows or a mark. The server computes the
+// hashes, because rows that are only compared need not be sent or turned into JSON.
 func Sums(ctx context.Context, server *sql.DB, users []bytebites.UserID) (map[bytebites.UserID]Sum, error) {
 	sums := make(map[bytebites.UserID]Sum, len(users))
 	err := each(ctx, server, func(scan func(...any) error) error {
@@ -126,8 +126,8 @@ func Sums(ctx context.Context, server *sql.DB, users []bytebites.UserID) (map[by
 	return sums, nil
 }
 
-// Replace puts a copy's rows in the place of what a server has of these subscribers, in the
-// transaction that ctx belongs to, or one of its own. It does not look at versions.
+// Replace replaces the rows of the copy's subscribers on a server. It runs in the transaction of
+// ctx, or in a separate one. It does not check versions.
 func Replace(ctx context.Context, server *sql.DB, c Copy) error {
 	if len(c.of) == 0 {
 		return nil
@@ -143,13 +143,13 @@ func Replace(ctx context.Context, server *sql.DB, c Copy) error {
 	})
 }
 
-// Outdated returns those of the copy's subscribers whose mark on the server is older than
-// the copy, or who have none there, and sets their marks to the copy's versions. It must run
-// in the transaction that replaces their rows: the marks stay locked until it ends, so that
-// two copies of one subscriber take turns.
+// Outdated returns those of the copy's subscribers that have an older mark, or no mark, on the
+// server. It sets their marks to the copy's versions. It must run in the transaction that replaces
+// their rows. The marks stay locked until that transaction ends, so two copies of one subscriber
+// take turns.
 func Outdated(ctx context.Context, server *sql.DB, c Copy) ([]bytebites.UserID, error) {
 	ids, versions := c.versions()
-	// A mark that is not older is locked too, although nothing is changed.
+	// This locks a mark that is not older too, although it does not change it.
 	outdated, err := collectIDs(ctx, server, `
 INSERT INTO shard_marks (user_id, version, copied)
 SELECT user_id, version, version FROM unnest($1::text[], $2::bigint[]) AS copied (user_id, version)
@@ -159,13 +159,12 @@ RETURNING user_id`, ids, versions)
 	return outdated, postgres.Wrap(ctx, "compare marks", err)
 }
 
-// Transact runs work in a transaction on a server: what is called with work's context takes
-// part in it.
+// Transact runs work in a transaction on a server. Calls with work's context join the transaction.
 func Transact(ctx context.Context, server *sql.DB, work func(ctx context.Context) error) error {
 	return postgres.Transact(ctx, server, work)
 }
 
-// Copied notes on the server that a copy was made from that it has arrived.
+// Copied records, on the server that a copy was read from, that the copy has arrived.
 func Copied(ctx context.Context, server *sql.DB, c Copy) error {
 	ids, versions := c.versions()
 	_, err := postgres.Join(ctx, server).ExecContext(ctx, `
@@ -175,22 +174,22 @@ WHERE mark.user_id = copy.user_id AND mark.copied < copy.version`, ids, versions
 	return postgres.Wrap(ctx, "note copies", err)
 }
 
-// Uncopied returns at most limit subscribers whose mark on the server is ahead of their last
-// copy, in order of id, from the one after.
+// Uncopied returns up to limit subscribers whose mark on the server is newer than their last copy.
+// They are in order of id and begin behind the id after.
 func Uncopied(ctx context.Context, server *sql.DB, after bytebites.UserID, limit int) ([]bytebites.UserID, error) {
 	users, err := collectIDs(ctx, server,
 		`SELECT user_id FROM shard_marks WHERE copied < version AND user_id > $1 ORDER BY user_id LIMIT $2`, string(after), limit)
 	return users, postgres.Wrap(ctx, "list uncopied subscribers", err)
 }
 
-// Standing is how far the copies of a subscriber are.
+// Standing is the state of a subscriber's copy.
 type Standing struct {
 	Version int64 // of the mark; 0 without one
-	Copied  bool  // the mirror has that version
+	Copied  bool  // whether the mirror has that version
 }
 
-// StandingOf returns a subscriber's standing by the mark at home. When it is the same, and copied,
-// before and after somebody has read both sides, they have read the same version.
+// StandingOf returns a subscriber's standing by the mark at home. If it is copied and the same
+// before and after a read of both servers, both reads saw the same version.
 func StandingOf(ctx context.Context, home *sql.DB, user bytebites.UserID) (Standing, error) {
 	s := Standing{Copied: true}
 	err := postgres.Join(ctx, home).QueryRowContext(ctx,
@@ -201,20 +200,20 @@ func StandingOf(ctx context.Context, home *sql.DB, user bytebites.UserID) (Stand
 	return s, postgres.Wrap(ctx, "read mark", err)
 }
 
-// Users returns at most limit subscribers who have a profile on the server, in order of id,
-// from the one after.
+// Users returns up to limit subscribers with a profile on the server. They are in order of id and
+// begin behind the id after.
 func Users(ctx context.Context, server *sql.DB, after bytebites.UserID, limit int) ([]bytebites.UserID, error) {
 	users, err := collectIDs(ctx, server,
 		`SELECT user_id FROM users WHERE user_id > $1 ORDER BY user_id LIMIT $2`, string(after), limit)
 	return users, postgres.Wrap(ctx, "list subscribers", err)
 }
 
-// Delete deletes all rows of some subscribers from a server, marks too. A copy that arrives
-// later brings them back: nobody may be copying them any more.
+// Delete deletes all rows and marks of some subscribers from a server. A copy that arrives later
+// would bring the rows back, so no copier may still be at work on them.
 func Delete(ctx context.Context, server *sql.DB, users []bytebites.UserID) error {
 	return postgres.Transact(ctx, server, func(ctx context.Context) error {
 		q, ids := postgres.Join(ctx, server), idsOf(users)
-		// The marks first, as copies do.
+		// Delete the marks first, as copies lock them first.
 		_, err := q.ExecContext(ctx, `DELETE FROM shard_marks WHERE user_id = ANY (ARRAY(SELECT unnest($1::text[])))`, ids)
 		if err != nil {
 			return postgres.Wrap(ctx, "delete marks", err)
@@ -238,7 +237,7 @@ func collectIDs(ctx context.Context, server *sql.DB, query string, args ...any) 
 	return users, err
 }
 
-// each hands every row of a query to visit.
+// each calls visit with every row of a query.
 func each(ctx context.Context, server *sql.DB, visit func(scan func(...any) error) error, query string, args ...any) (err error) {
 	rows, err := postgres.Join(ctx, server).QueryContext(ctx, query, args...)
 	if err != nil {

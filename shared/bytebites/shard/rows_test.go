@@ -19,7 +19,7 @@ import (
 	"bytebites.example/workshop/shared/bytebites/shard"
 )
 
-// testTables fails when user data has a table, a column or a key that copies do not know of.
+// testTables fails if user data has a table, column or key that copies do not include.
 func testTables(t *testing.T, f *fixture) {
 	db := f.server(t)
 	rows, err := db.QueryContext(f.ctx, `
@@ -59,7 +59,7 @@ GROUP BY c.table_name`)
 		if want := slices.Contains(columns, "order_id"); table.OfOrder != want {
 			t.Errorf("table %s: rows belong to orders: %t, want %t", name, table.OfOrder, want)
 		}
-		// Rows are in order of the whole key, or digests of equal rows might differ.
+		// Rows must be in order of the whole key, or digests of equal rows might differ.
 		var key pq.StringArray
 		must(t, db.QueryRowContext(f.ctx, `
 SELECT array_agg(a.attname::text ORDER BY a.attnum) FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
@@ -77,7 +77,7 @@ WHERE i.indisprimary AND i.indrelid = $1::regclass`, name).Scan(&key))
 	}
 }
 
-// oddTexts is what may break on its way through JSON, SQL or a collation.
+// oddTexts are texts that may break on the way through JSON, SQL or a collation.
 var oddTexts = []string{
 	"", " ", "null", "NULL", "{}", "[]", `{"a": 1}`, `"`, `\`, `\\"`, `\u0041`, `\u0000`, "'", "''; DROP TABLE users; --", "$1", "%s",
 	"a\nb\r\n\tc", "\x01\x02\x1f\x7f", "é", "e\u0301", "日本語", "😀👩‍👩‍👧", "\u2028\u2029", "\uFFFD", "\uFFFF", "\U0010FFFF", "\u202Eright to left",
@@ -94,7 +94,7 @@ func oddList(random *rand.Rand) pq.StringArray {
 	return list
 }
 
-// instant is some time, to the microsecond, before 1970 too.
+// instant returns a random time to the microsecond, also before 1970.
 func instant(random *rand.Rand) time.Time {
 	return time.UnixMicro(random.Int64N(4_000_000_000_000_000) - 1_000_000_000_000_000)
 }
@@ -136,8 +136,8 @@ func invent(t *testing.T, db *sql.DB, user string, random *rand.Rand) {
 	}
 }
 
-// testRoundTrip copies random rows to a server that sorts text and tells the time otherwise, and
-// holds every table of both against each other.
+// testRoundTrip copies random rows to a server with another collation and time zone, and compares
+// every table of both servers.
 func testRoundTrip(t *testing.T, f *fixture) {
 	from, name := f.server(t), "elsewhere"
 	exec(t, f.admin, `CREATE DATABASE `+name+` TEMPLATE `+template)
@@ -158,7 +158,7 @@ func testRoundTrip(t *testing.T, f *fixture) {
 	must(t, err)
 
 	before := make(map[bytebites.UserID]shard.Sum)
-	for round := range 3 { // what is there already is replaced
+	for round := range 3 { // existing rows are replaced
 		read, err := shard.Read(f.ctx, from, append(users, "nobody", users[0]))
 		must(t, err)
 		if got := read.Users(); len(got) != len(users) {
@@ -203,13 +203,13 @@ func testRoundTrip(t *testing.T, f *fixture) {
 		exec(t, from, `DELETE FROM ratings WHERE stars = 3`)
 	}
 
-	// The digests are not all that is believed.
+	// Do not rely on the digests alone.
 	last, err := shard.Read(f.ctx, from, users)
 	must(t, err)
 	must(t, shard.Replace(f.ctx, to, last))
 	for _, table := range shard.TablesForTest() {
 		content := func(db *sql.DB) (text string) {
-			// hashtextextended of a row's text form, which has nothing of JSON.
+			// hashtextextended of a row's text form does not use JSON.
 			session, err := db.Conn(f.ctx)
 			must(t, err)
 			defer func() { must(t, session.Close()) }()
@@ -256,7 +256,7 @@ func testRoundTrip(t *testing.T, f *fixture) {
 	}
 }
 
-// testMarks follows marks and copies of a few subscribers, forth and back.
+// testMarks follows marks and copies of a few subscribers, in both directions.
 func testMarks(t *testing.T, f *fixture) {
 	home, mirror := f.server(t), f.server(t)
 	exec(t, home, `UPDATE shard_fence SET version = 1, open = true`)
@@ -286,7 +286,7 @@ func testMarks(t *testing.T, f *fixture) {
 		t.Errorf("page after a: %v, error %v", page, err)
 	}
 
-	// Marks are of the transaction that changes rows: they come and go with it.
+	// Marks belong to the transaction that changes rows: they are committed or rolled back with it.
 	failure := errors.New("no")
 	err := shard.Within(f.ctx, home, 1, func(ctx context.Context) error {
 		must(t, shard.Mark(ctx, home, "b"))
@@ -320,7 +320,7 @@ func testMarks(t *testing.T, f *fixture) {
 	if got := outdated(fresh); !slices.Equal(got, []bytebites.UserID{"a"}) {
 		t.Errorf("outdated are %v", got)
 	}
-	// The older copy is late; so is the same once more.
+	// The older copy is late; so is the second copy of the same version.
 	if got := outdated(old); !slices.Equal(got, []bytebites.UserID{"c", "marked only"}) {
 		t.Errorf("outdated are %v", got)
 	}
@@ -337,13 +337,13 @@ func testMarks(t *testing.T, f *fixture) {
 	}
 
 	must(t, shard.Copied(f.ctx, home, old))
-	uncopied("a") // which was written since
+	uncopied("a") // it was written since
 	must(t, shard.Copied(f.ctx, home, fresh))
 	uncopied()
 	must(t, shard.Copied(f.ctx, home, old)) // late
 	uncopied()
 
-	// The other way round the versions go on.
+	// In the other direction the versions continue.
 	exec(t, mirror, `UPDATE shard_fence SET version = 2, open = true`)
 	must(t, shard.MarkAll(f.ctx, mirror, 2, []bytebites.UserID{"a"}))
 	back, err := shard.Read(f.ctx, mirror, []bytebites.UserID{"a"})
@@ -352,7 +352,8 @@ func testMarks(t *testing.T, f *fixture) {
 		t.Errorf("outdated are %v by version %d, error %v", got, back.Version("a"), err)
 	}
 
-	// Who has no rows and never had a mark is not in a copy, and nothing is what it takes to copy it.
+	// A subscriber without rows and mark is not in a copy. An empty copy is replaced by doing
+	// nothing.
 	if got, err := copyTo(f.ctx, mirror, read("nobody")); err != nil || len(got) != 0 {
 		t.Errorf("outdated are %v, error %v", got, err)
 	}
@@ -360,7 +361,7 @@ func testMarks(t *testing.T, f *fixture) {
 	must(t, shard.Copied(f.ctx, mirror, shard.Copy{}))
 }
 
-// copyTo does what a copier does on the mirror.
+// copyTo does a copier's work on the mirror.
 func copyTo(ctx context.Context, mirror *sql.DB, c shard.Copy) (outdated []bytebites.UserID, err error) {
 	err = shard.Transact(ctx, mirror, func(ctx context.Context) error {
 		outdated, err = shard.Outdated(ctx, mirror, c)
@@ -372,8 +373,8 @@ func copyTo(ctx context.Context, mirror *sql.DB, c shard.Copy) (outdated []byteb
 	return outdated, err
 }
 
-// testOvertaking writes, and copies from many goroutines at once: in the end the mirror has
-// what the home has.
+// testOvertaking writes and copies from many goroutines at once. At the end the mirror equals the
+// home.
 func testOvertaking(t *testing.T, f *fixture) {
 	home, mirror := f.server(t), f.server(t)
 	exec(t, home, `UPDATE shard_fence SET version = 1, open = true`)
@@ -429,7 +430,8 @@ func copyAll(ctx context.Context, home, mirror *sql.DB, users []bytebites.UserID
 	return shard.Copied(ctx, home, c)
 }
 
-// testHostileIDs asks for subscribers that nobody can be: no error, and nobody's rows.
+// testHostileIDs asks for ids that no subscriber can have. There is no error, and there are no
+// rows.
 func testHostileIDs(t *testing.T, f *fixture) {
 	db := f.server(t)
 	exec(t, db, `UPDATE shard_fence SET version = 1, open = true`)
@@ -452,8 +454,8 @@ func testHostileIDs(t *testing.T, f *fixture) {
 	}
 }
 
-// testBatches copies batches as backfill does: fast enough, through indexes although the server
-// was never analysed, and with every statement naming the subscriber.
+// testBatches copies batches as backfill does. It must be fast and use indexes although the server
+// was never analysed, and every statement must name the subscriber.
 func testBatches(t *testing.T, f *fixture) {
 	from, to := f.server(t), f.server(t)
 	const users, batch = 2000, 200
@@ -471,7 +473,7 @@ func testBatches(t *testing.T, f *fixture) {
 		exec(t, db, `SELECT pg_stat_force_next_flush()`)
 		return count(t, db, `SELECT sum(seq_tup_read) FROM pg_stat_user_tables WHERE relname IN ('users', 'orders', 'order_lines', 'shard_marks')`)
 	}
-	// One session on each side, so that its counts can be read.
+	// One session on each server, so that its counts can be read.
 	from.SetMaxOpenConns(1)
 	to.SetMaxOpenConns(1)
 	before := [2]int{scans(from), scans(to)}
@@ -495,8 +497,8 @@ func testBatches(t *testing.T, f *fixture) {
 		t.Logf("%s: %d rows in %v: %.0f rows a second, %v a batch of %d subscribers",
 			pass, rows, elapsed.Round(time.Millisecond), float64(rows)/elapsed.Seconds(), (elapsed / (users / batch)).Round(time.Millisecond), batch)
 	}
-	// The counting above reads every row once a pass, and page by page the first few batches of
-	// tables that are still small are read whole.
+	// The count above reads every row once a pass. The first few batches of small tables are read
+	// page by page.
 	for i, db := range []*sql.DB{from, to} {
 		if read := scans(db) - before[i]; read > 3*users*41 {
 			t.Errorf("server %d: %d rows were read without an index, of %d that there are", i, read, users*41)

@@ -16,8 +16,8 @@ import (
 	"bytebites.example/workshop/shared/testbed"
 )
 
-// TestServers runs everything that needs a server, on one: what stands for several servers
-// are databases of it, for locks and fences are a database's own.
+// TestServers runs all tests that need a server, on one server. Databases stand for several
+// servers, because locks and fences are local to a database.
 func TestServers(t *testing.T) {
 	bed := testbed.ForTest(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
@@ -57,7 +57,7 @@ func TestServers(t *testing.T) {
 	}
 }
 
-// fixture is a server on which tests make databases of their own.
+// fixture is a server on which tests create databases.
 type fixture struct {
 	ctx   context.Context
 	url   string
@@ -67,16 +67,16 @@ type fixture struct {
 
 const template = "userdata"
 
-// makeTemplate makes the database that those of user data are copies of.
+// makeTemplate creates the template of the user data databases.
 func (f *fixture) makeTemplate(t *testing.T) error {
 	exec(t, f.admin, `CREATE DATABASE `+template)
 	db, err := postgres.Open(f.ctx, f.urlOf(t, template), postgres.PoolConfig{})
 	must(t, err)
 	must(t, postgres.MigrateUserData(f.ctx, db))
-	// Lab 00's index: every history is read by it, and every copy.
+	// The index of lab 00: every history and every copy reads by it.
 	exec(t, db, `CREATE INDEX orders_user_placed_at ON orders (user_id, placed_at DESC)`)
 	must(t, shard.Prepare(f.ctx, db))
-	return db.Close() // or nothing can be copied from it
+	return db.Close() // a template must have no connections
 }
 
 func (f *fixture) urlOf(t *testing.T, database string) string {
@@ -97,7 +97,7 @@ func (f *fixture) open(t *testing.T, database string) *sql.DB {
 	return db
 }
 
-// database makes an empty database.
+// database creates an empty database.
 func (f *fixture) database(t *testing.T) *sql.DB {
 	t.Helper()
 	f.made++
@@ -106,7 +106,7 @@ func (f *fixture) database(t *testing.T) *sql.DB {
 	return f.open(t, name)
 }
 
-// server makes a server of user data, prepared and empty.
+// server creates a server of user data, prepared and empty.
 func (f *fixture) server(t *testing.T) *sql.DB {
 	t.Helper()
 	f.made++
@@ -145,7 +145,7 @@ func (c cluster) mover(t *testing.T, f *fixture) *shard.Mover {
 	return mover
 }
 
-// fence is where a server's fence is.
+// fence is the state of a server's fence.
 type fence struct {
 	version int64
 	open    bool
@@ -205,7 +205,7 @@ func count(t *testing.T, db *sql.DB, query string, args ...any) int {
 	return n
 }
 
-// join makes a subscriber without anything.
+// join creates a subscriber without other data.
 func join(t *testing.T, db *sql.DB, users ...bytebites.UserID) {
 	t.Helper()
 	for _, user := range users {
@@ -213,7 +213,7 @@ func join(t *testing.T, db *sql.DB, users ...bytebites.UserID) {
 	}
 }
 
-// increment adds one to what a subscriber has in the cart, and notes by which map.
+// increment adds one to a quantity in the subscriber's cart, and records the version of the map.
 func increment(ctx context.Context, server *sql.DB, user bytebites.UserID, version int64, bucket int) error {
 	if err := shard.Mark(ctx, server, user); err != nil {
 		return err

@@ -6,14 +6,15 @@ import (
 	"strings"
 )
 
-// table is one of user data, as it is copied. A test compares the list with the schema.
+// table describes how a table of user data is copied. A test compares the list with the schema.
 type table struct {
 	name     string
 	columns  []string
-	instants []string // those of the columns that are timestamptz
-	// order sorts the rows of one subscriber, by bytes, so that it is the same everywhere.
+	instants []string // the columns of type timestamptz
+	// order sorts the rows of one subscriber by bytes, so that the order is the same on every
+	// server.
 	order string
-	// ofOrder says that the rows belong to an order, and are found by order_id.
+	// ofOrder says that the rows belong to an order and are found by order_id.
 	ofOrder bool
 }
 
@@ -88,9 +89,9 @@ func tables() []table {
 	}
 }
 
-// readStatement reads, for each of the ids in $1: the id, the version of the mark, how many
-// rows there are, and the rows as one JSON object with an array for each table that has any; null
-// without any.
+// readStatement returns a query with one row for each id in $1: the id, the version of the mark,
+// the number of rows, and the rows. The rows are one JSON object with an array for each table that
+// has any, or null.
 func readStatement() string {
 	return ofEach(`coalesce(found.number, 0), found.content`,
 		func(t table) string {
@@ -100,9 +101,9 @@ func readStatement() string {
 		`sum(jsonb_array_length(part.content)) AS number, jsonb_object_agg(part.name, part.content) AS content`)
 }
 
-// sumStatement reads, for each of the ids in $1: the id, the version of the mark, and a hash of all
-// rows; empty without any. A row's text form says where each of its columns ends, so no two sets
-// of rows have the same.
+// sumStatement returns a query with one row for each id in $1: the id, the version of the mark, and
+// a hash of all rows. The hash is empty without rows. The text form of a row marks the end of each
+// column, so different rows have different texts.
 func sumStatement() string {
 	return ofEach(`coalesce(encode(sha256(convert_to(found.content, 'UTF8')), 'hex'), '')`,
 		func(t table) string {
@@ -112,12 +113,12 @@ func sumStatement() string {
 		`string_agg(part.name || part.content, E'\n' ORDER BY part.name) AS content`)
 }
 
-// ofEach reads, for each of the ids in $1, the id, the version of the mark, and what is selected of
-// what was found: a summary of all tables' parts that are not null.
+// ofEach returns a query with one row for each id in $1: the id, the version of the mark, and the
+// expressions in selected. These refer to found, the summary of the non-null parts of all tables.
 //
-// Each subscriber's rows are asked for on their own, by subqueries that the planner cannot
-// merge: it would read whole tables where it knows little of them, and on a shard that is
-// being filled it knows nothing.
+// Separate subqueries, which the planner cannot merge, read the rows of each subscriber. Otherwise
+// the planner would scan whole tables for which it has no statistics, as on a shard that is being
+// filled.
 func ofEach(selected string, part func(table) string, summary string) string {
 	parts := make([]string, 0, len(tables()))
 	for _, t := range tables() {
@@ -149,8 +150,8 @@ func (t table) orderOf(row string) string {
 	return strings.Join(keys, ", ")
 }
 
-// asText is the list of columns to read. Instants become text in UTC: what JSON makes of them
-// otherwise depends on the session's time zone.
+// asText returns the list of columns to read. Instants become text in UTC, because their JSON form
+// depends on the session's time zone.
 func (t table) asText() string {
 	columns := make([]string, len(t.columns))
 	for i, column := range t.columns {
@@ -164,8 +165,8 @@ func (t table) asText() string {
 	return strings.Join(columns, ", ")
 }
 
-// asBytes is the list of columns to hash. Of instants these are the bytes that PostgreSQL sends: their
-// text depends on the session's time zone, and costs more.
+// asBytes returns the list of columns to hash. Instants are hashed in PostgreSQL's binary form:
+// their text depends on the session's time zone and costs more.
 func (t table) asBytes() string {
 	columns := make([]string, len(t.columns))
 	for i, column := range t.columns {
@@ -177,11 +178,11 @@ func (t table) asBytes() string {
 	return strings.Join(columns, ", ")
 }
 
-// deleteStatement deletes all rows of the subscribers in $1. It is one statement: foreign keys
-// are looked at when it ends.
+// deleteStatement deletes all rows of the subscribers in $1. It is one statement, so that foreign
+// keys are checked only at its end.
 //
-// The ids are in subqueries so that the planner, which then supposes that they are few, uses
-// indexes on a table that it knows nothing of too.
+// The ids are in subqueries so that the planner assumes few ids. It then uses indexes even on a
+// table without statistics.
 func deleteStatement() string {
 	const who = `user_id = ANY (ARRAY(SELECT unnest($1::text[])))`
 	parts := make([]string, 0, len(tables()))
@@ -198,8 +199,8 @@ WITH placed AS MATERIALIZED (SELECT id FROM orders WHERE ` + who + `),
 SELECT`
 }
 
-// insertStatement inserts the rows of $1, an array of what readStatement reads. It is one
-// statement, as deleteStatement is.
+// insertStatement inserts the rows of $1, an array of objects from readStatement. It is one
+// statement, for the same reason as deleteStatement.
 func insertStatement() string {
 	parts := make([]string, 0, len(tables()))
 	for _, t := range tables() {

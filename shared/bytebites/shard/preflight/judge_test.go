@@ -20,7 +20,7 @@ func TestJudge(t *testing.T) {
 	for _, test := range []struct {
 		name          string
 		total, recent counts
-		finding, note string // a part of the only one; empty for none
+		finding, note string // part of the only finding or note; empty for none
 	}{
 		{name: "all well", total: good, recent: good},
 		{name: "all well, no load now", total: good},
@@ -46,7 +46,7 @@ func TestJudge(t *testing.T) {
 		{name: "just in memory", total: pages(99_000, 1_000)},
 		{name: "in memory by now", total: pages(98_000, 2_000), recent: pages(1000, 0)},
 		{name: "no longer in memory", total: good, recent: pages(950, 50), finding: "95.0 %"},
-		{name: "not in memory yet", total: with(func(c *counts) { c.pagesHit, c.pagesRead, c.roomy = 98_000, 2_000, true }), note: "the whole database has room"},
+		{name: "not in memory yet", total: with(func(c *counts) { c.pagesHit, c.pagesRead, c.roomy = 98_000, 2_000, true }), note: "the whole database fits in memory"},
 		{name: "in memory, and has room", total: with(func(c *counts) { c.roomy = true })},
 		{name: "too few pages", total: pages(5_000, 4_999), note: "9999 pages are too few"},
 	} {
@@ -102,7 +102,7 @@ func TestSince(t *testing.T) {
 	}
 }
 
-// only makes sure that there is one sentence with a text in it, or none without a text.
+// only checks that there is one sentence and that it contains a text, or none if the text is empty.
 func only(t *testing.T, what string, got []string, want string) {
 	t.Helper()
 	if want == "" && len(got) > 0 || want != "" && (len(got) != 1 || !strings.Contains(got[0], want)) {

@@ -1,8 +1,8 @@
-// Package preflight looks whether all that is simpler than sharding has been done: queries
-// that use indexes, memory that holds what is read, and the largest machine that there is.
-// Shards of a server that reads whole tables are several servers that read whole tables.
+// Package preflight checks that the simpler measures were taken before sharding: queries with
+// indexes, enough memory for the pages that are read, and the largest machine. Shards of a server
+// that scans whole tables are several servers that scan whole tables.
 //
-// It judges by PostgreSQL's own counts, so some load must have run, or be running.
+// It judges by PostgreSQL's own counts, so some load must run, or must have run.
 package preflight
 
 import (
@@ -16,35 +16,35 @@ import (
 	"bytebites.example/workshop/shared/bytebites/postgres"
 )
 
-// The environment variables that say what the server of user data runs on: names of instance
-// types.
+// The environment variables with the instance types of the server of user data, and of the largest
+// possible server.
 const (
 	EnvType    = "BYTEBITES_DATABASE_TYPE"
 	EnvLargest = "BYTEBITES_LARGEST_TYPE"
 )
 
-// Window is how long a check looks at what the server is doing now.
+// Window is how long a check observes the server.
 const Window = 2 * time.Second
 
-// Machine is what a server runs on, and the largest that it might run on, by the names of their
-// types; empty for what is not known.
+// Machine names the instance types of a server and of the largest possible server. An empty name
+// means unknown.
 type Machine struct{ Type, Largest string }
 
-// Report is what a check has found.
+// Report is the result of a check.
 type Report struct{ findings, notes []string }
 
-// Findings returns what must be done before sharding, a sentence each.
+// Findings returns the measures to take before sharding, one sentence each.
 func (r Report) Findings() []string { return slices.Clone(r.findings) }
 
-// Notes returns what could not be judged and why, a sentence each.
+// Notes returns what could not be judged and why, one sentence each.
 func (r Report) Notes() []string { return slices.Clone(r.notes) }
 
-// Allowed reports whether nothing needs to be done before sharding.
+// Allowed reports whether there are no findings.
 func (r Report) Allowed() bool { return len(r.findings) == 0 }
 
-// Check judges a server of user data, on a machine. It takes as long as Window. What the server did in that
-// time counts, if it is enough to judge by; else what it did since its counts were last reset.
-// So an index that was made a moment ago is seen, as long as there is load.
+// Check judges a server of user data and its machine. It takes as long as Window. The activity in
+// the window decides if there is enough of it; otherwise the activity since the last reset of the
+// counts does. So a check under load sees the effect of a new index.
 func Check(ctx context.Context, db *sql.DB, machine Machine) (Report, error) {
 	var r Report
 	if err := r.judgeMachine(machine); err != nil {
@@ -67,30 +67,30 @@ func Check(ctx context.Context, db *sql.DB, machine Machine) (Report, error) {
 	return r, nil
 }
 
-// counts is what a server has done.
+// counts are PostgreSQL's counts of a server's activity.
 type counts struct {
 	tables    []table
 	pagesHit  int64 // pages found in memory
-	pagesRead int64 // pages that were not
-	// roomy says that the whole database has room in the server's memory for pages: what is
-	// not found there has not been asked for before.
+	pagesRead int64 // pages not found in memory
+	// roomy says that the whole database fits in the server's memory for pages. A page that is not
+	// there was never read before.
 	roomy bool
 }
 
-// table is what was done with a table.
+// table holds the counts of one table.
 type table struct {
 	name string
-	rows int64 // at present, about
-	// whole is how many scans read the whole table, and indexed how many used an index.
+	rows int64 // approximate present number
+	// whole is the number of scans of the whole table, and indexed the number that used an index.
 	whole, indexed int64
-	// wholeRows is how many rows the former read.
+	// wholeRows is the number of rows that the scans of the whole table read.
 	wholeRows int64
-	// builds is how many of the former made an index or looked at a foreign key of the table,
-	// at most: each of these begins with one, which nobody's request asked for.
+	// builds is the greatest possible number of scans of the whole table for building indexes or
+	// checking foreign keys. Each index and key causes one, without any request.
 	builds int64
 }
 
-// since returns what was done since earlier counts.
+// since returns the activity since earlier counts.
 func (c counts) since(earlier counts) counts {
 	past := make(map[string]table)
 	for _, t := range earlier.tables {
@@ -105,8 +105,8 @@ func (c counts) since(earlier counts) counts {
 	return recent
 }
 
-// read reads a server's counts. Tables of user data are those with a user_id; those of the move
-// itself are left out.
+// read reads a server's counts. The tables of user data are those with a user_id, without the
+// tables of the move.
 func read(ctx context.Context, db *sql.DB) (c counts, err error) {
 	err = db.QueryRowContext(ctx, `
 SELECT blks_hit, blks_read,

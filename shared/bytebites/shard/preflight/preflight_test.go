@@ -61,7 +61,8 @@ func TestCheck(t *testing.T) {
 	if r := reports(true, false); r.Allowed() {
 		t.Error("allowed")
 	}
-	// Made again: the counts since their reset say the same still, those under load do not.
+	// Check again: the counts since their reset say the same as before, and those under load do
+	// not.
 	exec(t, db, index)
 	reports(true, false)
 	stop, stopped := make(chan struct{}), make(chan struct{})
@@ -77,7 +78,7 @@ func TestCheck(t *testing.T) {
 			}
 		}
 	}()
-	time.Sleep(1500 * time.Millisecond) // what the session did with the first is told within a second
+	time.Sleep(1500 * time.Millisecond) // PostgreSQL publishes a session's counts within a second
 	reports(false, false)
 	close(stop)
 	<-stopped
@@ -92,7 +93,7 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// open opens one session, whose counts can be told at once.
+// open opens a pool of one session, whose counts can be read at once.
 func open(ctx context.Context, t *testing.T, url string) *sql.DB {
 	t.Helper()
 	db, err := postgres.Open(ctx, url, postgres.PoolConfig{MaxOpen: 1, MaxIdle: 1})
