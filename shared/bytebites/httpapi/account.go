@@ -32,7 +32,7 @@ func preferencesOf(p bytebites.Preferences) preferencesBody {
 	}
 }
 
-// orEmpty makes an empty list, where JSON would say null.
+// orEmpty returns an empty list for nil, because JSON would encode nil as null.
 func orEmpty[T any](list []T) []T {
 	if list == nil {
 		return []T{}

@@ -16,15 +16,15 @@ type api struct {
 	metrics     *metrics
 	crossOrigin *http.CrossOriginProtection
 	staffHash   [sha256.Size]byte
-	// passwordTurns has a token for each password that is being compared or hashed.
+	// passwordTurns holds a token for each password that is being compared or hashed.
 	passwordTurns chan struct{}
-	decoyHash     []byte // compared for emails that nobody has
+	decoyHash     []byte // compared if the email has no account
 	facets        facets
 	storefront    *storefront
 }
 
-// New returns the API's handler. It registers its metrics in the config's registry,
-// so a registry serves one handler.
+// New returns the API's handler. It registers its metrics in the config's registry, so a registry
+// serves one handler only.
 func New(config Config) (http.Handler, error) {
 	config, err := config.withDefaults()
 	if err != nil {
@@ -60,7 +60,8 @@ func (a *api) routes() *gin.Engine {
 	e.NoRoute(a.handle(func(*gin.Context) error { return &requestError{kind: kindNotFound} }))
 	e.NoMethod(a.handle(methodNotAllowed))
 
-	// What is not a browser's is outside the cross-origin check: it has no cookie.
+	// Routes for staff and webhooks are outside the cross-origin check: their clients have no
+	// cookie.
 	e.PUT("/meals/:id", a.handle(a.staffOnly(a.updateMeal)))
 	e.POST("/webhooks/payments", a.handle(a.paymentWebhook))
 	e.GET("/healthz", a.handle(healthz))
@@ -94,7 +95,7 @@ func (a *api) routes() *gin.Engine {
 	return e
 }
 
-// checkID answers 404 for an id that nothing can have, before anyone is asked for it.
+// checkID answers 404 for a malformed id before any store is asked for it.
 func (a *api) checkID(c *gin.Context) {
 	if id, named := c.Params.Get("id"); named && c.FullPath() != "" && !idPattern.MatchString(id) {
 		a.fail(c, &requestError{kind: kindNotFound})
@@ -104,7 +105,7 @@ func (a *api) checkID(c *gin.Context) {
 func methodNotAllowed(c *gin.Context) error {
 	allow := strings.Split(c.Writer.Header().Get("Allow"), ", ")
 	if c.Request.URL.Path == "/meals/popular" {
-		allow = []string{http.MethodGet} // the router would add what /meals/:id takes
+		allow = []string{http.MethodGet} // the router would add the methods of /meals/:id
 	}
 	if slices.Contains(allow, http.MethodGet) {
 		allow = append(allow, http.MethodHead)

@@ -35,7 +35,7 @@ func TestNewNamesWhatIsMissing(t *testing.T) {
 	}
 }
 
-// failing fails one call of a world.
+// failing makes one call of a world fail.
 func failing(world *fake.World, call string, err error) {
 	world.Fail = func(_ context.Context, name string) error {
 		if name == call {
@@ -109,7 +109,7 @@ func TestOrderErrorsBecomeProblems(t *testing.T) {
 	}
 }
 
-// A driver reports a cancelled query in words of its own.
+// A driver reports a cancelled query with its own error.
 func TestAnyErrorAfterTheDeadlineIsATimeout(t *testing.T) {
 	world := fake.NewWorld(users, meals, time.Now)
 	world.Fail = func(ctx context.Context, call string) error {
@@ -177,7 +177,7 @@ func TestSessionsExpireAndStoresSeeOnlyHashes(t *testing.T) {
 	mustWant(t, http.StatusUnauthorized)(c.Get(t.Context(), "/me", header))
 }
 
-// A store that forgets to look at the clock must not keep a session alive.
+// A store that does not check the expiry must not keep a session alive.
 func TestExpiryDoesNotDependOnTheStore(t *testing.T) {
 	world := fake.NewWorld(users, meals, func() time.Time { return time.Time{} })
 	var late atomic.Bool
@@ -192,7 +192,7 @@ func TestExpiryDoesNotDependOnTheStore(t *testing.T) {
 	mustWant(t, http.StatusUnauthorized)(one.Get(t.Context(), "/me"))
 }
 
-// One comparison at a time: who waits longer than the request's deadline is told 503.
+// With one comparison at a time, a request that waits longer than its deadline gets 503.
 func TestSignInsAreBounded(t *testing.T) {
 	world := fake.NewWorld(users, meals, time.Now)
 	url := mustServe(t, configOf(world, func(c *httpapi.Config) {
@@ -229,11 +229,11 @@ func TestSignInsAreBounded(t *testing.T) {
 	}
 }
 
-// slowHash gives everybody a hash that takes about 250 ms to compare.
+// slowHash gives all accounts a hash that takes about 250 ms to compare.
 type slowHash struct{ *fake.World }
 
 func (slowHash) Account(context.Context, string) (bytebites.Account, error) {
-	// bcrypt, cost 12, of nothing in particular
+	// bcrypt, cost 12, of an arbitrary text
 	return bytebites.Account{User: "u", PasswordHash: []byte("$2a$12$R9h/cIPz0gi.URNNX3kh2OPST9/PgBkqquzi.Ss7KIUgO2t0jWMUW")}, nil
 }
 
@@ -267,7 +267,7 @@ func TestSlowBodies(t *testing.T) {
 	}
 }
 
-// The body's deadline must not end the work that follows the body.
+// The deadline of the body must not end the work that follows.
 func TestSlowWorkAfterABodyGoesOn(t *testing.T) {
 	world := fake.NewWorld(users, meals, time.Now)
 	url := mustServe(t, configOf(world, func(c *httpapi.Config) { c.BodyTimeout = 50 * time.Millisecond }))
@@ -415,7 +415,7 @@ func (w lockedWriter) Write(p []byte) (int, error) {
 	return w.Writer.Write(p)
 }
 
-// Every route answers something documented, and every documented operation has a route.
+// Every route gives only documented answers, and every documented operation has a route.
 func TestEveryOperationIsRouted(t *testing.T) {
 	handler, err := httpapi.New(configOf(fake.NewWorld(users, meals, time.Now)))
 	if err != nil {

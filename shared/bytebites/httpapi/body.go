@@ -17,10 +17,10 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// maxJSONDepth is deeper than any body of the API; beyond it a body is an attack.
+// maxJSONDepth is deeper than any body of the API. A deeper body is refused as an attack.
 const maxJSONDepth = 8
 
-// readBody reads a JSON body as it was sent, within the limits of size and time.
+// readBody reads a JSON body unchanged, within the limits of size and time.
 func (a *api) readBody(c *gin.Context) ([]byte, error) {
 	if types := c.Request.Header.Values("Content-Type"); len(types) != 1 || !isJSON(types[0]) {
 		return nil, &requestError{kind: kindMediaType, detail: "Send Content-Type: application/json."}
@@ -32,7 +32,7 @@ func (a *api) readBody(c *gin.Context) ([]byte, error) {
 		return nil, a.tooLarge()
 	}
 	control := http.NewResponseController(c.Writer)
-	// Writers of tests have no deadlines; real connections do.
+	// Response writers of tests have no deadlines; real connections have.
 	bounded := control.SetReadDeadline(time.Now().Add(a.BodyTimeout)) == nil
 	body, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, a.MaxBodyBytes))
 	var tooLarge *http.MaxBytesError
@@ -43,11 +43,11 @@ func (a *api) readBody(c *gin.Context) ([]byte, error) {
 		return nil, &requestError{kind: kindSlowBody, detail: fmt.Sprintf("A body must arrive within %v.", a.BodyTimeout),
 			header: map[string]string{"Connection": "close"}}
 	case err != nil:
-		return nil, &requestError{kind: kindMalformed, detail: "The body broke off.", header: map[string]string{"Connection": "close"}}
+		return nil, &requestError{kind: kindMalformed, detail: "The body is incomplete.", header: map[string]string{"Connection": "close"}}
 	}
 	if bounded {
-		// The deadline was the body's. Left in place it would fire while the handler
-		// works, and net/http would take that for a client that hung up.
+		// The deadline was for the body. If it stayed, it could fire while the handler works, and
+		// net/http would treat that as a client that hung up.
 		if err := control.SetReadDeadline(time.Time{}); err != nil {
 			return nil, fmt.Errorf("clear read deadline: %w", err)
 		}
@@ -73,7 +73,7 @@ func isJSON(contentType string) bool {
 	return true
 }
 
-// readJSON reads a body into dst, strictly.
+// readJSON decodes a body strictly into dst.
 func (a *api) readJSON(c *gin.Context, dst any) error {
 	body, err := a.readBody(c)
 	if err != nil {
@@ -82,9 +82,8 @@ func (a *api) readJSON(c *gin.Context, dst any) error {
 	return decodeJSON(body, dst)
 }
 
-// decodeJSON is stricter than encoding/json, which takes the last of two equal names,
-// ignores case and repairs broken UTF-8: what two readers could understand in two ways
-// is refused.
+// decodeJSON is stricter than encoding/json, which takes the last of two equal names, ignores case
+// and repairs broken UTF-8. It refuses bodies that two readers could understand in two ways.
 func decodeJSON(body []byte, dst any) error {
 	if len(bytes.TrimSpace(body)) == 0 {
 		return malformed("The body is empty.")
@@ -110,12 +109,12 @@ func decodeJSON(body []byte, dst any) error {
 			return malformed("The body must be a JSON object.")
 		}
 		return malformed(fmt.Sprintf("Field %q does not take a %s.", wrongType.Field, wrongType.Value))
-	default: // an unknown field: the error quotes its name, and nothing else
+	default: // unknown field: the error quotes only its name
 		return malformed(strings.TrimPrefix(err.Error(), "json: "))
 	}
 }
 
-// checkNames walks one value and refuses names given twice and deep nesting.
+// checkNames walks through one value and refuses repeated names and deep nesting.
 func checkNames(d *json.Decoder, depth int) error {
 	token, err := d.Token()
 	if err != nil {
@@ -126,7 +125,7 @@ func checkNames(d *json.Decoder, depth int) error {
 		return nil
 	}
 	if depth >= maxJSONDepth {
-		return malformed("The body is nested too deep.")
+		return malformed("The body is nested too deeply.")
 	}
 	seen := map[string]bool{}
 	for d.More() {
@@ -151,8 +150,8 @@ func checkNames(d *json.Decoder, depth int) error {
 	return nil
 }
 
-// fold returns the one spelling of all that encoding/json takes for the same name: it
-// ignores case as Unicode has it, by which ſ is an s.
+// fold returns the same spelling for all names that encoding/json treats as equal. encoding/json
+// ignores case by Unicode rules, so ſ equals s.
 func fold(name string) string {
 	return strings.Map(func(r rune) rune {
 		least := r

@@ -43,7 +43,7 @@ func TestBrowserOrdersDinner(t *testing.T) {
 	}
 	p.Window("desktop-cart")
 
-	p.Click("#order") // nobody is signed in: the page asks first, and then goes on
+	p.Click("#order") // without a session, the page asks for a sign-in first and then continues
 	p.See("#sign-in-form")
 	p.Window("desktop-sign-in")
 	p.Click("#sign-in-form [type=submit]")

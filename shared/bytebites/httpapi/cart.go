@@ -12,7 +12,7 @@ type linesBody struct {
 	Lines []lineBody `json:"lines"`
 }
 
-// pricedLineBody is a line with what the meal is called and costs.
+// pricedLineBody is a line with the name and price of the meal.
 type pricedLineBody struct {
 	Meal     string `json:"meal_id"`
 	Name     string `json:"name"`
@@ -53,14 +53,14 @@ func (a *api) setCart(c *gin.Context, s bytebites.Session) error {
 	}
 	ctx := c.Request.Context()
 	lines := linesOf(body.Lines)
-	// Carts live with the users, where no foreign key can tell that a meal exists.
+	// Carts are stored with the users, where no foreign key checks that a meal exists.
 	meals, err := a.mealsOfLines(ctx, lines)
 	if err != nil {
 		return err
 	}
 	for i, l := range lines {
 		if _, found := meals[l.Meal]; !found {
-			v.fail(fmt.Sprintf("lines/%d/meal_id", i), "is not a meal that we know")
+			v.fail(fmt.Sprintf("lines/%d/meal_id", i), "is an unknown meal")
 		}
 	}
 	if err := v.err(); err != nil {
@@ -80,7 +80,7 @@ func (a *api) mealsOfLines(ctx context.Context, lines []bytebites.Line) (map[byt
 	return a.mealsByID(ctx, ids)
 }
 
-// cartOf prices lines as of now; a meal that is gone is left out.
+// cartOf prices lines at current prices. It leaves out meals that do not exist any more.
 func cartOf(lines []bytebites.Line, meals map[bytebites.MealID]bytebites.Meal) cartBody {
 	body := cartBody{Lines: make([]pricedLineBody, 0, len(lines))}
 	for _, l := range lines {

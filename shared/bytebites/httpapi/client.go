@@ -7,14 +7,14 @@ import (
 	"strings"
 )
 
-// clientAddress returns the address that a request came from: the peer's, or, when the
-// peer is a trusted proxy, the one that the proxy says. A proxy adds the address that it
-// saw at the end of X-Forwarded-For, so only the last entry is its word. What stands
-// before that came with the request, and anybody can write it.
+// clientAddress returns the address of a request's client. It is the peer's address or, if the peer
+// is a trusted proxy, the address that the proxy reports. A proxy appends the address of its peer
+// to X-Forwarded-For, so only the last entry is trustworthy. The entries before it came with the
+// request, and any client can forge them.
 func (a *api) clientAddress(r *http.Request) string {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
-		return "" // not a connection over TCP, as in tests
+		return "" // not a TCP connection, as in tests
 	}
 	address := peer.Addr().Unmap()
 	trusted := slices.ContainsFunc(a.TrustedProxies, func(p netip.Prefix) bool { return p.Contains(address) })
@@ -26,5 +26,5 @@ func (a *api) clientAddress(r *http.Request) string {
 	if client, err := netip.ParseAddr(last); err == nil {
 		return client.Unmap().String()
 	}
-	return address.String() // a proxy that does not say
+	return address.String() // the proxy reports no valid address
 }

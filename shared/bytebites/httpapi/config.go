@@ -15,8 +15,8 @@ import (
 	"golang.org/x/crypto/bcrypt"
 )
 
-// Config is everything the API needs. The interfaces and both secrets are required;
-// the rest has defaults.
+// Config holds the dependencies and settings of the API. The interfaces and both secrets are
+// required; the other fields have defaults.
 type Config struct {
 	Catalogue   bytebites.Catalogue
 	Stock       bytebites.Stock
@@ -31,48 +31,48 @@ type Config struct {
 	Checkout    bytebites.Checkout
 	Payments    bytebites.Payments
 
-	// Instance names the replica; every response carries it as X-Instance. Characters
-	// that do not belong in a header are dropped.
+	// Instance names the replica. Every response carries it as X-Instance. Characters that are not
+	// allowed in a header are dropped.
 	Instance string
 	// StaffToken is the bearer token of PUT /meals/:id.
 	StaffToken string
-	// PaymentSecret is the HMAC key that the payment provider signs webhooks with.
+	// PaymentSecret is the HMAC key with which the payment provider signs webhooks.
 	PaymentSecret []byte
 
-	// DemoEmail and DemoPassword, when set, stand in the storefront's sign-in form, for
-	// stacks whose data is made up.
+	// DemoEmail and DemoPassword fill in the storefront's sign-in form if they are set. They are
+	// for stacks with invented data.
 	DemoEmail, DemoPassword string
 
 	// TrustedProxies are the addresses of load balancers whose X-Forwarded-For is believed.
-	// Default: nobody's.
+	// Default: none.
 	TrustedProxies []netip.Prefix
 
 	// SessionTTL is how long a sign-in lasts. Default 12 h.
 	SessionTTL time.Duration
-	// SecureCookies marks the session cookie Secure, for origins that are https.
+	// SecureCookies marks the session cookie Secure, for https origins.
 	SecureCookies bool
 	// RequestTimeout bounds the work of one request. Default 10 s.
 	RequestTimeout time.Duration
 	// BodyTimeout bounds how long a request's body may take to arrive. Default 5 s.
 	BodyTimeout time.Duration
-	// SlowRequest is the duration from which a request is logged at Info. Default 1 s.
+	// SlowRequest is the duration from which a request is logged at level Info. Default 1 s.
 	SlowRequest time.Duration
 	// MaxBodyBytes bounds a request's body. Default 64 KiB.
 	MaxBodyBytes int64
-	// MaxSignIns bounds how many passwords are compared, or hashed for who signs up, at a
-	// time, as each takes a core for tens of milliseconds. Default: the number of usable cores.
+	// MaxSignIns bounds how many passwords are compared or hashed at a time. Each takes a core for
+	// tens of milliseconds. Default: the number of usable cores.
 	MaxSignIns int
-	// PasswordCost is the bcrypt cost of the stored hashes, also of new ones. A sign-in for an unknown
-	// email does the same work, so that time does not tell who subscribes. Default 10.
+	// PasswordCost is the bcrypt cost of stored and new hashes. A sign-in with an unknown email does
+	// the same work, so that its duration does not reveal subscribers. Default 10.
 	PasswordCost int
 
 	// Now is the clock of sessions and webhooks. Default time.Now.
 	Now func() time.Time
-	// Logger gets the access log and what is hidden from clients. Default slog.Default.
+	// Logger gets the access log and the errors that are hidden from clients. Default slog.Default.
 	Logger *slog.Logger
 	// Registry is served at /metrics. Default: a new one.
 	Registry *prometheus.Registry
-	// Ready says whether this replica should be sent requests. Default: always.
+	// Ready returns nil if this replica should get requests. Default: always nil.
 	Ready func(ctx context.Context) error
 }
 
@@ -126,8 +126,8 @@ func setDefault[T comparable](field *T, value T) {
 	}
 }
 
-// headerToken keeps what may stand in a header, so that a host name set by a stranger
-// cannot add lines of its own.
+// headerToken keeps only characters that are allowed in a header. So a malicious host name cannot
+// add header lines.
 func headerToken(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r > ' ' && r < 0x7f {

@@ -32,8 +32,8 @@ func TestContractWithShortSessions(t *testing.T) {
 	t.Fatal("no check of expired sessions")
 }
 
-// TestAbuse is without a database. The 10,000 requests that the service has to bear with
-// one, and the sums that have to come out there, are the contract package's; these are others.
+// TestAbuse runs without a database. The contract package sends 10,000 requests to the service with
+// a database, and checks the sums there. The requests here have another seed.
 func TestAbuse(t *testing.T) {
 	const seed, n = 2, 2_000
 	target := targetOf(mustServe(t, configOf(fake.NewWorld(users, meals, time.Now))))
@@ -43,7 +43,7 @@ func TestAbuse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The requests must get past the door: a suite that only met 401 and 404 proves nothing.
+	// The requests must get past the sign-in: a suite that only gets 401 and 404 proves nothing.
 	for _, status := range []int{200, 204, 400, 401, 404, 405, 413, 415, 422} {
 		if report.Statuses[status] == 0 {
 			t.Errorf("no request was answered %d", status)

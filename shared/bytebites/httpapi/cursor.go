@@ -9,14 +9,14 @@ import (
 	"bytebites.example/workshop/shared/bytebites"
 )
 
-// A cursor is opaque to clients: the key of the last row of a page, with a letter for
-// what it is a page of, so that it cannot be taken elsewhere.
+// A cursor is opaque to clients. It is the key of the last row of a page, after a prefix for the
+// list, so that it works for one list only.
 const (
 	mealCursor  = "m:"
 	orderCursor = "o:"
 )
 
-// maxCursorBytes is more than the longest cursor made here.
+// maxCursorBytes is more than the length of any valid cursor.
 const maxCursorBytes = 128
 
 func encodeCursor(of, key string) string {
@@ -28,7 +28,7 @@ func decodeCursor(of, cursor string) (string, bool) {
 		return "", false
 	}
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
-	// The decoder skips line ends, which no cursor given here has.
+	// The decoder skips line ends, but a valid cursor has none.
 	if err != nil || base64.RawURLEncoding.EncodeToString(raw) != cursor {
 		return "", false
 	}
@@ -40,12 +40,12 @@ func cursorAfterMeal(id bytebites.MealID) string { return encodeCursor(mealCurso
 func mealAfterCursor(cursor string) (bytebites.MealID, error) {
 	id, found := decodeCursor(mealCursor, cursor)
 	if !found || !validID(id) {
-		return "", malformed("The cursor is not one that this list gave.")
+		return "", malformed("The cursor is not from this list.")
 	}
 	return bytebites.MealID(id), nil
 }
 
-// cursorBeforeTime keeps microseconds, which is all that PostgreSQL keeps.
+// cursorBeforeTime keeps microseconds, which is the precision of PostgreSQL.
 func cursorBeforeTime(t time.Time) string {
 	return encodeCursor(orderCursor, strconv.FormatInt(t.UnixMicro(), 10))
 }
@@ -53,9 +53,9 @@ func cursorBeforeTime(t time.Time) string {
 func timeBeforeCursor(cursor string) (time.Time, error) {
 	key, found := decodeCursor(orderCursor, cursor)
 	micros, err := strconv.ParseInt(key, 10, 64)
-	// The year 9999 ends what JSON and SQL can say of a time.
+	// JSON and SQL can represent times until the end of the year 9999.
 	if !found || err != nil || micros <= 0 || micros > 253402300799_000000 || strconv.FormatInt(micros, 10) != key {
-		return time.Time{}, malformed("The cursor is not one that this list gave.")
+		return time.Time{}, malformed("The cursor is not from this list.")
 	}
 	return time.UnixMicro(micros).UTC(), nil
 }

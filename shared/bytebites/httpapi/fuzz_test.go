@@ -14,8 +14,8 @@ import (
 	"bytebites.example/workshop/shared/bytebites/httpapi/internal/fake"
 )
 
-// FuzzAPI sends anything to the API, signed in or not: never a 5xx, never a panic,
-// never an answer that the document does not have.
+// FuzzAPI sends arbitrary requests to the API, with and without a session. There must be no 5xx, no
+// panic and no undocumented answer.
 func FuzzAPI(f *testing.F) {
 	world := fake.NewWorld(users, meals, time.Now)
 	handler, err := httpapi.New(configOf(world))
@@ -53,7 +53,7 @@ func FuzzAPI(f *testing.F) {
 		if !strings.HasPrefix(path, "/") || len(path) > 4096 {
 			t.Skip("net/http lets no such path through")
 		}
-		// As net/http does: what stands in headers has no control characters.
+		// Header values have no control characters, because net/http refuses them.
 		clean := func(s string) string {
 			return strings.Map(func(r rune) rune {
 				if r < ' ' || r == 0x7f {
@@ -77,7 +77,7 @@ func FuzzAPI(f *testing.F) {
 			request.AddCookie(&http.Cookie{Name: cookies[0].Name, Value: cookies[0].Value})
 		}
 		if method == http.MethodDelete && path == "/sessions" {
-			request.Header.Del("Cookie") // later inputs want the session
+			request.Header.Del("Cookie") // later inputs need the session
 		}
 		exchange := contract.Exchange{Method: method, Path: path, Query: query, Header: request.Header.Clone(), Body: body}
 		recorder := httptest.NewRecorder()

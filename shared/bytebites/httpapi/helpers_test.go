@@ -22,7 +22,7 @@ const (
 
 var paymentSecret = []byte("payment-secret-of-tests")
 
-// configOf serves a world; changes come last.
+// configOf returns a config that serves a world. The changes are applied last.
 func configOf(world *fake.World, changes ...func(*httpapi.Config)) httpapi.Config {
 	config := httpapi.Config{
 		Catalogue: world, Stock: world, Directory: world, Sessions: world, Profiles: world.Profiles(), Carts: world,
@@ -37,7 +37,7 @@ func configOf(world *fake.World, changes ...func(*httpapi.Config)) httpapi.Confi
 	return config
 }
 
-// mustServe starts a server the way the service does.
+// mustServe starts a server in the same way as the service.
 func mustServe(tb testing.TB, config httpapi.Config) string {
 	tb.Helper()
 	handler, err := httpapi.New(config)

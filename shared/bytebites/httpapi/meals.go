@@ -19,7 +19,7 @@ type ratingBody struct {
 	Average float64 `json:"average"`
 }
 
-// mealBody is a meal as a list shows it.
+// mealBody is a meal in a list.
 type mealBody struct {
 	ID           string      `json:"id"`
 	Name         string      `json:"name"`
@@ -30,7 +30,7 @@ type mealBody struct {
 	PrepMinutes  int         `json:"prep_minutes"`
 	KiloCalories int         `json:"kilocalories"`
 	Rating       *ratingBody `json:"rating,omitempty"`
-	Portions     *int        `json:"portions,omitempty"` // of the popular ones
+	Portions     *int        `json:"portions,omitempty"` // of popular meals only
 }
 
 func mealOf(m bytebites.Meal) mealBody {
@@ -56,7 +56,7 @@ type nutritionBody struct {
 	SaltMilligram int `json:"salt_milligrams"`
 }
 
-// mealDetailBody is all of a meal.
+// mealDetailBody is a meal with all details.
 type mealDetailBody struct {
 	mealBody
 	Ingredients []ingredientBody `json:"ingredients"`
@@ -78,7 +78,7 @@ func (a *api) meals(c *gin.Context) error {
 		Diet:     q.text("diet", 40),
 		Search:   q.text("q", 80),
 		MaxPrice: bytebites.Cents(q.number("max_price_cents", 1, maxPrice, 0)),
-		Limit:    limit + 1, // the one more says whether there is a next page
+		Limit:    limit + 1, // one more shows whether there is a next page
 	}
 	cursor := q.text("cursor", maxCursorBytes)
 	if q.err != nil {
@@ -106,7 +106,7 @@ func (a *api) meals(c *gin.Context) error {
 	return ok(c, page)
 }
 
-// ratedMeals returns the bodies of meals, with their ratings.
+// ratedMeals returns the bodies of meals with their ratings.
 func (a *api) ratedMeals(ctx context.Context, meals []bytebites.Meal) ([]mealBody, error) {
 	if len(meals) == 0 {
 		return []mealBody{}, nil
@@ -128,7 +128,7 @@ func (a *api) ratedMeals(ctx context.Context, meals []bytebites.Meal) ([]mealBod
 	return bodies, nil
 }
 
-// mealID returns the id in the path, which checkID has looked at.
+// mealID returns the id in the path, which checkID has checked.
 func mealID(c *gin.Context) bytebites.MealID { return bytebites.MealID(c.Param("id")) }
 
 func (a *api) meal(c *gin.Context) error {
@@ -189,7 +189,7 @@ func (a *api) updateMeal(c *gin.Context) error {
 	}
 	v.number("version", int64(body.Version), 0, 1<<31-1)
 	if body.Name == nil && body.Description == nil && body.Price == nil {
-		v.fail("", "must change something")
+		v.fail("", "must change at least one field")
 	}
 	if err := v.err(); err != nil {
 		return err
@@ -242,7 +242,7 @@ func (a *api) popularMeals(c *gin.Context) error {
 	return ok(c, popularBody{Meals: bodies})
 }
 
-// mealsByID returns those of the meals that exist; no ids ask no store.
+// mealsByID returns those of the meals that exist. Without ids it queries no store.
 func (a *api) mealsByID(ctx context.Context, ids []bytebites.MealID) (map[bytebites.MealID]bytebites.Meal, error) {
 	if len(ids) == 0 {
 		return nil, nil
@@ -273,7 +273,7 @@ func (a *api) rate(c *gin.Context, s bytebites.Session) error {
 		return err
 	}
 	ctx, id := c.Request.Context(), mealID(c)
-	// Ratings live with the users, where no foreign key can tell that a meal exists.
+	// Ratings are stored with the users, where no foreign key checks that a meal exists.
 	if _, err := a.Catalogue.Meal(ctx, id); err != nil {
 		return fmt.Errorf("load meal: %w", err)
 	}

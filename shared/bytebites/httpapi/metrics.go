@@ -26,10 +26,10 @@ func newMetrics(registry *prometheus.Registry) (*metrics, error) {
 			Name: "http_requests_in_flight", Help: "Requests being answered.",
 		}),
 		orders: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "bytebites_orders_total", Help: "Orders asked for, by what became of them.",
+			Name: "bytebites_orders_total", Help: "Requested orders by result.",
 		}, []string{"result"}),
 		signIns: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "bytebites_sign_ins_total", Help: "Sign-ins, by what became of them.",
+			Name: "bytebites_sign_ins_total", Help: "Sign-ins by result.",
 		}, []string{"result"}),
 	}
 	for _, c := range []prometheus.Collector{m.requests, m.inFlight, m.orders, m.signIns} {

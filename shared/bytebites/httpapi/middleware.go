@@ -15,22 +15,22 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// Security headers. The page has no inline script or style, so none is allowed.
+// Security headers. The page has no inline script or style, so the policy allows none.
 const contentSecurityPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
 	"connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
-// requestInfo is what is known of a request while it runs; the access log tells it.
+// requestInfo collects the facts about a request for the access log.
 type requestInfo struct {
 	id   string
 	user string
-	err  error // what the client was told less of
+	err  error // the full error, of which the client sees only a part
 }
 
 type requestInfoKey struct{}
 
 func infoOf(ctx context.Context) *requestInfo {
 	info, _ := ctx.Value(requestInfoKey{}).(*requestInfo)
-	if info == nil { // only in a handler called without frame
+	if info == nil { // only in a handler that is called without frame
 		return &requestInfo{}
 	}
 	return info
@@ -44,8 +44,8 @@ func newRequestID() string {
 	return hex.EncodeToString(raw[:])
 }
 
-// frame puts around every request what must hold whatever the router does with it: an
-// id, a deadline, the name of the instance and the security headers.
+// frame wraps every request, also those that the router refuses. It adds the request id, the
+// deadline, the instance name and the security headers.
 func (a *api) frame(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id := r.Header.Get("X-Request-Id")
@@ -66,18 +66,18 @@ func (a *api) frame(next http.Handler) http.Handler {
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		h.Set("Cache-Control", "no-store")
 		if r.Method == http.MethodHead {
-			// net/http leaves the body out, so HEAD is GET for the router.
+			// net/http leaves out the body, so the router can treat HEAD as GET.
 			r.Method = http.MethodGet
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
-// statusClientGone is what metrics and log say of a request whose client hung up before
-// there was an answer. The number is nginx's.
+// statusClientGone is the status in metrics and log for a request whose client hung up before the
+// answer. The number is nginx's.
 const statusClientGone = 499
 
-// observe counts, times and logs a request.
+// observe counts, measures and logs a request.
 func (a *api) observe(c *gin.Context) {
 	start := time.Now()
 	a.metrics.inFlight.Inc()
@@ -97,7 +97,7 @@ func (a *api) observe(c *gin.Context) {
 
 		level := slog.LevelDebug
 		switch {
-		case gone: // its problem, not ours
+		case gone: // the client's fault, not the service's
 		case status >= http.StatusInternalServerError:
 			level = slog.LevelError
 		case took >= a.SlowRequest:
@@ -122,7 +122,7 @@ func (a *api) observe(c *gin.Context) {
 	c.Next()
 }
 
-// recoverPanics turns a panic into an internal problem; the stack goes to the log only.
+// recoverPanics turns a panic into an internal problem. The stack goes only to the log.
 func (a *api) recoverPanics(c *gin.Context) {
 	defer func() {
 		cause := recover()
@@ -135,22 +135,22 @@ func (a *api) recoverPanics(c *gin.Context) {
 		a.Logger.ErrorContext(c.Request.Context(), "panic", "request_id", infoOf(c.Request.Context()).id,
 			"cause", fmt.Sprint(cause), "stack", string(debug.Stack()))
 		if c.Writer.Written() {
-			panic(http.ErrAbortHandler) // half an answer is out: tear the connection, do not complete it
+			panic(http.ErrAbortHandler) // part of the answer was sent: close the connection, do not complete the answer
 		}
 		a.fail(c, fmt.Errorf("panic: %v", cause))
 	}()
 	c.Next()
 }
 
-// refuseCrossOrigin refuses changes that a page of another origin asks a browser for.
-// The cookie is SameSite=Strict, but other ports of one host are the same site.
+// refuseCrossOrigin refuses changes that a page of another origin sends through a browser. The
+// cookie is SameSite=Strict, but other ports of one host count as the same site.
 func (a *api) refuseCrossOrigin(c *gin.Context) {
 	if err := a.crossOrigin.Check(c.Request); err != nil {
 		a.fail(c, &requestError{kind: kindCrossOrigin, detail: "The request names another origin."})
 	}
 }
 
-// handler is a gin handler that may fail.
+// handler is a gin handler that returns an error.
 type handler func(c *gin.Context) error
 
 func (a *api) handle(h handler) gin.HandlerFunc {
@@ -161,7 +161,7 @@ func (a *api) handle(h handler) gin.HandlerFunc {
 	}
 }
 
-// fail answers with the problem that an error stands for.
+// fail answers with the problem for an error.
 func (a *api) fail(c *gin.Context, err error) {
 	ctx := c.Request.Context()
 	p, header := problemOf(ctx, err)

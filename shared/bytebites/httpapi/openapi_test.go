@@ -7,7 +7,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// The examples are validated too, as people copy them.
+// The examples are validated too, because people copy them.
 func TestOpenAPIDocumentIsValid(t *testing.T) {
 	loader := openapi3.NewLoader()
 	doc, err := loader.LoadFromData(httpapi.OpenAPI())
@@ -21,7 +21,7 @@ func TestOpenAPIDocumentIsValid(t *testing.T) {
 
 type operation struct{ method, path string }
 
-// mustOperations lists what the document has.
+// mustOperations lists the operations of the document.
 func mustOperations(tb testing.TB) []operation {
 	tb.Helper()
 	doc, err := openapi3.NewLoader().LoadFromData(httpapi.OpenAPI())

@@ -9,19 +9,19 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// readyTimeout is how long a readiness check may take: a balancer that polls every
-// second must have its answer by then.
+// readyTimeout bounds a readiness check. It is below one second because a balancer may poll every
+// second.
 const readyTimeout = 900 * time.Millisecond
 
 type statusBody struct {
 	Status string `json:"status"`
 }
 
-// healthz says that the process lives. It asks nothing of other servers: restarting
-// this process does not mend them.
+// healthz reports that the process lives. It queries no other server, because restarting this
+// process would not repair that server.
 func healthz(c *gin.Context) error { return ok(c, statusBody{Status: "ok"}) }
 
-// readyz says whether this replica should be sent requests.
+// readyz reports whether this replica should get requests.
 func (a *api) readyz(c *gin.Context) error {
 	ctx, cancel := context.WithTimeout(c.Request.Context(), readyTimeout)
 	defer cancel()
@@ -34,7 +34,7 @@ func (a *api) readyz(c *gin.Context) error {
 
 func (a *api) metricsHandler() gin.HandlerFunc {
 	return gin.WrapH(promhttp.HandlerFor(a.Registry, promhttp.HandlerOpts{
-		DisableCompression: true, // scrapes are local; CPU is what the labs are short of
+		DisableCompression: true, // scrapes are local, and CPU is scarce in the labs
 	}))
 }
 

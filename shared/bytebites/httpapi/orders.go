@@ -49,9 +49,9 @@ func orderOf(o bytebites.Order) orderBody {
 	return body
 }
 
-// placeOrder orders the lines of the body. The cart is left alone: an order that
-// succeeded must not fail for it, and a replay must not empty a cart filled since. The
-// client clears it.
+// placeOrder orders the lines of the body. It does not change the cart: a failure there must not
+// fail an order that succeeded, and a replay must not empty a newer cart. The client empties the
+// cart.
 func (a *api) placeOrder(c *gin.Context, s bytebites.Session) error {
 	keys := c.Request.Header.Values("Idempotency-Key")
 	if len(keys) != 1 || !validKey(keys[0]) {
@@ -70,7 +70,7 @@ func (a *api) placeOrder(c *gin.Context, s bytebites.Session) error {
 		User: s.User, Email: s.Email, IdempotencyKey: keys[0], Lines: linesOf(body.Lines)})
 	a.metrics.orders.WithLabelValues(orderResult(replayed, err)).Inc()
 	if errors.Is(err, bytebites.ErrNotFound) {
-		v.fail("lines", "name a meal that we do not know")
+		v.fail("lines", "contain an unknown meal")
 		return v.err()
 	}
 	if err != nil {

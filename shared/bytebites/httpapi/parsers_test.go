@@ -9,7 +9,7 @@ import (
 	"bytebites.example/workshop/shared/bytebites"
 )
 
-// The signature of a known body, so that both ends cannot be wrong in the same way.
+// The signature of a known body shows that Sign and verifySignature are not wrong in the same way.
 // Computed with: printf '1700000000.{"id":"e"}' | openssl dgst -sha256 -hmac secret.
 func TestSignIsHMACOfTimeAndBody(t *testing.T) {
 	const want = "t=1700000000,v1=c8710bfad0d5744c091661b621aa5a921003ddb478e5004c4b34e1bc1fbcc919"
@@ -62,7 +62,7 @@ func FuzzSignature(f *testing.F) {
 		if verifySignature(secret, header, body, now) != nil {
 			return
 		}
-		// Whatever is taken must hold the one hash that only the secret makes.
+		// An accepted header must contain the hash that only the secret can make.
 		s, err := parseSignature(header)
 		if err != nil {
 			t.Fatal(err)
@@ -94,7 +94,7 @@ func TestCursors(t *testing.T) {
 	}
 }
 
-// A cursor that is taken is the one that would have been given.
+// An accepted cursor equals the cursor that the API would give.
 func FuzzCursor(f *testing.F) {
 	f.Add(cursorAfterMeal("m0001"))
 	f.Add(cursorBeforeTime(time.Unix(1_700_000_000, 0)))

@@ -10,10 +10,10 @@ import (
 
 const problemContentType = "application/problem+json"
 
-// problemTypes is the prefix of every problem's type URI.
+// problemTypes is the prefix of all problem type URIs.
 const problemTypes = "https://bytebites.example/problems/"
 
-// kind is a sort of problem: the last part of its type URI, its title and its status.
+// kind is a type of problem: the last part of its type URI, its title and its status.
 type kind struct {
 	slug   string
 	title  string
@@ -40,8 +40,8 @@ var (
 	kindNotReady     = kind{"not-ready", "This replica is not ready", http.StatusServiceUnavailable}
 )
 
-// domainKinds is the one table from domain errors to problems; the first match counts.
-// What it does not know is internal.
+// domainKinds is the only table from domain errors to problems. The first match counts. Errors
+// without a match are internal.
 var domainKinds = [...]struct {
 	err  error
 	kind kind
@@ -54,16 +54,16 @@ var domainKinds = [...]struct {
 	{bytebites.ErrConflict, kindConflict},
 	{bytebites.ErrBusy, kindBusy},
 	{context.DeadlineExceeded, kindTimeout},
-	{context.Canceled, kindTimeout}, // the client left: nobody reads the answer
+	{context.Canceled, kindTimeout}, // the client hung up, so nothing reads the answer
 }
 
-// fieldError says what is wrong with one part of a body.
+// fieldError describes a fault in one part of a body.
 type fieldError struct {
 	Pointer string `json:"pointer"` // a JSON pointer as a URI fragment, such as #/lines/0/quantity
 	Detail  string `json:"detail"`
 }
 
-// requestError is a fault that the API itself found in a request.
+// requestError is a fault in a request that the API itself found.
 type requestError struct {
 	kind   kind
 	detail string // shown to the client
@@ -81,14 +81,14 @@ type problem struct {
 	Title    string       `json:"title"`
 	Status   int          `json:"status"`
 	Detail   string       `json:"detail,omitempty"`
-	Instance string       `json:"instance"` // the request id, to be found in the log
+	Instance string       `json:"instance"` // the request id, as in the log
 	Meal     string       `json:"meal_id,omitempty"`
 	Errors   []fieldError `json:"errors,omitempty"`
 }
 
-// problemOf turns an error into the problem and the headers that a client sees. The
-// context is the request's: drivers report a cancelled query in words of their own, so
-// an unknown error after the deadline counts as a timeout.
+// problemOf returns the problem and the headers that a client sees for an error. ctx is the
+// request's context. Drivers report a cancelled query with their own errors, so an unknown error
+// after the deadline counts as a timeout.
 func problemOf(ctx context.Context, err error) (problem, map[string]string) {
 	k, detail := kindInternal, ""
 	var fields []fieldError
@@ -114,7 +114,7 @@ func problemOf(ctx context.Context, err error) (problem, map[string]string) {
 	var out *bytebites.OutOfStockError
 	if errors.As(err, &out) {
 		p.Meal = string(out.Meal)
-		p.Detail = "There is less of meal " + p.Meal + " left than you asked for."
+		p.Detail = "There are fewer portions of meal " + p.Meal + " left than you asked for."
 	}
 	if p.Status == http.StatusServiceUnavailable {
 		header["Retry-After"] = "1" // seconds

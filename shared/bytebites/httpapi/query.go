@@ -9,7 +9,7 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// query reads the parameters of a request and keeps the first fault.
+// query reads the parameters of a request and keeps the first error.
 type query struct {
 	values url.Values
 	err    error
@@ -29,7 +29,7 @@ func (q *query) fail(format string, args ...any) {
 	}
 }
 
-// text returns a parameter of at most high characters; absent is empty.
+// text returns a parameter with at most high characters, or "" if it is absent.
 func (q *query) text(name string, high int) string {
 	if len(q.values[name]) > 1 {
 		q.fail("Parameter %s is given twice.", name)

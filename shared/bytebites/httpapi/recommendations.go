@@ -21,8 +21,8 @@ type weekBody struct {
 
 var weekdays = [...]string{"Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"}
 
-// recommendations returns the stored week. A subscriber without one gets it planned
-// now, and stored, so that only the first visit waits.
+// recommendations returns the stored week. For a subscriber without one, it plans and stores the
+// week now, so that only the first visit waits.
 func (a *api) recommendations(c *gin.Context, s bytebites.Session) error {
 	ctx := c.Request.Context()
 	week, err := a.Weeks.Week(ctx, s.User)

@@ -10,7 +10,7 @@ import (
 
 const jsonContentType = "application/json"
 
-// writeJSON writes a body of one of this package's own types, which always encode.
+// writeJSON writes a body of one of this package's types. They can always be encoded.
 func writeJSON(c *gin.Context, status int, contentType string, body any) {
 	data, err := json.Marshal(body)
 	if err != nil {
@@ -23,7 +23,7 @@ func writeBytes(c *gin.Context, status int, contentType string, data []byte) {
 	c.Header("Content-Type", contentType)
 	c.Header("Content-Length", strconv.Itoa(len(data)))
 	c.Status(status)
-	_, _ = c.Writer.Write(data) // a client that left is no fault of ours
+	_, _ = c.Writer.Write(data) // a client that hung up is not an error of the service
 }
 
 func ok(c *gin.Context, body any) error {

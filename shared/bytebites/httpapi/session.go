@@ -17,7 +17,7 @@ import (
 	"golang.org/x/crypto/bcrypt"
 )
 
-// SessionCookie names the cookie that carries a session's token.
+// SessionCookie is the name of the cookie with a session's token.
 const SessionCookie = "bytebites_session"
 
 const tokenBytes = 32 // 256 bits
@@ -30,8 +30,8 @@ func newToken() string {
 	return base64.RawURLEncoding.EncodeToString(raw[:])
 }
 
-// tokenHash returns the hash of the request's token. The shape is checked first, so
-// that made-up cookies cost no store anything.
+// tokenHash returns the hash of the request's token. It checks the form first, so that invented
+// cookies cause no query.
 func tokenHash(r *http.Request) ([sha256.Size]byte, bool) {
 	cookies := r.CookiesNamed(SessionCookie)
 	if len(cookies) != 1 {
@@ -44,7 +44,7 @@ func tokenHash(r *http.Request) ([sha256.Size]byte, bool) {
 	return sha256.Sum256([]byte(token)), true
 }
 
-// signedIn passes on only requests with a live session.
+// signedIn calls next only for requests with a live session.
 func (a *api) signedIn(next func(*gin.Context, bytebites.Session) error) handler {
 	return func(c *gin.Context) error {
 		hash, found := tokenHash(c.Request)
@@ -66,11 +66,11 @@ func (a *api) signedIn(next func(*gin.Context, bytebites.Session) error) handler
 	}
 }
 
-// staffOnly passes on only requests with the staff token.
+// staffOnly calls next only for requests with the staff token.
 func (a *api) staffOnly(next handler) handler {
 	return func(c *gin.Context) error {
 		scheme, token, _ := strings.Cut(c.GetHeader("Authorization"), " ")
-		hash := sha256.Sum256([]byte(token)) // of one length, so that time tells nothing
+		hash := sha256.Sum256([]byte(token)) // equal lengths, so that the duration of the comparison reveals nothing
 		if subtle.ConstantTimeCompare(hash[:], a.staffHash[:]) != 1 || !strings.EqualFold(scheme, "Bearer") {
 			return &requestError{kind: kindUnauthorized, detail: "Only staff may do this.",
 				header: map[string]string{"WWW-Authenticate": `Bearer realm="staff"`}}
@@ -108,7 +108,7 @@ func (a *api) signIn(c *gin.Context) error {
 	if err != nil {
 		if errors.Is(err, bytebites.ErrUnauthorized) {
 			a.metrics.signIns.WithLabelValues("refused").Inc()
-			// Whoever guesses passwords is known by where the guesses come from.
+			// The client's address identifies an attacker who guesses passwords.
 			a.Logger.InfoContext(ctx, "sign-in refused",
 				"request_id", infoOf(ctx).id, "client", a.clientAddress(c.Request))
 		}
@@ -132,8 +132,8 @@ func (a *api) signIn(c *gin.Context) error {
 	return nil
 }
 
-// authenticate returns the account that the credentials belong to, or ErrUnauthorized.
-// An email that nobody has costs the same comparison as one that somebody has.
+// authenticate returns the account for the credentials, or ErrUnauthorized. An unknown email costs
+// the same comparison as a known one.
 func (a *api) authenticate(ctx context.Context, given credentials) (bytebites.Account, error) {
 	account, err := a.Directory.Account(ctx, given.Email)
 	unknown := errors.Is(err, bytebites.ErrNotFound)
@@ -159,18 +159,18 @@ func (a *api) authenticate(ctx context.Context, given credentials) (bytebites.Ac
 	return account, nil
 }
 
-// awaitPasswordTurn waits until few enough passwords are being compared or hashed; leave
-// ends the turn. ErrBusy when ctx ends first.
+// awaitPasswordTurn waits until fewer than MaxSignIns passwords are being compared or hashed. The
+// caller must call leave. It returns ErrBusy if ctx ends first.
 func (a *api) awaitPasswordTurn(ctx context.Context) (leave func(), err error) {
 	select {
 	case a.passwordTurns <- struct{}{}:
 		return func() { <-a.passwordTurns }, nil
 	case <-ctx.Done():
-		return nil, fmt.Errorf("wait for a turn at passwords: %w", bytebites.ErrBusy)
+		return nil, fmt.Errorf("wait for password slot: %w", bytebites.ErrBusy)
 	}
 }
 
-// signOut answers the same whether or not there was a session.
+// signOut gives the same answer with and without a session.
 func (a *api) signOut(c *gin.Context) error {
 	if hash, found := tokenHash(c.Request); found {
 		if err := a.Sessions.Delete(c.Request.Context(), hash); err != nil {

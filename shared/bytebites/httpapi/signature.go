@@ -11,18 +11,18 @@ import (
 	"time"
 )
 
-// SignatureHeader is the header that a payment webhook is signed in.
+// SignatureHeader is the header with the signature of a payment webhook.
 const SignatureHeader = "Webhook-Signature"
 
-// SignatureTolerance is how far a webhook's time may be from ours, either way: an older
-// one may be a recording.
+// SignatureTolerance is the greatest difference between a webhook's time and ours, in both
+// directions. An older webhook may be a replay.
 const SignatureTolerance = 5 * time.Minute
 
-// maxSignatures lets the provider sign with a few keys while it changes them.
+// maxSignatures allows the provider to sign with several keys while it rotates them.
 const maxSignatures = 4
 
-// Sign returns the header's value for a body: t=<unix seconds>,v1=<hex of
-// HMAC-SHA-256(secret, t "." body)>.
+// Sign returns the header's value for a body: t=<unix seconds>,v1=<hex of HMAC-SHA-256(secret, t
+// "." body)>.
 func Sign(secret, body []byte, at time.Time) string {
 	t := strconv.FormatInt(at.Unix(), 10)
 	return "t=" + t + ",v1=" + hex.EncodeToString(signatureOf(secret, t, body))
@@ -38,7 +38,7 @@ func signatureOf(secret []byte, t string, body []byte) []byte {
 
 // signature is a parsed header.
 type signature struct {
-	stamp  string // as signed
+	stamp  string // as in the header
 	at     time.Time
 	hashes [][]byte
 }
@@ -63,7 +63,7 @@ func parseSignature(header string) (signature, error) {
 				return s, errors.New("bad signature")
 			}
 			s.hashes = append(s.hashes, hash)
-		default: // a later scheme, signed beside v1
+		default: // a newer scheme beside v1
 		}
 	}
 	if s.stamp == "" || len(s.hashes) == 0 {
@@ -72,8 +72,8 @@ func parseSignature(header string) (signature, error) {
 	return s, nil
 }
 
-// verifySignature returns an error unless header signs body with secret, at a time
-// within the tolerance of now.
+// verifySignature returns nil if header signs body with secret, at a time within the tolerance of
+// now.
 func verifySignature(secret []byte, header string, body []byte, now time.Time) error {
 	s, err := parseSignature(header)
 	if err != nil {

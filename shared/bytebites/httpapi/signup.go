@@ -14,9 +14,9 @@ import (
 )
 
 const (
-	// minPasswordBytes is what a new password has at least; those of old are not judged.
+	// minPasswordBytes is the minimum length of a new password. Old passwords are not checked.
 	minPasswordBytes = 12
-	// firstPortions is how many eat along until the subscriber says otherwise.
+	// firstPortions is the portion count of a new subscriber.
 	firstPortions = 2
 )
 
@@ -30,10 +30,10 @@ type accountBody struct {
 	User string `json:"user_id"`
 }
 
-// signUp adds a subscriber, whom it does not sign in.
+// signUp adds a subscriber, but does not sign in.
 //
-// Whoever asks learns whether an address subscribes. That cannot be helped here: to hide
-// it, the answer would have to go to the address by mail, and mail is not this API's.
+// Its answer reveals whether an address has an account. To hide that, the API would have to send
+// the answer by mail, but it sends no mail.
 func (a *api) signUp(c *gin.Context) error {
 	var body signUpBody
 	if err := a.readJSON(c, &body); err != nil {
@@ -50,7 +50,7 @@ func (a *api) signUp(c *gin.Context) error {
 	}
 	user, err := a.register(c.Request.Context(), body)
 	if errors.Is(err, bytebites.ErrDuplicate) {
-		return &requestError{kind: kindEmailTaken, detail: "Somebody has signed up with this address. Sign in, or use another."}
+		return &requestError{kind: kindEmailTaken, detail: "This address has an account. Sign in, or use another address."}
 	}
 	if err != nil {
 		return err
@@ -60,11 +60,11 @@ func (a *api) signUp(c *gin.Context) error {
 	return nil
 }
 
-// register adds a profile and then the account that leads to it. ErrDuplicate when the
-// address has an account; of two that sign up with it at the same time, one leaves a
-// profile behind that nobody can sign in to.
+// register creates a profile and then the account that refers to it. It returns ErrDuplicate if the
+// address has an account. If two clients register one address at the same time, the second leaves a
+// profile behind without an account.
 func (a *api) register(ctx context.Context, body signUpBody) (bytebites.UserID, error) {
-	// Who is there already costs neither a hash nor a profile.
+	// An existing account costs neither a hash nor a profile.
 	switch _, err := a.Directory.Account(ctx, body.Email); {
 	case err == nil:
 		return "", bytebites.ErrDuplicate
@@ -90,7 +90,7 @@ func (a *api) register(ctx context.Context, body signUpBody) (bytebites.UserID, 
 	return user, nil
 }
 
-// hashPassword takes as long as comparing one, and is bounded together with it.
+// hashPassword takes as long as a comparison, and shares the bound of MaxSignIns.
 func (a *api) hashPassword(ctx context.Context, password string) ([]byte, error) {
 	leave, err := a.awaitPasswordTurn(ctx)
 	if err != nil {
@@ -104,8 +104,8 @@ func (a *api) hashPassword(ctx context.Context, password string) ([]byte, error)
 	return hash, nil
 }
 
-// email wants an address that mail can be sent to as it stands. It is ASCII: the directory
-// ignores case, and what that means beyond ASCII differs from one system to the next.
+// email requires an address to which mail can be sent unchanged. It must be ASCII: the directory
+// ignores case, and systems differ in the case rules beyond ASCII.
 func (v *validator) email(pointer, s string) {
 	before := len(v.fields)
 	v.text(pointer, s, 3, 254)

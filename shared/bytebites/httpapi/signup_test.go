@@ -65,7 +65,7 @@ func TestIDsOfNewSubscribersGrow(t *testing.T) {
 	}
 }
 
-// What fails leaves an address free, so that whoever tries again gets in.
+// A failure leaves the address free, so that a second attempt succeeds.
 func TestSigningUpFailsWhole(t *testing.T) {
 	for call, status := range map[string]int{"Account": 503, "CreateProfile": 503, "Register": 503} {
 		world := fake.NewWorld(users, meals, time.Now)
@@ -84,7 +84,7 @@ func TestSigningUpFailsWhole(t *testing.T) {
 	}
 }
 
-// The profile comes first: an account that leads nowhere could be signed in to.
+// The profile is created first, so that an account always has a profile.
 func TestNoAccountWithoutAProfile(t *testing.T) {
 	world := fake.NewWorld(users, meals, time.Now)
 	var calls []string

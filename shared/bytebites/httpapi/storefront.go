@@ -23,10 +23,10 @@ var webFiles embed.FS
 type asset struct {
 	contentType string
 	data        []byte
-	tag         string // of its content
+	tag         string // hash of the content
 }
 
-// storefront is the page and what it loads.
+// storefront is the page and its assets.
 type storefront struct {
 	page   *template.Template
 	assets map[string]asset
@@ -48,7 +48,7 @@ func newStorefront() (*storefront, error) {
 	}
 	var err error
 	s.page, err = template.New("page.html.tmpl").Funcs(template.FuncMap{
-		// The tag in the address lets browsers keep a file for good and still see a new one.
+		// The tag in the URL lets browsers cache a file for ever and still load a new version.
 		"asset": func(name string) (string, error) {
 			a, found := s.assets[name]
 			if !found {
@@ -91,8 +91,8 @@ func (a *api) static(c *gin.Context) error {
 	return nil
 }
 
-// facets are the cuisines and diets that the page can filter by. They are read from
-// the catalogue now and then, as meals seldom change.
+// facets are the cuisines and diets of the page's filters. They are read from the catalogue from
+// time to time, because meals seldom change.
 type facets struct {
 	mu              sync.Mutex
 	cuisines, diets []string
@@ -101,19 +101,19 @@ type facets struct {
 
 const facetsTTL = 10 * time.Minute
 
-// load returns the facets, at worst those of before or none: the page also works
-// without filters, and without a database.
+// load returns the facets. If the catalogue fails, it returns the previous facets or none, because
+// the page also works without filters and without a database.
 func (f *facets) load(ctx context.Context, a *api) (cuisines, diets []string) {
 	f.mu.Lock()
 	fresh := time.Since(f.loadedAt) < facetsTTL && f.cuisines != nil
 	cuisines, diets = f.cuisines, f.diets
-	f.mu.Unlock() // not held while the catalogue answers, or a slow one would queue every page
+	f.mu.Unlock() // not held during the query, so that a slow catalogue does not block every page
 	if fresh {
 		return cuisines, diets
 	}
 	tastes, err := a.Catalogue.Tastes(ctx)
 	if err != nil {
-		a.Logger.WarnContext(ctx, "no filters on the page", "error", err)
+		a.Logger.WarnContext(ctx, "load filters failed", "error", err)
 		return cuisines, diets
 	}
 	cuisines, diets = nil, nil

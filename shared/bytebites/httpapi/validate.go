@@ -15,19 +15,19 @@ const (
 	maxLines    = 20
 	maxQuantity = 50 // portions of one meal
 	maxKeyBytes = 64
-	// bcrypt reads no more than 72 bytes; a longer password would be cut in silence.
+	// bcrypt reads at most 72 bytes and would ignore the rest of a longer password.
 	maxPasswordBytes = 72
 )
 
 var idPattern = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 
-// validID reports whether a store should be asked for this id at all.
+// validID reports whether an id is well formed. Stores are not asked for other ids.
 func validID(id string) bool { return idPattern.MatchString(id) }
 
-// validator gathers what is wrong with a body.
+// validator collects the faults of a body.
 type validator struct{ fields []fieldError }
 
-// fail notes a fault; an empty pointer means the body as a whole.
+// fail records a fault. An empty pointer means the whole body.
 func (v *validator) fail(pointer, detail string, args ...any) {
 	if pointer != "" {
 		pointer = "/" + pointer
@@ -35,7 +35,7 @@ func (v *validator) fail(pointer, detail string, args ...any) {
 	v.fields = append(v.fields, fieldError{Pointer: "#" + pointer, Detail: fmt.Sprintf(detail, args...)})
 }
 
-// err returns the problem, or nil.
+// err returns the problem, or nil without faults.
 func (v *validator) err() error {
 	if len(v.fields) == 0 {
 		return nil
@@ -43,7 +43,7 @@ func (v *validator) err() error {
 	return &requestError{kind: kindInvalid, detail: v.fields[0].Pointer + " " + v.fields[0].Detail, fields: v.fields}
 }
 
-// text wants from low to high characters, none of them a control character.
+// text requires low to high characters without control characters.
 func (v *validator) text(pointer, s string, low, high int) {
 	switch n := utf8.RuneCountInString(s); {
 	case n < low:
@@ -87,7 +87,7 @@ func (v *validator) lines(lines []lineBody, least int) {
 		v.id(fmt.Sprintf("lines/%d/meal_id", i), l.Meal)
 		v.number(fmt.Sprintf("lines/%d/quantity", i), int64(l.Quantity), 1, maxQuantity)
 		if seen[l.Meal] {
-			v.fail(fmt.Sprintf("lines/%d/meal_id", i), "stands in another line too")
+			v.fail(fmt.Sprintf("lines/%d/meal_id", i), "is in another line too")
 		}
 		seen[l.Meal] = true
 	}
@@ -95,12 +95,12 @@ func (v *validator) lines(lines []lineBody, least int) {
 
 func plainText(s string) bool {
 	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool {
-		// Cf holds the marks that turn text around or hide it.
+		// Cf holds characters that reverse or hide text.
 		return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) && r != '\u200d' || r == '\u2028' || r == '\u2029'
 	})
 }
 
-// validKey reports whether an Idempotency-Key is 1 to 64 printable ASCII characters.
+// validKey reports whether an Idempotency-Key has 1 to 64 printable ASCII characters.
 func validKey(key string) bool {
 	if key == "" || len(key) > maxKeyBytes {
 		return false
@@ -113,7 +113,7 @@ func validKey(key string) bool {
 	return true
 }
 
-// lineBody is a meal and its quantity, as a body has it.
+// lineBody is a meal and its quantity in a body.
 type lineBody struct {
 	Meal     string `json:"meal_id"`
 	Quantity int    `json:"quantity"`

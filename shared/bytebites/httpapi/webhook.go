@@ -22,11 +22,11 @@ type paymentBody struct {
 }
 
 type appliedBody struct {
-	Applied bool `json:"applied"` // false: this event was received before
+	Applied bool `json:"applied"` // false if the event was received before
 }
 
-// paymentWebhook receives an event of the payment provider. Nothing of the body is
-// looked at before the signature over its exact bytes is verified.
+// paymentWebhook receives an event of the payment provider. It verifies the signature over the
+// exact bytes of the body before it reads them.
 func (a *api) paymentWebhook(c *gin.Context) error {
 	raw, err := a.readBody(c)
 	if err != nil {

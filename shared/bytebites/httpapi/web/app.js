@@ -1,5 +1,5 @@
-// The storefront: it speaks the same JSON API as every other client, and builds the
-// page from text nodes only, so that nothing an API answers can become markup.
+// The storefront. It uses the same JSON API as every other client. It builds the page
+// from text nodes only, so that no answer of the API can become markup.
 "use strict";
 
 const $ = (id) => document.getElementById(id);
@@ -48,11 +48,11 @@ async function api(method, path, { body, headers = {} } = {}) {
 
 function toast(text, bad = false) {
   const line = make("div", { class: bad ? "toast bad" : "toast" }, text);
-  $("toasts").replaceChildren(line); // the latest says it all
+  $("toasts").replaceChildren(line); // show only the latest
   setTimeout(() => line.remove(), 4500);
 }
 
-// kindly says what went wrong in the words of a shop.
+// kindly turns a problem into a message for a customer.
 function kindly(problem) {
   if (!(problem instanceof Problem)) return "Something on this page went wrong.";
   switch (problem.status) {
@@ -67,7 +67,7 @@ function kindly(problem) {
 const euros = (cents) => new Intl.NumberFormat("en-IE", { style: "currency", currency: "EUR" }).format(cents / 100);
 const when = (time) => new Intl.DateTimeFormat("en-IE", { dateStyle: "medium", timeStyle: "short" }).format(new Date(time));
 
-// newKey works on origins too where randomUUID does not, which is plain http off this machine.
+// newKey also works where randomUUID is missing: on http origins other than localhost.
 function newKey() {
   if (crypto.randomUUID) return crypto.randomUUID();
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, "0")).join("");
@@ -106,7 +106,7 @@ function svg(tag, attributes, ...children) {
   return element;
 }
 
-// plate draws a meal: the same meal always looks the same.
+// plate draws a meal. The same meal always gets the same picture.
 function plate(meal) {
   const cuisine = meal.cuisine.toLowerCase();
   const known = Object.keys(palettes);
@@ -130,7 +130,7 @@ function plate(meal) {
 
 // ---- meals ----
 
-const names = new Map(); // what is known of meals, for messages
+const names = new Map(); // names of the meals seen so far, for messages
 const prices = new Map();
 
 function card(meal, rank) {
@@ -152,7 +152,7 @@ function card(meal, rank) {
 let nextMeals = "", listing = 0;
 
 async function listMeals(more) {
-  const mine = ++listing; // a later choice of filters makes this answer stale
+  const mine = ++listing; // a newer choice of filters makes this answer stale
   const query = new URLSearchParams({ limit: "12" });
   for (const [name, value] of new FormData($("filters"))) if (value.trim()) query.set(name, value.trim());
   if (more) query.set("cursor", nextMeals);
@@ -182,7 +182,7 @@ async function listPopular() {
     $("popular").replaceChildren(...data.meals.map((meal, i) => card(meal, i + 1)));
     $("popular").closest("section").hidden = data.meals.length === 0;
   } catch {
-    $("popular").closest("section").hidden = true; // the menu below does without it
+    $("popular").closest("section").hidden = true; // the menu below works without it
   }
 }
 
@@ -190,7 +190,7 @@ async function listPopular() {
 
 const maxQuantity = 50, maxLines = 20;
 let cart = new Map(); // meal id to quantity
-let orderKey = ""; // stays until the order it stands for is placed or changed
+let orderKey = ""; // kept until its order is placed or changed
 let saving = Promise.resolve();
 
 const cartLines = () => [...cart].map(([meal_id, quantity]) => ({ meal_id, quantity }));
@@ -209,7 +209,7 @@ function add(meal) {
   toast(`${meal.name} is in the box`);
 }
 
-// saveCart sends one state after the other, so that the last one stays.
+// saveCart sends the states of the cart one after another, so that the last one stays.
 function saveCart() {
   if (!me) return;
   saving = saving.then(() => api("PUT", "/cart", { body: { lines: cartLines() } })).catch((problem) => {
@@ -246,7 +246,7 @@ function cartError(text) {
 }
 
 async function loadCart() {
-  if (cart.size > 0) return saveCart(); // what was picked before signing in goes first
+  if (cart.size > 0) return saveCart(); // a cart from before the sign-in replaces the stored one
   const { data } = await api("GET", "/cart");
   for (const line of data.lines) {
     names.set(line.meal_id, line.name);
@@ -264,7 +264,7 @@ async function orderDinner() {
   button.disabled = true;
   button.textContent = "Ordering …";
   cartError("");
-  orderKey = orderKey || newKey(); // a retry is the same order
+  orderKey = orderKey || newKey(); // a retry uses the same key
   try {
     await saving;
     const { data } = await api("POST", "/orders", { body: { lines: cartLines() }, headers: { "Idempotency-Key": orderKey } });
@@ -292,7 +292,7 @@ async function confirmOrder(order) {
   $("order-total").textContent = euros(order.total_cents);
   $("effects").replaceChildren(...effectList(order));
   $("confirmation").showModal();
-  // Once effects are done elsewhere, an order is placed before they are.
+  // With a queue, an order is placed before its effects are done.
   for (let tries = 0; tries < 20 && $("confirmation").open && order.effects.some((e) => !e.done); tries++) {
     await new Promise((resolve) => setTimeout(resolve, 500));
     try {
@@ -340,7 +340,7 @@ async function listWeek() {
   }
 }
 
-// ---- who is there ----
+// ---- session ----
 
 let me = null;
 let afterSignIn = null;

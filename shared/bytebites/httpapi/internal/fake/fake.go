@@ -1,5 +1,5 @@
-// Package fake keeps all of ByteBites in memory, for tests of the API that need no
-// servers. It keeps the promises of the domain's interfaces, under one lock.
+// Package fake keeps all data of ByteBites in memory, for tests of the API without servers. It
+// implements the domain's interfaces under one lock.
 package fake
 
 import (
@@ -16,7 +16,7 @@ import (
 	"golang.org/x/crypto/bcrypt"
 )
 
-// Password signs every subscriber in.
+// Password is the password of every subscriber.
 const Password = "correct horse battery"
 
 type keyed struct {
@@ -24,7 +24,7 @@ type keyed struct {
 	key  string
 }
 
-// World is every store and service of the domain.
+// World implements every store and service of the domain.
 type World struct {
 	mu        sync.Mutex
 	meals     []bytebites.Meal // in order of id
@@ -41,7 +41,7 @@ type World struct {
 	placed    int
 	now       func() time.Time
 
-	// Fail, when set, is asked before every call and its error returned.
+	// Fail, if set, is called before every call, and its error is returned.
 	Fail func(ctx context.Context, call string) error
 }
 
@@ -54,7 +54,7 @@ func User(n int) bytebites.UserID { return bytebites.UserID(fmt.Sprintf("u%07d",
 // Meal returns the id of meal n, from 1.
 func Meal(n int) bytebites.MealID { return bytebites.MealID(fmt.Sprintf("m%04d", n)) }
 
-// scarceStock is how many portions the last meal has.
+// scarceStock is the stock of the last meal, in portions.
 const scarceStock = 7
 
 var (
@@ -64,7 +64,7 @@ var (
 	diets    = [][]string{{"vegetarian"}, {"gluten-free"}, {}, {"vegan", "vegetarian"}, {"high-protein"}}
 )
 
-// NewWorld returns a world of subscribers and meals; its last meal has few portions.
+// NewWorld returns a world of subscribers and meals. Its last meal is scarce.
 func NewWorld(users, meals int, now func() time.Time) *World {
 	w := &World{
 		stock:     map[bytebites.MealID]int{},
@@ -119,14 +119,14 @@ func (w *World) enter(ctx context.Context, call string) (leave func(), err error
 	return w.mu.Unlock, nil
 }
 
-// OrderCount returns how many orders there are.
+// OrderCount returns the number of orders.
 func (w *World) OrderCount() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return len(w.orders)
 }
 
-// SessionHashes returns what the session store was given.
+// SessionHashes returns the token hashes that the session store got.
 func (w *World) SessionHashes() [][32]byte {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -230,7 +230,7 @@ func (w *World) Tastes(ctx context.Context) ([]bytebites.Taste, error) {
 	return tastes, nil
 }
 
-// Reserve, Confirm, Release and Unsettled are not called by the API itself.
+// The API itself does not call Reserve, Confirm, Release and Unsettled.
 
 // Reserve implements bytebites.Stock.
 func (w *World) Reserve(context.Context, bytebites.OrderID, bytebites.UserID, []bytebites.Line) error {
@@ -347,7 +347,7 @@ func (w *World) Profile(ctx context.Context, user bytebites.UserID) (bytebites.P
 	return p, nil
 }
 
-// Profiles returns the world as bytebites.Profiles, whose Create is another than that of
+// Profiles returns the world as bytebites.Profiles, whose Create differs from that of
 // bytebites.Sessions.
 func (w *World) Profiles() bytebites.Profiles { return profiles{w} }
 
@@ -531,7 +531,7 @@ func (w *World) PlaceOrder(ctx context.Context, r bytebites.OrderRequest) (byteb
 	order := bytebites.Order{
 		ID: bytebites.OrderID(fmt.Sprintf("o%08d", w.placed)), User: r.User, IdempotencyKey: r.IdempotencyKey,
 		Status: bytebites.OrderPlaced,
-		// One microsecond apart at least, as the history's pages need.
+		// Orders are at least one microsecond apart, because the pages of the history need that.
 		PlacedAt: w.now().Truncate(time.Microsecond).Add(time.Duration(w.placed) * time.Microsecond),
 		Done:     map[bytebites.Effect]time.Time{},
 	}
