@@ -23,16 +23,16 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// AbuseReport counts what became of the requests.
+// AbuseReport counts the hostile requests by result.
 type AbuseReport struct {
 	Sent     int
 	Statuses map[int]int
-	// Torn requests had no answer, as the server closed the connection on a body that
-	// it did not want, or the request was sent in pieces and left unfinished.
+	// Torn counts requests without an answer: the server closed the connection on an oversized
+	// body, or the request was sent only in part.
 	Torn int
 }
 
-// String tells the counts in one line.
+// String returns the counts in one line.
 func (r AbuseReport) String() string {
 	parts := []string{fmt.Sprintf("%d sent, %d torn", r.Sent, r.Torn)}
 	for _, status := range slices.Sorted(maps.Keys(r.Statuses)) {
@@ -41,16 +41,16 @@ func (r AbuseReport) String() string {
 	return strings.Join(parts, ", ")
 }
 
-// abusers is how many requests of ill will are under way at a time: few, for what is
-// wanted is the answer to each and not overload, which may be answered with 503.
+// abusers is the number of hostile requests in flight. It is small, because overload may be
+// answered with 503, and this suite checks the answers.
 const abusers = 16
 
-// maxFaults is how many faults Abuse gathers before it stops.
+// maxFaults is the number of faults after which Abuse stops.
 const maxFaults = 10
 
-// Abuse sends n requests of ill will, the same ones for the same seed, and returns
-// what broke the contract: any 5xx, any error that is not a problem, anything that the
-// document does not have, any sign of a stack trace.
+// Abuse sends n hostile requests, which depend only on the seed. It returns the answers that break
+// the contract: a 5xx, an error that is not a problem, a response that the document does not have,
+// or a sign of a stack trace.
 func Abuse(ctx context.Context, target Target, seed uint64, n int) (AbuseReport, error) {
 	c, err := NewClient(target)
 	if err != nil {
@@ -60,7 +60,7 @@ func Abuse(ctx context.Context, target Target, seed uint64, n int) (AbuseReport,
 	for _, email := range target.Emails[:2] {
 		victim, err := c.As(ctx, email)
 		if err != nil {
-			return AbuseReport{}, fmt.Errorf("sign in to abuse: %w", err)
+			return AbuseReport{}, fmt.Errorf("sign in for abuse: %w", err)
 		}
 		a.victims = append(a.victims, victim)
 	}
@@ -75,7 +75,8 @@ func Abuse(ctx context.Context, target Target, seed uint64, n int) (AbuseReport,
 			break
 		}
 		group.Go(func() error {
-			// Each request has its own source, so that it is the same whatever ran beside it.
+			// Each request has its own random source, so that it does not depend on concurrent
+			// requests.
 			shot := a.aim(rand.New(rand.NewPCG(seed, uint64(i))))
 			status, err := shot.fire(ctx)
 			mu.Lock()
@@ -107,15 +108,15 @@ func Abuse(ctx context.Context, target Target, seed uint64, n int) (AbuseReport,
 
 type abuse struct{ victims []*Client }
 
-// shot is one request of ill will. fire returns its status, or 0 when none came and
-// none had to.
+// shot is one hostile request. fire returns its status, or 0 if an answer is neither received nor
+// required.
 type shot struct {
 	name string
 	fire func(ctx context.Context) (int, error)
 }
 
-// aim makes up a request. The weights keep what is dear to the server rare: a sign-in
-// costs it tens of milliseconds, an order a mail.
+// aim invents a request. The weights make expensive requests rare: a sign-in costs the server tens
+// of milliseconds, and an order a mail.
 func (a *abuse) aim(r *rand.Rand) shot {
 	switch p := r.IntN(1000); {
 	case p < 120:
@@ -141,7 +142,7 @@ func (a *abuse) aim(r *rand.Rand) shot {
 	}
 }
 
-// injections are strings that have hurt others.
+// injections are strings from known attacks.
 var injections = [...]string{
 	"' OR '1'='1", "'; DROP TABLE meals; --", `" OR ""="`, "1; SELECT pg_sleep(10)", "1 UNION SELECT NULL,NULL--", "%27%20OR%201=1", "$1", "{{7*7}}", "${jndi:ldap://x/y}",
 	"<script>alert(1)</script>", `"><img src=x onerror=alert(1)>`, "../../../../etc/passwd", `..\..\windows\win.ini`, "%2e%2e%2f", "\x00", "a\x00b", "\r\nX-Evil: 1", "%0d%0aSet-Cookie:x=1",
@@ -168,10 +169,10 @@ func noise(r *rand.Rand, most int) []byte {
 	return raw
 }
 
-// operation is one as the document has it; {} stands for an id.
+// operation is an operation of the document; {} stands for an id.
 type operation struct {
 	method, path string
-	body         string // a valid one
+	body         string // a valid body
 }
 
 var operations = [...]operation{
@@ -180,13 +181,13 @@ var operations = [...]operation{
 	{"GET", "/meals", ""}, {"GET", "/meals/popular", ""}, {"GET", "/meals/{}", ""}, {"PUT", "/meals/{}", `{"name":"Stew","description":"Hot","price_cents":900,"version":1}`},
 	{"POST", "/meals/{}/ratings", `{"stars":5}`}, {"GET", "/cart", ""}, {"PUT", "/cart", `{"lines":[{"meal_id":"m0001","quantity":2}]}`},
 	{"GET", "/orders", ""}, {"GET", "/orders/{}", ""}, {"GET", "/recommendations", ""}, {"GET", "/healthz", ""}, {"GET", "/readyz", ""}, {"GET", "/metrics", ""},
-	// Always of one address: who has it already costs no hash.
+	// Always the same address, because an address that has an account costs no hash.
 	{"POST", "/accounts", `{"email":"abuse@bytebites.example","name":"Mallory","password":"long enough by far"}`},
 	{"GET", "/", ""}, {"GET", "/static/{}", ""}, {"GET", "/openapi.yaml", ""},
 }
 
-// orderBody is not among the operations, so that a change which leaves it valid does
-// not order dinner by the hundred.
+// orderBody is not among the operations. Otherwise every change that leaves it valid would place an
+// order.
 const orderBody = `{"lines":[{"meal_id":"m0001","quantity":1},{"meal_id":"m0002","quantity":2}]}`
 
 var methods = [...]string{"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "PROPFIND", "QUERY", "get", "X"}
@@ -199,7 +200,7 @@ func (a *abuse) victim(r *rand.Rand) *Client {
 	return c
 }
 
-// send fires a request that net/http can say, and holds the answer against the document.
+// send returns a shot that net/http can send, and checks the answer against the document.
 func send(c *Client, name string, request *http.Request, body []byte) shot {
 	return shot{name: fmt.Sprintf("%s: %s %.200q", name, request.Method, request.URL.String()), fire: func(ctx context.Context) (int, error) {
 		request = request.WithContext(ctx)
@@ -227,7 +228,7 @@ func (a *abuse) request(c *Client, method, path, query string, body []byte) *htt
 	return request
 }
 
-// id is an id that some store may be asked for, or that none should be.
+// id returns an id, valid or not.
 func (a *abuse) id(r *rand.Rand) string {
 	switch r.IntN(4) {
 	case 0:
@@ -291,14 +292,14 @@ func (a *abuse) oddParameters(r *rand.Rand) shot {
 			"X-Forwarded-Host", "X-Http-Method-Override", "If-None-Match", "Range", "Referer", "User-Agent", "Idempotency-Key", "X-Original-Url", "Expect"}[r.IntN(18)]
 		value := headerValue(injection(r))
 		if name == "Expect" {
-			value = "100-continue" // anything else is answered by net/http itself
+			value = "100-continue" // net/http itself answers any other value
 		}
 		request.Header.Set(name, value)
 	}
 	return send(c, "odd parameters", request, body)
 }
 
-// sayable keeps what may stand in a request line.
+// sayable keeps only characters that are allowed in a request line.
 func sayable(s string) string {
 	return strings.Map(func(c rune) rune {
 		if c > ' ' && c < 0x7f && c != '#' {
@@ -308,7 +309,7 @@ func sayable(s string) string {
 	}, s)
 }
 
-// headerValue keeps what net/http agrees to send.
+// headerValue keeps only characters that net/http sends in a header.
 func headerValue(s string) string {
 	kept := []byte{}
 	for i := range len(s) {
@@ -319,8 +320,8 @@ func headerValue(s string) string {
 	return strings.TrimSpace(string(kept))
 }
 
-// spoil changes a valid body: its bytes, or its values, so that it stays JSON and gets
-// further into the service.
+// spoil changes the bytes of a valid body, or its values. With changed values it remains JSON and
+// gets further into the service.
 func spoil(r *rand.Rand, body string) []byte {
 	if changed, ok := reshape(r, body); ok && r.IntN(2) == 0 {
 		return changed
@@ -335,7 +336,7 @@ func spoil(r *rand.Rand, body string) []byte {
 			if at < len(b) {
 				b[at] = byte(r.Uint32())
 			}
-		case 2: // something put in
+		case 2: // insert bytes
 			b = slices.Insert(b, at, []byte(injection(r))...)
 		case 3: // a number replaced
 			b = replaceDigits(r, b, []string{"-1", "0", "51", "1e400", "1.5", "99999999999999999999", "-9223372036854775809", "\"1\"", "null", "[]", "{}", "true"}[r.IntN(12)])
@@ -355,17 +356,17 @@ func spoil(r *rand.Rand, body string) []byte {
 	return b
 }
 
-// reshape changes one value of a body of JSON.
+// reshape changes one value of a JSON body.
 func reshape(r *rand.Rand, body string) ([]byte, bool) {
 	var whole any
 	if json.Unmarshal([]byte(body), &whole) != nil {
 		return nil, false
 	}
-	at, put := &whole, func(v any) { whole = v } // put replaces the value that at points to
+	at, put := &whole, func(v any) { whole = v } // put replaces the value at the pointer
 	for {
 		switch v := (*at).(type) {
 		case map[string]any:
-			names := slices.Sorted(maps.Keys(v)) // maps have no order, shots have
+			names := slices.Sorted(maps.Keys(v)) // a map has no order, but a shot must be reproducible
 			name := names[r.IntN(len(names))]
 			if r.IntN(10) == 0 {
 				delete(v, name)
@@ -422,20 +423,20 @@ func (a *abuse) oddBody(r *rand.Rand) shot {
 	}
 	request := a.request(c, op.method, strings.ReplaceAll(op.path, "{}", a.id(r)), "", body)
 	if op.path == "/orders" {
-		// Not every order has a key, so most of those that stayed valid cost no mail.
+		// Few of these orders have a key, so few of the valid ones cost a mail.
 		if r.IntN(20) == 0 {
 			request.Header.Set("Idempotency-Key", fmt.Sprintf("abuse-%x", r.Uint64()))
 		}
 	}
 	if strings.HasPrefix(op.path, "/meals/{}") && op.method == http.MethodPut {
-		// As staff, but on a meal that is not there: the catalogue stays as it is.
+		// The request has the staff token but an unknown meal, so the catalogue does not change.
 		request.URL.Path = c.base.Path + "/meals/unknown"
 		request.Header.Set("Authorization", "Bearer "+c.StaffToken)
 	}
 	return send(c, "odd body", request, body)
 }
 
-// mayTear lets a server close a connection on a body that it does not want.
+// mayTear allows the server to close the connection on an oversized body.
 func mayTear(s shot) shot {
 	fire := s.fire
 	s.fire = func(ctx context.Context) (int, error) {
@@ -453,12 +454,12 @@ func (a *abuse) hugeBody(r *rand.Rand) shot {
 	body := []byte(`{"lines":[` + strings.Repeat(`{"meal_id":"m0001","quantity":1},`, (64<<10)/30+r.IntN(30_000)) + `]}`)
 	request := a.request(c, "PUT", "/cart", "", body)
 	if r.IntN(2) == 0 {
-		request.ContentLength = -1 // chunked, so that its size is not known beforehand
+		request.ContentLength = -1 // chunked, so that the server does not know the size in advance
 	}
 	return mayTear(send(c, "huge body", request, body))
 }
 
-// slowBody sends a body byte by byte and then leaves.
+// slowBody sends a body byte by byte and then disconnects.
 func (a *abuse) slowBody(r *rand.Rand) shot {
 	c := a.victims[1+r.IntN(len(a.victims)-1)]
 	pause := time.Duration(10+r.IntN(40)) * time.Millisecond
@@ -467,7 +468,7 @@ func (a *abuse) slowBody(r *rand.Rand) shot {
 		if err != nil {
 			return 0, err
 		}
-		defer conn.Close() //nolint:errcheck // leaving is the point
+		defer conn.Close() //nolint:errcheck // disconnecting early is intended
 		head := fmt.Sprintf("PUT /cart HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: 500\r\nCookie: %s=%s\r\n\r\n", c.base.Host, c.cookie.Name, c.cookie.Value)
 		for _, part := range []string{head, "{", `"`, "l"} {
 			if _, err := io.WriteString(conn, part); err != nil {
@@ -495,8 +496,8 @@ func dial(ctx context.Context, c *Client) (net.Conn, error) {
 	return conn, conn.SetDeadline(time.Now().Add(clientTimeout))
 }
 
-// rawBytes sends what no HTTP library would. Such requests may never reach the API,
-// so only a 5xx, a stack trace or a dead server count against it.
+// rawBytes sends bytes that no HTTP library would send. Such requests may never reach the API, so
+// only a 5xx, a stack trace or a dead server is a fault.
 func (a *abuse) rawBytes(r *rand.Rand) shot {
 	c := a.victims[0]
 	var lines []string
@@ -529,13 +530,13 @@ func (a *abuse) rawBytes(r *rand.Rand) shot {
 		head, body, _ := bytes.Cut(raw, []byte("\r\n\r\n"))
 		var status int
 		if _, err := fmt.Sscanf(string(head), "HTTP/1.1 %d", &status); err != nil {
-			return 0, nil // closed without a word
+			return 0, nil // closed without an answer
 		}
 		if bytes.Contains(bytes.ToLower(head), []byte("\nx-evil")) {
 			return status, errors.New("a header was injected")
 		}
 		if status >= http.StatusBadRequest && leaks.Match(body) {
-			return status, fmt.Errorf("the answer tells of our insides: %.300q", body)
+			return status, fmt.Errorf("the answer reveals internals: %.300q", body)
 		}
 		return status, nil
 	}}
@@ -559,7 +560,7 @@ func (a *abuse) oddWebhook(r *rand.Rand) shot {
 func (a *abuse) oddSignIn(r *rand.Rand) shot {
 	c := a.victims[0]
 	if r.IntN(4) == 0 {
-		// Never with a victim's own cookie: what follows would only meet a closed door.
+		// Never use a victim's cookie: signed out, its later requests would only get 401.
 		forged := c.with(&http.Cookie{Name: httpapi.SessionCookie, Value: url.QueryEscape(injection(r))}, "")
 		return send(forged, "odd sign-out", a.request(forged, "DELETE", "/sessions", "", nil), nil)
 	}
@@ -567,7 +568,7 @@ func (a *abuse) oddSignIn(r *rand.Rand) shot {
 	return send(c, "odd sign-in", a.request(c, "POST", "/sessions", "", body), body)
 }
 
-// oddOrder is an order as it should be, with something odd about its key.
+// oddOrder is a valid order with a fault in its key or quantity.
 func (a *abuse) oddOrder(r *rand.Rand) shot {
 	c := a.victims[1+r.IntN(len(a.victims)-1)]
 	meal := c.Meals[r.IntN(len(c.Meals))]

@@ -8,17 +8,17 @@ import (
 	"strings"
 )
 
-// account is the body of who signs up.
+// account returns the body of a sign-up.
 func account(email, name, password string) map[string]string {
 	return map[string]string{"email": email, "name": name, "password": password}
 }
 
-// accountChecks sign up one subscriber in all: a password costs the service as much CPU as
-// many other requests together.
+// accountChecks sign up one subscriber in all, because hashing a password costs the service as much
+// CPU as many other requests.
 func accountChecks() []Check {
 	return []Check{
-		{"sign-up", "Who signs up can sign in and is served as others are; an address has one account, however it is spelt.", checkSignUp},
-		{"sign-up-refused", "What is no address, name or password is refused.", checkSignUpRefused},
+		{"sign-up", "A new subscriber can sign in and use all operations; an address has one account, in any spelling.", checkSignUp},
+		{"sign-up-refused", "Invalid addresses, names and passwords are refused.", checkSignUpRefused},
 	}
 }
 
@@ -60,7 +60,7 @@ func checkSignUp(ctx context.Context, c *Client) error {
 			return err
 		}
 	}
-	// With the password of the first, for the others changed nothing.
+	// Sign in with the password of the first account, because the later attempts changed nothing.
 	client := *c
 	client.Password = password
 	one, err := client.As(ctx, strings.ToUpper(email))
@@ -73,7 +73,7 @@ func checkSignUp(ctx context.Context, c *Client) error {
 	return checkNewcomer(ctx, one, email, name)
 }
 
-// checkNewcomer wants a subscriber who has done nothing yet.
+// checkNewcomer requires a subscriber without any data.
 func checkNewcomer(ctx context.Context, one *Client, email, name string) error {
 	answer, err := one.Get(ctx, "/me")
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 	"bytebites.example/workshop/shared/bytebites/client"
 )
 
-// Client calls a target and holds each answer against the document.
+// Client calls a target and checks each answer against the document.
 type Client struct {
 	Target
 	base      *url.URL
@@ -25,13 +25,13 @@ type Client struct {
 	user      string
 }
 
-// clientTimeout is more than the service takes to give up.
+// clientTimeout is longer than any timeout of the service.
 const clientTimeout = 30 * time.Second
 
-// maxAnswerBytes bounds what is read of an answer.
+// maxAnswerBytes bounds how much of an answer is read.
 const maxAnswerBytes = 4 << 20
 
-// NewClient returns a client that is signed out.
+// NewClient returns a client without a session.
 func NewClient(target Target) (*Client, error) {
 	if err := target.validate(); err != nil {
 		return nil, err
@@ -57,7 +57,7 @@ func NewClient(target Target) (*Client, error) {
 	}, nil
 }
 
-// As signs a subscriber in and returns a client of theirs.
+// As signs a subscriber in and returns a client with the session.
 func (c *Client) As(ctx context.Context, email string) (*Client, error) {
 	session, err := client.SignIn(ctx, checked{c}, c.base.String(), email, c.Password)
 	if err != nil {
@@ -66,10 +66,10 @@ func (c *Client) As(ctx context.Context, email string) (*Client, error) {
 	return c.with(session.Cookie, string(session.User)), nil
 }
 
-// checked sends requests that keep the contract, and holds the answers against the document.
+// checked sends valid requests and checks the answers against the document.
 type checked struct{ client *Client }
 
-// Do sends a request, with the cookie of a client that is signed in.
+// Do sends a request, with the client's cookie if it has one.
 func (s checked) Do(request *http.Request) (*http.Response, error) {
 	var body []byte
 	if request.Body != nil {
@@ -98,15 +98,15 @@ func (c *Client) with(cookie *http.Cookie, user string) *Client {
 	return &signedIn
 }
 
-// User returns the id of who is signed in.
+// User returns the id of the signed-in subscriber.
 func (c *Client) User() string { return c.user }
 
-// Answer is what came back.
+// Answer is an answer of the target.
 type Answer struct {
 	Exchange
 }
 
-// Want returns an error unless the status is one of these.
+// Want returns an error unless the status is one of statuses.
 func (a *Answer) Want(statuses ...int) error {
 	for _, status := range statuses {
 		if a.Status == status {
@@ -137,7 +137,7 @@ type Problem struct {
 	Meal     string `json:"meal_id"`
 }
 
-// WantProblem returns an error unless the answer is this sort of problem.
+// WantProblem returns an error unless the answer is a problem of this type.
 func (a *Answer) WantProblem(status int, slug string) error {
 	if err := a.Want(status); err != nil {
 		return err
@@ -152,7 +152,7 @@ func (a *Answer) WantProblem(status int, slug string) error {
 	return nil
 }
 
-// Option changes a request before it goes out.
+// Option changes a request before it is sent.
 type Option func(*call)
 
 type call struct {
@@ -165,14 +165,14 @@ func Header(name, value string) Option {
 	return func(c *call) { c.header.Set(name, value) }
 }
 
-// Hostile says that the request is wrong on purpose, so that only its answer is held
-// against the document.
+// Hostile says that the request is wrong on purpose, so that only its answer is checked against the
+// document.
 func Hostile() Option { return func(c *call) { c.hostile = true } }
 
-// Raw is a body that is sent as it is.
+// Raw is a body that is sent unchanged.
 type Raw []byte
 
-// Get, Post, Put and Delete send a request; bodies are sent as JSON.
+// Get, Post, Put and Delete send a request. Bodies are sent as JSON.
 
 // Get sends a GET.
 func (c *Client) Get(ctx context.Context, path string, options ...Option) (*Answer, error) {
@@ -194,8 +194,8 @@ func (c *Client) Delete(ctx context.Context, path string, options ...Option) (*A
 	return c.Do(ctx, http.MethodDelete, path, nil, options...)
 }
 
-// Do sends a request to a path with an optional query. It returns an error when there
-// was no answer, or when the answer breaks the contract.
+// Do sends a request to a path with an optional query. It returns an error if there was no answer,
+// or if the answer breaks the contract.
 func (c *Client) Do(ctx context.Context, method, path string, body any, options ...Option) (*Answer, error) {
 	settings := call{header: http.Header{}}
 	var data []byte
@@ -234,7 +234,7 @@ func (c *Client) send(request *http.Request, body []byte, willing bool) (*Answer
 	if err != nil {
 		return nil, fmt.Errorf("send request: %w", err)
 	}
-	defer response.Body.Close() //nolint:errcheck // it was read to its end
+	defer response.Body.Close() //nolint:errcheck // read to its end
 	answerBody, err := io.ReadAll(io.LimitReader(response.Body, maxAnswerBytes))
 	if err != nil {
 		return nil, fmt.Errorf("%s %s: read answer: %w", request.Method, request.URL.Path, err)

@@ -10,20 +10,22 @@ import (
 	"bytebites.example/workshop/shared/bytebites"
 )
 
-// Target is a ByteBites that runs somewhere.
+// Target is a running ByteBites service.
 type Target struct {
 	URL           string // such as http://127.0.0.1:8080
 	StaffToken    string
 	PaymentSecret []byte
-	// Emails are of three subscribers or more, whom nobody else uses meanwhile.
+	// Emails are the addresses of at least three subscribers that no other client uses at the same
+	// time.
 	Emails   []string
-	Password string // of all of them
-	// Meals are four or more that exist and have plenty of stock. The checks change
-	// the last one's price, and change it back.
+	Password string // of all subscribers
+	// Meals are at least four meals with plenty of stock. The checks change the price of the last
+	// one, and change it back.
 	Meals []bytebites.MealID
-	// Scarce is a meal with at most 49 portions left, which stay there.
+	// Scarce is a meal with at most 49 portions left. The checks leave its stock unchanged.
 	Scarce bytebites.MealID
-	// SessionTTL, when at most 5 s, lets the checks wait for a session to expire.
+	// SessionTTL is the lifetime of sessions. If it is at most 5 s, the checks wait for a session
+	// to expire.
 	SessionTTL time.Duration
 }
 
@@ -41,18 +43,16 @@ func (t Target) validate() error {
 	return nil
 }
 
-// Check is one promise.
+// Check checks one promise of the contract.
 type Check struct {
 	Name   string
 	Proves string
-	// Run returns what was expected and what was seen instead. The client is signed
-	// out.
+	// Run returns an error with the expected and the seen result. The client has no session.
 	Run func(ctx context.Context, c *Client) error
 }
 
-// Checks lists the promises. They are independent of each other, and leave nothing
-// behind but orders, carts, ratings and preferences of the target's subscribers, and one
-// subscriber more.
+// Checks returns all checks. They are independent of each other. They leave only orders, carts,
+// ratings and preferences of the target's subscribers behind, and one new subscriber.
 func Checks() []Check {
 	var all []Check
 	for _, part := range [][]Check{operationChecks(), accountChecks(), sessionChecks(), mealChecks(), subscriberChecks(), orderChecks(), paymentChecks(), inputChecks()} {
@@ -64,16 +64,15 @@ func Checks() []Check {
 // checkTimeout bounds one check.
 const checkTimeout = 60 * time.Second
 
-// Run runs every check and returns what failed, joined.
+// Run runs every check and returns the failures, joined.
 func Run(ctx context.Context, target Target) error { return run(ctx, target, Checks()) }
 
-// RunSessions runs the checks of signing in and out only.
+// RunSessions runs only the checks of signing in and out.
 func RunSessions(ctx context.Context, target Target) error {
 	return run(ctx, target, sessionChecks())
 }
 
-// RunOrders runs the checks of carts and orders only, for a service of which nothing else
-// is in doubt.
+// RunOrders runs only the checks of carts and orders.
 func RunOrders(ctx context.Context, target Target) error { return run(ctx, target, orderChecks()) }
 
 func run(ctx context.Context, target Target, checks []Check) error {

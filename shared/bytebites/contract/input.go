@@ -9,7 +9,7 @@ import (
 
 func inputChecks() []Check {
 	return []Check{
-		{"bodies", "Bodies that are not what the document says are refused, each for its reason.", checkBodies},
+		{"bodies", "Bodies that do not match the document are refused, each with its reason.", checkBodies},
 		{"content-types", "Only application/json is read.", func(ctx context.Context, c *Client) error {
 			for _, contentType := range []string{"", "text/plain", "application/x-www-form-urlencoded", "application/json; charset=latin1", "application/jsonp", "multipart/form-data; boundary=x", "application/json, text/plain", ";;"} {
 				answer, err := c.Post(ctx, "/sessions", Raw(`{"email":"a@b.c","password":"x"}`), Header("Content-Type", contentType), Hostile())
@@ -89,7 +89,7 @@ func checkBodies(ctx context.Context, c *Client) error {
 		for _, at := range []string{"POST /orders", "PUT /cart"} {
 			method, path, _ := strings.Cut(at, " ")
 			if path == "/cart" && try.body == `{"lines":[]}` {
-				continue // empties a cart
+				continue // would empty a cart
 			}
 			answer, err := one.Do(ctx, method, path, Raw(try.body), Header("Idempotency-Key", newKey()), Hostile())
 			if err != nil {

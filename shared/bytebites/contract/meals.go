@@ -43,7 +43,7 @@ func getMeal(ctx context.Context, c *Client, id bytebites.MealID) (meal, error) 
 	return m, err
 }
 
-// listMeals walks the pages of a query.
+// listMeals reads all pages of a query.
 func listMeals(ctx context.Context, c *Client, query url.Values) ([]meal, error) {
 	var all []meal
 	query.Set("limit", "37")
@@ -86,7 +86,7 @@ func mealChecks() []Check {
 				ids[i] = m.ID
 			}
 			if !slices.IsSorted(ids) || len(slices.Compact(slices.Clone(ids))) != len(ids) {
-				return errors.New("meals are out of order, or come twice")
+				return errors.New("meals are out of order or repeated")
 			}
 			for _, want := range append(slices.Clone(c.Meals), c.Scarce) {
 				if !slices.Contains(ids, string(want)) {
@@ -95,7 +95,7 @@ func mealChecks() []Check {
 			}
 			return nil
 		}},
-		{"meal-filters", "A filter holds back what does not match, and nothing else.", func(ctx context.Context, c *Client) error {
+		{"meal-filters", "A filter removes the meals that do not match, and no others.", func(ctx context.Context, c *Client) error {
 			all, err := listMeals(ctx, c, url.Values{})
 			if err != nil {
 				return err
@@ -139,7 +139,7 @@ func mealChecks() []Check {
 			}
 			return nil
 		}},
-		{"meal-queries", "A query that makes no sense is refused.", func(ctx context.Context, c *Client) error {
+		{"meal-queries", "An invalid query is refused.", func(ctx context.Context, c *Client) error {
 			for _, query := range []string{
 				"limit=0", "limit=51", "limit=-1", "limit=many", "limit=1e3", "limit=99999999999999999999", "cursor=forged", "cursor=bzoxNzAwMDAwMDAwMDAwMDAw",
 				"max_price_cents=-5", "q=" + strings.Repeat("x", 81), "q=%00", "q=%ff", "cuisine=%0d%0aX-Evil:1", "limit=1&limit=2", "q=%zz", "a=1;b=2",
@@ -154,7 +154,7 @@ func mealChecks() []Check {
 			}
 			return nil
 		}},
-		{"meal", "One meal is answered with rating and stock; a meal that is not there is not.", func(ctx context.Context, c *Client) error {
+		{"meal", "A meal has its rating and stock; an unknown meal is answered with 404.", func(ctx context.Context, c *Client) error {
 			m, err := getMeal(ctx, c, c.Meals[0])
 			if err != nil {
 				return err
@@ -191,8 +191,8 @@ func mealChecks() []Check {
 			}
 			return nil
 		}},
-		{"staff", "Only staff change meals, and not over each other's heads.", checkStaff},
-		{"ratings", "A subscriber's stars count once, the last ones.", checkRatings},
+		{"staff", "Only staff can change meals, and no change overwrites a newer version.", checkStaff},
+		{"ratings", "A subscriber's last rating counts, and counts once.", checkRatings},
 	}
 }
 
@@ -243,7 +243,7 @@ func checkStaff(ctx context.Context, c *Client) error {
 	}{
 		{path, map[string]any{"price_cents": 1, "version": before.Version}, http.StatusConflict},
 		{"/meals/nothing", price, http.StatusNotFound},
-		{path, map[string]any{"price_cents": before.Price, "version": changed.Version}, http.StatusOK}, // as it was
+		{path, map[string]any{"price_cents": before.Price, "version": changed.Version}, http.StatusOK}, // restores the price
 	} {
 		answer, err := c.Put(ctx, step.path, step.body, staff)
 		if err != nil {

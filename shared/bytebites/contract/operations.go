@@ -31,7 +31,7 @@ func operationChecks() []Check {
 			}
 			return nil
 		}},
-		{"document", "The document that is served is the one the answers are held against.", func(ctx context.Context, c *Client) error {
+		{"document", "The served document is the one that the answers are checked against.", func(ctx context.Context, c *Client) error {
 			answer, err := c.Get(ctx, "/openapi.yaml")
 			if err != nil {
 				return err
@@ -41,7 +41,7 @@ func operationChecks() []Check {
 			}
 			return nil
 		}},
-		{"unknown-paths", "What is not there is a problem too: 404, and 405 with what is allowed.", func(ctx context.Context, c *Client) error {
+		{"unknown-paths", "Unknown paths and methods are problems: 404, and 405 with the allowed methods.", func(ctx context.Context, c *Client) error {
 			for _, path := range []string{"/nothing", "/meals/", "/static/../app.js", "/static/x", "/orders/1/2", "/Meals", "//", "/meals//"} {
 				answer, err := c.Get(ctx, path, Hostile())
 				if err != nil {
@@ -82,7 +82,7 @@ func operationChecks() []Check {
 			}
 			return nil
 		}},
-		{"request-id", "A client's request id is kept when it is one, and replaced when it is not.", func(ctx context.Context, c *Client) error {
+		{"request-id", "A valid request id of a client is kept, an invalid one is replaced.", func(ctx context.Context, c *Client) error {
 			const mine = "contract-check-0001"
 			answer, err := c.Get(ctx, "/healthz", Header("X-Request-Id", mine))
 			if err != nil {

@@ -35,18 +35,18 @@ type order struct {
 	} `json:"effects"`
 }
 
-// newKey makes an Idempotency-Key.
+// newKey returns a new Idempotency-Key.
 func newKey() string { return "contract-" + rand.Text() }
 
 func linesBody(lines ...line) map[string][]line {
-	return map[string][]line{"lines": append([]line{}, lines...)} // none is a list too, not null
+	return map[string][]line{"lines": append([]line{}, lines...)} // an empty list, not null
 }
 
 func (c *Client) order(ctx context.Context, key string, lines ...line) (*Answer, error) {
 	return c.Post(ctx, "/orders", linesBody(lines...), Header("Idempotency-Key", key))
 }
 
-// placed orders, and wants one of these statuses.
+// placed places an order and requires one of these statuses.
 func (c *Client) placed(ctx context.Context, key string, statuses []int, lines ...line) (order, error) {
 	var o order
 	answer, err := c.order(ctx, key, lines...)
@@ -75,14 +75,14 @@ func (c *Client) getOrder(ctx context.Context, id string) (order, error) {
 
 func orderChecks() []Check {
 	return []Check{
-		{"cart", "A cart holds what was put in, at today's prices, and is its subscriber's alone.", checkCart},
-		{"order", "An order of several meals is placed, priced, stored and taken off the shelf; the cart is left alone.", checkOrder},
-		{"order-replay", "The same Idempotency-Key brings the same order back; with other lines it is refused.", checkReplay},
+		{"cart", "A cart keeps its lines at current prices, and only its subscriber sees it.", checkCart},
+		{"order", "An order of several meals is placed, priced and stored, and reduces the stock; the cart does not change.", checkOrder},
+		{"order-replay", "A repeated Idempotency-Key returns the same order; with other lines it is refused.", checkReplay},
 		{"order-race", "Twenty requests at once with one Idempotency-Key place one order.", checkRace},
-		{"out-of-stock", "What is sold out is named, and nothing of the order is placed.", checkOutOfStock},
-		{"others-orders", "Somebody else's order does not exist.", checkOthers},
+		{"out-of-stock", "An order that exceeds the stock names the meal, and no part of it is placed.", checkOutOfStock},
+		{"others-orders", "Another subscriber's order is answered with 404.", checkOthers},
 		{"order-pages", "The pages of the history hold every order once, the latest first.", checkHistory},
-		{"recommendations", "A week is planned once and then stays.", checkWeek},
+		{"recommendations", "A week is planned once and then kept.", checkWeek},
 	}
 }
 
@@ -205,7 +205,7 @@ func checkOrder(ctx context.Context, c *Client) error {
 			return err
 		}
 		if got := before[i].Available - after[i].Available; got != i+1 {
-			return fmt.Errorf("%d portions of meal %s ordered, %d taken off the shelf", i+1, after[i].ID, got)
+			return fmt.Errorf("%d portions of meal %s ordered, stock reduced by %d", i+1, after[i].ID, got)
 		}
 	}
 	answer, err = one.Get(ctx, "/cart")
@@ -231,7 +231,7 @@ func checkOrder(ctx context.Context, c *Client) error {
 	return nil
 }
 
-// sameOrder compares all but the effects, which go on.
+// sameOrder compares two orders without their effects, which may progress.
 func sameOrder(a, b order) bool {
 	a.Effects, b.Effects = nil, nil
 	for _, o := range []*order{&a, &b} {
@@ -260,7 +260,7 @@ func checkReplay(ctx context.Context, c *Client) error {
 	if err != nil {
 		return err
 	}
-	slices.Reverse(lines) // the same order, told the other way round
+	slices.Reverse(lines) // the same order with its lines reversed
 	again, err := one.placed(ctx, key, []int{http.StatusOK}, lines...)
 	if err != nil {
 		return err
@@ -282,7 +282,7 @@ func checkReplay(ctx context.Context, c *Client) error {
 		return err
 	}
 	if left.Available != stock.Available {
-		return fmt.Errorf("replays took %d portions off the shelf", stock.Available-left.Available)
+		return fmt.Errorf("replays reduced the stock by %d portions", stock.Available-left.Available)
 	}
 	theirs, err := other.placed(ctx, key, []int{http.StatusCreated}, lines...)
 	if err != nil {
@@ -337,7 +337,7 @@ func checkRace(ctx context.Context, c *Client) error {
 		return err
 	}
 	if got := before.Available - after.Available; got != 2 {
-		return fmt.Errorf("expected 2 portions taken off the shelf, saw %d", got)
+		return fmt.Errorf("expected the stock reduced by 2 portions, saw %d", got)
 	}
 	return nil
 }
@@ -359,7 +359,7 @@ func checkOutOfStock(ctx context.Context, c *Client) error {
 		return err
 	}
 	key := newKey()
-	for range 2 { // a refused order may be asked for again under its key
+	for range 2 { // a refused order may be repeated under its key
 		answer, err := one.order(ctx, key, line{plenty.ID, 1}, line{scarce.ID, scarce.Available + 1})
 		if err != nil {
 			return err
@@ -413,12 +413,12 @@ func checkOthers(ctx context.Context, c *Client) error {
 		return err
 	}
 	if slices.ContainsFunc(orders, func(theirs order) bool { return theirs.ID == o.ID }) {
-		return errors.New("somebody else's order is in the history")
+		return errors.New("another subscriber's order is in the history")
 	}
 	return expect(ctx, one, "/orders/"+o.ID, http.StatusOK)
 }
 
-// history reads a page of two orders.
+// history returns a page of two orders.
 func history(ctx context.Context, c *Client, cursor string) ([]order, string, error) {
 	path := "/orders?limit=2"
 	if cursor != "" {
@@ -511,7 +511,7 @@ func checkWeek(ctx context.Context, c *Client) error {
 		return fmt.Errorf("expected seven days from Monday, saw %+v", weeks[0].Days)
 	}
 	if !reflect.DeepEqual(weeks[0], weeks[1]) {
-		return fmt.Errorf("two visits, two weeks: %+v, %+v", weeks[0], weeks[1])
+		return fmt.Errorf("two visits returned different weeks: %+v, %+v", weeks[0], weeks[1])
 	}
 	return nil
 }

@@ -21,7 +21,7 @@ type event struct {
 	Amount int64  `json:"amount_cents"`
 }
 
-// pay sends an event, signed at a time with a secret.
+// pay sends an event that is signed for a time with a secret.
 func (c *Client) pay(ctx context.Context, e event, at time.Time, secret []byte) (*Answer, error) {
 	body, err := json.Marshal(e)
 	if err != nil {
@@ -45,8 +45,8 @@ func applied(answer *Answer) (bool, error) {
 
 func paymentChecks() []Check {
 	return []Check{
-		{"payment", "A payment is applied once, however often its event comes.", checkPayment},
-		{"payment-failed", "A failed payment is noted.", func(ctx context.Context, c *Client) error {
+		{"payment", "A payment is applied once, even if its event is repeated.", checkPayment},
+		{"payment-failed", "A failed payment is recorded.", func(ctx context.Context, c *Client) error {
 			one, e, err := unpaid(ctx, c)
 			if err != nil {
 				return err
@@ -61,11 +61,11 @@ func paymentChecks() []Check {
 			}
 			return awaitStatus(ctx, one, e.Order, bytebites.OrderPaymentFailed)
 		}},
-		{"payment-forged", "Forged, altered, stale and senseless events change nothing.", checkForged},
+		{"payment-forged", "Forged, altered, stale and invalid events change nothing.", checkForged},
 	}
 }
 
-// unpaid places an order and returns the event that pays it.
+// unpaid places an order and returns an event that pays for it.
 func unpaid(ctx context.Context, c *Client) (*Client, event, error) {
 	one, err := c.As(ctx, c.Emails[0])
 	if err != nil {
@@ -89,15 +89,15 @@ func wantStatus(ctx context.Context, c *Client, id string, status bytebites.Orde
 	return nil
 }
 
-// An order's status may follow its payment a moment later: from lab 05 on a queue is in between.
+// An order's status may change a moment after its payment: from lab 05 on, a queue is in between.
 const (
-	settledWithin = 5 * time.Second
-	settledPause  = 50 * time.Millisecond
+	settleTimeout = 5 * time.Second
+	settlePoll    = 50 * time.Millisecond
 )
 
-// awaitStatus looks until the order has the status, and not for ever.
+// awaitStatus polls until the order has the status, or until settleTimeout.
 func awaitStatus(ctx context.Context, c *Client, id string, status bytebites.OrderStatus) error {
-	for deadline := time.Now().Add(settledWithin); ; {
+	for deadline := time.Now().Add(settleTimeout); ; {
 		err := wantStatus(ctx, c, id, status)
 		if err == nil || time.Now().After(deadline) {
 			return err
@@ -105,7 +105,7 @@ func awaitStatus(ctx context.Context, c *Client, id string, status bytebites.Ord
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case <-time.After(settledPause):
+		case <-time.After(settlePoll):
 		}
 	}
 }

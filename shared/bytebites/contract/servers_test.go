@@ -13,11 +13,11 @@ import (
 	"bytebites.example/workshop/shared/testbed"
 )
 
-// abuseRequests is how many requests of ill will the real service has to bear.
+// abuseRequests is the number of hostile requests to the real service.
 const abuseRequests = 10_000
 
-// TestOnRealServers holds the slow monolith, as learners meet it, to the contract,
-// then abuses it, and then looks into its database.
+// TestOnRealServers runs the contract on the slow monolith, then abuses it, and then checks its
+// database.
 func TestOnRealServers(t *testing.T) {
 	bed := testbed.ForTest(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
@@ -27,7 +27,7 @@ func TestOnRealServers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	mail, err := bed.MailSink(ctx, testbed.MailSinkOptions{}) // no delay: promises, not times
+	mail, err := bed.MailSink(ctx, testbed.MailSinkOptions{}) // no delay, because no times are checked
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +54,7 @@ func TestOnRealServers(t *testing.T) {
 	}
 	for _, status := range []int{http.StatusOK, http.StatusCreated, http.StatusNoContent, http.StatusBadRequest, http.StatusUnprocessableEntity} {
 		if report.Statuses[status] == 0 {
-			t.Errorf("no request of ill will was answered %d: the suite has lost its teeth", status)
+			t.Errorf("no hostile request was answered %d: the suite does not reach the service", status)
 		}
 	}
 	if err := contract.RunOrders(ctx, target); err != nil {

@@ -13,7 +13,7 @@ import (
 	"bytebites.example/workshop/shared/bytebites/httpapi"
 )
 
-// private lists what only a signed-in subscriber may call.
+// private returns the operations that need a session.
 func private(c *Client) []struct {
 	method, path string
 	body         any
@@ -37,7 +37,7 @@ func private(c *Client) []struct {
 	}
 }
 
-// refused wants 401 for everything private.
+// refused requires 401 for every private operation.
 func refused(ctx context.Context, c *Client) error {
 	for _, p := range private(c) {
 		answer, err := c.Do(ctx, p.method, p.path, p.body, Header("Idempotency-Key", "refused"))
@@ -53,7 +53,7 @@ func refused(ctx context.Context, c *Client) error {
 
 func sessionChecks() []Check {
 	return []Check{
-		{"sign-in", "A subscriber signs in; the cookie is out of reach of scripts and other sites, and its token has 256 bits.", func(ctx context.Context, c *Client) error {
+		{"sign-in", "A subscriber can sign in; scripts and other sites cannot use the cookie, and its token has 256 bits.", func(ctx context.Context, c *Client) error {
 			var tokens []string
 			for range 2 {
 				answer, err := c.Post(ctx, "/sessions", map[string]string{"email": strings.ToUpper(c.Emails[0]), "password": c.Password})
@@ -82,7 +82,7 @@ func sessionChecks() []Check {
 			}
 			return nil
 		}},
-		{"sign-in-refused", "A wrong password and an unknown email are answered alike.", func(ctx context.Context, c *Client) error {
+		{"sign-in-refused", "A wrong password and an unknown email get the same answer.", func(ctx context.Context, c *Client) error {
 			var details []string
 			for _, body := range []map[string]string{
 				{"email": c.Emails[0], "password": c.Password + "!"},
@@ -110,8 +110,8 @@ func sessionChecks() []Check {
 			}
 			return nil
 		}},
-		{"signed-out", "Without a session nothing private is answered.", refused},
-		{"forged-sessions", "Made-up tokens sign nobody in.", func(ctx context.Context, c *Client) error {
+		{"signed-out", "Private operations need a session.", refused},
+		{"forged-sessions", "Invented tokens are refused.", func(ctx context.Context, c *Client) error {
 			for _, token := range []string{
 				"x", strings.Repeat("A", 43), strings.Repeat("A", 44), "' OR 1=1--", "../../etc/passwd", strings.Repeat("z", 4000), "u0000001",
 			} {
@@ -121,7 +121,7 @@ func sessionChecks() []Check {
 			}
 			return nil
 		}},
-		{"sign-out", "After signing out the token is worth nothing; other sessions live on.", func(ctx context.Context, c *Client) error {
+		{"sign-out", "After a sign-out the token is invalid; other sessions remain valid.", func(ctx context.Context, c *Client) error {
 			one, err := c.As(ctx, c.Emails[0])
 			if err != nil {
 				return err
@@ -130,7 +130,7 @@ func sessionChecks() []Check {
 			if err != nil {
 				return err
 			}
-			for range 2 { // the second finds nothing and says the same
+			for range 2 { // the second sign-out gives the same answer
 				answer, err := one.Delete(ctx, "/sessions")
 				if err != nil {
 					return err
@@ -149,7 +149,7 @@ func sessionChecks() []Check {
 		}},
 		{"expired-sessions", "A session ends when it expires.", func(ctx context.Context, c *Client) error {
 			if c.SessionTTL == 0 || c.SessionTTL > 5*time.Second {
-				return nil // tests of package httpapi turn the clock instead
+				return nil // the tests of package httpapi set the clock instead
 			}
 			one, err := c.As(ctx, c.Emails[0])
 			if err != nil {
@@ -162,7 +162,7 @@ func sessionChecks() []Check {
 			}
 			return refused(ctx, one)
 		}},
-		{"cross-origin", "Another site's page cannot act for a subscriber.", func(ctx context.Context, c *Client) error {
+		{"cross-origin", "A page of another site cannot act for a subscriber.", func(ctx context.Context, c *Client) error {
 			one, err := c.As(ctx, c.Emails[0])
 			if err != nil {
 				return err
@@ -186,7 +186,7 @@ func sessionChecks() []Check {
 	}
 }
 
-// expect wants a status for a GET.
+// expect requires a status for a GET.
 func expect(ctx context.Context, c *Client, path string, status int) error {
 	answer, err := c.Get(ctx, path)
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 	"reflect"
 )
 
-// roundTrip puts a value and wants it back, from the PUT and from a GET; where is the
-// field of the GET's answer that holds it, "" for the whole.
+// roundTrip puts a value and requires the same value in the answers of the PUT and of a GET. where
+// is the field of the GET's answer that holds it, or "" for the whole answer.
 func roundTrip(ctx context.Context, c *Client, put, get, where string, value any) error {
 	answer, err := c.Put(ctx, put, value)
 	if err != nil {
@@ -76,7 +76,7 @@ func subscriberChecks() []Check {
 			}
 			return nil
 		}},
-		{"profile", "Each subscriber sees themself.", func(ctx context.Context, c *Client) error {
+		{"profile", "Each subscriber sees their own profile.", func(ctx context.Context, c *Client) error {
 			for _, email := range c.Emails[:2] {
 				one, err := c.As(ctx, email)
 				if err != nil {

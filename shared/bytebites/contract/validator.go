@@ -30,10 +30,10 @@ type Exchange struct {
 	Status      int
 	Answer      http.Header
 	AnswerBody  []byte
-	willingBody bool // the request should be valid too
+	willingBody bool // whether the request must be valid too
 }
 
-// Validator holds exchanges against the OpenAPI document.
+// Validator checks exchanges against the OpenAPI document.
 type Validator struct{ router routers.Router }
 
 // NewValidator loads the document.
@@ -53,10 +53,10 @@ func NewValidator() (*Validator, error) {
 	return &Validator{router: router}, nil
 }
 
-// leaks matches what a client must never see.
+// leaks matches internals that a client must never see.
 var leaks = regexp.MustCompile(`goroutine \d|runtime error|panic:|[a-z]\.go:\d|\bpq: |SQLSTATE|/go/pkg/|Traceback`)
 
-// Check returns how an exchange breaks the contract, or nil.
+// Check returns an error if an exchange breaks the contract.
 func (v *Validator) Check(ctx context.Context, x Exchange) error {
 	if err := v.check(ctx, x); err != nil {
 		return fmt.Errorf("%s %q answered %d: %w", x.Method, x.Path, x.Status, err)
@@ -84,12 +84,12 @@ func (v *Validator) check(ctx context.Context, x Exchange) error {
 	switch {
 	case errors.Is(err, routers.ErrMethodNotAllowed):
 		if x.Status != http.StatusMethodNotAllowed || x.Answer.Get("Allow") == "" {
-			return errors.New("expected 405 with Allow, as the document has no such method")
+			return errors.New("expected 405 with Allow, because the document does not have the method")
 		}
 		return nil
 	case err != nil:
 		if x.Status != http.StatusNotFound && x.Status != http.StatusMethodNotAllowed {
-			return errors.New("expected 404, as the document has no such path")
+			return errors.New("expected 404, because the document does not have the path")
 		}
 		return nil
 	}
@@ -116,8 +116,8 @@ func (v *Validator) check(ctx context.Context, x Exchange) error {
 	return documentedType(route.Operation, x)
 }
 
-// request rebuilds the request, routed as the server routes it: by the path without
-// escapes, and HEAD as GET.
+// request rebuilds the request for routing. Like the server, it uses the unescaped path and treats
+// HEAD as GET.
 func (x Exchange) request(ctx context.Context) (*http.Request, error) {
 	method := x.Method
 	if method == http.MethodHead {
@@ -139,7 +139,7 @@ func isStructured(h http.Header) bool {
 	return err != nil || strings.HasSuffix(media, "json") || media == ""
 }
 
-// documentedType wants the answer's content type, if it has a body, in the document.
+// documentedType requires that the document has the content type of the answer, if there is a body.
 func documentedType(op *openapi3.Operation, x Exchange) error {
 	response := op.Responses.Status(x.Status)
 	if response == nil || x.Method == http.MethodHead {
@@ -147,7 +147,7 @@ func documentedType(op *openapi3.Operation, x Exchange) error {
 	}
 	if len(response.Value.Content) == 0 {
 		if len(x.AnswerBody) > 0 {
-			return errors.New("a body where the document has none")
+			return errors.New("unexpected body: the document has none")
 		}
 		return nil
 	}
@@ -157,14 +157,14 @@ func documentedType(op *openapi3.Operation, x Exchange) error {
 	return nil
 }
 
-// checkProblem wants an RFC 9457 problem that gives nothing away.
+// checkProblem requires an RFC 9457 problem that reveals no internals.
 func checkProblem(x Exchange) error {
 	if got := x.Answer.Get("Content-Type"); got != "application/problem+json" {
 		return fmt.Errorf("expected a problem, saw content type %q: %.200q", got, x.AnswerBody)
 	}
 	var problem Problem
 	if err := json.Unmarshal(x.AnswerBody, &problem); err != nil {
-		return fmt.Errorf("problem is no JSON: %w", err)
+		return fmt.Errorf("decode problem: %w", err)
 	}
 	if problem.Status != x.Status || problem.Type == "" || problem.Title == "" {
 		return fmt.Errorf("problem of type %q, title %q and status %d", problem.Type, problem.Title, problem.Status)
@@ -173,7 +173,7 @@ func checkProblem(x Exchange) error {
 		return fmt.Errorf("problem's instance %q is not the request id %q", problem.Instance, x.Answer.Get("X-Request-Id"))
 	}
 	if leak := leaks.Find(x.AnswerBody); leak != nil {
-		return fmt.Errorf("the answer tells of our insides: %q in %.300q", leak, x.AnswerBody)
+		return fmt.Errorf("the answer reveals internals: %q in %.300q", leak, x.AnswerBody)
 	}
 	return nil
 }
