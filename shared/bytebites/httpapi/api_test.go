@@ -397,7 +397,7 @@ func TestAccessLogHoldsNoSecrets(t *testing.T) {
 		}
 	}
 	if !strings.Contains(said, `"msg":"sign-in refused"`) || !strings.Contains(said, `"client":"127.0.0.1"`) {
-		t.Error("the log does not tell who was refused to sign in")
+		t.Error("the log does not tell which client was refused")
 	}
 	if !strings.Contains(said, `"route":"/orders/:id"`) || !strings.Contains(said, `"user":"u0000001"`) {
 		t.Error("the log lacks route or user")

@@ -14,7 +14,7 @@ func TestClientAddress(t *testing.T) {
 		forwarded []string
 		want      string
 	}{
-		{"nobody in between", "192.0.2.1:1234", nil, "192.0.2.1"},
+		{"no proxy in between", "192.0.2.1:1234", nil, "192.0.2.1"},
 		{"a stranger's word", "192.0.2.1:1234", []string{"203.0.113.7"}, "192.0.2.1"},
 		{"the proxy's word", "10.0.0.9:1234", []string{"192.0.2.1"}, "192.0.2.1"},
 		{"forged, and added to", "10.0.0.9:1234", []string{"203.0.113.7, 192.0.2.1"}, "192.0.2.1"},

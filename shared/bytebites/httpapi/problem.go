@@ -24,10 +24,10 @@ var (
 	kindMalformed    = kind{"malformed-request", "The request is malformed", http.StatusBadRequest}
 	kindUnauthorized = kind{"unauthorized", "You are not signed in, or the credentials are wrong", http.StatusUnauthorized}
 	kindCrossOrigin  = kind{"cross-origin", "Another site may not act for a subscriber", http.StatusForbidden}
-	kindNotFound     = kind{"not-found", "There is no such thing here", http.StatusNotFound}
+	kindNotFound     = kind{"not-found", "Not found", http.StatusNotFound}
 	kindMethod       = kind{"method-not-allowed", "This method does not work here", http.StatusMethodNotAllowed}
 	kindSlowBody     = kind{"slow-body", "The body took too long to arrive", http.StatusRequestTimeout}
-	kindConflict     = kind{"conflict", "The thing changed, or is in a state that does not allow this", http.StatusConflict}
+	kindConflict     = kind{"conflict", "The object has changed, or its state does not allow this", http.StatusConflict}
 	kindOutOfStock   = kind{"out-of-stock", "A meal is sold out", http.StatusConflict}
 	kindEmailTaken   = kind{"email-taken", "This email address has an account", http.StatusConflict}
 	kindTooLarge     = kind{"body-too-large", "The body is too large", http.StatusRequestEntityTooLarge}

@@ -133,7 +133,7 @@ func TestKeepWaitsForABroker(t *testing.T) {
 		t.Errorf("got %v, want the end of the context", err)
 	}
 	if n := strings.Count(log.String(), "refused"); n < 2 {
-		t.Errorf("said %d times in 300 ms why there is no connection: %s", n, log.String())
+		t.Errorf("logged %d times in 300 ms why the connection failed: %s", n, log.String())
 	}
 	if strings.Contains(err.Error()+log.String(), "opensesame") {
 		t.Errorf("a password is told: %v\n%s", err, log.String())

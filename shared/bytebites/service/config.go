@@ -183,7 +183,7 @@ func (e *env) secret(name string) string {
 	value := e.get(name)
 	switch {
 	case value == "":
-		return e.fail(name, "required, and there is no default")
+		return e.fail(name, "required; it has no default")
 	case len(value) < minSecretBytes:
 		return e.fail(name, fmt.Sprintf("%d bytes are too few for a secret, want %d or more", len(value), minSecretBytes))
 	}

@@ -64,8 +64,8 @@ func TestUnknownRole(t *testing.T) {
 		compose func() (service.Composition, error)
 		want    string
 	}{
-		"some": {withRoles, "service: --role migrate: there are count, sort\n"},
-		"none": {func() (service.Composition, error) { return service.Baseline(), nil }, "service: --role migrate: there are none here\n"},
+		"some": {withRoles, "service: --role migrate: unknown role; known roles: count, sort\n"},
+		"none": {func() (service.Composition, error) { return service.Baseline(), nil }, "service: --role migrate: unknown role; known roles: none\n"},
 	} {
 		var stderr strings.Builder
 		args := []string{"--role", "migrate", "done"}

@@ -49,9 +49,9 @@ func findRole(composition Composition, name string) (Role, error) {
 	}
 	names := strings.Join(slices.Sorted(maps.Keys(composition.Roles)), ", ")
 	if names == "" {
-		names = "none here"
+		names = "none"
 	}
-	return nil, &usageError{text: fmt.Sprintf("--role %s: there are %s", name, names)}
+	return nil, &usageError{text: fmt.Sprintf("--role %s: unknown role; known roles: %s", name, names)}
 }
 
 // RunRole runs a role until it returns, and returns its error. It opens the databases as for the

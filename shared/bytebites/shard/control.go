@@ -34,7 +34,7 @@ DO $do$ BEGIN
             new_from   bytea NOT NULL,
             cursor     bytea NOT NULL,
             dark_from  bigint NOT NULL, -- the version with which the latest dark reads began
-            turn       bigint NOT NULL, -- how many movers there were; see Mover
+            turn       bigint NOT NULL, -- the number of the last mover; see Mover
             changed_at timestamptz NOT NULL DEFAULT now()
         );
         INSERT INTO shard_map (version, phase, home, target, new_from, cursor, dark_from, turn)
@@ -42,7 +42,7 @@ DO $do$ BEGIN
     END IF;
     IF to_regclass('shard_dark_reads') IS NULL THEN
         CREATE TABLE shard_dark_reads (
-            version  bigint, -- of the map that they were made by
+            version  bigint, -- of the map by which they were read
             replica  text COLLATE "C",
             compared bigint NOT NULL,
             differed bigint NOT NULL,

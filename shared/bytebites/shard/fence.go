@@ -52,7 +52,7 @@ DO $do$ BEGIN
             only_one boolean PRIMARY KEY DEFAULT true CHECK (only_one),
             version  bigint NOT NULL,
             open     boolean NOT NULL,
-            turn     bigint NOT NULL -- of the mover that moved it last; see Mover
+            turn     bigint NOT NULL -- the number of the last mover that moved it; see Mover
         );
         INSERT INTO shard_fence (version, open, turn) VALUES (0, false, 0);
     END IF;

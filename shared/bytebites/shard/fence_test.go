@@ -42,7 +42,7 @@ func testFence(t *testing.T, f *fixture) {
 	for _, state := range []string{`version = 0, open = false`, `version = 7, open = false`, `version = 6, open = true`, `version = 8, open = true`} {
 		exec(t, db, `UPDATE shard_fence SET `+state)
 		err := shard.Within(f.ctx, db, 7, func(context.Context) error {
-			t.Errorf("%s: somebody is inside", state)
+			t.Errorf("%s: a writer is inside", state)
 			return nil
 		})
 		wantError(t, state, err, shard.ErrMoved)
@@ -82,7 +82,7 @@ func testFence(t *testing.T, f *fixture) {
 	// They see the fence in its new state, not in the state at which they arrived.
 	first, second := <-patient, <-patient
 	if (first == nil) == (second == nil) || !errors.Is(errors.Join(first, second), shard.ErrMoved) {
-		t.Errorf("got errors %v and %v, want one who passes and one who is turned away", first, second)
+		t.Errorf("got errors %v and %v, want one writer that passes and one that is turned away", first, second)
 	}
 	wantQuantity(5)
 }
@@ -110,7 +110,7 @@ func testSilence(t *testing.T, f *fixture) {
 		hurried, cancel := context.WithTimeout(f.ctx, time.Second)
 		defer cancel()
 		if err := shard.Within(hurried, c.servers[0], current.Version, func(context.Context) error { return nil }); err != nil {
-			t.Errorf("while the mover waits for somebody else: %v", err)
+			t.Errorf("while the mover waits for another writer: %v", err)
 		}
 	})
 	next := mover.Map()
@@ -118,7 +118,7 @@ func testSilence(t *testing.T, f *fixture) {
 	must(t, mover.Publish(f.ctx, next))
 	close(leave)
 	if err := <-written; err == nil {
-		t.Error("who was silent for so long has written all the same")
+		t.Error("a writer that was silent for so long has written anyway")
 	}
 	if n := count(t, c.servers[0], `SELECT count(*) FROM shard_marks`); n != 0 {
 		t.Errorf("%d marks", n)

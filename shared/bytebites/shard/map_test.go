@@ -39,7 +39,7 @@ func TestMoves(t *testing.T) {
 		}
 	}
 	if (shard.Place{Home: 1, Mirror: 1}).Mirrored() || !(shard.Place{Home: 1, Mirror: 2}).Mirrored() {
-		t.Error("mirrored is who has a mirror of their own")
+		t.Error("a place is mirrored if its mirror is another server")
 	}
 }
 

@@ -146,7 +146,7 @@ func testStale(t *testing.T, f *fixture) {
 		must(t, <-failures)
 	}
 	if n := asked() - earlier; n < 1 || n > 3 {
-		t.Errorf("%d who asked at the same time asked the database %d times", many, n)
+		t.Errorf("%d concurrent calls queried the database %d times", many, n)
 	}
 
 	exec(t, c.control, `ALTER TABLE shard_map RENAME TO away`)
@@ -162,7 +162,7 @@ func testStale(t *testing.T, f *fixture) {
 			break
 		}
 		if time.Since(cut) > 10*time.Second {
-			t.Fatal("relies on what was read ten seconds ago")
+			t.Fatal("uses a map that was read ten seconds ago")
 		}
 		time.Sleep(10 * time.Millisecond)
 	}

@@ -43,10 +43,10 @@ var (
 // lock ends with the mover's connection.
 //
 // A mover may be suspended, lose its connection, and resume while the next mover works. So turns
-// are numbered: map and fences store the number of the last mover that changed them. They refuse
-// changes of an earlier mover.
+// are numbered; the number is a fencing token. Map and fences store the number of the last mover
+// that changed them, and refuse changes of an earlier mover.
 //
-// A Mover is not safe for concurrent use.
+// Make one change at a time with a Mover. Map may be called at any time.
 type Mover struct {
 	// Servers are the servers of user data, indexed by number; Old is the first.
 	Servers []*sql.DB

@@ -43,7 +43,7 @@ func testPublish(t *testing.T, f *fixture) {
 	go func() { published <- mover.Publish(f.ctx, next) }()
 	select {
 	case err := <-published:
-		t.Fatalf("published while somebody writes by the old map: %v", err)
+		t.Fatalf("published while a writer uses the old map: %v", err)
 	case <-time.After(600 * time.Millisecond):
 	}
 	close(leave)
@@ -129,7 +129,7 @@ func testSwitchFails(t *testing.T, f *fixture) {
 			settle: func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }},
 		{name: "time is up before publishing", next: to(next), want: context.DeadlineExceeded,
 			settle: func(ctx context.Context) error { <-ctx.Done(); return nil }},
-		{name: "somebody stays inside", settle: nothing, next: to(next), want: context.DeadlineExceeded,
+		{name: "a writer stays inside", settle: nothing, next: to(next), want: context.DeadlineExceeded,
 			inside: func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }},
 	} {
 		ctx, cancel := timeUp()

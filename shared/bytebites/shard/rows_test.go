@@ -51,7 +51,7 @@ GROUP BY c.table_name`)
 			t.Errorf("table %s has no user_id", name)
 		}
 		if !slices.Equal(table.Columns, columns) || !slices.Equal(table.Instants, instants) {
-			t.Errorf("table %s: copied are %v with instants %v, there are %v with %v", name, table.Columns, table.Instants, columns, instants)
+			t.Errorf("table %s: copies have columns %v with instants %v, the schema has %v with %v", name, table.Columns, table.Instants, columns, instants)
 		}
 		if unfit {
 			t.Errorf("table %s has a column of a type that may not come back equal", name)
@@ -252,7 +252,7 @@ func testRoundTrip(t *testing.T, f *fixture) {
 		paged = append(paged, page...)
 	}
 	if !slices.Equal(paged, left) {
-		t.Errorf("by pages there are %d subscribers, want %d", len(paged), len(left))
+		t.Errorf("the pages have %d subscribers, want %d", len(paged), len(left))
 	}
 }
 
@@ -447,7 +447,7 @@ func testHostileIDs(t *testing.T, f *fixture) {
 		t.Errorf("%d marks, want 4", n)
 	}
 	err = shard.Within(f.ctx, db, 1, func(ctx context.Context) error { return shard.Mark(ctx, db, "a\x00") })
-	wantError(t, "mark nobody", err, bytebites.ErrNotFound)
+	wantError(t, "mark an impossible id", err, bytebites.ErrNotFound)
 	must(t, shard.Delete(f.ctx, db, hostile))
 	if n := count(t, db, `SELECT (SELECT count(*) FROM shard_marks) + (SELECT count(*) FROM users)`); n != 0 {
 		t.Errorf("%d rows are left", n)
@@ -501,7 +501,7 @@ func testBatches(t *testing.T, f *fixture) {
 	// page by page.
 	for i, db := range []*sql.DB{from, to} {
 		if read := scans(db) - before[i]; read > 3*users*41 {
-			t.Errorf("server %d: %d rows were read without an index, of %d that there are", i, read, users*41)
+			t.Errorf("server %d: %d rows were read without an index, of %d in all", i, read, users*41)
 		}
 	}
 	rows, err := from.QueryContext(f.ctx, `

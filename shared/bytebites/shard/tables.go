@@ -184,17 +184,17 @@ func (t table) asBytes() string {
 // The ids are in subqueries so that the planner assumes few ids. It then uses indexes even on a
 // table without statistics.
 func deleteStatement() string {
-	const who = `user_id = ANY (ARRAY(SELECT unnest($1::text[])))`
+	const ofUsers = `user_id = ANY (ARRAY(SELECT unnest($1::text[])))`
 	parts := make([]string, 0, len(tables()))
 	for _, t := range tables() {
-		where := who
+		where := ofUsers
 		if t.ofOrder {
-			where = `order_id = ANY (ARRAY(SELECT id FROM placed)) AND ` + who
+			where = `order_id = ANY (ARRAY(SELECT id FROM placed)) AND ` + ofUsers
 		}
 		parts = append(parts, fmt.Sprintf("     delete_%[1]s AS (DELETE FROM %[1]s WHERE %[2]s)", t.name, where))
 	}
 	return `
-WITH placed AS MATERIALIZED (SELECT id FROM orders WHERE ` + who + `),
+WITH placed AS MATERIALIZED (SELECT id FROM orders WHERE ` + ofUsers + `),
 ` + strings.Join(parts, ",\n") + `
 SELECT`
 }

@@ -9,7 +9,7 @@ import (
 
 // joined is an Access for calls inside a change, such as those of the function that Orders.Place
 // runs. A call about the same subscriber joins the transaction of the change, on the same server.
-// Through the plain Access it would be a second change. That change could use another map, would
+// Through the plain Access it would be a second change. That change could use another map, could
 // wait at a fence that the first change holds, and would be copied before the first commits.
 type joined struct{ Access }
 

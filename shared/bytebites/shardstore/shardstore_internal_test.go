@@ -155,7 +155,7 @@ func TestDarkReads(t *testing.T) {
 	}{
 		"same":                       {says(1), []answer{says(1)}, rest, 1, 0},
 		"different":                  {says(1), []answer{says(2)}, rest, 0, 1},
-		"different, nobody marked":   {says(1), []answer{says(2)}, []shard.Standing{at(0, true)}, 0, 1},
+		"different, no mark":         {says(1), []answer{says(2)}, []shard.Standing{at(0, true)}, 0, 1},
 		"both none":                  {none, []answer{{err: bytebites.ErrNotFound}}, rest, 1, 0},
 		"one none":                   {says(1), []answer{none}, rest, 0, 1},
 		"mirror down":                {says(1), []answer{down}, rest, 0, 0},

@@ -72,7 +72,7 @@ func TestRelayWantsABroker(t *testing.T) {
 		UserData: nobody, Metrics: prometheus.NewRegistry(), Logger: slog.New(slog.DiscardHandler),
 	}, nil)
 	if err == nil || !strings.Contains(err.Error(), "BYTEBITES_AMQP") {
-		t.Errorf("%v, want what is missing", err)
+		t.Errorf("%v, want an error that names BYTEBITES_AMQP", err)
 	}
 }
 

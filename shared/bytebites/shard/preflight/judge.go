@@ -9,16 +9,16 @@ import (
 const (
 	// largeTable is the number of rows from which a table should not be scanned whole.
 	largeTable = 10_000
-	// enoughScans is the least number of scans by which a table is judged. enoughRecentScans
-	// applies to the scans in the window. It is smaller because old scans are not among them.
+	// enoughScans is the least number of scans that is enough to judge a table. enoughRecentScans
+	// is the same for the scans in the window. It is smaller because old scans are not among them.
 	enoughScans, enoughRecentScans = 100, 20
 	// accidentalScans is the number of scans of the whole table below which they do not count. A
 	// person who looks at the data causes some, and so does a count of the rows.
 	accidentalScans = 20
 	// leastIndexed is the least share of scans that must use an index.
 	leastIndexed = 0.99
-	// enoughPages is the least number of page reads by which the share in memory is judged.
-	// enoughRecentPages applies to the page reads in the window.
+	// enoughPages is the least number of page reads that is enough to judge the share in memory.
+	// enoughRecentPages is the same for the page reads in the window.
 	enoughPages, enoughRecentPages = 10_000, 1_000
 	// leastHit is the least share of page reads that must find the page in memory.
 	leastHit = 0.99
