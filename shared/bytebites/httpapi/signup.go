@@ -16,8 +16,8 @@ import (
 const (
 	// minPasswordBytes is the minimum length of a new password. Old passwords are not checked.
 	minPasswordBytes = 12
-	// firstPortions is the portion count of a new subscriber.
-	firstPortions = 2
+	// defaultPortions is the portion count of a new subscriber.
+	defaultPortions = 2
 )
 
 type signUpBody struct {
@@ -78,7 +78,7 @@ func (a *api) register(ctx context.Context, body signUpBody) (bytebites.UserID, 
 	user := bytebites.NewUserID(a.Now())
 	err = a.Profiles.Create(ctx, bytebites.Profile{
 		User: user, Name: body.Name, Email: body.Email,
-		Preferences: bytebites.Preferences{PortionCount: firstPortions},
+		Preferences: bytebites.Preferences{PortionCount: defaultPortions},
 	})
 	if err != nil {
 		return "", fmt.Errorf("create profile: %w", err)

@@ -20,9 +20,9 @@ const (
 	dialTimeout = 5 * time.Second
 	// closeTimeout bounds closing the connection.
 	closeTimeout = 2 * time.Second
-	// The pause between two attempts doubles from firstPause to lastPause.
-	firstPause = 100 * time.Millisecond
-	lastPause  = 5 * time.Second
+	// The pause between two attempts doubles from minPause to maxPause.
+	minPause = 100 * time.Millisecond
+	maxPause = 5 * time.Second
 )
 
 // ErrLost is the cause with which work's context ends if its connection is lost.
@@ -52,7 +52,7 @@ func Keep(ctx context.Context, o Options, work func(ctx context.Context, conn *a
 		if err == nil {
 			return nil
 		}
-		if time.Since(began) > lastPause {
+		if time.Since(began) > maxPause {
 			pause = pauses{} // the connection worked for a while, so start again with short pauses
 		}
 		wait := pause.next()
@@ -153,6 +153,6 @@ func dial(ctx context.Context, o Options) (*amqp.Connection, error) {
 type pauses struct{ last time.Duration }
 
 func (p *pauses) next() time.Duration {
-	p.last = min(max(2*p.last, firstPause), lastPause)
+	p.last = min(max(2*p.last, minPause), maxPause)
 	return p.last - rand.N(p.last/2)
 }

@@ -63,7 +63,7 @@ func TestKeepTriesAgainAfterAFailure(t *testing.T) {
 	if err != nil || calls != 3 || l.connections() != 3 {
 		t.Errorf("%v after %d calls over %d connections; want 3 of both", err, calls, l.connections())
 	}
-	if took := time.Since(began); took < (firstPause+2*firstPause)/2 {
+	if took := time.Since(began); took < (minPause+2*minPause)/2 {
 		t.Errorf("two failures took %v: no pause", took)
 	}
 }
@@ -179,12 +179,12 @@ func TestKeepReturnsTheErrorOfWorkThatIsStopped(t *testing.T) {
 func TestPausesGrow(t *testing.T) {
 	for range 100 {
 		var p pauses
-		for want := firstPause; ; want *= 2 {
-			want = min(want, lastPause)
+		for want := minPause; ; want *= 2 {
+			want = min(want, maxPause)
 			if got := p.next(); got > want || got < want/2 {
 				t.Fatalf("a pause of %v, want from %v to %v", got, want/2, want)
 			}
-			if want == lastPause {
+			if want == maxPause {
 				break
 			}
 		}

@@ -49,6 +49,31 @@ func TestMetricsOfARole(t *testing.T) {
 	}
 }
 
+// TestPartsAreBuiltForPartsJobsOnly needs no server, because building the parts fails at once.
+func TestPartsAreBuiltForPartsJobsOnly(t *testing.T) {
+	broken := errors.New("no cache here")
+	c := Baseline()
+	c.Cache = func(Resources) (Cache, error) { return nil, broken }
+	args, ran := []string{"a", "b"}, 0
+	job := Job(func(_ context.Context, _ Resources, got []string) error {
+		ran++
+		if !slices.Equal(got, args) {
+			t.Errorf("job got arguments %q, want %q", got, args)
+		}
+		return nil
+	})
+	if err := job.run(t.Context(), Resources{}, c, args); err != nil || ran != 1 {
+		t.Errorf("job: %v, ran %d times; want once, without parts", err, ran)
+	}
+	partsJob := PartsJob(func(context.Context, Resources, Parts, []string) error {
+		t.Error("a job with parts runs without them")
+		return nil
+	})
+	if err := partsJob.run(t.Context(), Resources{}, c, args); !errors.Is(err, broken) {
+		t.Errorf("job with parts: %v, want the error of the cache", err)
+	}
+}
+
 // testRoles runs a role on real databases. It can use the open resources, gets its arguments, and
 // finds the schema unchanged.
 func testRoles(t *testing.T, config Config) {

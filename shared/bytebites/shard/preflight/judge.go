@@ -7,8 +7,8 @@ import (
 )
 
 const (
-	// largeTable is the number of rows from which a table should not be scanned whole.
-	largeTable = 10_000
+	// largeTableRows is the number of rows from which a table should not be scanned whole.
+	largeTableRows = 10_000
 	// enoughScans is the least number of scans that is enough to judge a table. enoughRecentScans
 	// is the same for the scans in the window. It is smaller because old scans are not among them.
 	enoughScans, enoughRecentScans = 100, 20
@@ -52,7 +52,7 @@ func (r *Report) judge(total, recent counts) {
 		now[t.name] = t
 	}
 	for _, t := range total.tables {
-		if t.rows >= largeTable {
+		if t.rows >= largeTableRows {
 			r.judgeTable(t, now[t.name])
 		}
 	}
