@@ -11,9 +11,6 @@ import (
 	"bytebites.example/workshop/shared/testbed/images"
 )
 
-// ReadyTimeout is how long a command waits for the stack.
-const ReadyTimeout = readyTimeout
-
 // readyHost is a computer on which everything is there.
 type readyHost struct{}
 

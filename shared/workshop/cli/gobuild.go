@@ -12,6 +12,7 @@ import (
 
 	"bytebites.example/workshop/shared/progress"
 	"bytebites.example/workshop/shared/testbed/gobuild"
+	"bytebites.example/workshop/shared/workshop/cli/subprocess"
 )
 
 var errNotCompiling = errors.New("it does not compile")
@@ -53,8 +54,8 @@ func (a *app) compile(ctx context.Context, w workshop, p *progress.Reporter, ver
 	}()
 	var output bytes.Buffer
 	everything := io.MultiWriter(&output, step.Writer())
-	c := child{dir: w.root, env: slices.Concat(a.env, gobuild.CompileEnv()), stdout: everything, stderr: everything}
-	err = c.run(ctx, "go", slices.Concat([]string{verb}, gobuild.CompileFlags(), words)...)
+	c := subprocess.Command{Dir: w.root, Env: slices.Concat(a.env, gobuild.CompileEnv()), Stdout: everything, Stderr: everything}
+	err = c.Run(ctx, "go", slices.Concat([]string{verb}, gobuild.CompileFlags(), words)...)
 	var exit *exec.ExitError
 	switch {
 	case err == nil:
@@ -65,4 +66,19 @@ func (a *app) compile(ctx context.Context, w workshop, p *progress.Reporter, ver
 		return unavailable("the go command is not on the PATH", "put the folder of the Go installation on it: https://go.dev/doc/install")
 	}
 	return err
+}
+
+// buildProgram builds a main package in the same way as the test bed. The error is a
+// *compileError when the package does not compile.
+func buildProgram(ctx context.Context, p *progress.Reporter, platform gobuild.Platform, pkg string) ([]byte, error) {
+	step := p.Step("build %s", pkg)
+	step.Detail("the first build compiles every package, which takes minutes")
+	binary, err := gobuild.NewBuilder(platform).Binary(ctx, pkg)
+	var compile *gobuild.CompileError
+	if errors.As(err, &compile) {
+		step.Fail(errNotCompiling) // the caller shows the compiler's output, once
+		return nil, &compileError{pkg, compile.Output}
+	}
+	step.End(err)
+	return binary, err
 }

@@ -85,6 +85,12 @@ func imagesOf(upTo int) []images.Name {
 	return names
 }
 
+// The labs whose databases start in the state of an earlier day.
+const (
+	shardingLab = 4
+	queueLab    = 5
+)
+
 // sizeOf is that of the seeded databases that a lab's check starts.
 func sizeOf(folder int) seed.Size {
 	if folder == shardingLab || folder == queueLab {

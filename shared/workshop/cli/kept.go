@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"bytebites.example/workshop/shared/workshop/cli/subprocess"
 	"bytebites.example/workshop/shared/workshop/lab"
 )
 
@@ -38,8 +39,8 @@ func (a *app) origin(ctx context.Context, w workshop) origin {
 	ctx, cancel := context.WithTimeout(ctx, gitPatience)
 	defer cancel()
 	var out bytes.Buffer
-	git := child{dir: w.root, env: a.env, stdout: &out}
-	if git.run(ctx, "git", "describe", "--always", "--dirty", "--exclude=*") == nil {
+	git := subprocess.Command{Dir: w.root, Env: a.env, Stdout: &out}
+	if git.Run(ctx, "git", "describe", "--always", "--dirty", "--exclude=*") == nil {
 		o.Commit = strings.TrimSpace(out.String())
 	}
 	return o

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"bytebites.example/workshop/shared/progress"
+	"bytebites.example/workshop/shared/workshop/cli/subprocess"
 	"bytebites.example/workshop/shared/workshop/lab"
 )
 
@@ -38,18 +39,18 @@ type testRun struct {
 	output    *testOutput
 }
 
-// runTest runs a test to its end. The error is that of child.run. It runs the compiled
+// runTest runs a test to its end. The error is that of subprocess.Command.Run. It runs the compiled
 // test and not `go test`: this way it is our own child, and dies with us.
 func (a *app) runTest(ctx context.Context, r testRun) error {
 	step := "" // all
 	if r.selection.Step != 0 {
 		step = strconv.Itoa(r.selection.Step)
 	}
-	c := child{
-		dir: r.dir,
-		env: append(append([]string{}, a.env...), lab.EnvResult+"="+r.result, lab.EnvMode+"="+string(r.mode),
+	c := subprocess.Command{
+		Dir: r.dir,
+		Env: append(append([]string{}, a.env...), lab.EnvResult+"="+r.result, lab.EnvMode+"="+string(r.mode),
 			lab.EnvStep+"="+step, lab.EnvOnly+"="+r.selection.Only),
-		stdout: r.output, stderr: r.output,
+		Stdout: r.output, Stderr: r.output,
 	}
-	return c.run(ctx, r.binary, "-test.run=^"+r.name+"$", "-test.count=1", "-test.v", "-test.timeout="+r.timeout.String())
+	return c.Run(ctx, r.binary, "-test.run=^"+r.name+"$", "-test.count=1", "-test.v", "-test.timeout="+r.timeout.String())
 }

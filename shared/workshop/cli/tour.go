@@ -13,6 +13,8 @@ import (
 
 	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/testbed/images"
+	"bytebites.example/workshop/shared/workshop/cli/stack"
+	"bytebites.example/workshop/shared/workshop/cli/subprocess"
 	"bytebites.example/workshop/shared/workshop/lab"
 )
 
@@ -68,18 +70,18 @@ func (a *app) runTour(ctx context.Context) error {
 		if err := a.compile(both, w, p, "build", "-o", binary, tourPackage); err != nil {
 			return err
 		}
-		return a.host.buildAhead(both, p, platform, servicePackage, mailSinkPackage)
+		return a.host.buildAhead(both, p, platform, stack.ServicePackage, stack.MailSinkPackage)
 	})
 	if err := group.Wait(); err != nil {
 		return err
 	}
 	// A place that outlives the run: the numbers are the point of it.
 	file := w.path(stateDir, "tour.json")
-	c := child{
-		dir: w.root, env: append(append([]string{}, a.env...), lab.EnvResult+"="+file),
-		stdout: a.out, stderr: a.err,
+	c := subprocess.Command{
+		Dir: w.root, Env: append(append([]string{}, a.env...), lab.EnvResult+"="+file),
+		Stdout: a.out, Stderr: a.err,
 	}
-	err = c.run(ctx, binary)
+	err = c.Run(ctx, binary)
 	var exit *exec.ExitError
 	if errors.As(err, &exit) && exit.Exited() {
 		return verdictError{fromExitCode(exit.ExitCode())} // the tour has said why

@@ -1,4 +1,4 @@
-package cli
+package stack
 
 import (
 	"crypto/rand"
@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// envFile is the file that docker compose reads its variables from. Lines that the
-// workshop knows nothing of are kept as they are, since it belongs to the user too.
+// envFile is .env, from which docker compose reads its variables. The user may edit it too, so
+// unknown lines are kept unchanged.
 type envFile struct {
 	path  string
 	lines []string
@@ -22,8 +22,8 @@ func readEnvFile(path string) (*envFile, error) {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return &envFile{path: path, lines: []string{
-			"# Read by docker compose. Written by `go tool workshop up`, which keeps what you change here,",
-			"# but for the images and whose code they run. Holds secrets of your own stack: git ignores it.",
+			"# docker compose reads this file; `go tool workshop up` writes it and keeps your changes,",
+			"# except to the images and to the code that they run. It holds secrets: git ignores it.",
 		}}, nil
 	}
 	if err != nil {
@@ -33,7 +33,7 @@ func readEnvFile(path string) (*envFile, error) {
 	return &envFile{path: path, lines: strings.Split(body, "\n")}, nil
 }
 
-// get returns a value, or "" when there is none. The last line of a key counts.
+// get returns the value of a key, or "" if the file lacks it. The last line of a key counts.
 func (f *envFile) get(key string) string {
 	if at := f.find(key); at >= 0 {
 		_, value, _ := strings.Cut(f.lines[at], "=")
@@ -70,14 +70,14 @@ func (f *envFile) set(key, value string) {
 
 const secretBytes = 32
 
-// keepSecret makes a secret unless there is one.
+// keepSecret sets a key to a random secret, unless it has a value.
 func (f *envFile) keepSecret(key string) error {
 	if f.get(key) != "" {
 		return nil
 	}
 	secret := make([]byte, secretBytes)
 	if _, err := rand.Read(secret); err != nil {
-		return fmt.Errorf("make %s: %w", key, err)
+		return fmt.Errorf("generate %s: %w", key, err)
 	}
 	f.set(key, hex.EncodeToString(secret))
 	return nil

@@ -1,4 +1,4 @@
-package cli
+package stack
 
 import (
 	"maps"
@@ -15,7 +15,7 @@ import (
 // composeText returns docker-compose.yml without its comments.
 func composeText(t *testing.T) string {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("../../..", composeFile))
+	text, err := os.ReadFile(filepath.Join("../../../..", composeFile))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +52,7 @@ func TestComposeFileAsksForWhatIsWritten(t *testing.T) {
 }
 
 func TestComposeFileHasTheServers(t *testing.T) {
-	wanted := append(slices.Sorted(maps.Keys(shells())), moverService, "relay", "worker")
+	wanted := append(slices.Sorted(maps.Keys(clients())), moverService, "relay", "worker")
 	for _, p := range publishedPorts() {
 		wanted = append(wanted, p.service)
 	}
@@ -103,7 +103,7 @@ func TestComposeFileIsTaken(t *testing.T) {
 			words = append(slices.Clone(tool[1:]), append([]string{"-f", composeFile}, words...)...)
 			command := exec.CommandContext(t.Context(), tool[0], words...)
 			// An .env of whoever runs the tests must not change what they see.
-			command.Dir, command.Env = "../../..", append(append(slices.Clone(here), "COMPOSE_ENV_FILES="+os.DevNull), env...)
+			command.Dir, command.Env = "../../../..", append(append(slices.Clone(here), "COMPOSE_ENV_FILES="+os.DevNull), env...)
 			said, err := command.CombinedOutput()
 			return string(said), err
 		}

@@ -1,4 +1,4 @@
-package cli
+package stack
 
 import (
 	"bytes"
@@ -13,20 +13,22 @@ import (
 )
 
 const (
-	visitEvery   = 50 * time.Millisecond // between two pages
-	visitTimeout = 5 * time.Second       // of one page; a password takes a small machine a while
-	signInPause  = time.Second           // before somebody who was not let in tries again
-	// warmAfter is how many pages a visitor reads until the servers have in memory what they
-	// are asked for, and the mover's pre-flight does not take a cold server for a small one.
+	visitInterval = 50 * time.Millisecond // between two pages
+	// visitTimeout bounds one page. Checking a password takes a small machine a while.
+	visitTimeout = 5 * time.Second
+	// signInInterval is the pause after a sign-in that failed.
+	signInInterval = time.Second
+	// warmAfter is the number of pages after which the servers have their data in memory. The
+	// mover's pre-flight check must not take a cold server for a small one.
 	warmAfter = 60
 )
 
-// visited is how often somebody read a page that is theirs, and how often in vain.
-type visited struct{ read, failed int }
+// visited counts the pages that a visitor has asked for.
+type visited struct{ ok, failed int }
 
-// visit signs the first seeded subscriber in at a storefront and reads their pages, one after
-// the other, until ctx ends. It calls warm once, after warmAfter of them. The error says why
-// they were not let in.
+// visit signs the first seeded subscriber in at a storefront and reads their own pages, one after
+// the other, until ctx ends. It calls warm once, after warmAfter pages. The error is that of the
+// last sign-in, when no sign-in succeeded.
 func visit(ctx context.Context, url string, warm func()) (visited, error) {
 	client := &http.Client{Timeout: visitTimeout}
 	cookie, err := enter(ctx, client, url)
@@ -42,20 +44,20 @@ func visit(ctx context.Context, url string, warm func()) (visited, error) {
 		select {
 		case <-ctx.Done():
 			return seen, nil
-		case <-time.After(visitEvery):
+		case <-time.After(visitInterval):
 		}
 		switch err := readPage(ctx, client, url+pages[i%len(pages)], cookie); {
-		case ctx.Err() != nil: // broken off, which says nothing of the page
+		case ctx.Err() != nil: // interrupted, which says nothing about the page
 		case err != nil:
 			seen.failed++
 		default:
-			seen.read++
+			seen.ok++
 		}
 	}
 }
 
-// enter signs in, and tries again until ctx ends; then there is no cookie, and the error is of
-// the last try that was answered, if any.
+// enter signs in, and tries again until ctx ends. Then it returns no cookie, and the error of the
+// last try that ctx did not interrupt, if there was one.
 func enter(ctx context.Context, client *http.Client, url string) (*http.Cookie, error) {
 	var refused error
 	for {
@@ -69,12 +71,12 @@ func enter(ctx context.Context, client *http.Client, url string) (*http.Cookie, 
 		select {
 		case <-ctx.Done():
 			return nil, refused
-		case <-time.After(signInPause):
+		case <-time.After(signInInterval):
 		}
 	}
 }
 
-// signIn returns a session's cookie.
+// signIn returns the cookie of a new session.
 func signIn(ctx context.Context, client *http.Client, url string) (*http.Cookie, error) {
 	body, err := json.Marshal(map[string]string{"email": seed.Email(1), "password": seed.Password})
 	if err != nil {
@@ -94,7 +96,7 @@ func signIn(ctx context.Context, client *http.Client, url string) (*http.Cookie,
 	}
 	cookies := response.Cookies()
 	if len(cookies) == 0 {
-		return nil, fmt.Errorf("sign in: no cookie, and %s", response.Status)
+		return nil, fmt.Errorf("sign in: no cookie in a response with status %s", response.Status)
 	}
 	return cookies[0], nil
 }
@@ -112,7 +114,7 @@ func readPage(ctx context.Context, client *http.Client, url string, cookie *http
 	return discard(response)
 }
 
-// discard reads an answer to its end, so that the connection serves again.
+// discard reads a response to its end, so that the connection can be reused.
 func discard(response *http.Response) error {
 	_, err := io.Copy(io.Discard, response.Body)
 	if closing := response.Body.Close(); err == nil {

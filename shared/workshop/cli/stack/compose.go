@@ -1,0 +1,172 @@
+package stack
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"bytebites.example/workshop/shared/workshop/cli/subprocess"
+)
+
+const (
+	composeFile = "docker-compose.yml"
+	envFileName = ".env"
+	// defaultProject names the stack's containers, in whichever folder the clone is.
+	defaultProject = "bytebites"
+)
+
+// project returns the name of the stack's compose project. The variable that compose itself
+// reads goes before the default.
+func (s *Stack) project(file *envFile) string {
+	for _, name := range []string{s.Getenv("COMPOSE_PROJECT_NAME"), file.get("COMPOSE_PROJECT_NAME")} {
+		if name != "" {
+			return name
+		}
+	}
+	return defaultProject
+}
+
+// compose is the tool that reads docker-compose.yml: `docker compose` (version 2 or later), or
+// docker-compose 1.28 or later, because 1.28 is the first version with profiles.
+type compose struct {
+	program string
+	before  []string // the words between the program and all others
+	version string
+	project string
+	stack   *Stack
+	env     []string
+	blanks  []string // variables that .env lacks, for commands that only look
+}
+
+const composeRemedy = "install one of them: on Debian and Ubuntu `apt-get install docker-compose`, elsewhere https://docs.docker.com/compose/install/"
+
+// findCompose looks for a tool that is new enough, and adds env to its environment.
+func (s *Stack) findCompose(ctx context.Context, env ...string) (*compose, error) {
+	file, err := s.readEnv()
+	if err != nil {
+		return nil, err
+	}
+	seen := ""
+	for _, candidate := range [][]string{{"docker", "compose"}, {"docker-compose"}} {
+		out, err := s.output(ctx, candidate[0], append(candidate[1:], "version", "--short")...)
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		if err != nil {
+			continue // not installed, or docker without its plugin
+		}
+		version := strings.TrimPrefix(strings.TrimSpace(out), "v")
+		if !profilesKnown(version) {
+			seen = fmt.Sprintf("; %s %s is too old", strings.Join(candidate, " "), version)
+			continue
+		}
+		return &compose{
+			program: candidate[0], before: candidate[1:], version: version, project: s.project(file),
+			stack: s, env: slices.Concat(s.Env, env), blanks: s.placeholders(file),
+		}, nil
+	}
+	return nil, unavailable("neither `docker compose` nor docker-compose 1.28 or newer is installed"+seen, composeRemedy)
+}
+
+// readEnv reads .env. A file that is missing is empty.
+func (s *Stack) readEnv() (*envFile, error) { return readEnvFile(filepath.Join(s.Root, envFileName)) }
+
+// output runs a short command and returns its standard output.
+func (s *Stack) output(ctx context.Context, program string, args ...string) (string, error) {
+	var out bytes.Buffer
+	err := subprocess.Command{Env: s.Env, Stdout: &out}.Run(ctx, program, args...)
+	return out.String(), err
+}
+
+var versionNumbers = regexp.MustCompile(`^(\d+)\.(\d+)`)
+
+// profilesKnown reports whether a version of compose knows profiles: 1.28 and later.
+func profilesKnown(version string) bool {
+	match := versionNumbers.FindStringSubmatch(version)
+	if match == nil {
+		return false
+	}
+	major, err := strconv.Atoi(match[1])
+	if err != nil {
+		return false
+	}
+	minor, err := strconv.Atoi(match[2])
+	return err == nil && (major > 1 || minor >= 28)
+}
+
+func (c *compose) String() string {
+	return strings.Join(append([]string{c.program}, c.before...), " ")
+}
+
+func (c *compose) args(profiles []string, args ...string) []string {
+	all := append(append([]string{}, c.before...), "-p", c.project, "-f", composeFile)
+	for _, profile := range profiles {
+		all = append(all, "--profile", profile)
+	}
+	return append(all, args...)
+}
+
+// run runs a compose command and shows its output to the user.
+func (c *compose) run(ctx context.Context, profiles []string, args ...string) error {
+	err := subprocess.Command{Dir: c.stack.Root, Env: c.env, Stdout: c.stack.Stderr, Stderr: c.stack.Stderr}.
+		Run(ctx, c.program, c.args(profiles, args...)...)
+	return c.wrap(err, args[0])
+}
+
+// attach runs a compose command that the user talks to.
+func (c *compose) attach(ctx context.Context, profiles []string, args ...string) error {
+	return subprocess.Command{
+		Dir: c.stack.Root, Env: c.env, Foreground: true,
+		Stdin: c.stack.Stdin, Stdout: c.stack.Stdout, Stderr: c.stack.Stderr,
+	}.Run(ctx, c.program, c.args(profiles, args...)...)
+}
+
+// running returns the names of the services that run.
+func (c *compose) running(ctx context.Context) ([]string, error) {
+	var out, diagnosis bytes.Buffer
+	err := subprocess.Command{Dir: c.stack.Root, Env: slices.Concat(c.env, c.blanks), Stdout: &out, Stderr: &diagnosis}.
+		Run(ctx, c.program, c.args(everyProfile(), "ps", "--services", "--filter", "status=running")...)
+	if err != nil {
+		if text := strings.TrimSpace(diagnosis.String()); text != "" {
+			err = fmt.Errorf("%w: %s", err, text)
+		}
+		return nil, c.wrap(err, "ps")
+	}
+	return strings.Fields(out.String()), nil
+}
+
+func (c *compose) wrap(err error, verb string) error {
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return fmt.Errorf("%s %s: %w", c, verb, err)
+	}
+	return err
+}
+
+// engineFor points compose at the engine's address, because docker-compose 1 knows no docker
+// contexts. An address that needs certificates is left to compose.
+func engineFor(host string) []string {
+	if strings.HasPrefix(host, "unix://") || strings.HasPrefix(host, "npipe://") {
+		return []string{"DOCKER_HOST=" + host}
+	}
+	return nil
+}
+
+// placeholders returns values for the secrets that neither .env nor the environment has. Verbs
+// that only look at the stack or remove it must also work without .env.
+func (s *Stack) placeholders(f *envFile) []string {
+	var env []string
+	for _, key := range secrets() {
+		if f.get(key) == "" && s.Getenv(key) == "" {
+			env = append(env, key+"=unused")
+		}
+	}
+	return env
+}

@@ -1,0 +1,66 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+
+	"bytebites.example/workshop/shared/testbed/engine"
+)
+
+// Examination is what `doctor` learns about the stack.
+type Examination struct {
+	// Ports are those that Up would publish, without those that the running stack holds. The
+	// caller examines them. Labs use any free ports.
+	Ports    []int
+	Findings []engine.Finding
+}
+
+// Examine looks at the ports and at the compose tool. The error is that of reading .env; all
+// others are findings.
+func (s *Stack) Examine(ctx context.Context) (Examination, error) {
+	file, err := s.readEnv()
+	if err != nil {
+		return Examination{}, err
+	}
+	c, composeErr := s.findCompose(ctx)
+	var running []string
+	if c != nil {
+		// An error means that no engine answers. Then the stack does not run, and another finding
+		// of `doctor` reports it.
+		running, _ = c.running(ctx)
+	}
+	var x Examination
+	for _, p := range publishedPorts() {
+		port := s.port(file, p.variable)
+		number, err := strconv.Atoi(port)
+		switch {
+		case err != nil:
+			x.Findings = append(x.Findings, engine.Finding{
+				Name: p.variable, Status: engine.Warn, Detail: port + " is not a port number", Remedy: "set it to a number in .env",
+			})
+		case slices.Contains(running, p.service):
+			x.Findings = append(x.Findings, engine.Finding{Name: "port " + port, Status: engine.OK, Detail: "held by the running stack"})
+		default:
+			x.Ports = append(x.Ports, number)
+		}
+	}
+	x.Findings = append(x.Findings, composeFinding(c, composeErr))
+	return x, nil
+}
+
+// composeFinding warns at most, because only the stack needs compose and the labs do not.
+func composeFinding(c *compose, err error) engine.Finding {
+	const name = "compose"
+	var missing *engine.Unavailable
+	switch {
+	case err == nil:
+		return engine.Finding{Name: name, Status: engine.OK, Detail: strings.TrimSpace(c.String() + " " + c.version)}
+	case errors.As(err, &missing):
+		return engine.Finding{Name: name, Status: engine.Warn, Detail: missing.Problem, Remedy: missing.Remedy}
+	default:
+		return engine.Finding{Name: name, Status: engine.Warn, Detail: err.Error(), Remedy: composeRemedy}
+	}
+}

@@ -1,0 +1,93 @@
+package stack
+
+import (
+	"context"
+
+	"bytebites.example/workshop/shared/bytebites/seed"
+	"bytebites.example/workshop/shared/progress"
+	"bytebites.example/workshop/shared/testbed/engine"
+	"bytebites.example/workshop/shared/testbed/gobuild"
+	"bytebites.example/workshop/shared/testbed/images"
+)
+
+// makeImages makes the images of the chosen profiles. It returns their names by the variables of
+// docker-compose.yml, and the engine's address.
+func (s *Stack) makeImages(ctx context.Context, service string, size seed.Size, chosen []string) (refs map[string]string, host string, err error) {
+	e, err := s.Connect(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	defer func() { _ = e.Close() }()
+	refs, err = s.serverImages(ctx, e, chosen)
+	if err != nil {
+		return nil, "", err
+	}
+	seeded, err := images.EnsureDataset(ctx, e, s.Progress, size)
+	if err != nil {
+		return nil, "", err
+	}
+	refs["DATABASE_IMAGE"] = string(seeded)
+	platform, err := gobuild.PlatformOf(ctx, e)
+	if err != nil {
+		return nil, "", err
+	}
+	for _, part := range []struct {
+		variable, pkg string
+		image         func(context.Context, *engine.Engine, *progress.Reporter, []byte) (images.Ref, error)
+	}{
+		{"SERVICE_IMAGE", service, images.Service},
+		{"MAILSINK_IMAGE", MailSinkPackage, images.MailSink},
+	} {
+		binary, err := s.Build(ctx, platform, part.pkg)
+		if err != nil {
+			return nil, "", err
+		}
+		ref, err := part.image(ctx, e, s.Progress, binary)
+		if err != nil {
+			return nil, "", err
+		}
+		refs[part.variable] = string(ref)
+	}
+	return refs, e.Host(), nil
+}
+
+// serverImages makes the images of the real servers, and of the base that programs run on. It
+// returns the servers' names by their variables.
+func (s *Stack) serverImages(ctx context.Context, e *engine.Engine, chosen []string) (map[string]string, error) {
+	servers := []struct {
+		profiles []string // each of them starts the server
+		name     images.Name
+		variable string
+	}{
+		{[]string{monitoringProfile}, images.Prometheus, "PROMETHEUS_IMAGE"},
+		{replicaProfiles(), images.Nginx, "NGINX_IMAGE"},
+		{cacheProfiles(), images.Redis, "REDIS_IMAGE"},
+		{[]string{shardingProfile}, images.Postgres, "POSTGRES_IMAGE"}, // of the shards, which start empty
+		{[]string{queueProfile}, images.RabbitMQ, "RABBITMQ_IMAGE"},
+	}
+	want := []images.Name{images.Postgres, images.Static}
+	for _, server := range servers {
+		if anyOf(server.profiles, chosen) {
+			want = append(want, server.name)
+		}
+	}
+	ensured, err := images.Ensure(ctx, e, s.Progress, want...)
+	if err != nil {
+		return nil, err
+	}
+	refs := map[string]string{}
+	for _, server := range servers {
+		if ref, ok := ensured[server.name]; ok {
+			refs[server.variable] = string(ref)
+		}
+	}
+	return refs, nil
+}
+
+// imageVariables are the variables of docker-compose.yml that name images.
+func imageVariables() []string {
+	return []string{
+		"DATABASE_IMAGE", "SERVICE_IMAGE", "MAILSINK_IMAGE", "PROMETHEUS_IMAGE", "NGINX_IMAGE", "REDIS_IMAGE", "POSTGRES_IMAGE",
+		"RABBITMQ_IMAGE",
+	}
+}

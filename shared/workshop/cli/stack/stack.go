@@ -1,0 +1,71 @@
+// Package stack starts and stops the servers of docker-compose.yml, opens clients in them, and
+// examines what they need of the machine. It is the part of `up`, `down`, `shell` and `doctor`
+// that knows compose. It prints no results: it returns them to the verb.
+package stack
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"bytebites.example/workshop/shared/progress"
+	"bytebites.example/workshop/shared/testbed/engine"
+	"bytebites.example/workshop/shared/testbed/gobuild"
+)
+
+// The programs that a stack runs.
+const (
+	ServicePackage  = "./solutions/service"
+	MailSinkPackage = "./shared/cmd/mailsink"
+)
+
+// Stack is the stack of one clone. All fields are needed.
+type Stack struct {
+	Root           string   // the module's root, with docker-compose.yml and .env
+	Env            []string // the environment of compose, as os.Environ returns it
+	Getenv         func(string) string
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+	Progress       *progress.Reporter
+	// Connect returns the engine, and may set one up. The caller closes it.
+	Connect func(context.Context) (*engine.Engine, error)
+	// Build compiles a main package, named from the module's root, for the engine's platform.
+	Build func(ctx context.Context, platform gobuild.Platform, pkg string) ([]byte, error)
+}
+
+// UsageError is a wrong word on the command line.
+type UsageError struct{ message string }
+
+func (e *UsageError) Error() string { return e.message }
+
+func usagef(format string, args ...any) error { return &UsageError{fmt.Sprintf(format, args...)} }
+
+// unavailable returns a failure of the machine, with its remedy.
+func unavailable(problem, remedy string) error {
+	return &engine.Unavailable{Problem: problem, Remedy: remedy}
+}
+
+// Down stops the stack and removes its containers, networks and volumes.
+func (s *Stack) Down(ctx context.Context) error {
+	c, err := s.existing(ctx)
+	if err != nil {
+		return err
+	}
+	return c.run(ctx, everyProfile(), "down", "--volumes", "--remove-orphans")
+}
+
+// existing returns the compose tool for a stack that may already run. It needs no image and
+// no .env.
+func (s *Stack) existing(ctx context.Context) (*compose, error) {
+	e, err := engine.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = e.Close() }()
+	c, err := s.findCompose(ctx, engineFor(e.Host())...)
+	if err != nil {
+		return nil, err
+	}
+	c.env = append(c.env, c.blanks...)
+	return c, nil
+}

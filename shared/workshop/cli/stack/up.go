@@ -1,0 +1,118 @@
+package stack
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"bytebites.example/workshop/shared/bytebites/seed"
+)
+
+// Options say what Up starts.
+type Options struct {
+	Profiles []string // none: the one that fits the lab
+	Size     string   // of the seeded database: full or small
+	Lab      *Lab     // nil: the solutions' code
+}
+
+func sizeByName(name string) (seed.Size, error) {
+	switch name {
+	case "full":
+		return seed.Full(), nil
+	case "small":
+		return seed.Small(), nil
+	}
+	return seed.Size{}, usagef("no size %q; there are: full, small", name)
+}
+
+// Up makes the images, writes .env, starts the services of the profiles, waits until they are
+// ready, and moves user data where there are shards. A wrong option is a *UsageError. A move that
+// the mover gives up is no error: the stack is up, and Description.UnfinishedMove continues it.
+func (s *Stack) Up(ctx context.Context, o Options) (Description, error) {
+	size, err := sizeByName(o.Size)
+	if err != nil {
+		return Description{}, err
+	}
+	profiles, code, err := s.chooseCode(o.Profiles, o.Lab)
+	if err != nil {
+		return Description{}, err
+	}
+	chosen := namesOf(profiles)
+	refs, host, err := s.makeImages(ctx, code.service, size, chosen)
+	if err != nil {
+		return Description{}, err
+	}
+	c, err := s.findCompose(ctx, engineFor(host)...)
+	if err != nil {
+		return Description{}, err
+	}
+	running, err := c.running(ctx)
+	if err != nil {
+		return Description{}, err
+	}
+	if slices.Contains(chosen, queueProfile) && !code.sharded && slices.Contains(running, userDataServer) {
+		return Description{}, unavailable("the running stack keeps its user data on shards, which the replicas of profile queue alone do not read",
+			"keep the shards with: go tool workshop up sharding queue; or start afresh after: go tool workshop down")
+	}
+	file, err := s.writeEnv(refs, code)
+	if err != nil {
+		return Description{}, err
+	}
+	if err := s.portsFree(ctx, file, chosen, running); err != nil {
+		return Description{}, err
+	}
+	if err := c.start(ctx, chosen, running); err != nil {
+		return Description{}, err
+	}
+	for _, door := range frontDoors() {
+		if !anyOf(door.profiles, chosen) {
+			continue
+		}
+		if err := c.awaitReady(ctx, door.service, s.address(file, door.variable)); err != nil {
+			return Description{}, fmt.Errorf("%w; its log: %s --profile %s logs %s", err, c, chosen[0], door.service)
+		}
+	}
+	described := s.describe(file, chosen)
+	if slices.Contains(chosen, shardingProfile) {
+		moved, err := c.move(ctx, chosen, s.address(file, "BALANCER_PORT"), !slices.Contains(running, userDataServer))
+		if err != nil {
+			return Description{}, err
+		}
+		if !moved {
+			described.UnfinishedMove = c.moveByHand()
+		}
+	}
+	return described, nil
+}
+
+// start starts the services of the profiles, all but the mover: Up runs it later, where the user
+// sees its output.
+func (c *compose) start(ctx context.Context, chosen, running []string) error {
+	words := []string{"up", "-d", "--remove-orphans"}
+	if slices.Contains(chosen, shardingProfile) {
+		words = append(words, "--scale", moverService+"=0")
+	}
+	if err := c.run(ctx, chosen, words...); err != nil {
+		return err
+	}
+	return c.recreate(ctx, chosen, running)
+}
+
+// recreate restarts the servers that read files only when they start. nginx reads nginx.conf and
+// the replicas' addresses, which change when compose starts the replicas anew; Redis reads
+// redis.conf. Compose leaves both running as long as docker-compose.yml is unchanged.
+func (c *compose) recreate(ctx context.Context, chosen, running []string) error {
+	var stale []string
+	for _, server := range []struct {
+		service  string
+		profiles []string
+	}{{"nginx", replicaProfiles()}, {"redis", cacheProfiles()}} {
+		if anyOf(server.profiles, chosen) && slices.Contains(running, server.service) {
+			stale = append(stale, server.service)
+		}
+	}
+	if len(stale) == 0 {
+		return nil
+	}
+	return c.run(ctx, chosen, append([]string{"up", "-d", "--no-deps", "--force-recreate"}, stale...)...)
+}
