@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/charmbracelet/x/ansi"
 	"golang.org/x/term"
 )
 
@@ -208,14 +209,15 @@ func (r *Reporter) end(s *Step, line string) {
 	}
 }
 
-// cut shortens a line to a number of columns. It counts a rune as one column.
+// cut shortens a line to that many terminal cells. A wide character takes two cells, a combining
+// character none. Without columns there is no limit.
 func cut(line string, columns int) string {
-	runes := []rune(line)
-	if columns <= 0 || len(runes) <= columns {
+	const tail = "..."
+	switch {
+	case columns <= 0:
 		return line
+	case columns <= len(tail):
+		return ansi.Truncate(line, columns, "")
 	}
-	if columns <= 3 {
-		return string(runes[:columns])
-	}
-	return string(runes[:columns-3]) + "..."
+	return ansi.Truncate(line, columns, tail)
 }

@@ -111,6 +111,15 @@ func TestLiveLine(t *testing.T) {
 	}
 }
 
+// A wide character takes two cells of the terminal, so fewer of them fit.
+func TestLiveLineOfWideCharacters(t *testing.T) {
+	var out screen
+	r := progress.New(&out, progress.Live(true, 20))
+	step := r.Step("晩ご飯晩ご飯晩ご飯晩ご飯")
+	out.waitFor(t, " 晩ご飯晩ご飯晩...") // with the spinner 19 cells
+	step.Done()
+}
+
 func TestToolOutputBecomesDetail(t *testing.T) {
 	var out screen
 	r := progress.New(&out, progress.Heartbeat(20*time.Millisecond))

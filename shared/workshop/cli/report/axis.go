@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/charmbracelet/lipgloss"
+	"github.com/charmbracelet/x/ansi"
 
 	"bytebites.example/workshop/shared/workshop/lab"
 )
@@ -80,7 +81,7 @@ func (s Sheet) picture(g lab.GainResult) string {
 		floor = a.column(g.Floor)
 	}
 	low := times(a.low) + " "
-	return strings.Repeat(" ", axisIndent-len(low)) + s.Faint.Render(low) +
+	return strings.Repeat(" ", axisIndent-ansi.StringWidth(low)) + s.Faint.Render(low) +
 		s.strokes(g, a, one, floor) + s.Faint.Render(" "+times(a.high)) + "\n" +
 		s.Faint.Render(s.pointers(a, one, floor, g.Floor)) + "\n"
 }
@@ -141,7 +142,7 @@ func ending(column int, label string, pointer rune) string {
 	if label == "" {
 		return ""
 	}
-	return strings.Repeat(" ", max(column-len(label)-1, 0)) + label + " " + string(pointer)
+	return strings.Repeat(" ", max(column-ansi.StringWidth(label)-1, 0)) + label + " " + string(pointer)
 }
 
 // starting adds to a line a label that starts with a pointer at that column.
@@ -149,7 +150,7 @@ func starting(line string, column int, label string, pointer rune) string {
 	if label == "" {
 		return line
 	}
-	if gap := column - lipgloss.Width(line); gap >= 0 {
+	if gap := column - ansi.StringWidth(line); gap >= 0 {
 		line += strings.Repeat(" ", gap) + string(pointer)
 	} // else the pointer is there
 	return line + " " + label

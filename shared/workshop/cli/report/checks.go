@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/charmbracelet/lipgloss"
+	"github.com/charmbracelet/x/ansi"
 
 	"bytebites.example/workshop/shared/workshop/lab"
 )
@@ -20,7 +20,7 @@ func (s Sheet) checks(checks []lab.CheckResult) string {
 	used := 2 + 1 + 2 + 2 + 2 + 2
 	name, verdict, seconds := len(heading[1]), len(heading[2]), len(heading[3])
 	for _, c := range checks {
-		name = max(name, lipgloss.Width(checkName(c)))
+		name = max(name, ansi.StringWidth(checkName(c)))
 		verdict = max(verdict, len(c.Verdict))
 		seconds = max(seconds, len(inSeconds(c.Seconds)))
 	}

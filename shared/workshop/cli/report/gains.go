@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/charmbracelet/lipgloss"
+	"github.com/charmbracelet/x/ansi"
 
 	"bytebites.example/workshop/shared/workshop/lab"
 )
@@ -30,12 +30,12 @@ func (s Sheet) gain(g lab.GainResult) string {
 		if g.Verdict == lab.NotReached && g.Detail != "" {
 			why = g.Detail
 		}
-		return name + strings.Join(wrap(why, s.columns-lipgloss.Width(name)), "\n      ") + "\n"
+		return name + strings.Join(wrap(why, s.columns-ansi.StringWidth(name)), "\n      ") + "\n"
 	}
 	var b strings.Builder
 	first := name + style.Render(times(g.Ratio))
 	rest := fmt.Sprintf("(%s)   %s", basis(g), style.Render(string(g.Verdict)))
-	if lipgloss.Width(first)+3+lipgloss.Width(rest) > s.columns {
+	if ansi.StringWidth(first)+3+ansi.StringWidth(rest) > s.columns {
 		rest = "\n      " + rest
 	} else {
 		rest = "   " + rest

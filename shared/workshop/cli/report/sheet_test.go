@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/charmbracelet/x/ansi"
+
 	"bytebites.example/workshop/shared/workshop/lab"
 )
 
@@ -74,7 +76,7 @@ func TestReports(t *testing.T) {
 				}
 			}
 			for _, line := range strings.Split(text, "\n") {
-				if n := len([]rune(line)); n > minColumns && k.Checks[0].Name != "compile" {
+				if n := ansi.StringWidth(line); n > minColumns && k.Checks[0].Name != "compile" {
 					t.Errorf("%d columns, want at most %d: %s", n, minColumns, line)
 				}
 			}

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/charmbracelet/lipgloss"
+	"github.com/charmbracelet/x/ansi"
 )
 
 // Table lays out rows under a heading, columns as wide as their widest cell, and keeps
@@ -12,14 +13,14 @@ func Table(heading []string, rows [][]string, head lipgloss.Style, right map[int
 	width := make([]int, len(heading))
 	for _, row := range append([][]string{heading}, rows...) {
 		for i, cell := range row {
-			width[i] = max(width[i], lipgloss.Width(cell))
+			width[i] = max(width[i], ansi.StringWidth(cell))
 		}
 	}
 	var b strings.Builder
 	line := func(row []string, style *lipgloss.Style) {
 		var cells []string
 		for i, cell := range row {
-			pad := strings.Repeat(" ", width[i]-lipgloss.Width(cell))
+			pad := strings.Repeat(" ", width[i]-ansi.StringWidth(cell))
 			if style != nil {
 				cell = style.Render(cell)
 			}
@@ -51,7 +52,7 @@ func wrap(text string, columns int) []string {
 			switch {
 			case line == "":
 				line = word
-			case lipgloss.Width(line)+1+lipgloss.Width(word) <= columns:
+			case ansi.StringWidth(line)+1+ansi.StringWidth(word) <= columns:
 				line += " " + word
 			default:
 				lines = append(lines, line)
