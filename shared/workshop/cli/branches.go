@@ -14,7 +14,7 @@ import (
 	"bytebites.example/workshop/shared/workshop/lab"
 )
 
-// branchesOptions are the flags of branches.
+// branchesOptions are the flags of `branches`.
 type branchesOptions struct {
 	from                 string
 	dryRun, check, force bool
@@ -24,18 +24,17 @@ func (a *app) branches() *cobra.Command {
 	var options branchesOptions
 	cmd := &cobra.Command{
 		Use:   "branches",
-		Short: "Build the git branches at which to join or to see a lab solved",
+		Short: "Build the git branches that start a lab or show it solved",
 		Long: `Build two local git branches for every lab:
 
-  start/NN-name      main, with what the learner edits in all labs below NN solved
-  solution/NN-name   the same with lab NN solved too
+  start/NN-name      main, with the learner's files of all labs below NN solved
+  solution/NN-name   the same, with lab NN solved too
 
-They are built from the commit you are on, whatever your files say, and neither your
-files nor what you have staged is touched. From one commit they come out with the same
-ids on every machine. A branch that is checked out, or that somebody has committed to,
-is left as it is.
+They are built from the commit that you are on. Your files and the index stay
+unchanged. One commit gives the same branch ids on every machine. A branch that is
+checked out, or that has commits of its own, is kept unchanged.
 
-Exit codes: 0 all are as they should be, 1 some are not, 3 there is no git repository.`,
+Exit codes: 0 all branches are correct, 1 some are not, 3 this is no git repository.`,
 		Example: `  go tool workshop branches
   go tool workshop branches --dry-run            only show what it would do
   go tool workshop branches --check              prove that those that are there are right
@@ -46,8 +45,8 @@ Exit codes: 0 all are as they should be, 1 some are not, 3 there is no git repos
 		},
 	}
 	cmd.Flags().StringVar(&options.from, "from", "", "the `COMMIT` to build from (default: HEAD, or the commit of main that HEAD's branch was built from)")
-	cmd.Flags().BoolVarP(&options.dryRun, "dry-run", "n", false, "show what would be done, and move no branch")
-	cmd.Flags().BoolVar(&options.check, "check", false, "compare every file of the local branches with what it should be, and move no branch")
+	cmd.Flags().BoolVarP(&options.dryRun, "dry-run", "n", false, "print the plan and move no branch")
+	cmd.Flags().BoolVar(&options.check, "check", false, "compare every file of the local branches with the plan, and move no branch")
 	cmd.Flags().BoolVar(&options.force, "force", false, "replace branches that are checked out or have commits of their own too")
 	return cmd
 }
@@ -97,8 +96,8 @@ func (a *app) runBranches(ctx context.Context, options branchesOptions) error {
 		a.notef("\n%s %s\n", a.styles(a.err).Bad.Render("Error:"), strings.ReplaceAll(left.Error(), "\n", "\n       "))
 		a.nextOn(a.err,
 			fmt.Sprintf("git branch -m %s mine   keeps that work under another name", left.Branches[0].Name),
-			"go tool workshop branches   then builds what is missing",
-			"go tool workshop branches --force   replaces it all the same",
+			"go tool workshop branches   then builds the missing branches",
+			"go tool workshop branches --force   replaces it and drops that work",
 		)
 		return exitError{lab.NotYet.ExitCode()}
 	}
@@ -112,19 +111,19 @@ func (a *app) checkBranches(ctx context.Context, repository *branches.Repository
 		return fmt.Errorf("check the branches: %w", err)
 	}
 	if len(wrong) == 0 {
-		a.printf("All %d branches hold what they should, file by file, from commit %s.\n", len(plan), branches.Short(plan[0].Source))
+		a.printf("All %d branches match commit %s, file by file.\n", len(plan), branches.Short(plan[0].Source))
 		a.next("git switch " + plan[len(plan)-1].Name)
 		return nil
 	}
-	a.printf("%d of %d branches are not as commit %s makes them:\n", len(wrong), len(plan), branches.Short(plan[0].Source))
+	a.printf("%d of %d branches differ from commit %s:\n", len(wrong), len(plan), branches.Short(plan[0].Source))
 	for _, d := range wrong {
 		a.printf("  %s: %s\n", d.Branch.Name, d.Detail)
 	}
-	a.next("go tool workshop branches   builds them anew")
+	a.next("go tool workshop branches   builds them again")
 	return exitError{lab.NotYet.ExitCode()}
 }
 
-// renderBranches shows what is done, or would be, about each branch.
+// renderBranches prints the state of each branch in the plan.
 func (a *app) renderBranches(plan []branches.Branch, force bool) {
 	s := a.styles(a.out)
 	var rows [][]string
@@ -147,7 +146,7 @@ func (a *app) renderBranches(plan []branches.Branch, force bool) {
 	a.printf("From commit %s:\n%s", branches.Short(plan[0].Source), report.Table([]string{"branch", "commit", "labs solved", "state"}, rows, s.Faint, nil))
 }
 
-// solvedLabs names the labs of a branch by their numbers.
+// solvedLabs returns the numbers of the labs that are solved in a branch.
 func solvedLabs(b branches.Branch) string {
 	if len(b.Solved) == 0 {
 		return "none"

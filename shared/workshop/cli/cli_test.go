@@ -12,7 +12,7 @@ import (
 	"bytebites.example/workshop/shared/workshop/lab"
 )
 
-// What a script leaves out, for want of time, the command itself makes.
+// The command itself makes the full-size database that the scripts leave out to save time.
 func TestSizesOfSeededDatabases(t *testing.T) {
 	sizes := thisHost{}.sizes()
 	for _, size := range []seed.Size{seed.Full(), seed.Growing(), seed.Early(), seed.Small()} {

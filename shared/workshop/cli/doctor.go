@@ -14,13 +14,13 @@ import (
 func (a *app) doctor() *cobra.Command {
 	return &cobra.Command{
 		Use:   "doctor",
-		Short: "Look for what the workshop needs, and say what to do about the rest",
-		Long: `Look at everything that the workshop needs of this machine: the engine and the
-permission to use it, disk, memory, ports, whether CPU quotas hold, the registry,
-Go and the compose tool. What is missing is named with its remedy. As root on Debian
-a missing engine is set up, when you say yes.
+		Short: "Check that this machine can run the workshop, and name the remedies",
+		Long: `Check everything that the workshop needs of this machine: the engine and the
+permission to use it, disk, memory, ports, CPU quotas, the registry, Go and the
+compose tool. Each problem is printed with its remedy. As root on Debian, doctor sets
+up a missing engine, if you agree.
 
-Ends with 0 when the labs can run, with 3 when they cannot.`,
+Exit codes: 0 the labs can run, 3 they cannot.`,
 		Example: "  go tool workshop doctor\n  go tool workshop doctor --yes   sets up a missing engine without asking",
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.runDoctor(cmd.Context()) },
@@ -42,7 +42,7 @@ func (a *app) runDoctor(ctx context.Context) error {
 	a.renderFindings(findings)
 	for _, f := range findings {
 		if f.Status == engine.Fail {
-			a.next("do what is said above, then: go tool workshop doctor")
+			a.next("follow the remedies above, then: go tool workshop doctor")
 			return verdictError{lab.Environment}
 		}
 	}

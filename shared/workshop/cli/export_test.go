@@ -11,7 +11,7 @@ import (
 	"bytebites.example/workshop/shared/testbed/images"
 )
 
-// readyHost is a computer on which everything is there.
+// readyHost is a computer on which the engine and all images are ready.
 type readyHost struct{}
 
 func (readyHost) reach(context.Context, *app, *progress.Reporter) (gobuild.Platform, error) {
@@ -28,14 +28,14 @@ func (readyHost) buildAhead(context.Context, *progress.Reporter, gobuild.Platfor
 	return nil
 }
 
-// RunWhereAllIsReady is Run on a computer whose engine and images need no preparing, for
-// tests of what comes after.
+// RunWhereAllIsReady is Run on a computer whose engine and images are ready. It serves tests of
+// the steps after that.
 func RunWhereAllIsReady(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, env []string) int {
 	return run(ctx, args, stdin, stdout, stderr, env, readyHost{})
 }
 
-// untimedHost is this computer, on which nobody measures times: the labs do not ask for the
-// full-size database, which takes as long to seed as all else together.
+// untimedHost is this computer without timed gains. Such labs do not ask for the full-size
+// database, which takes as long to seed as all other images together.
 type untimedHost struct{ thisHost }
 
 func (h untimedHost) sizes() []seed.Size {

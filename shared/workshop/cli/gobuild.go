@@ -15,9 +15,9 @@ import (
 	"bytebites.example/workshop/shared/workshop/cli/subprocess"
 )
 
-var errNotCompiling = errors.New("it does not compile")
+var errNotCompiling = errors.New("the code does not compile")
 
-// compileError is what the compiler said of a package that does not compile.
+// compileError is a package that does not compile, with the compiler's output.
 type compileError struct {
 	pkg    string
 	output string
@@ -25,8 +25,8 @@ type compileError struct {
 
 func (e *compileError) Error() string { return fmt.Sprintf("compile %s:\n%s", e.pkg, e.output) }
 
-// in reports whether the compiler complained about a file in one of the folders, given
-// from the module's root with slashes.
+// in reports whether the compiler's output names a file in one of the folders. The folders are
+// relative to the module's root, with slashes.
 func (e *compileError) in(dirs ...string) bool {
 	for _, line := range strings.Split(e.output, "\n") {
 		line = strings.ReplaceAll(strings.TrimSpace(line), `\`, "/")
@@ -39,15 +39,15 @@ func (e *compileError) in(dirs ...string) bool {
 	return false
 }
 
-// compile runs the go command in the module's root: a verb, and words of which the last names the
-// package. The error is an *compileError when the command ran and failed.
+// compile runs a verb of the go command in the module's root. The last of the words is the
+// package. The error is a *compileError when the command ran and failed.
 func (a *app) compile(ctx context.Context, w workshop, p *progress.Reporter, verb string, words ...string) (err error) {
 	pkg := words[len(words)-1]
 	step := p.Step("compile %s", pkg)
-	step.Detail("the first time compiles everything, which takes minutes")
+	step.Detail("the first build compiles every package, which takes minutes")
 	defer func() {
 		if compile := (*compileError)(nil); errors.As(err, &compile) {
-			step.Fail(errNotCompiling) // what the compiler said is shown once, by the caller
+			step.Fail(errNotCompiling) // the caller shows the compiler's output, once
 			return
 		}
 		step.End(err)
@@ -63,7 +63,7 @@ func (a *app) compile(ctx context.Context, w workshop, p *progress.Reporter, ver
 	case errors.As(err, &exit):
 		return &compileError{pkg, strings.TrimSpace(output.String())}
 	case errors.Is(err, exec.ErrNotFound):
-		return unavailable("the go command is not on the PATH", "put the folder of the Go installation on it: https://go.dev/doc/install")
+		return unavailable("the go command is not on the PATH", "add the folder of the Go installation to the PATH: https://go.dev/doc/install")
 	}
 	return err
 }

@@ -13,17 +13,17 @@ import (
 	"bytebites.example/workshop/shared/testbed/images"
 )
 
-// host is the computer as a lab's run needs it. Tests put another in its place.
+// host is the computer that runs a lab. Tests replace it.
 type host interface {
-	// reach finds the engine, or sets one up, and returns what it runs programs on. The
-	// error is an *engine.Unavailable.
+	// reach finds the engine, or sets one up, and returns its platform. The error is an
+	// *engine.Unavailable.
 	reach(ctx context.Context, a *app, p *progress.Reporter) (gobuild.Platform, error)
-	// prepare makes the engine, those images and seeded databases of those sizes ready. The
+	// prepare makes ready the engine, the named images and seeded databases of those sizes. The
 	// error is an *engine.Unavailable.
 	prepare(ctx context.Context, a *app, p *progress.Reporter, names []images.Name, sizes ...seed.Size) error
-	// sizes are those of all seeded databases that a lab or a test may ask for.
+	// sizes returns the sizes of all seeded databases that a lab or a test may ask for.
 	sizes() []seed.Size
-	// buildAhead builds programs that a run will build too, and then finds built.
+	// buildAhead builds programs that the run needs later, so that its own builds are cached.
 	buildAhead(ctx context.Context, p *progress.Reporter, platform gobuild.Platform, packages ...string) error
 }
 
@@ -99,7 +99,8 @@ func sizeOf(folder int) seed.Size {
 	return seed.Full()
 }
 
-// connect finds the engine, and where there is none sets one up if it can and may.
+// connect finds the engine. If none answers, it sets one up, where that is possible and the user
+// agrees.
 func (a *app) connect(ctx context.Context, p *progress.Reporter) (*engine.Engine, error) {
 	e, err := engine.Connect(ctx)
 	var missing *engine.Unavailable

@@ -18,11 +18,11 @@ import (
 func (a *app) images() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "images",
-		Short: "Make, show, save or load the images that the labs use",
-		Long: `The images of the servers and of the seeded databases. Each is taken from the first
-of these that has it: the engine, a bundle file, the registry, a build from Debian
-packages (Linux, as root). Labs do this by themselves; these verbs are for preparing
-a machine.`,
+		Short: "Make, list, save or load the images that the labs use",
+		Long: `Make, list, save or load the images of the servers and of the seeded databases. An
+image comes from the first of these sources that has it: the engine, a bundle file,
+the registry, a build from Debian packages (Linux, as root). Labs make their images
+themselves; these commands prepare a machine in advance.`,
 		Example: `  go tool workshop images build
   go tool workshop images save workshop-images.tar.gz
   go tool workshop images load workshop-images.tar.gz`,
@@ -31,25 +31,25 @@ a machine.`,
 	}
 	cmd.AddCommand(
 		&cobra.Command{
-			Use: "build", Short: "Make sure that all images are there",
+			Use: "build", Short: "Make the images that are missing",
 			Example: "  go tool workshop images build",
 			Args:    cobra.NoArgs,
 			RunE:    func(cmd *cobra.Command, _ []string) error { return a.imagesBuild(cmd.Context()) },
 		},
 		&cobra.Command{
-			Use: "list", Short: "Show the images, where they are from and how big they are",
+			Use: "list", Short: "List the images with their source and their size",
 			Example: "  go tool workshop images list",
 			Args:    cobra.NoArgs,
 			RunE:    func(cmd *cobra.Command, _ []string) error { return a.imagesList(cmd.Context()) },
 		},
 		&cobra.Command{
-			Use: "save FILE", Short: "Write the images that are there to one file",
-			Example: "  go tool workshop images save workshop-images.tar.gz   compressed, for its name",
+			Use: "save FILE", Short: "Write the images of the engine to one file",
+			Example: "  go tool workshop images save workshop-images.tar.gz   compressed, because its name ends in .gz",
 			Args:    exactly(1, "the FILE to write"),
 			RunE:    func(cmd *cobra.Command, args []string) error { return a.imagesSave(cmd.Context(), args[0]) },
 		},
 		&cobra.Command{
-			Use: "load FILE", Short: "Load the images of such a file",
+			Use: "load FILE", Short: "Load the images from a file that `images save` wrote",
 			Example: "  go tool workshop images load workshop-images.tar.gz",
 			Args:    exactly(1, "the FILE to load"),
 			RunE:    func(cmd *cobra.Command, args []string) error { return a.imagesLoad(cmd.Context(), args[0]) },
@@ -77,15 +77,15 @@ func (a *app) imagesBuild(ctx context.Context) error {
 		return err
 	}
 	if made := len(after) - len(before); made > 0 {
-		a.printf("%d images made or fetched.\n", made)
+		a.printf("%d images made or pulled.\n", made)
 	} else {
-		a.printf("Nothing to do: all images are there.\n")
+		a.printf("Nothing to do: the engine has all images.\n")
 	}
-	a.next("go tool workshop tour", "go tool workshop images save FILE   to take them to another machine")
+	a.next("go tool workshop tour", "go tool workshop images save FILE   writes them to a file for another machine")
 	return nil
 }
 
-// there returns the workshop's images that the engine has.
+// there returns the images of the workshop that the engine has.
 func there(ctx context.Context, e *engine.Engine) ([]images.Entry, error) {
 	all, err := images.List(ctx, e)
 	if err != nil {
@@ -121,17 +121,17 @@ func (a *app) imagesList(ctx context.Context) error {
 			origin, size = s.Bad.Render(origin), ""
 		case entry.Stale:
 			stale++
-			origin = s.Faint.Render(origin + ", out of use")
+			origin = s.Faint.Render(origin + ", outdated")
 		}
 		rows = append(rows, []string{string(entry.Name), origin, size, string(entry.Ref)})
 	}
-	a.printf("%s\nSizes count layers that images share once for each.\n", report.Table([]string{"image", "from", "size", "name"}, rows, s.Faint, map[int]bool{2: true}))
+	a.printf("%s\nA layer that several images share is counted in the size of each.\n", report.Table([]string{"image", "from", "size", "name"}, rows, s.Faint, map[int]bool{2: true}))
 	var next []string
 	if missing > 0 {
 		next = append(next, "go tool workshop images build   makes the missing ones")
 	}
 	if stale > 0 {
-		next = append(next, "docker rmi NAME                 frees the disk of one out of use")
+		next = append(next, "docker rmi NAME                 removes an outdated image")
 	}
 	a.next(append(next, "go tool workshop tour")...)
 	return nil
@@ -149,14 +149,14 @@ func (a *app) imagesSave(ctx context.Context, path string) error {
 	}
 	info, err := os.Stat(path)
 	if err != nil {
-		return fmt.Errorf("look at the bundle: %w", err)
+		return fmt.Errorf("size of the bundle: %w", err)
 	}
 	names := make([]string, 0, len(saved))
 	for _, ref := range saved {
 		names = append(names, string(ref))
 	}
 	a.printf("Saved %d images, %d MB:\n  %s\n", len(saved), info.Size()/1_000_000, strings.Join(names, "\n  "))
-	a.next("on the other machine, of the same architecture: go tool workshop images load " + path)
+	a.next("on another machine of the same architecture: go tool workshop images load " + path)
 	return nil
 }
 
@@ -166,7 +166,7 @@ func (a *app) imagesLoad(ctx context.Context, path string) error {
 		err = fmt.Errorf("%s: %w", path, fs.ErrInvalid)
 	}
 	if err != nil {
-		return unavailable(fmt.Sprintf("no bundle to load: %v", err), "write one where there are images: go tool workshop images save FILE")
+		return unavailable(fmt.Sprintf("load a bundle: %v", err), "write a bundle on a machine that has the images: go tool workshop images save FILE")
 	}
 	p := a.progress()
 	e, err := a.connect(ctx, p)
@@ -181,7 +181,7 @@ func (a *app) imagesLoad(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	a.printf("Loaded. %d images are there.\n", len(have))
+	a.printf("Loaded. The engine has %d images.\n", len(have))
 	a.next("go tool workshop images list", "go tool workshop tour")
 	return nil
 }

@@ -41,7 +41,7 @@ func TestKeptReadsBack(t *testing.T) {
 	if string(before) != string(after) || again.Made.IsZero() || again.Commit == "" {
 		t.Errorf("read back %s, wrote %s", after, before)
 	}
-	// Whoever knows only of results reads it as one.
+	// A program that knows only lab.Result can read the file too.
 	if r, err := lab.ReadResult(path); err != nil || r.Lab != k.Lab {
 		t.Errorf("as a result it is %+v, %v", r, err)
 	}

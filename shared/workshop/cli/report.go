@@ -15,10 +15,10 @@ func (a *app) report() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "report [NN]",
 		Short: "Show the last result of each lab again",
-		Long: `Show what the last check of each lab, or of one, said: your code's result and, where
-it was checked too, the solution's. Nothing is run, and whatever the verdicts were, the
-exit code is 0. Results are kept in .workshop/NN-name.`,
-		Example: `  go tool workshop report                 every lab that was checked
+		Long: `Show the last result of each lab, or of one lab: that of your code, and that of the
+solution if you checked it. Nothing runs, and the exit code is 0 for every verdict.
+Results are kept in .workshop/NN-name.`,
+		Example: `  go tool workshop report                 every lab that you checked
   go tool workshop report 00              one lab
   go tool workshop report 00 --markdown   as tables to paste into an issue or a chat`,
 		Args: cobra.MaximumNArgs(1),
@@ -28,7 +28,7 @@ exit code is 0. Results are kept in .workshop/NN-name.`,
 	return cmd
 }
 
-// reported is one kept result, and whose it is.
+// reported is a kept result of a learner's code or of a solution.
 type reported struct {
 	folder   folder
 	solution bool
@@ -37,7 +37,7 @@ type reported struct {
 
 func (r reported) title() string { return titleOf(r.folder, r.solution) }
 
-// titleOf names what a result is about.
+// titleOf returns the title of a result.
 func titleOf(l folder, solution bool) string {
 	if solution {
 		return fmt.Sprintf("Lab %s, the solution", l.Name)
@@ -81,7 +81,7 @@ func (a *app) runReport(args []string, markdown bool) error {
 	return nil
 }
 
-// reported returns the kept results of labs, of each lab the learner's before the
+// reported returns the kept results of labs. For each lab, the learner's result comes before the
 // solution's.
 func (w workshop) reported(labs []folder) ([]reported, error) {
 	var results []reported
@@ -101,7 +101,7 @@ func (w workshop) reported(labs []folder) ([]reported, error) {
 
 func (a *app) nothingToReport(labs []folder) {
 	if len(labs) == 0 {
-		a.printf("There are no labs here.\n")
+		a.printf("The folder has no labs.\n")
 		a.next("go tool workshop tour")
 		return
 	}
@@ -131,7 +131,7 @@ func (a *app) showAgain(results []reported) {
 	a.next("go tool workshop list")
 }
 
-// age says how long ago something was, roughly.
+// age returns a duration in words, rounded down to its largest unit.
 func age(d time.Duration) string {
 	for _, unit := range []struct {
 		length time.Duration

@@ -21,10 +21,10 @@ type app struct {
 	host host
 }
 
-// Run runs one verb and returns the exit code: that of a verdict (0 pass, 1 not yet,
-// 2 inconclusive, 3 environment), 64 for a command that cannot be understood, or 130
-// when ctx ended. Results go to stdout, everything else to stderr. Env, as os.Environ
-// returns it, is what the verb and the programs that it runs see.
+// Run runs one verb and returns the exit code: 0 pass, 1 not yet, 2 inconclusive,
+// 3 environment, 64 for a wrong command line, or 130 when ctx ended. Results go to stdout,
+// everything else to stderr. Env is the environment of the verb and of the programs that it
+// runs, as os.Environ returns it.
 func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, env []string) int {
 	return run(ctx, args, stdin, stdout, stderr, env, thisHost{})
 }
@@ -50,7 +50,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	return exitCode(ctx, err)
 }
 
-// lookup is os.Getenv on a list; of a variable given twice the last counts.
+// lookup returns os.Getenv for a list. If a variable is in it twice, the last one counts.
 func lookup(env []string) func(string) string {
 	return func(key string) string {
 		for i := len(env) - 1; i >= 0; i-- {
@@ -62,7 +62,7 @@ func lookup(env []string) func(string) string {
 	}
 }
 
-// explain shows an error with what to do about it.
+// explain shows an error with its remedy.
 func (a *app) explain(ctx context.Context, err error) {
 	s := a.styles(a.err)
 	var verdict verdictError
@@ -71,7 +71,7 @@ func (a *app) explain(ctx context.Context, err error) {
 	var missing *engine.Unavailable
 	switch {
 	case ctx.Err() != nil:
-		a.notef("\nInterrupted. What was started is stopped; what could not be is swept by the next start.\n")
+		a.notef("\nInterrupted. The containers are stopped; the next run removes any that are left.\n")
 	case err == nil, errors.As(err, &verdict), errors.As(err, &exit):
 	case errors.As(err, &usage):
 		a.notef("%s %s\n", s.Bad.Render("Error:"), strings.TrimSpace(usage.Error()))
@@ -84,10 +84,10 @@ func (a *app) explain(ctx context.Context, err error) {
 		if missing.Remedy != "" {
 			a.notef("  To do: %s\n", missing.Remedy)
 		}
-		a.nextOn(a.err, "go tool workshop doctor   (checks everything that the workshop needs)")
+		a.nextOn(a.err, "go tool workshop doctor   (checks the machine)")
 	default:
 		a.notef("\n%s %v\n", s.Bad.Render("Error:"), err)
-		a.nextOn(a.err, "go tool workshop doctor   (checks everything that the workshop needs)")
+		a.nextOn(a.err, "go tool workshop doctor   (checks the machine)")
 	}
 }
 
@@ -102,7 +102,7 @@ func (a *app) progress() *progress.Reporter {
 func (a *app) workshop() (workshop, error) {
 	dir, err := os.Getwd()
 	if err != nil {
-		return workshop{}, fmt.Errorf("working folder: %w", err)
+		return workshop{}, fmt.Errorf("find the working folder: %w", err)
 	}
 	return findWorkshop(dir)
 }
@@ -111,16 +111,16 @@ func (a *app) root(started *bool) *cobra.Command {
 	noColor := false
 	root := &cobra.Command{
 		Use:   "workshop",
-		Short: "Scale ByteBites, and prove what each step bought",
-		Long: `Take the slow monolith of a meal-kit service through its scaling fixes and, at
-each one, prove with a measurement on your own machine what it bought.
+		Short: "Scale ByteBites and measure the gain of each step",
+		Long: `Scale the slow monolith of a meal-kit service, one fix at a time, and measure on your
+own machine how much each fix gains.
 
 Exit codes: 0 pass, 1 not yet, 2 inconclusive, 3 the environment is at fault,
-64 the command cannot be understood, 130 interrupted.`,
-		Example: `  go tool workshop tour           the whole story once, every number measured
-  go tool workshop list           the labs and where you are
-  go tool workshop check 00       run a lab's checks on your code
-  go tool workshop up             a storefront to click through`,
+64 the command line is wrong, 130 interrupted.`,
+		Example: `  go tool workshop tour           runs the whole story and measures every number
+  go tool workshop list           shows the labs and their state
+  go tool workshop check 00       checks your code of a lab
+  go tool workshop up             starts a storefront to try`,
 		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: "go tool workshop"},
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -133,8 +133,8 @@ Exit codes: 0 pass, 1 not yet, 2 inconclusive, 3 the environment is at fault,
 		},
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.PersistentFlags().BoolVarP(a.yes, "yes", "y", false, "answer every question with yes (CI=true does too)")
-	root.PersistentFlags().BoolVar(&noColor, "no-color", false, "no colours and no live lines (NO_COLOR does too)")
+	root.PersistentFlags().BoolVarP(a.yes, "yes", "y", false, "answer every question with yes (so does CI=true)")
+	root.PersistentFlags().BoolVar(&noColor, "no-color", false, "no colours and no live lines (so does NO_COLOR)")
 	root.AddCommand(
 		a.doctor(), a.list(), a.check(), a.hint(), a.tour(),
 		a.up(), a.down(), a.shell(), a.images(), a.verify(), a.report(),

@@ -20,8 +20,8 @@ import (
 
 const tourPackage = "./solutions/tour"
 
-// tourImages are those that the tour starts servers from. Labs need more, which nobody who has
-// come to see the story should wait for.
+// tourImages are the images that the tour needs. Labs need more, but a user who wants to see the
+// tour should not wait for those.
 func tourImages() []images.Name {
 	return []images.Name{images.Postgres, images.Static, images.Nginx, images.Redis, images.RabbitMQ}
 }
@@ -29,13 +29,13 @@ func tourImages() []images.Name {
 func (a *app) tour() *cobra.Command {
 	return &cobra.Command{
 		Use:   "tour",
-		Short: "The whole story once, every number measured here",
-		Long: `Take the slow ByteBites through the labs' solutions on real servers, send each step
-the same dinner rush, let a machine die in the middle of it, and print what was
-measured on this machine. The first time sets up all that is missing: the images
-(built from Debian packages where no registry can be reached) and, as root on Debian
-and only when you say yes, the Docker engine.`,
-		Example: "  go tool workshop tour\n  go tool workshop tour --yes   asks nothing",
+		Short: "Run the whole story once and measure every number on this machine",
+		Long: `Run the slow ByteBites and then each lab's solution on real servers, under the same
+dinner rush. One machine is killed during the rush. The tour prints the numbers that
+it measured on this machine. The first run sets up everything that is missing: the
+images (built from Debian packages if no registry can be reached), and as root on
+Debian the Docker engine, if you agree.`,
+		Example: "  go tool workshop tour\n  go tool workshop tour --yes   asks no question",
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.runTour(cmd.Context()) },
 	}
@@ -60,13 +60,13 @@ func (a *app) runTour(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// Unpacking packages and seeding leave a core to the compiler, and on a fresh
-	// machine each of the two takes minutes.
+	// On a fresh machine the images and the compiler each take minutes. Making images leaves a
+	// core to the compiler, so they run side by side.
 	group, both := errgroup.WithContext(ctx)
 	group.Go(func() error { return a.host.prepare(both, a, p, tourImages(), seed.Full(), seed.Small()) })
 	group.Go(func() error {
-		// One after the other: both have most packages in common, and two go commands at a time
-		// compile each of them twice.
+		// One after the other, because the programs share most packages, and two go commands at a
+		// time would compile each of those twice.
 		if err := a.compile(both, w, p, "build", "-o", binary, tourPackage); err != nil {
 			return err
 		}
@@ -75,7 +75,7 @@ func (a *app) runTour(ctx context.Context) error {
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	// A place that outlives the run: the numbers are the point of it.
+	// The numbers are kept after the run.
 	file := w.path(stateDir, "tour.json")
 	c := subprocess.Command{
 		Dir: w.root, Env: append(append([]string{}, a.env...), lab.EnvResult+"="+file),
@@ -84,19 +84,19 @@ func (a *app) runTour(ctx context.Context) error {
 	err = c.Run(ctx, binary)
 	var exit *exec.ExitError
 	if errors.As(err, &exit) && exit.Exited() {
-		return verdictError{fromExitCode(exit.ExitCode())} // the tour has said why
+		return verdictError{fromExitCode(exit.ExitCode())} // the tour has printed the reason
 	}
 	if err != nil {
 		return fmt.Errorf("tour: %w", err)
 	}
 	a.next(
 		"go tool workshop up      order a dinner from the slow ByteBites yourself",
-		"go tool workshop list    then take it apart, lab by lab",
+		"go tool workshop list    then improve it, lab by lab",
 	)
 	return nil
 }
 
-// fromExitCode is the reverse of lab.Verdict.ExitCode.
+// fromExitCode returns the verdict of an exit code; see lab.Verdict.ExitCode.
 func fromExitCode(code int) lab.Verdict {
 	for _, v := range []lab.Verdict{lab.Pass, lab.NotYet, lab.Inconclusive} {
 		if v.ExitCode() == code {

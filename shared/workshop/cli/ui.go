@@ -12,7 +12,7 @@ import (
 	"bytebites.example/workshop/shared/workshop/cli/report"
 )
 
-// ui is how a verb talks: results on out, everything that happens meanwhile on err.
+// ui has the streams of a verb: results go to out, progress and errors to err.
 type ui struct {
 	in       io.Reader
 	out, err io.Writer
@@ -21,7 +21,7 @@ type ui struct {
 	getenv   func(string) string
 }
 
-// isTerminal reports whether a stream is a terminal that a person looks at.
+// isTerminal reports whether a stream is a terminal.
 func isTerminal(stream any) bool {
 	file, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(file.Fd()))
@@ -36,14 +36,14 @@ func (u *ui) styles(w io.Writer) report.Styles {
 // sheet returns the sheet for reports on w.
 func (u *ui) sheet(w io.Writer) report.Sheet { return report.NewSheet(w, u.styles(w), u.getenv) }
 
-// printf writes to the results. A reader that went away (`| head`) is not an error of
-// the verb, which has done its work by then.
+// printf writes to the results. A reader that has closed the stream (`| head`) is no error of
+// the verb, because the verb has done its work by then.
 func (u *ui) printf(format string, args ...any) { _, _ = fmt.Fprintf(u.out, format, args...) }
 
-// notef writes to what happens meanwhile.
+// notef writes to the progress stream.
 func (u *ui) notef(format string, args ...any) { _, _ = fmt.Fprintf(u.err, format, args...) }
 
-// next says what to do now, the last words of every verb.
+// next prints the next steps. Every verb ends with it.
 func (u *ui) next(steps ...string) { u.nextOn(u.out, steps...) }
 
 func (u *ui) nextOn(w io.Writer, steps ...string) {
@@ -54,7 +54,7 @@ func (u *ui) nextOn(w io.Writer, steps ...string) {
 	}
 }
 
-// ask puts a yes-or-no question. --yes answers it; where nobody can be asked, the answer
+// ask asks a yes-or-no question. --yes answers yes. If the input is not a terminal, the answer
 // is no.
 func (u *ui) ask(question string) bool {
 	if *u.yes {
@@ -62,7 +62,7 @@ func (u *ui) ask(question string) bool {
 		return true
 	}
 	if !isTerminal(u.in) {
-		u.notef("%s no (nobody to ask; --yes says yes)\n", question)
+		u.notef("%s no (the input is not a terminal; --yes answers yes)\n", question)
 		return false
 	}
 	u.notef("%s [y/N] ", question)

@@ -17,7 +17,7 @@ var moduleLine = regexp.MustCompile(`(?m)^module\s+"?` + regexp.QuoteMeta(module
 // workshop is the learner's copy of the workshop on disk.
 type workshop struct{ root string }
 
-// findWorkshop looks for the module's root in dir and the folders above it.
+// findWorkshop looks for the module's root in dir and in the folders above it.
 func findWorkshop(dir string) (workshop, error) {
 	for at := dir; ; at = filepath.Dir(at) {
 		text, err := os.ReadFile(filepath.Join(at, "go.mod"))
@@ -25,10 +25,10 @@ func findWorkshop(dir string) (workshop, error) {
 			return workshop{at}, nil
 		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return workshop{}, fmt.Errorf("look for the workshop: %w", err)
+			return workshop{}, fmt.Errorf("find the workshop: %w", err)
 		}
 		if at == filepath.Dir(at) {
-			return workshop{}, usagef("%s is not inside the workshop (no go.mod of %s above it); run the command inside your clone", dir, modulePath)
+			return workshop{}, usagef("%s is not inside the workshop: no go.mod of %s in it or above; run the command inside your clone", dir, modulePath)
 		}
 	}
 }
@@ -37,17 +37,17 @@ func (w workshop) path(elements ...string) string {
 	return filepath.Join(append([]string{w.root}, elements...)...)
 }
 
-// stateDir is where the command keeps what is no part of the sources; git ignores it.
+// stateDir holds the command's own files, such as results. git ignores it.
 const stateDir = ".workshop"
 
 const (
 	scratchPrefix = "run-"
-	// scratchAge is when a scratch folder is taken for the leftover of a killed run:
-	// no verb runs nearly as long.
+	// scratchAge is the age from which a scratch folder counts as left over from a killed run.
+	// No verb runs for nearly as long.
 	scratchAge = 24 * time.Hour
 )
 
-// scratch makes a folder for one run and returns what removes it.
+// scratch makes a folder for one run, and returns a function that removes it.
 func (w workshop) scratch() (dir string, remove func(), err error) {
 	state := w.path(stateDir)
 	if err := os.MkdirAll(state, 0o755); err != nil {
@@ -60,7 +60,7 @@ func (w workshop) scratch() (dir string, remove func(), err error) {
 	for _, entry := range entries {
 		info, err := entry.Info()
 		if err != nil || time.Since(info.ModTime()) < scratchAge {
-			continue // gone already, or still in use
+			continue // another run has removed it, or uses it
 		}
 		if ok, _ := filepath.Match(scratchPrefix+"*", entry.Name()); ok && entry.IsDir() {
 			_ = os.RemoveAll(filepath.Join(state, entry.Name())) // the next run tries again

@@ -1,6 +1,5 @@
-// Package clitest runs scripts of the command line (testscript): those that need no Docker, and
-// those that start the stack in real containers. Docker scripts are spread over several test
-// packages, because `go test` bounds the time of a package.
+// Package clitest runs testscript scripts of the command line, with or without Docker. The Docker
+// scripts are spread over several test packages, because `go test` bounds the time of a package.
 package clitest
 
 import (
@@ -27,7 +26,7 @@ type Runner func(ctx context.Context, args []string, stdin io.Reader, stdout, st
 
 // Main is the TestMain of a package of scripts. The scripts can call the command as `workshop`,
 // and its variants by their names. Unless the tests are short, Main first waits for a core of the
-// machine, and for another run of the same package: both would start stacks of the same names.
+// machine. It also waits for another run of the same package, whose stacks have the same names.
 // It waits before the package's test timeout begins to count.
 func Main(m *testing.M, name string, variants map[string]Runner) {
 	programs := map[string]func(){"workshop": program(cli.Run)}

@@ -15,8 +15,8 @@ import (
 )
 
 const (
-	// waitTimeout bounds a script's wait for an event. It is the time that `up` allows a service,
-	// because on a machine that builds images at the same time a broker has taken over 30 s to start.
+	// waitTimeout bounds a script's wait for an event. It is the time that `up` gives a service. On
+	// a machine that built images at the same time, a broker has taken over 30 s to start.
 	waitTimeout = stack.ReadyTimeout
 	// waitInterval is the pause between two looks.
 	waitInterval = 20 * time.Millisecond
@@ -66,7 +66,7 @@ func runs(pid int) bool {
 }
 
 // until calls look until it returns nil. After waitTimeout, or when the test ends, the script
-// fails with the last error of look that the end of the wait has not caused.
+// fails with the last error that look returned before that.
 func (w waiter) until(ts *testscript.TestScript, look func(context.Context) error) {
 	ctx, cancel := context.WithTimeout(w.ctx, waitTimeout)
 	defer cancel()

@@ -10,33 +10,32 @@ import (
 	"bytebites.example/workshop/shared/workshop/lab"
 )
 
-// axis is a logarithmic axis: twice as good is the same length anywhere on it, and as
-// long as half as good.
+// axis is a logarithmic axis. Doubling a value moves it by the same length everywhere on it.
 type axis struct {
 	low, high float64 // the values at its ends
 	columns   int
 }
 
-// newAxis returns an axis from a round number to a round number on which all values,
-// which are positive, have a little room. It starts at 1 unless a value is below.
+// newAxis returns an axis between two round numbers, with a little room around the values. All
+// values are positive. The axis starts at 1 unless a value is below 1.
 func newAxis(columns int, values ...float64) axis {
-	const room = 1.05
+	const margin = 1.05
 	low, high := 1.0, 1.0
 	for _, v := range values {
 		low, high = min(low, v), max(high, v)
 	}
 	if low < 1 {
-		low = roundBelow(low / room)
+		low = roundBelow(low / margin)
 	}
-	return axis{low, 1 / roundBelow(1/(high*room)), columns}
+	return axis{low, 1 / roundBelow(1/(high*margin)), columns}
 }
 
 // roundBelow returns the largest of 1, 2 and 5 times a power of ten that is at most v.
 func roundBelow(v float64) float64 {
-	const hair = 1e-9 // 1/0.2 must not fall below 5
-	power := math.Pow10(int(math.Floor(math.Log10(v) + hair)))
+	const tolerance = 1e-9 // 1/0.2 must not fall below 5
+	power := math.Pow10(int(math.Floor(math.Log10(v) + tolerance)))
 	for _, digit := range []float64{5, 2} {
-		if digit*power <= v*(1+hair) {
+		if digit*power <= v*(1+tolerance) {
 			return digit * power
 		}
 	}
@@ -52,19 +51,18 @@ func (a axis) column(v float64) int {
 
 const (
 	axisColumns = 46
-	// axisIndent is room for the label of the low end, and for the longest label that
-	// ends under the first column.
+	// axisIndent leaves room for the label of the low end, and for the longest label that ends
+	// under the first column.
 	axisIndent = 16
 )
 
-// picture draws a gain: where the interval and its likeliest value lie between 1x, which
-// is no gain, and the floor.
+// picture draws a gain: the interval and its estimate, beside 1x (no gain) and the floor.
 //
 //	1x │···········│··········[══●═]······· 5x
 //	               ↑ floor 2x
 //
-// A count, and an interval narrower than a column, is a single ●. A gain that has no
-// place on a logarithmic axis has no picture.
+// A count is a single ●, and so is an interval narrower than a column. A gain with a value that
+// is not positive has no picture, because the axis is logarithmic.
 func (s Sheet) picture(g lab.GainResult) string {
 	values := []float64{g.Low, g.Ratio, g.High}
 	if g.Floor > 0 {
@@ -86,8 +84,8 @@ func (s Sheet) picture(g lab.GainResult) string {
 		s.Faint.Render(s.pointers(a, one, floor, g.Floor)) + "\n"
 }
 
-// strokes is the line of an axis, with 1x and the floor marked in these columns and the
-// interval over them.
+// strokes returns the line of an axis, with marks in the columns of 1x and of the floor. The
+// interval covers the marks.
 func (s Sheet) strokes(g lab.GainResult, a axis, one, floor int) string {
 	const bare, marked, covered = 0, 1, 2
 	emphasis := [...]lipgloss.Style{bare: s.Faint, marked: s.Plain, covered: s.Verdict(g.Verdict)}
@@ -119,13 +117,13 @@ func (s Sheet) strokes(g lab.GainResult, a axis, one, floor int) string {
 	return line.String()
 }
 
-// pointers is the line below an axis that names 1x and the floor. The lesser of the two
-// has its name on the left of its pointer, the other on the right, so that they never
-// touch, even where both point at one column.
+// pointers returns the line below an axis that names 1x and the floor. The smaller of the two
+// has its name on the left of its pointer, the larger on the right. So the names never touch,
+// even if both point at one column.
 func (s Sheet) pointers(a axis, one, floor int, value float64) string {
 	oneLabel, floorLabel := "1x", "floor "+times(value)
 	if a.low == 1 {
-		oneLabel = "" // the axis says it
+		oneLabel = "" // the axis starts with that label
 	}
 	switch {
 	case floor < 0:
@@ -137,7 +135,7 @@ func (s Sheet) pointers(a axis, one, floor int, value float64) string {
 	}
 }
 
-// ending returns a line with a label that ends in a pointer at that column.
+// ending returns a line with a label, and after it a pointer at that column.
 func ending(column int, label string, pointer rune) string {
 	if label == "" {
 		return ""
@@ -145,13 +143,13 @@ func ending(column int, label string, pointer rune) string {
 	return strings.Repeat(" ", max(column-ansi.StringWidth(label)-1, 0)) + label + " " + string(pointer)
 }
 
-// starting adds to a line a label that starts with a pointer at that column.
+// starting adds a pointer at that column to a line, and after it a label.
 func starting(line string, column int, label string, pointer rune) string {
 	if label == "" {
 		return line
 	}
 	if gap := column - ansi.StringWidth(line); gap >= 0 {
 		line += strings.Repeat(" ", gap) + string(pointer)
-	} // else the pointer is there
+	} // else the line has a pointer at that column already
 	return line + " " + label
 }

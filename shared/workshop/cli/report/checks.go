@@ -10,8 +10,7 @@ import (
 	"bytebites.example/workshop/shared/workshop/lab"
 )
 
-// checks is the table of all checks: what was expected, and what was seen where a check
-// that passed says so.
+// checks returns the table of all checks. A check that passed may add what it saw.
 func (s Sheet) checks(checks []lab.CheckResult) string {
 	if len(checks) == 0 {
 		return ""
@@ -24,7 +23,7 @@ func (s Sheet) checks(checks []lab.CheckResult) string {
 		verdict = max(verdict, len(c.Verdict))
 		seconds = max(seconds, len(inSeconds(c.Seconds)))
 	}
-	const minText = 30 // rather than squeeze the text, be wider
+	const minText = 30 // a narrower text is hard to read, so the table becomes wider
 	text := max(s.columns-used-name-verdict-seconds, minText)
 	var rows [][]string
 	for _, c := range checks {
@@ -48,8 +47,8 @@ func (s Sheet) checks(checks []lab.CheckResult) string {
 	return Table(heading, rows, s.Faint, map[int]bool{3: true}) + s.notReached(checks)
 }
 
-// notReached names the checks that could not be judged: one line for each check or stage
-// that keeps them from it.
+// notReached names the checks that could not be judged, in one line for each check or stage
+// that blocks them.
 func (s Sheet) notReached(checks []lab.CheckResult) string {
 	var blockers []string
 	blocked := make(map[string][]string)

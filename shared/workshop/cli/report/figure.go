@@ -19,7 +19,7 @@ func figure(v float64) string {
 	return strconv.FormatFloat(v, 'f', min(max(decimals, 0), 6), 64)
 }
 
-// short is figure for running text: without zeros that align nothing.
+// short is figure without the zeros at the end, because running text has no columns to align.
 func short(v float64) string {
 	text := figure(v)
 	if strings.Contains(text, ".") {

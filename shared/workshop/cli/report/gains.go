@@ -20,8 +20,7 @@ func (s Sheet) gains(gains []lab.GainResult) string {
 	return b.String()
 }
 
-// gain shows what a step bought: the figure with its interval, what it was made of, and
-// both as a picture.
+// gain shows a gain: the ratio with its interval, the values before and after, and a picture.
 func (s Sheet) gain(g lab.GainResult) string {
 	style := s.Verdict(g.Verdict)
 	name := fmt.Sprintf("  %s %s   ", style.Render(s.signs[g.Verdict]), s.Bold.Render(g.Name))
@@ -51,10 +50,10 @@ func (s Sheet) gain(g lab.GainResult) string {
 	return b.String()
 }
 
-// measured reports whether anything came of measuring a gain.
+// measured reports whether a gain has a value.
 func measured(g lab.GainResult) bool { return g.Ratio != 0 || g.Before != 0 || g.After != 0 }
 
-// basis says what a gain's figure rests on.
+// basis describes the evidence for a gain: a count, or an interval from pairs of rounds.
 func basis(g lab.GainResult) string {
 	how := "counted"
 	if g.Pairs > 0 {

@@ -7,7 +7,7 @@ import (
 	"bytebites.example/workshop/shared/workshop/lab"
 )
 
-// hostFacts says in a line or two what the run saw of the machine.
+// hostFacts describes the machine during the run, in one or two lines.
 func (s Sheet) hostFacts(h lab.Host) string {
 	var lines []string
 	add := func(label, text string) {
@@ -27,8 +27,8 @@ func (s Sheet) hostFacts(h lab.Host) string {
 	return strings.Join(lines, "")
 }
 
-// machineFacts tells of the host. Where no load was sent, neither its idle share nor the
-// generator's lateness was seen, and both are zero.
+// machineFacts describes the host. In a run without load, the idle share and the generator's
+// lateness are both zero, because they were not measured.
 func machineFacts(h lab.Host) string {
 	if h.CPUs == 0 {
 		return ""
@@ -44,8 +44,8 @@ func machineFacts(h lab.Host) string {
 		text, 100*h.IdleShare, short(1000*h.GeneratorLatenessP99Seconds))
 }
 
-// quotaFacts tells what each container was given, read back from the engine, and how
-// much it was held back. Of several readings of one container the worst counts.
+// quotaFacts lists the CPU quota of each container, as read back from the engine, and the share
+// of its quota periods in which it was throttled. Of several readings the worst counts.
 func quotaFacts(quotas []lab.Quota) string {
 	type given struct {
 		container string
@@ -70,7 +70,7 @@ func quotaFacts(quotas []lab.Quota) string {
 		}
 		held := fmt.Sprintf("%.0f %%", 100*worst[g])
 		if !explained {
-			held, explained = "held back in "+held+" of its periods", true
+			held, explained = "throttled in "+held+" of its periods", true
 		}
 		texts = append(texts, fmt.Sprintf("%s %.3g CPU (%s)", g.container, g.cpu, held))
 	}

@@ -50,9 +50,8 @@ func Markdown(title, note string, r lab.Result) string {
 	return b.String()
 }
 
-// markdownTable returns a table with an empty line before it, or nothing when it has no
-// rows. Align has an l or an r for each column. A column that is empty in every row is
-// left out.
+// markdownTable returns a table after an empty line, or nothing for no rows. Align has an l or
+// an r for each column. A column that is empty in every row is left out.
 func markdownTable(heading []string, align string, rows [][]string) string {
 	if len(rows) == 0 {
 		return ""
@@ -88,8 +87,8 @@ func markdownTable(heading []string, align string, rows [][]string) string {
 	return b.String()
 }
 
-// markdownText is a text as a cell holds it: in one line, and without what Markdown
-// would take for its own.
+// markdownText returns a text as one line, in which the characters that Markdown interprets are
+// escaped.
 func markdownText(text string) string {
 	text = strings.Join(strings.Fields(strings.ReplaceAll(text, "\n", " / ")), " ")
 	var b strings.Builder

@@ -7,7 +7,7 @@ import (
 	"bytebites.example/workshop/shared/workshop/lab"
 )
 
-// problems tells what did not pass, in the order of the run.
+// problems lists the checks and gains that did not pass, in the order of the run.
 func (s Sheet) problems(r lab.Result) string {
 	var blocks []string
 	add := func(name string, v lab.Verdict, f *lab.Failure, d *lab.Doubt, detail string) {
@@ -25,8 +25,8 @@ func (s Sheet) problems(r lab.Result) string {
 	return strings.Join(blocks, "\n")
 }
 
-// problem shows a failure or a doubt in its parts. Any other detail, such as what a
-// compiler said, stays in its own lines.
+// problem shows the parts of a failure or of a doubt. Any other detail, such as a compiler's
+// output, keeps its lines.
 func (s Sheet) problem(f *lab.Failure, d *lab.Doubt, detail string) string {
 	switch {
 	case f != nil:

@@ -11,8 +11,8 @@ import (
 	"bytebites.example/workshop/shared/workshop/lab"
 )
 
-// The columns that a report is laid out for. Where nobody can say how many there are, it
-// takes the fewest: they fit a mail, an issue and the log of a CI run.
+// The width of a report in terminal cells. If the output is not a terminal, the report is
+// minColumns wide, which fits a mail, an issue and the log of a CI run.
 const (
 	minColumns = 80
 	maxColumns = 100
@@ -25,11 +25,11 @@ type Sheet struct {
 	columns int
 }
 
-// marks are the characters of a report that not every terminal has.
+// marks are the characters of a report that differ between Unicode and ASCII terminals.
 type marks struct {
 	signs map[lab.Verdict]string
-	// A gain's picture: the axis, a value marked on it, the interval with its likeliest
-	// value, and what points at a marked value from the line below.
+	// The characters of a gain's picture: the axis, the mark of a value, the interval with its
+	// estimate, and the pointer to a mark.
 	axis, mark, low, between, ratio, high, pointer rune
 }
 
@@ -66,8 +66,8 @@ func NewSheet(w io.Writer, styles Styles, getenv func(string) string) Sheet {
 	return s
 }
 
-// isUTF8 reports whether the locale's characters are UTF-8, by the first of the
-// variables that is set, as POSIX orders them. No locale is the C locale, which is ASCII.
+// isUTF8 reports whether the locale's characters are UTF-8. The first variable that is set
+// decides, in the order of POSIX. Without a locale the C locale holds, which is ASCII.
 func isUTF8(getenv func(string) string) bool {
 	for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
 		if locale := strings.ToLower(getenv(name)); locale != "" {
@@ -112,34 +112,34 @@ func (s Sheet) numbers(numbers []lab.Number) string {
 	return Table([]string{"reported", "value", "unit"}, rows, s.Faint, map[int]bool{1: true})
 }
 
-// closing is the verdict and what is left to do.
+// closing returns the verdict, the TODO marks that are left, and the place of the evidence.
 func (s Sheet) closing(r lab.Result) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %s (%s)\n", s.Verdict(r.Verdict).Render(strings.ToUpper(string(r.Verdict))), meaning(r.Verdict), inSeconds(r.Seconds))
 	for i, todo := range r.Todos {
 		if i == 0 && r.Verdict == lab.Pass {
-			b.WriteString("Passed with a mark left; take it out, so that `go test ./...` runs the lab:\n")
+			b.WriteString("Passed, but a TODO mark is left. Remove it, or `go test ./...` skips the lab:\n")
 		} else if i == 0 {
-			b.WriteString("Still marked as work:\n")
+			b.WriteString("TODO marks left:\n")
 		}
 		b.WriteString("  " + todo + "\n")
 	}
 	if r.Evidence != "" {
-		b.WriteString("What the run left for you to read: " + r.Evidence + "\n")
+		b.WriteString("Files of this run: " + r.Evidence + "\n")
 	}
 	return b.String()
 }
 
-// meaning explains a lab's verdict to somebody who meets it for the first time.
+// meaning explains a lab's verdict to a new learner.
 func meaning(v lab.Verdict) string {
 	switch v {
 	case lab.Pass:
 		return "the code does what the lab asks"
 	case lab.NotYet:
-		return "the code does not do it yet"
+		return "the code does not do what the lab asks yet"
 	case lab.Inconclusive:
-		return "this run cannot tell: it says nothing about the code"
+		return "the measurement is not precise enough to judge the code"
 	default:
-		return "the machine could not run the lab: it says nothing about the code"
+		return "the machine could not run the lab, so the code was not judged"
 	}
 }

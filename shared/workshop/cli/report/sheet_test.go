@@ -17,8 +17,8 @@ func plainSheet(m marks, columns int) Sheet {
 	return Sheet{Styles: NewStyles(nil, false), marks: m, columns: columns}
 }
 
-// golden compares with a file in testdata. With UPDATE_GOLDEN=1 it writes the
-// file instead, for a person to look at in the diff.
+// golden compares a text with a file in testdata. With UPDATE_GOLDEN=1 it writes the file
+// instead, and a person reads the diff.
 func golden(t *testing.T, name, got string) {
 	t.Helper()
 	path := filepath.Join("testdata", name)
@@ -32,7 +32,7 @@ func golden(t *testing.T, name, got string) {
 		t.Fatal(err)
 	}
 	if got != string(want) {
-		t.Errorf("%s differs (UPDATE_GOLDEN=1 writes it anew); got:\n%s\nwant:\n%s", path, got, want)
+		t.Errorf("%s differs (UPDATE_GOLDEN=1 updates it); got:\n%s\nwant:\n%s", path, got, want)
 	}
 }
 
@@ -84,7 +84,7 @@ func TestReports(t *testing.T) {
 	}
 }
 
-// TestIllustrations: what docs/reading-a-report.md shows is what is printed.
+// docs/reading-a-report.md shows the current form of the report and of the pictures.
 func TestIllustrations(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join("..", "..", "..", "..", "docs", "reading-a-report.md"))
 	if err != nil {

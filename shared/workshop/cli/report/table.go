@@ -7,8 +7,8 @@ import (
 	"github.com/charmbracelet/x/ansi"
 )
 
-// Table lays out rows under a heading, columns as wide as their widest cell, and keeps
-// the colours of cells. Columns named in right are aligned to the right.
+// Table lays out rows under a heading and keeps the colours of cells. A column is as wide as its
+// widest cell. The columns in right are aligned to the right. A cell is one line.
 func Table(heading []string, rows [][]string, head lipgloss.Style, right map[int]bool) string {
 	width := make([]int, len(heading))
 	for _, row := range append([][]string{heading}, rows...) {
@@ -39,9 +39,8 @@ func Table(heading []string, rows [][]string, head lipgloss.Style, right map[int
 	return b.String()
 }
 
-// wrap breaks a text between words into lines of at most that many columns. A word that
-// is longer, such as a path, stays whole, and so does a percentage. The text's own line
-// breaks are kept.
+// wrap breaks a text between words into lines of at most that many columns. A longer word, such
+// as a path, stays whole, and so does a percentage. The line breaks of the text are kept.
 func wrap(text string, columns int) []string {
 	const glue = "\x00"
 	var lines []string

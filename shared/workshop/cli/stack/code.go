@@ -35,10 +35,10 @@ type stackCode struct {
 	sharded  bool   // user data is on servers of its own
 }
 
-// chooseCode returns the profiles to start and the code for them: that of the lab, or without a
-// lab that of the solutions up to the last lab that brings one of the profiles. Where a lab has
-// no nginx.conf or redis.conf, the solution's file is used. A *UsageError names a profile that
-// does not exist, or that the lab's code does not use.
+// chooseCode returns the profiles to start and their code. With a lab, that is the lab's code,
+// and the solution's nginx.conf or redis.conf if the lab has none. Without a lab, it is the code
+// of the solutions up to the last lab that brings one of the profiles. A *UsageError names a
+// profile that does not exist, or that the lab's code does not use.
 func (s *Stack) chooseCode(names []string, l *Lab) ([]profile, stackCode, error) {
 	code := stackCode{
 		service: ServicePackage,

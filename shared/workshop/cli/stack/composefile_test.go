@@ -34,7 +34,8 @@ func TestComposeFileHasTheProfiles(t *testing.T) {
 	}
 }
 
-// A variable that up does not write is one that by hand nobody sets.
+// `up` must write every variable that docker-compose.yml asks for. A user who starts the stack by
+// hand sets none of them.
 func TestComposeFileAsksForWhatIsWritten(t *testing.T) {
 	written := append(append(imageVariables(), secrets()...), "DEMO_EMAIL", "DEMO_PASSWORD", "REPLICA_ARGS", "NGINX_CONF", "REDIS_CONF",
 		"USERDATA_HOST", "SHARD_DBS", "MOVE_TO")
@@ -71,7 +72,7 @@ func TestComposeFileHasTheServers(t *testing.T) {
 }
 
 func TestComposeFilePublishesOnLoopback(t *testing.T) {
-	// In one line, or below it a line each.
+	// The ports are in the line of the key, or below it, one in each line.
 	lists := regexp.MustCompile(`(?m)^ +ports:(.*(?:\n +- .*)*)`).FindAllStringSubmatch(composeText(t), -1)
 	entry := regexp.MustCompile(`^127\.0\.0\.1:\$\{([A-Z_]+):-(\d+)\}:\d+$`)
 	seen := 0
@@ -80,7 +81,7 @@ func TestComposeFilePublishesOnLoopback(t *testing.T) {
 			seen++
 			match := entry.FindStringSubmatch(strings.Trim(quoted, `"`))
 			if match == nil || !slices.ContainsFunc(publishedPorts(), func(p published) bool { return p.variable == match[1] && p.standard == match[2] }) {
-				t.Errorf("%s publishes %s; want it on 127.0.0.1, at the port that up says", composeFile, quoted)
+				t.Errorf("%s publishes %s; want it on 127.0.0.1, at a port that up knows", composeFile, quoted)
 			}
 		}
 	}
@@ -89,8 +90,8 @@ func TestComposeFilePublishesOnLoopback(t *testing.T) {
 	}
 }
 
-// Either compose tool reads the file without an engine: it takes each profile by itself, and
-// nothing without the secrets.
+// Each compose tool reads the file without an engine. It accepts every profile alone, and refuses
+// the file without the secrets.
 func TestComposeFileIsTaken(t *testing.T) {
 	t.Parallel()
 	here, known := os.Environ(), []string(nil)
@@ -102,7 +103,7 @@ func TestComposeFileIsTaken(t *testing.T) {
 		config := func(env []string, words ...string) (string, error) {
 			words = append(slices.Clone(tool[1:]), append([]string{"-f", composeFile}, words...)...)
 			command := exec.CommandContext(t.Context(), tool[0], words...)
-			// An .env of whoever runs the tests must not change what they see.
+			// The developer's .env must not change the result.
 			command.Dir, command.Env = "../../../..", append(append(slices.Clone(here), "COMPOSE_ENV_FILES="+os.DevNull), env...)
 			said, err := command.CombinedOutput()
 			return string(said), err
@@ -123,7 +124,7 @@ func TestComposeFileIsTaken(t *testing.T) {
 			t.Parallel()
 			empty := strings.Split(strings.Join(secrets(), "=\n")+"=", "\n")
 			if said, err := config(empty, "config"); err == nil || !strings.Contains(said, "go tool workshop up") {
-				t.Errorf("taken, or without saying what to do: %v\n%s", err, said)
+				t.Errorf("accepted, or refused without a remedy: %v\n%s", err, said)
 			}
 		})
 	}

@@ -29,7 +29,8 @@ type Stack struct {
 	Progress       *progress.Reporter
 	// Connect returns the engine, and may set one up. The caller closes it.
 	Connect func(context.Context) (*engine.Engine, error)
-	// Build compiles a main package, named from the module's root, for the engine's platform.
+	// Build compiles a main package for the engine's platform. The package's path starts at the
+	// module's root.
 	Build func(ctx context.Context, platform gobuild.Platform, pkg string) ([]byte, error)
 }
 

@@ -98,9 +98,9 @@ func (c *compose) start(ctx context.Context, chosen, running []string) error {
 	return c.recreate(ctx, chosen, running)
 }
 
-// recreate restarts the servers that read files only when they start. nginx reads nginx.conf and
-// the replicas' addresses, which change when compose starts the replicas anew; Redis reads
-// redis.conf. Compose leaves both running as long as docker-compose.yml is unchanged.
+// recreate restarts nginx and Redis if they ran before. Both read their files only when they
+// start, and nginx also the replicas' addresses, which change when compose starts the replicas
+// anew. Compose leaves both running as long as docker-compose.yml is unchanged.
 func (c *compose) recreate(ctx context.Context, chosen, running []string) error {
 	var stale []string
 	for _, server := range []struct {

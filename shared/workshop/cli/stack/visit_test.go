@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// A visitor reads with the cookie that they got, and counts what fails.
+// A visitor reads pages with the cookie of the sign-in, and counts the failures.
 func TestVisit(t *testing.T) {
 	t.Parallel()
 	ctx, end := context.WithCancel(t.Context())
@@ -21,19 +21,19 @@ func TestVisit(t *testing.T) {
 	})
 	mux.HandleFunc("GET /cart", func(w http.ResponseWriter, r *http.Request) {
 		if cookie, err := r.Cookie("session"); err != nil || cookie.Value != "secret" {
-			t.Errorf("a cart asked for with cookie %v, %v", cookie, err)
+			t.Errorf("get /cart with cookie %v, %v", cookie, err)
 		}
 		if carts.Add(1) == warmAfter/4+1 {
 			end()
 		}
 	})
 	mux.HandleFunc("GET /me", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
-	server := httptest.NewServer(mux) // which knows no orders and no addresses
+	server := httptest.NewServer(mux) // without orders and addresses
 	defer server.Close()
 	warmed := 0
 	seen, err := visit(ctx, server.URL, func() { warmed++ })
 	if want := (visited{warmAfter / 4, 3 * warmAfter / 4}); err != nil || seen != want || warmed != 1 {
-		t.Errorf("saw %+v, %v, and was warm %d times; want %+v once: every fourth page is a cart", seen, err, warmed, want)
+		t.Errorf("visited %+v, %v, and warm called %d times; want %+v and once, because every fourth page is a cart", seen, err, warmed, want)
 	}
 }
 
@@ -50,6 +50,6 @@ func TestVisitWithoutSignIn(t *testing.T) {
 	}))
 	defer server.Close()
 	if _, err := visit(ctx, server.URL, func() {}); err == nil {
-		t.Error("no error from who was not let in")
+		t.Error("no error although no sign-in succeeded")
 	}
 }
