@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -131,9 +132,15 @@ func DockerScripts(t *testing.T, dir string) {
 // killed run.
 const testProject = "bytebites-test-"
 
-// removeStack removes the stack of a script that failed before its end.
+// downTimeout bounds the removal of a stack.
+const downTimeout = 2 * time.Minute
+
+// removeStack removes the stack of a script that failed before its end. It also works after the
+// end of the test's context.
 func removeStack(t *testing.T, dir, project string) {
-	down := exec.Command("workshop", "down") // one of Main's programs; it outlives the test's context
+	ctx, cancel := context.WithTimeout(context.Background(), downTimeout)
+	defer cancel()
+	down := exec.CommandContext(ctx, "workshop", "down") // one of Main's programs
 	down.Dir = dir
 	down.Env = append(os.Environ(), "COMPOSE_PROJECT_NAME="+project)
 	if output, err := down.CombinedOutput(); err != nil {
@@ -147,7 +154,7 @@ func commands(ctx context.Context) map[string]func(*testscript.TestScript, bool,
 	s := servers{w}
 	return map[string]func(*testscript.TestScript, bool, []string){
 		"exitcode": exitCode, "await": w.await, "gone": w.gone,
-		"get": s.get, "monitored": s.monitored, "refused": refused, "freeports": freePorts, "hold": hold,
+		"get": s.get, "monitored": s.monitored, "refused": s.refused, "freeports": s.freePorts, "hold": s.hold,
 		"order": s.order, "effects": s.effects, "watched": s.watched,
 	}
 }

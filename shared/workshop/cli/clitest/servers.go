@@ -175,11 +175,11 @@ func ask(ctx context.Context, method, url, cookie string, body any) (answer, err
 }
 
 // refused demands that no program listens at an address.
-func refused(ts *testscript.TestScript, neg bool, args []string) {
+func (s servers) refused(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: refused ADDRESS")
 	}
-	connection, err := net.DialTimeout("tcp", args[0], dialTimeout)
+	connection, err := (&net.Dialer{Timeout: dialTimeout}).DialContext(s.ctx, "tcp", args[0])
 	if err == nil {
 		_ = connection.Close()
 		ts.Fatalf("a program listens at %s", args[0])
@@ -187,12 +187,12 @@ func refused(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // freePorts sets each of the named variables to a free port.
-func freePorts(ts *testscript.TestScript, neg bool, args []string) {
+func (s servers) freePorts(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
 		ts.Fatalf("usage: freeports VARIABLE...")
 	}
 	for _, variable := range args {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		listener, err := (&net.ListenConfig{}).Listen(s.ctx, "tcp", "127.0.0.1:0")
 		ts.Check(err)
 		// All listeners stay open until the last port is chosen, so that no port is chosen twice.
 		defer func() { _ = listener.Close() }()
@@ -203,11 +203,11 @@ func freePorts(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // hold listens at the port that a variable names until the script ends.
-func hold(ts *testscript.TestScript, neg bool, args []string) {
+func (s servers) hold(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: hold VARIABLE")
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:"+ts.Getenv(args[0]))
+	listener, err := (&net.ListenConfig{}).Listen(s.ctx, "tcp", "127.0.0.1:"+ts.Getenv(args[0]))
 	ts.Check(err)
 	ts.Defer(func() { _ = listener.Close() })
 }
