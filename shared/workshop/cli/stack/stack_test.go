@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -46,4 +47,37 @@ func TestChoose(t *testing.T) {
 			t.Errorf("choose(%v, %d) = %v, %v; want %v, %q", tt.names, tt.folder, got, err, tt.want, tt.problem)
 		}
 	}
+}
+
+// A lab's code can run in a profile from the lab that brings the profile.
+func TestProfilesThatALabUses(t *testing.T) {
+	for _, tt := range []struct {
+		lab     int
+		chosen  []string
+		problem string
+	}{
+		{0, []string{"baseline", "monitoring", "horizontal"}, ""},
+		{2, []string{"horizontal", "cache"}, "lab 02 does not use the cache yet; use profile horizontal"},
+		{3, []string{"cache"}, ""},
+		{3, []string{"sharding"}, "lab 03 does not use the shards yet; use profile cache"},
+		{4, []string{"cache", "sharding"}, ""},
+		{4, []string{"sharding", "queue"}, "lab 04 does not use the queue yet; use profile sharding"},
+		{5, []string{"cache", "sharding", "queue"}, ""},
+	} {
+		err := Lab{Number: tt.lab}.uses(tt.chosen)
+		if problem := errorText(err); problem != tt.problem {
+			t.Errorf("lab %d in %v: %q, want %q", tt.lab, tt.chosen, problem, tt.problem)
+		}
+		var usage *UsageError
+		if err != nil && !errors.As(err, &usage) {
+			t.Errorf("lab %d in %v: %T is no *UsageError", tt.lab, tt.chosen, err)
+		}
+	}
+}
+
+func errorText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
 }
