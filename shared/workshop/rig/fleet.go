@@ -174,16 +174,10 @@ func (f *Fleet) Resize(ctx context.Context, t instance.Type) error {
 	return nil
 }
 
-// AtFullSpeed lifts the CPU quota of all replicas while do runs.
+// AtFullSpeed lifts the CPU quota of all replicas while do runs. The quotas come back also
+// when do fails, see testbed.AtFullSpeed.
 func (f *Fleet) AtFullSpeed(ctx context.Context, do func() error) error {
-	size := f.Replicas[0].Type()
-	if err := f.Resize(ctx, size.FullSpeed()); err != nil {
-		return err
-	}
-	if err := do(); err != nil {
-		return err
-	}
-	return f.Resize(ctx, size)
+	return testbed.AtFullSpeed(ctx, do, f.Servers()...)
 }
 
 // WarmUp signs the same people in anew and answers some load, at full speed.

@@ -85,16 +85,10 @@ func generator(ctx context.Context, url string, size seed.Size) (load.Generator,
 	return load.Generator{Target: url, Mix: load.Dinner(), Population: people, Seed: 1}, nil
 }
 
-// AtFullSpeed lifts the service's CPU quota while f runs.
+// AtFullSpeed lifts the service's CPU quota while f runs. The quota comes back also when f
+// fails, see testbed.AtFullSpeed.
 func (v *Variant) AtFullSpeed(ctx context.Context, f func() error) error {
-	size := v.Service.Type()
-	if err := v.Service.Resize(ctx, size.FullSpeed()); err != nil {
-		return err
-	}
-	if err := f(); err != nil {
-		return err
-	}
-	return v.Service.Resize(ctx, size)
+	return v.Service.AtFullSpeed(ctx, f)
 }
 
 // SignInAgain signs the same people in anew and warms the service up, at full speed, after
