@@ -96,9 +96,9 @@ func (g Generator) Attack(ctx context.Context, schedule Schedule, duration time.
 	defer stopped()
 	// What the target says is replaced in client.RoundTrip.
 	placeholder := vegeta.NewStaticTargeter(vegeta.Target{Method: http.MethodGet, URL: g.Target})
-	pace := pacer{schedule: schedule, began: c.began, planned: planned, giveUp: duration + giveUpAfter, sleep: fineSleep}
+	pace := pacer{ctx: ctx, schedule: schedule, began: c.began, planned: planned, giveUp: duration + giveUpAfter, sleep: fineSleep}
 	if g.transport != nil {
-		pace.sleep = time.Sleep
+		pace.sleep = timerSleep
 	}
 	var refused error
 	for r := range attacker.Attack(placeholder, pace, 0, "") {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -311,16 +312,22 @@ func TestNobodyThere(t *testing.T) {
 
 func TestCancelledAttackEndsAtOnce(t *testing.T) {
 	t.Parallel()
-	server := serve(t, func(r *http.Request) { <-r.Context().Done() })
-	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
-	defer cancel()
-	began := time.Now()
-	_, err := generator(server.URL, load.Dinner()).Hit(ctx, 100, 20*time.Second)
-	if !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("error %v, want the context's", err)
-	}
-	if took := time.Since(began); took > 2*time.Second {
-		t.Errorf("ended after %s", took)
+	// At 0.1 requests a second the generator waits 10 s between the first two.
+	for _, rate := range []float64{100, 0.1} {
+		t.Run(fmt.Sprintf("%v requests a second", rate), func(t *testing.T) {
+			t.Parallel()
+			server := serve(t, func(r *http.Request) { <-r.Context().Done() })
+			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+			defer cancel()
+			began := time.Now()
+			_, err := generator(server.URL, load.Dinner()).Hit(ctx, rate, 20*time.Second)
+			if !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("error %v, want the context's", err)
+			}
+			if took := time.Since(began); took > 2*time.Second {
+				t.Errorf("ended after %s", took)
+			}
+		})
 	}
 }
 

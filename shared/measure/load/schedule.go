@@ -1,6 +1,7 @@
 package load
 
 import (
+	"context"
 	"math"
 	"time"
 )
@@ -100,13 +101,15 @@ func ceilCount(n float64) uint64 {
 // pacer lets vegeta follow a schedule. It reads its own clock, which starts at began,
 // in place of vegeta's, so that both sides of every subtraction are of one clock.
 type pacer struct {
+	ctx      context.Context // ends the wait for the next request, and the attack
 	schedule Schedule
 	began    time.Time
 	planned  uint64
 	// giveUp ends an attack whose generator has fallen hopelessly behind; what was not
 	// sent shows in the result.
 	giveUp time.Duration
-	sleep  func(time.Duration)
+	// sleep returns early when ctx ends.
+	sleep func(ctx context.Context, d time.Duration)
 }
 
 // Pace implements vegeta.Pacer. It waits itself and never asks vegeta to, whose sleep is
@@ -116,9 +119,9 @@ func (p pacer) Pace(_ time.Duration, hits uint64) (time.Duration, bool) {
 		return 0, true
 	}
 	if wait := p.schedule.At(hits) - time.Since(p.began); wait > 0 {
-		p.sleep(wait)
+		p.sleep(p.ctx, wait)
 	}
-	return 0, time.Since(p.began) > p.giveUp
+	return 0, p.ctx.Err() != nil || time.Since(p.began) > p.giveUp
 }
 
 // Rate implements vegeta.Pacer.

@@ -2,7 +2,10 @@
 
 package load
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // fineSleep is as fine as the runtime's timers are.
-func fineSleep(d time.Duration) { time.Sleep(d) }
+func fineSleep(ctx context.Context, d time.Duration) { timerSleep(ctx, d) }
