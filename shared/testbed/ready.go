@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/moby/moby/client"
+
+	apiclient "bytebites.example/workshop/shared/bytebites/client"
 )
 
 // readiness tells when a server can be used.
@@ -71,21 +73,18 @@ func (s *Server) AwaitReady(ctx context.Context) error {
 // httpReady is ready when a GET answers 200.
 func httpReady(port int, path string, within time.Duration) readiness {
 	return readiness{within: within, attempt: func(ctx context.Context, s *Server) error {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.Address(port)+path, nil)
-		if err != nil {
-			return err
-		}
-		req.Close = true // a kept connection would outlive the server
-		res, err := http.DefaultClient.Do(req)
-		if err != nil {
-			return err
-		}
-		defer func() { _ = res.Body.Close() }()
-		if res.StatusCode != http.StatusOK {
-			return fmt.Errorf("GET %s: %s", path, res.Status)
-		}
-		return nil
+		return apiclient.Probe(ctx, readyClient, "http://"+s.Address(port)+path)
 	}}
+}
+
+// readyClient opens a connection for each request, because a kept connection would outlive
+// the server.
+var readyClient = newReadyClient()
+
+func newReadyClient() *http.Client {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.DisableKeepAlives = true
+	return &http.Client{Transport: transport}
 }
 
 // logReady is ready when the server has written text since it was last started.

@@ -3,8 +3,9 @@ package balancer
 import (
 	"context"
 	"fmt"
-	"io"
 	"net/http"
+
+	"bytebites.example/workshop/shared/bytebites/client"
 )
 
 // httpProber asks with a GET on a connection of its own: a kept one would not notice
@@ -22,23 +23,9 @@ func newHTTPProber() httpProber {
 	}}
 }
 
-const maxProbeBody = 64 << 10 // bytes
-
 func (p httpProber) Probe(ctx context.Context, readyURL string) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, readyURL, nil)
-	if err != nil {
+	if err := client.Probe(ctx, p.client, readyURL); err != nil {
 		return fmt.Errorf("probe: %w", err)
-	}
-	res, err := p.client.Do(req)
-	if err != nil {
-		return fmt.Errorf("probe: %w", err)
-	}
-	defer func() { _ = res.Body.Close() }()
-	if _, err := io.Copy(io.Discard, io.LimitReader(res.Body, maxProbeBody)); err != nil {
-		return fmt.Errorf("probe: %w", err)
-	}
-	if res.StatusCode != http.StatusOK {
-		return fmt.Errorf("probe: %s", res.Status)
 	}
 	return nil
 }
