@@ -18,6 +18,7 @@ import (
 	"bytebites.example/workshop/shared/testbed/engine"
 	"bytebites.example/workshop/shared/testbed/gobuild"
 	"bytebites.example/workshop/shared/testbed/hostlock"
+	"bytebites.example/workshop/shared/testbed/hostspeed"
 )
 
 // labelBed names the bed that a container or network belongs to; its value is random.
@@ -84,7 +85,7 @@ func Start(ctx context.Context, o Options) (*Bed, error) {
 	if o.QuotaPeriod < time.Millisecond || o.QuotaPeriod > time.Second {
 		return nil, fmt.Errorf("start test bed: quota period %v: want 1 ms to 1 s", o.QuotaPeriod)
 	}
-	setUp, cancel := context.WithTimeout(ctx, connectTimeout)
+	setUp, cancel := context.WithTimeout(ctx, hostspeed.Wait(connectTimeout))
 	defer cancel()
 	docker, err := engine.Connect(setUp)
 	if err != nil {
@@ -177,7 +178,7 @@ func (b *Bed) close() error {
 	unhook()
 	b.stop(errClosed)
 	b.starts.Wait() // what is half created by now could not be found below
-	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), hostspeed.Wait(closeTimeout))
 	defer cancel()
 	err := removeContainers(ctx, b.docker, func(labels map[string]string) bool { return labels[labelBed] == b.id })
 	err = errors.Join(err, b.removeNetwork(ctx), b.docker.Close())

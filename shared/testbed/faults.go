@@ -3,10 +3,11 @@ package testbed
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/client"
+
+	"bytebites.example/workshop/shared/testbed/hostspeed"
 )
 
 // Stop asks the server to stop, as an orderly shutdown does, and kills it when it does
@@ -26,7 +27,7 @@ func (s *Server) Start(ctx context.Context) error {
 	}
 	if err := s.awaitReady(ctx); err != nil {
 		failure := &StartError{Server: s.name, Kind: s.kind, Err: err}
-		logCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+		logCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), hostspeed.Wait(cleanupTimeout))
 		defer cancel()
 		if logs, logErr := s.Logs(logCtx, logLines); logErr == nil {
 			failure.Logs = logs

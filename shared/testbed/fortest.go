@@ -6,10 +6,10 @@ import (
 	"os/signal"
 	"syscall"
 	"testing"
-	"time"
 
 	"bytebites.example/workshop/shared/progress"
 	"bytebites.example/workshop/shared/testbed/hostlock"
+	"bytebites.example/workshop/shared/testbed/hostspeed"
 	"bytebites.example/workshop/shared/testbed/images"
 )
 
@@ -54,7 +54,7 @@ func ForTest(tb testing.TB) *Bed {
 }
 
 func (b *Bed) logServices(tb testing.TB) {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), hostspeed.Wait(cleanupTimeout))
 	defer cancel()
 	for _, s := range b.Servers() {
 		if s.Kind() != "service" && s.Kind() != "role" || s.ContainerID() == "" {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"bytebites.example/workshop/shared/instance"
+	"bytebites.example/workshop/shared/testbed/hostspeed"
 )
 
 // restoreTimeout bounds the calls that give the CPU quotas back.
@@ -42,7 +43,7 @@ func atFullSpeed(ctx context.Context, work func() error, servers []resizer) (err
 	}
 	lifted := 0
 	defer func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), restoreTimeout)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), hostspeed.Wait(restoreTimeout))
 		defer cancel()
 		for i, s := range servers[:lifted] {
 			restoreErr := s.Resize(ctx, types[i])

@@ -14,6 +14,7 @@ import (
 	"github.com/moby/moby/client"
 
 	"bytebites.example/workshop/shared/instance"
+	"bytebites.example/workshop/shared/testbed/hostspeed"
 	"bytebites.example/workshop/shared/testbed/images"
 )
 
@@ -122,7 +123,7 @@ func (n *Nginx) ReplaceFile(ctx context.Context, name string, content []byte) er
 			err = &ConfigError{Path: path.Base(name), Output: out}
 		}
 		// Put back even when the caller's time is up: the next reload would fail on it.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), reloadTimeout)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), hostspeed.Wait(reloadTimeout))
 		defer cancel()
 		return errors.Join(err, n.write(ctx, name, before))
 	}
@@ -157,7 +158,8 @@ func (n *Nginx) Reload(ctx context.Context) error {
 }
 
 func (n *Nginx) reloadLocked(ctx context.Context) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, reloadTimeout, fmt.Errorf("no new workers within %v", reloadTimeout))
+	within := hostspeed.Wait(reloadTimeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, within, fmt.Errorf("no new workers within %v", within))
 	defer cancel()
 	before, err := n.workers(ctx)
 	if err != nil {

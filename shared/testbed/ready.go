@@ -12,11 +12,12 @@ import (
 	"github.com/moby/moby/client"
 
 	apiclient "bytebites.example/workshop/shared/bytebites/client"
+	"bytebites.example/workshop/shared/testbed/hostspeed"
 )
 
 // readiness tells when a server can be used.
 type readiness struct {
-	within  time.Duration
+	within  time.Duration                              // on the reference machine, see hostspeed.Wait
 	attempt func(ctx context.Context, s *Server) error // one look; nil is ready
 }
 
@@ -28,11 +29,12 @@ const (
 
 // awaitReady looks until the server is ready, has ended, or its time is up.
 func (s *Server) awaitReady(ctx context.Context) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, s.ready.within, fmt.Errorf("not ready within %v", s.ready.within))
+	within := hostspeed.Wait(s.ready.within)
+	ctx, cancel := context.WithTimeoutCause(ctx, within, fmt.Errorf("not ready within %v", within))
 	defer cancel()
 	pause := firstPause
 	for {
-		attempt, done := context.WithTimeout(ctx, attemptTimeout)
+		attempt, done := context.WithTimeout(ctx, hostspeed.Wait(attemptTimeout))
 		err := s.ready.attempt(attempt, s)
 		done()
 		if err == nil {

@@ -24,6 +24,7 @@ import (
 	tclog "github.com/testcontainers/testcontainers-go/log"
 
 	"bytebites.example/workshop/shared/instance"
+	"bytebites.example/workshop/shared/testbed/hostspeed"
 )
 
 // Server is one container of a bed: a machine of a type, on the bed's network.
@@ -239,7 +240,7 @@ func (s *Server) fail(ctx context.Context, err error) error {
 		return failure
 	}
 	// The caller's context may be what failed.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), hostspeed.Wait(cleanupTimeout))
 	defer cancel()
 	if logs, logErr := s.Logs(ctx, logLines); logErr == nil {
 		failure.Logs = logs
@@ -251,6 +252,9 @@ func (s *Server) fail(ctx context.Context, err error) error {
 	s.id = ""
 	return failure
 }
+
+// cleanupTimeout bounds the calls that read the log of a failed server and remove it.
+const cleanupTimeout = 10 * time.Second
 
 // logLines is how much of a failed server's log is shown.
 const logLines = 40

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/moby/moby/client"
+
+	"bytebites.example/workshop/shared/testbed/hostspeed"
 )
 
 // connectTimeout is how long one engine address may take to answer.
@@ -53,7 +55,7 @@ func connect(ctx context.Context, f finder) (*Engine, error) {
 }
 
 func open(ctx context.Context, endpoint endpoint) (*Engine, error) {
-	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	ctx, cancel := context.WithTimeout(ctx, hostspeed.Wait(connectTimeout))
 	defer cancel()
 	var options []client.Opt
 	if endpoint.fromEnv {

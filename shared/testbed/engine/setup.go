@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"bytebites.example/workshop/shared/progress"
+	"bytebites.example/workshop/shared/testbed/hostspeed"
 )
 
 // startTimeout is how long a new engine may take until it answers.
@@ -127,7 +128,7 @@ func (s setup) start(ctx context.Context, p *progress.Reporter) (err error) {
 			tried = append(tried, s.runner.Start("dockerd", dockerdLog))
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	ctx, cancel := context.WithTimeout(ctx, hostspeed.Wait(startTimeout))
 	defer cancel()
 	for {
 		err := s.answers(ctx)

@@ -22,6 +22,7 @@ import (
 	"bytebites.example/workshop/shared/modroot"
 	"bytebites.example/workshop/shared/testbed/engine"
 	"bytebites.example/workshop/shared/testbed/hostlock"
+	"bytebites.example/workshop/shared/testbed/hostspeed"
 )
 
 // buildTimeout bounds one go build; the first on a fresh machine compiles everything.
@@ -127,7 +128,7 @@ func (b *Builder) Asked(pkg string) bool {
 }
 
 func (b *Builder) build(ctx context.Context, pkg string) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, buildTimeout)
+	ctx, cancel := context.WithTimeout(ctx, hostspeed.Wait(buildTimeout))
 	defer cancel()
 	root, err := modroot.Root()
 	if err != nil {

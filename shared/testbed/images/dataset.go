@@ -23,6 +23,7 @@ import (
 	"bytebites.example/workshop/shared/progress"
 	"bytebites.example/workshop/shared/testbed/engine"
 	"bytebites.example/workshop/shared/testbed/hostlock"
+	"bytebites.example/workshop/shared/testbed/hostspeed"
 )
 
 // A dataset image already has its database, so these are fixed. The password is that of
@@ -75,7 +76,7 @@ func EnsureDataset(ctx context.Context, eng *engine.Engine, p *progress.Reporter
 	if there, err := present(ctx, eng, ref); err != nil || there {
 		return ref, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, datasetTimeout)
+	ctx, cancel := context.WithTimeout(ctx, hostspeed.Wait(datasetTimeout))
 	defer cancel()
 	if err := buildDataset(ctx, eng, p, from, ref, size); err != nil {
 		return "", fmt.Errorf("dataset %s: %w", ref, err)
@@ -151,7 +152,7 @@ func startSeeding(ctx context.Context, eng *engine.Engine, from Ref) (id string,
 
 // waitForPostgres returns the database's URL once it answers.
 func waitForPostgres(ctx context.Context, eng *engine.Engine, id string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, postgresReady)
+	ctx, cancel := context.WithTimeout(ctx, hostspeed.Wait(postgresReady))
 	defer cancel()
 	for {
 		inspected, err := eng.ContainerInspect(ctx, id, client.ContainerInspectOptions{})

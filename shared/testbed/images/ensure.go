@@ -12,6 +12,7 @@ import (
 	"bytebites.example/workshop/shared/progress"
 	"bytebites.example/workshop/shared/testbed/engine"
 	"bytebites.example/workshop/shared/testbed/hostlock"
+	"bytebites.example/workshop/shared/testbed/hostspeed"
 )
 
 const (
@@ -255,7 +256,7 @@ func (e *ensurer) build(ctx context.Context, missing []entry, have map[Name]Ref)
 	group.SetLimit(buildsAtOnce)
 	for _, c := range missing {
 		group.Go(func() error {
-			timed, cancel := context.WithTimeout(building, buildTimeout)
+			timed, cancel := context.WithTimeout(building, hostspeed.Wait(buildTimeout))
 			defer cancel()
 			if err := e.store.build(timed, c.name, c.name.Local()); err != nil {
 				return fmt.Errorf("image %s: %w", c.name, err)
