@@ -21,7 +21,7 @@ import (
 	"bytebites.example/workshop/shared/testbed/hostspeed"
 )
 
-// labelBed names the bed that a container or network belongs to; its value is random.
+// labelBed is the label that holds the id of the bed of a container or network.
 const labelBed = "bytebites.bed"
 
 const (
@@ -29,14 +29,14 @@ const (
 	closeTimeout   = 60 * time.Second
 )
 
-// Options say how a bed is made. The zero value is good.
+// Options describe a bed. The zero value is valid.
 type Options struct {
-	// Progress is told of slow steps: images, builds. Nil shows nothing.
+	// Progress reports slow steps: images, builds. Nil reports nothing.
 	Progress *progress.Reporter
-	// QuotaPeriod is the period of every CPU quota on the bed; 100 ms when zero. With a
-	// shorter one a small server is slow where it would stand still, and has a little
-	// less capacity. From 1 ms to 1 s; the quota of the smallest type, 0.1 CPU, must
-	// not fall below the 1 ms that kernels accept.
+	// QuotaPeriod is the period of every CPU quota on the bed; 100 ms when zero. A shorter
+	// period throttles a small server for a shorter time at once, and costs a little
+	// capacity. From 1 ms to 1 s. Kernels reject a quota below 1 ms a period, and the
+	// smallest type has 0.1 CPU.
 	QuotaPeriod time.Duration
 }
 
@@ -55,7 +55,7 @@ type Bed struct {
 	networkID string
 	addresses *addresses
 	ports     ports
-	ctx       context.Context // of work under way; ends with Close
+	ctx       context.Context // of starts in progress; ends with Close
 	stop      context.CancelCauseFunc
 	unhook    func() bool
 	closeOnce sync.Once
@@ -63,7 +63,7 @@ type Bed struct {
 	mu        sync.Mutex
 	closed    bool
 	starts    sync.WaitGroup
-	names     map[string]bool // of servers, taken
+	names     map[string]bool // names of servers in use
 	servers   []*Server
 }
 
@@ -75,9 +75,9 @@ type secrets struct {
 	paymentSecret    string
 }
 
-// Start sweeps what dead owners left and makes an empty bed, which is closed by Close
-// or when ctx ends. The error is or wraps an *engine.Unavailable when there is no
-// engine to use.
+// Start sweeps the leftovers of dead owners and makes an empty bed. Close closes the bed,
+// and so does the end of ctx. Without a usable engine the error wraps an
+// *engine.Unavailable.
 func Start(ctx context.Context, o Options) (*Bed, error) {
 	if o.QuotaPeriod == 0 {
 		o.QuotaPeriod = defaultPeriod
@@ -96,9 +96,9 @@ func Start(ctx context.Context, o Options) (*Bed, error) {
 		return nil, errors.Join(fmt.Errorf("start test bed: %w", err), docker.Close())
 	}
 	b.ctx, b.stop = context.WithCancelCause(context.WithoutCancel(ctx))
-	b.mu.Lock() // ctx may have ended already, and Close needs what is set here
+	b.mu.Lock() // ctx may have ended already, and Close needs the field set here
 	defer b.mu.Unlock()
-	// The error is kept for whoever calls Close.
+	// A later call of Close returns the error.
 	b.unhook = context.AfterFunc(ctx, func() { _ = b.Close() })
 	return b, nil
 }
@@ -128,8 +128,8 @@ func newBed(ctx context.Context, docker *engine.Engine, o Options) (*Bed, error)
 		if ctx.Err() != nil {
 			return nil, err
 		}
-		// Such as a network that someone has put a container of their own on. It is in
-		// nobody's way.
+		// For example, a user's own container is attached to a leftover network. Leftovers
+		// do not disturb a new bed.
 		o.Progress.Note("leftovers of an earlier run remain: %v", err)
 	}
 	if err := b.makeNetwork(ctx); err != nil {
@@ -141,16 +141,16 @@ func newBed(ctx context.Context, docker *engine.Engine, o Options) (*Bed, error)
 	return b, nil
 }
 
-// ID is the bed's random name, which is part of the names of what it starts.
+// ID is the bed's random id, which is part of the names of its containers.
 func (b *Bed) ID() string { return b.id }
 
-// Subnet is the bed's network, which only its servers have addresses on.
+// Subnet is the subnet of the bed's network. Only the bed's servers have addresses in it.
 func (b *Bed) Subnet() netip.Prefix { return b.addresses.subnet }
 
-// StaffToken is the secret that the bed's services take as proof of staff.
+// StaffToken is the secret by which the bed's services recognise a request of staff.
 func (b *Bed) StaffToken() string { return b.secrets.staffToken }
 
-// PaymentSecret is the key that the bed's services check payment webhooks with.
+// PaymentSecret is the key with which the bed's services verify payment webhooks.
 func (b *Bed) PaymentSecret() []byte { return []byte(b.secrets.paymentSecret) }
 
 // Servers returns the bed's servers in the order in which they became ready.
@@ -160,11 +160,11 @@ func (b *Bed) Servers() []*Server {
 	return slices.Clone(b.servers)
 }
 
-// errClosed is what work under way fails with when the bed is closed.
+// errClosed is the error of a start when the bed is closed.
 var errClosed = errors.New("test bed is closed")
 
-// Close removes the bed's servers and network, without waiting for servers to stop of
-// their own accord. Calling it again returns the same error.
+// Close kills the bed's servers, and removes them and the network. Another call returns the
+// same error.
 func (b *Bed) Close() error {
 	b.closeOnce.Do(func() { b.closeErr = b.close() })
 	return b.closeErr
@@ -177,7 +177,7 @@ func (b *Bed) close() error {
 	b.mu.Unlock()
 	unhook()
 	b.stop(errClosed)
-	b.starts.Wait() // what is half created by now could not be found below
+	b.starts.Wait() // the listing below would miss a container that is being created
 	ctx, cancel := context.WithTimeout(context.Background(), hostspeed.Wait(closeTimeout))
 	defer cancel()
 	err := removeContainers(ctx, b.docker, func(labels map[string]string) bool { return labels[labelBed] == b.id })
@@ -188,8 +188,8 @@ func (b *Bed) close() error {
 	return nil
 }
 
-// begin announces the making of a server, which Close has to wait for. The context that
-// it returns also ends with the bed.
+// begin registers the start of a server, so that Close waits for it. The caller must call
+// the returned function at the end. The returned context also ends with the bed.
 func (b *Bed) begin(ctx context.Context) (context.Context, func(), error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -206,8 +206,8 @@ func (b *Bed) begin(ctx context.Context) (context.Context, func(), error) {
 	}, nil
 }
 
-// SideBySide runs starts at once and waits for all of them. The error is that of the
-// first to fail, which also calls off the others.
+// SideBySide runs starts in parallel and waits for all of them. The first error cancels the
+// others and is returned.
 func SideBySide(ctx context.Context, starts ...func(context.Context) error) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for _, start := range starts {

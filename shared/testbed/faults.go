@@ -10,8 +10,8 @@ import (
 	"bytebites.example/workshop/shared/testbed/hostspeed"
 )
 
-// Stop asks the server to stop, as an orderly shutdown does, and kills it when it does
-// not within its stop timeout.
+// Stop sends the server its stop signal, and kills it when it has not ended within its stop
+// timeout.
 func (s *Server) Stop(ctx context.Context) error {
 	if _, err := s.bed.docker.ContainerStop(ctx, s.id, client.ContainerStopOptions{}); err != nil {
 		return fmt.Errorf("stop %s: %w", s.name, err)
@@ -19,8 +19,8 @@ func (s *Server) Stop(ctx context.Context) error {
 	return nil
 }
 
-// Start starts a stopped or killed server again and waits until it is ready. It has the
-// same ports, address and files.
+// Start starts a stopped or killed server again and waits until it is ready. The server
+// keeps its ports, address and files.
 func (s *Server) Start(ctx context.Context) error {
 	if _, err := s.bed.docker.ContainerStart(ctx, s.id, client.ContainerStartOptions{}); err != nil {
 		return &StartError{Server: s.name, Kind: s.kind, Err: err}
@@ -37,7 +37,7 @@ func (s *Server) Start(ctx context.Context) error {
 	return nil
 }
 
-// Kill ends the server at once, with SIGKILL, and waits until it is dead.
+// Kill sends SIGKILL and waits until the server has ended.
 func (s *Server) Kill(ctx context.Context) error {
 	dead := s.bed.docker.ContainerWait(ctx, s.id, client.ContainerWaitOptions{})
 	if _, err := s.bed.docker.ContainerKill(ctx, s.id, client.ContainerKillOptions{Signal: "SIGKILL"}); err != nil {
@@ -51,8 +51,8 @@ func (s *Server) Kill(ctx context.Context) error {
 	}
 }
 
-// Pause stops all of the server's processes where they stand: connections stay open and
-// nothing answers, as on a machine that hangs.
+// Pause suspends all of the server's processes. Connections stay open and get no answer, as
+// on a machine that hangs.
 func (s *Server) Pause(ctx context.Context) error {
 	if _, err := s.bed.docker.ContainerPause(ctx, s.id, client.ContainerPauseOptions{}); err != nil {
 		return fmt.Errorf("pause %s: %w", s.name, err)
@@ -60,7 +60,7 @@ func (s *Server) Pause(ctx context.Context) error {
 	return nil
 }
 
-// Unpause lets a paused server go on.
+// Unpause resumes a paused server.
 func (s *Server) Unpause(ctx context.Context) error {
 	if _, err := s.bed.docker.ContainerUnpause(ctx, s.id, client.ContainerUnpauseOptions{}); err != nil {
 		return fmt.Errorf("unpause %s: %w", s.name, err)
@@ -68,8 +68,8 @@ func (s *Server) Unpause(ctx context.Context) error {
 	return nil
 }
 
-// Disconnect takes the server off the network: packets to and from it are lost, its
-// published ports do not answer, and its name is no longer known.
+// Disconnect takes the server off the network. Packets to and from it are lost, its
+// published ports do not answer, and its name does not resolve.
 func (s *Server) Disconnect(ctx context.Context) error {
 	_, err := s.bed.docker.NetworkDisconnect(ctx, s.bed.networkID, client.NetworkDisconnectOptions{Container: s.id})
 	if err != nil {
@@ -78,7 +78,8 @@ func (s *Server) Disconnect(ctx context.Context) error {
 	return nil
 }
 
-// Reconnect puts a disconnected server back, with the same address, names and ports.
+// Reconnect puts a disconnected server back on the network, with the same address, names and
+// ports.
 func (s *Server) Reconnect(ctx context.Context) error {
 	_, err := s.bed.docker.NetworkConnect(ctx, s.bed.networkID, client.NetworkConnectOptions{
 		Container: s.id,

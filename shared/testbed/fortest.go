@@ -13,11 +13,11 @@ import (
 	"bytebites.example/workshop/shared/testbed/images"
 )
 
-// ForTest makes a bed for a test, which it skips under -short. The test must measure
-// nothing: it waits for one of the machine's cores, saying who holds them, and others may
-// work beside it. The core is given back and the bed closed when the test ends. When the test has failed, the
-// last log lines of its services and their roles are shown.
-// An interrupt closes the bed, so that a test called off leaves nothing behind.
+// ForTest starts a bed for a test, and skips the test under -short. The test must not
+// measure times, because it holds only one core of the machine and other tests run beside
+// it. ForTest waits for that core and names its holder. When the test ends, the bed is
+// closed and the core is released. A failed test also shows the last log lines of its
+// services and roles. An interrupt closes the bed, so that it leaves nothing behind.
 func ForTest(tb testing.TB) *Bed {
 	tb.Helper()
 	if testing.Short() {
@@ -38,15 +38,14 @@ func ForTest(tb testing.TB) *Bed {
 	// A second interrupt ends the process as usual.
 	context.AfterFunc(ctx, stop)
 	tb.Cleanup(func() {
-		if tb.Failed() && ctx.Err() == nil { // else the servers are gone already
+		if tb.Failed() && ctx.Err() == nil { // an interrupt has removed the servers
 			bed.logServices(tb)
 		}
 		if err := bed.Close(); err != nil {
 			tb.Error(err)
 		}
 	})
-	// On a fresh machine all of these are needed before the tests are through, and side by
-	// side they are built in half the time.
+	// The tests need all of these images. Built in parallel, they take half the time.
 	if err := bed.Images(ctx, images.Postgres, images.RabbitMQ, images.Redis, images.Nginx, images.Static, images.Toxiproxy); err != nil {
 		tb.Fatal(err)
 	}

@@ -8,8 +8,8 @@ import (
 	"bytebites.example/workshop/shared/testbed/images"
 )
 
-// Images makes sure of several images, which goes faster than one server's after
-// another's where they have to be built. It is not needed: every server asks for its own.
+// Images gets several images in parallel, which is faster where images must be built. A
+// call is optional, because every server gets its own image.
 func (b *Bed) Images(ctx context.Context, names ...images.Name) error {
 	if _, err := images.Ensure(ctx, b.docker, b.progress, names...); err != nil {
 		return fmt.Errorf("get images: %w", err)
@@ -17,7 +17,7 @@ func (b *Bed) Images(ctx context.Context, names ...images.Name) error {
 	return nil
 }
 
-// image makes sure of an image when the first server that needs it is started.
+// image gets an image and returns its reference.
 func (b *Bed) image(ctx context.Context, name images.Name) (string, error) {
 	refs, err := images.Ensure(ctx, b.docker, b.progress, name)
 	if err != nil {
@@ -26,8 +26,8 @@ func (b *Bed) image(ctx context.Context, name images.Name) (string, error) {
 	return string(refs[name]), nil
 }
 
-// datasetImage makes sure of a PostgreSQL image that holds the data, and returns who may
-// log in there: that is part of the data.
+// datasetImage gets a PostgreSQL image that holds the data, and returns its reference and
+// its login, which is part of the data.
 func (b *Bed) datasetImage(ctx context.Context, size seed.Size) (string, login, error) {
 	ref, err := images.EnsureDataset(ctx, b.docker, b.progress, size)
 	if err != nil {

@@ -20,11 +20,11 @@ const (
 	staticReady     = 30 * time.Second
 )
 
-// MailSinkOptions say which mail sink to start.
+// MailSinkOptions describe a mail sink.
 type MailSinkOptions struct {
 	Name  string        // "mailsink" when empty
 	Type  instance.Type // the zero Type has no CPU quota and 2 GiB
-	Delay time.Duration // that it takes to accept a message; none when 0
+	Delay time.Duration // before it accepts a message; none when 0
 }
 
 // MailSink is an SMTP server that keeps messages instead of sending them.
@@ -67,7 +67,7 @@ func (m *MailSink) SetDelay(ctx context.Context, delay time.Duration) error {
 	return nil
 }
 
-// SetFailureRate sets the share of messages, from 0 to 1, that the sink refuses with a
+// SetFailureRate sets the share of messages, from 0 to 1, that the sink rejects with a
 // temporary error.
 func (m *MailSink) SetFailureRate(ctx context.Context, rate float64) error {
 	body, err := json.Marshal(map[string]float64{"rate": rate})
@@ -93,8 +93,8 @@ func (m *MailSink) Stats(ctx context.Context) (mailsink.Stats, error) {
 	return stats, nil
 }
 
-// Messages returns the latest messages to an address, or to anyone when to is empty, as
-// many as the sink lists.
+// Messages returns the latest messages to an address, or all messages when to is empty. The
+// sink lists a limited number.
 func (m *MailSink) Messages(ctx context.Context, to string) ([]mailsink.Message, error) {
 	query := url.Values{"limit": {"10000"}}
 	if to != "" {
@@ -111,7 +111,7 @@ func (m *MailSink) Messages(ctx context.Context, to string) ([]mailsink.Message,
 	return messages, nil
 }
 
-// Reset forgets messages and counters.
+// Reset deletes the sink's messages and sets its counters to zero.
 func (m *MailSink) Reset(ctx context.Context) error {
 	if _, err := m.control(ctx, http.MethodDelete, "/messages", nil); err != nil {
 		return fmt.Errorf("reset mail sink: %w", err)

@@ -10,11 +10,11 @@ import (
 	"bytebites.example/workshop/shared/testbed"
 )
 
-// probePackage is a small service, see there.
+// probePackage is the small service in testdata/probe.
 const probePackage = "./shared/testbed/testdata/probe"
 
-// envChild makes the test binary run a bed of its own and nothing else, for tests of
-// what happens when the owner of a bed dies.
+// envChild makes the test binary run one bed and no tests. It serves the tests in which the
+// owner of a bed dies.
 const envChild = "TESTBED_CHILD"
 
 func TestMain(m *testing.M) {

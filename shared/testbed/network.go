@@ -19,13 +19,13 @@ import (
 	"bytebites.example/workshop/shared/testbed/engine"
 )
 
-// makeNetwork makes the bed's network. The engine lets a container choose its address
-// only on a network with a subnet that was asked for, and only a chosen address
-// survives a restart. Only the engine knows which subnets are free, so it is made to
-// choose one first.
+// makeNetwork makes the bed's network. A container keeps its address over a restart only
+// when the address was requested. The engine accepts such a request only on a network
+// whose subnet was requested too. Only the engine knows the free subnets, so freeSubnet
+// first lets it choose one.
 func (b *Bed) makeNetwork(ctx context.Context) error {
 	b.network = "bytebites-" + b.id
-	const tries = 5 // other beds may be given the same subnet between the two steps
+	const tries = 5 // another bed may take the same subnet between the two steps
 	for range tries {
 		subnet, err := b.freeSubnet(ctx)
 		if err != nil {
@@ -93,13 +93,13 @@ func (b *Bed) removeNetwork(ctx context.Context) error {
 	return nil
 }
 
-// prepareTestcontainers sets the environment that testcontainers reads once a process,
-// see the package comment.
+// prepareTestcontainers sets the environment variables that testcontainers reads once in a
+// process, see the package comment.
 func (b *Bed) prepareTestcontainers() error {
 	if err := reachable(b.docker.Host(), b.addresses.subnet); err != nil {
 		return err
 	}
-	// Its log tells of every step of every container, in the middle of our output.
+	// Its log would print every step of every container into the workshop's output.
 	tclog.SetDefault(tclog.NewNoopLogger())
 	for _, v := range [][2]string{
 		{"DOCKER_HOST", b.docker.Host()},
@@ -118,8 +118,8 @@ func (b *Bed) prepareTestcontainers() error {
 
 const loopback = "127.0.0.1"
 
-// reachable finds out whether ports that the engine publishes on its loopback interface
-// can be reached from here.
+// reachable returns an error when this process cannot reach the ports that the engine
+// publishes on its loopback interface.
 func reachable(host string, subnet netip.Prefix) error {
 	if !local(host) {
 		return &engine.Unavailable{
@@ -127,14 +127,14 @@ func reachable(host string, subnet netip.Prefix) error {
 			Remedy:  "use an engine on this machine: unset DOCKER_HOST, or docker context use default",
 		}
 	}
-	// In a container that was handed the engine's socket, loopback is the container's
-	// own. A file /.dockerenv proves nothing, so look whether the gateway of the bed's
-	// network is an address of this machine.
+	// In a container with the engine's socket mounted, loopback is the container's own. The
+	// file /.dockerenv alone proves nothing. So check that the gateway of the bed's network
+	// is an address of this machine.
 	if _, err := os.Stat("/.dockerenv"); err != nil || runtime.GOOS != "linux" {
 		return nil
 	}
 	gateway := subnet.Masked().Addr().Next()
-	l, err := net.Listen("tcp4", net.JoinHostPort(gateway.String(), "0")) //nolint:noctx // it waits for nothing
+	l, err := net.Listen("tcp4", net.JoinHostPort(gateway.String(), "0")) //nolint:noctx // does not block
 	if err != nil {
 		return &engine.Unavailable{
 			Problem: "this runs in a container with another machine's Docker engine, so published ports cannot be reached",
@@ -145,7 +145,7 @@ func reachable(host string, subnet netip.Prefix) error {
 	return l.Close()
 }
 
-// local reports whether an engine's address is one of this machine.
+// local reports whether an engine's address belongs to this machine.
 func local(host string) bool {
 	u, err := url.Parse(host)
 	if err != nil {

@@ -25,15 +25,15 @@ const (
 	reloadInterval = 10 * time.Millisecond
 )
 
-// NginxOptions say which nginx to start.
+// NginxOptions describe an nginx server.
 type NginxOptions struct {
 	Name string        // "nginx" when empty
 	Type instance.Type // the zero Type has no CPU quota and 2 GiB
 	Conf []byte        // nginx.conf
-	// Files are further files of the configuration, by path in the container, such as
-	// /etc/nginx/upstreams.conf, whose folder must exist there.
+	// Files are more files of the configuration, by path in the container, such as
+	// /etc/nginx/upstreams.conf. The folder must exist in the image.
 	Files map[string][]byte
-	Port  int // that the configuration listens on; 80 when 0
+	Port  int // on which the configuration listens; 80 when 0
 }
 
 // Nginx is an nginx server.
@@ -45,8 +45,8 @@ type Nginx struct {
 	files  map[string][]byte
 }
 
-// Nginx starts an nginx server. Names of upstream servers in its configuration must be
-// those of servers that run on the bed, for nginx looks them up once, when it starts.
+// Nginx starts an nginx server. The upstream servers that its configuration names must be
+// running on the bed, because nginx resolves names once, when it starts.
 func (b *Bed) Nginx(ctx context.Context, o NginxOptions) (*Nginx, error) {
 	if o.Name == "" {
 		o.Name = "nginx"
@@ -89,24 +89,24 @@ func (n *Nginx) URL() string { return "http://" + n.Address(n.port) }
 // InternalURL is the server's address for servers on the bed.
 func (n *Nginx) InternalURL() string { return "http://" + n.InternalAddress(n.port) }
 
-// ConfigError is a configuration that nginx does not take.
+// ConfigError says that nginx rejected a configuration.
 type ConfigError struct {
 	Path   string
-	Output string // what nginx -t said
+	Output string // of nginx -t
 }
 
 func (e *ConfigError) Error() string {
 	return fmt.Sprintf("nginx does not take %s: %s", e.Path, strings.TrimSpace(e.Output))
 }
 
-// ReplaceConf gives the running server another nginx.conf, as ReplaceFile does.
+// ReplaceConf replaces nginx.conf in the running server, see ReplaceFile.
 func (n *Nginx) ReplaceConf(ctx context.Context, conf []byte) error {
 	return n.ReplaceFile(ctx, nginxConf, conf)
 }
 
-// ReplaceFile gives the running server another version of a file of its configuration
-// and reloads it. When nginx does not take it, the error is a *ConfigError and the
-// server goes on as before.
+// ReplaceFile replaces a file of the running server's configuration and reloads nginx.
+// When nginx rejects the file, the error is a *ConfigError and the server keeps the old
+// configuration.
 func (n *Nginx) ReplaceFile(ctx context.Context, name string, content []byte) error {
 	n.reload.Lock()
 	defer n.reload.Unlock()
@@ -122,7 +122,7 @@ func (n *Nginx) ReplaceFile(ctx context.Context, name string, content []byte) er
 		if errors.As(err, &failed) {
 			err = &ConfigError{Path: path.Base(name), Output: out}
 		}
-		// Put back even when the caller's time is up: the next reload would fail on it.
+		// Write the old file back even after ctx has ended, else the next reload fails too.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), hostspeed.Wait(reloadTimeout))
 		defer cancel()
 		return errors.Join(err, n.write(ctx, name, before))
@@ -135,7 +135,7 @@ func (n *Nginx) write(ctx context.Context, name string, content []byte) error {
 	return n.copyIn(ctx, map[string]file{name: {content: content, mode: 0o644}})
 }
 
-// File returns a file of the configuration for a controller to publish.
+// File returns a file of the configuration as a balancer.Publisher.
 func (n *Nginx) File(name string) NginxFile { return NginxFile{nginx: n, name: name} }
 
 // NginxFile is one file of a running nginx's configuration.
@@ -149,8 +149,8 @@ func (f NginxFile) Publish(ctx context.Context, content []byte) error {
 	return f.nginx.ReplaceFile(ctx, f.name, content)
 }
 
-// Reload makes nginx read its configuration again. Requests under way are finished by
-// the old workers; when Reload returns, all new connections go to new ones.
+// Reload makes nginx read its configuration again. The old workers finish the requests in
+// flight. When Reload returns, all new connections go to the new workers.
 func (n *Nginx) Reload(ctx context.Context) error {
 	n.reload.Lock()
 	defer n.reload.Unlock()
@@ -181,9 +181,9 @@ func (n *Nginx) reloadLocked(ctx context.Context) error {
 	}
 }
 
-// workers returns the process ids of the workers that accept connections. nginx keeps a
-// worker's state in its title: "nginx: worker process", and "nginx: worker process is
-// shutting down" from when it accepts no more.
+// workers returns the process ids of the workers that accept connections. The process
+// title shows a worker's state: "nginx: worker process" accepts connections, and "nginx:
+// worker process is shutting down" does not.
 func (n *Nginx) workers(ctx context.Context) (map[string]bool, error) {
 	top, err := n.bed.docker.ContainerTop(ctx, n.id, client.ContainerTopOptions{})
 	if err != nil {
@@ -192,8 +192,8 @@ func (n *Nginx) workers(ctx context.Context) (map[string]bool, error) {
 	return acceptingWorkers(top.Titles, top.Processes)
 }
 
-// acceptingWorkers reads the engine's list of processes, whose columns differ from one
-// system to the next; the command is the last.
+// acceptingWorkers reads the engine's list of processes. The columns differ between
+// systems; the command is always the last one.
 func acceptingWorkers(titles []string, processes [][]string) (map[string]bool, error) {
 	pid := slices.Index(titles, "PID")
 	if pid < 0 {
@@ -208,8 +208,8 @@ func acceptingWorkers(titles []string, processes [][]string) (map[string]bool, e
 	return workers, nil
 }
 
-// replaced reports that all the workers before have stopped accepting and others have
-// taken over.
+// replaced reports whether no worker in before still accepts connections and at least one
+// new worker does.
 func replaced(before, now map[string]bool) bool {
 	for pid := range now {
 		if before[pid] {

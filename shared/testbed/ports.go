@@ -19,10 +19,9 @@ const (
 	ServicePort  = 8080
 )
 
-// Published ports come from below the range that operating systems take the local ports
-// of outgoing connections from (32768 and up on Linux, 49152 elsewhere). A load
-// generator opens thousands of those; one of them on the port of a stopped server would
-// keep that server from starting again.
+// Published ports lie below the ephemeral port range (32768 and up on Linux, 49152 and up
+// elsewhere). A load generator uses thousands of ephemeral ports. If one of them were the
+// port of a stopped server, that server could not start again.
 const (
 	firstPort = 12000
 	lastPort  = 32000
@@ -34,8 +33,8 @@ type ports struct {
 	taken map[int]bool // by this bed, whether or not its server runs now
 }
 
-// next returns a port that nothing listens on. Another process may still take it before
-// the container does: the caller must be ready for that.
+// next returns a port that no process listens on. Another process may still take the port
+// before the container does, so the caller must try again then.
 func (p *ports) next() (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -55,7 +54,7 @@ func (p *ports) next() (int, error) {
 }
 
 func free(port int) bool {
-	l, err := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))) //nolint:noctx // it waits for nothing
+	l, err := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))) //nolint:noctx // does not block
 	if err != nil {
 		return false
 	}
@@ -69,8 +68,7 @@ type addresses struct {
 	last   netip.Addr
 }
 
-// firstHost leaves the low addresses to the gateway and to whatever the engine itself
-// may place there.
+// firstHost leaves the low addresses to the gateway and to the engine.
 const firstHost = 16
 
 func newAddresses(subnet netip.Prefix) (*addresses, error) {

@@ -17,20 +17,20 @@ import (
 const (
 	postgresUser     = "bytebites"
 	postgresDatabase = "bytebites"
-	// postgresReady is long because a first start on a busy machine makes a cluster.
+	// postgresReady is long because the first start of an empty server runs initdb.
 	postgresReady = 60 * time.Second
 )
 
-// PostgresOptions say which PostgreSQL to start.
+// PostgresOptions describe a PostgreSQL server.
 type PostgresOptions struct {
 	Name string // "postgres" when empty
 	// Type is the size of the machine; the zero Type has no CPU quota and 2 GiB. The
-	// CPU quota is set only when the server is warm: reading everything once at a tenth
-	// of a core would take minutes.
+	// CPU quota is set after the warm-up, because at a tenth of a core the warm-up would
+	// take minutes.
 	Type instance.Type
-	// Dataset is what the database holds; nil for an empty database.
+	// Dataset is the data in the database; nil for an empty database.
 	Dataset *seed.Size
-	// Args are further settings, such as "work_mem=16MB". They come last, so they win.
+	// Args are more settings, such as "work_mem=16MB". They override the bed's own.
 	Args []string
 }
 
@@ -42,7 +42,7 @@ type Postgres struct {
 
 type login struct{ user, password, database string }
 
-// Postgres starts a PostgreSQL server, warms it up and then sets its type's CPU quota.
+// Postgres starts a PostgreSQL server, warms it up and then sets the CPU quota of its type.
 func (b *Bed) Postgres(ctx context.Context, o PostgresOptions) (*Postgres, error) {
 	if o.Name == "" {
 		o.Name = "postgres"
@@ -90,8 +90,9 @@ func (b *Bed) Postgres(ctx context.Context, o PostgresOptions) (*Postgres, error
 	return p, nil
 }
 
-// postgresCommand sets what the workshop measures with. Durability is written out,
-// although it is PostgreSQL's default, because an image or a module may turn it off.
+// postgresCommand returns the command with the settings that the workshop measures with.
+// It sets durability, although that is PostgreSQL's default, because an image may turn it
+// off.
 func postgresCommand(t instance.Type, args []string) []string {
 	memory := t.MemoryMiB
 	if memory == 0 {
@@ -118,7 +119,7 @@ func (p *Postgres) URL() string { return p.login.url(p.Address(PostgresPort)) }
 // InternalURL is the database's address for servers on the bed.
 func (p *Postgres) InternalURL() string { return p.login.url(p.InternalAddress(PostgresPort)) }
 
-// URLVia is the database's address for servers on the bed, by way of a slow link to it.
+// URLVia is the database's address for servers on the bed that use a slow link to it.
 func (p *Postgres) URLVia(link *SlowLink) string { return p.login.url(link.InternalAddress()) }
 
 func (l login) url(address string) string {
@@ -150,10 +151,9 @@ func withDatabase(databaseURL string, use func(*sql.DB) error) (err error) {
 	return use(db)
 }
 
-// warmUp touches everything once. PostgreSQL opens the files of a table for reading and
-// writing even to read them, and the first such opening of a file that came with the
-// image copies it to the container's own layer, which must not happen while a quota is
-// in force or a load is measured.
+// warmUp reads every table and index once. PostgreSQL opens a table's file for writing
+// even to read it. The first such open copies the file from the image to the container's
+// layer. That copy must not happen while a quota is in force or a load is measured.
 var warmUp = [...]string{
 	`CREATE EXTENSION IF NOT EXISTS pg_stat_statements`,
 	`CREATE EXTENSION IF NOT EXISTS pg_prewarm`,
@@ -167,7 +167,7 @@ var warmUp = [...]string{
 }
 
 // WarmUp reads every table and index once, writes a checkpoint and empties
-// pg_stat_statements, so that what is measured next starts from the same state.
+// pg_stat_statements, so that every measurement starts from the same state.
 func (p *Postgres) WarmUp(ctx context.Context) error {
 	err := withDatabase(p.URL(), func(db *sql.DB) error {
 		for _, statement := range warmUp {

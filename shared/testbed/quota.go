@@ -17,44 +17,44 @@ import (
 	"bytebites.example/workshop/shared/instance"
 )
 
-// defaultPeriod is the kernel's default period of a CPU quota, which engines and
-// orchestrators use unless told otherwise.
+// defaultPeriod is the kernel's default period of a CPU quota. Engines and orchestrators
+// use it too.
 const defaultPeriod = 100 * time.Millisecond
 
-// unlimitedMemoryMiB is the memory of a server without a type: it has no CPU quota, but
-// no server may take all of the machine's memory.
+// unlimitedMemoryMiB is the memory limit of a server without a type. Such a server has no
+// CPU quota, but it must not use all of the machine's memory.
 const unlimitedMemoryMiB = 2048
 
-// Quota is what a server may use at most.
+// Quota is a server's limits.
 type Quota struct {
-	CPU         float64       // cores on record at the engine; 0 is no limit
+	CPU         float64       // cores, as the engine has recorded them; 0 is no limit
 	Period      time.Duration // of the CPU quota
 	MemoryBytes int64
 
-	// KernelCPU is what the kernel enforces, read from the control group; 0 is no
-	// limit. It says nothing unless Verified: an engine in a virtual machine, with a
-	// server that has no shell, hides it.
+	// KernelCPU is the number of cores that the kernel enforces, read from the control
+	// group; 0 is no limit. It is valid only when Verified is true. It cannot be read when
+	// the engine runs in a virtual machine and the server has no cat command.
 	KernelCPU float64
 	Verified  bool
 }
 
-// InForce reports whether the quota is the type's, on record and, as far as that can be
-// seen, in the kernel.
+// InForce reports whether the engine has recorded the quota of type t and, when Verified,
+// the kernel enforces it.
 func (q Quota) InForce(t instance.Type) bool {
 	const tolerance = 0.005 // of a core; the kernel counts in microseconds of a period
 	near := func(cpu float64) bool { return cpu > t.CPU-tolerance && cpu < t.CPU+tolerance }
 	return near(q.CPU) && (!q.Verified || near(q.KernelCPU))
 }
 
-// Usage counts what a server has used since it was last started.
+// Usage counts a server's CPU use since its last start.
 type Usage struct {
-	Periods          int64         // quota periods in which it wanted to run
-	ThrottledPeriods int64         // of those, the ones in which it was held back
-	ThrottledTime    time.Duration // how long it was held back, summed over processors
+	Periods          int64         // quota periods in which it had work
+	ThrottledPeriods int64         // of those, the periods in which it was throttled
+	ThrottledTime    time.Duration // throttled, summed over processors
 	CPU              time.Duration // processor time used
 }
 
-// Since returns what was used after the earlier reading.
+// Since returns the use after the earlier reading.
 func (u Usage) Since(earlier Usage) Usage {
 	return Usage{
 		Periods:          u.Periods - earlier.Periods,
@@ -64,9 +64,8 @@ func (u Usage) Since(earlier Usage) Usage {
 	}
 }
 
-// limits are the limits of a type. CPUPeriod with CPUQuota and NanoCPUs exclude each
-// other in the engine; the first pair is used throughout because it lets the period be
-// chosen.
+// limits returns the limits of a type. The engine accepts either CPUPeriod with CPUQuota,
+// or NanoCPUs. The workshop always uses the pair, because it can set the period.
 func limits(t instance.Type, period time.Duration, withCPU bool) container.Resources {
 	memory := int64(t.MemoryMiB) << 20
 	if memory == 0 {
@@ -80,13 +79,13 @@ func limits(t instance.Type, period time.Duration, withCPU bool) container.Resou
 	return r
 }
 
-// Resize gives the server, running or not, the processor and memory of another type. The
-// zero Type lifts the CPU quota. A Go service keeps the GOMAXPROCS and GOMEMLIMIT that
-// it was started with.
+// Resize gives the server the CPU quota and the memory of another type, also while it is
+// stopped. The zero Type lifts the CPU quota. A Go service keeps the GOMAXPROCS and
+// GOMEMLIMIT of its start.
 func (s *Server) Resize(ctx context.Context, t instance.Type) error {
 	r := limits(t, s.bed.period, true)
 	if r.CPUQuota == 0 {
-		r.CPUPeriod, r.CPUQuota = s.bed.period.Microseconds(), -1 // 0 would mean: leave it
+		r.CPUPeriod, r.CPUQuota = s.bed.period.Microseconds(), -1 // 0 would leave the quota
 	}
 	if _, err := s.bed.docker.ContainerUpdate(ctx, s.id, client.ContainerUpdateOptions{Resources: &r}); err != nil {
 		return fmt.Errorf("resize %s: %w", s.name, err)
@@ -104,8 +103,7 @@ func (s *Server) Type() instance.Type {
 	return s.typ
 }
 
-// Quota reads the server's limits back from the engine and, where it can be seen, from
-// the kernel.
+// Quota reads the server's limits from the engine and, where possible, from the kernel.
 func (s *Server) Quota(ctx context.Context) (Quota, error) {
 	res, err := s.bed.docker.ContainerInspect(ctx, s.id, client.ContainerInspectOptions{})
 	if err != nil {
@@ -118,7 +116,7 @@ func (s *Server) Quota(ctx context.Context) (Quota, error) {
 		MemoryBytes: host.Memory,
 	}
 	if state == nil || !state.Running {
-		return q, nil // no process, so no control group to look at
+		return q, nil // without a process there is no control group to read
 	}
 	if q.KernelCPU, err = hostCgroupCPU("/", state.Pid, s.id); err != nil {
 		q.KernelCPU, err = s.ownCgroupCPU(ctx)
@@ -154,9 +152,9 @@ func cores(quota, period int64) float64 {
 	return float64(quota) / float64(period)
 }
 
-// hostCgroupCPU reads the CPU limit of a process from the control group files of the
-// host, version 1 or 2, below root. The id guards against reading about a process of
-// this machine when the engine's process ids are those of another.
+// hostCgroupCPU reads the CPU limit of a process from the control group files below root,
+// version 1 or 2. The path must contain the container's id: when the engine runs on another
+// machine, its pid belongs to another process here.
 func hostCgroupCPU(root string, pid int, id string) (float64, error) {
 	data, err := os.ReadFile(filepath.Join(root, "proc", strconv.Itoa(pid), "cgroup"))
 	if err != nil {
@@ -175,7 +173,7 @@ func hostCgroupCPU(root string, pid int, id string) (float64, error) {
 		if fields[0] == "0" && fields[1] == "" {
 			limit, err := os.ReadFile(filepath.Join(mount, fields[2], "cpu.max"))
 			if err != nil {
-				continue // a mixed set-up: version 2 without the cpu controller
+				continue // hybrid mode: version 2 without the cpu controller
 			}
 			return parseCPUMax(string(limit))
 		}
@@ -183,7 +181,7 @@ func hostCgroupCPU(root string, pid int, id string) (float64, error) {
 			if controller != "cpu" {
 				continue
 			}
-			// "cpu" is there as a folder or as a link to "cpu,cpuacct".
+			// "cpu" is a folder or a link to "cpu,cpuacct".
 			dir := filepath.Join(mount, "cpu", fields[2])
 			quota, err := os.ReadFile(filepath.Join(dir, "cpu.cfs_quota_us"))
 			if err != nil {
@@ -199,7 +197,7 @@ func hostCgroupCPU(root string, pid int, id string) (float64, error) {
 	return 0, errors.New("read control group: no cpu controller")
 }
 
-// ownCgroupCPU reads the same from inside the container, which needs a cat there.
+// ownCgroupCPU reads the same limit from inside the container, which needs the cat command.
 func (s *Server) ownCgroupCPU(ctx context.Context) (float64, error) {
 	out, err := s.Exec(ctx, "cat", "/sys/fs/cgroup/cpu.max")
 	if err != nil {

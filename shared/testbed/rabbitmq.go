@@ -23,7 +23,7 @@ const (
 	rabbitReadyLogEntry = "Server startup complete"
 )
 
-// RabbitMQOptions say which RabbitMQ to start.
+// RabbitMQOptions describe a RabbitMQ server.
 type RabbitMQOptions struct {
 	Name string        // "rabbitmq" when empty
 	Type instance.Type // at least 0.5 CPU; the zero Type has no CPU quota and 2 GiB
@@ -36,7 +36,7 @@ type RabbitMQ struct {
 	password string
 }
 
-// RabbitMQ starts a RabbitMQ server, and sets its type's CPU quota when it is ready.
+// RabbitMQ starts a RabbitMQ server, and sets the CPU quota of its type when it is ready.
 func (b *Bed) RabbitMQ(ctx context.Context, o RabbitMQOptions) (*RabbitMQ, error) {
 	if o.Name == "" {
 		o.Name = "rabbitmq"
@@ -58,7 +58,7 @@ func (b *Bed) RabbitMQ(ctx context.Context, o RabbitMQOptions) (*RabbitMQ, error
 		},
 		ports:       []int{AMQPPort, managementPort, rabbitMetricsPort},
 		typ:         o.Type,
-		quotaLater:  true, // at half a core the start takes longer than all the rest
+		quotaLater:  true, // at half a core the start takes too long
 		caps:        rootThenUserCaps(),
 		ready:       logReady(rabbitReadyLogEntry, rabbitReady),
 		stopTimeout: 20 * time.Second,
@@ -84,10 +84,10 @@ func (r *RabbitMQ) URL() string { return r.url("amqp", r.Address(AMQPPort)) }
 // InternalURL is the broker's address for servers on the bed.
 func (r *RabbitMQ) InternalURL() string { return r.url("amqp", r.InternalAddress(AMQPPort)) }
 
-// URLVia is the broker's address for servers on the bed, by way of a slow link to it.
+// URLVia is the broker's address for servers on the bed that use a slow link to it.
 func (r *RabbitMQ) URLVia(link *SlowLink) string { return r.url("amqp", link.InternalAddress()) }
 
-// ManagementURL is the management plugin's address for this process, with credentials.
+// ManagementURL is the management API's address for this process, with credentials.
 func (r *RabbitMQ) ManagementURL() string { return r.url("http", r.Address(managementPort)) }
 
 // MetricsURL is where this process finds the broker's metrics.
@@ -95,16 +95,16 @@ func (r *RabbitMQ) MetricsURL() string {
 	return "http://" + r.Address(rabbitMetricsPort) + "/metrics"
 }
 
-// Queue is what the broker says of a queue.
+// Queue is the state of a queue, from the management API.
 type Queue struct {
 	Name    string `json:"name"`
 	Type    string `json:"type"`                    // classic, quorum or stream
-	Ready   int    `json:"messages_ready"`          // messages that wait
-	Unacked int    `json:"messages_unacknowledged"` // messages that somebody has in hand
+	Ready   int    `json:"messages_ready"`          // messages not delivered yet
+	Unacked int    `json:"messages_unacknowledged"` // messages delivered and not acknowledged
 }
 
-// Queues returns the queues of the broker, by name. It counts its messages anew about every
-// five seconds, so the numbers may be as old as that.
+// Queues returns the queues of the broker, by name. The broker updates its counts about
+// every five seconds, so a count may be five seconds old.
 func (r *RabbitMQ) Queues(ctx context.Context) (queues map[string]Queue, err error) {
 	ctx, cancel := context.WithTimeout(ctx, managementTimeout)
 	defer cancel()

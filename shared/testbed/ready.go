@@ -15,10 +15,10 @@ import (
 	"bytebites.example/workshop/shared/testbed/hostspeed"
 )
 
-// readiness tells when a server can be used.
+// readiness says how to find out whether a server is ready.
 type readiness struct {
 	within  time.Duration                              // on the reference machine, see hostspeed.Wait
-	attempt func(ctx context.Context, s *Server) error // one look; nil is ready
+	attempt func(ctx context.Context, s *Server) error // nil: the server is ready
 }
 
 const (
@@ -27,7 +27,7 @@ const (
 	longestPause   = 200 * time.Millisecond
 )
 
-// awaitReady looks until the server is ready, has ended, or its time is up.
+// awaitReady tries until the server is ready, has ended, or its time is up.
 func (s *Server) awaitReady(ctx context.Context) error {
 	within := hostspeed.Wait(s.ready.within)
 	ctx, cancel := context.WithTimeoutCause(ctx, within, fmt.Errorf("not ready within %v", within))
@@ -52,14 +52,14 @@ func (s *Server) awaitReady(ctx context.Context) error {
 	}
 }
 
-// ended returns how the server came to its end, or nil while it runs.
+// ended returns an error that says how the server ended, or nil while it runs.
 func (s *Server) ended(ctx context.Context) error {
 	res, err := s.bed.docker.ContainerInspect(ctx, s.id, client.ContainerInspectOptions{})
 	if err != nil || res.Container.State == nil || res.Container.State.Running {
-		return nil // cannot know: the next attempt will tell
+		return nil // running, or not known: the next attempt shows it
 	}
 	if res.Container.State.OOMKilled {
-		return fmt.Errorf("ended: out of its %d MiB of memory", s.Type().MemoryMiB)
+		return fmt.Errorf("ended: out of memory, its limit is %d MiB", s.Type().MemoryMiB)
 	}
 	return fmt.Errorf("ended with exit code %d", res.Container.State.ExitCode)
 }
@@ -89,7 +89,7 @@ func newReadyClient() *http.Client {
 	return &http.Client{Transport: transport}
 }
 
-// logReady is ready when the server has written text since it was last started.
+// logReady is ready when the server has logged text since its last start.
 func logReady(text string, within time.Duration) readiness {
 	return readiness{within: within, attempt: func(ctx context.Context, s *Server) error {
 		res, err := s.bed.docker.ContainerInspect(ctx, s.id, client.ContainerInspectOptions{})
@@ -110,13 +110,13 @@ func logReady(text string, within time.Duration) readiness {
 	}}
 }
 
-// listenReady is ready when something in the container listens on the port. Connecting
-// from outside proves nothing: the engine's proxy accepts for a server that does not
-// listen yet. The container needs a cat.
+// listenReady is ready when a process in the container listens on the port. A connection
+// from outside proves nothing, because the engine's proxy accepts it before the server
+// listens. The container needs the cat command.
 func listenReady(port int, within time.Duration) readiness {
 	return readiness{within: within, attempt: func(ctx context.Context, s *Server) error {
 		table, err := s.Exec(ctx, "cat", "/proc/net/tcp", "/proc/net/tcp6")
-		if err != nil && table == "" { // no tcp6 on a machine without IPv6
+		if err != nil && table == "" { // without IPv6 there is no tcp6, but tcp is printed
 			return err
 		}
 		if !listens(table, port) {

@@ -17,7 +17,7 @@ const (
 	redisReady = 30 * time.Second
 )
 
-// RedisOptions say which Redis to start.
+// RedisOptions describe a Redis server.
 type RedisOptions struct {
 	Name string        // "redis" when empty
 	Type instance.Type // the zero Type has no CPU quota and 2 GiB
@@ -43,8 +43,8 @@ func (b *Bed) Redis(ctx context.Context, o RedisOptions) (*Redis, error) {
 		kind:  "redis",
 		name:  o.Name,
 		image: image,
-		// Without protection no password is asked for; only the bed's network and this
-		// machine's loopback interface can reach the server.
+		// Protected mode off: clients need no password. Only the bed's network and this
+		// machine's loopback interface reach the server.
 		cmd:   []string{"redis-server", redisConf, "--protected-mode", "no", "--bind", "*", "-::*"},
 		files: map[string]file{redisConf: {content: []byte(o.Conf), mode: 0o644}},
 		ports: []int{RedisPort},
@@ -70,7 +70,7 @@ func (r *Redis) URL() string { return "redis://" + r.Address() + "/0" }
 // InternalURL is the server's address for servers on the bed.
 func (r *Redis) InternalURL() string { return "redis://" + r.InternalAddress() + "/0" }
 
-// redisPing speaks Redis's inline protocol: no client is needed to say PING.
+// redisPing sends PING in Redis's inline protocol, which needs no client library.
 func redisPing(ctx context.Context, s *Server) error {
 	var dialer net.Dialer
 	conn, err := dialer.DialContext(ctx, "tcp", s.Address(RedisPort))

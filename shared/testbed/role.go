@@ -11,26 +11,27 @@ import (
 	"github.com/moby/moby/client"
 )
 
-// roleMetricsPort is where a role has its metrics while it runs.
+// roleMetricsPort is the port on which a role serves its metrics.
 const roleMetricsPort = 9464
 
-// RoleOptions say which role of a service to run.
+// RoleOptions describe a role of a service.
 type RoleOptions struct {
-	// Service says which program, and with what. The role comes after its Args. Its Name,
-	// Aliases and Ready are not used.
+	// Service describes the program and the servers that it uses. The role's arguments come
+	// after its Args. Its Name, Aliases and Ready are ignored.
 	Service ServiceOptions
-	Name    string // the role's when empty
+	Name    string // Role when empty
 	Role    string
 	Args    []string // for the role
 }
 
-// Role is a program of ours that does a job and ends. It has a container as a service has,
-// which stays until it is removed, or the bed closed. When it has ended or was killed, Start
-// runs it once more, with the same arguments.
+// Role is a program of the workshop that does a job and ends. Its container stays until
+// Remove or until the bed is closed. After its end, or a kill, Start runs it again with the
+// same arguments.
 type Role struct{ *Server }
 
-// Role builds the program for the engine's platform and starts it in a role. It does not wait
-// for anything that the role does. The error is a *program.CompileError when it does not build.
+// Role builds the program for the engine's platform and starts it in a role. It does not
+// wait until the role is ready. The error is a *gobuild.CompileError when the program does
+// not build.
 func (b *Bed) Role(ctx context.Context, o RoleOptions) (*Role, error) {
 	if o.Name == "" {
 		o.Name = o.Role
@@ -54,12 +55,12 @@ func (b *Bed) Role(ctx context.Context, o RoleOptions) (*Role, error) {
 	return &Role{Server: s}, nil
 }
 
-// MetricsURL is where this process finds the role's metrics while it runs, and a moment after
-// it was started.
+// MetricsURL is the address of the role's metrics for this process. It answers while the
+// role runs, from a moment after its start.
 func (r *Role) MetricsURL() string { return "http://" + r.Address(roleMetricsPort) + "/metrics" }
 
-// Wait waits until the role has ended, and returns its exit code with the last lines that it
-// wrote to its standard output and error. A role that was killed has exit code 137.
+// Wait waits until the role has ended, and returns its exit code and its last log lines. A
+// killed role has exit code 137.
 func (r *Role) Wait(ctx context.Context) (code int, logs string, err error) {
 	ended := r.bed.docker.ContainerWait(ctx, r.id, client.ContainerWaitOptions{})
 	select {

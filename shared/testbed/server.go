@@ -27,7 +27,7 @@ import (
 	"bytebites.example/workshop/shared/testbed/hostspeed"
 )
 
-// Server is one container of a bed: a machine of a type, on the bed's network.
+// Server is one container on the bed's network. It stands for a machine of a type.
 type Server struct {
 	bed     *Bed
 	kind    string
@@ -42,12 +42,12 @@ type Server struct {
 	typ instance.Type
 }
 
-// spec is what a kind of server asks for.
+// spec describes a server to start.
 type spec struct {
 	kind        string
 	name        string
 	image       string
-	user        string // when the image's own is root and need not be
+	user        string // replaces the image's user; empty keeps it
 	entrypoint  []string
 	cmd         []string
 	env         map[string]string
@@ -55,7 +55,7 @@ type spec struct {
 	ports       []int
 	aliases     []string // besides the name
 	typ         instance.Type
-	quotaLater  bool // the type's CPU is set by a Resize when the server is warm
+	quotaLater  bool // the caller sets the CPU quota with Resize after the warm-up
 	caps        []string
 	shmBytes    int64
 	ready       readiness
@@ -82,7 +82,7 @@ func (b *Bed) create(ctx context.Context, sp spec) (*Server, error) {
 	if err := b.take(s); err != nil {
 		return nil, err
 	}
-	const tries = 3 // a free port may be taken before the engine binds it
+	const tries = 3 // another process may take the port before the engine binds it
 	for try := 1; ; try++ {
 		err := s.start(ctx, sp)
 		if err == nil {
@@ -118,7 +118,7 @@ func (b *Bed) take(s *Server) error {
 	return nil
 }
 
-// drop gives the server's names back.
+// drop releases the server's names.
 func (b *Bed) drop(s *Server) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -128,8 +128,8 @@ func (b *Bed) drop(s *Server) {
 	b.servers = slices.DeleteFunc(b.servers, func(other *Server) bool { return other == s })
 }
 
-// Remove removes the server from the bed at once, running or not. Its name may then be
-// given to another; the server must not be used any more.
+// Remove kills the server and removes it from the bed. Its name is then free. The server
+// must not be used any more.
 func (s *Server) Remove(ctx context.Context) error {
 	_, err := s.bed.docker.ContainerRemove(ctx, s.id, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
 	if err != nil && !gone(err) {
@@ -139,8 +139,8 @@ func (s *Server) Remove(ctx context.Context) error {
 	return nil
 }
 
-// start makes the container and waits until it is ready. On failure nothing is left but
-// the error, with the container's last words.
+// start makes the container and waits until it is ready. On failure it removes the
+// container; the error holds the last lines of its log.
 func (s *Server) start(ctx context.Context, sp spec) error {
 	s.ports = make(map[int]int, len(sp.ports))
 	bindings := make(network.PortMap, len(sp.ports))
@@ -185,8 +185,8 @@ func (s *Server) start(ctx context.Context, sp spec) error {
 				h.CapDrop = []string{"ALL"}
 				h.CapAdd = sp.caps
 				h.ShmSize = sp.shmBytes
-				// Whatever the engine's default is: logs must be there to be read, and a
-				// load must not fill the disk with them.
+				// The engine's default may be a driver that keeps no logs, or one without a
+				// size limit, which would let a load fill the disk.
 				h.LogConfig = container.LogConfig{Type: "json-file", Config: map[string]string{"max-size": "32m", "max-file": "1"}}
 			},
 			EndpointSettingsModifier: func(e map[string]*network.EndpointSettings) {
@@ -215,12 +215,12 @@ func (s *Server) start(ctx context.Context, sp spec) error {
 	return nil
 }
 
-// StartError is a server that could not be started: it ended, or was not ready in time.
+// StartError says that a server did not start: it ended, or was not ready in time.
 type StartError struct {
 	Server string // its name
 	Kind   string // such as "service" or "postgres"
 	Err    error
-	Logs   string // its last lines; empty when it never ran
+	Logs   string // its last log lines; empty when it never ran
 }
 
 func (e *StartError) Error() string {
@@ -233,13 +233,13 @@ func (e *StartError) Error() string {
 
 func (e *StartError) Unwrap() error { return e.Err }
 
-// fail removes what was made of a server and returns the error to report.
+// fail removes a server's container and returns the error to report.
 func (s *Server) fail(ctx context.Context, err error) error {
 	failure := &StartError{Server: s.name, Kind: s.kind, Err: err}
 	if s.id == "" {
 		return failure
 	}
-	// The caller's context may be what failed.
+	// ctx may have ended, which may be the reason for err.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), hostspeed.Wait(cleanupTimeout))
 	defer cancel()
 	if logs, logErr := s.Logs(ctx, logLines); logErr == nil {
@@ -256,17 +256,16 @@ func (s *Server) fail(ctx context.Context, err error) error {
 // cleanupTimeout bounds the calls that read the log of a failed server and remove it.
 const cleanupTimeout = 10 * time.Second
 
-// logLines is how much of a failed server's log is shown.
+// logLines is how many lines of a failed server's log are shown.
 const logLines = 40
 
-// Name is the server's name, by which others on the bed's network reach it.
+// Name is the server's name, which is also its host name on the bed's network.
 func (s *Server) Name() string { return s.name }
 
-// Kind says what the server is: postgres, redis, rabbitmq, nginx, mailsink, service,
-// role, toxiproxy.
+// Kind is one of postgres, redis, rabbitmq, nginx, mailsink, service, role and toxiproxy.
 func (s *Server) Kind() string { return s.kind }
 
-// ContainerID is the engine's name of the server.
+// ContainerID is the engine's id of the server's container.
 func (s *Server) ContainerID() string { return s.id }
 
 // IP is the server's address on the bed's network.
@@ -282,13 +281,13 @@ func (s *Server) Address(port int) string {
 	return net.JoinHostPort(loopback, strconv.Itoa(published))
 }
 
-// InternalAddress returns the name:port at which others on the bed's network reach it.
+// InternalAddress returns the name:port at which servers on the bed reach this server.
 func (s *Server) InternalAddress(port int) string {
 	return net.JoinHostPort(s.name, strconv.Itoa(port))
 }
 
-// Logs returns the last lines of what the server wrote to its standard output and
-// error; all of it when lines is 0.
+// Logs returns the last lines of the server's standard output and error, or all lines when
+// lines is 0.
 func (s *Server) Logs(ctx context.Context, lines int) (string, error) {
 	tail := "all"
 	if lines > 0 {
@@ -310,7 +309,7 @@ func (s *Server) logs(ctx context.Context, o client.ContainerLogsOptions) (strin
 	return out.String(), nil
 }
 
-// ExecError is a command in a server that ended with another code than 0.
+// ExecError says that a command in a server ended with an exit code other than 0.
 type ExecError struct {
 	Command []string
 	Code    int
@@ -321,8 +320,8 @@ func (e *ExecError) Error() string {
 	return fmt.Sprintf("%s: exit code %d: %s", strings.Join(e.Command, " "), e.Code, strings.TrimSpace(e.Output))
 }
 
-// Exec runs a command in the server and returns what it wrote to standard output and
-// error. The error is an *ExecError when the command fails.
+// Exec runs a command in the server and returns its standard output and error. The error
+// is an *ExecError when the exit code is not 0.
 func (s *Server) Exec(ctx context.Context, command ...string) (string, error) {
 	created, err := s.bed.docker.ExecCreate(ctx, s.id, client.ExecCreateOptions{Cmd: command, AttachStdout: true, AttachStderr: true})
 	if err != nil {
@@ -333,7 +332,7 @@ func (s *Server) Exec(ctx context.Context, command ...string) (string, error) {
 		return "", fmt.Errorf("exec in %s: %w", s.name, err)
 	}
 	defer attached.Close()
-	// The connection outlives the request, so the context does not end the read.
+	// ctx ends only the request, so close the connection to end the read.
 	defer context.AfterFunc(ctx, attached.Close)()
 	var out bytes.Buffer
 	if _, err := stdcopy.StdCopy(&out, &out, attached.Reader); err != nil {
@@ -352,8 +351,8 @@ func (s *Server) Exec(ctx context.Context, command ...string) (string, error) {
 	return out.String(), nil
 }
 
-// copyIn writes files into the server, whose parent folders must exist. testcontainers
-// can do this, too, but compresses on the way, which takes seconds for a program.
+// copyIn writes files into the server. Their folders must exist. testcontainers can copy
+// files too, but it compresses them, which takes seconds for a program.
 func (s *Server) copyIn(ctx context.Context, files map[string]file) error {
 	if len(files) == 0 {
 		return nil

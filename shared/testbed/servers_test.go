@@ -143,7 +143,7 @@ func (st *stack) loopbackOnly(t *testing.T) {
 	if len(published) < 10 {
 		t.Fatalf("%d published ports: the test proves nothing", len(published))
 	}
-	// What the engine says is one thing, what the kernel has another.
+	// The engine's record and the kernel's setting may differ.
 	seen := 0
 	for _, l := range listeners(t) {
 		name, ours := published[l.Port()]
@@ -160,7 +160,7 @@ func (st *stack) loopbackOnly(t *testing.T) {
 	}
 }
 
-// listeners returns the TCP addresses that something on this machine listens on.
+// listeners returns the TCP addresses on which processes of this machine listen.
 func listeners(t *testing.T) []netip.AddrPort {
 	t.Helper()
 	var found []netip.AddrPort
@@ -237,7 +237,7 @@ func (st *stack) confined(t *testing.T) {
 	}
 }
 
-// serverUID is the user that a process runs as.
+// serverUID returns the effective user id of a process.
 func serverUID(t *testing.T, pid int) int {
 	t.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
@@ -599,7 +599,7 @@ func (st *stack) nginxReloads(t *testing.T) {
 	if err := st.nginx.ReplaceConf(t.Context(), nginxConf("second")); err != nil {
 		t.Fatal(err)
 	}
-	for range 20 { // by whichever worker
+	for range 20 { // every worker must have the new configuration
 		http.DefaultClient.CloseIdleConnections()
 		if got := body(t, st.nginx.URL()); got != "second" {
 			t.Fatalf("after the reload nginx says %q", got)
@@ -695,7 +695,7 @@ func (st *stack) postgresKill(t *testing.T) {
 	}
 }
 
-// A broker is ready by a line in its log, which a restart must not find from before.
+// A log line says that a broker is ready. After a restart the old line must not count.
 func (st *stack) rabbitKill(t *testing.T) {
 	if err := st.rabbit.Resize(t.Context(), instance.Type{}); err != nil { // to be quick
 		t.Fatal(err)
@@ -756,7 +756,7 @@ func (st *stack) names(t *testing.T) {
 	if errors.As(err, &unavailable) {
 		t.Error("a service that ends at once is taken for a fault of the environment")
 	}
-	// The name is free again, and after a removal, too.
+	// A failed start and a removal both free the name.
 	s, err := st.bed.Service(t.Context(), testbed.ServiceOptions{Name: "broken", Package: probePackage})
 	if err != nil {
 		t.Fatal(err)

@@ -21,32 +21,32 @@ const (
 	serviceReady = 60 * time.Second
 )
 
-// ServiceOptions say which program to start as a service.
+// ServiceOptions describe a service and the servers that it uses.
 type ServiceOptions struct {
 	Name    string // "service" when empty
-	Package string // main package: a path from the module's root, such as ./solutions/service
+	Package string // main package, as a path from the module's root: ./solutions/service
 	Args    []string
 	Type    instance.Type // the zero Type has no CPU quota and 2 GiB
-	// Env is added to the environment that the options below make, and wins over it.
+	// Env overrides and adds to the environment that the options below make.
 	Env     map[string]string
-	Aliases []string // further names on the bed's network
-	Ready   string   // path that answers 200 when it is ready; /readyz when empty
+	Aliases []string // more names on the bed's network
+	Ready   string   // path that answers 200 when the service is ready; /readyz when empty
 
-	Postgres *Postgres // the catalogue's database, and by default the user data's
+	Postgres *Postgres // the catalogue's database; the user data's too when UserData is nil
 	UserData *Postgres
-	Shards   []*Postgres // that user data is spread over, in order
-	// ShardURLs are used in place of Shards when there are any: for shards that are
-	// reached by a slow link, see Postgres.URLVia.
+	Shards   []*Postgres // databases of the sharded user data, in order
+	// ShardURLs replace Shards when not empty: for shards behind a slow link, see
+	// Postgres.URLVia.
 	ShardURLs []string
 	MailSink  *MailSink
 	Redis     *Redis
 	Broker    *RabbitMQ
-	// BrokerURL is used in place of Broker's when it is not empty: for a broker that is
-	// reached by a slow link, see RabbitMQ.URLVia.
+	// BrokerURL replaces Broker when not empty: for a broker behind a slow link, see
+	// RabbitMQ.URLVia.
 	BrokerURL string
 }
 
-// Service is a Go program of ours.
+// Service is a running Go program of the workshop.
 type Service struct{ *Server }
 
 // Service builds the program for the engine's platform, and starts it. The error is a
@@ -78,8 +78,8 @@ func (b *Bed) Service(ctx context.Context, o ServiceOptions) (*Service, error) {
 func (b *Bed) serviceEnv(o ServiceOptions) map[string]string {
 	env := map[string]string{
 		"BYTEBITES_ADDR": ":" + strconv.Itoa(ServicePort),
-		// Loopback inside the container could not be published; outside, the port is
-		// published on loopback only.
+		// All interfaces, because the engine cannot publish a port on the container's own
+		// loopback. On this machine the port is published on loopback only.
 		"BYTEBITES_PPROF_ADDR":     ":" + strconv.Itoa(pprofPort),
 		"BYTEBITES_INSTANCE":       o.Name,
 		"BYTEBITES_STAFF_TOKEN":    b.secrets.staffToken,
@@ -121,7 +121,7 @@ func (o ServiceOptions) shardURLs() []string {
 	return urls
 }
 
-// static builds a Go program and starts it in the image for such programs.
+// static builds a Go program and starts it in the image for static programs.
 func (b *Bed) static(ctx context.Context, pkg string, sp spec) (*Server, error) {
 	binary, err := b.Binary(ctx, pkg)
 	if err != nil {
@@ -139,17 +139,17 @@ func (b *Bed) static(ctx context.Context, pkg string, sp spec) (*Server, error) 
 	return b.create(ctx, sp)
 }
 
-// Binary builds a main package for the engine's platform, once for each bed. A caller
-// that will start services can have this done while the databases start.
+// Binary builds a main package for the engine's platform, once for each bed. Call it while
+// the databases start, so that a later Service finds its program built.
 func (b *Bed) Binary(ctx context.Context, pkg string) ([]byte, error) {
 	if b.builder.Asked(pkg) {
-		return b.builder.Binary(ctx, pkg) // its progress is shown already
+		return b.builder.Binary(ctx, pkg) // an earlier call shows the progress
 	}
 	step := b.progress.Step("build %s", pkg)
 	binary, err := b.builder.Binary(ctx, pkg)
 	var compile *gobuild.CompileError
 	if errors.As(err, &compile) {
-		// The compiler's many lines are for whoever gets the error.
+		// The error holds the compiler's output; the progress line stays short.
 		step.Fail(fmt.Errorf("%s does not compile", pkg))
 		return nil, err
 	}
@@ -158,9 +158,9 @@ func (b *Bed) Binary(ctx context.Context, pkg string) ([]byte, error) {
 }
 
 // goRuntimeEnv fits Go's runtime to the type. Go 1.26 never sets GOMAXPROCS below 2 by
-// itself; with two threads a small quota is used up in half the time and the process
-// then stands still for the rest of the period. The memory limit is a soft one: at 90 %
-// the collector works harder, before the kernel ends the process at 100 %.
+// itself. Two threads use up a small quota in half the time, and then the process is
+// throttled for the rest of the period. GOMEMLIMIT is a soft limit at 90 % of the memory:
+// the collector works harder there, before the kernel kills the process at 100 %.
 func goRuntimeEnv(t instance.Type) map[string]string {
 	env := make(map[string]string)
 	if t.CPU > 0 && t.CPU <= 1 {
@@ -181,8 +181,8 @@ func (s *Service) InternalURL() string { return "http://" + s.InternalAddress(Se
 // PprofURL is where this process finds the service's profiles.
 func (s *Service) PprofURL() string { return "http://" + s.Address(pprofPort) + "/debug/pprof" }
 
-// Upstream is the ip:port by which a balancer on the bed reaches the service: an address
-// needs no look-up, so a configuration with it also loads while the service is dead.
+// Upstream is the ip:port at which a balancer on the bed reaches the service. It holds no
+// name, so nginx also loads a configuration with it while the service is stopped.
 func (s *Service) Upstream() string {
 	return fmt.Sprintf("%s:%d", s.IP(), ServicePort)
 }

@@ -19,25 +19,25 @@ const (
 	proxyName        = "link"
 )
 
-// SlowLinkOptions say where a link leads.
+// SlowLinkOptions describe a link.
 type SlowLinkOptions struct {
 	Name string // "link-to-" and the server's name when empty
 	To   *Server
 	Port int // of the server
 }
 
-// SlowLink is a way to a server that can be made slow, narrow or cut while it is used:
-// a Toxiproxy. A fresh one is fast. It has no quota, so that it is never what is slow.
+// SlowLink is a Toxiproxy in front of a server. While it is in use, its latency and its
+// bandwidth can be changed, and it can be cut. A new link adds no delay. Its container has
+// no CPU quota, so that the link itself is never the bottleneck.
 type SlowLink struct {
 	*Server
 	port int
 }
 
-// SlowLink starts a link. Clients have to be told its InternalAddress in place of the
-// server's.
+// SlowLink starts a link. Clients must use its InternalAddress and not the server's.
 func (b *Bed) SlowLink(ctx context.Context, o SlowLinkOptions) (*SlowLink, error) {
 	if o.To == nil || o.Port == 0 {
-		return nil, errors.New("start slow link: no server or no port to lead to")
+		return nil, errors.New("start slow link: no server or no port")
 	}
 	if o.Name == "" {
 		o.Name = "link-to-" + o.To.Name()
@@ -61,7 +61,7 @@ func (b *Bed) SlowLink(ctx context.Context, o SlowLinkOptions) (*SlowLink, error
 		return nil, err
 	}
 	l := &SlowLink{Server: s, port: o.Port}
-	// The address, not the name: a name is not known while its server is stopped.
+	// The link uses the server's address, because a stopped server's name does not resolve.
 	upstream := net.JoinHostPort(o.To.IP().String(), strconv.Itoa(o.Port))
 	_, err = l.client().CreateProxy(proxyName, net.JoinHostPort("0.0.0.0", strconv.Itoa(o.Port)), upstream)
 	if err != nil {
@@ -76,15 +76,15 @@ func (l *SlowLink) InternalAddress() string { return l.Server.InternalAddress(l.
 // Address is the near end of the link for this process.
 func (l *SlowLink) Address() string { return l.Server.Address(l.port) }
 
-// The names of the toxics, of which a link has at most one each.
+// The names of the toxics. A link has at most one of each in a direction.
 const (
 	latencyToxic   = "latency"
 	bandwidthToxic = "bandwidth"
 	timeoutToxic   = "timeout"
 )
 
-// SetLatency delays each packet by latency, give or take jitter, in both directions
-// together: half on the way there, half on the way back. Zero ends it.
+// SetLatency delays a round trip by latency, plus or minus jitter. Each direction gets
+// half of both. Zero for both ends the delay.
 func (l *SlowLink) SetLatency(ctx context.Context, latency, jitter time.Duration) error {
 	half := toxiproxy.Attributes{
 		"latency": latency.Milliseconds() / 2,
@@ -93,18 +93,18 @@ func (l *SlowLink) SetLatency(ctx context.Context, latency, jitter time.Duration
 	return l.set(ctx, latencyToxic, latency > 0 || jitter > 0, half, "upstream", "downstream")
 }
 
-// SetBandwidth limits each direction to so many kilobytes a second. Zero ends it.
+// SetBandwidth limits each direction to kilobytesPerSecond. Zero ends the limit.
 func (l *SlowLink) SetBandwidth(ctx context.Context, kilobytesPerSecond int) error {
 	return l.set(ctx, bandwidthToxic, kilobytesPerSecond > 0, toxiproxy.Attributes{"rate": kilobytesPerSecond}, "upstream", "downstream")
 }
 
-// Swallow has what is sent to the server vanish on its way, without an error for who sends it, until
-// it is ended; that closes the connections.
+// Swallow discards all data on its way to the server; the client sees no error. Ending it
+// with on = false closes the connections.
 func (l *SlowLink) Swallow(ctx context.Context, on bool) error {
 	return l.set(ctx, timeoutToxic, on, toxiproxy.Attributes{"timeout": 0}, "upstream")
 }
 
-// set puts a toxic of that type on the directions, in place of the one there is.
+// set adds, updates or removes the toxic of that kind in each of the streams.
 func (l *SlowLink) set(ctx context.Context, kind string, on bool, attributes toxiproxy.Attributes, streams ...string) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("set %s of %s: %w", kind, l.Name(), context.Cause(ctx))
@@ -137,7 +137,7 @@ func (l *SlowLink) set(ctx context.Context, kind string, on bool, attributes tox
 // Cut closes all connections over the link and refuses new ones.
 func (l *SlowLink) Cut(ctx context.Context) error { return l.enable(ctx, false) }
 
-// Restore lets connections through again, as slow as the link was set.
+// Restore accepts connections again. Latency, bandwidth and Swallow are as they were set.
 func (l *SlowLink) Restore(ctx context.Context) error { return l.enable(ctx, true) }
 
 func (l *SlowLink) enable(ctx context.Context, enabled bool) error {
@@ -156,8 +156,8 @@ func (l *SlowLink) enable(ctx context.Context, enabled bool) error {
 	return nil
 }
 
-// client talks to Toxiproxy's control port. Its calls take no context; each is a small
-// request over the loopback interface.
+// client returns a client of Toxiproxy's control port. Its calls take no context; each is
+// a small request over the loopback interface.
 func (l *SlowLink) client() *toxiproxy.Client {
 	return toxiproxy.NewClient("http://" + l.Server.Address(toxiproxyControl))
 }

@@ -15,10 +15,10 @@ import (
 // Swept counts what a sweep removed.
 type Swept struct{ Containers, Networks int }
 
-// Sweep removes the containers and networks whose owners are dead. What belongs to a
-// living process, or to one of which nothing is known, is left alone.
+// Sweep removes the containers and networks of dead owners. It leaves the things of
+// living processes, and of processes whose state is not known.
 func Sweep(ctx context.Context, docker *engine.Engine) (Swept, error) {
-	// Without the lock two sweeps would see each other's removals as failures.
+	// Without the lock, two sweeps remove the same container and one of them fails.
 	release, err := hostlock.Lock(ctx, "sweep", nil)
 	if err != nil {
 		return Swept{}, fmt.Errorf("sweep: %w", err)
@@ -51,8 +51,8 @@ func Sweep(ctx context.Context, docker *engine.Engine) (Swept, error) {
 	return swept, nil
 }
 
-// removeContainers removes, side by side and at once, those of our containers whose
-// labels are chosen, with their anonymous volumes.
+// removeContainers kills and removes the workshop's containers whose labels are chosen,
+// with their anonymous volumes. It works in parallel.
 func removeContainers(ctx context.Context, docker *engine.Engine, chosen func(labels map[string]string) bool) error {
 	list, err := docker.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: ours()})
 	if err != nil {
@@ -74,8 +74,8 @@ func removeContainers(ctx context.Context, docker *engine.Engine, chosen func(la
 	return group.Wait()
 }
 
-// gone reports that a container is already removed or, which the engine calls a
-// conflict, being removed.
+// gone reports whether the error means that the container is removed already, or is being
+// removed, which the engine calls a conflict.
 func gone(err error) bool { return errdefs.IsNotFound(err) || errdefs.IsConflict(err) }
 
 func ours() client.Filters {

@@ -39,7 +39,7 @@ func startOtherBed(t *testing.T) *otherBed {
 	if err := o.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = o.cmd.Process.Kill() }) // for a test that fails half-way
+	t.Cleanup(func() { _ = o.cmd.Process.Kill() }) // when the test fails early
 	line, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
 		t.Fatalf("child process: %v", err)
@@ -50,7 +50,7 @@ func startOtherBed(t *testing.T) *otherBed {
 	return o
 }
 
-// left returns what the engine has of a bed.
+// left returns the containers and networks of a bed that still exist.
 func left(t *testing.T, docker *engine.Engine, id string) []string {
 	t.Helper()
 	filter := make(client.Filters).Add("label", "bytebites.bed="+id)
@@ -156,7 +156,7 @@ func TestSweepTakesTheDeadAndLeavesTheLiving(t *testing.T) {
 }
 
 func TestBedEndsWithItsContext(t *testing.T) {
-	testbed.ForTest(t) // for the core
+	testbed.ForTest(t) // holds a core of the machine
 	docker := connect(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	bed, err := testbed.Start(ctx, testbed.Options{})

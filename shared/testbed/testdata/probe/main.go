@@ -1,5 +1,5 @@
-// Command probe is a service for the tests of the test bed and the balancer: it says
-// who it is, can be made not ready, and burns processor time on request.
+// Command probe is a service for the tests of the test bed and the balancer. It answers with
+// its name, can be made not ready, and uses processor time on request.
 package main
 
 import (
@@ -53,8 +53,8 @@ func main() {
 	log.Fatal(http.ListenAndServe(os.Getenv("BYTEBITES_ADDR"), mux))
 }
 
-// play is a role: it says what it got, and ends with exit code 3 unless it is to wait until
-// it is told to stop.
+// play is a role. It prints its arguments and ends with exit code 3, at once or, when asked
+// to wait, after a stop signal.
 func play(args []string) {
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGTERM)
