@@ -96,7 +96,7 @@ type ConfigError struct {
 }
 
 func (e *ConfigError) Error() string {
-	return fmt.Sprintf("nginx does not take %s: %s", e.Path, strings.TrimSpace(e.Output))
+	return fmt.Sprintf("nginx rejected %s: %s", e.Path, strings.TrimSpace(e.Output))
 }
 
 // ReplaceConf replaces nginx.conf in the running server, see ReplaceFile.

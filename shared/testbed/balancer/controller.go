@@ -18,26 +18,26 @@ type Replica struct {
 	Upstream string // host:port by which the balancer reaches it
 }
 
-// Publisher puts a list of servers where the balancer reads it, and makes it read.
+// Publisher writes a list of servers to the balancer's configuration and reloads it.
 type Publisher interface {
 	Publish(ctx context.Context, list []byte) error
 }
 
-// Prober asks a replica whether it is ready; nil means yes.
+// Prober asks a replica whether it is ready; nil means ready.
 type Prober interface {
 	Probe(ctx context.Context, readyURL string) error
 }
 
-// Config is what a Controller is made of.
+// Config holds the parts of a Controller.
 type Config struct {
 	Publisher Publisher
 	Prober    Prober       // HTTP when nil
 	Policy    Policy       // DefaultPolicy when zero
 	Template  string       // of the list, see package text/template; NginxServers when empty
-	Logger    *slog.Logger // told of every change; silent when nil
+	Logger    *slog.Logger // logs every change; no log when nil
 }
 
-// Controller asks replicas and publishes the list of those that are ready.
+// Controller probes replicas and publishes the list of ready ones.
 type Controller struct {
 	publisher Publisher
 	prober    Prober
@@ -47,11 +47,11 @@ type Controller struct {
 
 	mu        sync.Mutex
 	replicas  []*replica
-	wanted    int           // counts changes of the list that should be
-	reached   int           // the count that the balancer's list has caught up with
+	wanted    int           // version of the wanted list; every change increments it
+	reached   int           // version of the list that the balancer has
 	published []string      // names on the balancer's list
-	changed   chan struct{} // closed and replaced when the balancer has another list
-	outdated  chan struct{} // holds a message when the list has to be made anew
+	changed   chan struct{} // closed and replaced when the balancer has a new list
+	outdated  chan struct{} // holds a message when Run must publish a new list
 	ctx       context.Context
 	probes    sync.WaitGroup
 }
@@ -59,7 +59,7 @@ type Controller struct {
 type replica struct {
 	Replica
 	health health
-	stop   context.CancelFunc // nil until it is being asked
+	stop   context.CancelFunc // ends its probes; nil before Run
 }
 
 // New returns a controller without replicas.
@@ -97,7 +97,7 @@ func New(c Config) (*Controller, error) {
 	}, nil
 }
 
-// Register adds a replica, which is put on the list when it has proved to be ready.
+// Register adds a replica. It is on the list after Rise successful probes.
 func (c *Controller) Register(r Replica) error {
 	if r.Name == "" || r.ReadyURL == "" {
 		return errors.New("register replica: no name or no URL")
@@ -118,8 +118,8 @@ func (c *Controller) Register(r Replica) error {
 	return nil
 }
 
-// Deregister takes a replica off the list, and returns when the balancer sends it no
-// new requests, so that it may then be drained and stopped. Run must be under way.
+// Deregister removes a replica, and returns when the balancer sends it no new requests. The
+// caller may then drain and stop it. Run must be running.
 func (c *Controller) Deregister(ctx context.Context, name string) error {
 	c.mu.Lock()
 	i := c.find(name)
@@ -134,7 +134,8 @@ func (c *Controller) Deregister(ctx context.Context, name string) error {
 	c.touch()
 	without := c.wanted
 	c.mu.Unlock()
-	// A list with the replica may be on its way now, so its absence would prove nothing.
+	// A publish of an older list may be in progress and would add the replica again. So wait
+	// for the version without it, and do not look for its name.
 	if _, err := c.await(ctx, func() bool { return c.reached >= without }); err != nil {
 		return fmt.Errorf("deregister replica %s: %w", name, err)
 	}
@@ -148,12 +149,12 @@ func (c *Controller) Published() []string {
 	return slices.Clone(c.published)
 }
 
-// Await waits until the balancer has a list that is good, and returns it.
+// Await waits until the balancer has a list for which good returns true, and returns it.
 func (c *Controller) Await(ctx context.Context, good func(published []string) bool) ([]string, error) {
 	return c.await(ctx, func() bool { return good(slices.Clone(c.published)) })
 }
 
-// await calls done with the lock held.
+// await waits until done returns true. It calls done with the lock held.
 func (c *Controller) await(ctx context.Context, done func() bool) ([]string, error) {
 	for {
 		c.mu.Lock()
@@ -170,9 +171,9 @@ func (c *Controller) await(ctx context.Context, done func() bool) ([]string, err
 	}
 }
 
-// Run asks and publishes until ctx ends, which is not an error. A list that cannot be
-// published is logged and published again after an interval: the balancer goes on with
-// the last one that it took. Run may be called once.
+// Run probes and publishes until ctx ends, which is not an error. When a publish fails, Run
+// logs the error and tries again after an interval; the balancer keeps its last list. Run
+// may be called once.
 func (c *Controller) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -231,8 +232,8 @@ func (c *Controller) publish(ctx context.Context) error {
 }
 
 // touch tells Run that the list is out of date. One message stands for any number of
-// changes, and waits, so that one made while a list is on its way is not lost. The lock
-// is held.
+// changes. The channel keeps it, so a change during a publish is not lost. The caller holds
+// the lock.
 func (c *Controller) touch() {
 	c.wanted++
 	select {
@@ -241,11 +242,11 @@ func (c *Controller) touch() {
 	}
 }
 
-// ask starts asking a replica. The lock is held.
+// ask starts the probes of a replica. The caller holds the lock.
 func (c *Controller) ask(r *replica) {
 	ctx, stop := context.WithCancel(c.ctx)
 	r.stop = stop
-	// Each replica is asked on its own, so that one that hangs delays no other's removal.
+	// Each replica has its own goroutine, so that a hanging replica delays no other.
 	c.probes.Go(func() {
 		ticker := time.NewTicker(c.policy.Interval)
 		defer ticker.Stop()
@@ -265,7 +266,7 @@ func (c *Controller) probe(ctx context.Context, r *replica) {
 	defer cancel()
 	err := c.prober.Probe(attempt, r.ReadyURL)
 	if ctx.Err() != nil {
-		return // called off, which says nothing about the replica
+		return // cancelled: the result says nothing about the replica
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

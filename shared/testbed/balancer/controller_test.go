@@ -46,7 +46,7 @@ func (f *fleet) setHang(url string) {
 	f.hang = map[string]bool{url: true}
 }
 
-// board keeps what was published.
+// board keeps the published lists.
 type board struct {
 	mu    sync.Mutex
 	lists []string
@@ -88,14 +88,14 @@ func (b *board) count() int {
 
 var errDown = errors.New("503")
 
-// policy has round numbers: asked every second, ready after 2, not ready after 1.
+// policy has round numbers: a probe a second, ready after 2, not ready after 1.
 var policy = balancer.Policy{Interval: time.Second, Timeout: 500 * time.Millisecond, Rise: 2, Fall: 1}
 
 func replica(name string) balancer.Replica {
 	return balancer.Replica{Name: name, ReadyURL: "http://" + name + "/readyz", Upstream: name + ":8080"}
 }
 
-// run runs body in a bubble of fake time, with a controller of replicas a, b and c.
+// run runs body in fake time, with a controller of replicas a, b and c.
 func run(t *testing.T, body func(t *testing.T, c *balancer.Controller, f *fleet, b *board)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -121,7 +121,7 @@ func run(t *testing.T, body func(t *testing.T, c *balancer.Controller, f *fleet,
 	})
 }
 
-// after lets so much time pass and wants the list to be this then.
+// after waits for d of fake time and then requires the list to be want.
 func after(t *testing.T, d time.Duration, b *board, want string) {
 	t.Helper()
 	time.Sleep(d)
@@ -135,7 +135,7 @@ const instant = time.Millisecond
 
 func TestControllerFollowsReadiness(t *testing.T) {
 	run(t, func(t *testing.T, c *balancer.Controller, f *fleet, b *board) {
-		after(t, instant, b, "") // nobody has proved itself, and the old list is replaced
+		after(t, instant, b, "") // no replica is ready yet, and an empty list replaces the old one
 		after(t, time.Second, b, "a:8080 b:8080 c:8080")
 		f.set("http://b/readyz", errDown)
 		after(t, time.Second, b, "a:8080 c:8080")
@@ -149,7 +149,7 @@ func TestControllerTakesAHangingReplicaOutWithinItsTimeout(t *testing.T) {
 	run(t, func(t *testing.T, c *balancer.Controller, f *fleet, b *board) {
 		after(t, time.Second+instant, b, "a:8080 b:8080 c:8080")
 		f.setHang("http://a/readyz")
-		after(t, time.Second, b, "a:8080 b:8080 c:8080") // asked just now
+		after(t, time.Second, b, "a:8080 b:8080 c:8080") // the next probe is a second away
 		after(t, policy.Timeout, b, "b:8080 c:8080")
 	})
 }
@@ -183,7 +183,7 @@ func TestDeregisterReturnsWhenTheBalancerHasTheList(t *testing.T) {
 	run(t, func(t *testing.T, c *balancer.Controller, f *fleet, b *board) {
 		after(t, time.Second+instant, b, "a:8080 b:8080 c:8080")
 		b.takes = 300 * time.Millisecond
-		// A list that has a on it is on its way while a is deregistered.
+		// While a is deregistered, a publish of a list with a is in progress.
 		f.set("http://c/readyz", errDown)
 		time.Sleep(time.Second)
 		if err := c.Deregister(t.Context(), "a"); err != nil {
@@ -212,7 +212,7 @@ func TestRegisterWhileRunning(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		if _, err := c.Await(ctx, func(p []string) bool { return len(p) == 5 }); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("await of what never comes: %v", err)
+			t.Errorf("await of a fourth replica: %v", err)
 		}
 	})
 }

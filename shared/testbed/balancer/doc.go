@@ -1,6 +1,6 @@
-// Package balancer keeps a load balancer's list of servers true: it asks every replica
-// whether it is ready, as the health check of a cloud balancer does, and publishes the
-// list anew when that changes. Stock nginx checks servers only passively, by failing
-// requests of users; and it sends nothing to a replica that has joined since it read
-// its configuration.
+// Package balancer keeps a load balancer's list of servers current. It probes every replica,
+// as the health check of a cloud balancer does. When a replica becomes ready, or no longer
+// is, the package publishes a new list. Open-source nginx has passive checks only: requests of
+// users must fail first. It also sends nothing to a replica that joined after nginx read its
+// configuration.
 package balancer

@@ -5,16 +5,16 @@ import (
 	"time"
 )
 
-// Policy says how often replicas are asked, and what counts as a change.
+// Policy says how often replicas are probed, and how many results change their state.
 type Policy struct {
-	Interval time.Duration // from one question to the next
-	Timeout  time.Duration // after which no answer is a failure; less than Interval
+	Interval time.Duration // from one probe to the next
+	Timeout  time.Duration // of one probe; less than Interval
 	Rise     int           // successes in a row that make a replica ready
 	Fall     int           // failures in a row that make it not ready
 }
 
-// DefaultPolicy takes a replica out within a second of its first failure. Cloud
-// balancers ask less often, every 5 to 30 s; the workshop's runs are short.
+// DefaultPolicy removes a replica within a second of its first failure. Cloud balancers
+// probe every 5 to 30 s; the workshop's runs are short.
 func DefaultPolicy() Policy {
 	return Policy{Interval: 500 * time.Millisecond, Timeout: 400 * time.Millisecond, Rise: 2, Fall: 2}
 }
@@ -31,14 +31,14 @@ func (p Policy) validate() error {
 	return nil
 }
 
-// health is what is known of one replica. The zero health is that of a new replica,
-// which gets no traffic until it has proved itself.
+// health is the state of one replica. The zero health is that of a new replica, which gets
+// no traffic until Rise probes have succeeded.
 type health struct {
 	ready  bool
-	streak int // answers in a row that contradict ready
+	streak int // probes in a row whose result contradicts ready
 }
 
-// after returns the health after one more answer.
+// after returns the health after one more probe.
 func (h health) after(success bool, p Policy) health {
 	if success == h.ready {
 		return health{ready: h.ready}

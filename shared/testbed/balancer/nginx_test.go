@@ -40,7 +40,8 @@ http {
 }
 `
 
-// answers counts by instance who answers n requests through nginx; "" is a failure.
+// answers sends n requests through nginx and counts the answers by instance; "" counts
+// failures.
 func answers(t *testing.T, url string, n int) map[string]int {
 	t.Helper()
 	client := &http.Client{Timeout: 3 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
@@ -145,7 +146,7 @@ func TestNginxFollowsReadiness(t *testing.T) {
 	}
 
 	both()
-	setReady(replicas[0], false) // it still answers, and still must get nothing
+	setReady(replicas[0], false) // it still answers, but must get no requests
 	only("replica-2")
 	setReady(replicas[0], true)
 	both()
@@ -174,6 +175,6 @@ func TestNginxFollowsReadiness(t *testing.T) {
 		t.Fatalf("upstream list %v: %v", got, err)
 	}
 	if got := answers(t, nginx.URL(), 3); got[""] != 3 {
-		t.Errorf("nobody is ready: %v, want failures", got)
+		t.Errorf("no replica is ready: %v, want failures", got)
 	}
 }

@@ -8,15 +8,14 @@ import (
 	"bytebites.example/workshop/shared/bytebites/client"
 )
 
-// httpProber asks with a GET on a connection of its own: a kept one would not notice
-// that the server behind an address has changed, and a replica that takes no new
-// connections is not ready.
+// httpProber sends a GET on a new connection. A kept connection hides two faults: another
+// server has taken the address, or the replica accepts no new connections.
 type httpProber struct{ client *http.Client }
 
 func newHTTPProber() httpProber {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.DisableKeepAlives = true
-	transport.Proxy = nil // replicas are near; a proxy could not reach them
+	transport.Proxy = nil // a proxy cannot reach this machine's replicas
 	return httpProber{client: &http.Client{
 		Transport:     transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

@@ -9,10 +9,10 @@ import (
 	"text/template"
 )
 
-// NginxServers are lines for inside an nginx upstream block, which reads them with
-// include, and so keeps its own balancing method and keepalive. An upstream block
-// without a server is an error to nginx, so when there is none to name, one that is
-// marked down makes nginx answer 502 at once.
+// NginxServers is a template of the server lines of an nginx upstream block. The block reads
+// them with include, so it keeps its own balancing method and keepalive. nginx rejects an
+// upstream block without a server. So an empty list holds one server that is marked down,
+// and nginx answers 502 at once.
 const NginxServers = `# Written by the balancer's controller.
 {{- range .Servers}}
 server {{.}};
@@ -21,7 +21,7 @@ server 127.0.0.1:1 down;
 {{- end}}
 `
 
-// list is what a template is rendered with.
+// list is the data of a template.
 type list struct {
 	Servers []string // host:port of the ready replicas, in the order of registration
 }
@@ -34,7 +34,7 @@ func render(t *template.Template, servers []string) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// checkUpstream refuses what would not be one server in a configuration.
+// checkUpstream rejects an address that is not exactly one server in a configuration.
 func checkUpstream(address string) error {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
