@@ -18,11 +18,11 @@ import (
 	"github.com/shirou/gopsutil/v4/disk"
 )
 
-// Status is what a probe found.
+// Status is the result of a probe.
 type Status string
 
-// The states. Fail means that the workshop cannot run, Warn that part of it cannot or
-// that what it measures may be inconclusive.
+// The states. Fail means that the workshop cannot run. Warn means that a part of it cannot
+// run, or that its measurements may be inconclusive.
 const (
 	OK   Status = "ok"
 	Warn Status = "warn"
@@ -33,28 +33,28 @@ const (
 type Finding struct {
 	Name   string
 	Status Status
-	Detail string // what was seen
-	Remedy string // what to do about it; empty when OK
+	Detail string // the observation
+	Remedy string // how to correct the problem; empty when OK
 }
 
-// Checkup says what Diagnose looks at.
+// Checkup configures Diagnose.
 type Checkup struct {
 	// Ports must be free on loopback.
 	Ports []int
-	// Shell is an image that has a shell, such as any of the servers': the probe of the
-	// CPU quota runs in it. When empty, the quota is not tried out.
+	// Shell is an image that has a shell, such as a server's. The probe of the CPU quota
+	// runs in it. When empty, the quota is not probed.
 	Shell string
-	// Registry is an image to ask the registry for, such as postgres:17.
+	// Registry is an image to look up in the registry, such as postgres:17.
 	Registry string
-	// Go is the oldest Go version that will do, such as go1.26.
+	// Go is the oldest Go version that can build the workshop, such as go1.26.
 	Go string
 }
 
-// Each probe ends within this time.
+// probeTimeout bounds each probe.
 const probeTimeout = 15 * time.Second
 
-// Diagnose looks for everything that may keep the workshop from running or from
-// measuring well. It changes nothing, but for a container of a second's life.
+// Diagnose probes the conditions under which the workshop runs and measures well. It changes
+// nothing, except that it runs one container for a second.
 func Diagnose(ctx context.Context, c Checkup) []Finding {
 	findings := []Finding{probeGo(ctx, c.Go)}
 	connecting, cancel := context.WithTimeout(ctx, probeTimeout)
@@ -74,7 +74,7 @@ func Diagnose(ctx context.Context, c Checkup) []Finding {
 	}
 	published, err := probe(ctx, e.publishedPorts)
 	if err != nil {
-		published = nil // only the holder's name is lost
+		published = nil // only the name of a port's holder is missing then
 	}
 	findings = append(findings, probePorts(c.Ports, published)...)
 	return append(findings, e.probeRegistry(ctx, c.Registry))
@@ -123,7 +123,7 @@ func engineFinding(e *Engine, err error) Finding {
 
 const gibibyte = 1 << 30
 
-// What the images, two seeded databases and a lab's containers take.
+// The resources that the images, two seeded databases and a lab's containers need.
 const (
 	diskNeeded   = 3 * gibibyte
 	diskWanted   = 8 * gibibyte
@@ -135,7 +135,7 @@ const (
 func coresFinding(cores int) Finding {
 	if cores < coresWanted {
 		return Finding{"cores", Warn, fmt.Sprintf("the engine has %d", cores),
-			fmt.Sprintf("give it %d: with fewer, the load generator and the servers disturb each other, and gains will be inconclusive", coresWanted)}
+			fmt.Sprintf("give it %d: with fewer, the load generator and the servers compete for CPU, and gains are inconclusive", coresWanted)}
 	}
 	return Finding{Name: "cores", Status: OK, Detail: strconv.Itoa(cores)}
 }
@@ -146,7 +146,7 @@ func memoryFinding(total int64) Finding {
 	case total < memoryNeeded:
 		f.Status, f.Remedy = Fail, fmt.Sprintf("give the engine at least %d GiB (Docker Desktop: Settings, Resources)", memoryNeeded/gibibyte)
 	case total < memoryWanted:
-		f.Status, f.Remedy = Warn, fmt.Sprintf("labs with many servers want %d GiB (Docker Desktop: Settings, Resources)", memoryWanted/gibibyte)
+		f.Status, f.Remedy = Warn, fmt.Sprintf("labs with many servers need %d GiB (Docker Desktop: Settings, Resources)", memoryWanted/gibibyte)
 	}
 	return f
 }
@@ -154,20 +154,20 @@ func memoryFinding(total int64) Finding {
 func probeDisk(ctx context.Context, root string) Finding {
 	usage, err := probe(ctx, func(ctx context.Context) (*disk.UsageStat, error) { return disk.UsageWithContext(ctx, root) })
 	if err != nil {
-		return Finding{"disk", Warn, fmt.Sprintf("the engine keeps images in %s, which is not on this machine's own disks", filepath.ToSlash(root)),
-			"see that its virtual machine has some GiB free: docker system df"}
+		return Finding{"disk", Warn, fmt.Sprintf("the engine keeps images in %s, which is not on a disk of this machine", filepath.ToSlash(root)),
+			"check that its virtual machine has some GiB free: docker system df"}
 	}
 	return diskFinding(root, usage.Free)
 }
 
 func diskFinding(root string, free uint64) Finding {
 	f := Finding{Name: "disk", Status: OK, Detail: fmt.Sprintf("%.1f GiB free for the engine in %s", float64(free)/gibibyte, root)}
-	const remedy = "free some: docker system df shows what Docker itself holds"
+	const remedy = "free some space: docker system df shows Docker's own share"
 	switch {
 	case free < diskNeeded:
 		f.Status, f.Remedy = Fail, fmt.Sprintf("at least %d GiB are needed; %s", diskNeeded/gibibyte, remedy)
 	case free < diskWanted:
-		f.Status, f.Remedy = Warn, fmt.Sprintf("%d GiB are comfortable; %s", diskWanted/gibibyte, remedy)
+		f.Status, f.Remedy = Warn, fmt.Sprintf("%d GiB are recommended; %s", diskWanted/gibibyte, remedy)
 	}
 	return f
 }
@@ -177,7 +177,7 @@ func probePorts(ports []int, published map[int]string) []Finding {
 	findings := make([]Finding, 0, len(ports))
 	for _, port := range ports {
 		name := fmt.Sprintf("port %d", port)
-		listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))) //nolint:noctx // it waits for nothing
+		listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))) //nolint:noctx // does not block
 		if err == nil {
 			err = listener.Close()
 		}
@@ -213,7 +213,7 @@ func (e *Engine) publishedPorts(ctx context.Context) (map[int]string, error) {
 	return published, nil
 }
 
-// registryTimeout is short: most who have no registry get no answer at all.
+// registryTimeout is short, because most networks without a registry give no answer at all.
 const registryTimeout = 5 * time.Second
 
 func (e *Engine) probeRegistry(ctx context.Context, ref string) Finding {
@@ -232,18 +232,18 @@ func (e *Engine) probeRegistry(ctx context.Context, ref string) Finding {
 func registryFinding(ref string, err error, linux bool) Finding {
 	remedy := "images cannot be built here: load a bundle from another machine (go tool workshop images load FILE)"
 	if linux {
-		remedy = "nothing, if the images are there already or a Debian mirror can be reached: they are built then (as root, about 90 s, once)"
+		remedy = "nothing, if the images are present or a Debian mirror is reachable: the workshop then builds them (as root, about 90 s, once)"
 	}
-	return Finding{"image registry", Warn, fmt.Sprintf("does not give %s: %v", ref, err), remedy}
+	return Finding{"image registry", Warn, fmt.Sprintf("cannot find %s: %v", ref, err), remedy}
 }
 
-// quotaFromInfo is what the engine itself says of quotas.
-func quotaFromInfo(info system.Info) (Finding, bool) {
+// quotaFromInfo judges the engine's own information on quotas. A final finding needs no test.
+func quotaFromInfo(info system.Info) (f Finding, final bool) {
 	const name = "CPU quota"
 	if info.OSType == "linux" && !info.CPUCfsQuota {
 		return Finding{name, Fail, "the engine's kernel has no CPU quotas", quotaRemedy}, true
 	}
-	return Finding{Name: name, Status: OK, Detail: "the engine supports it (not tried out)"}, false
+	return Finding{Name: name, Status: OK, Detail: "the engine supports it (not tested)"}, false
 }
 
 const quotaRemedy = "use an engine whose kernel has CFS bandwidth control (CONFIG_CFS_BANDWIDTH) and whose cgroup cpu controller is on; rootless engines need delegation of cpu: https://docs.docker.com/engine/security/rootless/"

@@ -1,5 +1,5 @@
-// Package engine finds the Docker engine, says what is wrong with it and how to put it
-// right, and sets one up where there is none.
+// Package engine finds the Docker engine, reports its problems with a remedy for each, and
+// installs an engine on a machine without one.
 package engine
 
 import (
@@ -17,7 +17,7 @@ import (
 	"bytebites.example/workshop/shared/testbed/hostspeed"
 )
 
-// connectTimeout is how long one engine address may take to answer.
+// connectTimeout bounds the answer of one engine address, on the reference machine.
 const connectTimeout = 5 * time.Second
 
 // Engine is a Docker engine that answered. The embedded client is the official one; it
@@ -27,13 +27,13 @@ type Engine struct {
 	host string
 }
 
-// Host is the engine's address, such as unix:///var/run/docker.sock: what DOCKER_HOST
-// would hold to name the same engine.
+// Host is the engine's address in the form of DOCKER_HOST, such as
+// unix:///var/run/docker.sock.
 func (e *Engine) Host() string { return e.host }
 
-// Connect returns the engine that the docker command would use: that of DOCKER_HOST,
-// of DOCKER_CONTEXT or the current docker context, else the first default socket that
-// answers. It sets nothing global. The error is an *Unavailable.
+// Connect returns the engine that the docker command would use. In this order: DOCKER_HOST,
+// DOCKER_CONTEXT, the current docker context, the first default socket that answers. It
+// changes no environment variable. The error is an *Unavailable.
 func Connect(ctx context.Context) (*Engine, error) {
 	return connect(ctx, newFinder())
 }
@@ -75,8 +75,8 @@ func open(ctx context.Context, endpoint endpoint) (*Engine, error) {
 	return &Engine{Client: api, host: endpoint.host}, nil
 }
 
-// unreachable says why no engine answered. A socket that may not be opened is told
-// apart from one that is not there: the remedies differ.
+// unreachable says why no engine answered. A socket without permission and a missing socket
+// have different remedies.
 func unreachable(f finder, errs []error) *Unavailable {
 	err := errors.Join(errs...)
 	if errors.Is(err, fs.ErrPermission) || strings.Contains(strings.ToLower(fmt.Sprint(err)), "permission denied") {
@@ -98,7 +98,7 @@ func unreachable(f finder, errs []error) *Unavailable {
 	return &Unavailable{Problem: "no Docker engine answers", Remedy: installRemedy(f.goos, f.root, f.debian), Err: err}
 }
 
-// installRemedy says what to install where SetUp cannot do it.
+// installRemedy says how to install an engine by hand.
 func installRemedy(goos string, root, debian bool) string {
 	switch {
 	case goos == "darwin":
@@ -139,7 +139,7 @@ func (f finder) user() string {
 	return "$USER"
 }
 
-// isDebian reports whether /etc/os-release names Debian or a system made from it.
+// isDebian reports whether /etc/os-release names Debian or a system derived from it.
 func isDebian(release string) bool {
 	for _, line := range strings.Split(release, "\n") {
 		key, value, _ := strings.Cut(strings.TrimSpace(line), "=")

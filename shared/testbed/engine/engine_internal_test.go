@@ -27,7 +27,7 @@ func write(t *testing.T, path, content string) {
 	}
 }
 
-// colimaID is the SHA-256 of "colima": how the docker command names that context's folder.
+// colimaID is the SHA-256 of "colima". The docker command names that context's folder so.
 const colimaID = "f24fd3749c1368328e2b149bec149cb6795619f244c5b584e844961215dadd16"
 
 func homeWithContext(t *testing.T) string {

@@ -18,7 +18,7 @@ type endpoint struct {
 	fromEnv       bool   // DOCKER_HOST and the TLS variables that go with it
 }
 
-// finder looks for engines. Its fields are what a test replaces.
+// finder looks for engines. A test replaces its fields.
 type finder struct {
 	goos         string
 	home         string
@@ -26,8 +26,8 @@ type finder struct {
 	root, debian bool
 }
 
-// endpoints returns the addresses to try. One that the user chose (DOCKER_HOST, a docker
-// context) is the only one: falling back to another engine would surprise them.
+// endpoints returns the addresses to try. When the user has chosen one, by DOCKER_HOST or a
+// docker context, it is the only one: a fallback to another engine would surprise them.
 func (f finder) endpoints() ([]endpoint, error) {
 	if host := f.getenv("DOCKER_HOST"); host != "" {
 		return []endpoint{{host: host, fromEnv: true}}, nil
@@ -53,7 +53,7 @@ func (f finder) endpoints() ([]endpoint, error) {
 	}
 	endpoints := make([]endpoint, 0, len(sockets))
 	for i, socket := range sockets {
-		// The first is tried even when missing, so that the error names a place.
+		// The first is tried even when missing, so that the error names a socket.
 		if _, err := os.Stat(socket); err == nil || i == 0 {
 			endpoints = append(endpoints, endpoint{host: "unix://" + socket})
 		}
@@ -61,8 +61,8 @@ func (f finder) endpoints() ([]endpoint, error) {
 	return endpoints, nil
 }
 
-// currentContext returns the endpoint of the docker command's context, or nil when it
-// is the default one.
+// currentContext returns the endpoint of the docker command's context, or nil for the
+// default context.
 func (f finder) currentContext() (*endpoint, error) {
 	dir := f.getenv("DOCKER_CONFIG")
 	if dir == "" {

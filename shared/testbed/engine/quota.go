@@ -17,14 +17,14 @@ import (
 const (
 	quotaTried = 0.2 // cores
 	quotaTrial = time.Second
-	// quotaLimit leaves room for the one period of 100 ms that a container may have
-	// saved up, and for reading the counter late.
+	// quotaLimit is above quotaTried, because a container may use one unthrottled period of
+	// 100 ms and the counter may be read late.
 	quotaLimit = 0.4
 )
 
-// probeQuota runs a busy loop for a second under a quota and looks how much it got.
-// Capacity is the one thing that everything here measures, and an engine that accepts a
-// quota does not always enforce it.
+// probeQuota runs a busy loop under a quota for a second and reads how much CPU it used. An
+// engine that accepts a quota does not always enforce it, and every measurement of the
+// workshop depends on quotas.
 func (e *Engine) probeQuota(ctx context.Context, info system.Info, image string) Finding {
 	f, final := quotaFromInfo(info)
 	if final || image == "" {
@@ -38,7 +38,7 @@ func quotaFinding(share float64, err error) Finding {
 	const name = "CPU quota"
 	switch {
 	case err != nil:
-		return Finding{name, Warn, fmt.Sprintf("could not be tried out: %v", err), "run doctor again; if it stays, restart the Docker engine"}
+		return Finding{name, Warn, fmt.Sprintf("test failed: %v", err), "run doctor again; if this stays, restart the Docker engine"}
 	case share > quotaLimit:
 		return Finding{name, Fail, fmt.Sprintf("a container with a quota of %.1f cores used %.2f", quotaTried, share), quotaRemedy}
 	}
@@ -62,7 +62,7 @@ func (e *Engine) burn(ctx context.Context, image string) (share float64, err err
 		return 0, fmt.Errorf("create container: %w", err)
 	}
 	defer func() {
-		// With time of its own, so that a loop never outlives a probe that ran out of it.
+		// With a timeout of its own, so that the loop ends also after ctx has ended.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), probeTimeout)
 		defer cancel()
 		_, removeErr := e.ContainerRemove(ctx, created.ID, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
@@ -87,7 +87,7 @@ func (e *Engine) burn(ctx context.Context, image string) (share float64, err err
 	}
 	used := (after - before).Seconds() / time.Since(start).Seconds()
 	if used < quotaTried/10 {
-		return 0, fmt.Errorf("a busy loop used only %.3f cores: the counters are not to be trusted, or the machine is overloaded", used)
+		return 0, fmt.Errorf("a busy loop used only %.3f cores: the counters are wrong, or the machine is overloaded", used)
 	}
 	return used, nil
 }

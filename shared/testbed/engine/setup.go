@@ -12,21 +12,21 @@ import (
 	"bytebites.example/workshop/shared/testbed/hostspeed"
 )
 
-// startTimeout is how long a new engine may take until it answers.
+// startTimeout bounds the wait for a new engine's first answer, on the reference machine.
 const startTimeout = time.Minute
 
 // Runner runs commands of this machine.
 type Runner interface {
 	// Look reports whether a program is on the PATH.
 	Look(name string) bool
-	// Run runs a program to its end, its output going to the step.
+	// Run runs a program to its end and writes its output to the step.
 	Run(ctx context.Context, step *progress.Step, name string, arguments ...string) error
-	// Start starts a program that outlives this process, its output going to a file.
+	// Start starts a program that outlives this process and writes its output to a file.
 	Start(name, logFile string, arguments ...string) error
 }
 
-// CanSetUp reports whether SetUp would try: root, on Debian or a system made from it,
-// with no engine of the user's own choice.
+// CanSetUp reports whether SetUp would install an engine. It does so for root, on Debian or
+// a system derived from it, when neither DOCKER_HOST nor DOCKER_CONTEXT names an engine.
 func CanSetUp() bool { return canSetUp(newFinder()) }
 
 func canSetUp(f finder) bool {
@@ -34,8 +34,8 @@ func canSetUp(f finder) bool {
 }
 
 // SetUp installs Debian's docker.io and starts it, after ask has agreed. It does nothing
-// when an engine answers already. Where it cannot help it returns an *Unavailable that
-// says what to install; so it does when ask declines.
+// when an engine answers already. Where CanSetUp is false, or when ask declines, it returns
+// an *Unavailable that says what to install.
 func SetUp(ctx context.Context, ask func(question string) bool, p *progress.Reporter) error {
 	s := setup{
 		finder: newFinder(),
@@ -57,13 +57,13 @@ func SetUp(ctx context.Context, ask func(question string) bool, p *progress.Repo
 	return s.run(ctx, ask, p)
 }
 
-// setup is SetUp with all that it touches.
+// setup is SetUp with its dependencies, which a test replaces.
 type setup struct {
 	finder  finder
 	runner  Runner
 	answers func(ctx context.Context) error // nil when the engine answers
 	systemd func() bool
-	wait    time.Duration // between two looks
+	wait    time.Duration // between two calls of answers
 }
 
 const dockerdLog = "/var/log/bytebites-dockerd.log"
@@ -77,7 +77,7 @@ func (s setup) run(ctx context.Context, ask func(question string) bool, p *progr
 		return fmt.Errorf("look for an engine: %w", ctx.Err())
 	}
 	if !canSetUp(s.finder) {
-		return err // it says what to install on this machine
+		return err // its remedy says what to install on this machine
 	}
 	installed := s.runner.Look("dockerd")
 	question := "No Docker engine answers. Start the one that is installed?"
@@ -102,18 +102,18 @@ func (s setup) install(ctx context.Context, p *progress.Reporter) (err error) {
 	if s.runner.Run(ctx, step, "apt-get", install...) == nil {
 		return nil
 	}
-	// The usual reason: a fresh machine has no package lists.
+	// The usual reason for a failure is that a fresh machine has no package lists.
 	if err := s.runner.Run(ctx, step, "apt-get", "update"); err != nil {
-		return &Unavailable{Problem: "apt-get update fails", Remedy: "make the Debian mirror reachable, then run this again", Err: err}
+		return &Unavailable{Problem: "apt-get update fails", Remedy: "make the Debian mirror reachable, then run this command again", Err: err}
 	}
 	if err := s.runner.Run(ctx, step, "apt-get", install...); err != nil {
-		return &Unavailable{Problem: "docker.io cannot be installed", Remedy: "run: apt-get install docker.io, and follow what it says", Err: err}
+		return &Unavailable{Problem: "docker.io cannot be installed", Remedy: "run: apt-get install docker.io, and correct the errors that it prints", Err: err}
 	}
 	return nil
 }
 
-// start starts the engine by whatever starts services here, else by itself, and waits
-// until it answers. Installing the package may have started it already.
+// start starts the engine by systemd or by the service command, else it runs dockerd. Then
+// it waits until the engine answers. The package's installation may have started it already.
 func (s setup) start(ctx context.Context, p *progress.Reporter) (err error) {
 	step := p.Step("start the Docker engine")
 	defer func() { step.End(err) }()
@@ -147,7 +147,7 @@ func (s setup) start(ctx context.Context, p *progress.Reporter) (err error) {
 	}
 }
 
-// hostRunner runs commands for real.
+// hostRunner is the Runner of this machine.
 type hostRunner struct{}
 
 func (hostRunner) Look(name string) bool {
@@ -171,7 +171,7 @@ func (hostRunner) Start(name, logFile string, arguments ...string) error {
 	if err != nil {
 		return fmt.Errorf("open log: %w", err)
 	}
-	cmd := exec.Command(name, arguments...) //nolint:noctx // it outlives this process
+	cmd := exec.Command(name, arguments...) //nolint:noctx // the program outlives this process
 	cmd.Stdout, cmd.Stderr = log, log
 	detach(cmd)
 	if err := cmd.Start(); err != nil {

@@ -11,12 +11,12 @@ import (
 	"bytebites.example/workshop/shared/progress"
 )
 
-// fakeRunner is a machine on which commands succeed or fail as a test says.
+// fakeRunner is a machine whose commands succeed or fail as the test sets.
 type fakeRunner struct {
 	programs []string
 	fails    map[string][]error // by command line, one for each time it is run
 	ran      []string
-	after    func(line string) // what a command brings about
+	after    func(line string) // the effect of a command
 }
 
 func (r *fakeRunner) Look(name string) bool { return slices.Contains(r.programs, name) }

@@ -2,12 +2,12 @@ package engine
 
 import "strings"
 
-// Unavailable is a failure of the environment, never of what is being tested: no
-// engine, no image, no disk. Test for it with errors.As and a *Unavailable.
+// Unavailable is a failure of the environment and not of the code under test: no engine, no
+// image, no disk. Test for it with errors.As and a *Unavailable.
 type Unavailable struct {
-	Problem string // what is wrong
-	Remedy  string // what to do about it
-	Err     error  // what was seen; may be nil
+	Problem string
+	Remedy  string // how to correct the problem
+	Err     error  // the cause; may be nil
 }
 
 func (u *Unavailable) Error() string {
