@@ -1,5 +1,5 @@
-// Package gobuild builds the workshop's Go programs for the engine: static, so that they
-// run in an image that holds nothing else.
+// Package gobuild builds the workshop's Go programs for the engine's platform. They are
+// static, so that they run in an image without libraries.
 package gobuild
 
 import (
@@ -25,42 +25,42 @@ import (
 	"bytebites.example/workshop/shared/testbed/hostspeed"
 )
 
-// buildTimeout bounds one go build; the first on a fresh machine compiles everything.
+// buildTimeout bounds one go build on the reference machine. The first build on a fresh
+// machine compiles every package.
 const buildTimeout = 10 * time.Minute
 
-// CompileFlags returns the flags of the go command, and CompileEnv what it needs in its environment,
-// for whatever the workshop compiles: services, and what runs on this machine as well. Go compiles
-// a package anew for each set of them, and all that is below it.
+// CompileFlags returns the flags of the go command, and CompileEnv the environment variables,
+// for every program that the workshop compiles: for containers and for this machine. All use
+// the same set, because for another set Go compiles every package again.
 //
-// Without cgo a program is static. nomsgpack leaves out of gin a codec that nothing here uses and
-// that takes as long to compile as all the rest.
+// A program without cgo is static. The tag nomsgpack removes an unused codec from gin, which
+// takes as long to compile as everything else.
 func CompileFlags() []string { return []string{"-buildvcs=false", "-tags=nomsgpack"} }
 
 // CompileEnv returns environment variables; see CompileFlags.
 func CompileEnv() []string { return []string{"CGO_ENABLED=0"} }
 
-// CompileError is Go code that does not build: the fault of whoever wrote it, never of
-// the environment.
+// CompileError says that Go code does not compile. The environment is not at fault.
 type CompileError struct {
 	Package string
-	Output  string // what the compiler said
+	Output  string // of the compiler
 }
 
 func (e *CompileError) Error() string {
 	return fmt.Sprintf("%s does not compile:\n%s", e.Package, strings.TrimSpace(e.Output))
 }
 
-// Platform is what a program is built for, in Go's terms.
+// Platform is the operating system and architecture of a program, in Go's terms.
 type Platform struct{ OS, Arch string }
 
-// PlatformOf returns the platform that an engine's containers run on.
+// PlatformOf returns the platform of an engine's containers.
 func PlatformOf(ctx context.Context, eng *engine.Engine) (Platform, error) {
 	version, err := eng.ServerVersion(ctx, client.ServerVersionOptions{})
 	if err != nil {
-		return Platform{}, fmt.Errorf("ask the engine for its platform: %w", err)
+		return Platform{}, fmt.Errorf("read the engine's platform: %w", err)
 	}
 	arch := strings.ToLower(version.Arch)
-	switch arch { // some engines answer in the kernel's terms
+	switch arch { // some engines use the kernel's names
 	case "x86_64":
 		arch = "amd64"
 	case "aarch64":
@@ -83,16 +83,16 @@ type build struct {
 	err     error
 }
 
-// NewBuilder returns a builder for a platform. Programs are kept in the workshop's folder
-// of the machine, so that the next process need not link an unchanged one again.
+// NewBuilder returns a builder for a platform. It keeps programs in the workshop's cache
+// folder, so that the next process does not link an unchanged program again.
 func NewBuilder(platform Platform) *Builder {
 	return &Builder{platform: platform, builds: make(map[string]*build)}
 }
 
 // Binary returns the static program of the main package pkg: an import path or a path
-// relative to the module's root, such as ./solutions/service. Each package is built
-// once for each Builder, however many ask. The error is a *CompileError when the code
-// does not build, and an engine.Unavailable when there is no Go or no disk space.
+// relative to the module's root, such as ./solutions/service. A Builder builds each package
+// once; parallel callers share the build. The error is a *CompileError when the code does
+// not compile, and an engine.Unavailable when there is no Go or no disk space.
 func (b *Builder) Binary(ctx context.Context, pkg string) ([]byte, error) {
 	b.mu.Lock()
 	running, found := b.builds[pkg]
@@ -111,7 +111,7 @@ func (b *Builder) Binary(ctx context.Context, pkg string) ([]byte, error) {
 	}
 	running.program, running.err = b.build(ctx, pkg)
 	if running.err != nil && ctx.Err() != nil {
-		// Called off, so this says nothing about the code: let the next caller try.
+		// The build was cancelled and says nothing about the code, so the next caller tries.
 		b.mu.Lock()
 		delete(b.builds, pkg)
 		b.mu.Unlock()
@@ -136,7 +136,7 @@ func (b *Builder) build(ctx context.Context, pkg string) ([]byte, error) {
 	}
 	key := sha256.Sum256([]byte(strings.Join([]string{root, pkg, b.platform.OS, b.platform.Arch}, "\x00")))
 	name := hex.EncodeToString(key[:8])
-	// Two processes that build the same package would write the same file.
+	// Without the lock, two processes that build the same package write the same file.
 	release, err := hostlock.Lock(ctx, "build-"+name, nil)
 	if err != nil {
 		return nil, fmt.Errorf("build %s: %w", pkg, err)
@@ -151,8 +151,8 @@ func (b *Builder) build(ctx context.Context, pkg string) ([]byte, error) {
 		return nil, fmt.Errorf("build %s: %w", pkg, err)
 	}
 	out := filepath.Join(dir, name)
-	// Without symbol tables a program is a third smaller, and so is the copy in every
-	// container; profiles name functions all the same.
+	// Without symbol tables a program is a third smaller, and so is its copy in every
+	// container. Profiles still name functions.
 	cmd := exec.CommandContext(ctx, "go", slices.Concat([]string{"build"}, CompileFlags(), []string{"-ldflags=-s -w", "-o", out, pkg})...)
 	cmd.Dir = root
 	cmd.Env = slices.Concat(os.Environ(), CompileEnv(), []string{"GOOS=" + b.platform.OS, "GOARCH=" + b.platform.Arch})
@@ -168,7 +168,7 @@ func (b *Builder) build(ctx context.Context, pkg string) ([]byte, error) {
 	return program, nil
 }
 
-// buildFailure tells code that does not compile from a machine that cannot compile.
+// buildFailure separates code that does not compile from a machine that cannot compile.
 func buildFailure(ctx context.Context, pkg, output string, err error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("build %s: %w", pkg, context.Cause(ctx))
@@ -182,7 +182,7 @@ func buildFailure(ctx context.Context, pkg, output string, err error) error {
 			Problem: "no disk space left to build Go programs",
 			Remedy:  "free some space, for example with: go clean -cache",
 		})
-	case exit.ExitCode() < 0: // ended by a signal, as the kernel does when memory runs out
+	case exit.ExitCode() < 0: // ended by a signal, such as the kernel's when memory is full
 		return fmt.Errorf("build %s: %w", pkg, &engine.Unavailable{
 			Problem: fmt.Sprintf("go build was ended by the system: %v", err),
 			Remedy:  "close other programs, so that the compiler has 2 GB of memory",
