@@ -16,10 +16,10 @@ const (
 //
 //	GET    /healthz                 200 when up
 //	GET    /stats                   the counts, as Stats
-//	GET    /messages?to=A&limit=N   messages to A, or all; the latest N (1,000 unless given)
-//	DELETE /messages                forget messages and counts
+//	GET    /messages?to=A&limit=N   the latest N messages (default 1,000) to A, or to all
+//	DELETE /messages                delete messages and counts
 //	PUT    /delay   {"delay_ms": 60}
-//	PUT    /failure {"rate": 0.5}   share of messages refused with a temporary error
+//	PUT    /failure {"rate": 0.5}   share of messages rejected with a temporary error
 func (s *Sink) Control() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { respond(w, map[string]string{"status": "ok"}) })
@@ -40,7 +40,7 @@ func (s *Sink) Control() http.Handler {
 			http.Error(w, "delay_ms: required", http.StatusBadRequest)
 			return
 		}
-		// Bounded before it is multiplied, which could overflow.
+		// Bound the number first, because the multiplication could overflow.
 		ms := min(max(*body.DelayMillis, -1), maxDelay.Milliseconds()+1)
 		s.change(w, s.SetDelay(time.Duration(ms)*time.Millisecond))
 	})
@@ -73,7 +73,7 @@ func (s *Sink) listMessages(w http.ResponseWriter, r *http.Request) {
 	respond(w, s.Messages(r.URL.Query().Get("to"), limit))
 }
 
-// change answers a change with what holds now.
+// change answers with the error of a change, or with the current counts and settings.
 func (s *Sink) change(w http.ResponseWriter, err error) {
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
@@ -94,5 +94,5 @@ func decode(w http.ResponseWriter, r *http.Request, into any) bool {
 
 func respond(w http.ResponseWriter, value any) {
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(value) // the client went away: nobody to tell
+	_ = json.NewEncoder(w).Encode(value) // an error means that the client has gone
 }

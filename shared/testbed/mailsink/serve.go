@@ -14,9 +14,9 @@ import (
 
 const shutdownTimeout = 2 * time.Second
 
-// Serve takes mail on one listener and commands on the other until ctx ends. Then it
-// takes no new mail; what waits is refused at once, as temporary, so that senders who
-// care try again. It closes both listeners. A sink is served once.
+// Serve accepts mail on one listener and commands on the other until ctx ends. Then it
+// accepts no new mail, and rejects the waiting messages at once with a temporary error, so
+// that senders may try again. It closes both listeners. Call it once for a sink.
 func (s *Sink) Serve(ctx context.Context, mail, control net.Listener, logger *slog.Logger) error {
 	mailServer := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) {
 		return &session{sink: s}, nil
@@ -49,8 +49,8 @@ func (s *Sink) Serve(ctx context.Context, mail, control net.Listener, logger *sl
 	return errors.Join(err, stopMail(ctx, mailServer), controlServer.Shutdown(ctx))
 }
 
-// stopMail ends the mail server once its connections have ended. Clients that keep one
-// open and say nothing are left to the end of the process; that is no error.
+// stopMail stops the mail server when its connections have ended, or ctx has. A connection
+// that a client keeps open stays open until the process ends; that is no error.
 func stopMail(ctx context.Context, server *smtp.Server) error {
 	err := server.Shutdown(ctx)
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, smtp.ErrServerClosed) {

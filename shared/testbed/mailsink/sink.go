@@ -1,6 +1,6 @@
-// Package mailsink is a mail server that delivers nothing: it takes every message after
-// a settable delay, as a real one does that greylists and scans, counts it and forgets
-// the rest. Its control interface makes it slow or makes it fail while it runs.
+// Package mailsink is a mail server that delivers nothing. It accepts every message after a
+// delay, as a real server does that greylists and scans. It counts messages and keeps their
+// headers. Its control interface sets the delay and a failure rate while it runs.
 package mailsink
 
 import (
@@ -15,15 +15,15 @@ import (
 )
 
 const (
-	// maxDelay keeps a typing error from stopping the mail for good.
+	// maxDelay rejects a mistyped delay that would stop the mail.
 	maxDelay = 5 * time.Minute
-	// defaultKeep is how many messages are remembered, the latest ones.
+	// defaultKeep is how many of the latest messages the sink keeps.
 	defaultKeep = 100_000
-	// maxRecipients is how many each of them may have.
+	// maxRecipients is how many recipients a message may have.
 	maxRecipients = 10
 )
 
-// Message is what the sink remembers of a mail.
+// Message is the part of a mail that the sink keeps.
 type Message struct {
 	MessageID  string    `json:"message_id"`
 	To         []string  `json:"to"`
@@ -35,20 +35,19 @@ type Message struct {
 type Stats struct {
 	Accepted int64 `json:"accepted"`
 	Rejected int64 `json:"rejected"`
-	// Duplicates are accepted messages whose Message-ID was seen before, as far as the
-	// sink remembers.
+	// Duplicates counts accepted messages whose Message-ID an earlier kept message has.
 	Duplicates int64 `json:"duplicates"`
-	// Distinct are the Message-IDs that the sink remembers.
+	// Distinct counts the Message-IDs of the kept messages.
 	Distinct int `json:"distinct"`
-	// Waiting are messages that sit out the delay right now.
+	// Waiting counts the messages that wait for the end of the delay now.
 	Waiting int `json:"waiting"`
-	// MostWaiting is the highest that Waiting has been.
+	// MostWaiting is the highest value of Waiting.
 	MostWaiting int     `json:"most_waiting"`
 	DelayMillis int64   `json:"delay_ms"`
 	FailureRate float64 `json:"failure_rate"`
 }
 
-// Sink takes mail. It is safe for concurrent use.
+// Sink accepts mail. It is safe for concurrent use.
 type Sink struct {
 	keep int
 	stop chan struct{} // closed when delays must end
@@ -56,19 +55,19 @@ type Sink struct {
 	mu          sync.Mutex
 	delay       time.Duration
 	failureRate float64
-	failures    float64 // what is owed of the failure rate, below 1
+	failures    float64 // share of the next failure that has built up, below 1
 	accepted    int64
 	rejected    int64
 	duplicates  int64
 	waiting     int
 	mostWaiting int
-	messages    []Message // a ring of at most keep; the oldest is at next once it is full
+	messages    []Message // a ring of at most keep; when it is full, the oldest is at next
 	next        int
-	seen        map[string]int // how many of messages have that Message-ID
+	seen        map[string]int // number of kept messages by Message-ID
 }
 
-// New returns a sink that waits for delay before it takes a message, and remembers the
-// latest keep messages, or 100,000 when keep is not positive.
+// New returns a sink that waits for delay before it accepts a message. It keeps the latest
+// keep messages, or 100,000 when keep is not positive.
 func New(delay time.Duration, keep int) (*Sink, error) {
 	if keep <= 0 {
 		keep = defaultKeep
@@ -77,8 +76,8 @@ func New(delay time.Duration, keep int) (*Sink, error) {
 	return s, s.SetDelay(delay)
 }
 
-// SetDelay sets how long each message waits; at most five minutes. Messages that are
-// waiting already keep the delay they came with.
+// SetDelay sets how long each message waits; at most five minutes. A message that already
+// waits keeps the delay of its arrival.
 func (s *Sink) SetDelay(delay time.Duration) error {
 	if delay < 0 || delay > maxDelay {
 		return fmt.Errorf("delay %v: want 0 to %v", delay, maxDelay)
@@ -89,9 +88,9 @@ func (s *Sink) SetDelay(delay time.Duration) error {
 	return nil
 }
 
-// SetFailureRate sets what share of the messages, 0 to 1, is refused after the delay
-// with a temporary error. The refusals come at even distances, not at random, so that
-// a test can count on them.
+// SetFailureRate sets the share of messages, 0 to 1, that the sink rejects after the delay
+// with a temporary error. The rejections are evenly spaced and not random, so that a test
+// knows their number.
 func (s *Sink) SetFailureRate(rate float64) error {
 	if !(rate >= 0 && rate <= 1) { // NaN is neither
 		return fmt.Errorf("failure rate %v: want 0 to 1", rate)
@@ -113,8 +112,8 @@ func (s *Sink) Stats() Stats {
 	}
 }
 
-// Messages returns the remembered messages to a recipient, or all for "", the oldest
-// first, at most limit of the latest.
+// Messages returns the latest limit kept messages to a recipient, or to all for "". The
+// oldest comes first.
 func (s *Sink) Messages(to string, limit int) []Message {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -129,7 +128,8 @@ func (s *Sink) Messages(to string, limit int) []Message {
 	return found
 }
 
-// Reset forgets all messages and counts, but for those that wait; delay and failure rate stay.
+// Reset deletes all kept messages and sets the counts to zero. Messages that wait are kept
+// and still counted, and so are the delay and the failure rate.
 func (s *Sink) Reset() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -138,7 +138,7 @@ func (s *Sink) Reset() {
 	s.messages, s.next, s.seen = nil, 0, make(map[string]int)
 }
 
-// take waits, and accepts or refuses a message.
+// take waits for the delay, and then accepts or rejects the message.
 func (s *Sink) take(m Message) error {
 	s.mu.Lock()
 	delay := s.delay
@@ -171,7 +171,7 @@ func (s *Sink) take(m Message) error {
 }
 
 func (s *Sink) fails() bool {
-	// The small term makes ten times a tenth a whole.
+	// The small term makes the float sum of ten times 0.1 reach 1.
 	s.failures += s.failureRate + 1e-12
 	if s.failureRate == 0 || s.failures < 1 {
 		return false
@@ -202,7 +202,7 @@ func (s *Sink) forget(id string) {
 	}
 }
 
-// session is one SMTP connection's mail.
+// session is one SMTP connection.
 type session struct {
 	sink *Sink
 	to   []string
@@ -217,7 +217,7 @@ func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
 	return nil
 }
 
-// Data takes the message.
+// Data reads the message and passes it to the sink.
 func (s *session) Data(r io.Reader) error {
 	message, err := mail.ReadMessage(r)
 	if err != nil {
@@ -235,10 +235,10 @@ func (s *session) Data(r io.Reader) error {
 	})
 }
 
-// clip bounds what a stranger can make the sink remember.
+// clip bounds the memory that a sender's header can use, to 200 bytes.
 func clip(s string) string { return s[:min(len(s), 200)] }
 
-// Reset drops the message that was begun.
+// Reset drops the message in progress.
 func (s *session) Reset() { s.to = nil }
 
 // Logout ends the connection.

@@ -16,7 +16,7 @@ import (
 	"bytebites.example/workshop/shared/testbed/mailsink"
 )
 
-// running is a sink on real ports.
+// running is a sink that listens on real ports.
 type running struct {
 	mail, control string
 	stop          func() error
@@ -56,7 +56,7 @@ func (r running) send(id string, to ...string) error {
 	return smtp.SendMail(r.mail, nil, "dinner@bytebites.example", to, []byte(message))
 }
 
-// ask sends a command and decodes the answer, if there is one to decode.
+// ask sends a command and decodes the answer into into, unless that is nil.
 func (r running) ask(t *testing.T, method, path, body string, into any) int {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), method, r.control+path, strings.NewReader(body))
@@ -153,7 +153,7 @@ func TestFailureRate(t *testing.T) {
 	r := start(t, 0, 0)
 	for _, test := range []struct {
 		rate string
-		want int64 // refused of 20
+		want int64 // rejected of 20
 	}{{"0", 0}, {"0.25", 5}, {"0.1", 2}, {"1", 20}} {
 		r.ask(t, "DELETE", "/messages", "", nil)
 		if code := r.ask(t, "PUT", "/failure", `{"rate": `+test.rate+`}`, nil); code != 200 {
