@@ -1,5 +1,5 @@
-// Package hostlock is what this computer knows of the workshop's processes: who owns a
-// container (so that the leftovers of the dead can be swept and the living are never
-// touched), and locks and slots that every process on the machine shares and that die
-// with the process that holds them.
+// Package hostlock coordinates the workshop's processes on one machine. Labels name the
+// process that owns a container, so that a sweep removes the leftovers of dead processes and
+// never touches those of living ones. Locks and slots are shared by all processes, and the
+// kernel releases them when their holder ends.
 package hostlock

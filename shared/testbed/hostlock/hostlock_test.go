@@ -16,7 +16,7 @@ import (
 	"bytebites.example/workshop/shared/testbed/hostlock"
 )
 
-// childVariable makes this test binary play the process that is killed.
+// childVariable makes this test binary run as the process that a test kills.
 const childVariable = "MACHINE_TEST_CHILD"
 
 func TestMain(m *testing.M) {
@@ -44,7 +44,7 @@ func sayAndWait(line string) {
 	os.Exit(0)
 }
 
-// ownFolder keeps the test's locks apart from those in use.
+// ownFolder gives the test a lock folder of its own.
 func ownFolder(t *testing.T) {
 	t.Helper()
 	dir := t.TempDir()
@@ -53,7 +53,7 @@ func ownFolder(t *testing.T) {
 	t.Setenv("LocalAppData", dir)
 }
 
-// child starts this binary in a role and returns it with its first line.
+// child starts this binary in a role and returns its command and its first line.
 func child(t *testing.T, role string) (*exec.Cmd, string) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
@@ -65,7 +65,7 @@ func child(t *testing.T, role string) (*exec.Cmd, string) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = cmd.Process.Kill() }) // ended already, in a test that passes
+	t.Cleanup(func() { _ = cmd.Process.Kill() }) // in a test that passes it has ended already
 	line, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
 		t.Fatalf("the child says %q, %v", line, err)

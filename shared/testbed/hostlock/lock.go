@@ -13,31 +13,31 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// retryDelay is how often a waiter looks whether a lock is free. The kernel can also
-// wake a waiter, but such a wait cannot be called off by a context.
+// retryDelay is the time between two tries to take a lock. The kernel could wake a waiter
+// instead, but a context cannot cancel such a wait.
 const retryDelay = 50 * time.Millisecond
 
-// Lock waits for the machine-wide lock of that name, holds it until release is called
-// or the process ends in whatever way (the kernel keeps it, so a kill -9 leaves nothing
-// behind), and is not re-entrant. While another holds it, onWait (unless nil) is told
-// who: at once, and again when the holder changes. The error is the context's when that
-// ends first.
+// Lock waits for the machine-wide lock of that name. The process holds it until release, or
+// until it ends: the kernel keeps the lock, so kill -9 releases it too. The lock is not
+// re-entrant. While another process holds it, Lock calls onWait, unless nil, with the
+// holder: at once, and again when the holder changes. When ctx ends first, the error wraps
+// its cause.
 func Lock(ctx context.Context, name string, onWait func(holder string)) (release func(), err error) {
 	_, release, err = lockOne(ctx, []string{name}, name, onWait)
 	return release, err
 }
 
-// Slots is how many processes may measure on the machine side by side: half the cores,
-// at least one.
+// Slots is how many processes may measure on the machine in parallel: half the cores, at
+// least one.
 func Slots() int { return slots(runtime.NumCPU()) }
 
 func slots(cores int) int { return max(1, cores/2) }
 
-// Slot waits for one of the machine's Slots, as Lock does: two cores, whose holder may
-// rely on nothing else of the workshop running there.
+// Slot waits for one of the machine's Slots, see Lock. A slot is two cores. Its holder is
+// the only process of the workshop that uses them.
 func Slot(ctx context.Context, onWait func(holder string)) (release func(), err error) {
-	// Every holder of a slot takes its even core first, and a holder of one core waits for
-	// no other, so nobody waits in a circle.
+	// A slot takes its even core first, and the holder of one core waits for no other core.
+	// So there is no deadlock.
 	first, releaseFirst, err := lockOne(ctx, cores(0), "machine slot", onWait)
 	if err != nil {
 		return nil, err
@@ -50,15 +50,16 @@ func Slot(ctx context.Context, onWait func(holder string)) (release func(), err 
 	return func() { releaseSecond(); releaseFirst() }, nil
 }
 
-// Core waits for one core of the machine, as Lock does: half a Slot, for work that
-// measures nothing and only must not crowd the machine.
+// Core waits for one core of the machine, see Lock. A core is half a slot. It is for work
+// that measures nothing and must only not overload the machine.
 func Core(ctx context.Context, onWait func(holder string)) (release func(), err error) {
-	// The odd ones first, so that a waiter for a slot is soon at the head of its line.
+	// Odd cores first, because a slot takes its even core first: that leaves even cores
+	// free for slots.
 	_, release, err = lockOne(ctx, append(cores(1), cores(0)...), "machine core", onWait)
 	return release, err
 }
 
-// cores returns the names of every second core's lock.
+// cores returns the lock names of every second core, counted from from.
 func cores(from int) []string {
 	var names []string
 	for i := range Slots() {
@@ -69,7 +70,7 @@ func cores(from int) []string {
 
 func core(n int) string { return fmt.Sprintf("core-%d", n) }
 
-// lockOne takes the first of the locks that comes free, and says which it was.
+// lockOne takes the first of the locks that becomes free, and returns its index.
 func lockOne(ctx context.Context, names []string, what string, onWait func(holder string)) (taken int, release func(), err error) {
 	dir, err := Dir()
 	if err != nil {
@@ -101,20 +102,20 @@ func lockOne(ctx context.Context, names []string, what string, onWait func(holde
 	}
 }
 
-// tryLock returns a nil release when another holds the lock.
+// tryLock returns a nil release when another process holds the lock.
 func tryLock(path, what string) (func(), error) {
 	lock := flock.New(path)
 	locked, err := lock.TryLock()
 	if err != nil || !locked {
 		return nil, errors.Join(err, lock.Close())
 	}
-	// The holder's name has a file of its own, because Windows forbids reading a locked
-	// one. Losing it costs a waiter the name, nothing else.
+	// The holder's name is in a file of its own, because Windows forbids reading a locked
+	// file. Without that file a waiter only does not know the name.
 	note := fmt.Sprintf("process %d (%s), %s, since %s", os.Getpid(), command(), what, time.Now().Format(time.TimeOnly))
 	_ = os.WriteFile(path+".holder", []byte(note), 0o644)
 	return func() {
 		_ = os.Remove(path + ".holder")
-		_ = lock.Unlock() // also closes the file, and with that the kernel lets go
+		_ = lock.Unlock() // also closes the file, and then the kernel releases the lock
 	}, nil
 }
 
@@ -128,7 +129,7 @@ func readHolder(path string) string {
 
 const maxCommand = 60 // bytes
 
-// command is the program and its first arguments, short enough for one line.
+// command returns the program and its first arguments, short enough for one line.
 func command() string {
 	words := append([]string{filepath.Base(os.Args[0])}, os.Args[1:]...)
 	line := strings.Join(words, " ")
@@ -138,7 +139,7 @@ func command() string {
 	return line
 }
 
-// fileName maps a lock's name to a file name that every platform takes.
+// fileName maps a lock's name to a file name that is valid on every platform.
 func fileName(name string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
@@ -149,8 +150,8 @@ func fileName(name string) string {
 	}, name) + ".lock"
 }
 
-// Dir is where locks are kept: a folder of the user's cache folder, made on first use,
-// or of the temporary folder where there is no home.
+// Dir returns the folder of the lock files, and makes it when needed. It lies in the user's
+// cache folder, or in the temporary folder when the user has no home.
 func Dir() (string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {

@@ -7,21 +7,21 @@ import (
 	"strings"
 )
 
-// The labels that everything started by the workshop carries.
+// The labels of every container and network that the workshop starts.
 const (
-	// LabelWorkshop marks what is ours; its value is "1".
+	// LabelWorkshop marks containers and networks of the workshop; its value is "1".
 	LabelWorkshop = "bytebites.workshop"
 	// LabelPID is the process id of the owner.
 	LabelPID = "bytebites.owner.pid"
-	// LabelStart is when the owner started. It tells a process from a later one that
-	// was given the same id.
+	// LabelStart is when the owner started. A later process may get the same id, but has
+	// another start.
 	LabelStart = "bytebites.owner.start"
-	// LabelBoot names the run of the operating system that the two above belong to.
+	// LabelBoot names the boot of the operating system in which LabelPID and LabelStart hold.
 	LabelBoot = "bytebites.owner.boot"
-	// LabelNamespace names the process id namespace: on one machine, two containers
-	// that share an engine both have a process 1.
+	// LabelNamespace names the process id namespace. Two containers that share an engine
+	// both have a process 1.
 	LabelNamespace = "bytebites.owner.pidns"
-	// LabelHost names the machine: an engine may serve several.
+	// LabelHost names the machine, because an engine may serve several machines.
 	LabelHost = "bytebites.owner.host"
 )
 
@@ -40,14 +40,14 @@ func (l Labels) Merge(more map[string]string) Labels {
 	return merged
 }
 
-// identity is what tells processes apart.
+// identity is the scope in which a process id is unique.
 type identity struct {
 	host, boot, namespace string
 }
 
-// Owner returns labels that name this process as the owner. An error is not returned
-// but kept in the labels as an empty value, which Alive reads as "cannot know": what
-// cannot be judged is never swept.
+// Owner returns labels that name this process as the owner. A value that cannot be read is
+// an empty label. Alive then returns true, so that a sweep never removes a thing whose owner
+// is not known.
 func Owner() Labels {
 	pid := os.Getpid()
 	start, err := startTime(pid)
@@ -65,14 +65,14 @@ func Owner() Labels {
 	}
 }
 
-// Owned reports whether labels mark a thing that a workshop process owns.
+// Owned reports whether labels name a process of the workshop as the owner.
 func Owned(labels map[string]string) bool {
 	return labels[LabelWorkshop] == "1" && labels[LabelPID] != ""
 }
 
-// Alive reports whether the owner that labels name may still be running. Only a
-// certain death is reported as false: the owner of another machine, of another process
-// id namespace or of labels that cannot be read counts as alive.
+// Alive reports whether the owner that labels name may still be running. It is false only
+// when the owner has certainly ended. An owner on another machine or in another process id
+// namespace counts as alive, and so does one whose labels cannot be read.
 func Alive(labels map[string]string) bool {
 	return alive(labels, whereami(), startTime)
 }
@@ -85,7 +85,7 @@ func alive(labels map[string]string, here identity, startTime func(pid int) (str
 		return true
 	}
 	if labels[LabelBoot] != here.boot {
-		return false // the machine was restarted since
+		return false // the machine has been restarted
 	}
 	if labels[LabelNamespace] != here.namespace {
 		return true
@@ -101,8 +101,8 @@ func alive(labels map[string]string, here identity, startTime func(pid int) (str
 	return start == labels[LabelStart]
 }
 
-// hostName is the machine's stable id with its name, since clones of one virtual
-// machine often share the id.
+// hostName joins the machine's name and its stable id, because clones of a virtual machine
+// often share the id.
 func hostName(id string) string {
 	name, err := os.Hostname()
 	if err != nil {

@@ -19,8 +19,8 @@ func startTime(pid int) (string, error) {
 	return parseStat(string(data))
 }
 
-// parseStat reads field 22. The second field, the command in brackets, may itself hold
-// spaces and brackets, so fields are counted from the last bracket.
+// parseStat reads field 22. The second field is the command in brackets. It may contain
+// spaces and brackets, so the fields are counted from the last bracket.
 func parseStat(stat string) (string, error) {
 	end := strings.LastIndexByte(stat, ')')
 	if end < 0 {
@@ -43,7 +43,7 @@ func isNoProcess(err error) bool {
 }
 
 func whereami() identity {
-	id, _ := os.ReadFile("/etc/machine-id") // may be missing: the host name has to do
+	id, _ := os.ReadFile("/etc/machine-id") // may be missing: then only the host name counts
 	boot, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	namespace, _ := os.Readlink("/proc/self/ns/pid")
 	return identity{host: hostName(string(id)), boot: strings.TrimSpace(string(boot)), namespace: namespace}

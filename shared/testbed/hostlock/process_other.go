@@ -26,8 +26,8 @@ func startTime(pid int) (string, error) {
 
 func isNoProcess(err error) bool { return errors.Is(err, process.ErrorProcessNotRunning) }
 
-// whereami has a constant boot: start times here are absolute, so a process of an
-// earlier boot cannot be taken for one of this.
+// whereami returns a constant boot. Start times are absolute here, so that a process of an
+// earlier boot always has another start time.
 func whereami() identity {
 	id, err := host.HostID()
 	if err != nil {
