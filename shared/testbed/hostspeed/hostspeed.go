@@ -12,9 +12,9 @@ import (
 
 const (
 	// referenceSlice is the time of one slice of work on the reference machine. On that
-	// machine ten million additions in a Python loop take 1.65 s. Calibration, each the best
-	// of many: where that loop takes 0.55 s, a slice takes 3.25 ms, and 3.25 ms x 1.65 / 0.55
-	// is 9.75 ms.
+	// machine ten million additions in a Python loop take 1.65 s. Calibration, with the
+	// best of many runs each: on a machine where that loop takes 0.55 s, a slice takes 3.25
+	// ms. So the reference is 3.25 ms x 1.65 / 0.55 = 9.75 ms.
 	referenceSlice = 9750 * time.Microsecond
 
 	// sliceRounds is the number of rounds in one slice of work.
@@ -24,8 +24,8 @@ const (
 	// reference machine.
 	measuredSlices = 5
 
-	// MaxFactor is the largest factor by which Wait makes a wait longer. On a slower machine
-	// a wait may be too short, but a failure is still reported within four times the wait.
+	// MaxFactor bounds the factor of Wait. On an even slower machine a wait may be too short,
+	// but a failure is still reported within four times the wait.
 	MaxFactor = 4
 )
 
