@@ -17,8 +17,8 @@ import (
 	"bytebites.example/workshop/shared/testbed/engine"
 )
 
-// baseExcludes is what the base image leaves out of what debootstrap made: caches, and
-// what dpkg.conf keeps later packages from bringing.
+// baseExcludes are the files of debootstrap that the base image leaves out: caches, and the
+// files that the recipe's dpkg configuration excludes from later packages.
 var baseExcludes = []string{
 	"./var/cache/apt/*",
 	"./var/log/*",
@@ -32,15 +32,15 @@ var baseExcludes = []string{
 	"./usr/share/locale/*@*",
 }
 
-// EnvMirror names the environment variable that holds the Debian mirror to build from.
-// The default is debootstrap's.
+// EnvMirror names the environment variable that holds the URL of the Debian mirror for
+// builds. The default is debootstrap's.
 const EnvMirror = "BYTEBITES_DEBIAN_MIRROR"
 
-// buildDirPattern names folders that a build works in. Images are built under a lock, so
-// one that is there when a build starts was left by a process that was killed.
+// buildDirPattern matches the folders of builds. Builds hold a lock, so a folder that exists
+// at the start of a build is the leftover of a killed process.
 const buildDirPattern = "bytebites-debootstrap-*"
 
-// host is what building the base image asks of this machine.
+// host is this machine, as the build of the base image uses it.
 type host struct {
 	goos string
 	root bool
@@ -53,8 +53,8 @@ func thisHost() host {
 	return host{goos: runtime.GOOS, root: os.Geteuid() == 0, look: exec.LookPath, run: runTool}
 }
 
-// runTool runs a program whose output becomes the step's detail. Its children die with
-// this process.
+// runTool runs a program and shows its output as the step's detail. The kernel kills the
+// program when this process ends.
 func runTool(ctx context.Context, step *progress.Step, name string, arguments ...string) error {
 	cmd := exec.CommandContext(ctx, name, arguments...)
 	cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C")
@@ -66,14 +66,14 @@ func runTool(ctx context.Context, step *progress.Step, name string, arguments ..
 	return nil
 }
 
-// canBuild installs debootstrap where it is missing and this user may, else says what
-// stands in the way.
+// canBuild installs debootstrap where it is missing. When the build is not possible on this
+// machine, it returns an *engine.Unavailable with the reason.
 func (h host) canBuild(ctx context.Context, p *progress.Reporter) (err error) {
 	const problem = "the server images are not here, no registry gives them, and they cannot be built: "
 	const bundle = ", or load images that another machine saved: go tool workshop images load FILE"
 	if h.goos != "linux" {
 		return &engine.Unavailable{
-			Problem: problem + "building needs debootstrap, which is for Linux",
+			Problem: problem + "the build needs debootstrap, a tool for Linux",
 			Remedy:  "get access to an image registry" + bundle,
 		}
 	}
@@ -104,7 +104,7 @@ func (h host) canBuild(ctx context.Context, p *progress.Reporter) (err error) {
 	if h.run(ctx, step, "apt-get", install...) == nil {
 		return nil
 	}
-	// The usual reason: a fresh machine has no package lists.
+	// The usual reason for a failure is that a fresh machine has no package lists.
 	if err := h.run(ctx, step, "apt-get", "update"); err != nil {
 		return &engine.Unavailable{Problem: problem + "apt-get update fails", Remedy: "make the Debian mirror reachable" + bundle, Err: err}
 	}
@@ -114,7 +114,7 @@ func (h host) canBuild(ctx context.Context, p *progress.Reporter) (err error) {
 	return nil
 }
 
-// buildBase makes the image that all Debian recipes start from.
+// buildBase makes the base image of all Debian recipes.
 func buildBase(ctx context.Context, eng *engine.Engine, p *progress.Reporter, ref Ref) (err error) {
 	h := thisHost()
 	if err := h.canBuild(ctx, p); err != nil {
@@ -125,7 +125,7 @@ func buildBase(ctx context.Context, eng *engine.Engine, p *progress.Reporter, re
 	}
 	step := p.Step("build image %s", ref)
 	defer func() { step.End(err) }()
-	// Not the usual temporary folder: that is often in memory, or mounted nodev.
+	// The usual temporary folder is often in memory or mounted nodev, so use another.
 	leftovers, err := filepath.Glob(filepath.Join("/var/tmp", buildDirPattern))
 	if err != nil {
 		return fmt.Errorf("find old build folders: %w", err)
@@ -151,13 +151,13 @@ func buildBase(ctx context.Context, eng *engine.Engine, p *progress.Reporter, re
 	return importFolder(ctx, eng, dir, ref, step)
 }
 
-// debootstrap fills dir with Debian and our settings.
+// debootstrap fills dir with Debian and the recipe's settings.
 func (h host) debootstrap(ctx context.Context, step *progress.Step, dir string) error {
-	// MkdirTemp's mode would become that of the image's root folder.
+	// The mode of dir becomes the mode of the image's root folder.
 	if err := os.Chmod(dir, 0o755); err != nil {
 		return fmt.Errorf("open build folder: %w", err)
 	}
-	// In place before debootstrap runs, so that its dpkg follows the settings, too.
+	// Write the settings first, so that debootstrap's dpkg follows them too.
 	for _, f := range mustRootFS(baseRecipe) {
 		target := filepath.Join(dir, filepath.FromSlash(f.name))
 		if strings.HasSuffix(f.name, "/") {
@@ -170,8 +170,8 @@ func (h host) debootstrap(ctx context.Context, step *progress.Step, dir string) 
 			return fmt.Errorf("prepare base: %w", err)
 		}
 	}
-	// In namespaces of its own, so that a build that is killed leaves neither mounts nor
-	// processes behind.
+	// Run debootstrap in its own namespaces, so that a killed build leaves no mounts and no
+	// processes.
 	apart := []string{"--mount", "--pid", "--fork", "--kill-child"}
 	arguments := append(apart[:len(apart):len(apart)], "debootstrap", "--variant=minbase", debianRelease, dir)
 	if mirror := os.Getenv(EnvMirror); mirror != "" {
@@ -216,18 +216,18 @@ func importFolder(ctx context.Context, eng *engine.Engine, dir string, ref Ref, 
 	return imported
 }
 
-// samePlatform reports an engine on another kind of machine than this: debootstrap makes
-// what runs here.
+// samePlatform returns an error when the engine has another platform than this machine,
+// because debootstrap builds for this machine.
 func samePlatform(ctx context.Context, eng *engine.Engine) error {
 	version, err := eng.ServerVersion(ctx, client.ServerVersionOptions{})
 	if err != nil {
-		return fmt.Errorf("ask for the engine's platform: %w", err)
+		return fmt.Errorf("read the engine's platform: %w", err)
 	}
 	if version.Os == "linux" && version.Arch == runtime.GOARCH {
 		return nil
 	}
 	return &engine.Unavailable{
 		Problem: fmt.Sprintf("images for %s/%s cannot be built on linux/%s", version.Os, version.Arch, runtime.GOARCH),
-		Remedy:  "run this on the engine's own machine, or get access to an image registry",
+		Remedy:  "run this command on the engine's machine, or get access to an image registry",
 	}
 }

@@ -15,13 +15,13 @@ import (
 	"bytebites.example/workshop/shared/testbed/engine"
 )
 
-// partialSuffix ends the name of a bundle that is still being written.
+// partialSuffix ends the name of an unfinished bundle.
 const partialSuffix = ".partial"
 
-// Save writes images to one tar file, compressed when the path ends in .gz, for machines
-// that reach neither a registry nor a Debian mirror. Without names, these are all that
-// the engine has of the workshop's and that are in use, datasets included. It returns
-// what it wrote.
+// Save writes images to one tar file, for machines that reach neither a registry nor a
+// Debian mirror. It compresses the file when the path ends in .gz. Without names it saves
+// every current image of the workshop that the engine has, datasets included. It returns
+// the names of the saved images.
 func Save(ctx context.Context, eng *engine.Engine, p *progress.Reporter, path string, only ...Ref) (saved []Ref, err error) {
 	saved = only
 	if len(only) == 0 {
@@ -55,8 +55,8 @@ func Save(ctx context.Context, eng *engine.Engine, p *progress.Reporter, path st
 	return saved, nil
 }
 
-// writeBundle writes to a file beside path and renames it in the end, so that a bundle
-// is whole or not there.
+// writeBundle writes to a file beside path and then renames it, so that path never holds a
+// part of a bundle.
 func writeBundle(path string, from io.Reader, step *progress.Step) (err error) {
 	partial := path + partialSuffix
 	file, err := os.Create(partial)
@@ -70,7 +70,7 @@ func writeBundle(path string, from io.Reader, step *progress.Step) (err error) {
 	}()
 	to, finish := io.Writer(file), func() error { return nil }
 	if strings.HasSuffix(path, ".gz") {
-		// Level 1: the others take minutes to save a tenth.
+		// The fastest level: the others take minutes and make the file a tenth smaller.
 		compressor, err := gzip.NewWriterLevel(file, gzip.BestSpeed)
 		if err != nil {
 			return errors.Join(fmt.Errorf("compress bundle: %w", err), file.Close())
@@ -100,7 +100,7 @@ func Load(ctx context.Context, eng *engine.Engine, p *progress.Reporter, path st
 	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
 		return fmt.Errorf("open bundle: %w", errors.Join(err, errNotRegular))
 	}
-	// Hidden behind the tee, the file is not closed by the HTTP client. The engine unpacks.
+	// The tee hides the file's Close from the HTTP client. The engine decompresses.
 	result, err := eng.ImageLoad(ctx, io.TeeReader(file, &counter{to: io.Discard, step: step}))
 	if err != nil {
 		return fmt.Errorf("load bundle: %w", err)
@@ -108,7 +108,7 @@ func Load(ctx context.Context, eng *engine.Engine, p *progress.Reporter, path st
 	return follow(result, step)
 }
 
-// counter passes data on and shows how much it was.
+// counter is a writer that shows the number of written bytes as the step's detail.
 type counter struct {
 	to    io.Writer
 	step  *progress.Step
@@ -128,31 +128,31 @@ func (c *counter) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// Origin says where an image came from.
+// Origin says how an image was made.
 type Origin string
 
 // The origins.
 const (
-	Official Origin = "official" // pulled, or loaded from a bundle of such
-	Local    Origin = "local"    // built here, or loaded from a bundle of such
+	Official Origin = "official" // pulled, here or on the machine that saved the bundle
+	Local    Origin = "local"    // built, here or on the machine that saved the bundle
 	Dataset  Origin = "dataset"  // a seeded database
-	Program  Origin = "program"  // one of our own programs, for docker compose
+	Program  Origin = "program"  // a program of the workshop, for docker compose
 	Missing  Origin = "missing"
 )
 
 // Entry is an image as List shows it.
 type Entry struct {
-	Name   Name // of the catalogue; for others what the image's label says
+	Name   Name // of the catalogue, or the value of the image's label
 	Ref    Ref
 	Origin Origin
 	// Size is in bytes and includes layers shared with other images.
 	Size int64
-	// Stale marks a local image whose recipe has changed since; it is no longer used.
+	// Stale marks a local image whose recipe has changed; the workshop no longer uses it.
 	Stale bool
 }
 
-// List returns the catalogue, with what the engine has of it, and the other images that
-// the workshop made.
+// List returns an entry for every image of the catalogue, missing ones included, and for the
+// workshop's other images in the engine.
 func List(ctx context.Context, eng *engine.Engine) ([]Entry, error) {
 	all, err := taggedImages(ctx, eng)
 	if err != nil {

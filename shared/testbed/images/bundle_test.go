@@ -17,7 +17,7 @@ import (
 func TestProgramImageAndBundle(t *testing.T) {
 	t.Parallel()
 	eng, _ := imageFor(t, images.Static)
-	program := make([]byte, 4096) // the image is not run, only moved
+	program := make([]byte, 4096) // the image is saved and loaded, and never run
 	if _, err := rand.Read(program); err != nil {
 		t.Fatal(err)
 	}

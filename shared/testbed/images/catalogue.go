@@ -10,40 +10,40 @@ type Name string
 
 // The catalogue.
 const (
-	// Static is the base of our own Go programs: an otherwise empty file system with
-	// a writable /tmp and the user 65532.
+	// Static is the base of the workshop's Go programs. Its file system holds the user 65532
+	// and a writable /tmp only.
 	Static     Name = "static"
 	Postgres   Name = "postgres"
 	Redis      Name = "redis"
 	RabbitMQ   Name = "rabbitmq"
 	Nginx      Name = "nginx"
 	Prometheus Name = "prometheus"
-	// Toxiproxy is a slow or broken network link.
+	// Toxiproxy simulates a slow or broken network link.
 	Toxiproxy Name = "toxiproxy"
 )
 
-// Ref is the name by which the engine knows an image.
+// Ref is an image's name in the engine.
 type Ref string
 
-// origin is where an image can come from when the engine does not have it.
+// origin is the source of an image that the engine does not have.
 type origin int
 
 const (
-	fromGo     origin = iota // made here without any network
+	fromGo     origin = iota // built here, without a network
 	fromDebian               // pulled, or built on the Debian base image
 )
 
-// entry is what the catalogue holds of an image.
+// entry is one image of the catalogue.
 type entry struct {
 	name     Name
-	official Ref // never latest; empty where there is none
+	official Ref // never latest; empty without an official image
 	tag      string
 	origin   origin
 }
 
-// catalogue is sorted for two builds at a time. What needs no base image comes first: the
-// compiler works while the base's packages are fetched, for which all others wait. Then
-// comes what takes longest, so that both end together.
+// catalogue is sorted for two parallel builds. Images without the Debian base come first,
+// because the compiler works while the base's packages are fetched; all others wait for the
+// base. Then come the longest builds, so that both workers end at about the same time.
 var catalogue = [...]entry{
 	{Toxiproxy, "", toxiproxyVersion, fromGo}, // built in seconds, so never pulled
 	{Static, "", "1", fromGo},
@@ -54,7 +54,7 @@ var catalogue = [...]entry{
 	{Redis, "redis:8.0", "8.0", fromDebian},
 }
 
-// Names returns the catalogue.
+// Names returns the names of the catalogue's images.
 func Names() []Name {
 	names := make([]Name, 0, len(catalogue))
 	for _, e := range catalogue {
@@ -64,7 +64,7 @@ func Names() []Name {
 	return names
 }
 
-// Official returns the name of the official image, or "" where there is none.
+// Official returns the name of the official image, or "" when the image has none.
 func (n Name) Official() Ref {
 	e, err := find(n)
 	if err != nil {
@@ -73,9 +73,9 @@ func (n Name) Official() Ref {
 	return e.official
 }
 
-// Local returns the name of a build made here. It says that it is local, and changes
-// with the recipe, so an image made by an earlier recipe is never taken for this one.
-// It is "" for a name that is not in the catalogue.
+// Local returns the name of the local build. It contains a hash of the recipe, so that an
+// image of an earlier recipe is never used for the present one. It is "" for a name that is
+// not in the catalogue.
 func (n Name) Local() Ref {
 	e, err := find(n)
 	if err != nil {
@@ -88,7 +88,7 @@ func localRef(name, tag, key string) Ref {
 	return Ref(fmt.Sprintf("%s%s:%s-%s", localPrefix, name, tag, key))
 }
 
-// localPrefix starts the name of everything built here.
+// localPrefix starts the name of every local build.
 const localPrefix = "bytebites-local/"
 
 func find(n Name) (entry, error) {

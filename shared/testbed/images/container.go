@@ -21,9 +21,9 @@ import (
 	"bytebites.example/workshop/shared/testbed/hostlock"
 )
 
-// buildFromRecipe does what a recipe's Dockerfile says in one container and one commit.
-// The classic builder would commit after each of a dozen instructions, and on storage
-// drivers that compare whole file systems (fuse-overlayfs, vfs) each takes seconds.
+// buildFromRecipe runs a recipe's Dockerfile in one container and one commit. The classic
+// builder commits after each of a dozen instructions. Each commit takes seconds on storage
+// drivers that compare whole file systems (fuse-overlayfs, vfs).
 func buildFromRecipe(ctx context.Context, eng *engine.Engine, n Name, ref Ref, step *progress.Step) (err error) {
 	config, err := readConfig(string(n))
 	if err != nil {
@@ -37,8 +37,8 @@ func buildFromRecipe(ctx context.Context, eng *engine.Engine, n Name, ref Ref, s
 			Labels:     hostlock.Owner(),
 		},
 		HostConfig: &container.HostConfig{
-			NetworkMode: "host", // where the host's bridge has no way out, the host itself often does
-			// Packages that are unpacked once need not go through the storage driver.
+			NetworkMode: "host", // often works where the bridge has no route to the mirror
+			// Downloaded packages are read once, so keep them out of the storage driver.
 			Tmpfs: map[string]string{"/var/cache/apt": ""},
 		},
 	})
@@ -65,8 +65,8 @@ func buildFromRecipe(ctx context.Context, eng *engine.Engine, n Name, ref Ref, s
 	return commit(ctx, eng, created.ID, string(n), ref, config.changes)
 }
 
-// install runs the recipe's script. The proxies of this process are given to it alone:
-// what the container itself was given would be in the image.
+// install runs the recipe's script. Only the script gets the proxy variables of this
+// process, because the container's own variables would become a part of the image.
 func install(ctx context.Context, eng *engine.Engine, id string, step *progress.Step) error {
 	options := client.ExecCreateOptions{Cmd: []string{"/install.sh"}, AttachStdout: true, AttachStderr: true}
 	for _, name := range []string{"http_proxy", "https_proxy", "no_proxy"} {
@@ -84,7 +84,7 @@ func install(ctx context.Context, eng *engine.Engine, id string, step *progress.
 	if err != nil {
 		return fmt.Errorf("run recipe: %w", err)
 	}
-	// Reading from a hijacked connection does not end with the context.
+	// ctx does not end a read of a hijacked connection, so close it.
 	stop := context.AfterFunc(ctx, attached.Close)
 	out := &tail{step: step}
 	_, err = stdcopy.StdCopy(out, out, attached.Reader)
@@ -106,7 +106,7 @@ func install(ctx context.Context, eng *engine.Engine, id string, step *progress.
 	return nil
 }
 
-// exitCode waits for a command to end: its output may end a moment earlier.
+// exitCode waits for a command to end, because its output may end a moment earlier.
 func exitCode(ctx context.Context, eng *engine.Engine, execID string) (int, error) {
 	for {
 		inspected, err := eng.ExecInspect(ctx, execID, client.ExecInspectOptions{})
@@ -127,9 +127,9 @@ func exitCode(ctx context.Context, eng *engine.Engine, execID string) (int, erro
 // commit makes an image of a stopped container, configured by Dockerfile instructions.
 func commit(ctx context.Context, eng *engine.Engine, id, name string, ref Ref, changes []string) error {
 	changes = append(slices.Clone(changes), imageLabel(name))
-	// A commit takes over the container's labels, and containers take over the image's:
-	// without this, every container of the image would seem to belong to the process that
-	// built it, and be swept when that ends.
+	// A commit copies the container's labels to the image, and containers inherit them. So
+	// clear the owner's labels, else a sweep removes the image's containers when the
+	// process that built it has ended.
 	for _, label := range slices.Sorted(maps.Keys(hostlock.Owner())) {
 		changes = append(changes, "LABEL "+label+`=""`)
 	}
@@ -139,7 +139,8 @@ func commit(ctx context.Context, eng *engine.Engine, id, name string, ref Ref, c
 	return nil
 }
 
-// removeContainer has a deadline of its own: it also cleans up after the caller's.
+// removeContainer has a timeout of its own, so that it also works after the caller's context
+// has ended.
 func removeContainer(eng *engine.Engine, id string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()

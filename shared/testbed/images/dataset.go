@@ -13,7 +13,7 @@ import (
 	"net/url"
 	"time"
 
-	_ "github.com/lib/pq" // the driver that waits for the server
+	_ "github.com/lib/pq" // the driver of ping
 	"github.com/moby/moby/api/pkg/stdcopy"
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/network"
@@ -26,14 +26,14 @@ import (
 	"bytebites.example/workshop/shared/testbed/hostspeed"
 )
 
-// A dataset image already has its database, so these are fixed. The password is that of
-// the workshop's own containers, which listen on loopback only.
+// The login of every dataset image. It is fixed, because it is a part of the data. The
+// containers listen on loopback only.
 const (
 	DatasetUser     = "bytebites"
 	DatasetPassword = "workshop"
 	DatasetDatabase = "bytebites"
-	// DatasetPGData is outside of the volume that the postgres image declares: what is
-	// in a volume does not become part of an image.
+	// DatasetPGData is outside of the volume that the postgres image declares, because files
+	// in a volume do not become a part of an image.
 	DatasetPGData = "/var/lib/bytebites/pgdata"
 )
 
@@ -41,23 +41,22 @@ const (
 	datasetName    = "dataset"
 	datasetTimeout = 10 * time.Minute
 	postgresReady  = 2 * time.Minute
-	stopSeconds    = 120 // for PostgreSQL to write everything out
+	stopSeconds    = 120 // until PostgreSQL has written its last checkpoint
 )
 
-// seedingSettings make filling fast. They hold for that one run of the server: the image
-// has none of them. A crash in between loses the data, and the build with it.
+// seedingSettings make the fill fast. They are set for that one run of the server and are
+// not in the image. After a crash the data is lost, and the build fails.
 var seedingSettings = []string{
 	"fsync=off", "full_page_writes=off", "synchronous_commit=off", "autovacuum=off",
 	"wal_level=minimal", "max_wal_senders=0", "max_wal_size=8GB", "checkpoint_timeout=1h",
-	"wal_recycle=off", "wal_init_zero=off", // no used-up log segments in the image
+	"wal_recycle=off", "wal_init_zero=off", // no recycled log segments in the image
 	"shared_buffers=512MB", "maintenance_work_mem=256MB",
 }
 
-// EnsureDataset makes sure that the engine has a PostgreSQL image that starts with the
-// data of that size, in about a second, and returns its name. The image is started as
-// the postgres image is; POSTGRES_* variables are not needed, and change nothing. It is
-// built once, under a machine-wide lock of its own: seeding and the building of other
-// images need not wait for each other.
+// EnsureDataset makes sure that the engine has a PostgreSQL image with data of that size, and
+// returns the image's name. A container of it is ready in about a second. The image runs as
+// the postgres image does, but ignores the POSTGRES_* variables. It is built once, under a
+// machine-wide lock of its own, so that the builds of other images do not wait for it.
 func EnsureDataset(ctx context.Context, eng *engine.Engine, p *progress.Reporter, size seed.Size) (Ref, error) {
 	have, err := Ensure(ctx, eng, p, Postgres)
 	if err != nil {
@@ -84,8 +83,8 @@ func EnsureDataset(ctx context.Context, eng *engine.Engine, p *progress.Reporter
 	return ref, nil
 }
 
-// datasetRef names a dataset by its content and by the image it was made with, whose
-// collation and minor version are in the data.
+// datasetRef names a dataset by its content and by the image that made it. The data depends
+// on that image's collation and minor version.
 func datasetRef(from Ref, size seed.Size) Ref {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s %q %s", from, seedingSettings, DatasetPassword))
 	return Ref(localPrefix + datasetName + ":" + size.Key() + "-" + hex.EncodeToString(sum[:4]))
@@ -150,7 +149,7 @@ func startSeeding(ctx context.Context, eng *engine.Engine, from Ref) (id string,
 	return created.ID, nil
 }
 
-// waitForPostgres returns the database's URL once it answers.
+// waitForPostgres waits until the database answers, and returns its URL.
 func waitForPostgres(ctx context.Context, eng *engine.Engine, id string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, hostspeed.Wait(postgresReady))
 	defer cancel()
@@ -191,8 +190,8 @@ func ping(ctx context.Context, address string) (err error) {
 	return db.PingContext(ctx)
 }
 
-// stopCleanly stops PostgreSQL by the image's stop signal and checks that it ended by
-// itself: a database that was killed would be repaired at every start of the image.
+// stopCleanly stops PostgreSQL by the image's stop signal and checks its exit code. After a
+// kill, every start of the image would run crash recovery.
 func stopCleanly(ctx context.Context, eng *engine.Engine, id string) error {
 	timeout := stopSeconds
 	if _, err := eng.ContainerStop(ctx, id, client.ContainerStopOptions{Timeout: &timeout}); err != nil {
@@ -212,8 +211,8 @@ func commitDataset(ctx context.Context, eng *engine.Engine, id string, ref Ref) 
 	return commit(ctx, eng, id, datasetName, ref, []string{`CMD ["postgres"]`, "ENV PGDATA=" + DatasetPGData})
 }
 
-// lastLogs returns the end of a container's log as an error, to be joined to the one
-// that it explains.
+// lastLogs returns the end of a container's log as an error. Join it to the error that it
+// explains.
 func lastLogs(ctx context.Context, eng *engine.Engine, id string) error {
 	logs, err := eng.ContainerLogs(ctx, id, client.ContainerLogsOptions{ShowStdout: true, ShowStderr: true, Tail: "20"})
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"bytebites.example/workshop/shared/testbed/images"
 )
 
-// TestQuotaIsTriedOut is here because the probe needs an image with a shell.
+// TestQuotaIsTriedOut is in this package because the probe needs an image with a shell.
 func TestQuotaIsTriedOut(t *testing.T) {
 	_, ref := imageFor(t, images.Redis)
 	for _, f := range engine.Diagnose(t.Context(), engine.Checkup{Shell: string(ref)}) {

@@ -16,30 +16,36 @@ import (
 )
 
 const (
-	// probeTimeout is the one wait for a registry that does not answer.
+	// probeTimeout bounds the one probe of the registry.
 	probeTimeout = 5 * time.Second
 	pullTimeout  = 10 * time.Minute // of one image
 	buildTimeout = 10 * time.Minute // of one image
-	// buildsAtOnce is how many images are built side by side: while one waits for the
-	// mirror or the disk, the other has the processor.
+	// buildsAtOnce is how many images are built in parallel. While one build waits for the
+	// mirror or the disk, the other uses the processor.
 	buildsAtOnce = 2
 )
 
 // EnvBundle names the environment variable that holds the path of a bundle file.
 const EnvBundle = "BYTEBITES_IMAGES"
 
-// Options changes where images are taken from.
+// Options change the sources of images.
 type Options struct {
-	// Bundle is a file that Save wrote. When empty, EnvBundle says it, and when that is
-	// empty too, a file .workshop/images.tar* of the module is taken if there is one.
+	// Bundle is the path of a file that Save wrote. When empty, EnvBundle holds the path.
+	// When that is empty too, the bundle is the module's file .workshop/images.tar*, if
+	// present.
 	Bundle string
 }
 
-// Ensure makes sure that the engine has the wanted images, and returns their names. An
-// image is taken from the first of these that has it: the engine (official or local),
-// a bundle file, the registry (probed once, for at most 5 seconds), a build here from
-// Debian packages. A machine-wide lock makes concurrent callers build once. The error
-// is an *engine.Unavailable where nothing can provide an image.
+// Ensure makes sure that the engine has the wanted images, and returns their names. Each
+// image comes from the first source that has it:
+//
+//  1. the engine (official or local);
+//  2. a bundle file;
+//  3. the registry, which is probed once, for at most 5 s;
+//  4. a build on this machine.
+//
+// A machine-wide lock makes parallel callers build an image once. The error is an
+// *engine.Unavailable when no source can provide an image.
 func Ensure(ctx context.Context, eng *engine.Engine, p *progress.Reporter, want ...Name) (map[Name]Ref, error) {
 	return EnsureWith(ctx, eng, p, Options{}, want...)
 }
@@ -49,9 +55,10 @@ func EnsureWith(ctx context.Context, eng *engine.Engine, p *progress.Reporter, o
 	return newEnsurer(eng, p, o).ensure(ctx, want, imagesLock(p))
 }
 
-// EnsureSeeded makes sure that the engine has the wanted images, and seeded databases of these
-// sizes; see Ensure and EnsureDataset. A database takes as long as an image, and needs
-// PostgreSQL's alone: that comes first, and then databases and the others are made side by side.
+// EnsureSeeded makes sure that the engine has the wanted images, and seeded databases of
+// these sizes; see Ensure and EnsureDataset. A database takes as long as an image, and needs
+// only PostgreSQL's image. So that image comes first, and then databases and the other
+// images are made in parallel.
 func EnsureSeeded(ctx context.Context, eng *engine.Engine, p *progress.Reporter, sizes []seed.Size, want ...Name) error {
 	e := newEnsurer(eng, p, Options{})
 	if len(sizes) > 0 {
@@ -82,7 +89,7 @@ func newEnsurer(eng *engine.Engine, p *progress.Reporter, o Options) *ensurer {
 	return &ensurer{store: &engineStore{eng: eng, progress: p}, progress: p, bundle: o.Bundle, found: foundBundle}
 }
 
-// imagesLock takes the lock under which images are made.
+// imagesLock returns a function that takes the lock under which images are made.
 func imagesLock(p *progress.Reporter) func(context.Context) (func(), error) {
 	return func(ctx context.Context) (func(), error) { return lock(ctx, p, "images") }
 }
@@ -92,23 +99,23 @@ func lock(ctx context.Context, p *progress.Reporter, name string) (func(), error
 	return hostlock.Lock(ctx, name, func(holder string) { p.Note("%s: waiting for %s", name, holder) })
 }
 
-// store is what ensurer needs of an engine.
+// store is the part of an engine that ensurer uses.
 type store interface {
 	present(ctx context.Context, ref Ref) (bool, error)
 	load(ctx context.Context, path string) error
-	// probe reports whether the registry answers, by asking for that image.
+	// probe looks that image up in the registry; nil means that the registry answers.
 	probe(ctx context.Context, ref Ref) error
 	pull(ctx context.Context, ref Ref) error
 	build(ctx context.Context, n Name, ref Ref) error
 }
 
-// ensurer decides where images come from.
+// ensurer chooses the source of each image.
 type ensurer struct {
 	store    store
 	progress *progress.Reporter
-	bundle   string        // the bundle that was asked for, or ""
-	found    func() string // finds a bundle that nobody asked for
-	offline  bool          // no registry has answered
+	bundle   string        // the bundle named by Options or EnvBundle, or ""
+	found    func() string // returns the module's bundle, or ""
+	offline  bool          // the registry has not answered
 }
 
 func (e *ensurer) ensure(ctx context.Context, want []Name, lock func(context.Context) (func(), error)) (map[Name]Ref, error) {
@@ -125,7 +132,7 @@ func (e *ensurer) ensure(ctx context.Context, want []Name, lock func(context.Con
 		return nil, err
 	}
 	defer release()
-	// The first look is repeated, for whoever held the lock may have made them.
+	// Look again, because the earlier holder of the lock may have made the images.
 	for _, source := range []func(context.Context, []entry, map[Name]Ref) ([]entry, error){
 		e.look, e.loadBundle, e.pull, e.build,
 	} {
@@ -157,7 +164,7 @@ func entries(want []Name) ([]entry, error) {
 	return chosen, nil
 }
 
-// look notes in have what the engine has, and returns the rest.
+// look adds the images that the engine has to have, and returns the others.
 func (e *ensurer) look(ctx context.Context, missing []entry, have map[Name]Ref) ([]entry, error) {
 	var rest []entry
 	for _, c := range missing {
@@ -190,7 +197,7 @@ func (e *ensurer) lookFor(ctx context.Context, c entry) (Ref, error) {
 	return "", nil
 }
 
-// loadBundle loads the bundle file, if there is one. It need not hold everything.
+// loadBundle loads the bundle file, if present. It may lack some of the missing images.
 func (e *ensurer) loadBundle(ctx context.Context, missing []entry, have map[Name]Ref) ([]entry, error) {
 	bundle := e.bundle
 	if bundle == "" {
@@ -202,15 +209,15 @@ func (e *ensurer) loadBundle(ctx context.Context, missing []entry, have map[Name
 	if err := e.store.load(ctx, bundle); err != nil {
 		return nil, &engine.Unavailable{
 			Problem: "cannot load the image bundle " + bundle,
-			Remedy:  "name another with " + EnvBundle + ", or remove it so that images are pulled or built",
+			Remedy:  "name another bundle in " + EnvBundle + ", or remove it so that images are pulled or built",
 			Err:     err,
 		}
 	}
 	return e.look(ctx, missing, have)
 }
 
-// pull pulls what is published. That a registry does not answer is no error: it may
-// still be possible to build.
+// pull pulls the official images. A registry without an answer is not an error, because the
+// images may still be built.
 func (e *ensurer) pull(ctx context.Context, missing []entry, have map[Name]Ref) ([]entry, error) {
 	var rest []entry
 	probed, answers := e.offline, false
@@ -241,7 +248,7 @@ func (e *ensurer) pull(ctx context.Context, missing []entry, have map[Name]Ref) 
 			if err := ctx.Err(); err != nil {
 				return nil, fmt.Errorf("pull %s: %w", c.official, err)
 			}
-			e.progress.Note("%s cannot be pulled and is built instead: %v", c.official, err)
+			e.progress.Note("pull %s failed, it is built instead: %v", c.official, err)
 			rest = append(rest, c)
 			continue
 		}
@@ -250,7 +257,7 @@ func (e *ensurer) pull(ctx context.Context, missing []entry, have map[Name]Ref) 
 	return rest, nil
 }
 
-// build makes the images here, a few at a time.
+// build builds the images, buildsAtOnce in parallel.
 func (e *ensurer) build(ctx context.Context, missing []entry, have map[Name]Ref) ([]entry, error) {
 	group, building := errgroup.WithContext(ctx)
 	group.SetLimit(buildsAtOnce)

@@ -12,11 +12,11 @@ import (
 	"bytebites.example/workshop/shared/testbed/engine"
 )
 
-// fakeStore is an engine and its surroundings.
+// fakeStore is an engine, a registry and bundle files.
 type fakeStore struct {
 	mu       sync.Mutex
 	has      map[Ref]bool
-	bundle   []Ref // what loading any bundle brings
+	bundle   []Ref // images of every bundle
 	loadErr  error
 	registry map[Ref]bool // nil when no registry answers
 	buildErr map[Name]error
@@ -83,8 +83,8 @@ func TestEnsureOrder(t *testing.T) {
 	noMirror := &engine.Unavailable{Problem: "no mirror", Remedy: "plug in the cable"}
 	for name, c := range map[string]struct {
 		store  *fakeStore
-		bundle string // asked for
-		found  string // lying around
+		bundle string // named by an option
+		found  string // found in the module
 		want   []Name
 		calls  []string // builds sorted
 		have   map[Name]Ref
@@ -173,7 +173,7 @@ func TestEnsureOrder(t *testing.T) {
 			})
 			calls := c.store.calls
 			if i := slices.IndexFunc(calls, func(call string) bool { return strings.HasPrefix(call, "build") }); i >= 0 {
-				slices.Sort(calls[i:]) // several at once
+				slices.Sort(calls[i:]) // parallel builds
 			}
 			if !slices.Equal(calls, c.calls) {
 				t.Errorf("it did %q, want %q", calls, c.calls)
@@ -205,7 +205,7 @@ func TestEnsureLooksAgainUnderTheLock(t *testing.T) {
 	store := &fakeStore{has: make(map[Ref]bool)}
 	e := ensurer{store: store, found: func() string { return "" }}
 	have, err := e.ensure(t.Context(), []Name{Redis}, func(context.Context) (func(), error) {
-		store.has[Redis.Local()] = true // whoever held the lock has built it
+		store.has[Redis.Local()] = true // the earlier holder of the lock has built it
 		return func() {}, nil
 	})
 	if err != nil || have[Redis] != Redis.Local() || len(store.calls) > 0 {

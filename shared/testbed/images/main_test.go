@@ -28,8 +28,8 @@ func TestMain(m *testing.M) {
 	os.Exit(run(m))
 }
 
-// run sets what testcontainers reads from the environment, as the test bed does, and
-// takes a core of the machine: these tests start a dozen servers.
+// run sets the environment variables of testcontainers, as the test bed does. It also takes
+// a core of the machine, because these tests start a dozen servers.
 func run(m *testing.M) int {
 	for name, value := range map[string]string{
 		"TESTCONTAINERS_HOST_OVERRIDE": "127.0.0.1",
@@ -53,7 +53,7 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-// imageFor returns the engine and the name of an image, made if need be.
+// imageFor returns the engine and the name of an image, and makes the image if needed.
 func imageFor(t *testing.T, n images.Name) (*engine.Engine, images.Ref) {
 	t.Helper()
 	if testing.Short() {
@@ -75,7 +75,7 @@ func imageFor(t *testing.T, n images.Name) (*engine.Engine, images.Ref) {
 	return eng, have[n]
 }
 
-// server is a container started as `docker run` would.
+// server is a container that was started as by `docker run`.
 type server struct {
 	t   *testing.T
 	eng *engine.Engine
@@ -131,7 +131,7 @@ func (s *server) inspect() container.InspectResponse {
 	return inspected.Container
 }
 
-// address is where a port of the container answers.
+// address returns the host:port of a port of the container.
 func (s *server) address(port string) string {
 	s.t.Helper()
 	bindings := s.inspect().NetworkSettings.Ports[network.MustParsePort(port+"/tcp")]
@@ -156,7 +156,7 @@ func (s *server) logs(ctx context.Context) string {
 	return out.String()
 }
 
-// waitForLog waits until the log holds a line that many times.
+// waitForLog waits until the log holds a line at least that many times.
 func (s *server) waitForLog(line string, times int) {
 	s.t.Helper()
 	s.waitFor(fmt.Sprintf("%d times %q in the log", times, line), func() error {
@@ -215,7 +215,7 @@ func requireUser(t *testing.T, eng *engine.Engine, id, uid string) {
 	}
 }
 
-// stop stops the container by the image's own signal, and requires a quick, clean end.
+// stop stops the container by the image's own signal, and requires exit code 0.
 func (s *server) stop(wantSignal string) {
 	s.t.Helper()
 	if got := s.inspect().Config.StopSignal; got != wantSignal {

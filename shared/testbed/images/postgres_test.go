@@ -21,7 +21,7 @@ import (
 
 const readyToAccept = "database system is ready to accept connections"
 
-// writeFiles writes files that a container's user may read, and returns their folder.
+// writeFiles writes files that a container's user can read, and returns their folder.
 func writeFiles(t *testing.T, files map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -51,7 +51,7 @@ func execute(t *testing.T, url, statement string) {
 	}, statement)
 }
 
-// with fails unless a database can be used for a statement.
+// with opens a database and fails the test when use returns an error.
 func with(t *testing.T, url string, use func(*sql.DB) error, statement string) {
 	t.Helper()
 	db, err := sql.Open("postgres", url)
@@ -127,7 +127,7 @@ func TestPostgresByDockerRun(t *testing.T) {
 			t.Errorf("%s: %q, want %q", statement, got, want)
 		}
 	}
-	// The collation is used, not only named: C would put upper case first.
+	// The order shows that the collation is in use: C would put upper case first.
 	if got := query[bool](t, url, "SELECT 'a' < 'B'"); !got {
 		t.Error("text sorts by the C locale")
 	}
@@ -186,8 +186,8 @@ func TestDataset(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Containers inherit the labels of their image, and what is owned by a dead process
-	// is swept.
+	// Containers inherit the labels of their image, and a sweep removes the containers of a
+	// dead owner.
 	if hostlock.Owned(image.Config.Labels) {
 		t.Errorf("the image carries its builder's labels: %v", image.Config.Labels)
 	}
@@ -203,14 +203,14 @@ func TestDataset(t *testing.T) {
 	if got := query[string](t, url, "SHOW data_directory"); got != images.DatasetPGData {
 		t.Errorf("the data directory is %s", got)
 	}
-	// Neither repaired nor vacuumed at start.
+	// The start must run neither crash recovery nor a vacuum.
 	if got := query[int](t, url, "SELECT count(*) FROM pg_class WHERE relname = 'orders' AND relallvisible >= relpages AND relpages > 0"); got != 1 {
 		t.Error("the orders are not vacuumed")
 	}
 	for what, count := range map[string]string{
 		"tables that are not analysed":         `SELECT count(*) FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND reltuples < 0`,
 		"databases without pg_stat_statements": `SELECT 1 - count(*) FROM pg_extension WHERE extname = 'pg_stat_statements'`,
-		// By the rules of autovacuum, with its own settings.
+		// The rules of autovacuum, with its default settings.
 		"tables that autovacuum would see to": `
 			SELECT count(*) FROM pg_stat_all_tables s JOIN pg_class c ON c.oid = s.relid
 			WHERE c.relkind = 'r' AND (s.n_dead_tup > 50 + 0.2 * c.reltuples OR s.n_ins_since_vacuum > 1000 + 0.2 * c.reltuples

@@ -11,16 +11,16 @@ import (
 	"bytebites.example/workshop/shared/testbed/engine"
 )
 
-// Service returns an image of the service for docker compose: the static program
-// binary, as /app in the file system of the Static image, run as user 65532,
-// listening on 8080. The name is a hash of the program, so an unchanged one is not made
-// again. It takes about a second and no network.
+// Service returns an image of the service for docker compose. It is the Static image with
+// the program binary as /app, which runs as user 65532 and listens on 8080. The image's name
+// is a hash of the program, so that an unchanged program needs no new image. A build takes
+// about a second and no network.
 func Service(ctx context.Context, eng *engine.Engine, p *progress.Reporter, binary []byte) (Ref, error) {
 	return programImage(ctx, eng, p, "service", binary, []string{"EXPOSE 8080 6060"})
 }
 
-// MailSink returns an image of the mail sink as Service does of the service: SMTP on
-// 2525, control on 8025.
+// MailSink returns an image of the mail sink, see Service. It listens for SMTP on 2525 and
+// for control requests on 8025.
 func MailSink(ctx context.Context, eng *engine.Engine, p *progress.Reporter, binary []byte) (Ref, error) {
 	return programImage(ctx, eng, p, "mailsink", binary, []string{"EXPOSE 2525 8025"})
 }
@@ -41,8 +41,9 @@ func programImage(ctx context.Context, eng *engine.Engine, p *progress.Reporter,
 	return ref, importProgram(ctx, eng, binary, name, ref, config, step)
 }
 
-// importProgram makes an image of one layer: what Static has, and the program. A builder
-// would commit after every instruction, and the newer engines' need a plugin.
+// importProgram makes an image of one layer: the files of Static and the program. The
+// classic builder would commit after every instruction, and the builder of newer engines
+// needs a plugin.
 func importProgram(ctx context.Context, eng *engine.Engine, binary []byte, name string, ref Ref, config []string, step *progress.Step) error {
 	files := append(staticFiles(), tarFile{name: "app", mode: 0o755, data: binary})
 	config = append(append(staticConfig(name), `ENTRYPOINT ["/app"]`), config...)

@@ -21,11 +21,11 @@ var recipes embed.FS
 
 const (
 	baseRecipe = "base"
-	// debianRelease is what the base image is made of.
+	// debianRelease is the Debian release of the base image.
 	debianRelease = "trixie"
 )
 
-// recipeKey is a short hash of all that decides what a local build becomes.
+// recipeKey is a short hash of all inputs of a local build.
 func recipeKey(n Name) string {
 	sum := sha256.New()
 	switch n {
@@ -46,14 +46,14 @@ func recipeKey(n Name) string {
 
 func baseRef() Ref { return localRef("debian", debianRelease, recipeKey(baseRecipe)) }
 
-// mustContext returns all of a recipe's folder as a tar, the same bytes every time.
+// mustContext returns a recipe's folder as a tar. The bytes are the same every time.
 func mustContext(name string) []byte { return makeTar(mustFiles(path.Join("recipes", name))) }
 
-// mustRootFS returns what a recipe puts into the image's file system.
+// mustRootFS returns the files that a recipe adds to the image's file system.
 func mustRootFS(name string) []tarFile { return mustFiles(path.Join("recipes", name, "rootfs")) }
 
-// mustFiles returns what is in an embedded folder, folders before their content. It
-// panics when there is no such folder, which a test of the catalogue rules out.
+// mustFiles returns the content of an embedded folder, each folder before its files. It
+// panics when there is no such folder; a test of the catalogue makes that impossible.
 func mustFiles(dir string) []tarFile {
 	var files []tarFile
 	err := fs.WalkDir(recipes, dir, func(file string, entry fs.DirEntry, err error) error {
@@ -71,7 +71,7 @@ func mustFiles(dir string) []tarFile {
 		}
 		mode := int64(0o644)
 		if bytes.HasPrefix(data, []byte("#!")) {
-			mode = 0o755 // embedding loses it
+			mode = 0o755 // go:embed does not keep the mode
 		}
 		files = append(files, tarFile{name: name, mode: mode, data: data})
 		return nil
@@ -82,15 +82,15 @@ func mustFiles(dir string) []tarFile {
 	return files
 }
 
-// imageConfig is how a recipe's Dockerfile configures the image.
+// imageConfig is the configuration of the image in a recipe's Dockerfile.
 type imageConfig struct {
-	changes []string // instructions that a commit carries out
-	// stopSignal is apart: a commit does not carry out STOPSIGNAL.
+	changes []string // instructions that a commit supports
+	// stopSignal is separate, because a commit does not support STOPSIGNAL.
 	stopSignal string
 }
 
-// readConfig reads a recipe's Dockerfile. Its other instructions must be recipeSteps,
-// which buildFromRecipe carries out.
+// readConfig reads a recipe's Dockerfile. The other instructions must be recipeSteps, which
+// buildFromRecipe performs.
 func readConfig(name string) (imageConfig, error) {
 	data, err := fs.ReadFile(recipes, path.Join("recipes", name, "Dockerfile"))
 	if err != nil {
@@ -119,7 +119,7 @@ func readConfig(name string) (imageConfig, error) {
 	return config, nil
 }
 
-// recipeSteps is what every recipe's Dockerfile does to the file system.
+// recipeSteps are the instructions of every recipe's Dockerfile that change the file system.
 var recipeSteps = [...]string{"ARG BASE", "FROM ${BASE}", "COPY rootfs/ /", "RUN /install.sh"}
 
 // tarFile is a file, or a directory when its name ends in a slash.
@@ -129,7 +129,7 @@ type tarFile struct {
 	data []byte
 }
 
-// makeTar makes a tar that depends on nothing but its files.
+// makeTar makes a tar whose bytes depend only on its files.
 func makeTar(files []tarFile) []byte {
 	var buf bytes.Buffer
 	w := tar.NewWriter(&buf)
@@ -138,7 +138,7 @@ func makeTar(files []tarFile) []byte {
 		if strings.HasSuffix(f.name, "/") {
 			header.Typeflag, header.Size = tar.TypeDir, 0
 		}
-		// Writing to a buffer fails only on a malformed header, and these are ours.
+		// A write to a buffer fails only on a malformed header, which would be a bug here.
 		if err := w.WriteHeader(header); err != nil {
 			panic(fmt.Sprintf("tar %s: %v", f.name, err))
 		}

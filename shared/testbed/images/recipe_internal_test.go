@@ -55,7 +55,7 @@ func TestRecipes(t *testing.T) {
 		has := func(instruction string) bool {
 			return slices.ContainsFunc(config.changes, func(line string) bool { return strings.HasPrefix(line, instruction+" ") })
 		}
-		// Without these, the commit would keep those of the container that it was built in.
+		// Without these instructions, the image would get the build container's values.
 		for _, instruction := range []string{"ENTRYPOINT", "CMD", "EXPOSE"} {
 			if !has(instruction) {
 				t.Errorf("%s: no %s", n, instruction)

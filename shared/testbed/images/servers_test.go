@@ -77,7 +77,7 @@ func TestRedisByTestcontainers(t *testing.T) {
 	eng, ref := imageFor(t, images.Redis)
 	c, err := redis.Run(t.Context(), string(ref),
 		testcontainers.WithLabels(hostlock.Owner()),
-		// The module's own 10 s are short on a busy machine.
+		// The module's default of 10 s is short on a busy machine.
 		testcontainers.WithWaitStrategy(wait.ForLog("* Ready to accept connections").WithStartupTimeout(time.Minute)),
 	)
 	testcontainers.CleanupContainer(t, c)
@@ -124,7 +124,7 @@ func TestRedisKeepsProtectedModeThatWasAskedFor(t *testing.T) {
 			s := dockerRun(t, eng, ref, runOptions{command: command, binds: []string{conf + ":/conf:ro"}, ports: []string{"6379"}})
 			s.waitForLog("* Ready to accept connections", 1)
 			c := goredis.NewClient(&goredis.Options{Addr: s.address("6379"), MaxRetries: -1})
-			// The refusal or the hang-up after it, whichever the client sees.
+			// The client sees the rejection or the closed connection after it.
 			if err := c.Ping(t.Context()).Err(); err == nil {
 				t.Error("a client from outside is served in protected mode")
 			}

@@ -12,7 +12,7 @@ import (
 	"bytebites.example/workshop/shared/testbed/engine"
 )
 
-// staticUser is who our programs run as: the number that distroless images use, too.
+// staticUser is the user of the workshop's programs, which distroless images use too.
 const staticUser = "65532:65532"
 
 // staticFiles is the whole file system of the Static image.
@@ -44,9 +44,9 @@ func importTar(ctx context.Context, eng *engine.Engine, layer io.Reader, ref Ref
 	return follow(result, step)
 }
 
-// imageLabel is a Dockerfile instruction that marks an image as ours. It is not one of
-// the owner's labels: containers inherit the labels of their image.
+// imageLabel is a Dockerfile instruction that marks an image of the workshop. It is not one
+// of the owner's labels, because containers inherit the labels of their image.
 func imageLabel(name string) string { return fmt.Sprintf("LABEL %s=%q", LabelImage, name) }
 
-// LabelImage is the label that names what a local image is.
+// LabelImage is the label that holds the kind of a local image, such as postgres.
 const LabelImage = "bytebites.image"

@@ -17,11 +17,11 @@ import (
 	"bytebites.example/workshop/shared/testbed/engine"
 )
 
-// engineStore is the store of a real engine.
+// engineStore is a store with a real engine.
 type engineStore struct {
 	eng      *engine.Engine
 	progress *progress.Reporter
-	// baseLock makes the first build on the base image make that, and the others wait.
+	// baseLock lets the first build make the base image while the others wait.
 	baseLock sync.Mutex
 }
 
@@ -44,8 +44,8 @@ func (s *engineStore) load(ctx context.Context, path string) error {
 	return Load(ctx, s.eng, s.progress, path)
 }
 
-// probe lets the engine ask, for it is the engine that pulls: it may have a proxy or a
-// mirror of its own.
+// probe sends the request through the engine, because the engine pulls: it may have its own
+// proxy or mirror.
 func (s *engineStore) probe(ctx context.Context, ref Ref) (err error) {
 	step := s.progress.Step("ask the image registry for %s", ref)
 	defer step.Done()
@@ -116,5 +116,5 @@ func foundBundle() string {
 	return ""
 }
 
-// errNotRegular is for a bundle path that is a folder or a device.
+// errNotRegular says that a bundle's path is a folder or a device.
 var errNotRegular = errors.New("not a regular file")

@@ -21,8 +21,8 @@ type message struct {
 
 const keptLines = 12 // of output, shown with an error
 
-// follow reads the engine's messages to the end and closes them. Lines of output become
-// the step's detail; an error comes with the last of them.
+// follow reads the engine's messages to the end and closes the stream. It shows each output
+// line as the step's detail. An error holds the last lines.
 func follow(r io.ReadCloser, step *progress.Step) (err error) {
 	defer func() { err = errors.Join(err, r.Close()) }()
 	var last []string

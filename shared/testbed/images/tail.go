@@ -7,8 +7,8 @@ import (
 	"bytebites.example/workshop/shared/progress"
 )
 
-// tail takes a tool's output: it shows the latest line as a step's detail and keeps the
-// last few for an error.
+// tail is a writer for a tool's output. It shows the latest line as a step's detail and keeps
+// the last keptLines lines for an error.
 type tail struct {
 	step *progress.Step
 

@@ -6,9 +6,10 @@ import (
 	"syscall"
 )
 
-// runTied runs a command that the kernel kills when this process dies, however it dies.
+// runTied runs a command. The kernel kills the command when this process ends, also by
+// SIGKILL.
 func runTied(cmd *exec.Cmd) error {
-	// The kernel watches the thread that started the command, so it must not end early.
+	// The kernel kills the command when the thread that started it ends, so keep the thread.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}

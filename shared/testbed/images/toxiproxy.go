@@ -13,8 +13,8 @@ const (
 	toxiproxyPackage = "github.com/Shopify/toxiproxy/v2/cmd/server"
 )
 
-// buildToxiproxy compiles the server, whose source is a module of ours anyway, and puts
-// it into an image like Static.
+// buildToxiproxy compiles the server and puts it into an image like Static. Its module is in
+// go.mod already, because the test bed uses its client.
 func buildToxiproxy(ctx context.Context, eng *engine.Engine, ref Ref, step *progress.Step) error {
 	platform, err := gobuild.PlatformOf(ctx, eng)
 	if err != nil {
