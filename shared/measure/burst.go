@@ -10,31 +10,30 @@ import (
 )
 
 const (
-	// lingering is how many times its length a burst must keep a service busy for its rate to
-	// be the service's limit: by far more than the latency of the last request alone, for
-	// which the service is not all busy.
-	lingering = 1.4
-	// levelled is how many times the best goodput so far the next burst's may be at most for
-	// that to be the limit. One burst that lingers is not enough: a single request that was held
-	// up has it end late, and its rate would pass for the limit of a service that can do more.
-	levelled = 1.1
-	// burstPause lets what a burst left behind end.
+	// minBusyFactor is how many times its length a burst must keep the service busy to show
+	// the service's limit. It is well above the latency of the last request, during which the
+	// service is not fully busy.
+	minBusyFactor = 1.4
+	// maxLimitGrowth is the limit of the next burst's goodput over the best so far, at which
+	// the best counts as the service's limit. One busy burst is not enough: a single delayed
+	// request can end a burst late although the service is not at its limit.
+	maxLimitGrowth = 1.1
+	// burstPause lets the work that a burst left behind end.
 	burstPause = 300 * time.Millisecond
 )
 
-// BurstConfig says how bursts are sent.
+// BurstConfig configures Bursts.
 type BurstConfig struct {
 	Start  float64       // rate of the first burst, in requests a second; required
 	Factor float64       // from burst to burst; default 1.3
 	Length time.Duration // default 2 s
-	Max    int           // bursts, those run again apart; default 8
-	// Again is how many bursts follow at the rate of the best, once the limit is found; default 0.
-	// A machine that others use too is quicker at one moment than at the next: the limit is what
-	// it does at its quickest.
+	Max    int           // bursts, repeats of invalid bursts not counted; default 8
+	// Again is how many bursts follow at the best rate when the limit is found; default 0. The
+	// speed of a shared machine varies, and the limit is its best result.
 	Again int
-	// Quotas, unless nil, is asked after each burst which quotas were not in force.
+	// Quotas, unless nil, returns the quotas that were not in force, after each burst.
 	Quotas func(ctx context.Context) ([]string, error)
-	// OnBurst, unless nil, is told the result of each burst, whether valid or not.
+	// OnBurst, unless nil, gets the result of each burst, valid or not.
 	OnBurst func(load.Result)
 }
 
@@ -57,26 +56,27 @@ func (c BurstConfig) withDefaults() (BurstConfig, error) {
 	return c, nil
 }
 
-// BurstResult is what bursts found.
+// BurstResult is the result of Bursts.
 type BurstResult struct {
-	// Goodput is the saturation goodput, in right answers a second, when Saturated; else it
-	// bounds that from below.
+	// Goodput is the saturation goodput, in right answers a second, when Saturated is true.
+	// Else it is a lower bound of that.
 	Goodput   float64
 	Saturated bool
-	// Validity is that of the burst that Goodput is from, or of an invalid one before it.
+	// Validity is the validity of the burst that gave Goodput, or of an earlier invalid burst.
 	Validity Validity
 }
 
-// Bursts finds a variant's saturation goodput by bursts at rates that grow by a factor, until
-// two in a row keep the variant busy for longer than they last and the second brings no more
-// answers a second than the first. Goodput is all right answers over the time until the last of
-// them, and not those within the burst alone, as a Ramp has it: a service that works on
-// everything at once has much of it half done when a short burst ends. For that the service must
-// be able to answer in the clients' time what a burst leaves behind; what it does not is not
-// counted, so begin near its limit. An invalid burst (see Round.Check) is run once more, three
-// of them at most.
+// Bursts finds a variant's saturation goodput by bursts at rates that grow by a factor. It
+// ends when two bursts in a row keep the variant busy after their end, and the second one
+// brings no more answers a second than the first.
 //
-// The error is of the configuration, of a hit that could not be made, or of the context.
+// Goodput is the number of right answers over the time until the last of them. A Ramp counts
+// only the answers within its window. But a service that works on all requests at once has
+// many of them half done when a short burst ends. Requests that the service answers after
+// the clients' timeout do not count, so begin near its limit.
+//
+// An invalid burst (see Round.Check) is repeated, at most three times in all. The error
+// comes from the configuration, from hit, from Quotas, or from ctx.
 func Bursts(ctx context.Context, config BurstConfig, hit Hit) (BurstResult, error) {
 	config, err := config.withDefaults()
 	if err != nil {
@@ -98,14 +98,14 @@ func Bursts(ctx context.Context, config BurstConfig, hit Hit) (BurstResult, erro
 	return s.found, nil
 }
 
-// bursts is a series of them.
+// bursts is a series of bursts in progress.
 type bursts struct {
 	config   BurstConfig
 	hit      Hit
 	repeats  int // of invalid bursts, so far
 	found    BurstResult
-	best     float64 // rate of the burst that found.Goodput is from
-	lingered bool    // the last burst did
+	best     float64 // rate of the burst that gave found.Goodput
+	lingered bool    // the last burst kept the service busy after its end
 }
 
 // next sends a burst at a higher rate than the last.
@@ -115,7 +115,7 @@ func (s *bursts) next(ctx context.Context, rate float64) error {
 		return err
 	}
 	before := s.found
-	s.found.Saturated = s.lingered && lingers && seen.Goodput <= levelled*before.Goodput
+	s.found.Saturated = s.lingered && lingers && seen.Goodput <= maxLimitGrowth*before.Goodput
 	if better := seen.Goodput >= before.Goodput && before.Validity.OK; better || !s.lingered {
 		s.found.Goodput, s.found.Validity, s.best = seen.Goodput, seen.Validity, rate
 	}
@@ -132,7 +132,7 @@ func (s *bursts) again(ctx context.Context) error {
 	return err
 }
 
-// burst sends one, and one more if that is invalid.
+// burst sends one burst, and repeats it while it is invalid and repeats are left.
 func (s *bursts) burst(ctx context.Context, rate float64) (seen BurstResult, lingers bool, err error) {
 	for {
 		result, err := s.hit(ctx, rate, s.config.Length)
@@ -154,7 +154,7 @@ func (s *bursts) burst(ctx context.Context, rate float64) (seen BurstResult, lin
 			continue
 		}
 		busy := max(result.Elapsed, s.config.Length)
-		lingers = busy.Seconds() >= lingering*s.config.Length.Seconds()
+		lingers = busy.Seconds() >= minBusyFactor*s.config.Length.Seconds()
 		return BurstResult{Goodput: result.SustainedGoodput(), Validity: validity}, lingers, nil
 	}
 }

@@ -13,8 +13,8 @@ import (
 	"bytebites.example/workshop/shared/measure/load"
 )
 
-// sharing is a service without a clock that works on everything at once: capacity in
-// requests a second, and few done when a burst ends.
+// sharing is a service without a clock that works on all requests at once. capacity is in
+// requests a second. Few requests are done when a burst ends.
 type sharing struct {
 	capacity float64
 	rates    []float64
@@ -87,7 +87,7 @@ func TestBursts(t *testing.T) {
 	}
 }
 
-// A machine that is quicker for a while shows what the limit is.
+// When the machine is faster for a while, the limit is the faster result.
 func TestBurstsAgain(t *testing.T) {
 	t.Parallel()
 	service := sharing{capacity: 7}
@@ -95,7 +95,7 @@ func TestBurstsAgain(t *testing.T) {
 		if n == 5 {
 			r.Elapsed = time.Duration(float64(r.Planned) / 9 * float64(time.Second))
 		}
-		if n == 4 { // quick, and nobody knows why
+		if n == 4 { // fast by chance
 			r.Elapsed, r.Host.IdleShare = r.Window, 0
 		}
 	}

@@ -14,17 +14,17 @@ import (
 	"bytebites.example/workshop/shared/measure/load"
 )
 
-// Observation is what one round of one arm gave.
+// Observation is the result of one round of one arm.
 type Observation struct {
 	Value    float64 // of the arm's metric
 	Validity Validity
 	Result   load.Result
 }
 
-// Arm runs one round of one of the two variants that are compared.
+// Arm runs one round of one of the two compared variants.
 type Arm func(ctx context.Context) (Observation, error)
 
-// Better says which of two values of a metric is the better one.
+// Better says whether a higher or a lower value of a metric is better.
 type Better int
 
 // Goodput is better when higher, a latency when lower.
@@ -36,25 +36,25 @@ const (
 // Constants of paired rounds.
 const (
 	defaultPairs = 6
-	// minPairs is how many pairs an interval of the wanted confidence takes: of five,
-	// all lie on one side of the median once in 16 times.
+	// minPairs is the least number of pairs for an interval of the wanted confidence. Five
+	// pairs all lie on one side of the median with probability 1/16.
 	minPairs = 6
-	// wantedConfidence is the least confidence of the interval.
+	// wantedConfidence is the least confidence of the interval, in [0, 1].
 	wantedConfidence = 0.95
 	// maxDiscarded is how many pairs may be run again.
 	maxDiscarded = 3
 )
 
-// PairedConfig says how two variants are compared.
+// PairedConfig configures Paired.
 type PairedConfig struct {
-	Pairs  int // that count, the warm-up apart; at least and by default 6
+	Pairs  int // valid pairs without the warm-up; at least 6; default 6
 	Better Better
-	// Pause is the wait between rounds, so that work which clients gave up on does not
-	// weigh on the next; three times as long after a round with failures. Default
-	// 300 ms.
+	// Pause is the wait between rounds, three times as long after a round with failures. In
+	// it the service ends the work of requests that timed out, so that this work does not
+	// slow down the next round. Default 300 ms.
 	Pause time.Duration
-	// OnPair, unless nil, is told each pair when it is over, the warm-up and those
-	// thrown away too.
+	// OnPair, unless nil, gets each pair when it has ended: the warm-up and discarded pairs
+	// too.
 	OnPair func(Pair)
 }
 
@@ -66,7 +66,7 @@ func (c PairedConfig) withDefaults() (PairedConfig, error) {
 		return c, fmt.Errorf("%d pairs: want at least %d", c.Pairs, minPairs)
 	}
 	if c.Better != HigherIsBetter && c.Better != LowerIsBetter {
-		return c, fmt.Errorf("neither higher nor lower is better: %d", c.Better)
+		return c, fmt.Errorf("better: %d is neither HigherIsBetter nor LowerIsBetter", c.Better)
 	}
 	if c.Pause <= 0 {
 		c.Pause = 300 * time.Millisecond
@@ -74,26 +74,26 @@ func (c PairedConfig) withDefaults() (PairedConfig, error) {
 	return c, nil
 }
 
-// Pair is one round of each variant, one right after the other, so that whatever the
-// machine was doing weighs on both.
+// Pair is one round of each variant. The second round directly follows the first, so that
+// other load on the machine affects both.
 type Pair struct {
 	Before float64 `json:"before"`
 	After  float64 `json:"after"`
-	// LogRatio is the natural logarithm of how many times better after is than before:
-	// more than 0 is better. It is -Inf when after gave nothing at all.
-	LogRatio  float64 `json:"-"` // JSON has no word for infinity; the two values say as much
+	// LogRatio is the natural logarithm of the gain: above 0 when after is better. It is -Inf
+	// when a metric that is better when higher is 0 after.
+	LogRatio  float64 `json:"-"` // JSON has no infinity; Before and After hold the same fact
 	WarmUp    bool    `json:"warm_up,omitempty"`
-	Discarded bool    `json:"discarded,omitempty"` // had an invalid round and was run again
-	// Validity holds what was wrong with either round, or with the values: then both of
-	// them are 0 and the reason says what they were.
+	Discarded bool    `json:"discarded,omitempty"` // had an invalid round and was repeated
+	// Validity holds the problems of both rounds. When the two values have no ratio, Before
+	// and After are 0 and a reason holds the values.
 	Validity Validity `json:"validity"`
 }
 
-// used reports whether the pair is one of those that the interval is made of.
+// used reports whether the pair counts for the interval.
 func (p Pair) used() bool { return !p.WarmUp && p.Validity.OK }
 
-// Describe returns the pair in a few words: its two values, with so many decimals and their
-// unit, and why it does not count if it does not.
+// Describe returns the pair in a few words: its two values with decimals and unit, and the
+// reason when the pair does not count.
 func (p Pair) Describe(decimals int, unit string) string {
 	text := fmt.Sprintf("%7.*f and %.*f %s", decimals, p.Before, decimals, p.After, unit)
 	switch {
@@ -106,44 +106,43 @@ func (p Pair) Describe(decimals int, unit string) string {
 	}
 }
 
-// PairedResult is how many times better one variant is than the other.
+// PairedResult is the result of Paired.
 type PairedResult struct {
-	Pairs []Pair `json:"pairs"` // all that ran, in order
+	Pairs []Pair `json:"pairs"` // all pairs, in the order in which they ran
 	// Before and After are the medians of the pairs used, in the metric's unit.
 	Before float64 `json:"before"`
 	After  float64 `json:"after"`
-	// Ratio is the median of the pairs' own ratios, better over worse. It is not After
-	// over Before, which compares rounds that did not run side by side.
+	// Ratio is the median of the pairs' ratios: above 1 when after is better. It is not After
+	// over Before, because those medians come from rounds of different pairs.
 	Ratio float64 `json:"ratio"`
 	// Low and High bound the true ratio with Confidence, in [0, 1]. All three are 0 when
-	// there are fewer pairs than were asked for.
+	// there are fewer valid pairs than PairedConfig.Pairs.
 	Low        float64 `json:"low"`
 	High       float64 `json:"high"`
 	Confidence float64 `json:"confidence"`
-	Discarded  int     `json:"discarded"` // pairs run again
-	// Validity that is not OK says that nothing follows from the numbers, whatever they
-	// are: the comparison is inconclusive.
+	Discarded  int     `json:"discarded"` // number of repeated pairs
+	// Validity is not OK when the comparison is inconclusive. The numbers then prove nothing.
 	Validity Validity `json:"validity"`
 }
 
 // Paired compares two variants by pairs of rounds in ABBA order: before, after, after,
-// before, and so on, so that a steady drift of the machine helps each as often as it
-// harms it. The first pair warms up and is thrown away. Then as many follow as config
-// says; nothing that they show changes their number.
+// before, and so on. In this order a steady drift of the machine favours both equally. The
+// first pair is a warm-up and does not count. Then config.Pairs valid pairs follow; their
+// results never change that number.
 //
-// A pair with an invalid round is run again at the end, both rounds of it, for only
-// neighbours share a drift; the order goes on alternating. A pair is never run again for
-// its values. The fourth invalid pair ends the comparison, and so does a pair whose
-// values have no ratio (before gave nothing, or either is not a number): the result is
-// then not valid. That after gave nothing, where higher is better, is a ratio: 0.
+// A pair with an invalid round is repeated at the end. Both rounds are repeated, because only
+// neighbours share a drift, and the order goes on alternating. A pair is never repeated
+// because of its values. Two events end the comparison and make the result not valid: a
+// fourth invalid pair, or a pair whose values have no ratio. A ratio is missing when before
+// is 0 or a value is not a number. When higher is better and after is 0, the ratio is 0.
 //
-// The interval is the one of the median by order statistics (stats.QuantileCI): it is
-// exact, whatever the noise is distributed like, as long as pairs are independent of one
-// another and each as likely to show too much as too little. Of 6 pairs it is the lowest
-// and the highest, with a confidence of 62/64, 96.9 %; of 9 the second lowest and the
-// second highest, 492/512, 96.1 %.
+// The interval is that of the median by order statistics (stats.QuantileCI). It is exact for
+// every distribution of the noise, if the pairs are independent and each is as likely above
+// the true ratio as below. With 6 pairs it goes from the lowest to the highest ratio, with a
+// confidence of 62/64, 96.9 %. With 9 pairs it goes from the second lowest to the second
+// highest, 492/512, 96.1 %.
 //
-// The error is of the configuration, of a round that could not be run, or of the context.
+// The error comes from the configuration, from an arm, or from ctx.
 func Paired(ctx context.Context, config PairedConfig, before, after Arm) (PairedResult, error) {
 	config, err := config.withDefaults()
 	if err == nil && (before == nil || after == nil) {
@@ -183,13 +182,13 @@ func (p *paired) run(ctx context.Context) error {
 		case pair.used():
 			used++
 		default:
-			return nil // no ratio: more pairs would not help
+			return nil // a pair without a ratio ends the comparison
 		}
 	}
 	return nil
 }
 
-// pair runs the next pair, in the order that is due.
+// pair runs the next pair; the order alternates.
 func (p *paired) pair(ctx context.Context) (Pair, error) {
 	var before, after Observation
 	var err error
@@ -236,8 +235,8 @@ func (p *paired) round(ctx context.Context, name string, arm Arm) (Observation, 
 	return observation, nil
 }
 
-// named returns a validity whose reasons begin with a name. One that is not OK and does
-// not say why gets a reason, for without one it would not survive And.
+// named returns a validity whose reasons begin with a name. A validity that is not OK and has
+// no reason gets one, because And would make it OK.
 func named(name string, v Validity) Validity {
 	reasons := slices.Clone(v.Reasons)
 	if !v.OK && len(reasons) == 0 {
@@ -249,16 +248,15 @@ func named(name string, v Validity) Validity {
 	return valid(reasons)
 }
 
-// logRatio returns the logarithm of how many times better after is, if the two values
-// have such a ratio.
+// logRatio returns the natural logarithm of the gain. ok is false when the two values have no
+// ratio.
 func (b Better) logRatio(before, after float64) (ratio float64, ok bool) {
 	for _, v := range []float64{before, after} {
 		if !(v >= 0) || math.IsInf(v, 1) {
 			return 0, false
 		}
 	}
-	// Nothing is infinitely better than nothing; and no latency is 0: a mean of no
-	// requests is.
+	// A ratio to 0 is not defined. A latency of 0 is the mean of no requests.
 	if before == 0 || after == 0 && b == LowerIsBetter {
 		return 0, false
 	}
@@ -307,7 +305,7 @@ func (p *paired) result() PairedResult {
 	return r
 }
 
-// median returns the middle value, or the mean of the two; one of them may be -Inf.
+// median returns the middle value, or the mean of the two middle values. A value may be -Inf.
 func median(values []float64) float64 {
 	sorted := slices.Sorted(slices.Values(values))
 	n := len(sorted)

@@ -16,7 +16,7 @@ import (
 	"bytebites.example/workshop/shared/workshop/lab"
 )
 
-// script is two arms whose rounds give what is written down, and a log of their order.
+// script is two arms whose rounds give scripted values, and a log of their order.
 type script struct {
 	before, after func(n int) measure.Observation // n counts the arm's rounds from 0
 	order         strings.Builder                 // B and A
@@ -43,7 +43,7 @@ func sees(value float64) measure.Observation {
 	return measure.Observation{Value: value, Validity: measure.Validity{OK: true}}
 }
 
-// invalidAt makes the rounds of the numbers given invalid.
+// invalidAt makes the rounds with these numbers invalid.
 func invalidAt(observe func(int) measure.Observation, rounds ...int) func(int) measure.Observation {
 	return func(n int) measure.Observation {
 		o := observe(n)
@@ -73,7 +73,7 @@ func TestPaired(t *testing.T) {
 		order         string
 		discarded     int
 		ratio         float64
-		reason        string // part of what makes it not valid; empty when it is
+		reason        string // part of the reason; empty when the result is valid
 	}{
 		{"six pairs after a warm-up", measure.PairedConfig{}, steady(10), steady(40),
 			"BA AB BA AB BA AB BA", 0, 4, ""},
@@ -98,7 +98,7 @@ func TestPaired(t *testing.T) {
 		{"an invalid round without a reason", measure.PairedConfig{}, steady(10), func(n int) measure.Observation {
 			return measure.Observation{Value: 40, Validity: measure.Validity{OK: n != 2}}
 		}, "BA AB BA AB BA AB BA AB", 1, 4, ""},
-		// Never for its result.
+		// A pair is never repeated for its result.
 		{"a pair far off", measure.PairedConfig{}, at(2, 1e9, steady(10)), steady(40),
 			"BA AB BA AB BA AB BA", 0, 4, ""},
 		{"after gives nothing", measure.PairedConfig{}, steady(10), steady(0),
@@ -162,7 +162,7 @@ func checkValidity(t *testing.T, v measure.Validity, reason string) {
 	}
 }
 
-// checkInterval wants a ratio, and around it the interval that so many pairs give.
+// checkInterval requires a ratio, and around it the interval of that number of pairs.
 func checkInterval(t *testing.T, r measure.PairedResult, pairs int, ratio float64) {
 	t.Helper()
 	confidence := 62.0 / 64
@@ -174,8 +174,8 @@ func checkInterval(t *testing.T, r measure.PairedResult, pairs int, ratio float6
 	}
 }
 
-// The interval is made of the pairs' own ratios: of six the lowest and the highest, of
-// nine the second of either side.
+// The interval comes from the pairs' ratios: with six pairs the lowest and the highest, with
+// nine the second lowest and the second highest.
 func TestIntervalIsOfOrderStatistics(t *testing.T) {
 	ratios := []float64{5, 3, 8, 2, 9, 4, 7, 1, 6}
 	tests := []struct {
@@ -307,7 +307,7 @@ func TestArmRunsARound(t *testing.T) {
 	if math.Abs(o.Value-(100*0.010+50*2)/150) > 1e-9 || !o.Validity.OK {
 		t.Errorf("mean %v, validity %+v", o.Value, o.Validity)
 	}
-	// The simulation's books do not balance: no concurrency was counted.
+	// The simulation counts no concurrency, so Little's law does not hold.
 	config.BelowKnee = true
 	s.change = func(_ int, r *load.Result) { r.Ended, r.EndedLatency = 200, 10*time.Millisecond }
 	if o, err = measure.Hit(s.hit).Arm(config)(t.Context()); err != nil {
@@ -316,7 +316,7 @@ func TestArmRunsARound(t *testing.T) {
 	checkValidity(t, o.Validity, "Little's law")
 }
 
-// verdict is what a lab with a floor makes of a comparison.
+// verdict is the verdict of a lab with a floor on a comparison.
 func verdict(t *testing.T, r measure.PairedResult, floor float64) lab.Verdict {
 	t.Helper()
 	toy := lab.Lab{Name: "00-toy", Files: fstest.MapFS{}, Gains: []lab.Gain{{
@@ -337,7 +337,7 @@ func verdict(t *testing.T, r measure.PairedResult, floor float64) lab.Verdict {
 	return result.Verdict
 }
 
-// A machine that cannot tell is never a pass, however large the gain that it shows.
+// An inconclusive comparison is never a pass, also with a large gain.
 func TestFaultyMachineIsInconclusive(t *testing.T) {
 	type change = func(n int, r *load.Result)
 	from := func(first int, c change) change {

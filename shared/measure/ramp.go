@@ -10,17 +10,17 @@ import (
 	"bytebites.example/workshop/shared/measure/load"
 )
 
-// Hit attacks a variant at a constant rate, in requests a second, for a duration. It
-// returns when the last answer is in or given up. load.Generator.Hit is one.
+// Hit attacks a variant for a duration, at a constant rate in requests a second. It returns
+// when every request has an answer or a timeout, as load.Generator.Hit does.
 type Hit func(ctx context.Context, rate float64, duration time.Duration) (load.Result, error)
 
 // SLO is a service level objective.
 type SLO struct {
 	Success float64       // least share of right answers, in [0, 1]
-	P95     time.Duration // the 95th percentile of latency must be under it
+	P95     time.Duration // the 95th percentile of latency must be less
 }
 
-// DefaultSLO is the workshop's: 99 % right answers, p95 under 200 ms.
+// DefaultSLO is the workshop's objective: 99 % right answers, p95 under 200 ms.
 func DefaultSLO() SLO { return SLO{Success: 0.99, P95: 200 * time.Millisecond} }
 
 // Met reports whether a result meets the objective.
@@ -30,43 +30,44 @@ func (s SLO) Met(r load.Result) bool {
 
 // Constants of a ramp.
 const (
-	// overloadedBelow is the share of the offered rate below which goodput says that
-	// the service is overloaded.
+	// overloadedBelow is a share of the offered rate. A service is overloaded when its
+	// goodput is less.
 	overloadedBelow = 0.9
-	// drowned is the share of the offered rate below which nobody need ask for more.
-	drowned = 0.75
-	// growth is by how much goodput must grow for a ramp to go on past overload.
-	growth = 1.05
-	// hopeless is the share of failures at which a ramp ends at once.
-	hopeless = 0.5
-	// maxDescents is how often a ramp that starts too high goes down.
+	// saturatedBelow is a share of the offered rate. A ramp with SaturationOnly ends when the
+	// goodput is less.
+	saturatedBelow = 0.75
+	// minGrowth is the least growth factor of goodput with which a ramp goes on past overload.
+	minGrowth = 1.05
+	// maxFailureShare is the share of failures above which a ramp ends at once.
+	maxFailureShare = 0.5
+	// maxDescents is how many lower rates a ramp tries when its first rate is too high.
 	maxDescents = 4
-	// maxRepeats is how many invalid levels are run once more.
+	// maxRepeats is how many invalid levels are repeated.
 	maxRepeats = 3
 )
 
-// RampConfig says how a ramp is run.
+// RampConfig configures Ramp.
 type RampConfig struct {
 	Start     float64       // rate of the first level, in requests a second; required
 	Factor    float64       // from level to level; default 1.5
 	Level     time.Duration // length of a level; default 3 s
 	MaxLevels int           // on the way up; default 12
 	Refine    int           // levels that halve the knee's bracket; 0 for none
-	// SaturationOnly leaves the knee alone: the ramp ends with the first level of whose rate
-	// less than three quarters were answered, it does not go down when its first rate
-	// already misses the SLO, and no bracket is halved.
+	// SaturationOnly does not look for the knee. The ramp ends with the first level whose
+	// goodput is below three quarters of its rate. It tries no lower rate when the first one
+	// misses the SLO, and it halves no bracket.
 	SaturationOnly bool
-	// Drain is the pause after each level, so that work which clients gave up on does
-	// not weigh on the next; three times as long after a level with failures. Default
-	// 300 ms.
+	// Drain is the pause after each level, three times as long after a level with failures.
+	// In it the service ends the work of requests that timed out, so that this work does not
+	// slow down the next level. Default 300 ms.
 	Drain time.Duration
-	// Budget bounds the whole ramp: no level starts that would not end within it. A
-	// ramp that runs out of it before overload is not saturated. Default: none.
+	// Budget bounds the whole ramp: a level starts only when it will end within the budget. A
+	// ramp that uses up its budget before overload is not saturated. Default: no bound.
 	Budget time.Duration
 	SLO    SLO // default DefaultSLO
-	// Quotas, unless nil, is asked after each level which quotas were not in force.
+	// Quotas, unless nil, returns the quotas that were not in force, after each level.
 	Quotas func(ctx context.Context) ([]string, error)
-	// OnLevel, unless nil, is told each level when it is over.
+	// OnLevel, unless nil, gets each level when it has ended.
 	OnLevel func(Level)
 }
 
@@ -95,47 +96,46 @@ func (c RampConfig) withDefaults() (RampConfig, error) {
 	return c, nil
 }
 
-// Level is one rate of a ramp and what came of it.
+// Level is one rate of a ramp and its result.
 type Level struct {
 	Rate       float64  `json:"rate"`    // offered, requests a second
 	Goodput    float64  `json:"goodput"` // right answers a second
 	MetSLO     bool     `json:"met_slo"`
 	Overloaded bool     `json:"overloaded"` // goodput below 90 % of the rate
 	Validity   Validity `json:"validity"`
-	// Discarded says that the level was invalid and was run again; nothing follows
-	// from it.
+	// Discarded says that the level was invalid and was repeated. It does not count.
 	Discarded bool        `json:"discarded,omitempty"`
-	Result    load.Result `json:"-"` // its Summary is what files carry
+	Result    load.Result `json:"-"` // files hold its Summary
 }
 
-// Knee is the pair of rates between which the SLO stops being met.
+// Knee is a pair of rates: the SLO is met at Low and missed at High.
 type Knee struct {
-	Low  float64 `json:"low"`  // the highest rate that met it; 0 if none did
-	High float64 `json:"high"` // the lowest rate that did not; 0 if all did
+	Low  float64 `json:"low"`  // the highest rate that met the SLO; 0 without one
+	High float64 `json:"high"` // the lowest rate that missed the SLO; 0 without one
 }
 
-// RampResult is what a ramp found.
+// RampResult is the result of Ramp.
 type RampResult struct {
 	Levels []Level `json:"levels"` // in the order in which they ran
-	// Goodput is the saturation goodput when Saturated; else only the highest seen,
-	// which bounds it from below.
+	// Goodput is the saturation goodput when Saturated is true. Else it is the highest
+	// goodput of a level, which is a lower bound of that.
 	Goodput   float64 `json:"goodput"`
 	Saturated bool    `json:"saturated"`
-	// SLOCapacity is Knee.Low: the highest rate tried that met the SLO, below the
-	// lowest that did not.
+	// SLOCapacity is Knee.Low: the highest tried rate that met the SLO and is below all
+	// tried rates that missed it.
 	SLOCapacity float64 `json:"slo_capacity"`
 	Knee        Knee    `json:"knee"`
-	// Validity holds the reasons of every level that was still invalid when run again.
+	// Validity holds the reasons of every invalid level that was not discarded.
 	Validity Validity `json:"validity"`
 }
 
-// Ramp attacks at rates that grow by a factor, until goodput has stopped growing or
-// more than half of the requests fail; then it halves the knee's bracket, on a
-// logarithmic scale, as often as it was told to. When already the first rate misses the
-// SLO it goes down first. A level that is invalid (see Round.Check) is run once more, three of them at
-// most.
+// Ramp attacks at rates that grow by a factor, until goodput has stopped growing or more than
+// half of the requests fail. When the first rate misses the SLO, it then tries lower rates.
+// Last, it halves the knee's bracket Refine times, on a logarithmic scale. An invalid level
+// (see Round.Check) is repeated once; at most three levels are.
 //
-// The error is of the configuration, of a hit that could not be made, or of the context.
+// The error comes from the configuration, from hit, from Quotas, or from ctx. It also says
+// when the budget is too short for one level.
 func Ramp(ctx context.Context, config RampConfig, hit Hit) (RampResult, error) {
 	config, err := config.withDefaults()
 	if err != nil {
@@ -159,7 +159,7 @@ func Ramp(ctx context.Context, config RampConfig, hit Hit) (RampResult, error) {
 	return r.result(), nil
 }
 
-// errBudget says that there is no time left for another level.
+// errBudget says that another level would not end within the budget.
 var errBudget = errors.New("no time for a level within the budget")
 
 type ramp struct {
@@ -178,10 +178,10 @@ func (r *ramp) up(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if level.Result.FailureShare() > hopeless || level.Overloaded && level.Goodput < growth*best {
+		if level.Result.FailureShare() > maxFailureShare || level.Overloaded && level.Goodput < minGrowth*best {
 			return nil
 		}
-		if r.config.SaturationOnly && level.Goodput < drowned*rate {
+		if r.config.SaturationOnly && level.Goodput < saturatedBelow*rate {
 			return nil
 		}
 		best = max(best, level.Goodput)
@@ -190,7 +190,7 @@ func (r *ramp) up(ctx context.Context) error {
 	return nil
 }
 
-// down lowers the rate below the start for as long as no level has met the SLO.
+// down lowers the rate below the start until a level meets the SLO.
 func (r *ramp) down(ctx context.Context) error {
 	rate := r.config.Start
 	for range maxDescents {
@@ -219,7 +219,7 @@ func (r *ramp) refine(ctx context.Context) error {
 	return nil
 }
 
-// level runs one level, and once more if the first is invalid.
+// level runs one level, and repeats it once when it is invalid.
 func (r *ramp) level(ctx context.Context, rate float64) (Level, error) {
 	level, err := r.attack(ctx, rate)
 	if err != nil || level.Validity.OK || r.repeats == maxRepeats {
@@ -264,8 +264,8 @@ func (r *ramp) attack(ctx context.Context, rate float64) (Level, error) {
 	return level, sleep(ctx, pause)
 }
 
-// knee returns the bracket that the levels so far leave: a rate that met the SLO above
-// one that did not is luck and does not count.
+// knee returns the bracket of the levels so far. A rate that met the SLO does not count when
+// a lower rate missed it, because that was chance.
 func (r *ramp) knee() Knee {
 	var k Knee
 	for _, l := range r.levels {

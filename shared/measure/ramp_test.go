@@ -18,13 +18,13 @@ import (
 	"bytebites.example/workshop/shared/measure/load"
 )
 
-// queue is a server of c workers that each take the same time for a request, with one
-// queue before them. Each keeps to its own timetable, so that a timer which is late does
-// not make it slower: it answers c / service requests a second.
+// queue is a server with one queue and c workers that each take the same time for a request.
+// It answers c / service requests a second. Each worker has its own timetable, so that a
+// late timer does not make it slower.
 type queue struct {
 	mu      sync.Mutex
 	service time.Duration
-	free    []time.Time // when each worker is done with what it has
+	free    []time.Time // when each worker has done its present requests
 }
 
 func newQueue(c int, service time.Duration) *queue {
@@ -64,9 +64,9 @@ func against(tb testing.TB, handler http.Handler) measure.Hit {
 	}.Hit
 }
 
-// fifo works out what a first-come queue of c workers, each of which takes the same time
-// for a request, does with evenly spaced requests: who waits how long, without a clock.
-// Clients give up after 2 s; the workers do not know.
+// fifo computes, without a clock, the latencies of evenly spaced requests in a first-come
+// queue of c workers with the same service time. Clients time out after 2 s; the workers
+// still do their requests.
 func fifo(c int, service time.Duration) measure.Hit {
 	return func(_ context.Context, rate float64, d time.Duration) (load.Result, error) {
 		free := make([]time.Duration, c)
@@ -105,7 +105,7 @@ func fifo(c int, service time.Duration) measure.Hit {
 	}
 }
 
-// checkRamp wants a ramp to find the capacity of a queue within a tenth, and the knee
+// checkRamp requires that a ramp finds the capacity of a queue within a tenth, and the knee
 // around it.
 func checkRamp(t *testing.T, r measure.RampResult, capacity, factor float64) {
 	t.Helper()
@@ -117,7 +117,7 @@ func checkRamp(t *testing.T, r measure.RampResult, capacity, factor float64) {
 	if !r.Saturated || math.Abs(r.Goodput-capacity) > 0.1*capacity {
 		t.Errorf("saturated %v, goodput %.1f/s, want %.0f within 10 %%", r.Saturated, r.Goodput, capacity)
 	}
-	// Just above its capacity a queue needs longer than a level to fill up.
+	// Just above its capacity, a queue takes longer than a level to fill up.
 	if r.Knee.Low < capacity/factor || r.Knee.Low > 1.12*capacity || r.Knee.High < capacity || r.Knee.High > factor*1.12*capacity {
 		t.Errorf("knee %+v, want it around %.0f", r.Knee, capacity)
 	}
@@ -160,9 +160,9 @@ func TestRampFindsTheCapacityOfAQueue(t *testing.T) {
 	}
 }
 
-// At 1.5 times what it can do, a queue that forgets nobody makes the request of time t
-// wait t/2. After 4 s that is 2 s, and from then on everyone gives up: of 8 s half fail,
-// and the mean is (1 s + 2 s) / 2.
+// At 1.5 times its capacity, a queue that drops no request makes the request of time t wait
+// t/2. After 4 s that is 2 s, and from then on every client times out. So in 8 s half of the
+// requests fail, and the mean latency is (1 s + 2 s) / 2.
 func TestRush(t *testing.T) {
 	const capacity = 150
 	r, err := measure.Rush(t.Context(), capacity, nil, fifo(6, 40*time.Millisecond))
@@ -192,7 +192,7 @@ func TestRushIsJudgedLikeAnyRound(t *testing.T) {
 	}
 }
 
-// The same over real connections and a real clock.
+// The same test over real connections and a real clock.
 func TestRampAndRushOverLoopback(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
@@ -206,8 +206,7 @@ func TestRampAndRushOverLoopback(t *testing.T) {
 		if err == nil && r.Host.IdleCores() < 0.5 {
 			return r, errBusy
 		}
-		// What follows from a busy machine is tested with simulated results; here it
-		// would double the time.
+		// Simulated results test the effect of a busy machine; here it would double the time.
 		r.Lateness, r.Host = load.NewHistogram(), load.Host{CPUs: 2, IdleShare: 0.5}
 		return r, err
 	}
@@ -231,8 +230,8 @@ func TestRampAndRushOverLoopback(t *testing.T) {
 	}
 }
 
-// simulated is a service without a clock: capacity in requests a second, above which
-// the excess fails.
+// simulated is a service without a clock. capacity is in requests a second; requests above
+// it fail.
 type simulated struct {
 	capacity float64
 	rates    []float64
@@ -268,7 +267,7 @@ func TestRamp(t *testing.T) {
 		goodput   float64
 		saturated bool
 		low, high float64
-		rates     []float64 // that were tried, rounded
+		rates     []float64 // of the levels, rounded
 	}{
 		{"up to overload", func(*measure.RampConfig) {}, 100, 100, true, 90, 135, []float64{40, 60, 90, 135, 202.5}},
 		{"refined", func(c *measure.RampConfig) { c.Refine = 2 }, 100, 100, true, 90, 100, nil},
@@ -328,7 +327,7 @@ func TestInvalidLevelRunsOnceMore(t *testing.T) {
 				late(r)
 			}
 		}, false, 6},
-		// Three repeats, then the ramp takes what it gets.
+		// After three repeats the ramp keeps invalid levels.
 		{"host saturated", func(_ int, r *load.Result) { r.Host.IdleShare = 0 }, false, 8},
 	}
 	for _, test := range tests {

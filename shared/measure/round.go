@@ -10,28 +10,28 @@ import (
 	"bytebites.example/workshop/shared/measure/load"
 )
 
-// Metric is the one number that a round is compared by.
+// Metric returns the number that is compared between rounds.
 type Metric func(load.Result) float64
 
 // Goodput is the metric of a round past saturation, in right answers a second.
 func Goodput(r load.Result) float64 { return r.Goodput() }
 
-// MeanLatency is the metric of a round below the knee, in seconds: the mean over all
-// requests, those that failed too, from the time each was meant to go out.
+// MeanLatency is the metric of a round below the knee, in seconds. It is the mean over all
+// requests, failed ones included, and counts from each request's intended time.
 func MeanLatency(r load.Result) float64 { return r.Latency.Mean().Seconds() }
 
-// RoundConfig says how a round is run. The rounds of both variants have the same one,
-// but for Quotas.
+// RoundConfig configures the rounds of an arm. Both variants have the same values, except
+// Quotas.
 type RoundConfig struct {
 	Rate   float64       // requests a second; required
 	Length time.Duration // default 3 s
 	// BelowKnee says that the rate is below the knee of the variant, where Little's law
 	// must hold.
 	BelowKnee bool
-	// Quotas, unless nil, is asked after each round which quotas were not in force.
+	// Quotas, unless nil, returns the quotas that were not in force, after each round.
 	Quotas func(ctx context.Context) ([]string, error)
 	Metric Metric // required
-	// OnResult, unless nil, is told the result of each round, whether valid or not.
+	// OnResult, unless nil, gets the result of each round, valid or not.
 	OnResult func(load.Result)
 }
 

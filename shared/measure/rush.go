@@ -9,34 +9,34 @@ import (
 	"bytebites.example/workshop/shared/measure/load"
 )
 
-// What a rush is, declared once: past saturation the mean latency of an open loop grows
-// with the run, so a rush's number means nothing without its length and the clients'
+// The definition of a rush. Past saturation, the mean latency of an open loop grows with the
+// length of the run. So a rush's result is comparable only with its length and the clients'
 // timeout (load.DefaultTimeout).
 const (
 	RushFactor = 1.5 // times the saturation goodput of the variant before
 	RushLength = 8 * time.Second
 )
 
-// RushResult is what a rush felt like.
+// RushResult is the result of Rush.
 type RushResult struct {
 	Rate         float64       `json:"rate"` // requests a second
 	Length       time.Duration `json:"length_ns"`
 	Mean         time.Duration `json:"mean_ns"` // of all requests, failed ones too
 	P99          time.Duration `json:"p99_ns"`
-	FailureShare float64       `json:"failure_share"` // printed wherever the mean is
+	FailureShare float64       `json:"failure_share"` // print it beside every mean
 	Goodput      float64       `json:"goodput"`       // right answers a second
 	Validity     Validity      `json:"validity"`
-	Result       load.Result   `json:"-"` // its Summary is what files carry
+	Result       load.Result   `json:"-"` // files hold its Summary
 }
 
-// Rush attacks a variant for RushLength at RushFactor times a saturation goodput, in
-// right answers a second: that of the variant before, for before and after alike.
+// Rush attacks a variant for RushLength at RushFactor times saturation. That is the
+// saturation goodput of the variant before, in right answers a second, for both variants.
 // Quotas may be nil; see RampConfig.
 func Rush(ctx context.Context, saturation float64, quotas func(context.Context) ([]string, error), hit Hit) (RushResult, error) {
 	return RushFor(ctx, saturation, RushLength, quotas, hit)
 }
 
-// RushFor is Rush with another length, which must be printed with its numbers.
+// RushFor is Rush with another length. Print the length with its result.
 func RushFor(ctx context.Context, saturation float64, length time.Duration, quotas func(context.Context) ([]string, error), hit Hit) (RushResult, error) {
 	if !(saturation > 0) || math.IsInf(saturation, 0) {
 		return RushResult{}, fmt.Errorf("rush: saturation goodput %v is not more than 0", saturation)

@@ -10,13 +10,13 @@ import (
 	"bytebites.example/workshop/shared/measure"
 )
 
-// world is a machine that two variants share: its slowness walks at random from round to
-// round and may drift, now and then a round takes twice as long, and each variant has
-// noise of its own. All of it is in the logarithm of the value, lower is better.
+// world is a machine that two variants share. Its slowness is a random walk over the rounds
+// and may drift. A few rounds take twice as long, and each variant has its own noise. All
+// terms are logarithms of the value; lower is better.
 type world struct {
 	random *rand.Rand
 	slow   float64
-	trend  float64 // by how much a round is slower than the one before it
+	trend  float64 // slowdown of a round over the one before it
 }
 
 func (w *world) arm(noise, gain float64) measure.Arm {
@@ -28,7 +28,7 @@ func (w *world) arm(noise, gain float64) measure.Arm {
 		}
 		return measure.Observation{
 			Value: math.Exp(log),
-			// Now and then a round is invalid, whatever it saw.
+			// A few rounds are invalid, independent of their values.
 			Validity: measure.Validity{OK: w.random.Float64() >= 0.02},
 		}, nil
 	}
@@ -36,8 +36,8 @@ func (w *world) arm(noise, gain float64) measure.Arm {
 
 const experiments = 2000
 
-// simulate compares two variants in a world of its own each time, and hands over each
-// comparison that is valid. It returns how many are.
+// simulate compares two variants many times, each time in a new world. It passes each valid
+// comparison on and returns their number.
 func simulate(t *testing.T, seed uint64, pairs int, ratio, trend float64, each func(measure.PairedResult)) int {
 	t.Helper()
 	valid := 0
@@ -77,15 +77,15 @@ func TestIntervalCoversTheTruth(t *testing.T) {
 		if share < 0.95 || share > 0.99 {
 			t.Errorf("%d pairs: the interval covers the true ratio in %.1f %%, want 95 to 99 %%", pairs, 100*share)
 		}
-		// Why Paired does not resample: so few pairs say less than a bootstrap believes.
+		// With so few pairs a bootstrap interval is too narrow. So Paired does not resample.
 		if naive > 0.95 {
 			t.Errorf("%d pairs: a bootstrap covers %.1f %%: it would do", pairs, 100*naive)
 		}
 	}
 }
 
-// bootstrap returns the percentile interval of the median, at the confidence that
-// order statistics have.
+// bootstrap returns the percentile interval of the median, at the confidence of the order
+// statistics.
 func bootstrap(random *rand.Rand, r measure.PairedResult) (low, high float64) {
 	const resamples = 200
 	var ratios []float64
@@ -108,8 +108,8 @@ func bootstrap(random *rand.Rand, r measure.PairedResult) (low, high float64) {
 	return math.Exp(medians[tail]), math.Exp(medians[resamples-1-tail])
 }
 
-// A machine that gets slower by a fifth from round to round, each of them, would make
-// whoever runs second look bad, always. In ABBA order it makes the interval wide.
+// On a machine that gets slower by a fifth with every round, the second round of a pair is
+// always worse. In ABBA order this only makes the interval wide.
 func TestDriftDoesNotBiasThePairs(t *testing.T) {
 	for _, trend := range []float64{-0.2, 0.2} {
 		covered := 0
@@ -124,8 +124,8 @@ func TestDriftDoesNotBiasThePairs(t *testing.T) {
 	}
 }
 
-// A variant that does not gain what is asked for clears the floor no more often than the
-// interval's confidence allows: half of what is left of it, for it errs on both sides.
+// A variant whose gain is below the floor must seldom clear the floor. The bound is half of
+// the interval's error probability, because the interval errs on both sides.
 func TestNoGainRarelyClearsAFloor(t *testing.T) {
 	const floor = 1.2
 	tests := []struct {
@@ -146,14 +146,14 @@ func TestNoGainRarelyClearsAFloor(t *testing.T) {
 				cleared++
 			}
 		})
-		// Three standard deviations of a count are left to chance.
+		// The bound allows three standard deviations of the count.
 		mean := test.most * float64(valid)
 		t.Logf("%s: %d of %d clear it", test.name, cleared, valid)
 		if limit := mean + 3*math.Sqrt(mean); float64(cleared) > limit {
 			t.Errorf("%s: %d of %d clear a floor of %v, want at most %.0f", test.name, cleared, valid, floor, limit)
 		}
 	}
-	// And one that does gain it is found: a test that nothing passes proves nothing.
+	// A variant with the gain must pass, else the test above proves nothing.
 	cleared := 0
 	valid := simulate(t, 20, 6, 4, 0, func(r measure.PairedResult) {
 		if r.Low >= floor {

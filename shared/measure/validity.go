@@ -10,28 +10,28 @@ import (
 	"bytebites.example/workshop/shared/measure/load"
 )
 
-// The limits beyond which a round says nothing. They look at the generator, the host and
-// the books, never at how fast the service was.
+// The limits beyond which a round is invalid. They judge the generator, the host and the
+// counts of requests, and never the speed of the service.
 const (
-	// minLatenessLimit is how late a generator may always be.
+	// minLatenessLimit is the least limit of the generator's lateness.
 	minLatenessLimit = 2 * time.Millisecond
 	// minSentShare is the least share of the planned requests that must go out.
 	minSentShare = 0.98
-	// MinIdleCores is what counts as idle time left, in cores.
+	// MinIdleCores is the least idle CPU time of the host, in cores.
 	MinIdleCores = 0.1
-	// littleRequests is from how many requests on Little's law is asked.
+	// littleRequests is the least number of requests for a check by Little's law.
 	littleRequests = 200
-	// littleTolerance is by how much it may be off.
+	// littleTolerance is the largest relative deviation from Little's law.
 	littleTolerance = 0.1
 )
 
-// Validity says whether a round may be used, and if not, why.
+// Validity says whether a round may be used, and gives the reasons when it may not.
 type Validity struct {
 	OK      bool     `json:"ok"`
 	Reasons []string `json:"reasons,omitempty"`
 }
 
-// valid returns the validity that the reasons leave.
+// valid returns a validity that is OK when there are no reasons.
 func valid(reasons []string) Validity { return Validity{OK: len(reasons) == 0, Reasons: reasons} }
 
 // And returns a validity that is OK when both are, with the reasons of both.
@@ -39,17 +39,17 @@ func (v Validity) And(other Validity) Validity {
 	return valid(slices.Concat(v.Reasons, other.Reasons))
 }
 
-// Round is what is known of one round of load.
+// Round is one round of load with the facts that Check needs.
 type Round struct {
 	Result load.Result
 	// BelowKnee says that the rate was below the knee, where Little's law must hold.
 	BelowKnee bool
-	// QuotaProblems says which quotas were not in force, one phrase each.
+	// QuotaProblems holds a phrase for each quota that was not in force.
 	QuotaProblems []string
 }
 
-// Check applies the rules by which a round is thrown away. Each reason holds what was
-// seen and what the limit was.
+// Check returns the validity of the round. Each reason holds the measured value and its
+// limit.
 func (r Round) Check() Validity {
 	var reasons []string
 	for _, reason := range []string{
@@ -70,8 +70,7 @@ func (r Round) Check() Validity {
 	return valid(reasons)
 }
 
-// checkRound checks a round, and first, unless quotas is nil, asks it which quotas were
-// not in force.
+// checkRound checks a round. Unless quotas is nil, it first calls quotas for the problems.
 func checkRound(ctx context.Context, r load.Result, belowKnee bool, quotas func(context.Context) ([]string, error)) (Validity, error) {
 	round := Round{Result: r, BelowKnee: belowKnee}
 	if quotas != nil {
@@ -83,8 +82,8 @@ func checkRound(ctx context.Context, r load.Result, belowKnee bool, quotas func(
 	return round.Check(), nil
 }
 
-// LatenessLimit returns how late the generator may be at the 99th percentile: a tenth of
-// the median latency, or 2 ms if that is more.
+// LatenessLimit returns the limit of the 99th percentile of the generator's lateness: a tenth
+// of the median latency, or 2 ms if that is more.
 func LatenessLimit(medianLatency time.Duration) time.Duration {
 	return max(medianLatency/10, minLatenessLimit)
 }
@@ -111,13 +110,13 @@ func checkIdle(cores float64) string {
 	return fmt.Sprintf("host saturated: %.2f cores idle, limit %.2f", cores, MinIdleCores)
 }
 
-// Little is the two sides of Little's law, L = λW: in a system that neither fills up nor
-// drains, the mean number of requests in it is the rate at which they leave times the
-// mean time they spend in it.
+// Little holds the two sides of Little's law, L = λW. The law holds in a system whose number
+// of requests neither grows nor falls. L is the mean number of requests in the system. λ is
+// the rate at which they leave, and W is the mean time that they spend in it.
 //
-// The sides are counted apart: L from when requests were really sent and ended, λW from
-// completions and latencies that count from the intended time. They part when a backlog
-// builds up, and when the generator's books do not balance.
+// The sides are counted separately. L comes from the times at which requests were sent and
+// ended. λW comes from completions and from latencies that count from the intended time. The
+// sides differ when a backlog grows, or when the generator has counted wrong.
 type Little struct {
 	Concurrency float64 // L, requests
 	Expected    float64 // λW, requests
@@ -132,7 +131,7 @@ func LittleOf(r load.Result) Little {
 	return l
 }
 
-// Off returns by what share of the expected side the law is off.
+// Off returns the deviation of the two sides as a share of the expected side.
 func (l Little) Off() float64 {
 	if l.Expected == 0 {
 		return 0

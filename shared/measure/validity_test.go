@@ -9,7 +9,7 @@ import (
 	"bytebites.example/workshop/shared/measure/load"
 )
 
-// sound is the result of a round with nothing wrong: 300 requests in 3 s, each 20 ms.
+// sound is the result of a valid round: 300 requests in 3 s, each 20 ms.
 func sound() load.Result {
 	r := load.Result{
 		Window: 3 * time.Second, Planned: 300, Sent: 300, Completed: 300, InWindow: 298, Ended: 298,
@@ -60,7 +60,7 @@ func TestCheck(t *testing.T) {
 		{"Little right below the knee", func(r *measure.Round) { r.BelowKnee = true }, ""},
 		{"Little off by less than a tenth", func(r *measure.Round) { r.Result.Concurrency, r.BelowKnee = 2.15, true }, ""},
 		{"Little of too few", func(r *measure.Round) { r.Result.Concurrency, r.Result.Ended, r.BelowKnee = 4, 199, true }, ""},
-		// Never for its result: whatever the service did, the round counts.
+		// A round is never invalid because of the service's results.
 		{"everything failed", func(r *measure.Round) { r.Result.Failed, r.Result.Completed, r.Result.InWindow = 300, 0, 0 }, ""},
 	}
 	for _, test := range tests {
