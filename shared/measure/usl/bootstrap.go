@@ -9,16 +9,16 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// refits is how many curves an Uncertainty is made of.
+// refits is the number of curves of an Uncertainty.
 const refits = 400
 
-// Interval bounds a figure.
+// Interval bounds a value.
 type Interval struct {
 	Low  float64 `json:"low"`
 	High float64 `json:"high"`
 }
 
-// Uncertainty says how far a fit may be trusted.
+// Uncertainty holds the confidence intervals of a fit.
 type Uncertainty struct {
 	Confidence float64  `json:"confidence"` // nominal, in [0.5, 0.99]; see Bootstrap
 	Lambda     Interval `json:"lambda"`
@@ -28,20 +28,21 @@ type Uncertainty struct {
 	curves []Curve
 }
 
-// Bootstrap returns the uncertainty of the curve that Fit gives for the points, at a
-// confidence in [0.5, 0.99]. It draws relative residuals of the fit anew, with replacement,
-// and refits, some hundreds of times from a fixed seed: the same points give the same
-// intervals.
+// Bootstrap returns the uncertainty of the curve that Fit returns for the points, at a
+// confidence in [0.5, 0.99]. It resamples the relative residuals of the fit with replacement
+// and fits again, 400 times. The seed is fixed, so the same points give the same intervals.
 //
-// The intervals are a hint, not a proof. n residuals of three parameters are smaller than
-// the noise by √((n-3) / n) and say little of how large it is; they are widened by that,
-// and by Student's t with n-3 degrees of freedom over the normal quantile. So widened,
-// intervals of 90 % held the truth in 80 to 95 % of simulated experiments; less where a
-// parameter is at its edge of 0 and the size is beyond those measured. They speak only of
-// noise that is alike at all sizes, and not of whether the law holds: a bottleneck that
-// appears between two sizes is outside of them.
+// The intervals are a hint and not a proof. After a fit with three parameters, n residuals
+// are smaller than the noise by √((n-3) / n), and they are a poor estimate of its size. So
+// they are multiplied by √(n / (n-3)), and by the quantile of Student's t with n-3 degrees of
+// freedom over the normal quantile. In simulated experiments, such intervals of 90 % held the
+// true value in 80 to 95 % of the cases. They held it less often where a parameter is at its
+// bound of 0 and the size is beyond the measured sizes.
+//
+// The intervals assume that the relative noise is the same at all sizes and that the law
+// holds. They do not cover a bottleneck that appears between two sizes.
 func Bootstrap(points []Point, confidence float64) (Uncertainty, error) {
-	if !(confidence >= 0.5 && confidence <= 0.99) { // beyond it too few refits are left outside
+	if !(confidence >= 0.5 && confidence <= 0.99) { // above 0.99 too few refits lie outside of the interval
 		return Uncertainty{}, fmt.Errorf("scalability bootstrap: confidence %v: want 0.5 to 0.99", confidence)
 	}
 	if err := check(points); err != nil {
@@ -58,17 +59,17 @@ func Bootstrap(points []Point, confidence float64) (Uncertainty, error) {
 	return u, nil
 }
 
-// At returns the interval of the curve at size n, at least 1. It is about the curve: one
-// more measurement there adds its own noise.
+// At returns the interval of the curve at size n, at least 1. A new measurement there may lie
+// outside of it, because it has noise of its own.
 func (u Uncertainty) At(n float64) Interval {
 	return u.interval(func(c Curve) float64 { return c.At(n) })
 }
 
-// Peak returns the interval of the size at which the throughput is highest. Either end
-// may be infinite; see Curve.Peak.
+// Peak returns the interval of the size with the highest throughput. Both ends may be
+// infinite; see Curve.Peak.
 func (u Uncertainty) Peak() Interval { return u.interval(Curve.Peak) }
 
-// interval returns the percentiles that leave out as much below as above.
+// interval returns the percentiles that leave out the same number of values on both sides.
 func (u Uncertainty) interval(figure func(Curve) float64) Interval {
 	values := make([]float64, 0, len(u.curves))
 	for _, c := range u.curves {
@@ -82,7 +83,7 @@ func (u Uncertainty) interval(figure func(Curve) float64) Interval {
 	return Interval{Low: values[out], High: values[len(values)-1-out]}
 }
 
-// resample returns the curves of so many refits.
+// resample returns the curves of refits fits to resampled points.
 func resample(points []Point, confidence float64, refits int) ([]Curve, error) {
 	fit, err := newProblem(points).solve()
 	if err != nil {

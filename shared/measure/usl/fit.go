@@ -8,9 +8,9 @@ import (
 	"gonum.org/v1/gonum/optimize"
 )
 
-// What a fit takes.
+// The requirements of a fit.
 const (
-	// MinPoints is the least number of points: twice as many as there are parameters.
+	// MinPoints is the least number of points: twice the number of parameters.
 	MinPoints = 6
 	// MinSizes is the least number of different sizes among them.
 	MinSizes = 4
@@ -19,12 +19,12 @@ const (
 	maxSearches = 20
 )
 
-// Fit returns the curve with the least sum of squared relative deviations from the
-// points, Σ (X̂/X - 1)². They are relative because the noise of a throughput grows with
-// it: absolute ones would let the largest sizes alone decide.
+// Fit returns the curve with the least sum of squared relative deviations from the points,
+// Σ (X̂/X - 1)². The deviations are relative because the noise of a throughput grows with the
+// throughput. Absolute deviations would give the largest sizes too much weight.
 //
-// For given σ and κ the best λ follows by arithmetic; σ and κ are searched for, from 0
-// up, by Nelder and Mead's method. Several points may be of one size.
+// For given σ and κ the best λ has a closed form. A Nelder-Mead search finds σ and κ, which
+// are at least 0. Several points may have the same size.
 func Fit(points []Point) (Curve, error) {
 	if err := check(points); err != nil {
 		return Curve{}, fmt.Errorf("scalability fit: %w", err)
@@ -56,8 +56,8 @@ func check(points []Point) error {
 	return nil
 }
 
-// problem is a fit to be made. Its unknowns are σ and κ times the largest size: both are
-// then of about the same weight, which a search by simplex wants.
+// problem is one fit. Its unknowns are σ, and κ times the largest size. Both then have about
+// the same scale, which a simplex search needs.
 type problem struct {
 	points []Point
 	scale  float64 // the largest size
@@ -71,8 +71,8 @@ func newProblem(points []Point) problem {
 	return p
 }
 
-// curve returns the best curve with the unknowns. Below 0 they count as if above it:
-// the search is reflected where the parameters end.
+// curve returns the best curve for the unknowns x. It takes their absolute values, so that
+// the search is reflected at the bound of 0.
 func (p problem) curve(x []float64) Curve {
 	c := Curve{Lambda: 1, Sigma: math.Abs(x[0]), Kappa: math.Abs(x[1]) / p.scale}
 	var sum, squares float64
@@ -107,8 +107,8 @@ func (p problem) solve() (Curve, error) {
 			}
 		}
 	}
-	// A simplex that has shrunk on its way along an edge may have stopped too early: a
-	// new one starts where it did, for as long as that helps.
+	// A simplex that shrinks along the bound may stop too early. So start a new simplex from
+	// its result for as long as the cost falls.
 	for range maxSearches {
 		x, err := p.search(best)
 		if err != nil {
@@ -123,7 +123,7 @@ func (p problem) solve() (Curve, error) {
 	return p.curve(best), nil
 }
 
-// search returns the unknowns that it finds from a start.
+// search returns the best unknowns that one simplex finds from a start.
 func (p problem) search(start []float64) ([]float64, error) {
 	result, err := optimize.Minimize(optimize.Problem{Func: p.cost}, start, &optimize.Settings{
 		Converger:       &optimize.FunctionConverge{Absolute: 1e-14, Relative: 1e-6, Iterations: 15},
@@ -134,8 +134,8 @@ func (p problem) search(start []float64) ([]float64, error) {
 	}
 	best := result.X
 	for i := range best {
-		// Where the least is at an edge, the search comes near it but not there, and a
-		// curve that never falls would have a peak far out.
+		// When the minimum is at the bound of 0, the search only comes near it. A curve that
+		// never falls would then have a peak at a very large size.
 		edge := slices.Clone(best)
 		edge[i] = 0
 		if p.cost(edge) <= p.cost(best) {

@@ -6,14 +6,14 @@ import (
 	"math"
 )
 
-// Size is something that can be rented.
+// Size is an instance type, or a number of instances, with its price.
 type Size struct {
 	Name  string  `json:"name"`
 	N     float64 `json:"n"`     // in the units of Point.N
 	Price float64 `json:"price"` // for any fixed time, in any currency
 }
 
-// Step is the way from one size to the next.
+// Step is the step from one size to the next.
 type Step struct {
 	From Size `json:"from"`
 	To   Size `json:"to"`
@@ -21,14 +21,14 @@ type Step struct {
 	//
 	//	(X(to)/X(from) - 1) / (price(to)/price(from) - 1)
 	//
-	// For a step that doubles the price it is the share of throughput that the step
-	// adds. It is 1 where throughput grows as the price does, 0 at a ceiling, and less
-	// than 0 behind the peak.
+	// For a step that doubles the price, it is the share of throughput that the step adds.
+	// It is 1 where throughput grows as fast as the price, 0 at a ceiling, and less than 0
+	// beyond the peak.
 	Yield float64 `json:"yield"`
 }
 
-// Steps returns what each step up a list of sizes yields. The list is in the order of
-// price, each dearer than the one before.
+// Steps returns the yield of each step in a list of sizes. Each size must have a higher price
+// than the size before.
 func (c Curve) Steps(sizes []Size) ([]Step, error) {
 	for i, s := range sizes {
 		if !(s.N >= 1) || math.IsInf(s.N, 0) || !(s.Price > 0) || math.IsInf(s.Price, 0) {
@@ -47,9 +47,9 @@ func (c Curve) Steps(sizes []Size) ([]Step, error) {
 	return steps, nil
 }
 
-// Paying returns the largest size that pays: from the first on, it goes up the list for
-// as long as a step yields at least so much. A least of 0.3 asks a doubling of the price
-// for 30 % more throughput.
+// Paying returns the largest size that pays. It starts at the first size and goes up the list
+// for as long as a step yields at least least. With 0.3, a doubled price must bring 30 % more
+// throughput.
 func (c Curve) Paying(sizes []Size, least float64) (Size, error) {
 	if len(sizes) == 0 {
 		return Size{}, errors.New("no sizes")

@@ -1,27 +1,27 @@
-// Package usl fits the Universal Scalability Law to what a service completes at several
-// sizes, and says from which size on more money buys too little.
+// Package usl fits the Universal Scalability Law to the throughput of a service at several
+// sizes. It finds the size above which more money buys too little throughput.
 //
 // The law gives the throughput X at size N as
 //
 //	X(N) = λN / (1 + σ(N-1) + κN(N-1))
 //
-// where λ is the throughput at size 1, σ (contention) the share of the work that cannot
-// be done side by side, and κ (coherency) what each pair of members costs to agree. With
-// both 0 it is a straight line; with κ = 0 it is Amdahl's law, which nears λ/σ; with κ
-// above 0 it has a peak and falls behind it.
+// where λ is the throughput at size 1. σ (contention) is the share of the work that cannot run
+// in parallel. κ (coherency) is the cost of agreement between each pair of members. With σ = κ
+// = 0 the law is a straight line. With κ = 0 it is Amdahl's law, which approaches λ/σ. With κ
+// above 0 it has a peak and falls beyond it.
 //
-// It is due to N. J. Gunther: Guerrilla Capacity Planning, Springer 2007, and "A General
-// Theory of Computational Scalability Based on Rational Functions", arXiv:0808.1431,
-// which derives it as a bound on the throughput of a queue. There it is a capacity
-// relative to size 1; the factor λ makes a throughput of it.
+// Source: N. J. Gunther, Guerrilla Capacity Planning, Springer 2007, and "A General Theory of
+// Computational Scalability Based on Rational Functions", arXiv:0808.1431. The paper derives
+// the law as a bound on the throughput of a queue. Its law is a capacity relative to size 1;
+// the factor λ turns that into a throughput.
 package usl
 
 import "math"
 
 // Point is a throughput that was measured at a size.
 type Point struct {
-	// N is the size, in units of the smallest that could be rented; at least 1. It need
-	// not be whole: of a quarter, a half and one core, N is 1, 2 and 4.
+	// N is the size in units of the smallest size; at least 1. It need not be an integer. For
+	// a quarter, a half and one core, N is 1, 2 and 4.
 	N float64 `json:"n"`
 	X float64 `json:"x"` // throughput, such as saturation goodput, in requests a second
 }
@@ -33,13 +33,13 @@ type Curve struct {
 	Kappa  float64 `json:"kappa"`  // coherency, at least 0
 }
 
-// At returns the throughput at size n, at least 1, in the unit of X. Beyond the sizes
-// that were measured it is a guess.
+// At returns the throughput at size n, at least 1, in the unit of X. Beyond the measured
+// sizes it is an extrapolation.
 func (c Curve) At(n float64) float64 {
 	return c.Lambda * n / (1 + c.Sigma*(n-1) + c.Kappa*n*(n-1))
 }
 
-// Peak returns the size at which the throughput is highest, at least 1:
+// Peak returns the size with the highest throughput, at least 1:
 //
 //	√((1-σ) / κ)
 //

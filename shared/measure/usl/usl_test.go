@@ -20,7 +20,7 @@ func source(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, seed)) }
 
 var (
 	doublings = []float64{1, 2, 4, 8, 16, 32}
-	rented    = []float64{1, 1, 1, 2.5, 2.5, 2.5, 5, 5, 5, 10, 10, 10} // the workshop's instance types, thrice each
+	rented    = []float64{1, 1, 1, 2.5, 2.5, 2.5, 5, 5, 5, 10, 10, 10} // the workshop's instance types, three times each
 )
 
 func TestFit(t *testing.T) {
@@ -53,7 +53,7 @@ func TestFit(t *testing.T) {
 				t.Errorf("peak at %v, want %v", got, test.peak)
 			}
 
-			// With noise of 3 % no curve is far from the truth where it was measured.
+			// With noise of 3 %, every curve is near the true values at the measured sizes.
 			c, err := Fit(measured(test.truth, 0.03, source(2), rented...))
 			if err != nil {
 				t.Fatal(err)
@@ -68,7 +68,7 @@ func TestFit(t *testing.T) {
 	}
 }
 
-// What does not fall is not given a peak, however far out.
+// A curve that does not fall has no peak, not even at a very large size.
 func TestFitOfALineHasNoPeak(t *testing.T) {
 	c, err := Fit(measured(Curve{Lambda: 60}, 0, source(1), doublings...))
 	if err != nil {
@@ -77,7 +77,7 @@ func TestFitOfALineHasNoPeak(t *testing.T) {
 	if c.Kappa != 0 || !math.IsInf(c.Peak(), 1) {
 		t.Errorf("%+v with its peak at %v, want none", c, c.Peak())
 	}
-	// Superlinear: the law knows nothing better than a line.
+	// The points are superlinear. The nearest curve of the law is a line.
 	c, err = Fit([]Point{{1, 10}, {2, 21}, {3, 33}, {4, 46}, {5, 60}, {6, 75}})
 	if err != nil {
 		t.Fatal(err)
@@ -87,8 +87,8 @@ func TestFitOfALineHasNoPeak(t *testing.T) {
 	}
 }
 
-// Deviations count in relation to the throughput: one of a tenth moves the curve as much
-// at the smallest size as at the largest.
+// Deviations are relative to the throughput. So a deviation of a tenth moves the curve as
+// much at the smallest size as at the largest.
 func TestFitIsRelative(t *testing.T) {
 	line := Curve{Lambda: 100}
 	for _, at := range []int{0, 5} {
@@ -108,7 +108,7 @@ func TestPeak(t *testing.T) {
 		{Curve{Lambda: 1, Sigma: 0.5}, math.Inf(1)},
 		{Curve{Lambda: 1, Sigma: 1.1}, 1},
 		{Curve{Lambda: 1, Sigma: 1.1, Kappa: 0.1}, 1},
-		{Curve{Lambda: 1, Kappa: 4}, 1}, // at a half, but no size is that small
+		{Curve{Lambda: 1, Kappa: 4}, 1}, // the formula gives 0.5, and the least size is 1
 	}
 	for _, test := range tests {
 		got := test.c.Peak()
@@ -203,8 +203,8 @@ func TestBootstrap(t *testing.T) {
 	}
 }
 
-// How often intervals of 90 % hold the truth. Few points, or a parameter at its edge of
-// 0, make it less; it must stay far from useless.
+// The test counts how often intervals of 90 % hold the true value. Few points, or a parameter
+// at its bound of 0, make it less often. The bound of the test allows that.
 func TestIntervalsAreSane(t *testing.T) {
 	tests := []struct {
 		name  string
@@ -250,7 +250,7 @@ func TestIntervalsAreSane(t *testing.T) {
 			}
 			for _, f := range figures {
 				if math.IsInf(f.figure(test.truth), 1) {
-					continue // is at the edge of the parameters, where no interval has it inside
+					continue // at the bound of 0, which no interval holds inside
 				}
 				share := float64(f.held) / experiments
 				t.Logf("%s: %.0f %%", f.name, 100*share)
