@@ -1,7 +1,8 @@
 // Package measure measures the capacity of a variant of the service. It finds the rate at
 // which the variant saturates, and the highest rate that meets the service level objective.
-// It measures a rush beyond saturation. It also compares two variants, by rounds in pairs. It uses no container and no lab: the caller passes a function that attacks, and one
-// that checks the quotas.
+// It measures a rush beyond saturation. It also compares two variants, by rounds in pairs.
+// It uses no container and no lab: the caller passes a function that attacks, and one that
+// checks the quotas.
 //
 // Terms:
 //

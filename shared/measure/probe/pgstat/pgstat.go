@@ -1,6 +1,6 @@
-// Package pgstat reads PostgreSQL's own account of its work, pg_stat_statements: how
-// often each statement ran, how long it took and how many pages it read. Counts from
-// here are the same on a fast machine and on a noisy one.
+// Package pgstat reads pg_stat_statements from PostgreSQL: how often each statement ran, how
+// long it took and how many pages it read. Counts are the same on a fast machine and on a busy
+// one.
 package pgstat
 
 import (
@@ -12,18 +12,17 @@ import (
 	"time"
 )
 
-// Statement is one statement as the database saw it, its constants taken out.
+// Statement is one statement in normalised form: the database replaces its constants.
 type Statement struct {
 	Query string
 	Calls int64
-	Time  time.Duration // spent executing, all calls together
-	Rows  int64         // returned or changed, all calls together
-	// Pages is how many pages of 8 KiB were read, from memory or from disk, all calls
-	// together.
+	Time  time.Duration // execution time of all calls together
+	Rows  int64         // returned or changed by all calls together
+	// Pages is how many pages of 8 KiB all calls together read, from memory or from disk.
 	Pages int64
 }
 
-// PagesPerCall returns the mean number of pages that one call read; 0 of a statement
+// PagesPerCall returns the mean number of pages that one call read. It is 0 for a statement
 // that never ran.
 func (s Statement) PagesPerCall() float64 {
 	if s.Calls == 0 {
@@ -44,7 +43,8 @@ func (s Statement) Table() string {
 	return strings.ToLower(found[1])
 }
 
-// Reset forgets all statements seen so far. The user needs the right to do so.
+// Reset deletes all statistics. The user needs the privilege for
+// pg_stat_statements_reset.
 func Reset(ctx context.Context, db *sql.DB) error {
 	if _, err := db.ExecContext(ctx, `SELECT pg_stat_statements_reset()`); err != nil {
 		return fmt.Errorf("reset statement statistics: %w", err)
@@ -52,8 +52,8 @@ func Reset(ctx context.Context, db *sql.DB) error {
 	return nil
 }
 
-// Read returns the statements that ran in the connection's database since the last
-// Reset, the one that took most time first. Statements about the statistics themselves
+// Read returns the statements that ran in the connection's database since the last Reset. The
+// statement with the longest Time comes first. Statements that read or reset the statistics
 // are left out.
 func Read(ctx context.Context, db *sql.DB) ([]Statement, error) {
 	rows, err := db.QueryContext(ctx, `

@@ -1,5 +1,4 @@
-// Package promstat reads a service's Prometheus metrics, so that checks and reports can
-// count what the service says of itself.
+// Package promstat reads a service's Prometheus metrics for checks and reports.
 package promstat
 
 import (
@@ -17,7 +16,7 @@ import (
 // timeout bounds one scrape.
 const timeout = 10 * time.Second
 
-// Metrics is what a service said of itself at one moment.
+// Metrics are a service's metrics at one moment.
 type Metrics map[string]*dto.MetricFamily
 
 // Read scrapes the metrics at a URL.
@@ -44,13 +43,13 @@ func Read(ctx context.Context, url string) (metrics Metrics, err error) {
 	return families, nil
 }
 
-// Sum is what a histogram adds up to.
+// Sum is the count and the total of a histogram.
 type Sum struct {
 	Count uint64
 	Total float64 // of the observed values, in the metric's unit
 }
 
-// Mean returns the mean of the observed values; 0 when there are none.
+// Mean returns the mean of the observed values, or 0 without values.
 func (s Sum) Mean() float64 {
 	if s.Count == 0 {
 		return 0
@@ -58,13 +57,13 @@ func (s Sum) Mean() float64 {
 	return s.Total / float64(s.Count)
 }
 
-// Less returns what was observed since an earlier Sum of the same histogram.
+// Less returns the sum of the values after an earlier Sum of the same histogram.
 func (s Sum) Less(earlier Sum) Sum {
 	return Sum{Count: s.Count - earlier.Count, Total: s.Total - earlier.Total}
 }
 
-// Histogram returns the sums of a histogram by the value of one of its labels. Of a
-// metric that is not there it returns nothing.
+// Histogram returns the sums of a histogram by the value of one of its labels. The map is
+// empty when there is no such metric.
 func (m Metrics) Histogram(name, label string) map[string]Sum {
 	sums := make(map[string]Sum)
 	for _, metric := range m[name].GetMetric() {
@@ -80,8 +79,8 @@ func (m Metrics) Histogram(name, label string) map[string]Sum {
 	return sums
 }
 
-// Counter returns the sum of a counter over all its labels. Of a metric that is not there
-// it returns 0.
+// Counter returns the sum of a counter over all its labels. It is 0 when there is no such
+// metric.
 func (m Metrics) Counter(name string) float64 {
 	sum := 0.0
 	for _, metric := range m[name].GetMetric() {
