@@ -28,24 +28,22 @@ const (
 
 // Generator sends a mix to a target.
 type Generator struct {
-	// Target is the base URL. Only loopback addresses are attacked.
+	// Target is the base URL. Its host must be a loopback address.
 	Target     string
 	Mix        Mix
 	Population Population
-	// Seed determines the requests: the same seed sends the same ones, but for the
-	// Idempotency-Keys, which are new in each attack.
+	// Seed determines the requests. The same seed sends the same requests, except that the
+	// Idempotency-Keys are new in each attack.
 	Seed uint64
-	// Timeout is a client's patience with one attempt. Default 2 s.
+	// Timeout bounds one attempt of a request. Default 2 s.
 	Timeout time.Duration
-	// RetryAfter is how long a client waits before it sends a failed order again.
-	// Default 100 ms.
+	// RetryAfter is the wait before the retry of a failed order. Default 100 ms.
 	RetryAfter time.Duration
 
-	transport http.RoundTripper // of tests in virtual time; else the real one
+	transport http.RoundTripper // set by tests in virtual time; nil is the network
 }
 
-// Hit attacks at a constant rate, in requests a second, for a duration, and returns
-// when the last answer is in or given up.
+// Hit attacks for a duration, at a constant rate in requests a second. See Attack.
 func (g Generator) Hit(ctx context.Context, rate float64, duration time.Duration) (Result, error) {
 	if !(rate > 0) || math.IsInf(rate, 0) {
 		return Result{}, fmt.Errorf("attack: rate %v is not more than 0", rate)
@@ -53,7 +51,7 @@ func (g Generator) Hit(ctx context.Context, rate float64, duration time.Duration
 	return g.Attack(ctx, Constant(rate), duration)
 }
 
-// Dinner attacks along the dinner curve.
+// Dinner attacks along the dinner curve. See Attack.
 func (g Generator) Dinner(ctx context.Context, curve Curve) (Result, error) {
 	if !(curve.Base > 0) || !(curve.Peak >= curve.Base) || math.IsInf(curve.Peak, 0) {
 		return Result{}, fmt.Errorf("attack: curve from %v to %v: want 0 < base <= peak", curve.Base, curve.Peak)
@@ -61,14 +59,14 @@ func (g Generator) Dinner(ctx context.Context, curve Curve) (Result, error) {
 	return g.Attack(ctx, curve, curve.Length)
 }
 
-// lead is the time between the start of vegeta's workers and the first request. It
-// keeps their start out of the first requests' lateness.
-const lead = 20 * time.Millisecond
+// leadTime is the time between the start of vegeta's workers and the first request, so that the
+// start does not make the first requests late.
+const leadTime = 20 * time.Millisecond
 
-// Attack attacks on a schedule for a duration, and returns when the last answer is in
-// or given up. Failed requests are part of the result; an error says that there was no
-// attack to speak of: a bad configuration, a target that is not this machine
-// (ErrNotLoopback), a bound exceeded, or a cancelled context.
+// Attack attacks on a schedule for a duration, and returns when every request has an answer or
+// a timeout. Failed requests are a part of the result. After an error there
+// is no result. Its causes are a bad configuration, a target on another machine
+// (ErrNotLoopback), a duration or number of requests beyond its bound, and the end of ctx.
 func (g Generator) Attack(ctx context.Context, schedule Schedule, duration time.Duration) (Result, error) {
 	c, err := g.client(ctx, schedule, duration)
 	if err != nil {
@@ -81,7 +79,7 @@ func (g Generator) Attack(ctx context.Context, schedule Schedule, duration time.
 	}
 
 	started := time.Now()
-	c.began = started.Add(lead)
+	c.began = started.Add(leadTime)
 	host, err := startSampler(ctx, c.began.Add(duration))
 	if err != nil {
 		return Result{}, fmt.Errorf("attack: %w", err)
@@ -90,11 +88,11 @@ func (g Generator) Attack(ctx context.Context, schedule Schedule, duration time.
 	attacker := vegeta.NewAttacker(
 		vegeta.Client(newHTTPClient(c)),
 		vegeta.Workers(initialWorkers(planned, duration)),
-		vegeta.MaxWorkers(math.MaxUint64), // a cap would turn the open loop into a closed one
+		vegeta.MaxWorkers(math.MaxUint64), // with a cap the loop would be closed
 	)
 	stopped := context.AfterFunc(ctx, func() { attacker.Stop() })
 	defer stopped()
-	// What the target says is replaced in client.RoundTrip.
+	// client.RoundTrip replaces this target by the request of the stream.
 	placeholder := vegeta.NewStaticTargeter(vegeta.Target{Method: http.MethodGet, URL: g.Target})
 	pace := pacer{ctx: ctx, schedule: schedule, began: c.began, planned: planned, giveUp: duration + giveUpAfter, sleep: fineSleep}
 	if g.transport != nil {
@@ -117,12 +115,12 @@ func (g Generator) Attack(ctx context.Context, schedule Schedule, duration time.
 	return r, nil
 }
 
-// giveUpAfter is how long after its window a late generator still sends. Beyond it the
+// giveUpAfter is how long after its window a late generator still sends requests. Later
 // requests count as not sent.
 const giveUpAfter = 250 * time.Millisecond
 
-// initialWorkers is enough for answers that take half a second; vegeta adds more when
-// all of them wait.
+// initialWorkers is enough for a latency of half a second. vegeta adds workers when all of
+// them wait.
 func initialWorkers(planned uint64, duration time.Duration) uint64 {
 	rate := float64(planned) / duration.Seconds()
 	return uint64(min(max(rate/2, 16), 2000))

@@ -17,16 +17,16 @@ import (
 	"bytebites.example/workshop/shared/measure/load"
 )
 
-// The same over real connections and a real clock, where the machine adds to it: a
-// second attack, on a server that never stalls, runs beside the first to measure that,
-// and whoever is not held up is expected to take as long as there.
+// The same test over real connections and a real clock. The machine adds noise to the
+// latency. A second attack, on a server that never stalls, runs in parallel and measures this
+// noise. Requests outside of the stall should have the latency of the second attack.
 func TestStalledServerOverLoopback(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
 		t.Skip("takes 6 s")
 	}
 	const rate, length, stall = 75, 5 * time.Second, time.Second
-	// A machine that is busy now will be when the stall comes.
+	// A machine that is busy now will be busy during the stall.
 	quiet(t, beside(t, rate, 500*time.Millisecond)())
 	control := beside(t, rate, length)
 	var gate sync.RWMutex
@@ -47,7 +47,7 @@ func TestStalledServerOverLoopback(t *testing.T) {
 		t.Fatal(err)
 	}
 	noise := control().Latency.Mean().Seconds()
-	gate.Lock() // after the stall, so held can be read
+	gate.Lock() // waits for the end of the stall, so that held can be read
 	defer gate.Unlock()
 	quiet(t, r)
 	if want := int(rate * length.Seconds()); r.Completed != want || r.Failed != 0 {
@@ -59,7 +59,7 @@ func TestStalledServerOverLoopback(t *testing.T) {
 	within(t, "goodput", r.Goodput(), rate, 0.02)
 }
 
-// quiet skips a test that its machine is too busy to judge.
+// quiet skips a test when the machine is too busy for it.
 func quiet(t *testing.T, r load.Result) {
 	t.Helper()
 	if idle := r.Host.IdleCores(); idle < 0.5 {
@@ -67,8 +67,8 @@ func quiet(t *testing.T, r load.Result) {
 	}
 }
 
-// beside starts an attack on a server that answers at once, and returns a function that
-// waits for its result.
+// beside starts an attack on a server that answers immediately. The returned function waits
+// for the result.
 func beside(tb testing.TB, rate float64, length time.Duration) func() load.Result {
 	tb.Helper()
 	server := serve(tb, func(*http.Request) {})
@@ -91,7 +91,7 @@ func beside(tb testing.TB, rate float64, length time.Duration) func() load.Resul
 	}
 }
 
-// flaky fails the attempts of an order as it is told, and remembers them.
+// flaky fails a number of attempts of each order, and records all attempts.
 type flaky struct {
 	mu    sync.Mutex
 	seen  map[string]int
@@ -160,7 +160,7 @@ func TestOrderIsRetriedOnceUnderItsKey(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			server.Close() // ends the handlers, so what they saw can be read
+			server.Close() // ends the handlers, so that their records can be read
 			if len(f.seen) != 20 {
 				t.Errorf("the server saw %d orders, want 20: a retry must be the same order", len(f.seen))
 			}
@@ -172,8 +172,8 @@ func TestOrderIsRetriedOnceUnderItsKey(t *testing.T) {
 			if !reflect.DeepEqual(r.Failures, test.failures) {
 				t.Errorf("failures %v, want %v", r.Failures, test.failures)
 			}
-			// A quantile has three digits: it may lie a thousandth below the value that was
-			// recorded. The mean is exact.
+			// A quantile has three digits, so it may be a thousandth below the recorded value.
+			// The mean is exact.
 			if got := r.Latency.Quantile(0); got < test.least-test.least/1000 {
 				t.Errorf("least latency %s, want %s or more", got, test.least)
 			}
@@ -195,7 +195,7 @@ func TestOrderIsRetriedOnceUnderItsKey(t *testing.T) {
 	}
 }
 
-// Only orders are retried: whoever looks at a meal just sees the error.
+// Only orders are retried.
 func TestNothingElseIsRetried(t *testing.T) {
 	t.Parallel()
 	f := &flaky{seen: map[string]int{}, bad: 1000, fails: func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(502) }}
@@ -249,7 +249,7 @@ func TestAttackRefuses(t *testing.T) {
 	}
 }
 
-// A server that sends its clients elsewhere does not make them go.
+// The client follows no redirect.
 func TestRedirectsAreNotFollowed(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(http.RedirectHandler("http://bytebites.example/", http.StatusFound))

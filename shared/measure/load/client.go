@@ -17,19 +17,19 @@ import (
 	"time"
 )
 
-// CauseTimeout is the cause of failure of a request whose answer did not come in time.
+// CauseTimeout is the cause of failure of a request without an answer in time.
 const CauseTimeout = "timeout"
 
 // The other causes. A wrong status is "status NNN".
 const (
 	causeConnection = "connection"
-	causeAnswer     = "answer" // the status was right, the content type or body was not
+	causeAnswer     = "answer" // right status, but a wrong content type or body
 )
 
-// client performs requests of a stream. It is the http.RoundTripper below vegeta's
-// client: vegeta says when request number n (its X-Vegeta-Seq) goes out, the stream
-// says what it is. Timing, timeouts and retries are here, where the moment of sending
-// is known; vegeta's own timestamp is taken before the request is even built.
+// client sends the requests of a stream. It is the http.RoundTripper of vegeta's client.
+// vegeta chooses the time of request number n (its X-Vegeta-Seq), and the stream holds its
+// content. Timing, timeouts and retries are in client, because it knows the time of sending.
+// vegeta takes its own timestamp before the request is built.
 type client struct {
 	target     *url.URL
 	transport  http.RoundTripper
@@ -37,31 +37,31 @@ type client struct {
 	began      time.Time
 	timeout    time.Duration
 	retryAfter time.Duration
-	ctx        context.Context // of the attack: ends the requests when it is cancelled
+	ctx        context.Context // of the attack; its end cancels the requests
 	contracts  map[Kind]contract
 	buffers    sync.Pool
 
-	records []record // by sequence number; each is written by the one goroutine that sends it
+	records []record // by sequence number; only the goroutine that sends a request writes it
 
 	mu     sync.Mutex
 	orders []OrderOutcome
 }
 
-// record is what is known of one request that was sent.
+// record is the outcome of one sent request.
 type record struct {
 	done     bool
 	kind     Kind
-	sent     time.Duration // since the attack began, as is end
-	end      time.Duration
-	cause    string // of failure; empty when it went well
-	status   int    // of the last attempt; 0 without an answer
+	sent     time.Duration // since the attack began
+	end      time.Duration // since the attack began
+	cause    string        // of failure; empty for a right answer
+	status   int           // of the last attempt; 0 without an answer
 	attempts int
 	bytesIn  int
 	bytesOut int
 }
 
-// RoundTrip implements http.RoundTripper. It never fails: vegeta is only told that the
-// request is over, the record says how it went.
+// RoundTrip implements http.RoundTripper. It always answers vegeta with 200 when the request
+// has ended; the record holds the outcome. An error means a wrong sequence number.
 func (c *client) RoundTrip(outer *http.Request) (*http.Response, error) {
 	sent := time.Since(c.began)
 	n, err := strconv.ParseUint(outer.Header.Get("X-Vegeta-Seq"), 10, 64)
@@ -79,8 +79,7 @@ func (c *client) RoundTrip(outer *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// perform sends a request, an order a second time if it failed in a way that a retry
-// may mend.
+// perform sends a request. It retries an order once after a failure that may be temporary.
 func (c *client) perform(q Request, sent time.Duration) record {
 	rec := record{done: true, kind: q.Kind, sent: sent}
 	a := c.attempt(q, &rec)
@@ -97,7 +96,7 @@ func (c *client) perform(q Request, sent time.Duration) record {
 	return rec
 }
 
-// wait pauses; it reports false when the attack was cancelled.
+// wait waits for d. It returns false when the attack is cancelled.
 func (c *client) wait(d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -109,13 +108,13 @@ func (c *client) wait(d time.Duration) bool {
 	}
 }
 
-// attempt is how one sending of a request went.
+// attempt is the outcome of one attempt to send a request.
 type attempt struct {
 	cause    string
 	status   int
-	mayRetry bool // no answer, or a server's own failure
-	// certain says that the answer tells whether anything was done. A 5xx does not: the
-	// server may have failed after it stored the order. Neither does a garbled success.
+	mayRetry bool // no answer, or a 5xx
+	// certain says that the answer shows whether the server stored the order. A 5xx does not,
+	// because the server may fail after it stored the order. A malformed success does not.
 	certain bool
 	order   orderBody
 }
@@ -154,7 +153,7 @@ func (c *client) outgoing(ctx context.Context, q Request) *http.Request {
 	path, query, _ := strings.Cut(q.Path, "?")
 	target := *c.target
 	raw := target.Path + path
-	// The path of a request is already escaped; a URL wants it both ways.
+	// The request's path is escaped; a URL holds both the plain and the escaped path.
 	if plain, err := url.PathUnescape(raw); err == nil {
 		target.Path, target.RawPath = plain, raw
 	}
@@ -171,8 +170,8 @@ func (c *client) outgoing(ctx context.Context, q Request) *http.Request {
 	if q.Body != nil {
 		request.Header.Set("Content-Type", "application/json")
 		request.ContentLength = int64(len(q.Body))
-		// No GetBody: with an Idempotency-Key net/http would use it to send the order
-		// again on its own, and the retry would not be counted.
+		// Without GetBody net/http cannot resend an order. It resends requests that have an
+		// Idempotency-Key, and that retry would not be counted.
 		request.Body = io.NopCloser(bytes.NewReader(q.Body))
 	}
 	if q.Key != "" {
@@ -181,8 +180,8 @@ func (c *client) outgoing(ctx context.Context, q Request) *http.Request {
 	return request
 }
 
-// judge says cheaply whether an answer is right: by its status, its content type and
-// that a body is there. An order refused because a meal is out is a right answer.
+// judge decides whether an answer is right, by its status, its content type and the presence
+// of a body. An order that is rejected for lack of stock is a right answer.
 func (c *client) judge(q Request, response *http.Response, body []byte) attempt {
 	a := attempt{status: response.StatusCode, certain: response.StatusCode < 500}
 	contentType := response.Header.Get("Content-Type")

@@ -1,18 +1,17 @@
-// Package load sends ByteBites a realistic stream of requests, in an open loop: requests
-// go out on a schedule that is fixed beforehand, whether or not earlier ones came back,
-// as real people do. Pacing and workers are vegeta's; what is sent, how an answer is
-// judged and how time is counted are this package's.
+// Package load sends ByteBites a realistic stream of requests in an open loop. Requests go out
+// on a fixed schedule, also while earlier requests have no answer yet, because real people do
+// not wait for each other. vegeta does the pacing and runs the workers. This package makes
+// the requests, judges the answers and measures the times.
 //
 // How time is counted:
 //
-//	lateness = when a request was really sent - when the schedule meant it to be
-//	service  = when its answer was read in full, or given up - when it was sent
+//	lateness = time of sending - intended time of the schedule
+//	service  = time of the complete answer, or of the timeout - time of sending
 //	latency  = lateness + service
 //
-// So latency counts from the intended time, and a generator or server that stalls
-// cannot hide the wait it caused (no coordinated omission). A request that gets no
-// answer in time is given up after the client's timeout, counted from when it was
-// really sent: its latency is its lateness plus the timeout. An order that failed is
-// retried once under the same Idempotency-Key, and its latency runs to the end of the
-// retry, so an order that timed out twice counts two timeouts and the pause between.
+// So latency counts from the intended time, and the wait that a stalled generator or server
+// causes is never omitted (no coordinated omission). The client's timeout counts from the time
+// of sending, so the latency of a request that times out is its lateness plus the timeout. A
+// failed order is retried once with the same Idempotency-Key, and its latency ends with the
+// retry. So an order that times out twice counts two timeouts and the pause between them.
 package load

@@ -12,7 +12,7 @@ import (
 	"bytebites.example/workshop/shared/measure/load"
 )
 
-// population is 500 meals and 20 people signed in, made up.
+// population is an invented population of 500 meals and 20 sessions.
 func population() load.Population {
 	p := load.Population{
 		Cursors: []string{"bTptMDAyMA", "bTptMDA0MA"}, Cuisines: []string{"italian", "thai"}, Diets: []string{"vegan"},
@@ -26,12 +26,11 @@ func population() load.Population {
 	return p
 }
 
-// serve starts a server that answers as the API does, each request after wait has
-// returned.
+// serve starts a server that answers as the API does. It calls wait before each answer.
 func serve(tb testing.TB, wait func(*http.Request)) *httptest.Server {
 	tb.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		// Until the body is read net/http does not notice that a client hung up.
+		// net/http notices a closed connection only after the body is read.
 		_, _ = io.Copy(io.Discard, r.Body)
 		wait(r)
 		answer(w, r)
@@ -61,7 +60,7 @@ func generator(target string, mix load.Mix) load.Generator {
 	return load.Generator{Target: target, Mix: mix, Population: population(), Seed: 1}
 }
 
-// within fails unless got is within a share of want.
+// within fails the test unless got is within a share of want.
 func within(tb testing.TB, what string, got, want, share float64) {
 	tb.Helper()
 	if diff := got - want; diff > share*want || diff < -share*want {

@@ -7,8 +7,8 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// maxTrackable is the longest duration told apart; longer ones count as this long.
-// Above it lies nothing that a timeout of seconds lets happen.
+// maxTrackable is the longest duration that a histogram distinguishes; a longer one counts as
+// this. With a timeout of seconds no latency is longer.
 const maxTrackable = 2 * time.Minute
 
 // Histogram is a distribution of durations, in microseconds with three significant
@@ -24,19 +24,19 @@ func NewHistogram() *Histogram {
 	return &Histogram{h: hdrhistogram.New(1, maxTrackable.Microseconds(), 3)}
 }
 
-// Record adds a duration; one below zero counts as zero.
+// Record adds a duration. A negative duration counts as 0.
 func (h *Histogram) Record(d time.Duration) {
 	d = max(d, 0)
 	h.sum += d
 	h.max = max(h.max, d)
-	// The only error is a value out of range, which the clamp rules out.
+	// The only error is a value out of range, and min keeps the value in range.
 	_ = h.h.RecordValue(min(d, maxTrackable).Microseconds())
 }
 
-// Count returns how many durations were recorded.
+// Count returns the number of recorded durations.
 func (h *Histogram) Count() int { return int(h.h.TotalCount()) }
 
-// Mean returns the exact mean, or 0 of an empty histogram.
+// Mean returns the exact mean, or 0 for an empty histogram.
 func (h *Histogram) Mean() time.Duration {
 	if h.Count() == 0 {
 		return 0
@@ -44,7 +44,7 @@ func (h *Histogram) Mean() time.Duration {
 	return h.sum / time.Duration(h.Count())
 }
 
-// Quantile returns the duration that a share q of all, in [0, 1], does not exceed.
+// Quantile returns the duration that a share q of all durations, in [0, 1], does not exceed.
 func (h *Histogram) Quantile(q float64) time.Duration {
 	if h.Count() == 0 {
 		return 0
@@ -55,14 +55,14 @@ func (h *Histogram) Quantile(q float64) time.Duration {
 // Max returns the longest duration.
 func (h *Histogram) Max() time.Duration { return h.max }
 
-// Merge adds all of another histogram.
+// Merge adds all durations of another histogram.
 func (h *Histogram) Merge(other *Histogram) {
 	h.h.Merge(other.h)
 	h.sum += other.sum
 	h.max = max(h.max, other.max)
 }
 
-// Quantiles is what a report says of a distribution, in seconds.
+// Quantiles is the summary of a distribution in a report, in seconds.
 type Quantiles struct {
 	Count       int     `json:"count"`
 	MeanSeconds float64 `json:"mean_seconds"`
@@ -72,7 +72,7 @@ type Quantiles struct {
 	MaxSeconds  float64 `json:"max_seconds"`
 }
 
-// Quantiles returns what a report says of the distribution.
+// Quantiles returns the summary of the distribution.
 func (h *Histogram) Quantiles() Quantiles {
 	return Quantiles{
 		Count:       h.Count(),

@@ -15,7 +15,7 @@ func TestHistogram(t *testing.T) {
 	for i := range 1000 {
 		h.Record(time.Duration(i+1) * time.Millisecond)
 	}
-	h.Record(-time.Second) // clocks cannot go back; if one did, it is no latency
+	h.Record(-time.Second) // a clock that went back gives no latency
 	if want := 1000 * 1001 / 2 * time.Millisecond / 1001; h.Mean() != want {
 		t.Errorf("mean %s, want %s exactly", h.Mean(), want)
 	}
@@ -23,7 +23,7 @@ func TestHistogram(t *testing.T) {
 		within(t, "quantile", h.Quantile(q).Seconds(), want, 0.002)
 	}
 	other := load.NewHistogram()
-	other.Record(10 * time.Minute) // longer than is told apart
+	other.Record(10 * time.Minute) // longer than maxTrackable
 	h.Merge(other)
 	if h.Max() != 10*time.Minute || h.Count() != 1002 || h.Quantile(1) < 119*time.Second {
 		t.Errorf("merged: %+v", h.Quantiles())

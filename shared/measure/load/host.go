@@ -11,17 +11,17 @@ import (
 	"github.com/shirou/gopsutil/v4/process"
 )
 
-// Host is what an attack saw of the machine while it sent requests.
+// Host is the CPU use of the machine while an attack sent requests.
 type Host struct {
 	CPUs int `json:"cpus"`
-	// IdleShare is the share of the CPU time of all cores that nobody used, waiting
-	// for disks included, in [0, 1]. Time stolen by a hypervisor is not idle.
+	// IdleShare is the idle share of the CPU time of all cores, in [0, 1]. Waits for disks
+	// are idle. Time stolen by a hypervisor is not idle.
 	IdleShare float64 `json:"idle_share"`
-	// ClientCPU is the CPU time that this process used, the whole attack long.
+	// ClientCPU is the CPU time that this process used during the whole attack.
 	ClientCPU time.Duration `json:"client_cpu_ns"`
 }
 
-// IdleCores returns how many cores' worth of time was idle.
+// IdleCores returns the idle CPU time in cores.
 func (h Host) IdleCores() float64 { return h.IdleShare * float64(h.CPUs) }
 
 // machineTimes is CPU time since boot, in seconds over all cores.
@@ -36,13 +36,13 @@ func readMachine(ctx context.Context) (machineTimes, error) {
 		return machineTimes{}, fmt.Errorf("read CPU times: none")
 	}
 	t := all[0]
-	// Guest time is left out: the kernel counts it in User already.
+	// Guest time is left out, because the kernel counts it in User.
 	idle := t.Idle + t.Iowait
 	return machineTimes{idle: idle, total: idle + t.User + t.Nice + t.System + t.Irq + t.Softirq + t.Steal}, nil
 }
 
-// idleShare is the idle share between two readings. Without any time between them
-// nothing was seen to be idle.
+// idleShare is the idle share between two readings. It is 0 when there is no time between
+// them.
 func idleShare(from, to machineTimes) float64 {
 	total := to.total - from.total
 	if total <= 0 {
@@ -63,7 +63,7 @@ func readOwnCPU(ctx context.Context) (time.Duration, error) {
 	return time.Duration((t.User + t.System) * float64(time.Second)), nil
 }
 
-// sampler watches the machine for the length of an attack's window.
+// sampler reads the machine's CPU times over an attack's window.
 type sampler struct {
 	from, to machineTimes
 	own      time.Duration
@@ -82,7 +82,7 @@ func startSampler(ctx context.Context, until time.Time) (*sampler, error) {
 	}
 	go func() {
 		defer close(s.done)
-		// The window only: the wait for the last timeouts would pass for idleness.
+		// Only the window, because the machine is idle during the last timeouts.
 		timer := time.NewTimer(time.Until(until))
 		defer timer.Stop()
 		select {

@@ -11,7 +11,7 @@ func TestIdleShare(t *testing.T) {
 		{"half idle", machineTimes{100, 200}, machineTimes{103, 206}, 0.5},
 		{"busy", machineTimes{100, 200}, machineTimes{100, 206}, 0},
 		{"idle", machineTimes{100, 200}, machineTimes{106, 206}, 1},
-		// No time has passed, or a counter went back, as some do when a core is unplugged.
+		// No time has passed, or a counter went back, which happens when a core is unplugged.
 		{"no time", machineTimes{100, 200}, machineTimes{100, 200}, 0},
 		{"idle time goes back", machineTimes{100, 200}, machineTimes{99, 206}, 0},
 	}

@@ -7,22 +7,22 @@ import (
 	"bytebites.example/workshop/shared/bytebites"
 )
 
-// Outcome is what a client knows of an order once it has its last answer.
+// Outcome is the client's knowledge of an order after its last answer.
 type Outcome string
 
 // The outcomes of an order.
 const (
-	// Accepted says that the server confirmed the order: it must exist, once.
+	// Accepted: the server confirmed the order. It must exist exactly once.
 	Accepted Outcome = "accepted"
-	// OutOfStock says that the server refused it for lack of stock: it must not exist.
+	// OutOfStock: the server rejected the order for lack of stock. It must not exist.
 	OutOfStock Outcome = "out of stock"
-	// Refused says that the server refused it for another reason: it must not exist.
+	// Refused: the server rejected the order for another reason. It must not exist.
 	Refused Outcome = "refused"
-	// Unknown says that an answer was missing: the order may exist, at most once.
+	// Unknown: an answer was missing. The order may exist, at most once.
 	Unknown Outcome = "unknown"
 )
 
-// OrderOutcome is what became of one order, for reconciling clients with the database.
+// OrderOutcome is the outcome of one order. Checks compare it with the database.
 type OrderOutcome struct {
 	Key      string            `json:"key"` // its Idempotency-Key
 	Email    string            `json:"email"`
@@ -32,8 +32,8 @@ type OrderOutcome struct {
 	Attempts int               `json:"attempts"`
 }
 
-// note adds an order to the ledger. Certain says that every attempt had an answer that
-// tells whether anything was done.
+// note adds an order to the ledger. certain says that the answer of every attempt shows
+// whether the server stored the order.
 func (c *client) note(q Request, last attempt, attempts int, certain bool) {
 	o := OrderOutcome{Key: q.Key, Lines: q.Lines, Attempts: attempts}
 	if q.User >= 0 {
@@ -54,8 +54,8 @@ func (c *client) note(q Request, last attempt, attempts int, certain bool) {
 	c.orders = append(c.orders, o)
 }
 
-// outOfStock reports whether an answer says that a meal ran out. Another order under
-// the same key is a conflict too, and a failure: the problem's type tells them apart.
+// outOfStock reports whether an answer rejects an order for lack of stock. A different order
+// with the same key is a conflict too, but a failure. The type of the problem differs.
 func outOfStock(status int, body []byte) bool {
 	return status == http.StatusConflict && bytes.Contains(body, []byte("out-of-stock"))
 }

@@ -10,12 +10,12 @@ import (
 	"syscall"
 )
 
-// ErrNotLoopback says that load was aimed at another machine, which this package never
-// attacks.
+// ErrNotLoopback says that the target is another machine. This package attacks loopback
+// addresses only.
 var ErrNotLoopback = errors.New("the load generator only attacks this machine's loopback addresses")
 
-// parseTarget reads a base URL and refuses any host that is not a loopback address. The
-// name localhost is not trusted but resolved, when dialled: see refuseRemote.
+// parseTarget parses a base URL and rejects a host that is not a loopback address. It accepts
+// the name localhost; refuseRemote checks the address when a connection is dialled.
 func parseTarget(base string) (*url.URL, error) {
 	u, err := url.Parse(base)
 	if err != nil {
@@ -34,8 +34,8 @@ func parseTarget(base string) (*url.URL, error) {
 	return u, nil
 }
 
-// refuseRemote is a net.Dialer's Control: the last word on where a connection goes,
-// after names are resolved.
+// refuseRemote is a net.Dialer's Control. It checks the address of each connection after the
+// name is resolved.
 func refuseRemote(_, address string, _ syscall.RawConn) error {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// A name that resolves to another machine gets past the URL, not past the dialer.
+// The dialer rejects a name that resolves to another machine, although the URL is accepted.
 func TestRefuseRemote(t *testing.T) {
 	for address, remote := range map[string]bool{
 		"127.0.0.1:80": false, "127.9.9.9:80": false, "[::1]:80": false, "[::ffff:127.0.0.1]:80": false,

@@ -25,26 +25,26 @@ const (
 	Recommendations Kind = "GET /recommendations"
 )
 
-// Share is how often a kind of request is sent, relative to the others of its mix.
+// Share is the weight of a kind of request relative to the other kinds of its mix.
 type Share struct {
 	Kind   Kind
 	Weight float64
 }
 
-// Mix is a blend of requests.
+// Mix is a set of kinds of request with their weights.
 type Mix struct {
 	Name   string
 	Shares []Share
-	// Skew is the exponent s of the Zipf law by which meals are chosen: the meal of
-	// rank k, counted from 0, is chosen in proportion to (1+k)^-s. More than 1.
+	// Skew is the exponent s of the Zipf distribution of meals; more than 1. The meal of rank
+	// k, counted from 0, is chosen in proportion to (1+k)^-s.
 	Skew float64
 }
 
-// defaultSkew makes the most popular of 500 meals some 20 % of all choices and the first
-// ten about half.
+// defaultSkew gives the most popular of 500 meals about 20 % of all choices, and the first
+// ten meals about half.
 const defaultSkew = 1.1
 
-// Dinner is what people do between 4 and 7 PM: look, choose, order. 17 % are orders.
+// Dinner is the mix between 4 and 7 PM: subscribers look, choose and order. 17 % are orders.
 func Dinner() Mix {
 	return Mix{Name: "dinner", Skew: defaultSkew, Shares: []Share{
 		{ListMeals, 20}, {ShowMeal, 25}, {PopularMeals, 8}, {ShowMe, 6},
@@ -53,14 +53,14 @@ func Dinner() Mix {
 	}}
 }
 
-// Browse is people who look and do not order: lab 03.
+// Browse is a mix of reads without orders, for lab 03.
 func Browse() Mix {
 	return Mix{Name: "browse", Skew: defaultSkew, Shares: []Share{
 		{ListMeals, 35}, {ShowMeal, 40}, {PopularMeals, 15}, {ShowMe, 10},
 	}}
 }
 
-// UserWrites is what people write of themselves, with few orders: lab 04.
+// UserWrites is a mix of writes of subscribers' own data with few orders, for lab 04.
 func UserWrites() Mix {
 	return Mix{Name: "user writes", Skew: defaultSkew, Shares: []Share{
 		{SetCart, 40}, {SetPreferences, 12}, {SetAddresses, 10}, {RateMeal, 18},
@@ -68,14 +68,14 @@ func UserWrites() Mix {
 	}}
 }
 
-// Orders is people who know what they want: lab 05.
+// Orders is a mix of 85 % orders, for lab 05.
 func Orders() Mix {
 	return Mix{Name: "orders", Skew: defaultSkew, Shares: []Share{
 		{PlaceOrder, 85}, {ShowMeal, 10}, {ListOrders, 5},
 	}}
 }
 
-// OnlyOrders is nothing but orders: lab 01, where a machine's size is read off them.
+// OnlyOrders is a mix of orders alone, for lab 01, which compares sizes of machines by them.
 func OnlyOrders() Mix {
 	return Mix{Name: "only orders", Skew: defaultSkew, Shares: []Share{{PlaceOrder, 1}}}
 }
@@ -83,7 +83,7 @@ func OnlyOrders() Mix {
 // Mixes returns every named mix.
 func Mixes() []Mix { return []Mix{Dinner(), Browse(), UserWrites(), Orders(), OnlyOrders()} }
 
-// validate says what is wrong with a mix.
+// validate returns an error that names the first fault of a mix.
 func (m Mix) validate() error {
 	if len(m.Shares) == 0 {
 		return errors.New("mix: no kind of request")

@@ -27,7 +27,7 @@ func TestStreamIsDeterminedBySeed(t *testing.T) {
 			same := 0
 			const n = 500
 			for i := range uint64(n) {
-				// In another order, as the workers of an attack would ask.
+				// In another order, as the workers of an attack read them.
 				if j := n - 1 - i; !reflect.DeepEqual(a.Request(j), b.Request(j)) {
 					t.Fatalf("request %d differs between two streams of one seed", j)
 				}
@@ -64,7 +64,7 @@ func TestPeopleTakeTurns(t *testing.T) {
 	}
 }
 
-// everyone are the indexes of n people.
+// everyone returns the indexes of n sessions.
 func everyone(n int) []int {
 	all := make([]int, n)
 	for i := range all {

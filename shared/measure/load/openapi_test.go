@@ -18,8 +18,8 @@ import (
 	"github.com/getkin/kin-openapi/routers/gorillamux"
 )
 
-// documented is a server that holds every request against the API's document, and
-// answers it with one after the other of the successes that the document lists.
+// documented is a server that checks every request against the API's document. Its answers
+// rotate through the successful answers of the document.
 type documented struct {
 	router routers.Router
 
@@ -77,8 +77,8 @@ func (d *documented) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// The mixes send what the API's document describes, and take every success that it
-// lists for one.
+// The mixes send requests that the API's document describes, and accept every successful
+// answer of the document.
 func TestMixesKeepToTheDocument(t *testing.T) {
 	t.Parallel()
 	d := newDocumented(t)

@@ -18,20 +18,19 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Session is somebody signed in.
+// Session is a signed-in subscriber.
 type Session struct {
 	Email  string
 	Cookie string // the value of the Cookie header
 }
 
-// setUpTimeout bounds one request made before an attack. It is longer than a client's
-// patience: a password costs 64 ms of CPU, and many sign in at once.
+// setUpTimeout bounds one request before an attack. It is longer than a client's timeout,
+// because a sign-in costs 64 ms of CPU and many run in parallel.
 const setUpTimeout = 30 * time.Second
 
-// Login signs everybody in who is named, with the same password, and returns their
-// sessions in the same order. Each costs the server some 64 ms of CPU (bcrypt, cost
-// 10), so sign in before the quota is set. At most twice as many as there are cores
-// sign in at a time.
+// Login signs in all subscribers with these emails and one password, and returns their
+// sessions in the same order. Each sign-in costs the server about 64 ms of CPU (bcrypt, cost
+// 10), so call it before the quota is set. At most two sign-ins a core run in parallel.
 func Login(ctx context.Context, baseURL, password string, emails []string) ([]Session, error) {
 	target, err := parseTarget(baseURL)
 	if err != nil {
@@ -95,12 +94,12 @@ func signIn(ctx context.Context, client *http.Client, target *url.URL, credentia
 	return cookies, nil
 }
 
-// maxCataloguePages bounds Discover against a server that never runs out of pages.
+// maxCataloguePages bounds Discover when a server never returns a last page.
 const maxCataloguePages = 1000
 
-// Discover reads the catalogue page by page and returns a population without sessions:
-// every meal, in the order of the catalogue, which is that of popularity in the seeded
-// data; the cursors between its pages; and every cuisine and diet, sorted.
+// Discover reads the catalogue page by page and returns a population without sessions. It
+// holds every meal in the catalogue's order, which is the order of popularity in the seeded
+// data. It also holds the cursors of the pages, and every cuisine and diet, sorted.
 func Discover(ctx context.Context, baseURL string) (Population, error) {
 	target, err := parseTarget(baseURL)
 	if err != nil {
@@ -160,7 +159,7 @@ func mealsPage(ctx context.Context, client *http.Client, target *url.URL, cursor
 	return page, nil
 }
 
-// maxAnswer bounds what is kept of one answer.
+// maxAnswer bounds the bytes that are read of one answer.
 const maxAnswer = 4 << 20
 
 func readAndClose(response *http.Response) ([]byte, error) {
@@ -177,12 +176,12 @@ func sortedSet(s []string) []string {
 	return slices.Compact(s)
 }
 
-// idleConnections is how many connections are kept open between requests: enough for
-// every worker of the largest attack, so that connections are made once.
+// idleConnections is how many connections stay open between requests. It is enough for every
+// worker of the largest attack, so that a connection is made once.
 const idleConnections = 20_000
 
-// newTransport returns a transport that goes to this machine only, past any proxy that
-// the environment names.
+// newTransport returns a transport that connects to this machine only. It ignores the proxy
+// variables of the environment.
 func newTransport() *http.Transport {
 	dialer := &net.Dialer{Control: refuseRemote, KeepAlive: 30 * time.Second}
 	return &http.Transport{
@@ -193,8 +192,8 @@ func newTransport() *http.Transport {
 	}
 }
 
-// newHTTPClient returns a client that follows no redirect: no API call redirects, and
-// following one would count two requests as one.
+// newHTTPClient returns a client that follows no redirect. No API call redirects, and a
+// followed redirect would count two requests as one.
 func newHTTPClient(transport http.RoundTripper) *http.Client {
 	return &http.Client{
 		Transport:     transport,

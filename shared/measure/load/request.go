@@ -24,7 +24,7 @@ type Request struct {
 	Lines  []bytebites.Line
 }
 
-// Population is who sends requests, and what for.
+// Population holds the subscribers that send requests, and the values that requests use.
 type Population struct {
 	Sessions []Session
 	Meals    []bytebites.MealID // the most popular first
@@ -33,10 +33,10 @@ type Population struct {
 	Diets    []string
 }
 
-// contract is what is known of a kind of request before it is sent.
+// contract is the API's contract of a kind of request.
 type contract struct {
-	session  bool  // needs somebody signed in
-	statuses []int // that say it went well
+	session  bool  // needs a session
+	statuses []int // of right answers
 }
 
 func kinds() map[Kind]contract {
@@ -58,11 +58,12 @@ func kinds() map[Kind]contract {
 	}
 }
 
-// Stream is the endless sequence of requests that a mix, a population and a seed
-// determine. Request number i is a function of these alone, so a stream may be read in
-// any order by any number of goroutines, and two attacks with the same seed send the
-// same requests. People take turns: each sends one request, in an order drawn anew, before
-// anybody sends the next, so that of the few who stand for many none is busier than the others.
+// Stream is the endless sequence of requests of a mix, a population and a seed. Request number
+// i depends only on these. So goroutines may read a stream in any order, and two attacks with
+// the same seed send the same requests.
+//
+// The sessions take turns. In each turn every session sends one request, in a random order.
+// So all sessions are equally busy, although a few stand for many subscribers.
 type Stream struct {
 	mix        Mix
 	population Population
@@ -71,9 +72,9 @@ type Stream struct {
 	bounds     []float64 // running sums of the weights
 }
 
-// NewStream returns a stream. The run is part of every Idempotency-Key and must differ
-// between attacks on the same database, or their orders would be taken for one
-// another's. An error says what the population lacks.
+// NewStream returns a stream. The run is a part of every Idempotency-Key. It must differ
+// between attacks on the same database, else the server takes new orders for repeats. The
+// error names a fault of the mix or a lack of the population.
 func NewStream(mix Mix, population Population, seed uint64, run string) (*Stream, error) {
 	if err := mix.validate(); err != nil {
 		return nil, err
@@ -152,14 +153,14 @@ func (s *Stream) kind(r *rand.Rand) Kind {
 	return s.mix.Shares[len(s.bounds)-1].Kind
 }
 
-// turn returns whose turn request number i is.
+// turn returns the index of the session that sends request number i.
 func (s *Stream) turn(i uint64) int {
 	n := uint64(len(s.population.Sessions))
-	// Inverted, for the draws of the key itself are those of the request of that number.
+	// The key is inverted, because the plain key gives the draws of request i / n.
 	return s.draws(scramble(^s.key(i / n))).Perm(int(n))[i%n]
 }
 
-// key is scrambled, as neighbours in n must not give related draws.
+// key returns the scrambled number, so that neighbours of n give independent draws.
 func (s *Stream) key(n uint64) uint64 { return scramble(s.seed ^ scramble(n)) }
 
 func (s *Stream) draws(key uint64) *rand.Rand { return rand.New(rand.NewPCG(scramble(s.seed), key)) }
@@ -185,11 +186,11 @@ func (s *Stream) lines(r *rand.Rand) []bytebites.Line {
 	return lines
 }
 
-// pageSize is how many meals a page of the catalogue shows.
+// pageSize is the number of meals on a page of the catalogue.
 const pageSize = 20
 
-// listing is how people look through the meals: most at the first page, some at a later
-// one, the rest by a filter.
+// listing returns the path of a page of meals: 40 % the first page, 20 % a later page, 20 %
+// filtered by cuisine and 20 % by diet.
 func (s *Stream) listing(r *rand.Rand) string {
 	query := url.Values{"limit": {strconv.Itoa(pageSize)}}
 	switch x := r.Float64(); {

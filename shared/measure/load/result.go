@@ -5,39 +5,39 @@ import (
 	"time"
 )
 
-// Result is what came of an attack, or of several in a row.
+// Result is the result of an attack, or of several attacks in a row.
 type Result struct {
 	Target  string
 	Mix     string
 	Seed    uint64
 	Run     string // prefix of the attack's Idempotency-Keys
 	Started time.Time
-	// Window is how long requests were meant to go out; Elapsed is until the last
-	// answer was in or given up.
+	// Window is the duration of the schedule. Elapsed is the time until every request had an
+	// answer or a timeout.
 	Window  time.Duration
 	Elapsed time.Duration
 
-	Planned int // requests that the schedule held
+	Planned int // requests of the schedule
 	Sent    int
-	// Completed requests got a right answer; OutOfStock is how many of them were orders
-	// refused because a meal was out, which is a right answer too.
+	// Completed counts requests with a right answer. OutOfStock counts those of them that are
+	// orders rejected for lack of stock.
 	Completed  int
 	OutOfStock int
 	Failed     int
-	// Failures counts the failed by cause: "timeout", "connection", "answer" (wrong
+	// Failures counts failed requests by cause: "timeout", "connection", "answer" (wrong
 	// content type or body), or "status NNN".
 	Failures map[string]int
 	Retried  int // orders that were sent a second time
-	// InWindow is how many of the completed were so within the window.
+	// InWindow counts the requests that were completed within the window.
 	InWindow int
 
-	Latency  *Histogram // from the intended time, of all that were sent, failed ones too
+	Latency  *Histogram // from the intended time, of all sent requests, failed ones included
 	Lateness *Histogram // of the generator
 	Kinds    map[Kind]*KindResult
 
-	// Concurrency is the mean number of requests under way during the window, each from
-	// when it was really sent; Ended and EndedLatency are the number of requests that
-	// ended within the window, however they went, and their mean latency.
+	// Concurrency is the mean number of requests in flight during the window. A request is in
+	// flight from its time of sending to its end. Ended counts the requests that ended within
+	// the window, failed ones included, and EndedLatency is their mean latency.
 	Concurrency  float64
 	Ended        int
 	EndedLatency time.Duration
@@ -48,7 +48,7 @@ type Result struct {
 	Host     Host
 }
 
-// KindResult is the part of a result that is about one kind of request.
+// KindResult is the part of a result for one kind of request.
 type KindResult struct {
 	Sent      int
 	Completed int
@@ -56,14 +56,14 @@ type KindResult struct {
 	Latency   *Histogram
 }
 
-// OfferedRate returns the requests a second that were meant to go out.
+// OfferedRate returns the planned requests a second.
 func (r Result) OfferedRate() float64 { return perSecond(r.Planned, r.Window) }
 
 // Goodput returns the requests a second that got a right answer within the window.
 func (r Result) Goodput() float64 { return perSecond(r.InWindow, r.Window) }
 
-// SustainedGoodput returns the right answers a second over the time until the last answer: what a
-// service does that has much of its work half done when a short window ends.
+// SustainedGoodput returns the right answers a second over the time until the last answer. Use
+// it for a service that has many requests half done when a short window ends.
 func (r Result) SustainedGoodput() float64 { return perSecond(r.Completed, max(r.Elapsed, r.Window)) }
 
 // Accepted returns the ids of the orders that were accepted.
@@ -76,8 +76,8 @@ func (r Result) Accepted() (ids []string) {
 	return ids
 }
 
-// FailureShare returns the share of the requests sent that failed, in [0, 1]. Of an
-// attack that sent nothing it is 1.
+// FailureShare returns the share of the sent requests that failed, in [0, 1]. It is 1 when no
+// request was sent.
 func (r Result) FailureShare() float64 {
 	if r.Sent == 0 {
 		return 1
@@ -95,7 +95,7 @@ func perSecond(n int, d time.Duration) float64 {
 	return float64(n) / d.Seconds()
 }
 
-// result adds up the records of an attack that is over.
+// result adds up the records of an attack that has ended.
 func (c *client) result(schedule Schedule, window time.Duration) Result {
 	r := emptyResult()
 	r.Window, r.Planned, r.Orders = window, len(c.records), c.orders
@@ -164,9 +164,9 @@ func (r *Result) add(rec record, latency, lateness, window time.Duration) {
 	}
 }
 
-// Merge returns several results as if they were of one attack with a pause in it:
-// counts and windows add up, means and shares weigh by window. Target, mix, seed, run
-// and start are the first one's.
+// Merge returns several results as if they were of one attack with pauses. Counts and windows
+// add up; means and shares are weighted by window. Target, mix, seed, run and start are those
+// of the first result.
 func Merge(results ...Result) Result {
 	sum := emptyResult()
 	var endedLatency time.Duration
@@ -216,7 +216,7 @@ func Merge(results ...Result) Result {
 	return sum
 }
 
-// Summary is a result in the form that reports and files carry.
+// Summary is a result as reports and files hold it.
 type Summary struct {
 	Target        string               `json:"target"`
 	Mix           string               `json:"mix"`
@@ -243,7 +243,7 @@ type Summary struct {
 	Host          Host                 `json:"host"`
 }
 
-// KindSummary is the part of a summary that is about one kind of request.
+// KindSummary is the part of a summary for one kind of request.
 type KindSummary struct {
 	Sent      int       `json:"sent"`
 	Completed int       `json:"completed"`
@@ -251,7 +251,7 @@ type KindSummary struct {
 	Latency   Quantiles `json:"latency"`
 }
 
-// Summary returns the result in the form that reports and files carry.
+// Summary returns the result as reports and files hold it.
 func (r Result) Summary() Summary {
 	s := Summary{
 		Target: r.Target, Mix: r.Mix, Seed: r.Seed, Started: r.Started,

@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// Schedule says when each request of an attack is meant to go out.
+// Schedule holds the intended time of each request of an attack.
 type Schedule interface {
-	// Count returns how many requests are meant to go out in [0, d).
+	// Count returns the number of requests whose intended time is in [0, d).
 	Count(d time.Duration) uint64
-	// At returns when request n, counted from 0, is meant to go out, as time since the
-	// attack began. It never falls as n grows.
+	// At returns the intended time of request n, counted from 0, since the attack began. It
+	// never falls as n grows.
 	At(n uint64) time.Duration
 	// Rate returns the rate at a time since the attack began, in requests a second.
 	Rate(elapsed time.Duration) float64
@@ -31,8 +31,8 @@ func (c Constant) At(n uint64) time.Duration {
 // Rate implements Schedule.
 func (c Constant) Rate(time.Duration) float64 { return float64(c) }
 
-// Curve is the dinner curve, 4 to 7 PM squeezed into Length: the rate rises from Base
-// to Peak at half past five and falls back to Base,
+// Curve is the dinner curve. Length stands for the time from 4 to 7 PM. The rate rises from
+// Base to Peak at half past five and falls back to Base,
 //
 //	rate(t) = Base + (Peak - Base) sin²(πt / Length)
 //
@@ -43,8 +43,8 @@ type Curve struct {
 	Length time.Duration
 }
 
-// sent returns how many requests are meant to be out by t seconds: the integral of the
-// rate. Within the curve it is Base t + (Peak - Base) (t/2 - L/4π sin(2πt/L)).
+// sent returns the number of requests before t seconds, which is the integral of the rate.
+// Within the curve it is Base t + (Peak - Base) (t/2 - L/4π sin(2πt/L)).
 func (c Curve) sent(t float64) float64 {
 	length := c.Length.Seconds()
 	inside := min(max(t, 0), length)
@@ -58,8 +58,8 @@ func (c Curve) sent(t float64) float64 {
 // Count implements Schedule.
 func (c Curve) Count(d time.Duration) uint64 { return ceilCount(c.sent(d.Seconds())) }
 
-// At implements Schedule. The integral has no inverse in closed form; it grows
-// steadily, so halving an interval 50 times finds the nanosecond.
+// At implements Schedule. The integral has no inverse in closed form. It grows steadily, so
+// bisection finds the nanosecond in 50 steps.
 func (c Curve) At(n uint64) time.Duration {
 	low, high := 0.0, c.Length.Seconds()
 	if over := float64(n) - c.sent(high); over >= 0 {
@@ -89,8 +89,8 @@ func duration(seconds float64) time.Duration {
 	return time.Duration(math.Round(seconds * float64(time.Second)))
 }
 
-// ceilCount rounds up, but not for the error of a float: 3 requests a second for 3 s
-// are 9 and not 10.
+// ceilCount rounds up. It tolerates a float's error, so that 3 requests a second for 3 s are
+// 9 and not 10.
 func ceilCount(n float64) uint64 {
 	if n <= 0 {
 		return 0
@@ -98,22 +98,22 @@ func ceilCount(n float64) uint64 {
 	return uint64(math.Ceil(n - 1e-6))
 }
 
-// pacer lets vegeta follow a schedule. It reads its own clock, which starts at began,
-// in place of vegeta's, so that both sides of every subtraction are of one clock.
+// pacer lets vegeta follow a schedule. Its clock starts at began. It ignores vegeta's elapsed
+// time, because that counts from another start.
 type pacer struct {
 	ctx      context.Context // ends the wait for the next request, and the attack
 	schedule Schedule
 	began    time.Time
 	planned  uint64
-	// giveUp ends an attack whose generator has fallen hopelessly behind; what was not
-	// sent shows in the result.
+	// giveUp is the time since began after which no request is sent. It ends an attack whose
+	// generator is far behind; the result shows the unsent requests.
 	giveUp time.Duration
 	// sleep returns early when ctx ends.
 	sleep func(ctx context.Context, d time.Duration)
 }
 
-// Pace implements vegeta.Pacer. It waits itself and never asks vegeta to, whose sleep is
-// no finer than the runtime's timers.
+// Pace implements vegeta.Pacer. It sleeps itself and always returns 0, because vegeta's sleep
+// is only as precise as the runtime's timers.
 func (p pacer) Pace(_ time.Duration, hits uint64) (time.Duration, bool) {
 	if hits >= p.planned {
 		return 0, true

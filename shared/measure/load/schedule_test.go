@@ -44,7 +44,7 @@ func TestCurve(t *testing.T) {
 		if at < previous {
 			t.Fatalf("request %d at %s goes out before the one before it, at %s", n, at, previous)
 		}
-		// Just after its time a request is among those that are due, and not before.
+		// Count includes a request just after its intended time and not before.
 		if due := c.Count(at + time.Microsecond); due < n+1 || due > n+1 {
 			t.Fatalf("request %d goes out at %s, when %d are due", n, at, due)
 		}

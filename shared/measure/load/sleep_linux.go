@@ -7,12 +7,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// fineSleep sleeps to within some 0.1 ms. The runtime's own timers wait in epoll_wait,
-// whose timeouts are whole milliseconds: by them alone half of all requests would be
-// late by 0.7 ms or more, and the 99th percentile by more than the 2 ms that a round may
-// be late.
-//
-// It returns when ctx ends, up to 3 ms late.
+// fineSleep sleeps with a precision of about 0.1 ms, and returns when ctx ends, up to 3 ms
+// later. The runtime's timers wait in epoll_wait, whose timeouts are whole milliseconds. With
+// them alone half of all requests are late by 0.7 ms or more, and the 99th percentile exceeds
+// the 2 ms limit of a round.
 func fineSleep(ctx context.Context, d time.Duration) {
 	const coarse = 3 * time.Millisecond
 	deadline := time.Now().Add(d)
@@ -24,7 +22,7 @@ func fineSleep(ctx context.Context, d time.Duration) {
 	}
 	for left := time.Until(deadline); left > 0; left = time.Until(deadline) {
 		t := unix.NsecToTimespec(left.Nanoseconds())
-		// An interrupted sleep goes on with what is left.
+		// After an interrupted sleep the loop sleeps for the remaining time.
 		_ = unix.Nanosleep(&t, nil)
 	}
 }

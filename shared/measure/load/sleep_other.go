@@ -7,5 +7,5 @@ import (
 	"time"
 )
 
-// fineSleep is as fine as the runtime's timers are.
+// fineSleep has the precision of the runtime's timers.
 func fineSleep(ctx context.Context, d time.Duration) { timerSleep(ctx, d) }

@@ -11,8 +11,8 @@ import (
 	"bytebites.example/workshop/shared/measure/load"
 )
 
-// direct hands requests to a handler without a network, so that a test in a synctest
-// bubble runs in virtual time: exact, at once, and whatever else the machine does.
+// direct passes requests to a handler without a network. So a test under synctest runs in
+// virtual time, which is exact and independent of the machine's load.
 type direct struct{ handler http.Handler }
 
 // RoundTrip implements http.RoundTripper.
@@ -44,17 +44,17 @@ func virtual(t *testing.T, mix load.Mix, schedule load.Schedule, length time.Dur
 	return result
 }
 
-// A server that stands still for d of a run of length T makes the requests meant for
-// that time wait from d down to 0, so the mean is d²/2T and, when d is more than 1 % of
-// T, the 99th percentile is d - T/100. A closed loop, or one that counts from when a
-// request was sent, sees next to nothing of it.
+// A server stalls for d in a run of length T. The requests of that time wait from d down to
+// 0, so the mean is d²/2T. When d is more than 1 % of T, the 99th percentile is d - T/100. A
+// closed loop would hardly measure the stall. Neither would latencies that count from the
+// time of sending.
 func TestStalledServer(t *testing.T) {
 	tests := []struct {
 		name          string
 		length, stall time.Duration
 	}{
 		{"1 s of 10 s", 10 * time.Second, time.Second},
-		{"1 s of 5 s", 5 * time.Second, time.Second}, // as over loopback
+		{"1 s of 5 s", 5 * time.Second, time.Second}, // as in TestStalledServerOverLoopback
 		{"1.9 s of 10 s", 10 * time.Second, 1900 * time.Millisecond},
 		{"0.5 s of 4 s", 4 * time.Second, 500 * time.Millisecond},
 	}
@@ -82,8 +82,8 @@ func TestStalledServer(t *testing.T) {
 	}
 }
 
-// A generator that stands still for d of T is late with the share d/T of the requests,
-// by d/2 in the mean, and their latency counts it.
+// A generator that stalls for d of T sends the share d/T of the requests late, by d/2 in the
+// mean. Their latency includes the lateness.
 func TestSlowGeneratorShowsAsLateness(t *testing.T) {
 	slow := blocked{load.Constant(100), 100, time.Second, &sync.Once{}}
 	const service = 30 * time.Millisecond
@@ -96,7 +96,7 @@ func TestSlowGeneratorShowsAsLateness(t *testing.T) {
 	within(t, "mean of latency", r.Latency.Mean().Seconds(), r.Lateness.Mean().Seconds()+service.Seconds(), 0.001)
 }
 
-// A request without an answer counts the client's patience: no less, no more.
+// The latency of a request without an answer is exactly the client's timeout.
 func TestTimeoutCountsAtTheTimeout(t *testing.T) {
 	half := load.Mix{Name: "half", Skew: 1.1, Shares: []load.Share{{Kind: load.ShowMeal, Weight: 1}, {Kind: load.ShowMe, Weight: 1}}}
 	r := virtual(t, half, load.Constant(100), 4*time.Second, func(_ time.Time, r *http.Request) {
@@ -118,10 +118,10 @@ func TestTimeoutCountsAtTheTimeout(t *testing.T) {
 	}
 	within(t, "share of failures", r.FailureShare(), float64(stuck.Sent)/400, 1e-9)
 	within(t, "goodput", r.Goodput(), float64(fine.Sent)/4, 0.01)
-	within(t, "elapsed", r.Elapsed.Seconds(), 6, 0.01) // the last gives up 2 s after the window
+	within(t, "elapsed", r.Elapsed.Seconds(), 6, 0.01) // the last timeout ends 2 s after the window
 }
 
-// An order that fails at once and then succeeds counts the pause and both attempts.
+// The latency of a retried order includes both attempts and the pause between them.
 func TestRetryCountsInLatency(t *testing.T) {
 	var mu sync.Mutex
 	attempts := map[string]int{}
@@ -141,7 +141,7 @@ func TestRetryCountsInLatency(t *testing.T) {
 	}
 }
 
-// blocked is a schedule whose request number at holds the generator up for d.
+// blocked is a schedule that blocks the generator for d at request number at.
 type blocked struct {
 	load.Schedule
 	at   uint64
@@ -159,13 +159,13 @@ func (b blocked) At(n uint64) time.Duration {
 func TestGeneratorGivesUp(t *testing.T) {
 	slow := blocked{load.Constant(100), 50, 1500 * time.Millisecond, &sync.Once{}}
 	r := virtual(t, only(load.ShowMeal), slow, time.Second, func(time.Time, *http.Request) {})
-	// The rest is not sent behind the one that was held up.
+	// The requests after the delayed one are not sent.
 	if r.Planned != 100 || r.Sent != 50 {
 		t.Errorf("planned %d, sent %d, want 100 and 50", r.Planned, r.Sent)
 	}
 }
 
-// An open loop sends on, however many wait.
+// An open loop sends requests on schedule, independent of the number in flight.
 func TestWorkersAreNotCapped(t *testing.T) {
 	var mu sync.Mutex
 	waiting, most := 0, 0

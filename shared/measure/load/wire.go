@@ -7,9 +7,9 @@ import (
 	"bytebites.example/workshop/shared/bytebites"
 )
 
-// The bodies below are the API's own words. They are kept apart from the API's code on
-// purpose: a client is not compiled with its server, and a change that breaks clients
-// must break this package's test against the API's document.
+// The bodies below repeat the API's JSON. They do not use the API's code on purpose, because a
+// real client is not compiled with its server. A change that breaks clients must also break
+// this package's test against the API's document.
 
 type lineBody struct {
 	Meal     bytebites.MealID `json:"meal_id"`
