@@ -192,7 +192,7 @@ func (c *Controller) Run(ctx context.Context) error {
 	for {
 		var again <-chan time.Time
 		if err := c.publish(ctx); err != nil && ctx.Err() == nil {
-			c.logger.Warn("publish upstream list", "error", err)
+			c.logger.Warn("publish upstream list failed", "error", err)
 			again = time.After(c.policy.Interval)
 		}
 		select {

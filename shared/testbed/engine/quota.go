@@ -15,9 +15,9 @@ import (
 )
 
 const (
-	quotaTried = 0.2 // cores
-	quotaTrial = time.Second
-	// quotaLimit is above quotaTried, because a container may use one unthrottled period of
+	probedQuota    = 0.2 // cores
+	quotaProbeTime = time.Second
+	// quotaLimit is above probedQuota, because a container may use one unthrottled period of
 	// 100 ms and the counter may be read late.
 	quotaLimit = 0.4
 )
@@ -40,9 +40,9 @@ func quotaFinding(share float64, err error) Finding {
 	case err != nil:
 		return Finding{name, Warn, fmt.Sprintf("test failed: %v", err), "run doctor again; if this stays, restart the Docker engine"}
 	case share > quotaLimit:
-		return Finding{name, Fail, fmt.Sprintf("a container with a quota of %.1f cores used %.2f", quotaTried, share), quotaRemedy}
+		return Finding{name, Fail, fmt.Sprintf("a container with a quota of %.1f cores used %.2f", probedQuota, share), quotaRemedy}
 	}
-	return Finding{Name: name, Status: OK, Detail: fmt.Sprintf("a container with a quota of %.1f cores used %.2f", quotaTried, share)}
+	return Finding{Name: name, Status: OK, Detail: fmt.Sprintf("a container with a quota of %.1f cores used %.2f", probedQuota, share)}
 }
 
 // burn returns how many cores a busy loop used under the tried quota.
@@ -55,7 +55,7 @@ func (e *Engine) burn(ctx context.Context, image string) (share float64, err err
 		},
 		HostConfig: &container.HostConfig{
 			NetworkMode: "none",
-			Resources:   container.Resources{NanoCPUs: int64(quotaTried * 1e9)},
+			Resources:   container.Resources{NanoCPUs: int64(probedQuota * 1e9)},
 		},
 	})
 	if err != nil {
@@ -79,14 +79,14 @@ func (e *Engine) burn(ctx context.Context, image string) (share float64, err err
 	select {
 	case <-ctx.Done():
 		return 0, ctx.Err()
-	case <-time.After(quotaTrial):
+	case <-time.After(quotaProbeTime):
 	}
 	after, err := e.cpuUsage(ctx, created.ID)
 	if err != nil {
 		return 0, err
 	}
 	used := (after - before).Seconds() / time.Since(start).Seconds()
-	if used < quotaTried/10 {
+	if used < probedQuota/10 {
 		return 0, fmt.Errorf("a busy loop used only %.3f cores: the counters are wrong, or the machine is overloaded", used)
 	}
 	return used, nil
