@@ -1,7 +1,6 @@
 package load
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -16,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	apiclient "bytebites.example/workshop/shared/bytebites/client"
 )
 
 // Session is a signed-in subscriber.
@@ -43,13 +44,9 @@ func Login(ctx context.Context, baseURL, password string, emails []string) ([]Se
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(2 * runtime.NumCPU())
 	for i, email := range emails {
-		group.Go(func() error {
-			cookie, err := signIn(ctx, client, target, credentialsBody{Email: email, Password: password})
-			if err != nil {
-				return fmt.Errorf("sign in %s: %w", email, err)
-			}
-			sessions[i] = Session{Email: email, Cookie: cookie}
-			return nil
+		group.Go(func() (err error) {
+			sessions[i], err = signIn(ctx, client, target, email, password)
+			return err
 		})
 	}
 	if err := group.Wait(); err != nil {
@@ -58,40 +55,14 @@ func Login(ctx context.Context, baseURL, password string, emails []string) ([]Se
 	return sessions, nil
 }
 
-func signIn(ctx context.Context, client *http.Client, target *url.URL, credentials credentialsBody) (string, error) {
+func signIn(ctx context.Context, client *http.Client, target *url.URL, email, password string) (Session, error) {
 	ctx, cancel := context.WithTimeout(ctx, setUpTimeout)
 	defer cancel()
-	body, err := json.Marshal(credentials)
+	session, err := apiclient.SignIn(ctx, client, target.String(), email, password)
 	if err != nil {
-		return "", err
+		return Session{}, fmt.Errorf("subscriber %s: %w", email, err)
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, target.String()+"/sessions", bytes.NewReader(body))
-	if err != nil {
-		return "", err
-	}
-	request.Header.Set("Content-Type", "application/json")
-	response, err := client.Do(request)
-	if err != nil {
-		return "", err
-	}
-	answer, err := readAndClose(response)
-	if err != nil {
-		return "", err
-	}
-	if response.StatusCode/100 != 2 {
-		return "", statusError(response, answer)
-	}
-	cookies := ""
-	for _, c := range response.Cookies() {
-		if cookies != "" {
-			cookies += "; "
-		}
-		cookies += c.Name + "=" + c.Value
-	}
-	if cookies == "" {
-		return "", errors.New("the answer sets no cookie")
-	}
-	return cookies, nil
+	return Session{Email: email, Cookie: session.Cookie.String()}, nil
 }
 
 // maxCataloguePages bounds Discover when a server never returns a last page.

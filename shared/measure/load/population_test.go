@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"bytebites.example/workshop/shared/bytebites"
+	"bytebites.example/workshop/shared/bytebites/client"
 	"bytebites.example/workshop/shared/measure/load"
 )
 
@@ -38,6 +39,7 @@ func TestLogin(t *testing.T) {
 		}
 		http.SetCookie(w, &http.Cookie{Name: "bytebites_session", Value: "of-" + given.Email, HttpOnly: true, Path: "/"})
 		w.WriteHeader(http.StatusCreated)
+		fmt.Fprintf(w, `{"user_id":%q}`, given.Email)
 	}))
 	defer server.Close()
 	var emails []string
@@ -56,8 +58,9 @@ func TestLogin(t *testing.T) {
 	if len(sessions) != 30 || most > 2*runtime.NumCPU() {
 		t.Errorf("%d sessions, %d at a time", len(sessions), most)
 	}
-	if _, err := load.Login(t.Context(), server.URL, "wrong", emails); err == nil || !strings.Contains(err.Error(), "status 401") {
-		t.Errorf("wrong password: error %v", err)
+	var status *client.StatusError
+	if _, err := load.Login(t.Context(), server.URL, "wrong", emails); !errors.As(err, &status) || status.Status != http.StatusUnauthorized || !strings.Contains(err.Error(), "subscriber u") {
+		t.Errorf("wrong password: error %v, want status 401 and the subscriber", err)
 	}
 	if _, err := load.Login(t.Context(), "http://10.0.0.1", "secret", emails); !errors.Is(err, load.ErrNotLoopback) {
 		t.Errorf("another machine: error %v", err)

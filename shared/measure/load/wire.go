@@ -73,11 +73,6 @@ func addresses(r *rand.Rand) addressesBody {
 	return body
 }
 
-type credentialsBody struct {
-	Email    string `json:"email"`
-	Password string `json:"password"`
-}
-
 type mealsBody struct {
 	Meals []struct {
 		ID      bytebites.MealID `json:"id"`
