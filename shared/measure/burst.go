@@ -14,9 +14,9 @@ const (
 	// the service's limit. It is well above the latency of the last request, during which the
 	// service is not fully busy.
 	minBusyFactor = 1.4
-	// maxLimitGrowth is the limit of the next burst's goodput over the best so far, at which
-	// the best counts as the service's limit. One busy burst is not enough: a single delayed
-	// request can end a burst late although the service is not at its limit.
+	// maxLimitGrowth bounds the growth of goodput at the service's limit: the next burst's
+	// goodput is at most this many times the best so far. One busy burst alone proves no
+	// limit, because a single delayed request can end a burst late.
 	maxLimitGrowth = 1.1
 	// burstPause lets the work that a burst left behind end.
 	burstPause = 300 * time.Millisecond

@@ -134,7 +134,8 @@ type PairedResult struct {
 // neighbours share a drift, and the order goes on alternating. A pair is never repeated
 // because of its values. Two events end the comparison and make the result not valid: a
 // fourth invalid pair, or a pair whose values have no ratio. A ratio is missing when before
-// is 0 or a value is not a number. When higher is better and after is 0, the ratio is 0.
+// is 0, when a value is not a number, or when lower is better and after is 0. When higher is
+// better and after is 0, the ratio is 0.
 //
 // The interval is that of the median by order statistics (stats.QuantileCI). It is exact for
 // every distribution of the noise, if the pairs are independent and each is as likely above

@@ -33,10 +33,10 @@ const (
 type Options struct {
 	// Progress reports slow steps: images, builds. Nil reports nothing.
 	Progress *progress.Reporter
-	// QuotaPeriod is the period of every CPU quota on the bed; 100 ms when zero. A shorter
-	// period throttles a small server for a shorter time at once, and costs a little
-	// capacity. From 1 ms to 1 s. Kernels reject a quota below 1 ms a period, and the
-	// smallest type has 0.1 CPU.
+	// QuotaPeriod is the period of every CPU quota on the bed; 100 ms when zero. With a
+	// shorter period a small server has many short pauses and no long ones, and a little
+	// less capacity. From 1 ms to 1 s. A kernel rejects a quota below 1 ms a period; the
+	// smallest type has 0.1 CPU, so its shortest period is 10 ms.
 	QuotaPeriod time.Duration
 }
 

@@ -93,8 +93,8 @@ func (m *MailSink) Stats(ctx context.Context) (mailsink.Stats, error) {
 	return stats, nil
 }
 
-// Messages returns the latest messages to an address, or all messages when to is empty. The
-// sink lists a limited number.
+// Messages returns the latest messages to an address, or to all addresses when to is empty,
+// at most 10,000.
 func (m *MailSink) Messages(ctx context.Context, to string) ([]mailsink.Message, error) {
 	query := url.Values{"limit": {"10000"}}
 	if to != "" {

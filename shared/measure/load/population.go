@@ -31,7 +31,8 @@ const setUpTimeout = 30 * time.Second
 
 // Login signs in all subscribers with these emails and one password, and returns their
 // sessions in the same order. Each sign-in costs the server about 64 ms of CPU (bcrypt, cost
-// 10), so call it before the quota is set. At most two sign-ins a core run in parallel.
+// 10), so call it before the quota is set. At most two sign-ins a core run in parallel. The
+// error names a subscriber, and wraps a *client.StatusError when the service refuses.
 func Login(ctx context.Context, baseURL, password string, emails []string) ([]Session, error) {
 	target, err := parseTarget(baseURL)
 	if err != nil {
