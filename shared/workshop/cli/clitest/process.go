@@ -14,13 +14,8 @@ import (
 	"bytebites.example/workshop/shared/workshop/cli/stack"
 )
 
-const (
-	// waitTimeout bounds a script's wait for an event. It is the time that `up` gives a service. On
-	// a machine that built images at the same time, a broker has taken over 30 s to start.
-	waitTimeout = stack.ReadyTimeout
-	// waitInterval is the pause between two looks.
-	waitInterval = 20 * time.Millisecond
-)
+// waitInterval is the pause between two looks.
+const waitInterval = 20 * time.Millisecond
 
 // waiter has the commands that wait.
 type waiter struct{ ctx context.Context }
@@ -65,10 +60,12 @@ func runs(pid int) bool {
 	return err != nil || !strings.Contains(string(stat), ") Z ")
 }
 
-// until calls look until it returns nil. After waitTimeout, or when the test ends, the script
-// fails with the last error that look returned before that.
+// until calls look until it returns nil. After stack.ReadyTimeout, which is the time that `up`
+// gives a service, or when the test ends, the script fails with the last error that look
+// returned before that.
 func (w waiter) until(ts *testscript.TestScript, look func(context.Context) error) {
-	ctx, cancel := context.WithTimeout(w.ctx, waitTimeout)
+	limit := stack.ReadyTimeout()
+	ctx, cancel := context.WithTimeout(w.ctx, limit)
 	defer cancel()
 	var last error
 	for {
@@ -81,7 +78,7 @@ func (w waiter) until(ts *testscript.TestScript, look func(context.Context) erro
 		}
 		select {
 		case <-ctx.Done():
-			ts.Fatalf("waited %v: %v", waitTimeout, last)
+			ts.Fatalf("waited %v: %v", limit, last)
 		case <-time.After(waitInterval):
 		}
 	}

@@ -6,11 +6,12 @@ import (
 	"net/http"
 	"slices"
 	"time"
+
+	"bytebites.example/workshop/shared/bytebites/client"
+	"bytebites.example/workshop/shared/testbed/hostspeed"
 )
 
 const (
-	// ReadyTimeout bounds the wait for the service after compose has started it.
-	ReadyTimeout = 2 * time.Minute
 	// readyInterval is the pause between two requests for /readyz.
 	readyInterval = 250 * time.Millisecond
 	// readyRequestTimeout bounds one request for /readyz.
@@ -19,16 +20,21 @@ const (
 	runningInterval = 3 * time.Second
 )
 
+// ReadyTimeout bounds the wait for the service after compose has started it: 2 minutes, and
+// more on a slow machine.
+func ReadyTimeout() time.Duration { return hostspeed.Wait(2 * time.Minute) }
+
 // awaitReady asks a URL until the service behind it is ready, has stopped, or ReadyTimeout is
 // over.
 func (c *compose) awaitReady(ctx context.Context, service, url string) (err error) {
 	step := c.stack.Progress.Step("wait for %s", url)
 	defer func() { step.End(err) }()
-	ctx, cancel := context.WithTimeout(ctx, ReadyTimeout)
+	limit := ReadyTimeout()
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	client := &http.Client{Timeout: readyRequestTimeout}
+	asker := &http.Client{Timeout: readyRequestTimeout}
 	for looked := time.Now(); ; {
-		last := askReady(ctx, client, url)
+		last := client.Probe(ctx, asker, url+"/readyz")
 		if last == nil {
 			return nil
 		}
@@ -41,27 +47,8 @@ func (c *compose) awaitReady(ctx context.Context, service, url string) (err erro
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("start %s: not ready after %v: %w", service, ReadyTimeout, last)
+			return fmt.Errorf("start %s: not ready after %v: %w", service, limit, last)
 		case <-time.After(readyInterval):
 		}
 	}
-}
-
-// askReady asks once.
-func askReady(ctx context.Context, client *http.Client, url string) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/readyz", nil)
-	if err != nil {
-		return fmt.Errorf("get /readyz: %w", err)
-	}
-	response, err := client.Do(request)
-	if err != nil {
-		return fmt.Errorf("get /readyz: %w", err)
-	}
-	if err := response.Body.Close(); err != nil {
-		return fmt.Errorf("get /readyz: %w", err)
-	}
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("get /readyz: status %s", response.Status)
-	}
-	return nil
 }

@@ -12,23 +12,23 @@ import (
 	"bytebites.example/workshop/shared/testbed/images"
 )
 
-// client is the program that Shell opens in a server of the stack.
-type client struct {
+// shellClient is the program that Shell opens in a server of the stack.
+type shellClient struct {
 	program []string
 	profile string // a profile that starts the server; empty when every one does
 }
 
 // clients returns the clients by the names of their servers in docker-compose.yml.
-func clients() map[string]client {
+func clients() map[string]shellClient {
 	psql := []string{"psql", "-U", images.DatasetUser, "-d", images.DatasetDatabase}
-	all := map[string]client{
+	all := map[string]shellClient{
 		"postgres":     {program: psql},
 		"redis":        {program: []string{"redis-cli"}, profile: cacheProfile},
 		"rabbitmq":     {program: []string{"rabbitmqctl"}, profile: queueProfile},
 		userDataServer: {program: psql, profile: shardingProfile},
 	}
 	for _, name := range shardServers() {
-		all[name] = client{program: psql, profile: shardingProfile}
+		all[name] = shellClient{program: psql, profile: shardingProfile}
 	}
 	return all
 }

@@ -1,14 +1,13 @@
 package stack
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"time"
 
+	"bytebites.example/workshop/shared/bytebites/client"
 	"bytebites.example/workshop/shared/bytebites/seed"
 )
 
@@ -30,8 +29,8 @@ type visited struct{ ok, failed int }
 // the other, until ctx ends. It calls warm once, after warmAfter pages. The error is that of the
 // last sign-in, when no sign-in succeeded.
 func visit(ctx context.Context, url string, warm func()) (visited, error) {
-	client := &http.Client{Timeout: visitTimeout}
-	cookie, err := enter(ctx, client, url)
+	browser := &http.Client{Timeout: visitTimeout}
+	cookie, err := enter(ctx, browser, url)
 	var seen visited
 	if cookie == nil {
 		return seen, err
@@ -46,7 +45,7 @@ func visit(ctx context.Context, url string, warm func()) (visited, error) {
 			return seen, nil
 		case <-time.After(visitInterval):
 		}
-		switch err := readPage(ctx, client, url+pages[i%len(pages)], cookie); {
+		switch err := readPage(ctx, browser, url+pages[i%len(pages)], cookie); {
 		case ctx.Err() != nil: // interrupted, which says nothing about the page
 		case err != nil:
 			seen.failed++
@@ -58,12 +57,12 @@ func visit(ctx context.Context, url string, warm func()) (visited, error) {
 
 // enter signs in, and tries again until ctx ends. Then it returns no cookie, and the error of the
 // last try that ctx did not interrupt, if there was one.
-func enter(ctx context.Context, client *http.Client, url string) (*http.Cookie, error) {
+func enter(ctx context.Context, browser *http.Client, url string) (*http.Cookie, error) {
 	var refused error
 	for {
-		cookie, err := signIn(ctx, client, url)
+		session, err := client.SignIn(ctx, browser, url, seed.Email(1), seed.Password)
 		if err == nil {
-			return cookie, nil
+			return session.Cookie, nil
 		}
 		if ctx.Err() == nil {
 			refused = err
@@ -76,38 +75,13 @@ func enter(ctx context.Context, client *http.Client, url string) (*http.Cookie, 
 	}
 }
 
-// signIn returns the cookie of a new session.
-func signIn(ctx context.Context, client *http.Client, url string) (*http.Cookie, error) {
-	body, err := json.Marshal(map[string]string{"email": seed.Email(1), "password": seed.Password})
-	if err != nil {
-		return nil, fmt.Errorf("sign in: %w", err)
-	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url+"/sessions", bytes.NewReader(body))
-	if err != nil {
-		return nil, fmt.Errorf("sign in: %w", err)
-	}
-	request.Header.Set("Content-Type", "application/json")
-	response, err := client.Do(request)
-	if err != nil {
-		return nil, fmt.Errorf("sign in: %w", err)
-	}
-	if err := discard(response); err != nil {
-		return nil, fmt.Errorf("sign in: %w", err)
-	}
-	cookies := response.Cookies()
-	if len(cookies) == 0 {
-		return nil, fmt.Errorf("sign in: no cookie in a response with status %s", response.Status)
-	}
-	return cookies[0], nil
-}
-
-func readPage(ctx context.Context, client *http.Client, url string, cookie *http.Cookie) error {
+func readPage(ctx context.Context, browser *http.Client, url string, cookie *http.Cookie) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return fmt.Errorf("read page: %w", err)
 	}
-	request.AddCookie(&http.Cookie{Name: cookie.Name, Value: cookie.Value})
-	response, err := client.Do(request)
+	request.AddCookie(cookie)
+	response, err := browser.Do(request)
 	if err != nil {
 		return fmt.Errorf("read page: %w", err)
 	}
