@@ -1,0 +1,177 @@
+package course
+
+import (
+	"bytebites.example/workshop/shared/bytebites/seed"
+	"bytebites.example/workshop/shared/testbed/images"
+)
+
+// Labs returns the labs of the workshop.
+func Labs() Course {
+	return Course{
+		{
+			Number: 0, Name: "00-baseline", Title: "baseline", Minutes: 60,
+			Summary: "measure first: find where the time goes, and the missing index",
+			Steps:   []Step{{1, "find the slow statement"}, {2, "write its index"}, {3, "fill in the answers"}},
+			Files:   []string{"answers.go", "index.sql"},
+			Images:  []images.Name{images.Postgres, images.Static},
+			Dataset: seed.Full(), Untimed: seed.Growing(),
+			Profiles: []Profile{
+				{
+					Name: "baseline", What: "the slow monolith, PostgreSQL with the seeded data, a mail sink",
+					Servers: []Server{monolith(), mailSink(), postgres()},
+					Secrets: []string{"POSTGRES_PASSWORD", "STAFF_TOKEN", "PAYMENT_SECRET"},
+				},
+				{
+					Name: "monitoring", What: "Prometheus, beside the baseline or what else is named", Beside: true,
+					Servers: []Server{prometheus()},
+				},
+			},
+			Budget: Budget{Service: "one `b1.small` (0.5)", PostgreSQL: "`b1.medium` (1)", AtOnce: "1.5", Left: "0.5"},
+		},
+		{
+			Number: 1, Name: "01-vertical", Title: "vertical", Minutes: 60,
+			Summary: "a bigger machine, and what stops it from helping",
+			Steps: []Step{
+				{1, "take the lock out"}, {2, "mail after the transaction"}, {3, "size the pool"}, {4, "choose the machine"},
+			},
+			Files:   []string{"checkout.go", "sizing.go"},
+			Dataset: seed.Full(), Untimed: seed.Growing(),
+			Budget: Budget{
+				Service:    "one under load at a time: `b1.micro` (0.25), then `b1.medium` (1)",
+				PostgreSQL: "`b1.small` (0.5)", AtOnce: "1.5", Left: "0.5",
+			},
+		},
+		{
+			Number: 2, Name: "02-horizontal", Title: "horizontal", Minutes: 75,
+			Summary: "stateless replicas behind nginx, any of which may die unnoticed",
+			Steps: []Step{
+				{1, "say what is stateless"}, {2, "share the sessions"}, {3, "set the balancer up"}, {4, "shut down gracefully"},
+			},
+			Files:   []string{"answers.go", "sessions.go", "nginx.conf", "shutdown.go"},
+			Images:  []images.Name{images.Nginx},
+			Dataset: seed.Full(), Untimed: seed.Growing(),
+			Profiles: []Profile{{
+				Name: "horizontal", What: "three replicas behind nginx",
+				Servers: replicated(),
+			}},
+			Budget: Budget{
+				Service:    "one or three under load, each a `b1.micro` (0.25)",
+				PostgreSQL: "`b1.small` (0.5)", AtOnce: "1.25", Left: "0.75, of which nginx takes a little",
+			},
+		},
+		{
+			Number: 3, Name: "03-cache", Title: "cache", Minutes: 90,
+			Summary: "Redis: read-through catalogue, write-through sessions",
+			Steps: []Step{
+				{1, "bound memory and waiting"}, {2, "read through the cache"}, {3, "invalidate the catalogue"}, {4, "write sessions through"},
+			},
+			Files:   []string{"redis.conf", "redis.go", "through.go", "catalogue.go", "sessions.go"},
+			Images:  []images.Name{images.Redis, images.Toxiproxy},
+			Dataset: seed.Full(), Untimed: seed.Growing(),
+			Profiles: []Profile{{
+				Name: "cache", What: "the replicas with Redis",
+				Servers: append(replicated(), redis()),
+			}},
+			Budget: Budget{
+				Service:    "one under load at a time, each a `b1.micro` (0.25)",
+				PostgreSQL: "`b1.micro` (0.25)", AtOnce: "0.75, Redis included, a `b1.micro` (0.25)", Left: "1.25",
+			},
+		},
+		{
+			Number: 4, Name: "04-sharding", Title: "sharding", Minutes: 120,
+			Summary: "user data on four PostgreSQL shards, migrated while live",
+			Steps: []Step{
+				{1, "route by bucket"}, {2, "keep a subscriber on one server"}, {3, "copy a subscriber"}, {4, "migrate in phases"},
+			},
+			Files:   []string{"router.go", "stores.go", "copy.go", "migrate.go"},
+			Dataset: seed.Early(),
+			Profiles: []Profile{{
+				Name: "sharding", What: "the same with user data on four PostgreSQL shards, moved there as you watch",
+				Servers: append(replicated(), redis(), shard()),
+			}},
+			Budget: Budget{
+				Service:    "one under load at a time, a `b1.small` (0.5)",
+				PostgreSQL: "catalogue `b1.small` (0.5); user data on a `b1.nano` (0.1), then on four (0.4)",
+				AtOnce:     "1.65, Redis included, a `b1.micro` (0.25)", Left: "0.35",
+			},
+		},
+		{
+			Number: 5, Name: "05-queue", Title: "queue", Minutes: 120,
+			Summary: "RabbitMQ: orders stop waiting for mail, bookkeeping and recommendations, and none of these is lost",
+			Steps:   []Step{{1, "declare the topology"}, {2, "publish from the outbox"}, {3, "consume with effects once"}},
+			Files:   []string{"topology.go", "publisher.go", "consumers.go"},
+			Images:  []images.Name{images.RabbitMQ},
+			Dataset: seed.Early(),
+			Profiles: []Profile{{
+				Name: "queue", What: "the replicas with Redis, and RabbitMQ with a relay and a worker behind them",
+				Servers: append(replicated(), redis(), rabbitMQ()),
+				Secrets: []string{"BROKER_PASSWORD"},
+			}},
+			Budget: Budget{
+				Service: "one under load at a time, a `b1.micro` (0.25); behind the second a relay, a `b1.nano` (0.1), " +
+					"and a worker, a `b1.micro` (0.25)",
+				PostgreSQL: "`b1.small` (0.5); two shards, each a `b1.nano` (0.1), without anybody who is in the rush",
+				AtOnce:     "1.7, RabbitMQ included, a `b1.small` (0.5), and Redis, a `b1.nano` (0.1)", Left: "0.3",
+			},
+		},
+	}
+}
+
+// Planned returns the labs that README.md announces and that are not there yet. They have a
+// number, a name, a title and a summary.
+func Planned() Course {
+	return Course{
+		{Number: 6, Name: "06-autoscale", Title: "autoscale", Summary: "replicas follow the load"},
+		{Number: 7, Name: "07-dinner-rush", Title: "dinner rush", Summary: "all of it together, 100,000 subscribers, faults on purpose"},
+	}
+}
+
+// The servers of docker-compose.yml, by the profiles that start them.
+
+func monolith() Server {
+	return Server{Service: "service", ImageVariable: "SERVICE_IMAGE", Ports: []Port{
+		{Variable: "SERVICE_PORT", Standard: "8080", Storefront: "storefront"},
+		{Variable: "PPROF_PORT", Standard: "6060"},
+	}}
+}
+
+func mailSink() Server {
+	return Server{Service: "mailsink", ImageVariable: "MAILSINK_IMAGE", Ports: []Port{{Variable: "MAILSINK_PORT", Standard: "8025"}}}
+}
+
+// postgres has the seeded data.
+func postgres() Server { return Server{Service: "postgres", ImageVariable: "DATABASE_IMAGE"} }
+
+func prometheus() Server {
+	return Server{
+		Service: "prometheus", ImageVariable: "PROMETHEUS_IMAGE", Image: images.Prometheus,
+		Ports: []Port{{Variable: "PROMETHEUS_PORT", Standard: "9090"}},
+	}
+}
+
+// replicated are nginx and what its three replicas need. The replicas' image is the monolith's.
+func replicated() []Server {
+	return []Server{
+		{
+			Service: "nginx", ImageVariable: "NGINX_IMAGE", Image: images.Nginx, Renew: true, // reads nginx.conf and the replicas' addresses
+			Ports: []Port{{Variable: "BALANCER_PORT", Standard: "8081", Storefront: "storefront, by nginx"}},
+		},
+		mailSink(), postgres(),
+	}
+}
+
+func redis() Server {
+	return Server{Service: "redis", ImageVariable: "REDIS_IMAGE", Image: images.Redis, Renew: true} // reads redis.conf
+}
+
+// shard stands for all four shards, which begin empty.
+func shard() Server {
+	return Server{Service: "shard-1", ImageVariable: "POSTGRES_IMAGE", Image: images.Postgres}
+}
+
+func rabbitMQ() Server {
+	return Server{
+		Service: "rabbitmq", ImageVariable: "RABBITMQ_IMAGE", Image: images.RabbitMQ,
+		Ports: []Port{{Variable: "RABBITMQ_PORT", Standard: "15672"}},
+	}
+}
