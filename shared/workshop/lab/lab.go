@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -181,37 +180,4 @@ func (l Lab) Validate() error {
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// Mark returns what marks work for the learner of a lab such as "00-baseline":
-// "TODO(lab 00)".
-func Mark(lab string) string {
-	number, _, _ := strings.Cut(lab, "-")
-	return "TODO(lab " + number + ")"
-}
-
-// Todos returns the places, as "file:line: text", where files still carry the mark of
-// the lab.
-func Todos(files fs.FS, lab string) ([]string, error) {
-	mark := Mark(lab)
-	var todos []string
-	err := fs.WalkDir(files, ".", func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
-		}
-		text, err := fs.ReadFile(files, path)
-		if err != nil {
-			return err
-		}
-		for i, line := range strings.Split(string(text), "\n") {
-			if at := strings.Index(line, mark); at >= 0 {
-				todos = append(todos, fmt.Sprintf("%s:%d: %s", path, i+1, strings.TrimSpace(line[at:])))
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("starter files: %w", err)
-	}
-	return todos, nil
 }

@@ -187,6 +187,37 @@ func TestTodos(t *testing.T) {
 	}
 }
 
+// A string that contains the mark is no work, such as the error of a starter.
+func TestTodosInGoAreComments(t *testing.T) {
+	tests := []struct {
+		name, file, text string
+		want             []string
+	}{
+		{"string", "a.go", "package a\n\nvar err = errors.New(\"TODO(lab 00): nothing is copied yet\")\n", nil},
+		{"raw string", "a.go", "package a\n\nvar s = `\n// TODO(lab 00): no\n`\n", nil},
+		{"beside a string", "a.go", "package a\n\nvar s = \"TODO(lab 00): a\" // TODO(lab 00): b\n", []string{"a.go:3: TODO(lab 00): b"}},
+		{"block", "a.go", "package a\n\n/* One.\r\n * TODO(lab 00): two\n */\n", []string{"a.go:4: TODO(lab 00): two"}},
+		{"line directive", "a.go", "package a\n//line b.go:90\n// TODO(lab 00)\n", []string{"a.go:3: TODO(lab 00)"}},
+		{"string without an end", "a.go", "package a\n\nvar s = `half-typed\n\n// TODO(lab 00): c\n", []string{"a.go:5: TODO(lab 00): c"}},
+		{"no Go", "a.sql", "SELECT 'TODO(lab 00)';\n", []string{"a.sql:1: TODO(lab 00)';"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			files := fstest.MapFS{tt.file: {Data: []byte(tt.text)}}
+			got, err := lab.TodosIn(files, "00-baseline", tt.file, "missing.go")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(got, tt.want) {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+			if marked := lab.Marked(tt.file, []byte(tt.text), "00-baseline"); marked != (len(tt.want) > 0) {
+				t.Errorf("marked is %t with %q", marked, got)
+			}
+		})
+	}
+}
+
 func TestWorstRoundCounts(t *testing.T) {
 	toy := lab.Lab{Name: "00-toy", Files: fstest.MapFS{}, Checks: []lab.Check{{
 		Name: "a", Kind: lab.Core, Run: func(_ context.Context, run *lab.Run) error {

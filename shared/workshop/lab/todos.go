@@ -1,0 +1,104 @@
+package lab
+
+import (
+	"errors"
+	"fmt"
+	"go/scanner"
+	"go/token"
+	"io/fs"
+	"path"
+	"strings"
+)
+
+// Mark returns the mark of the places where the learner of a lab works. For "00-baseline" it
+// is "TODO(lab 00)".
+func Mark(lab string) string {
+	number, _, _ := strings.Cut(lab, "-")
+	return "TODO(lab " + number + ")"
+}
+
+// Todos returns the places, as "file:line: text", where files still carry the mark of the
+// lab. In Go source the mark counts in comments only.
+func Todos(files fs.FS, lab string) ([]string, error) {
+	var all []string
+	err := fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err == nil && !entry.IsDir() {
+			all = append(all, name)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("starter files: %w", err)
+	}
+	return TodosIn(files, lab, all...)
+}
+
+// TodosIn is Todos for the files of those names. A file that does not exist has no mark.
+func TodosIn(files fs.FS, lab string, names ...string) ([]string, error) {
+	var todos []string
+	for _, name := range names {
+		text, err := fs.ReadFile(files, name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("starter files: %w", err)
+		}
+		for _, todo := range marks(name, text, lab) {
+			todos = append(todos, fmt.Sprintf("%s:%d: %s", name, todo.line, todo.text))
+		}
+	}
+	return todos, nil
+}
+
+// Marked reports whether a file carries the mark of the lab. The name says whether the text
+// is Go source, where the mark counts in comments only.
+func Marked(name string, text []byte, lab string) bool { return len(marks(name, text, lab)) > 0 }
+
+// found is a text and the number of its line.
+type found struct {
+	line int // from 1
+	text string
+}
+
+func marks(name string, text []byte, lab string) []found {
+	if path.Ext(name) == ".go" {
+		if comments, ok := commentsOf(text); ok {
+			var all []found
+			for _, comment := range comments {
+				all = append(all, marksIn(comment.text, comment.line, lab)...)
+			}
+			return all
+		}
+	}
+	return marksIn(string(text), 1, lab)
+}
+
+// marksIn looks for the mark line by line. The first line of the text has the number first.
+func marksIn(text string, first int, lab string) []found {
+	var all []found
+	for i, line := range strings.Split(text, "\n") {
+		if at := strings.Index(line, Mark(lab)); at >= 0 {
+			all = append(all, found{first + i, strings.TrimSpace(line[at:])})
+		}
+	}
+	return all
+}
+
+// commentsOf returns the comments of Go source. It is not ok when the source has a mistake
+// that hides where a comment begins, such as a string without an end.
+func commentsOf(source []byte) (comments []found, ok bool) {
+	var s scanner.Scanner
+	files := token.NewFileSet()
+	file := files.AddFile("", files.Base(), len(source))
+	s.Init(file, source, nil, scanner.ScanComments)
+	for {
+		pos, tok, literal := s.Scan()
+		switch tok {
+		case token.EOF:
+			return comments, s.ErrorCount == 0
+		case token.COMMENT:
+			comments = append(comments, found{file.PositionFor(pos, false).Line, literal})
+		}
+	}
+}
