@@ -3,15 +3,15 @@
 // labs below NN replaced by their solutions, and solution/NN-name is the same with lab
 // NN solved too.
 //
-// A learner's file of a lab is one in labs/NN-name, at any depth, that carries the mark
-// "TODO(lab NN)", except lessons (*.md), tests (*_test.go) and the lab's spec folder:
-// the files for which `go tool workshop list` counts work. Its solution is the file of
-// the same path in solutions/NN-name. Everything else in the folder, lab.go among it,
-// stays as it is: it speaks to the learner, and its solution's twin speaks of WHY.md.
+// The course lists the learner's files of a lab. In the commit, these and no others carry the
+// mark "TODO(lab NN)"; a mark in a lesson (*.md), in a test (*_test.go) or in the lab's spec
+// folder does not count. The solution of a learner's file has the same path in
+// solutions/NN-name. All other files of the folder, such as lab.go, stay the lab's, because
+// their text addresses the learner.
 //
-// The branches depend on the commit that they are built from and on nothing else, so
-// that they have the same commit ids on every machine. The work tree and the index are
-// neither read nor written.
+// The branches depend only on the commit that they are built from and on the course, so that
+// they have the same commit ids on every machine. The work tree and the index are neither
+// read nor written.
 package branches
 
 import (
@@ -23,22 +23,22 @@ import (
 	"strings"
 )
 
-// Branch is a branch as it has to be, beside what the repository has now.
+// Branch is a planned branch, and the state of the local branch of that name.
 type Branch struct {
 	Name   string   // such as "start/01-vertical"
 	Source string   // the id of the commit that it is built from
-	Commit string   // the id of the commit that it has to be at
-	Solved []string // names of the labs whose solutions are in it, in order
+	Commit string   // the id of the commit that it has to point to
+	Solved []string // names of the labs whose solutions it contains, in order
 
-	// Now is the id of the commit that the local branch of that name is at, empty when
-	// there is none.
+	// Now is the id of the commit that the local branch points to. It is empty when there is
+	// no local branch.
 	Now string
-	// Kept says why Build leaves the local branch alone unless forced; empty when it
-	// does not.
+	// Kept is the reason why Build, unless forced, does not move the local branch. It is empty
+	// when Build moves it.
 	Kept string
 }
 
-// State is what Build does about a branch.
+// State says what Build does to a branch.
 type State string
 
 // The states of a branch, in words for a table.
@@ -49,7 +49,7 @@ const (
 	Kept      State = "kept"
 )
 
-// State returns what Build does about the branch when it is not forced.
+// State returns what Build does to the branch when it is not forced.
 func (b Branch) State() State {
 	switch {
 	case b.Now == b.Commit:
@@ -65,9 +65,9 @@ func (b Branch) State() State {
 
 func (b Branch) ref() string { return "refs/heads/" + b.Name }
 
-// Plan returns the branches of all labs that the commit with the id source has, in the
-// order of the labs, start before solution. The commits that it plans are in the
-// repository afterwards, so that they can be compared, but no branch points to them.
+// Plan returns the branches of all labs in the commit with the id source. They are in the
+// order of the labs, start before solution. Plan writes the planned commits into the
+// repository, so that they can be compared, but points no branch to them.
 func (r *Repository) Plan(ctx context.Context, source string) ([]Branch, error) {
 	files, err := r.list(ctx, source)
 	if err != nil {
@@ -101,7 +101,7 @@ func (r *Repository) Plan(ctx context.Context, source string) ([]Branch, error) 
 	return plan, r.compare(ctx, plan)
 }
 
-// solve writes the trees in which the first 0, 1, ... labs are solved.
+// solve writes one tree for each number of solved labs, from 0 to all, and returns their ids.
 func (r *Repository) solve(ctx context.Context, source string, labs []exercise) (trees []string, err error) {
 	scratch, err := os.MkdirTemp("", "workshop-branches-")
 	if err != nil {
@@ -131,7 +131,7 @@ func (r *Repository) solve(ctx context.Context, source string, labs []exercise) 
 	}
 }
 
-// compare fills in what the repository has now.
+// compare sets Now and Kept of the planned branches.
 func (r *Repository) compare(ctx context.Context, plan []Branch) error {
 	tips, err := r.tips(ctx)
 	if err != nil {
@@ -160,7 +160,7 @@ func (r *Repository) compare(ctx context.Context, plan []Branch) error {
 	return nil
 }
 
-// tips returns the commit ids of the local branches that Plan may name, by full name.
+// tips returns the commit ids of the local start and solution branches, by full name.
 func (r *Repository) tips(ctx context.Context) (map[string]string, error) {
 	out, err := r.git.run(ctx, "", "for-each-ref", "--format=%(objectname) %(refname)", "refs/heads/start/", "refs/heads/solution/")
 	if err != nil {
@@ -174,8 +174,8 @@ func (r *Repository) tips(ctx context.Context) (map[string]string, error) {
 	return tips, nil
 }
 
-// worktrees returns the work tree's folder of each branch that is checked out, by full
-// name.
+// worktrees returns the folder of the work tree in which a branch is checked out, by the
+// branch's full name.
 func (r *Repository) worktrees(ctx context.Context) (map[string]string, error) {
 	out, err := r.git.run(ctx, "", "worktree", "list", "--porcelain")
 	if err != nil {
@@ -195,7 +195,7 @@ func (r *Repository) worktrees(ctx context.Context) (map[string]string, error) {
 	return folders, nil
 }
 
-// KeptError says which branches Build left alone.
+// KeptError lists the branches that Build did not move.
 type KeptError struct{ Branches []Branch }
 
 func (e *KeptError) Error() string {
@@ -206,10 +206,10 @@ func (e *KeptError) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// Build points the local branches of a plan to their commits, all or, when git refuses
-// one, none. A branch that somebody has checked out or that has commits of its own is
-// left as it is unless force is set; when there are such, the others are built and the
-// error is a *KeptError. It fails when a branch moved since it was planned.
+// Build points the local branches of a plan to their commits. When git refuses one, it moves
+// none. Unless force is set, Build does not move a branch that is checked out or that has
+// commits of its own. It then moves the others and returns a *KeptError. It fails when a
+// branch has moved since it was planned.
 func (r *Repository) Build(ctx context.Context, plan []Branch, force bool) error {
 	var kept []Branch
 	var moves strings.Builder
@@ -235,5 +235,5 @@ func (r *Repository) Build(ctx context.Context, plan []Branch, force bool) error
 	return nil
 }
 
-// Short is an id as a person reads it.
+// Short returns the first 12 digits of an id, to show it.
 func Short(id string) string { return id[:min(len(id), 12)] }

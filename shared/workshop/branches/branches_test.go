@@ -166,7 +166,7 @@ func TestLeavesWorkTreeAndIndexAlone(t *testing.T) {
 	if wrong, err := r.Check(t.Context(), plan); err != nil || len(wrong) != 0 {
 		t.Errorf("check: %+v, %v", wrong, err)
 	}
-	if err := Prove(t.Context(), c.dir, c.env); err != nil {
+	if err := Prove(t.Context(), exercises, c.dir, c.env); err != nil {
 		t.Error(err)
 	}
 
@@ -329,15 +329,15 @@ func TestOpenRefuses(t *testing.T) {
 		filepath.Join(c.dir, "labs"): "inside another one",
 		outside:                      "git rev-parse",
 	} {
-		if _, err := Open(t.Context(), dir, append(c.env, "GIT_CEILING_DIRECTORIES="+filepath.Dir(outside))); !errors.Is(err, ErrNoRepository) || !strings.Contains(err.Error(), want) {
+		if _, err := Open(t.Context(), exercises, dir, append(c.env, "GIT_CEILING_DIRECTORIES="+filepath.Dir(outside))); !errors.Is(err, ErrNoRepository) || !strings.Contains(err.Error(), want) {
 			t.Errorf("Open(%s): %v, want ErrNoRepository with %q", dir, err, want)
 		}
 	}
-	if err := Prove(t.Context(), outside, c.env); !errors.Is(err, ErrNoRepository) {
+	if err := Prove(t.Context(), exercises, outside, c.env); !errors.Is(err, ErrNoRepository) {
 		t.Errorf("Prove: %v, want ErrNoRepository", err)
 	}
 	t.Setenv("PATH", "")
-	if _, err := Open(t.Context(), c.dir, c.env); !errors.Is(err, exec.ErrNotFound) {
+	if _, err := Open(t.Context(), exercises, c.dir, c.env); !errors.Is(err, exec.ErrNotFound) {
 		t.Errorf("Open without git: %v, want exec.ErrNotFound", err)
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"bytebites.example/workshop/shared/workshop/course"
 )
 
 // clone is a git repository of a test, in a folder of its own.
@@ -17,8 +19,7 @@ type clone struct {
 	env []string
 }
 
-// starters is a workshop of two labs, with all that the rule for learner's files has to
-// tell apart.
+// starters is a workshop of two labs, with every kind of file that carries a mark.
 var starters = map[string]string{
 	"README.md":                        "# Workshop\n",
 	"docs/crème brûlée.md":             "TODO(lab 00)\n",
@@ -40,8 +41,14 @@ var starters = map[string]string{
 	"solutions/01-second/index.sql": "CREATE INDEX second;\n",
 }
 
-// newClone makes a repository whose main is at one commit of the files. The commit has the
-// same id wherever the test runs.
+// exercises is the course of these labs.
+var exercises = course.Course{
+	{Number: 0, Name: "00-first", Files: []string{"answers.go", "conf/my policy.txt"}},
+	{Number: 1, Name: "01-second", Files: []string{"index.sql"}},
+}
+
+// newClone makes a repository with one commit of the files on main. The commit has the same id
+// on every machine.
 func newClone(t *testing.T, files map[string]string) *clone {
 	t.Helper()
 	if _, err := exec.LookPath("git"); err != nil {
@@ -61,7 +68,7 @@ func newClone(t *testing.T, files map[string]string) *clone {
 	return c
 }
 
-// configure adds lines to the clone's configuration, which outdo those before them.
+// configure adds lines to the clone's configuration. They override the lines before them.
 func (c *clone) configure(lines string) { c.write(".git/config", c.read(".git/config")+lines) }
 
 func (c *clone) git(args ...string) string {
@@ -69,7 +76,7 @@ func (c *clone) git(args ...string) string {
 	return c.gitWith(nil, args...)
 }
 
-// gitWith runs git as a user of the clone would, with variables of the environment added.
+// gitWith runs git in the clone, with variables added to the environment.
 func (c *clone) gitWith(env []string, args ...string) string {
 	c.t.Helper()
 	cmd := exec.CommandContext(c.t.Context(), "git", args...)
@@ -82,7 +89,7 @@ func (c *clone) gitWith(env []string, args ...string) string {
 	return strings.TrimSpace(out.String())
 }
 
-// commit commits what is staged, at a fixed time, and returns the id.
+// commit commits the staged files at a fixed time, and returns the id.
 func (c *clone) commit(message string, args ...string) string {
 	c.t.Helper()
 	c.gitWith([]string{"GIT_AUTHOR_DATE=1700000000 +0130", "GIT_COMMITTER_DATE=1700000060 -0200"},
@@ -110,7 +117,7 @@ func (c *clone) read(file string) string {
 	return string(text)
 }
 
-// at is what a branch says of a file; git says nothing of one that is not there.
+// at returns the text of a file on a branch.
 func (c *clone) at(branch, file string) string {
 	c.t.Helper()
 	cmd := exec.CommandContext(c.t.Context(), "git", "cat-file", "blob", branch+":"+file)
@@ -125,7 +132,7 @@ func (c *clone) at(branch, file string) string {
 // open opens the clone with variables of the environment added.
 func (c *clone) open(env ...string) *Repository {
 	c.t.Helper()
-	r, err := Open(c.t.Context(), c.dir, append(slices.Clone(c.env), env...))
+	r, err := Open(c.t.Context(), exercises, c.dir, append(slices.Clone(c.env), env...))
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -146,7 +153,7 @@ func (c *clone) plan(r *Repository) []Branch {
 	return plan
 }
 
-// build builds what is planned from HEAD.
+// build builds the branches that are planned from HEAD.
 func (c *clone) build() {
 	c.t.Helper()
 	r := c.open()
@@ -155,7 +162,7 @@ func (c *clone) build() {
 	}
 }
 
-// states are the branches' names and states, by name.
+// states returns the branches' states, by name.
 func states(plan []Branch) map[string]State {
 	found := make(map[string]State)
 	for _, b := range plan {

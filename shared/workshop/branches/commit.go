@@ -7,20 +7,20 @@ import (
 	"strings"
 )
 
-// sourceTrailer marks a commit that this package made, and names the one that it was
-// built from.
+// sourceTrailer marks a commit that this package made. The id of its source follows.
 const sourceTrailer = "Workshop-Source: "
 
-// commit is a commit object, as far as this package looks at it.
+// commit has the parts of a commit object that this package reads or writes.
 type commit struct {
 	tree    string
 	parents []string
-	// author, committer and encoding are the header lines as they are, or empty.
+	// author, committer and encoding are whole header lines, or empty.
 	author, committer, encoding string
 	message                     string
 }
 
-// message is that of a commit: its subject, source, what is solved, and the trailer.
+// message is the format of a commit's message. It takes the subject, the source, the solved
+// labs and the trailer. A change of it changes the ids of all branches.
 const message = `%s
 
 This is commit
@@ -33,9 +33,10 @@ put work of your own on a branch of another name.
 %s
 `
 
-// generated returns the commit that a branch has to be at. Whoever made the source and
-// when is taken over byte by byte, which the object is written by hand for: what makes a
-// commit from the configuration (name, signature, encoding) differs between machines.
+// generated returns the commit that a branch has to point to. It copies author, committer and
+// dates from the source byte by byte. This package writes the object itself, because `git
+// commit` takes name, signature and encoding from a configuration that differs between
+// machines.
 func generated(b Branch, from commit, tree string) commit {
 	stage, exercise, _ := strings.Cut(b.Name, "/")
 	subject := "Lab " + exercise + ", to start from"
@@ -53,15 +54,15 @@ func generated(b Branch, from commit, tree string) commit {
 	}
 }
 
-// source returns the commit that c was built from. An amended or rebased commit keeps the
-// trailer, so ok says no more than that c stands where this package put it.
+// source returns the id of the commit that c was built from. It is not ok when c has no
+// trailer, or another parent. An amended commit keeps trailer and parent, so it is ok too.
 func (c commit) source() (id string, ok bool) {
 	lines := strings.Split(strings.TrimRight(c.message, "\n"), "\n")
 	id, ok = strings.CutPrefix(lines[len(lines)-1], sourceTrailer)
 	return id, ok && len(c.parents) == 1 && c.parents[0] == id
 }
 
-// generated reports whether this package made the commit and nobody amended it.
+// generated reports whether this package made the commit, and it was not amended.
 func (r *Repository) generated(ctx context.Context, id string) (bool, error) {
 	c, err := r.commit(ctx, id)
 	if err != nil {
@@ -74,7 +75,7 @@ func (r *Repository) generated(ctx context.Context, id string) (bool, error) {
 	from, err := r.commit(ctx, source)
 	var failed *failure
 	if errors.As(err, &failed) {
-		return false, nil // a shallow clone may lack it, and then nobody can tell
+		return false, nil // a shallow clone may lack the source; then the commit counts as amended
 	}
 	return err == nil && c.author == from.author && c.committer == from.committer, err
 }
@@ -93,7 +94,7 @@ func parseCommit(text string) commit {
 	var header string
 	header, c.message, _ = strings.Cut(text, "\n\n")
 	for line := range strings.SplitSeq(header, "\n") {
-		// The lines that carry a signature on start with a space, so have no key.
+		// The continued lines of a signature start with a space, so their key is empty.
 		switch key, value, _ := strings.Cut(line, " "); key {
 		case "tree":
 			c.tree = value
@@ -110,7 +111,7 @@ func parseCommit(text string) commit {
 	return c
 }
 
-// String is the commit as git stores it.
+// String returns the commit object in git's format.
 func (c commit) String() string {
 	var b strings.Builder
 	b.WriteString("tree " + c.tree + "\n")
@@ -135,9 +136,9 @@ func (r *Repository) writeCommit(ctx context.Context, c commit) (string, error) 
 	return id, nil
 }
 
-// Source returns the id of the commit that revision names, HEAD if it is empty. On a
-// branch that this package built, or work on top of one, it is the commit of main which
-// that was built from. The error is ErrNoCommit when there is no such commit.
+// Source returns the id of the commit that revision names. An empty revision is HEAD. For a
+// branch that this package built, and for commits on top of one, it returns the commit that
+// the branch was built from. The error is ErrNoCommit when there is no such commit.
 func (r *Repository) Source(ctx context.Context, revision string) (string, error) {
 	if revision == "" {
 		revision = "HEAD"
@@ -164,7 +165,7 @@ func (r *Repository) Source(ctx context.Context, revision string) (string, error
 }
 
 func (r *Repository) resolve(ctx context.Context, revision string) (string, error) {
-	if strings.HasPrefix(revision, "-") { // would be taken for a flag
+	if strings.HasPrefix(revision, "-") { // git would read it as a flag
 		return "", fmt.Errorf("%q: %w", revision, ErrNoCommit)
 	}
 	id, err := r.git.line(ctx, "", "rev-parse", "--verify", "--quiet", revision+"^{commit}")

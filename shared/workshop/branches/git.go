@@ -8,23 +8,29 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+
+	"bytebites.example/workshop/shared/workshop/course"
 )
 
-// ErrNoRepository says that a folder is not the top of a git repository, or not of one
-// that git agrees to read.
+// ErrNoRepository says that a folder is not the top of a git repository, or that git refuses
+// to read the repository.
 var ErrNoRepository = errors.New("not a git repository of the workshop")
 
 // ErrNoCommit says that a revision names no commit.
 var ErrNoCommit = errors.New("no such commit")
 
 // Repository is the git repository of the workshop.
-type Repository struct{ git git }
+type Repository struct {
+	git    git
+	course course.Course // lists the learner's files of each lab
+}
 
-// Open finds the repository whose top folder is dir. Env, as os.Environ returns it, is
-// what git sees; variables that would point git to another repository or index are kept
-// from it. The error is ErrNoRepository, or exec.ErrNotFound when there is no git.
-func Open(ctx context.Context, dir string, env []string) (*Repository, error) {
-	r := &Repository{git{dir: dir, env: harmless(env)}}
+// Open finds the repository whose top folder is dir. Labs has an entry of each lab in it. Env,
+// as os.Environ returns it, is git's environment, without the variables that would point git
+// to another repository or index. The error is ErrNoRepository, or exec.ErrNotFound when git
+// is not installed.
+func Open(ctx context.Context, labs course.Course, dir string, env []string) (*Repository, error) {
+	r := &Repository{git{dir: dir, env: harmless(env)}, labs}
 	up, err := r.git.line(ctx, "", "rev-parse", "--show-cdup")
 	var failed *failure
 	switch {
@@ -44,12 +50,13 @@ type git struct {
 	env []string
 }
 
-// kept are the variables of git's own that change neither what it reads nor what it
-// writes. Without the GIT_CONFIG ones it may find itself forbidden to read the repository.
+// kept are git's own variables that change neither its input nor its output. The variables
+// that begin with GIT_CONFIG_ are kept too, because without them git may refuse to read the
+// repository (safe.directory).
 var kept = []string{"GIT_CEILING_DIRECTORIES", "GIT_DISCOVERY_ACROSS_FILESYSTEM", "GIT_EXEC_PATH"}
 
-// harmless returns env without the variables that point git elsewhere, such as GIT_DIR
-// and GIT_INDEX_FILE, which are set where a hook runs the command.
+// harmless returns env without the variables that point git to another repository or index,
+// such as GIT_DIR and GIT_INDEX_FILE. Git sets these when a hook runs the command.
 func harmless(env []string) []string {
 	var clean []string
 	for _, variable := range env {
@@ -60,27 +67,27 @@ func harmless(env []string) []string {
 		}
 		clean = append(clean, variable)
 	}
-	// A replaced object would give a clone ids of its own.
+	// A replaced object would change the ids in one clone.
 	return append(clean, "GIT_NO_REPLACE_OBJECTS=1")
 }
 
-// settings are put over whatever the user's configuration says: nothing beside the
-// objects, the branches and the index named is to be read, written or started.
+// settings override the user's configuration, so that git starts no hook and no monitor, and
+// reads and writes nothing but objects, branches and the given index.
 var settings = []string{
-	"core.hooksPath=/dev/null", // git for Windows knows that name too
+	"core.hooksPath=/dev/null", // git for Windows accepts this name too
 	"core.fsmonitor=false",
 	"core.splitIndex=false",
 	"index.sparse=false",
 	"submodule.recurse=false",
 }
 
-// withIndex returns the command with an index of its own.
+// withIndex returns the command with its own index file.
 func (g git) withIndex(path string) git {
 	g.env = append(slices.Clone(g.env), "GIT_INDEX_FILE="+path)
 	return g
 }
 
-// failure is git's refusal.
+// failure says that git ended with an exit code other than 0.
 type failure struct {
 	verb string
 	code int
@@ -91,7 +98,7 @@ func (f *failure) Error() string {
 	return fmt.Sprintf("git %s ended with exit code %d: %s", f.verb, f.code, f.said)
 }
 
-// run runs one git verb on input and returns what it printed. The error is a *failure
+// run runs one git verb with input on stdin, and returns its output. The error is a *failure
 // when git ran and failed.
 func (g git) run(ctx context.Context, input, verb string, args ...string) ([]byte, error) {
 	var words []string
@@ -116,7 +123,7 @@ func (g git) run(ctx context.Context, input, verb string, args ...string) ([]byt
 	return out.Bytes(), nil
 }
 
-// line is run for a verb that prints one line.
+// line runs a verb that prints one line, and returns the line.
 func (g git) line(ctx context.Context, input, verb string, args ...string) (string, error) {
 	out, err := g.run(ctx, input, verb, args...)
 	return strings.TrimRight(string(out), "\r\n"), err

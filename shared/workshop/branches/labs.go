@@ -10,12 +10,14 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"bytebites.example/workshop/shared/workshop/lab"
 )
 
 // entry is a file of a tree.
 type entry struct{ mode, kind, id string }
 
-// text reports whether the entry is a file with a content of its own: no link, no
+// text reports whether the entry is a regular file, and neither a symbolic link nor a
 // submodule.
 func (e entry) text() bool { return e.kind == "blob" && e.mode != "120000" }
 
@@ -43,7 +45,8 @@ type exercise struct {
 	files []learnersFile
 }
 
-// learnersFile is a file that the learner edits, and what it is in the solved lab.
+// learnersFile is a file that the learner edits, and the solution's file that replaces it in
+// the solved lab.
 type learnersFile struct {
 	path     string // from the top
 	solution entry
@@ -57,10 +60,11 @@ func names(labs []exercise) []string {
 	return all
 }
 
-// lesson is the file that makes a folder a lab: without one it is still being written.
+// lesson matches the lesson of a lab. A folder without one is not finished, and gets no
+// branches.
 var lesson = regexp.MustCompile(`^labs/(\d{2}-[a-z0-9-]+)/README\.md$`)
 
-// labNames returns the labs that are among the files, in order.
+// labNames returns the names of the labs whose lesson is among the files, in order.
 func labNames(files map[string]entry) []string {
 	var found []string
 	for file := range files {
@@ -72,28 +76,26 @@ func labNames(files map[string]entry) []string {
 	return found
 }
 
-// number is a lab's number as its name has it, with two digits.
+// number is a lab's number with two digits, as its name begins.
 func number(exercise string) string { return exercise[:2] }
-
-// mark is what a starter's file carries where the learner works.
-func mark(exercise string) string { return "TODO(lab " + number(exercise) + ")" }
 
 func labFolder(exercise string) string { return "labs/" + exercise + "/" }
 
-// solutionOf is the path of the finished file in the place of one in the lab's folder.
+// solutionOf is the path of the solution's file that replaces a file of the lab's folder.
 func solutionOf(exercise, file string) string {
 	return "solutions/" + exercise + "/" + strings.TrimPrefix(file, labFolder(exercise))
 }
 
-// mayBeLearners reports whether a file of the lab is the learner's if it carries the
-// mark. Lessons, tests and the spec speak of the mark without being work.
+// mayBeLearners reports whether a mark in the file means work for the learner. Lessons, tests
+// and the spec contain the mark only to explain it or to look for it.
 func mayBeLearners(exercise, file string) bool {
 	inside, ok := strings.CutPrefix(file, labFolder(exercise))
 	return ok && path.Ext(inside) != ".md" && !strings.HasSuffix(inside, "_test.go") && !strings.HasPrefix(inside, "spec/")
 }
 
-// labs returns the labs of a commit's files. A lab whose starter and solution do not fit
-// together is an error: its branches would lie.
+// labs returns the labs of a commit's files, with the learner's files that the course lists.
+// It is an error when the course, the marks and the solutions do not agree, because then a
+// branch would hold a file of the wrong side.
 func (r *Repository) labs(ctx context.Context, files map[string]entry) ([]exercise, error) {
 	all := labNames(files)
 	if len(all) == 0 {
@@ -110,30 +112,68 @@ func (r *Repository) labs(ctx context.Context, files map[string]entry) ([]exerci
 	}
 	var labs []exercise
 	for _, name := range all {
-		l := exercise{name: name}
-		for _, file := range sorted(files) {
-			if !mayBeLearners(name, file) || !bytes.Contains(texts[files[file].id], []byte(mark(name))) {
-				continue
-			}
-			finished := solutionOf(name, file)
-			solution, ok := files[finished]
-			switch {
-			case !ok || !solution.text():
-				return nil, fmt.Errorf("%s carries %s, but there is no %s", file, mark(name), finished)
-			case bytes.Contains(texts[solution.id], []byte(mark(name))):
-				return nil, fmt.Errorf("%s is the solution, but still carries %s", finished, mark(name))
-			}
-			l.files = append(l.files, learnersFile{file, solution})
+		files, err := r.learnersFiles(name, files, texts)
+		if err != nil {
+			return nil, err
 		}
-		if len(l.files) == 0 {
-			return nil, fmt.Errorf("no file of labs/%s carries %s: a starter does, so this one is worked on already; build from a commit of the workshop itself", name, mark(name))
-		}
-		labs = append(labs, l)
+		labs = append(labs, exercise{name, files})
 	}
 	return labs, nil
 }
 
-// labTexts returns the contents, by id, of all files that the rule looks at.
+// learnersFiles returns the learner's files of a lab, in the order of their paths.
+func (r *Repository) learnersFiles(name string, files map[string]entry, texts map[string][]byte) ([]learnersFile, error) {
+	listed, ok := r.listed(name)
+	if !ok {
+		return nil, fmt.Errorf("labs/%s has no entry in the course (shared/workshop/course) of this checkout; switch to the commit that has both, and run the command there", name)
+	}
+	mark := lab.Mark(name)
+	var found []learnersFile
+	marks := 0
+	for _, file := range sorted(files) {
+		marked := mayBeLearners(name, file) && lab.Marked(file, texts[files[file].id], name)
+		if !marked && !slices.Contains(listed, file) {
+			continue
+		}
+		finished := solutionOf(name, file)
+		solution, ok := files[finished]
+		switch {
+		case !marked && (!ok || !solution.text()):
+			return nil, fmt.Errorf("the course lists %s, but there is no %s", file, finished)
+		case !ok || !solution.text():
+			return nil, fmt.Errorf("%s carries %s, but there is no %s", file, mark, finished)
+		case lab.Marked(finished, texts[solution.id], name):
+			return nil, fmt.Errorf("%s is the solution, but still carries %s", finished, mark)
+		case !slices.Contains(listed, file):
+			return nil, fmt.Errorf("%s carries %s, but the course does not list it", file, mark)
+		}
+		if marked {
+			marks++
+		}
+		found = append(found, learnersFile{file, solution})
+	}
+	for _, file := range listed {
+		if e, ok := files[file]; !ok || !e.text() {
+			return nil, fmt.Errorf("the course lists %s, but there is no such file", file)
+		}
+	}
+	if marks == 0 {
+		return nil, fmt.Errorf("no file of labs/%s carries %s: a starter does, so this one is worked on already; build from a commit of the workshop itself", name, mark)
+	}
+	return found, nil
+}
+
+// listed returns the paths of the learner's files of a lab as the course has them. It is not
+// ok when the course has no entry of the lab.
+func (r *Repository) listed(name string) (paths []string, ok bool) {
+	entry, ok := r.course.Named(name)
+	for _, file := range entry.Files {
+		paths = append(paths, labFolder(name)+file)
+	}
+	return paths, ok
+}
+
+// labTexts returns the contents, by id, of all files in which marks are looked for.
 func (r *Repository) labTexts(ctx context.Context, files map[string]entry, labs []string) (map[string][]byte, error) {
 	var ids []string
 	for _, exercise := range labs {

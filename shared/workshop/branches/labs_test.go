@@ -40,6 +40,9 @@ func TestPlanRefuses(t *testing.T) {
 		{"worked on", map[string]string{"labs/01-second/index.sql": "CREATE INDEX mine;\n"}, "no file of labs/01-second carries TODO(lab 01)"},
 		{"no solution", map[string]string{"solutions/01-second/index.sql": ""}, "labs/01-second/index.sql carries TODO(lab 01), but there is no solutions/01-second/index.sql"},
 		{"marked below, without a solution", map[string]string{"labs/00-first/service/main.go": "// TODO(lab 00)\n"}, "there is no solutions/00-first/service/main.go"},
+		{"marked, and not in the course", map[string]string{"labs/00-first/lab.go": "package first // TODO(lab 00)\n"}, "labs/00-first/lab.go carries TODO(lab 00), but the course does not list it"},
+		{"in the course, and not there", map[string]string{"labs/00-first/answers.go": ""}, "the course lists labs/00-first/answers.go, but there is no such file"},
+		{"not in the course", map[string]string{"labs/02-draft/README.md": "# Draft\n"}, "labs/02-draft has no entry in the course"},
 		{"unfinished solution", map[string]string{"solutions/00-first/answers.go": "// TODO(lab 00)\n"}, "solutions/00-first/answers.go is the solution, but still carries TODO(lab 00)"},
 		{"one number twice", map[string]string{"labs/01-other/README.md": "# Other\n"}, "two labs with one number: 01-other and 01-second"},
 	}
@@ -124,6 +127,24 @@ func TestParseCommitSkipsSignature(t *testing.T) {
 	}
 }
 
+// A learner's file without a mark, such as one that is worked on already, is replaced by its
+// solution all the same.
+func TestCourseSaysWhatIsReplaced(t *testing.T) {
+	files := maps.Clone(starters)
+	files["labs/00-first/answers.go"] = "package first\n\nconst Answer = 41\n\nvar s = \"TODO(lab 00)\"\n"
+	c := newClone(t, files)
+	c.build()
+	if err := Prove(t.Context(), exercises, c.dir, c.env); err != nil {
+		t.Error(err)
+	}
+	if got := c.at("solution/00-first", "labs/00-first/answers.go"); got != starters["solutions/00-first/answers.go"] {
+		t.Errorf("the solved lab has %q", got)
+	}
+	if got := c.at("start/00-first", "labs/00-first/answers.go"); got != files["labs/00-first/answers.go"] {
+		t.Errorf("the starter is %q", got)
+	}
+}
+
 // A link that leads to a marked file is no file of the learner's.
 func TestLinkIsNoLearnersFile(t *testing.T) {
 	c := newClone(t, starters)
@@ -133,7 +154,7 @@ func TestLinkIsNoLearnersFile(t *testing.T) {
 	c.git("add", "-A")
 	c.commit("Link")
 	c.build()
-	if err := Prove(t.Context(), c.dir, c.env); err != nil {
+	if err := Prove(t.Context(), exercises, c.dir, c.env); err != nil {
 		t.Error(err)
 	}
 	if got := c.at("solution/00-first", "labs/00-first/link.go"); got != "answers.go" {

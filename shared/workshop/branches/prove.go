@@ -6,15 +6,16 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
+
+	"bytebites.example/workshop/shared/workshop/course"
 )
 
 // Prove plans the branches of the repository whose top folder is dir, from HEAD as
-// Repository.Source understands it, and proves each of them by tree equality, whether or
-// not local branches exist. The error names the first difference; it is ErrNoRepository
-// where there is no repository to look at.
-func Prove(ctx context.Context, dir string, env []string) error {
-	r, err := Open(ctx, dir, env)
+// Repository.Source reads it, and proves each of them by tree equality. Local branches need
+// not exist. The error names the first difference. It is ErrNoRepository when dir is not the
+// top of a repository.
+func Prove(ctx context.Context, labs course.Course, dir string, env []string) error {
+	r, err := Open(ctx, labs, dir, env)
 	if err != nil {
 		return err
 	}
@@ -34,14 +35,14 @@ func Prove(ctx context.Context, dir string, env []string) error {
 	return nil
 }
 
-// Difference is a local branch that is not as it has to be.
+// Difference is a local branch that differs from the plan.
 type Difference struct {
 	Branch Branch
-	Detail string // what is the matter, with the first file that differs
+	Detail string // the difference, with the first file that differs
 }
 
-// Check returns the local branches of a plan that are missing or whose files are not
-// those that they have to be.
+// Check returns the local branches of a plan that are missing or that hold other files than
+// planned.
 func (r *Repository) Check(ctx context.Context, plan []Branch) ([]Difference, error) {
 	var found []Difference
 	for _, b := range plan {
@@ -67,7 +68,7 @@ func (r *Repository) Check(ctx context.Context, plan []Branch) ([]Difference, er
 	return found, nil
 }
 
-// TreeError says that a branch holds other files than it has to.
+// TreeError says that a branch holds other files than planned.
 type TreeError struct {
 	Branch string // its name
 	Detail string // the first file that differs, in the order of paths, and how
@@ -75,10 +76,10 @@ type TreeError struct {
 
 func (e *TreeError) Error() string { return fmt.Sprintf("branch %s: %s", e.Branch, e.Detail) }
 
-// proveTree compares all files of a commit with those of the branch's source, one by one:
-// a learner's file of a solved lab has to be the solution, any other the source's own.
-// Beside the listing of files it shares no step with what made the commit: git itself
-// looks for the marks, and no index is involved.
+// proveTree compares all files of a commit with those of the branch's source, one by one. A
+// learner's file of a solved lab must be the solution's, every other file the source's. The
+// proof shares only the listing of files and the course with the code that made the commit.
+// It uses no index.
 func (r *Repository) proveTree(ctx context.Context, b Branch, id string) error {
 	source, err := r.list(ctx, b.Source)
 	if err != nil {
@@ -88,13 +89,10 @@ func (r *Repository) proveTree(ctx context.Context, b Branch, id string) error {
 	if err != nil {
 		return err
 	}
-	from := make(map[string]string) // where in the source a file's content is from, if from elsewhere
+	from := make(map[string]string) // the solution's path, for each learner's file of a solved lab
 	for _, exercise := range b.Solved {
-		marked, err := r.marked(ctx, b.Source, exercise)
-		if err != nil {
-			return err
-		}
-		for _, file := range marked {
+		listed, _ := r.listed(exercise)
+		for _, file := range listed {
 			from[file] = solutionOf(exercise, file)
 		}
 	}
@@ -130,24 +128,4 @@ func (r *Repository) proveTree(ctx context.Context, b Branch, id string) error {
 		}
 	}
 	return nil
-}
-
-// marked returns the learner's files of a lab.
-func (r *Repository) marked(ctx context.Context, source, exercise string) ([]string, error) {
-	out, err := r.git.run(ctx, "", "grep", "--files-with-matches", "--null", "--full-name", "--no-color",
-		"--fixed-strings", "-e", mark(exercise), source, "--", labFolder(exercise))
-	var failed *failure
-	if errors.As(err, &failed) && failed.code == 1 {
-		return nil, nil // found nothing
-	}
-	if err != nil {
-		return nil, fmt.Errorf("marks of lab %s: %w", exercise, err)
-	}
-	var files []string
-	for found := range strings.SplitSeq(strings.TrimSuffix(string(out), "\x00"), "\x00") {
-		if file := strings.TrimPrefix(found, source+":"); mayBeLearners(exercise, file) {
-			files = append(files, file)
-		}
-	}
-	return files, nil
 }

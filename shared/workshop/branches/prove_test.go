@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"bytebites.example/workshop/shared/modroot"
+	"bytebites.example/workshop/shared/workshop/course"
 	"bytebites.example/workshop/shared/workshop/lab"
 )
 
@@ -93,7 +94,7 @@ func TestCheckNamesMissingAndOutdated(t *testing.T) {
 
 func TestProve(t *testing.T) {
 	c := newClone(t, starters)
-	if err := Prove(t.Context(), c.dir, c.env); err != nil {
+	if err := Prove(t.Context(), exercises, c.dir, c.env); err != nil {
 		t.Error(err)
 	}
 	if branches := c.git("for-each-ref", "--format=%(refname:short)", "refs/heads"); branches != "main" {
@@ -111,14 +112,14 @@ func TestThisWorkshop(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := Open(t.Context(), root, os.Environ())
+	r, err := Open(t.Context(), course.Labs(), root, os.Environ())
 	if errors.Is(err, ErrNoRepository) || errors.Is(err, exec.ErrNotFound) {
 		t.Skipf("not a checkout: %v", err)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := Prove(t.Context(), root, os.Environ()); err != nil {
+	if err := Prove(t.Context(), course.Labs(), root, os.Environ()); err != nil {
 		t.Fatal(err)
 	}
 	source, err := r.Source(t.Context(), "")

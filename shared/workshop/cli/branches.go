@@ -59,7 +59,7 @@ func (a *app) runBranches(ctx context.Context, options branchesOptions) error {
 	if err != nil {
 		return err
 	}
-	repository, err := branches.Open(ctx, w.root, a.env)
+	repository, err := branches.Open(ctx, a.course, w.root, a.env)
 	switch {
 	case errors.Is(err, exec.ErrNotFound):
 		return unavailable("the git command is not on the PATH", "install git: https://git-scm.com/downloads")

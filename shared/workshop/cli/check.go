@@ -15,7 +15,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/testbed/engine"
 	"bytebites.example/workshop/shared/workshop/lab"
 )
@@ -192,37 +191,23 @@ func (a *app) checkFolder(ctx context.Context, w workshop, l folder, dir string,
 		timeout: checkTimeout, result: filepath.Join(scratch, "result.json"), output: output,
 	}
 	done := checked{}
-	sizes := []seed.Size{sizeOf(l.Number)}
+	servers, timed := true, true
 	if options.list || !options.all() {
 		var chosen lab.Listing
 		done.listing, chosen, err = a.listChecks(ctx, run, options.selection)
 		if err != nil || options.list {
 			return done, err
 		}
-		sizes = sizesFor(l.Number, chosen)
+		servers = slices.ContainsFunc(chosen, func(l lab.Listed) bool { return l.Servers })
+		timed = slices.ContainsFunc(chosen, func(l lab.Listed) bool { return l.Timed })
 	}
-	if len(sizes) > 0 {
-		if err := a.host.prepare(ctx, a, p, imagesOf(l.Number), sizes...); err != nil {
+	if servers {
+		if err := a.host.prepare(ctx, a, p, a.course.UpTo(l.Number).Images(), l.Sizes(timed)...); err != nil {
 			return done, err
 		}
 	}
 	done.result, err = a.runLab(ctx, l, dir, run)
 	return done, err
-}
-
-// sizesFor returns the seeded databases that the chosen checks of a lab start; none when
-// they start no server. Only timed checks start the full one.
-func sizesFor(number int, chosen lab.Listing) []seed.Size {
-	servers := func(l lab.Listed) bool { return l.Servers }
-	timed := func(l lab.Listed) bool { return l.Timed }
-	switch size := sizeOf(number); {
-	case !slices.ContainsFunc(chosen, servers):
-		return nil
-	case size == seed.Full() && !slices.ContainsFunc(chosen, timed):
-		return []seed.Size{seed.Growing()}
-	default:
-		return []seed.Size{size}
-	}
 }
 
 // listChecks asks a compiled test for the lab's checks, and returns those that a selection

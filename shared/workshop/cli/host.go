@@ -63,42 +63,6 @@ func (thisHost) buildAhead(ctx context.Context, p *progress.Reporter, platform g
 	return group.Wait()
 }
 
-// imagesOf returns the images that the labs up to that number use.
-func imagesOf(upTo int) []images.Name {
-	since := []struct {
-		folder int
-		name   images.Name
-	}{
-		{0, images.Postgres},
-		{0, images.Static},
-		{2, images.Nginx},
-		{3, images.Redis},
-		{3, images.Toxiproxy},
-		{5, images.RabbitMQ},
-	}
-	var names []images.Name
-	for _, s := range since {
-		if s.folder <= upTo {
-			names = append(names, s.name)
-		}
-	}
-	return names
-}
-
-// The labs whose databases start in the state of an earlier day.
-const (
-	shardingLab = 4
-	queueLab    = 5
-)
-
-// sizeOf is that of the seeded databases that a lab's check starts.
-func sizeOf(folder int) seed.Size {
-	if folder == shardingLab || folder == queueLab {
-		return seed.Early()
-	}
-	return seed.Full()
-}
-
 // connect finds the engine. If none answers, it sets one up, where that is possible and the user
 // agrees.
 func (a *app) connect(ctx context.Context, p *progress.Reporter) (*engine.Engine, error) {

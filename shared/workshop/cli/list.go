@@ -12,7 +12,7 @@ func (a *app) list() *cobra.Command {
 	return &cobra.Command{
 		Use:     "list",
 		Short:   "Show the labs, their state and the next step",
-		Long:    "Show the labs that are there, what each one teaches, whether its starter still\nmarks work for you (a TODO), and what to do next.",
+		Long:    "Show the labs that are there, what each one teaches, how long it takes, whether\nits starter still marks work for you (a TODO), and what to do next.",
 		Example: "  go tool workshop list",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
@@ -47,9 +47,9 @@ func (a *app) renderLabs(labs []folder) {
 				open = &labs[i]
 			}
 		}
-		rows = append(rows, []string{l.ID(), state, l.Title})
+		rows = append(rows, []string{l.ID(), state, fmt.Sprintf("%d min", l.Minutes), l.Heading()})
 	}
-	a.printf("%s", report.Table([]string{"lab", "state", "title"}, rows, s.Faint, nil))
+	a.printf("%s", report.Table([]string{"lab", "state", "time", "title"}, rows, s.Faint, map[int]bool{2: true}))
 	for _, l := range labs {
 		if l.Outcome != "" {
 			a.printf("\n%s %s\n", s.Bold.Render(l.ID()), l.Outcome)

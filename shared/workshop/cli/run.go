@@ -12,13 +12,15 @@ import (
 
 	"bytebites.example/workshop/shared/progress"
 	"bytebites.example/workshop/shared/testbed/engine"
+	"bytebites.example/workshop/shared/workshop/course"
 )
 
 // app is one run of the command.
 type app struct {
 	*ui
-	env  []string
-	host host
+	env    []string
+	host   host
+	course course.Course
 }
 
 // Run runs one verb and returns the exit code: 0 pass, 1 not yet, 2 inconclusive,
@@ -26,15 +28,21 @@ type app struct {
 // everything else to stderr. Env is the environment of the verb and of the programs that it
 // runs, as os.Environ returns it.
 func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, env []string) int {
-	return run(ctx, args, stdin, stdout, stderr, env, thisHost{})
+	return RunCourse(ctx, course.Labs(), args, stdin, stdout, stderr, env)
 }
 
-func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, env []string, h host) int {
+// RunCourse is Run with another table of labs.
+func RunCourse(ctx context.Context, labs course.Course, args []string, stdin io.Reader, stdout, stderr io.Writer, env []string) int {
+	return run(ctx, labs, args, stdin, stdout, stderr, env, thisHost{})
+}
+
+func run(ctx context.Context, labs course.Course, args []string, stdin io.Reader, stdout, stderr io.Writer, env []string, h host) int {
 	color, yes := true, false
 	a := &app{
-		ui:   &ui{in: stdin, out: stdout, err: stderr, color: &color, yes: &yes, getenv: lookup(env)},
-		env:  env,
-		host: h,
+		ui:     &ui{in: stdin, out: stdout, err: stderr, color: &color, yes: &yes, getenv: lookup(env)},
+		env:    env,
+		host:   h,
+		course: labs,
 	}
 	started := false
 	root := a.root(&started)
@@ -104,7 +112,7 @@ func (a *app) workshop() (workshop, error) {
 	if err != nil {
 		return workshop{}, fmt.Errorf("find the working folder: %w", err)
 	}
-	return findWorkshop(dir)
+	return findWorkshop(dir, a.course)
 }
 
 func (a *app) root(started *bool) *cobra.Command {

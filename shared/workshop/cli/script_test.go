@@ -12,6 +12,7 @@ import (
 
 func TestMain(m *testing.M) {
 	clitest.Main(m, "cli", map[string]clitest.Runner{
+		"workshop": cli.RunScript,
 		// On a computer whose engine and images are ready.
 		"workshop-ready": cli.RunWhereAllIsReady,
 		// On a computer that needs no full-size database.

@@ -15,7 +15,6 @@ import (
 	"github.com/charmbracelet/lipgloss"
 	"github.com/spf13/cobra"
 
-	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/progress"
 	"bytebites.example/workshop/shared/testbed/engine"
 	"bytebites.example/workshop/shared/workshop/branches"
@@ -76,9 +75,7 @@ func (a *app) runVerify(ctx context.Context, names []string, options verifyOptio
 	}
 	defer remove()
 	p := a.progress()
-	// Solutions are timed, starters and wrong answers are not.
-	sizes := []seed.Size{seed.Full(), seed.Growing(), seed.Early()}
-	if err := a.host.prepare(ctx, a, p, imagesOf(labs[len(labs)-1].Number), sizes...); err != nil {
+	if err := a.host.prepare(ctx, a, p, a.course.UpTo(labs[len(labs)-1].Number).Images(), a.course.Datasets()...); err != nil {
 		var missing *engine.Unavailable
 		if options.asJSON && errors.As(err, &missing) { // whoever reads JSON gets JSON
 			return errors.Join(a.printJSON(unverified(err)), err)
@@ -87,9 +84,9 @@ func (a *app) runVerify(ctx context.Context, names []string, options verifyOptio
 	}
 	runner := &testRunner{app: a, w: w, p: p, scratch: scratch, binaries: make(map[string]string)}
 	v := verify.Verifier{
-		Root: os.DirFS(w.root), Runner: runner, Full: options.full, Begin: runner.begin,
+		Root: os.DirFS(w.root), Course: a.course, Runner: runner, Full: options.full, Begin: runner.begin,
 		Branches: func(ctx context.Context) (verify.Verdict, string) {
-			return branchesVerdict(branches.Prove(ctx, w.root, a.env))
+			return branchesVerdict(branches.Prove(ctx, a.course, w.root, a.env))
 		},
 	}
 	folders := make([]string, len(labs))

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"time"
+
+	"bytebites.example/workshop/shared/workshop/course"
 )
 
 const modulePath = "bytebites.example/workshop"
@@ -15,14 +17,17 @@ const modulePath = "bytebites.example/workshop"
 var moduleLine = regexp.MustCompile(`(?m)^module\s+"?` + regexp.QuoteMeta(modulePath) + `"?\s*(//.*)?$`)
 
 // workshop is the learner's copy of the workshop on disk.
-type workshop struct{ root string }
+type workshop struct {
+	root   string
+	course course.Course // the table of labs, of which not all need be on disk
+}
 
 // findWorkshop looks for the module's root in dir and in the folders above it.
-func findWorkshop(dir string) (workshop, error) {
+func findWorkshop(dir string, labs course.Course) (workshop, error) {
 	for at := dir; ; at = filepath.Dir(at) {
 		text, err := os.ReadFile(filepath.Join(at, "go.mod"))
 		if err == nil && moduleLine.Match(text) {
-			return workshop{at}, nil
+			return workshop{at, labs}, nil
 		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return workshop{}, fmt.Errorf("find the workshop: %w", err)

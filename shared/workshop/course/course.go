@@ -34,10 +34,11 @@ type Lab struct {
 	Files []string
 	// Images are the images that this lab is the first to use.
 	Images []images.Name
-	// Dataset is the seeded database that `check` starts. The zero size means no database.
+	// Dataset is the seeded database of a run with timed checks, such as `check` of the whole lab.
+	// The zero size means no database.
 	Dataset seed.Size
-	// Untimed is the seeded database of runs that judge no time: `go test`, and `verify` on
-	// starters and wrong answers. The zero size means the one of Dataset.
+	// Untimed is the seeded database of runs without timed checks: `go test`, `verify` on
+	// starters and wrong answers, `check` of some checks. The zero size means the one of Dataset.
 	Untimed seed.Size
 	// Profiles are the profiles of docker-compose.yml that come with the lab.
 	Profiles []Profile
@@ -79,8 +80,14 @@ func (l Lab) Is(name string) bool {
 	return name == l.Name || err == nil && number == l.Number
 }
 
-// CheckSizes returns the sizes of the seeded databases that `check` starts.
-func (l Lab) CheckSizes() []seed.Size { return known(l.Dataset) }
+// Sizes returns the sizes of the seeded databases that a run starts. Only a run of timed
+// checks starts the one of Dataset, unless the lab has no other.
+func (l Lab) Sizes(timed bool) []seed.Size {
+	if !timed && l.Untimed != (seed.Size{}) {
+		return known(l.Untimed)
+	}
+	return known(l.Dataset)
+}
 
 // known leaves the zero size out.
 func known(sizes ...seed.Size) []seed.Size {

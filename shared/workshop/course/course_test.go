@@ -108,15 +108,17 @@ func TestImagesAndDatasets(t *testing.T) {
 		t.Errorf("datasets %v, want %v", got, want)
 	}
 	for _, l := range labs {
-		want := seed.Full()
+		timed, untimed := seed.Full(), seed.Growing()
 		if l.Number >= 4 {
-			want = seed.Early()
+			timed, untimed = seed.Early(), seed.Early()
 		}
-		if got := l.CheckSizes(); !slices.Equal(got, []seed.Size{want}) {
-			t.Errorf("check %s starts %v, want %v", l.ID(), got, want)
+		for isTimed, want := range map[bool]seed.Size{true: timed, false: untimed} {
+			if got := l.Sizes(isTimed); !slices.Equal(got, []seed.Size{want}) {
+				t.Errorf("a run of lab %s, timed %t, starts %v, want %v", l.ID(), isTimed, got, want)
+			}
 		}
 	}
-	if got := append(labs, toy())[len(labs)].CheckSizes(); len(got) != 0 {
+	if got := append(labs, toy())[len(labs)].Sizes(true); len(got) != 0 {
 		t.Errorf("a lab without a database starts %v", got)
 	}
 }

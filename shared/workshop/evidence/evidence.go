@@ -1,5 +1,5 @@
-// Package evidence writes the files that a run leaves for the learner to read, most of
-// them tables.
+// Package evidence writes the files that a run leaves for the learner to read. Most of them
+// are tables.
 package evidence
 
 import (
@@ -13,34 +13,34 @@ import (
 	"bytebites.example/workshop/shared/modroot"
 )
 
-// Folder makes and returns the folder of a lab's evidence: .workshop/NN-name in the
-// module's root.
+// Folder makes the folder of a lab's evidence, .workshop/NN-name in the module's root, and
+// returns its path.
 func Folder(labName string) (string, error) {
 	root, err := modroot.Root()
 	if err != nil {
-		return "", fmt.Errorf("evidence: %w", err)
+		return "", fmt.Errorf("find evidence folder: %w", err)
 	}
 	folder := filepath.Join(root, ".workshop", labName)
 	if err := os.MkdirAll(folder, 0o755); err != nil {
-		return "", fmt.Errorf("evidence: %w", err)
+		return "", fmt.Errorf("make evidence folder: %w", err)
 	}
 	return folder, nil
 }
 
-// Keep writes a file into a lab's folder of evidence.
+// Keep writes a file into the folder of a lab's evidence. It replaces a file of that name.
 func Keep(labName, file string, text []byte) error {
 	folder, err := Folder(labName)
 	if err != nil {
 		return err
 	}
 	if err := os.WriteFile(filepath.Join(folder, file), text, 0o644); err != nil {
-		return fmt.Errorf("keep evidence: %w", err)
+		return fmt.Errorf("write evidence %s: %w", file, err)
 	}
 	return nil
 }
 
-// Table returns head, and below it what rows writes: cells that end in tabs, one line a
-// row, aligned to the right.
+// Table returns head, and below it the rows, aligned to the right. The function rows writes
+// one line for each row, with a tab after each cell.
 func Table(head string, rows func(w io.Writer)) []byte {
 	var text bytes.Buffer
 	text.WriteString(head)

@@ -3,14 +3,14 @@ package markdown
 
 import "strings"
 
-// Section is what stands under a heading of the second level ("## Title").
+// Section is a heading of the second level ("## Title") and the text below it.
 type Section struct {
 	Title string
 	Text  string // up to the next such heading, trimmed; deeper headings are part of it
 }
 
-// Sections returns the sections in order. What stands before the first is none of them,
-// and a line in a fenced code block is never a heading.
+// Sections returns the sections in order. Text before the first such heading belongs to no
+// section. A line in a fenced code block is never a heading.
 func Sections(text string) []Section {
 	var sections []Section
 	var body []string
@@ -35,8 +35,8 @@ func Sections(text string) []Section {
 	return sections
 }
 
-// fenceAfter returns the mark that ends the code block that a line is in or opens, or
-// nothing.
+// fenceAfter returns the fence that ends the code block after a line. Fence is the one before
+// the line. Both are empty outside a code block.
 func fenceAfter(fence, line string) string {
 	line = strings.TrimSpace(line)
 	if fence != "" {

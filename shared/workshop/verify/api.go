@@ -13,14 +13,14 @@ import (
 	"strings"
 )
 
-// api is what a package exports, by kind and name ("func Apply", "method T.Close"): the
-// signature, with packages written as their import paths. Names of parameters, comments
-// and values are no part of it.
+// api maps each exported declaration of a package to its signature. A key is kind and name,
+// such as "func Apply" or "method T.Close". A signature writes packages as import paths. It
+// does not contain names of parameters, comments and values.
 type api map[string]string
 
-// exported reads the API of the package in a folder, without its tests. Types of the
-// package own are compared by name, so an import from the folder "from" is read as one
-// from "to": that of a lab's own parts in the solution is that of the lab.
+// exported reads the API of the package in a folder, without its tests. An import from the
+// folder "from" is read as one from the folder "to", so that the solution's own subpackages
+// compare equal to the lab's.
 func exported(tree fs.FS, dir, from, to string) (api, error) {
 	files, err := fs.Glob(tree, path.Join(dir, "*.go"))
 	if err != nil {
@@ -48,14 +48,14 @@ func exported(tree fs.FS, dir, from, to string) (api, error) {
 	return a, nil
 }
 
-// importsOf returns the import paths by the names that the file calls them. A package
-// whose name is not the end of its path is left out, and called what the file calls it.
+// importsOf returns the import paths by the names that the file uses for them. Without a name
+// in the import, it takes the last element of the path for the package's name.
 func importsOf(file *ast.File, from, to string) map[string]string {
 	imports := make(map[string]string)
 	for _, i := range file.Imports {
 		where, err := strconv.Unquote(i.Path.Value)
 		if err != nil {
-			continue // the parser has looked
+			continue // does not happen: the parser has accepted the path
 		}
 		name := path.Base(where)
 		if i.Name != nil {
@@ -66,7 +66,7 @@ func importsOf(file *ast.File, from, to string) map[string]string {
 	return imports
 }
 
-// normaliser writes what a file declares in one form, whatever it calls its imports.
+// normaliser writes declarations in one form that does not depend on the names of imports.
 type normaliser struct{ imports map[string]string }
 
 func (n normaliser) declaration(a api, declaration ast.Decl) {
@@ -74,7 +74,7 @@ func (n normaliser) declaration(a api, declaration ast.Decl) {
 	case *ast.FuncDecl:
 		n.function(a, d)
 	case *ast.GenDecl:
-		var carried ast.Expr // in a list of constants a type holds until the next
+		var carried ast.Expr // in a list of constants a type holds until the next type or value
 		for _, s := range d.Specs {
 			switch s := s.(type) {
 			case *ast.TypeSpec:
@@ -127,7 +127,7 @@ func (n normaliser) typeSpec(s *ast.TypeSpec) string {
 	return n.params(s.TypeParams) + equals + n.expr(s.Type)
 }
 
-// params writes type parameters, whose names count: the signature speaks of them.
+// params writes type parameters with their names, because the signature uses them.
 func (n normaliser) params(list *ast.FieldList) string {
 	if list == nil {
 		return ""
@@ -141,7 +141,7 @@ func (n normaliser) params(list *ast.FieldList) string {
 	return "[" + strings.Join(all, ", ") + "] "
 }
 
-// expr writes a type in one line.
+// expr writes a type in one line. It changes e.
 func (n normaliser) expr(e ast.Expr) string {
 	if e == nil {
 		return ""
@@ -163,7 +163,7 @@ func (n normaliser) expr(e ast.Expr) string {
 	return types.ExprString(e)
 }
 
-// nameless takes the names of parameters away: (a, b int) is (int, int).
+// nameless removes the names of parameters: (a, b int) becomes (int, int).
 func nameless(list *ast.FieldList) {
 	if list == nil {
 		return
@@ -177,16 +177,16 @@ func nameless(list *ast.FieldList) {
 	list.List = fields
 }
 
-// hidden takes the fields that are not exported away, and reports whether none is left.
+// hidden removes the names of unexported fields, and reports whether no name is left.
 func hidden(field *ast.Field) bool {
 	if len(field.Names) == 0 {
-		return false // embedded: it may bring methods
+		return false // an embedded type may add methods
 	}
 	field.Names = slices.DeleteFunc(field.Names, func(name *ast.Ident) bool { return !name.IsExported() })
 	return len(field.Names) == 0
 }
 
-// differences tells in which way the API of a solution is not that of its lab.
+// differences returns one line for each declaration in which lab and solution differ.
 func differences(folder, solution api) []string {
 	var problems []string
 	for _, name := range sortedKeys(folder, solution) {

@@ -16,14 +16,14 @@ import (
 	"bytebites.example/workshop/shared/workshop/markdown"
 )
 
-// leastHints is how many hints a lab has at least, from a nudge to nearly the answer.
-const leastHints = 3
+// minHints is the least number of hints of a lab. They lead from a nudge to nearly the answer.
+const minHints = 3
 
-// openEnd ends a title of which only the beginning is given.
+// openEnd marks a title with a fixed beginning and an end that differs from lab to lab.
 const openEnd = " ..."
 
-// sections are the titles of a lesson's sections, in order. Every lab words the one about
-// the simpler way out for itself.
+// sections returns the titles of a lesson's sections, in order. The section about the simpler
+// solution has a title of its own in each lab.
 func sections() []string {
 	return []string{
 		"Why it hurts now", "Predict", "Do", "Check", "Break it", "What it costs", "Why not" + openEnd, "Further reading",
@@ -32,10 +32,13 @@ func sections() []string {
 
 var outcome = regexp.MustCompile(`(?m)^\*\*Outcome[.:]?\*\*`)
 
-// lesson demands the texts that come with a lab, and that the work is marked where it is
-// to be done and nowhere else. It returns what is missing.
+// lesson demands the texts of a lab, and the lab's mark in every file that the learner edits
+// and in no other. It returns the problems.
 func lesson(l folder) ([]string, error) {
-	var problems []string
+	problems := l.unlisted()
+	if problems != nil {
+		return problems, nil
+	}
 	for _, look := range []func(folder) ([]string, error){readme, hints, why, marks} {
 		more, err := look(l)
 		problems = append(problems, more...)
@@ -46,7 +49,7 @@ func lesson(l folder) ([]string, error) {
 	return problems, nil
 }
 
-// text reads a text; one that is not there is empty.
+// text reads a text. A file that does not exist is an empty text.
 func (l folder) text(file string) (string, error) {
 	text, err := fs.ReadFile(l.tree, file)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -62,8 +65,16 @@ func readme(l folder) ([]string, error) {
 		return []string{file + " is missing or empty"}, err
 	}
 	var problems []string
-	if title := fmt.Sprintf("# Lab %s: ", l.number()); !strings.HasPrefix(text, title) {
-		problems = append(problems, fmt.Sprintf("%s: want it to begin with %q", file, title))
+	if title := "# " + l.entry.Heading(); !strings.HasPrefix(text, title+"\n") {
+		problems = append(problems, fmt.Sprintf("%s: want it to begin with %q, the title in the course", file, title))
+	}
+	if time := l.entry.Time(); !strings.Contains(text, time) {
+		problems = append(problems, fmt.Sprintf("%s: want it to say %q, the time in the course", file, time))
+	}
+	for _, edited := range l.entry.Files {
+		if name := "`" + edited + "`"; !strings.Contains(text, name) {
+			problems = append(problems, fmt.Sprintf("%s: want it to name %s, which the learner edits", file, name))
+		}
 	}
 	if !outcome.MatchString(text) {
 		problems = append(problems, file+": want a paragraph that begins with **Outcome.**")
@@ -77,7 +88,7 @@ func readme(l folder) ([]string, error) {
 		switch {
 		case at < 0:
 			problems = append(problems, fmt.Sprintf("%s: the section %q is missing, or not in its place", file, want))
-			continue // the others may still be there
+			continue // the later sections are still looked for
 		case there[at].Text == "":
 			problems = append(problems, fmt.Sprintf("%s: the section %q is empty", file, there[at].Title))
 		}
@@ -94,8 +105,8 @@ func hints(l folder) ([]string, error) {
 	}
 	var problems []string
 	there := markdown.Sections(text)
-	if len(there) < leastHints {
-		problems = append(problems, fmt.Sprintf("%s: %d hints (## headings), want at least %d", file, len(there), leastHints))
+	if len(there) < minHints {
+		problems = append(problems, fmt.Sprintf("%s: %d hints (## headings), want at least %d", file, len(there), minHints))
 	}
 	for i, hint := range there {
 		if hint.Text == "" {
@@ -114,8 +125,9 @@ func why(l folder) ([]string, error) {
 	return nil, nil
 }
 
-// marks demands the lab's mark in every file that the solution changes, and in no file of
-// the solution.
+// marks demands that three sets of files are equal: the files that carry the lab's mark, the
+// files that the solution changes, and the learner's files in the course. No file of the
+// solution may carry the mark.
 func marks(l folder) ([]string, error) {
 	files, err := learnersFiles(l)
 	if err != nil {
@@ -135,11 +147,18 @@ func marks(l folder) ([]string, error) {
 		if err != nil {
 			return problems, err
 		}
+		listed := slices.Contains(l.entry.Files, file)
 		switch {
 		case changed && !todo:
 			problems = append(problems, fmt.Sprintf("%s/%s: the solution changes it, and no %s says so", l.starter(), file, lab.Mark(l.name)))
 		case todo && !changed:
 			problems = append(problems, fmt.Sprintf("%s/%s: there is a %s, and the solution does not change it", l.starter(), file, lab.Mark(l.name)))
+		}
+		switch {
+		case todo && !listed:
+			problems = append(problems, fmt.Sprintf("%s/%s: there is a %s, and the course does not list the file", l.starter(), file, lab.Mark(l.name)))
+		case listed && !todo:
+			problems = append(problems, fmt.Sprintf("%s/%s: the course lists it, and it carries no %s", l.starter(), file, lab.Mark(l.name)))
 		}
 	}
 	if changes == 0 {
@@ -161,8 +180,8 @@ func marks(l folder) ([]string, error) {
 	return problems, nil
 }
 
-// changed reports whether the solution has another file in the place of the starter's. In
-// Go, comments do not count: both sides say who they are.
+// changed reports whether the solution's file differs from the starter's. In Go, comments do
+// not count, because the package comment says which side it is.
 func (l folder) changed(file string) (bool, error) {
 	var texts [2][]byte
 	for i, dir := range []string{l.starter(), l.solution()} {
@@ -178,7 +197,7 @@ func (l folder) changed(file string) (bool, error) {
 	return !bytes.Equal(texts[0], texts[1]), nil
 }
 
-// withoutComments returns the tokens of Go source, a line each.
+// withoutComments returns the tokens of Go source, one in each line.
 func withoutComments(source []byte) []byte {
 	var s scanner.Scanner
 	files := token.NewFileSet()
@@ -190,7 +209,7 @@ func withoutComments(source []byte) []byte {
 			return out.Bytes()
 		}
 		if tok == token.SEMICOLON {
-			literal = "" // written or not
+			literal = "" // the same token, written out or implied by the end of the line
 		}
 		fmt.Fprintf(&out, "%s %s\n", tok, literal)
 	}

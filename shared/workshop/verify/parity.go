@@ -11,9 +11,26 @@ import (
 	"bytebites.example/workshop/shared/workshop/lab"
 )
 
-// parity demands that a solution has the files of its lab and exports the same, so that
-// either can stand in the other's place. It returns what is different.
+// folder returns the lab of that name, with its entry in the course.
+func (v Verifier) folder(name string) folder {
+	entry, _ := v.Course.Named(name)
+	return folder{tree: v.Root, name: name, entry: entry}
+}
+
+// unlisted returns the problem of a lab that the course has no entry of, or nothing.
+func (l folder) unlisted() []string {
+	if l.entry.Name != "" {
+		return nil
+	}
+	return []string{fmt.Sprintf("lab %s has no entry in shared/workshop/course/labs.go", l.name)}
+}
+
+// parity demands that a solution has the files of its lab and exports the same API, so that
+// one can replace the other. It returns the differences.
 func parity(l folder) ([]string, error) {
+	if problems := l.unlisted(); problems != nil {
+		return problems, nil
+	}
 	files, err := learnersFiles(l)
 	if err != nil {
 		return nil, err
@@ -44,17 +61,17 @@ func parity(l folder) ([]string, error) {
 	return problems, nil
 }
 
-// learners are the files that a learner works with, as paths in the lab's folder or the
+// learners are the files that must have a counterpart, as paths in the lab's folder or the
 // solution's.
 type learners struct {
 	both  []string
-	alone []string // complaints about those that only one side has
+	alone []string // problems: files without a counterpart, files of the course that do not exist
 }
 
-// learnersFiles returns the files that stand in the lab's folder, and those below it that
-// carry the lab's mark or that the solution has too. Other folders of a lab, such as one
-// with the words that its answers are written in, serve both sides and have no
-// counterpart.
+// learnersFiles returns the files directly in the lab's folder. Of the files in its subfolders
+// it returns those that the course lists, that carry the lab's mark or that the solution has
+// too. Other subfolders, such as one with the types of the lab's answers, serve both sides
+// and have no counterpart.
 func learnersFiles(l folder) (learners, error) {
 	starter, err := filesIn(l.tree, l.starter())
 	if err != nil {
@@ -74,13 +91,18 @@ func learnersFiles(l folder) (learners, error) {
 		if err != nil {
 			return learners{}, err
 		}
-		if marked || !strings.Contains(file, "/") {
+		if marked || slices.Contains(l.entry.Files, file) || !strings.Contains(file, "/") {
 			found.alone = append(found.alone, fmt.Sprintf("%s: in %s, and not in %s", file, l.starter(), l.solution()))
 		}
 	}
 	for _, file := range solution {
 		if !slices.Contains(starter, file) {
 			found.alone = append(found.alone, fmt.Sprintf("%s: in %s, and not in %s", file, l.solution(), l.starter()))
+		}
+	}
+	for _, file := range l.entry.Files {
+		if !slices.Contains(starter, file) {
+			found.alone = append(found.alone, fmt.Sprintf("%s: the course lists it, and it is not in %s", file, l.starter()))
 		}
 	}
 	return found, nil
@@ -92,14 +114,14 @@ func (l folder) marked(file string) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("read %s: %w", file, err)
 	}
-	return strings.Contains(string(text), lab.Mark(l.name)), nil
+	return lab.Marked(file, text, l.name), nil
 }
 
-// notLearners are the folders of a lab and of a solution that no learner works in.
+// notLearners are the folders of a lab and of a solution that the learner does not edit.
 func notLearners() []string { return []string{"spec", "service", "wrong", "testdata"} }
 
-// filesIn returns the files of a lab's or a solution's folder, but for texts, tests and
-// what stands in folders that no learner works in.
+// filesIn returns the files of a lab's or a solution's folder. It leaves out texts, tests,
+// hidden files and the folders that the learner does not edit.
 func filesIn(tree fs.FS, dir string) ([]string, error) {
 	var files []string
 	err := fs.WalkDir(tree, dir, func(file string, entry fs.DirEntry, err error) error {
@@ -119,7 +141,7 @@ func filesIn(tree fs.FS, dir string) ([]string, error) {
 		return nil
 	})
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("there is no folder %s", dir)
+		return nil, fmt.Errorf("read %s: there is no such folder", dir)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", dir, err)

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"bytebites.example/workshop/shared/workshop/course"
 	"bytebites.example/workshop/shared/workshop/lab"
 )
 
@@ -98,7 +99,8 @@ type Runner interface {
 
 // Verifier verifies labs.
 type Verifier struct {
-	Root   fs.FS // the module's root
+	Root   fs.FS         // the module's root
+	Course course.Course // has an entry of each lab
 	Runner Runner
 	// Branches compares the branches of all labs with the tree, and says what is wrong with
 	// them unless they have passed. Nil leaves the row out.
@@ -112,18 +114,13 @@ type Verifier struct {
 
 // folder is one lab in the module's tree.
 type folder struct {
-	tree fs.FS
-	name string // such as "00-baseline"
+	tree  fs.FS
+	name  string     // such as "00-baseline"
+	entry course.Lab // the zero Lab when the course has no entry of that name
 }
 
 func (l folder) starter() string  { return path.Join("labs", l.name) }
 func (l folder) solution() string { return path.Join("solutions", l.name) }
-
-// number is the lab's, as it is written: "00".
-func (l folder) number() string {
-	number, _, _ := strings.Cut(l.name, "-")
-	return number
-}
 
 // step is one row to be made. Run says why the verdict is not Passed.
 type step struct {
@@ -136,7 +133,7 @@ type step struct {
 func (v Verifier) steps(labs []string) []step {
 	var steps []step
 	for _, name := range labs {
-		l := folder{v.Root, name}
+		l := v.folder(name)
 		for _, s := range v.ofLab() {
 			steps = append(steps, step{name, s.what, func(ctx context.Context) (Verdict, string) { return s.run(ctx, l) }})
 		}

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"bytebites.example/workshop/shared/workshop/course"
 	"bytebites.example/workshop/shared/workshop/lab"
 	"bytebites.example/workshop/shared/workshop/verify"
 )
@@ -19,6 +20,8 @@ import (
 const lesson = `# Lab 00: toy
 
 **Outcome.** You can.
+
+You change ` + "`index.sql`" + `. Plan about 5 minutes.
 
 ## Why it hurts now
 
@@ -52,6 +55,11 @@ It ends.
 
 Books.
 `
+
+// labs is the course of module's lab.
+func labs() course.Course {
+	return course.Course{{Number: 0, Name: "00-toy", Title: "toy", Minutes: 5, Files: []string{"index.sql"}}}
+}
 
 // module is a tree with one good lab.
 func module() fstest.MapFS {
@@ -164,7 +172,7 @@ func row(t *testing.T, report verify.Report, what string) verify.Row {
 func TestAGoodLabPasses(t *testing.T) {
 	r := good()
 	var told []string
-	v := verify.Verifier{Root: module(), Runner: r, Begin: func(folder, what string) func(verify.Row) {
+	v := verify.Verifier{Root: module(), Course: labs(), Runner: r, Begin: func(folder, what string) func(verify.Row) {
 		told = append(told, "begin "+what)
 		return func(row verify.Row) { told = append(told, "end "+row.What) }
 	}}
@@ -285,7 +293,7 @@ func TestRuns(t *testing.T) {
 			} else {
 				r.errs[tt.run] = tt.err
 			}
-			report, err := verify.Verifier{Root: module(), Runner: r}.Run(t.Context(), []string{"00-toy"})
+			report, err := verify.Verifier{Root: module(), Course: labs(), Runner: r}.Run(t.Context(), []string{"00-toy"})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -319,10 +327,14 @@ func TestFiles(t *testing.T) {
 		{"a file that the starter lacks", "solutions/00-toy/extra.sql", "x", parity, "extra.sql: in solutions/00-toy, and not in labs/00-toy"},
 		{"a marked file in a folder that the solution lacks", "labs/00-toy/worker/worker.sql", "TODO(lab 00)", parity, "worker/worker.sql: in labs/00-toy"},
 		{"no solution file", "solutions/00-toy/index.sql", "", parity, "index.sql: in labs/00-toy"},
+		{"no file of the course", "labs/00-toy/index.sql", "", parity, "index.sql: the course lists it, and it is not in labs/00-toy"},
 		{"unreadable Go", "labs/00-toy/lab.go", "package", parity, "read API"},
 
 		{"no README", "labs/00-toy/README.md", "", lessonRow, "README.md is missing"},
-		{"another title", "labs/00-toy/README.md", strings.Replace(lesson, "Lab 00:", "Lab 01:", 1), lessonRow, `"# Lab 00: "`},
+		{"another title", "labs/00-toy/README.md", strings.Replace(lesson, "Lab 00:", "Lab 01:", 1), lessonRow, `"# Lab 00: toy"`},
+		{"a title that only begins so", "labs/00-toy/README.md", strings.Replace(lesson, "00: toy", "00: toy car", 1), lessonRow, `"# Lab 00: toy"`},
+		{"another time", "labs/00-toy/README.md", strings.Replace(lesson, "5 minutes", "6 minutes", 1), lessonRow, `"about 5 minutes"`},
+		{"a file that the lesson does not name", "labs/00-toy/README.md", strings.Replace(lesson, "`index.sql`", "a file", 1), lessonRow, "name `index.sql`"},
 		{"no outcome", "labs/00-toy/README.md", strings.Replace(lesson, "**Outcome.**", "", 1), lessonRow, "**Outcome.**"},
 		{"no section", "labs/00-toy/README.md", strings.Replace(lesson, "## Predict", "## Guess", 1), lessonRow, `the section "Predict" is missing`},
 		{"no simpler way out", "labs/00-toy/README.md", strings.Replace(lesson, "## Why not simply", "## Why nothing", 1), lessonRow, `the section "Why not ..." is missing`},
@@ -336,6 +348,9 @@ func TestFiles(t *testing.T) {
 		{"a mark that the solution left", "solutions/00-toy/index.sql", "x -- TODO(lab 00)\n", lessonRow, "solutions/00-toy/index.sql: TODO(lab 00) is left in the solution"},
 		{"a changed file without a mark", "solutions/00-toy/lab.go", exports + "\nvar x = 1\n", lessonRow, "labs/00-toy/lab.go: the solution changes it, and no TODO(lab 00) says so"},
 		{"a mark where nothing is to do", "labs/00-toy/lab.go", exports + "// TODO(lab 00): x\n", lessonRow, "labs/00-toy/lab.go: there is a TODO(lab 00), and the solution does not change it"},
+		{"a mark that the course does not list", "labs/00-toy/lab.go", exports + "// TODO(lab 00): x\n", lessonRow, "labs/00-toy/lab.go: there is a TODO(lab 00), and the course does not list the file"},
+		{"a file of the course without a mark", "labs/00-toy/index.sql", "-- To do.\n", lessonRow, "labs/00-toy/index.sql: the course lists it, and it carries no TODO(lab 00)"},
+		{"a mark in a string alone", "labs/00-toy/lab.go", exports + "\nvar x = \"TODO(lab 00)\"\n", lessonRow, "labs/00-toy/lab.go: the solution changes it, and no TODO(lab 00) says so"},
 		{"the mark of another lab", "labs/00-toy/index.sql", "-- TODO(lab 01): x\n", lessonRow, "labs/00-toy/index.sql: the solution changes it"},
 
 		{"no test of wrong answers", "solutions/00-toy/lab_test.go", "package toy\n\nfunc TestLab() {}\n", wrong, "there is no TestWrong in solutions/00-toy"},
@@ -348,7 +363,7 @@ func TestFiles(t *testing.T) {
 			if tt.text == "" {
 				delete(tree, tt.file)
 			}
-			report, err := verify.Verifier{Root: tree, Runner: good()}.Run(t.Context(), []string{"00-toy"})
+			report, err := verify.Verifier{Root: tree, Course: labs(), Runner: good()}.Run(t.Context(), []string{"00-toy"})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -363,10 +378,23 @@ func TestFiles(t *testing.T) {
 	}
 }
 
+// A lab is in the course before anything else can be said of its files.
+func TestALabWithoutAnEntry(t *testing.T) {
+	report, err := verify.Verifier{Root: module(), Runner: good()}.Run(t.Context(), []string{"00-toy"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, what := range []string{"parity", "lesson"} {
+		if got := row(t, report, what); got.Verdict != verify.Failed || got.Detail != "lab 00-toy has no entry in shared/workshop/course/labs.go" {
+			t.Errorf("%+v, want it to miss the entry", got)
+		}
+	}
+}
+
 func TestASolutionThatChangesNothing(t *testing.T) {
 	tree := module()
 	tree["solutions/00-toy/index.sql"] = tree["labs/00-toy/index.sql"]
-	report, err := verify.Verifier{Root: tree, Runner: good()}.Run(t.Context(), []string{"00-toy"})
+	report, err := verify.Verifier{Root: tree, Course: labs(), Runner: good()}.Run(t.Context(), []string{"00-toy"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -407,7 +435,7 @@ func TestBranches(t *testing.T) {
 		{Verdict: verify.Failed, Detail: "branch start/01 lacks index.sql"},
 		{Verdict: verify.Environment, Detail: "no repository"},
 	} {
-		v := verify.Verifier{Root: module(), Runner: good(), Branches: func(context.Context) (verify.Verdict, string) {
+		v := verify.Verifier{Root: module(), Course: labs(), Runner: good(), Branches: func(context.Context) (verify.Verdict, string) {
 			return want.Verdict, want.Detail
 		}}
 		report, err := v.Run(t.Context(), []string{"00-toy", "00-toy"})
@@ -440,7 +468,7 @@ func TestFull(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			r := good()
 			r.outcomes[solutionFull] = tt.outcome
-			report, err := verify.Verifier{Root: tt.tree, Runner: r, Full: true}.Run(t.Context(), []string{"00-toy"})
+			report, err := verify.Verifier{Root: tt.tree, Course: labs(), Runner: r, Full: true}.Run(t.Context(), []string{"00-toy"})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -457,7 +485,7 @@ func TestFull(t *testing.T) {
 // An interrupted row says nothing, so it is not reported.
 func TestInterrupt(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	v := verify.Verifier{Root: module(), Runner: good(), Begin: func(_, what string) func(verify.Row) {
+	v := verify.Verifier{Root: module(), Course: labs(), Runner: good(), Begin: func(_, what string) func(verify.Row) {
 		if what == "solution" {
 			cancel()
 		}
