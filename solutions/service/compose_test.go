@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"bytebites.example/workshop/shared/bytebites/service"
+	"bytebites.example/workshop/shared/workshop/course"
 )
 
 // marked returns an entry that leaves its mark among the schema changes.
@@ -65,6 +66,20 @@ func TestSolutionsAreInOrder(t *testing.T) {
 	}
 }
 
+// The service must not carry workshop code, so its list of labs is its own.
+func TestSolutionsAreTheCourses(t *testing.T) {
+	var got, want []int
+	for _, s := range solutions() {
+		got = append(got, s.number)
+	}
+	for _, l := range course.Labs() {
+		want = append(want, l.Number)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("solutions of the labs %v, the course has %v", got, want)
+	}
+}
+
 func TestEmptyTablesSaySo(t *testing.T) {
 	_, err := compose(nil, nil, "00", "")
 	if err == nil || !strings.Contains(err.Error(), "none yet") {
@@ -103,7 +118,7 @@ func TestServiceCarriesNoChecks(t *testing.T) {
 		t.Fatalf("go list did not find what there is: %v", packages)
 	}
 	for _, p := range packages {
-		for _, banned := range []string{"workshop/shared/workshop/lab", "workshop/shared/testbed", "testcontainers"} {
+		for _, banned := range []string{"workshop/shared/workshop/", "workshop/shared/testbed", "testcontainers"} {
 			if strings.Contains(p, banned) {
 				t.Errorf("the service imports %s", p)
 			}

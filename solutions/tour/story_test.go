@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"bytebites.example/workshop/shared/measure"
 	"bytebites.example/workshop/shared/measure/load"
 	"bytebites.example/workshop/shared/measure/probe/pgstat"
+	"bytebites.example/workshop/shared/workshop/course"
 	"bytebites.example/workshop/shared/workshop/lab"
 )
 
@@ -51,6 +53,21 @@ func told() *story {
 			Doubts: []string{"host saturated"},
 		},
 	}}
+}
+
+// The tour has a step for each lab of the course, under its number and title.
+func TestStepsAreTheCourses(t *testing.T) {
+	var got, want []string
+	for _, step := range steps()[1:] { // the first is the monolith
+		got = append(got, step.title)
+	}
+	got = append(got, shardingTitle, queueTitle)
+	for _, l := range course.Labs() {
+		want = append(want, "Lab "+l.ID()+", "+l.Title)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("the tour has the steps %q, the course the labs %q", got, want)
+	}
 }
 
 func TestPrint(t *testing.T) {
