@@ -33,7 +33,7 @@ const toy = "90-lookup"
 func TestAuthoring(t *testing.T) {
 	files := toyFiles(t)
 	runner := newOverlay(t, files)
-	report, err := verify.Verifier{Root: tree(files), Runner: runner}.Run(t.Context(), []string{toy})
+	report, err := verify.Verifier{Root: tree(files), Course: withToy(), Runner: runner}.Run(t.Context(), []string{toy})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -158,7 +158,7 @@ func (r *Repository) learnersFiles(name string, files map[string]entry, texts ma
 		}
 	}
 	if marks == 0 {
-		return nil, fmt.Errorf("no file of labs/%s carries %s: a starter does, so this one is worked on already; build from a commit of the workshop itself", name, mark)
+		return nil, fmt.Errorf("no file of labs/%s carries %s: the starter has been worked on; build from a commit of the workshop's main branch", name, mark)
 	}
 	return found, nil
 }
