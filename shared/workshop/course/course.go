@@ -168,6 +168,9 @@ func (c Course) Validate() error {
 			if p.Name == "" || profiles[p.Name] {
 				wrong(l, "profile %q has no name of its own", p.Name)
 			}
+			if (p.Use == "") != (p.Instead == "") || p.Instead != "" && !profiles[p.Instead] {
+				wrong(l, "profile %s: %q is no earlier profile to use instead", p.Name, p.Instead)
+			}
 			profiles[p.Name] = true
 		}
 	}

@@ -47,6 +47,7 @@ func TestValidate(t *testing.T) {
 		{"no files", func(l *course.Lab) { l.Files = nil }, "one is missing"},
 		{"steps from 0", func(l *course.Lab) { l.Steps[0].Number = 0 }, "numbered from 1"},
 		{"a file twice", func(l *course.Lab) { l.Files = append(l.Files, "play.go") }, "listed twice"},
+		{"no profile instead", func(l *course.Lab) { l.Profiles = []course.Profile{{Name: "toy", Use: "the toy", Instead: "lunch"}} }, "no earlier profile"},
 		{"profile of another", func(l *course.Lab) { l.Profiles = []course.Profile{{Name: "cache"}} }, `profile "cache"`},
 	}
 	for _, tt := range tests {

@@ -17,12 +17,12 @@ func Labs() Course {
 			Dataset: seed.Full(), Untimed: seed.Growing(),
 			Profiles: []Profile{
 				{
-					Name: "baseline", What: "the slow monolith, PostgreSQL with the seeded data, a mail sink",
+					Name: "baseline", Text: "the slow monolith, PostgreSQL with the seeded data, a mail sink",
 					Servers: []Server{monolith(), mailSink(), postgres()},
 					Secrets: []string{"POSTGRES_PASSWORD", "STAFF_TOKEN", "PAYMENT_SECRET"},
 				},
 				{
-					Name: "monitoring", What: "Prometheus, beside the baseline or what else is named", Beside: true,
+					Name: "monitoring", Text: "Prometheus, beside the baseline or what else is named", AddOn: true,
 					Servers: []Server{prometheus()},
 				},
 			},
@@ -51,7 +51,7 @@ func Labs() Course {
 			Images:  []images.Name{images.Nginx},
 			Dataset: seed.Full(), Untimed: seed.Growing(),
 			Profiles: []Profile{{
-				Name: "horizontal", What: "three replicas behind nginx",
+				Name: "horizontal", Text: "three replicas behind nginx",
 				Servers: replicated(),
 			}},
 			Budget: Budget{
@@ -69,7 +69,8 @@ func Labs() Course {
 			Images:  []images.Name{images.Redis, images.Toxiproxy},
 			Dataset: seed.Full(), Untimed: seed.Growing(),
 			Profiles: []Profile{{
-				Name: "cache", What: "the replicas with Redis",
+				Name: "cache", Text: "the replicas with Redis",
+				Use: "the cache", Instead: "horizontal",
 				Servers: append(replicated(), redis()),
 			}},
 			Budget: Budget{
@@ -86,7 +87,8 @@ func Labs() Course {
 			Files:   []string{"router.go", "stores.go", "copy.go", "migrate.go"},
 			Dataset: seed.Early(),
 			Profiles: []Profile{{
-				Name: "sharding", What: "the same with user data on four PostgreSQL shards, moved there as you watch",
+				Name: "sharding", Text: "the same with user data on four PostgreSQL shards, moved there as you watch",
+				Use: "the shards", Instead: "cache",
 				Servers: append(replicated(), redis(), shard()),
 			}},
 			Budget: Budget{
@@ -103,7 +105,8 @@ func Labs() Course {
 			Images:  []images.Name{images.RabbitMQ},
 			Dataset: seed.Early(),
 			Profiles: []Profile{{
-				Name: "queue", What: "the replicas with Redis, and RabbitMQ with a relay and a worker behind them",
+				Name: "queue", Text: "the replicas with Redis, and RabbitMQ with a relay and a worker behind them",
+				Use: "the queue", Instead: "sharding",
 				Servers: append(replicated(), redis(), rabbitMQ()),
 				Secrets: []string{"BROKER_PASSWORD"},
 			}},

@@ -9,10 +9,14 @@ import (
 // Profile is a profile of docker-compose.yml.
 type Profile struct {
 	Name string
-	What string // one line for the help of `up`
-	// Beside marks a profile without a storefront: `up` starts it beside one that has one.
-	Beside  bool
-	Servers []Server
+	Text string // one line for the help of `up`
+	// AddOn marks a profile without a storefront. `up` starts it beside a profile with one.
+	AddOn bool
+	// Use is what the code of an earlier lab does not use yet, such as "the cache". `up` refuses
+	// to start the profile with such code, and names the profile Instead. Both are empty when
+	// the code of every lab fits.
+	Use, Instead string
+	Servers      []Server
 	// Secrets are the variables that hold random secrets. Each is listed once, in the first
 	// profile whose servers need it.
 	Secrets []string
