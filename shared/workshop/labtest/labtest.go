@@ -3,6 +3,7 @@ package labtest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -13,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"bytebites.example/workshop/shared/workshop/course"
 	"bytebites.example/workshop/shared/workshop/lab"
 )
 
@@ -35,6 +37,9 @@ func Run(t *testing.T, l lab.Lab) {
 	if err := l.Validate(); err != nil {
 		t.Fatal(err)
 	}
+	if err := stepsOf(course.Labs(), l); err != nil {
+		t.Fatal(err)
+	}
 	if mode == lab.ModeList {
 		write(t, l.List())
 		return
@@ -50,6 +55,22 @@ func Run(t *testing.T, l lab.Lab) {
 		t.Skipf("%s is still to do (%s); run: go tool workshop check %s", l.Name, strings.Join(todos, "; "), l.Name)
 	}
 	run(t, l, mode)
+}
+
+// stepsOf returns an error for every check of a step that the course does not list. A lab that
+// is not in the course, such as one of a test, may have any steps.
+func stepsOf(labs course.Course, l lab.Lab) error {
+	entry, ok := labs.Named(l.Name)
+	if !ok {
+		return nil
+	}
+	var errs []error
+	for _, check := range l.Checks {
+		if check.Step > len(entry.Steps) {
+			errs = append(errs, fmt.Errorf("lab %s: check %q: no step %d in the course, which lists %d", l.Name, check.Name, check.Step, len(entry.Steps)))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // Full runs a lab's long checks as Run does, in a test named TestFull, and only when

@@ -41,6 +41,10 @@ func TestSubject(t *testing.T) {
 		l := toy(nil)
 		l.Starter = []string{"knee"}
 		labtest.Run(t, l)
+	case "step":
+		l := toy(nil)
+		l.Name, l.Checks[0].Step = "00-baseline", 9
+		labtest.Run(t, l)
 	case "long":
 		labtest.Full(t, toy(nil))
 	case "rejected":
@@ -76,6 +80,7 @@ func TestModes(t *testing.T) {
 		{"passes", "verify", true, "check index", 1},
 		{"passes", "full", true, "check index", 1},
 		{"passes", "list", true, "PASS", 1},
+		{"step", "list", false, "no step 9 in the course", 0},
 		{"fails", "check", false, "saw none", 1},
 		{"fails", "verify", false, "saw none", 1},
 		{"passes", "chekc", false, `WORKSHOP_MODE="chekc"`, 0},
