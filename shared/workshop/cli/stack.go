@@ -13,7 +13,7 @@ import (
 func (a *app) stack(w workshop) *stack.Stack {
 	p := a.progress()
 	return &stack.Stack{
-		Root: w.root, Env: a.env, Getenv: a.getenv,
+		Root: w.root, Course: w.course, Env: a.env, Getenv: a.getenv,
 		Stdin: a.in, Stdout: a.out, Stderr: a.err, Progress: p,
 		Connect: func(ctx context.Context) (*engine.Engine, error) { return a.connect(ctx, p) },
 		Build: func(ctx context.Context, platform gobuild.Platform, pkg string) ([]byte, error) {

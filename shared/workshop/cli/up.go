@@ -18,7 +18,7 @@ func (a *app) up() *cobra.Command {
 docker compose or docker-compose. .env holds the names of the images and random
 secrets; secrets that are there are kept. Profiles:
 
-` + stack.DescribeProfiles() + `
+` + stack.DescribeProfiles(a.course) + `
 All ports are published on the loopback address only.`,
 		Example: `  go tool workshop up                      the baseline
   go tool workshop up monitoring           the baseline with Prometheus

@@ -22,7 +22,7 @@ func Labs() Course {
 					Secrets: []string{"POSTGRES_PASSWORD", "STAFF_TOKEN", "PAYMENT_SECRET"},
 				},
 				{
-					Name: "monitoring", Text: "Prometheus, beside the baseline or what else is named", AddOn: true,
+					Name: "monitoring", Text: "Prometheus, beside the other profiles named or the baseline", AddOn: true,
 					Servers: []Server{prometheus()},
 				},
 			},
@@ -87,7 +87,7 @@ func Labs() Course {
 			Files:   []string{"router.go", "stores.go", "copy.go", "migrate.go"},
 			Dataset: seed.Early(),
 			Profiles: []Profile{{
-				Name: "sharding", Text: "the same with user data on four PostgreSQL shards, moved there as you watch",
+				Name: "sharding", Text: "the same, with user data moved to four PostgreSQL shards while you watch",
 				Use: "the shards", Instead: "cache",
 				Servers: append(replicated(), redis(), shard()),
 			}},
@@ -105,7 +105,7 @@ func Labs() Course {
 			Images:  []images.Name{images.RabbitMQ},
 			Dataset: seed.Early(),
 			Profiles: []Profile{{
-				Name: "queue", Text: "the replicas with Redis, and RabbitMQ with a relay and a worker behind them",
+				Name: "queue", Text: "the replicas with Redis, and RabbitMQ with a relay and a worker",
 				Use: "the queue", Instead: "sharding",
 				Servers: append(replicated(), redis(), rabbitMQ()),
 				Secrets: []string{"BROKER_PASSWORD"},
@@ -157,7 +157,7 @@ func replicated() []Server {
 	return []Server{
 		{
 			Service: "nginx", ImageVariable: "NGINX_IMAGE", Image: images.Nginx, Renew: true, // reads nginx.conf and the replicas' addresses
-			Ports: []Port{{Variable: "BALANCER_PORT", Standard: "8081", Storefront: "storefront, by nginx"}},
+			Ports: []Port{{Variable: "BALANCER_PORT", Standard: "8081", Storefront: "storefront, through nginx"}},
 		},
 		mailSink(), postgres(),
 	}

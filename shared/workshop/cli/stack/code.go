@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"bytebites.example/workshop/shared/workshop/course"
 )
 
 // Lab is a lab whose code a stack runs.
@@ -17,14 +19,6 @@ type Lab struct {
 
 // id is the number as a learner types it.
 func (l Lab) id() string { return fmt.Sprintf("%02d", l.Number) }
-
-// The labs that bring a profile.
-const (
-	replicasLab = 2
-	cacheLab    = 3
-	shardingLab = 4
-	queueLab    = 5
-)
 
 // stackCode is the code and the configuration that a stack runs.
 type stackCode struct {
@@ -39,30 +33,34 @@ type stackCode struct {
 // and the solution's nginx.conf or redis.conf if the lab has none. Without a lab, it is the code
 // of the solutions up to the last lab that brings one of the profiles. A *UsageError names a
 // profile that does not exist, or that the lab's code does not use.
-func (s *Stack) chooseCode(names []string, l *Lab) ([]profile, stackCode, error) {
+func (s *Stack) chooseCode(names []string, l *Lab) ([]course.LabProfile, stackCode, error) {
 	code := stackCode{
 		service: ServicePackage,
-		nginx:   "./solutions/02-horizontal/nginx.conf",
-		redis:   "./solutions/03-cache/redis.conf",
+		nginx:   solutionOf(s.Course, "nginx.conf"),
+		redis:   solutionOf(s.Course, "redis.conf"),
 	}
 	number := 0
 	if l != nil {
 		number = l.Number
 	}
-	chosen, err := choose(names, number)
+	chosen, err := choose(s.Course, names, number)
 	if err != nil {
 		return nil, code, err
 	}
 	code.sharded = slices.Contains(namesOf(chosen), shardingProfile)
 	if l == nil {
-		through := replicasLab
+		replicas, err := findProfile(s.Course, horizontalProfile)
+		if err != nil {
+			return nil, code, err
+		}
+		through := replicas.Lab
 		for _, p := range chosen {
-			through = max(through, p.lab)
+			through = max(through, p.Lab)
 		}
 		code.replicas = fmt.Sprintf("--through %02d", through)
 		return chosen, code, nil
 	}
-	if err := l.uses(namesOf(chosen)); err != nil {
+	if err := l.uses(chosen); err != nil {
 		return nil, code, err
 	}
 	code.service = "./" + l.Dir + "/service"
@@ -81,19 +79,22 @@ func (s *Stack) chooseCode(names []string, l *Lab) ([]profile, stackCode, error)
 	return chosen, code, nil
 }
 
+// solutionOf returns the solution of a file that the learner of one lab edits, from the module's
+// root. It is empty when no lab has such a file.
+func solutionOf(labs course.Course, file string) string {
+	for _, l := range labs {
+		if slices.Contains(l.Files, file) {
+			return "./" + l.SolutionDir() + "/" + file
+		}
+	}
+	return ""
+}
+
 // uses returns a *UsageError for a profile whose servers the lab's code does not use yet.
-func (l Lab) uses(chosen []string) error {
-	for _, need := range []struct {
-		profile     string
-		since       int
-		what, other string
-	}{
-		{cacheProfile, cacheLab, "the cache", "horizontal"},
-		{shardingProfile, shardingLab, "the shards", cacheProfile},
-		{queueProfile, queueLab, "the queue", shardingProfile},
-	} {
-		if slices.Contains(chosen, need.profile) && l.Number < need.since {
-			return usagef("lab %s does not use %s yet; use profile %s", l.id(), need.what, need.other)
+func (l Lab) uses(chosen []course.LabProfile) error {
+	for _, p := range chosen {
+		if p.Use != "" && l.Number < p.Lab {
+			return usagef("lab %s does not use %s yet; use profile %s", l.id(), p.Use, p.Instead)
 		}
 	}
 	return nil

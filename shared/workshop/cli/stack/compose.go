@@ -132,7 +132,7 @@ func (c *compose) attach(ctx context.Context, profiles []string, args ...string)
 func (c *compose) running(ctx context.Context) ([]string, error) {
 	var out, diagnosis bytes.Buffer
 	err := subprocess.Command{Dir: c.stack.Root, Env: slices.Concat(c.env, c.blanks), Stdout: &out, Stderr: &diagnosis}.
-		Run(ctx, c.program, c.args(everyProfile(), "ps", "--services", "--filter", "status=running")...)
+		Run(ctx, c.program, c.args(everyProfile(c.stack.Course), "ps", "--services", "--filter", "status=running")...)
 	if err != nil {
 		if text := strings.TrimSpace(diagnosis.String()); text != "" {
 			err = fmt.Errorf("%w: %s", err, text)
@@ -163,7 +163,7 @@ func engineFor(host string) []string {
 // that only look at the stack or remove it must also work without .env.
 func (s *Stack) placeholders(f *envFile) []string {
 	var env []string
-	for _, key := range secrets() {
+	for _, key := range s.Course.Secrets() {
 		if f.get(key) == "" && s.Getenv(key) == "" {
 			env = append(env, key+"=unused")
 		}

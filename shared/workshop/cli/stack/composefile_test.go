@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"bytebites.example/workshop/shared/workshop/course"
 )
 
 // composeText returns docker-compose.yml without its comments.
@@ -29,7 +31,7 @@ func TestComposeFileHasTheProfiles(t *testing.T) {
 			named[strings.Trim(name, ` "`)] = true
 		}
 	}
-	if got, want := slices.Sorted(maps.Keys(named)), slices.Sorted(slices.Values(everyProfile())); !slices.Equal(got, want) {
+	if got, want := slices.Sorted(maps.Keys(named)), slices.Sorted(slices.Values(everyProfile(course.Labs()))); !slices.Equal(got, want) {
 		t.Errorf("%s has profiles %v, up knows %v", composeFile, got, want)
 	}
 }
@@ -37,9 +39,9 @@ func TestComposeFileHasTheProfiles(t *testing.T) {
 // `up` must write every variable that docker-compose.yml asks for. A user who starts the stack by
 // hand sets none of them.
 func TestComposeFileAsksForWhatIsWritten(t *testing.T) {
-	written := append(append(imageVariables(), secrets()...), "DEMO_EMAIL", "DEMO_PASSWORD", "REPLICA_ARGS", "NGINX_CONF", "REDIS_CONF",
+	written := append(append(course.Labs().ImageVariables(), course.Labs().Secrets()...), "DEMO_EMAIL", "DEMO_PASSWORD", "REPLICA_ARGS", "NGINX_CONF", "REDIS_CONF",
 		"USERDATA_HOST", "SHARD_DBS", "MOVE_TO")
-	for _, p := range publishedPorts() {
+	for _, p := range publishedPorts(course.Labs()) {
 		written = append(written, p.variable)
 	}
 	asked := make(map[string]bool)
@@ -54,7 +56,7 @@ func TestComposeFileAsksForWhatIsWritten(t *testing.T) {
 
 func TestComposeFileHasTheServers(t *testing.T) {
 	wanted := append(slices.Sorted(maps.Keys(clients())), moverService, "relay", "worker")
-	for _, p := range publishedPorts() {
+	for _, p := range publishedPorts(course.Labs()) {
 		wanted = append(wanted, p.service)
 	}
 	_, services, _ := strings.Cut(composeText(t), "\nservices:\n")
@@ -80,13 +82,13 @@ func TestComposeFilePublishesOnLoopback(t *testing.T) {
 		for _, quoted := range regexp.MustCompile(`"[^"]*"`).FindAllString(list[1], -1) {
 			seen++
 			match := entry.FindStringSubmatch(strings.Trim(quoted, `"`))
-			if match == nil || !slices.ContainsFunc(publishedPorts(), func(p published) bool { return p.variable == match[1] && p.standard == match[2] }) {
+			if match == nil || !slices.ContainsFunc(publishedPorts(course.Labs()), func(p published) bool { return p.variable == match[1] && p.standard == match[2] }) {
 				t.Errorf("%s publishes %s; want it on 127.0.0.1, at a port that up knows", composeFile, quoted)
 			}
 		}
 	}
-	if seen != len(publishedPorts()) {
-		t.Errorf("%s publishes %d ports, up knows %d", composeFile, seen, len(publishedPorts()))
+	if seen != len(publishedPorts(course.Labs())) {
+		t.Errorf("%s publishes %d ports, up knows %d", composeFile, seen, len(publishedPorts(course.Labs())))
 	}
 }
 
@@ -95,7 +97,7 @@ func TestComposeFilePublishesOnLoopback(t *testing.T) {
 func TestComposeFileIsTaken(t *testing.T) {
 	t.Parallel()
 	here, known := os.Environ(), []string(nil)
-	for _, key := range secrets() {
+	for _, key := range course.Labs().Secrets() {
 		known = append(known, key+"=unused")
 	}
 	found := false
@@ -112,7 +114,7 @@ func TestComposeFileIsTaken(t *testing.T) {
 			continue // not installed, or docker without its plugin
 		}
 		found = true
-		for _, name := range everyProfile() {
+		for _, name := range everyProfile(course.Labs()) {
 			t.Run(strings.Join(tool, " ")+" "+name, func(t *testing.T) {
 				t.Parallel()
 				if said, err := config(known, "--profile", name, "config"); err != nil {
@@ -122,7 +124,7 @@ func TestComposeFileIsTaken(t *testing.T) {
 		}
 		t.Run(strings.Join(tool, " ")+" without secrets", func(t *testing.T) {
 			t.Parallel()
-			empty := strings.Split(strings.Join(secrets(), "=\n")+"=", "\n")
+			empty := strings.Split(strings.Join(course.Labs().Secrets(), "=\n")+"=", "\n")
 			if said, err := config(empty, "config"); err == nil || !strings.Contains(said, "go tool workshop up") {
 				t.Errorf("accepted, or refused without a remedy: %v\n%s", err, said)
 			}

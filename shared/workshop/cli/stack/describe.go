@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"bytebites.example/workshop/shared/bytebites/seed"
+	"bytebites.example/workshop/shared/workshop/course"
 )
 
 // Description says how to use a stack that is up.
@@ -23,18 +24,23 @@ type frontDoor struct {
 	service, fact, variable string
 }
 
-func frontDoors() []frontDoor {
-	return []frontDoor{
-		{[]string{baselineProfile}, "service", "storefront", "SERVICE_PORT"},
-		{replicaProfiles(), "nginx", "storefront, through nginx", "BALANCER_PORT"},
+func frontDoors(labs course.Course) []frontDoor {
+	var doors []frontDoor
+	for _, s := range labs.Servers() {
+		for _, p := range s.Ports {
+			if p.Storefront != "" {
+				doors = append(doors, frontDoor{s.Profiles, s.Service, p.Storefront, p.Variable})
+			}
+		}
 	}
+	return doors
 }
 
 func (s *Stack) describe(file *envFile, chosen []string) Description {
 	var d Description
 	fact := func(name, value string) { d.Facts = append(d.Facts, []string{name, value}) }
 	url := ""
-	for _, door := range frontDoors() {
+	for _, door := range frontDoors(s.Course) {
 		if anyOf(door.profiles, chosen) {
 			url = s.address(file, door.variable)
 			fact(door.fact, url+"/")
@@ -55,13 +61,13 @@ func (s *Stack) describe(file *envFile, chosen []string) Description {
 	fact("password", seed.Password)
 	fact("staff token", "STAFF_TOKEN in .env")
 
-	if anyOf(replicaProfiles(), chosen) {
+	if anyOf(replicaProfiles(s.Course), chosen) {
 		d.Next = append(d.Next, "sign in at "+url+"/ and reload: the foot of the page names the replica")
 	} else {
 		d.Next = append(d.Next, "order a dinner at "+url+"/")
 	}
 	d.Next = append(d.Next, "go tool workshop shell postgres   opens psql on the database")
-	if anyOf(cacheProfiles(), chosen) {
+	if anyOf(cacheProfiles(s.Course), chosen) {
 		d.Next = append(d.Next, "go tool workshop shell redis      opens redis-cli on the cache")
 	}
 	if slices.Contains(chosen, queueProfile) {

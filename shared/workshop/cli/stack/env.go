@@ -5,11 +5,6 @@ import (
 	"bytebites.example/workshop/shared/testbed/images"
 )
 
-// secrets are the variables that docker-compose.yml requires.
-func secrets() []string {
-	return []string{"POSTGRES_PASSWORD", "STAFF_TOKEN", "PAYMENT_SECRET", "BROKER_PASSWORD"}
-}
-
 // writeEnv writes .env for a stack of these images and this code. It keeps secrets that are
 // there.
 func (s *Stack) writeEnv(refs map[string]string, code stackCode) (*envFile, error) {
@@ -31,12 +26,12 @@ func (s *Stack) writeEnv(refs map[string]string, code stackCode) (*envFile, erro
 		file.set("USERDATA_HOST", userDataServer)
 		file.set("SHARD_DBS", shardURLs(images.DatasetPassword))
 	}
-	for _, key := range secrets() {
+	for _, key := range s.Course.Secrets() {
 		if err := file.keepSecret(key); err != nil {
 			return nil, err
 		}
 	}
-	for _, variable := range imageVariables() {
+	for _, variable := range s.Course.ImageVariables() {
 		if ref := refs[variable]; ref != "" {
 			file.set(variable, ref)
 		}

@@ -33,7 +33,7 @@ func (s *Stack) Examine(ctx context.Context) (Examination, error) {
 		running, _ = c.running(ctx)
 	}
 	var x Examination
-	for _, p := range publishedPorts() {
+	for _, p := range publishedPorts(s.Course) {
 		port := s.port(file, p.variable)
 		number, err := strconv.Atoi(port)
 		switch {

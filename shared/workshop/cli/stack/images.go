@@ -54,21 +54,10 @@ func (s *Stack) makeImages(ctx context.Context, service string, size seed.Size, 
 // serverImages makes the images of the real servers, and of the base that programs run on. It
 // returns the servers' names by their variables.
 func (s *Stack) serverImages(ctx context.Context, e *engine.Engine, chosen []string) (map[string]string, error) {
-	servers := []struct {
-		profiles []string // each of them starts the server
-		name     images.Name
-		variable string
-	}{
-		{[]string{monitoringProfile}, images.Prometheus, "PROMETHEUS_IMAGE"},
-		{replicaProfiles(), images.Nginx, "NGINX_IMAGE"},
-		{cacheProfiles(), images.Redis, "REDIS_IMAGE"},
-		{[]string{shardingProfile}, images.Postgres, "POSTGRES_IMAGE"}, // of the shards, which start empty
-		{[]string{queueProfile}, images.RabbitMQ, "RABBITMQ_IMAGE"},
-	}
 	want := []images.Name{images.Postgres, images.Static}
-	for _, server := range servers {
-		if anyOf(server.profiles, chosen) {
-			want = append(want, server.name)
+	for _, server := range s.Course.Servers() {
+		if server.Image != "" && anyOf(server.Profiles, chosen) {
+			want = append(want, server.Image)
 		}
 	}
 	ensured, err := images.Ensure(ctx, e, s.Progress, want...)
@@ -76,18 +65,10 @@ func (s *Stack) serverImages(ctx context.Context, e *engine.Engine, chosen []str
 		return nil, err
 	}
 	refs := map[string]string{}
-	for _, server := range servers {
-		if ref, ok := ensured[server.name]; ok {
-			refs[server.variable] = string(ref)
+	for _, server := range s.Course.Servers() {
+		if ref, ok := ensured[server.Image]; ok {
+			refs[server.ImageVariable] = string(ref)
 		}
 	}
 	return refs, nil
-}
-
-// imageVariables are the variables of docker-compose.yml that name images.
-func imageVariables() []string {
-	return []string{
-		"DATABASE_IMAGE", "SERVICE_IMAGE", "MAILSINK_IMAGE", "PROMETHEUS_IMAGE", "NGINX_IMAGE", "REDIS_IMAGE", "POSTGRES_IMAGE",
-		"RABBITMQ_IMAGE",
-	}
 }

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"syscall"
+
+	"bytebites.example/workshop/shared/workshop/course"
 )
 
 // published is a port of the stack on the loopback address.
@@ -18,15 +20,14 @@ type published struct {
 	standard string   // the port unless the variable names another
 }
 
-func publishedPorts() []published {
-	return []published{
-		{"service", []string{baselineProfile}, "SERVICE_PORT", "8080"},
-		{"service", []string{baselineProfile}, "PPROF_PORT", "6060"},
-		{"nginx", replicaProfiles(), "BALANCER_PORT", "8081"},
-		{"mailsink", append([]string{baselineProfile}, replicaProfiles()...), "MAILSINK_PORT", "8025"},
-		{"rabbitmq", []string{queueProfile}, "RABBITMQ_PORT", "15672"},
-		{"prometheus", []string{monitoringProfile}, "PROMETHEUS_PORT", "9090"},
+func publishedPorts(labs course.Course) []published {
+	var all []published
+	for _, s := range labs.Servers() {
+		for _, p := range s.Ports {
+			all = append(all, published{s.Service, s.Profiles, p.Variable, p.Standard})
+		}
 	}
+	return all
 }
 
 // port returns a published port. The environment goes before .env, as in compose.
@@ -36,7 +37,7 @@ func (s *Stack) port(file *envFile, variable string) string {
 			return value
 		}
 	}
-	for _, p := range publishedPorts() {
+	for _, p := range publishedPorts(s.Course) {
 		if p.variable == variable {
 			return p.standard
 		}
@@ -57,7 +58,7 @@ func anyOf(names, chosen []string) bool {
 // portsFree returns an error for the first port of the profiles that another program holds,
 // because compose's own message names no remedy.
 func (s *Stack) portsFree(ctx context.Context, file *envFile, chosen, running []string) error {
-	for _, p := range publishedPorts() {
+	for _, p := range publishedPorts(s.Course) {
 		if !anyOf(p.profiles, chosen) || slices.Contains(running, p.service) {
 			continue
 		}

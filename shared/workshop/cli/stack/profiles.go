@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"bytebites.example/workshop/shared/workshop/course"
 )
 
-// The profiles of docker-compose.yml.
+// The profiles of docker-compose.yml for which Up does more than to start their servers.
 const (
 	baselineProfile   = "baseline"
 	monitoringProfile = "monitoring"
@@ -16,60 +18,39 @@ const (
 	queueProfile      = "queue"
 )
 
-// profile is a part of docker-compose.yml that Up starts.
-type profile struct {
-	name string
-	lab  int    // the number of the lab that brings it
-	text string // for a help text
-	// addOn marks a profile without a storefront, which is started beside one that has it.
-	addOn bool
-}
-
-// profiles are those of docker-compose.yml, in the order of the labs.
-func profiles() []profile {
-	return []profile{
-		{name: baselineProfile, lab: 0, text: "the slow monolith, PostgreSQL with the seeded data, a mail sink"},
-		{name: monitoringProfile, lab: 0, text: "Prometheus, beside the other profiles named or the baseline", addOn: true},
-		{name: horizontalProfile, lab: replicasLab, text: "three replicas behind nginx"},
-		{name: cacheProfile, lab: cacheLab, text: "the replicas with Redis"},
-		{name: shardingProfile, lab: shardingLab, text: "the same, with user data moved to four PostgreSQL shards while you watch"},
-		{name: queueProfile, lab: queueLab, text: "the replicas with Redis, and RabbitMQ with a relay and a worker"},
-	}
-}
-
 // replicaProfiles are the profiles with replicas behind nginx.
-func replicaProfiles() []string { return append([]string{horizontalProfile}, cacheProfiles()...) }
+func replicaProfiles(labs course.Course) []string { return labs.ProfilesWith("nginx") }
 
 // cacheProfiles are the profiles with Redis.
-func cacheProfiles() []string { return []string{cacheProfile, shardingProfile, queueProfile} }
+func cacheProfiles(labs course.Course) []string { return labs.ProfilesWith("redis") }
 
 // choose returns the profiles to start, each once. If no profile with a storefront is named, the
 // last one that has come with that lab is the first of them.
-func choose(names []string, lab int) ([]profile, error) {
-	var chosen []profile
+func choose(labs course.Course, names []string, lab int) ([]course.LabProfile, error) {
+	var chosen []course.LabProfile
 	storefront := false
 	for _, name := range names {
-		p, err := findProfile(name)
+		p, err := findProfile(labs, name)
 		if err != nil {
 			return nil, err
 		}
-		if slices.Contains(chosen, p) {
+		if slices.Contains(namesOf(chosen), name) {
 			continue
 		}
 		chosen = append(chosen, p)
-		storefront = storefront || !p.addOn
+		storefront = storefront || !p.AddOn
 	}
 	if !storefront {
-		chosen = append([]profile{profileOf(lab)}, chosen...)
+		chosen = append([]course.LabProfile{profileOf(labs, lab)}, chosen...)
 	}
 	return chosen, nil
 }
 
 // profileOf returns the last profile with a storefront that has come with that lab.
-func profileOf(lab int) profile {
-	var last profile
-	for _, p := range profiles() {
-		if !p.addOn && p.lab <= lab {
+func profileOf(labs course.Course, lab int) course.LabProfile {
+	var last course.LabProfile
+	for _, p := range labs.Profiles() {
+		if !p.AddOn && p.Lab <= lab {
 			last = p
 		}
 	}
@@ -77,31 +58,31 @@ func profileOf(lab int) profile {
 }
 
 // namesOf returns the names of profiles.
-func namesOf(profiles []profile) []string {
+func namesOf(profiles []course.LabProfile) []string {
 	names := make([]string, 0, len(profiles))
 	for _, p := range profiles {
-		names = append(names, p.name)
+		names = append(names, p.Name)
 	}
 	return names
 }
 
-func findProfile(name string) (profile, error) {
-	for _, p := range profiles() {
-		if p.name == name {
+func findProfile(labs course.Course, name string) (course.LabProfile, error) {
+	for _, p := range labs.Profiles() {
+		if p.Name == name {
 			return p, nil
 		}
 	}
-	return profile{}, usagef("no profile %q; there are: %s", name, strings.Join(everyProfile(), ", "))
+	return course.LabProfile{}, usagef("no profile %q; there are: %s", name, strings.Join(everyProfile(labs), ", "))
 }
 
 // everyProfile names all profiles.
-func everyProfile() []string { return namesOf(profiles()) }
+func everyProfile(labs course.Course) []string { return namesOf(labs.Profiles()) }
 
-// DescribeProfiles lists the profiles for a help text, a line each.
-func DescribeProfiles() string {
+// DescribeProfiles lists the profiles of the labs for a help text, a line each.
+func DescribeProfiles(labs course.Course) string {
 	var b strings.Builder
-	for _, p := range profiles() {
-		fmt.Fprintf(&b, "  %-11s %s\n", p.name, p.text)
+	for _, p := range labs.Profiles() {
+		fmt.Fprintf(&b, "  %-11s %s\n", p.Name, p.Text)
 	}
 	return b.String()
 }

@@ -63,7 +63,7 @@ func (s *Stack) Shell(ctx context.Context, server string, words ...string) error
 	if !isTerminal(s.Stdin) || !isTerminal(s.Stdout) {
 		command = append(command, "-T")
 	}
-	return c.attach(ctx, everyProfile(), slices.Concat(command, []string{server}, opened.program, words)...)
+	return c.attach(ctx, everyProfile(c.stack.Course), slices.Concat(command, []string{server}, opened.program, words)...)
 }
 
 func isTerminal(stream any) bool {

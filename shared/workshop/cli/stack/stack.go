@@ -11,6 +11,7 @@ import (
 	"bytebites.example/workshop/shared/progress"
 	"bytebites.example/workshop/shared/testbed/engine"
 	"bytebites.example/workshop/shared/testbed/gobuild"
+	"bytebites.example/workshop/shared/workshop/course"
 )
 
 // The programs that a stack runs.
@@ -21,8 +22,9 @@ const (
 
 // Stack is the stack of one clone. All fields are needed.
 type Stack struct {
-	Root           string   // the module's root, with docker-compose.yml and .env
-	Env            []string // the environment of compose, as os.Environ returns it
+	Root           string        // the module's root, with docker-compose.yml and .env
+	Course         course.Course // has the profiles of docker-compose.yml
+	Env            []string      // the environment of compose, as os.Environ returns it
 	Getenv         func(string) string
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
@@ -52,7 +54,7 @@ func (s *Stack) Down(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.run(ctx, everyProfile(), "down", "--volumes", "--remove-orphans")
+	return c.run(ctx, everyProfile(s.Course), "down", "--volumes", "--remove-orphans")
 }
 
 // existing returns the compose tool for a stack that may already run. It needs no image and

@@ -64,7 +64,7 @@ func (s *Stack) Up(ctx context.Context, o Options) (Description, error) {
 	if err := c.start(ctx, chosen, running); err != nil {
 		return Description{}, err
 	}
-	for _, door := range frontDoors() {
+	for _, door := range frontDoors(s.Course) {
 		if !anyOf(door.profiles, chosen) {
 			continue
 		}
@@ -103,12 +103,9 @@ func (c *compose) start(ctx context.Context, chosen, running []string) error {
 // anew. Compose leaves both running as long as docker-compose.yml is unchanged.
 func (c *compose) recreate(ctx context.Context, chosen, running []string) error {
 	var stale []string
-	for _, server := range []struct {
-		service  string
-		profiles []string
-	}{{"nginx", replicaProfiles()}, {"redis", cacheProfiles()}} {
-		if anyOf(server.profiles, chosen) && slices.Contains(running, server.service) {
-			stale = append(stale, server.service)
+	for _, server := range c.stack.Course.Servers() {
+		if server.Renew && anyOf(server.Profiles, chosen) && slices.Contains(running, server.Service) {
+			stale = append(stale, server.Service)
 		}
 	}
 	if len(stale) == 0 {
