@@ -1,17 +1,15 @@
 // Package branches builds the git branches that an instructor shows and a learner joins
-// at. For every lab, start/NN-name is a commit of main with the learner's files of all
-// labs below NN replaced by their solutions, and solution/NN-name is the same with lab
-// NN solved too.
+// at. Every lab has two. start/NN-name is a commit of main in which the solutions of all labs
+// below NN have replaced the learner's files. In solution/NN-name, lab NN is solved too.
 //
-// The course lists the learner's files of a lab. In the commit, these and no others carry the
-// mark "TODO(lab NN)"; a mark in a lesson (*.md), in a test (*_test.go) or in the lab's spec
+// The course lists the learner's files of a lab. In the commit, no other file may carry the
+// mark "TODO(lab NN)". A mark in a lesson (*.md), in a test (*_test.go) or in the lab's spec
 // folder does not count. The solution of a learner's file has the same path in
 // solutions/NN-name. All other files of the folder, such as lab.go, stay the lab's, because
 // their text addresses the learner.
 //
-// The branches depend only on the commit that they are built from and on the course, so that
-// they have the same commit ids on every machine. The work tree and the index are neither
-// read nor written.
+// The branches depend only on their source commit and on the course, so that they have the
+// same commit ids on every machine. The work tree and the index are neither read nor written.
 package branches
 
 import (
@@ -75,7 +73,7 @@ func (r *Repository) Plan(ctx context.Context, source string) ([]Branch, error) 
 	}
 	labs, err := r.labs(ctx, files)
 	if err != nil {
-		return nil, fmt.Errorf("commit %s: %w", Short(source), err)
+		return nil, fmt.Errorf("read labs of commit %s: %w", Short(source), err)
 	}
 	trees, err := r.solve(ctx, source, labs)
 	if err != nil {
@@ -93,7 +91,7 @@ func (r *Repository) Plan(ctx context.Context, source string) ([]Branch, error) 
 		} {
 			b.Source = source
 			if b.Commit, err = r.writeCommit(ctx, generated(b, from, trees[len(b.Solved)])); err != nil {
-				return nil, fmt.Errorf("branch %s: %w", b.Name, err)
+				return nil, fmt.Errorf("make branch %s: %w", b.Name, err)
 			}
 			plan = append(plan, b)
 		}
@@ -105,17 +103,17 @@ func (r *Repository) Plan(ctx context.Context, source string) ([]Branch, error) 
 func (r *Repository) solve(ctx context.Context, source string, labs []exercise) (trees []string, err error) {
 	scratch, err := os.MkdirTemp("", "workshop-branches-")
 	if err != nil {
-		return nil, fmt.Errorf("index: %w", err)
+		return nil, fmt.Errorf("make index: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(scratch)) }()
 	index := r.git.withIndex(filepath.Join(scratch, "index"))
 	if _, err := index.run(ctx, "", "read-tree", source); err != nil {
-		return nil, fmt.Errorf("index: %w", err)
+		return nil, fmt.Errorf("read index: %w", err)
 	}
 	for i := 0; ; i++ {
 		tree, err := index.line(ctx, "", "write-tree")
 		if err != nil {
-			return nil, fmt.Errorf("tree: %w", err)
+			return nil, fmt.Errorf("write tree: %w", err)
 		}
 		trees = append(trees, tree)
 		if i == len(labs) {
@@ -126,7 +124,7 @@ func (r *Repository) solve(ctx context.Context, source string, labs []exercise) 
 			fmt.Fprintf(&changes, "%s %s\t%s\x00", f.solution.mode, f.solution.id, f.path)
 		}
 		if _, err := index.run(ctx, changes.String(), "update-index", "-z", "--index-info"); err != nil {
-			return nil, fmt.Errorf("index: %w", err)
+			return nil, fmt.Errorf("write index: %w", err)
 		}
 	}
 }
@@ -149,7 +147,7 @@ func (r *Repository) compare(ctx context.Context, plan []Branch) error {
 		}
 		ours, err := r.generated(ctx, b.Now)
 		if err != nil {
-			return fmt.Errorf("branch %s: %w", b.Name, err)
+			return fmt.Errorf("compare branch %s: %w", b.Name, err)
 		}
 		if folder, used := worktrees[b.ref()]; used {
 			b.Kept = "checked out in " + folder
@@ -164,7 +162,7 @@ func (r *Repository) compare(ctx context.Context, plan []Branch) error {
 func (r *Repository) tips(ctx context.Context) (map[string]string, error) {
 	out, err := r.git.run(ctx, "", "for-each-ref", "--format=%(objectname) %(refname)", "refs/heads/start/", "refs/heads/solution/")
 	if err != nil {
-		return nil, fmt.Errorf("local branches: %w", err)
+		return nil, fmt.Errorf("list local branches: %w", err)
 	}
 	tips := make(map[string]string)
 	for line := range strings.Lines(string(out)) {
@@ -179,7 +177,7 @@ func (r *Repository) tips(ctx context.Context) (map[string]string, error) {
 func (r *Repository) worktrees(ctx context.Context) (map[string]string, error) {
 	out, err := r.git.run(ctx, "", "worktree", "list", "--porcelain")
 	if err != nil {
-		return nil, fmt.Errorf("work trees: %w", err)
+		return nil, fmt.Errorf("list work trees: %w", err)
 	}
 	folders := make(map[string]string)
 	folder := ""

@@ -84,7 +84,7 @@ func (r *Repository) generated(ctx context.Context, id string) (bool, error) {
 func (r *Repository) commit(ctx context.Context, id string) (commit, error) {
 	text, err := r.git.run(ctx, "", "cat-file", "commit", id)
 	if err != nil {
-		return commit{}, fmt.Errorf("commit %s: %w", Short(id), err)
+		return commit{}, fmt.Errorf("read commit %s: %w", Short(id), err)
 	}
 	return parseCommit(string(text)), nil
 }
@@ -149,7 +149,7 @@ func (r *Repository) Source(ctx context.Context, revision string) (string, error
 	}
 	made, err := r.git.line(ctx, "", "rev-list", "--first-parent", "--max-count=1", "--basic-regexp", "--grep=^"+sourceTrailer, id)
 	if err != nil {
-		return "", fmt.Errorf("source of %s: %w", revision, err)
+		return "", fmt.Errorf("find source of %s: %w", revision, err)
 	}
 	if made == "" {
 		return id, nil

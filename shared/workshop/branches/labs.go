@@ -25,14 +25,14 @@ func (e entry) text() bool { return e.kind == "blob" && e.mode != "120000" }
 func (r *Repository) list(ctx context.Context, treeish string) (map[string]entry, error) {
 	out, err := r.git.run(ctx, "", "ls-tree", "-r", "-z", "--full-tree", treeish)
 	if err != nil {
-		return nil, fmt.Errorf("files of %s: %w", Short(treeish), err)
+		return nil, fmt.Errorf("list files of %s: %w", Short(treeish), err)
 	}
 	files := make(map[string]entry)
 	for line := range strings.SplitSeq(strings.TrimSuffix(string(out), "\x00"), "\x00") {
 		meta, name, ok := strings.Cut(line, "\t")
 		fields := strings.Fields(meta)
 		if !ok || len(fields) != 3 {
-			return nil, fmt.Errorf("files of %s: git listed %q", Short(treeish), line)
+			return nil, fmt.Errorf("list files of %s: git printed %q", Short(treeish), line)
 		}
 		files[name] = entry{mode: fields[0], kind: fields[1], id: fields[2]}
 	}
@@ -94,8 +94,8 @@ func mayBeLearners(exercise, file string) bool {
 }
 
 // labs returns the labs of a commit's files, with the learner's files that the course lists.
-// It is an error when the course, the marks and the solutions do not agree, because then a
-// branch would hold a file of the wrong side.
+// It is an error when the course, the marks and the solutions do not agree. A branch would then
+// hold a wrong file.
 func (r *Repository) labs(ctx context.Context, files map[string]entry) ([]exercise, error) {
 	all := labNames(files)
 	if len(all) == 0 {
@@ -209,11 +209,11 @@ func parseBatch(out []byte) (map[string][]byte, error) {
 		line, rest, _ := bytes.Cut(out, []byte("\n"))
 		fields := strings.Fields(string(line))
 		if len(fields) != 3 {
-			return nil, fmt.Errorf("git answered %q", line)
+			return nil, fmt.Errorf("git cat-file: unexpected line %q", line)
 		}
 		size, err := strconv.Atoi(fields[2])
 		if err != nil || size < 0 || size >= len(rest) || rest[size] != '\n' {
-			return nil, fmt.Errorf("git answered %q and %d bytes", line, len(rest))
+			return nil, fmt.Errorf("git cat-file: line %q is followed by %d bytes", line, len(rest))
 		}
 		contents[fields[0]] = rest[:size:size]
 		out = rest[size+1:]

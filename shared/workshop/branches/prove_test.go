@@ -44,7 +44,7 @@ func TestCheckFindsPlantedDifference(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			c.git("switch", "-q", "-f", "--detach", "solution/00-first")
 			tt.plant(c)
-			if tt.name != "mode changed" { // staged by hand, for not every file system knows it
+			if tt.name != "mode changed" { // staged by hand, because not every file system has modes
 				c.git("add", "-A")
 			}
 			plan := slices.Clone(right)
