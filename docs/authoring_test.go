@@ -64,6 +64,11 @@ func TestAuthoring(t *testing.T) {
 	if solution.Verdict != lab.Pass || len(solution.Gains) != 1 || solution.Gains[0].Ratio < 40 || solution.Gains[0].Ratio > 60 {
 		t.Errorf("the solution's result is %+v, want a pass and a gain of some 50", solution)
 	}
+	for _, check := range solution.Checks {
+		if check.Step < 1 || check.Step > len(toyEntry().Steps) {
+			t.Errorf("check %q is of step %d, the entry lists %d", check.Name, check.Step, len(toyEntry().Steps))
+		}
+	}
 	var wrongs lab.WrongResults
 	if err := json.Unmarshal(runner.results["solutions/"+toy+" TestWrong"], &wrongs); err != nil {
 		t.Fatal(err)
