@@ -3,6 +3,7 @@ package main
 import (
 	"maps"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -107,20 +108,29 @@ func TestVariantsStandAlone(t *testing.T) {
 	}
 }
 
-// What checks the labs brings the test bed along, which has no place in a service.
+// TestServiceCarriesNoChecks: neither this service nor that of a lab imports, however
+// indirectly, the test bed, the measurements or the course tool.
 func TestServiceCarriesNoChecks(t *testing.T) {
-	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", ".").Output()
-	if err != nil {
-		t.Fatalf("go list: %v", err)
+	services, err := filepath.Glob("../../labs/*/service")
+	if err != nil || len(services) == 0 {
+		t.Fatalf("found the services %v of labs: %v", services, err)
 	}
-	packages := strings.Fields(string(out))
-	if !slices.Contains(packages, "bytebites.example/workshop/shared/bytebites/service") {
-		t.Fatalf("go list did not find what there is: %v", packages)
-	}
-	for _, p := range packages {
-		for _, banned := range []string{"workshop/shared/workshop/", "workshop/shared/testbed", "testcontainers"} {
-			if strings.Contains(p, banned) {
-				t.Errorf("the service imports %s", p)
+	for _, service := range append(services, ".") {
+		list := exec.CommandContext(t.Context(), "go", "list", "-deps", ".")
+		list.Dir = service
+		out, err := list.Output()
+		if err != nil {
+			t.Fatalf("go list in %s: %v", service, err)
+		}
+		packages := strings.Fields(string(out))
+		if !slices.Contains(packages, "bytebites.example/workshop/shared/bytebites/service") {
+			t.Fatalf("go list in %s did not find what there is: %v", service, packages)
+		}
+		for _, p := range packages {
+			for _, banned := range []string{"workshop/shared/workshop", "workshop/shared/measure", "workshop/shared/testbed", "testcontainers"} {
+				if strings.Contains(p, banned) {
+					t.Errorf("the service in %s imports %s", service, p)
+				}
 			}
 		}
 	}
