@@ -71,7 +71,7 @@ func signIn(ctx context.Context, d Doer, baseURL, email, password string) (Sessi
 		return Session{}, err
 	}
 	request.Header.Set("Content-Type", "application/json")
-	response, answer, err := do(d, request, http.StatusCreated)
+	cookies, answer, err := do(d, request, http.StatusCreated)
 	if err != nil {
 		return Session{}, err
 	}
@@ -81,7 +81,6 @@ func signIn(ctx context.Context, d Doer, baseURL, email, password string) (Sessi
 	if err := json.Unmarshal(answer, &created); err != nil {
 		return Session{}, fmt.Errorf("decode answer: %w", err)
 	}
-	cookies := response.Cookies()
 	if len(cookies) != 1 {
 		return Session{}, fmt.Errorf("expected one cookie, saw %d", len(cookies))
 	}
@@ -115,8 +114,9 @@ func ProbeLocal(ctx context.Context, addr, path string) error {
 	return Probe(ctx, http.DefaultClient, "http://"+net.JoinHostPort("127.0.0.1", port)+path)
 }
 
-// do sends a request and reads the answer to its end, so that the connection can be used again.
-func do(d Doer, request *http.Request, want int) (*http.Response, []byte, error) {
+// do sends a request and reads the answer to its end, so that the connection can be used again. It
+// returns the cookies that the answer sets, and its body.
+func do(d Doer, request *http.Request, want int) ([]*http.Cookie, []byte, error) {
 	response, err := d.Do(request)
 	if err != nil {
 		return nil, nil, err
@@ -132,5 +132,5 @@ func do(d Doer, request *http.Request, want int) (*http.Response, []byte, error)
 			Method: request.Method, Path: request.URL.Path, Want: want, Status: response.StatusCode, Body: quoted,
 		}
 	}
-	return response, answer, nil
+	return response.Cookies(), answer, nil
 }
