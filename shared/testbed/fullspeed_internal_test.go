@@ -119,7 +119,7 @@ func TestAtFullSpeedReportsAQuotaThatIsNotRestored(t *testing.T) {
 		t.Errorf("the other server: %+v, want the type before", sound.typ)
 	}
 	removed := &machine{name: "a", typ: instance.Micro(), fail: restoring(errdefs.ErrNotFound)}
-	if err := atFullSpeed(t.Context(), func() error { return errWork }, []resizer{removed}); err != errWork {
+	if err := atFullSpeed(t.Context(), func() error { return errWork }, []resizer{removed}); err != errWork { //nolint:errorlint // no other error may be joined to it
 		t.Errorf("failed work on a removed server: %v, want %v alone", err, errWork)
 	}
 	removed.calls = nil

@@ -5,6 +5,7 @@
 package hostspeed
 
 import (
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -68,9 +69,6 @@ func scale(d time.Duration, slowness float64) time.Duration {
 	return time.Duration(float64(d) * factor)
 }
 
-// result keeps the compiler from removing the work.
-var result uint64
-
 // work is one slice: xorshift steps that each need the one before, so that neither the
 // number of cores nor the memory matters. It uses local variables and few branches, so
 // that the race detector does not slow it down.
@@ -90,5 +88,5 @@ func work() {
 		x ^= x >> 7
 		x ^= x << 17
 	}
-	result += x
+	runtime.KeepAlive(x) // the compiler must not remove the loop
 }
