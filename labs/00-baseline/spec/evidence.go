@@ -14,6 +14,7 @@ import (
 	"bytebites.example/workshop/shared/measure"
 	"bytebites.example/workshop/shared/testbed"
 	"bytebites.example/workshop/shared/workshop/evidence"
+	"bytebites.example/workshop/shared/workshop/lab"
 )
 
 const (
@@ -22,11 +23,13 @@ const (
 	shownStatements = 10
 )
 
-func (l *trial) keepEvidence() error {
-	if err := evidence.Keep(Name, "statements.txt", l.statementsText()); err != nil {
-		return err
+// keep leaves a file for the learner to read, where the run is a learner's.
+func (l *trial) keep(run *lab.Run, file string, text func() []byte) error {
+	if run.Mode != lab.ModeCheck {
+		return nil
 	}
-	return evidence.Keep(Name, "order-steps.txt", l.stepsText())
+	run.Evidence(evidenceFolder)
+	return evidence.Keep(Name, file, text())
 }
 
 func (l *trial) statementsText() []byte {
@@ -67,12 +70,12 @@ func (l *trial) stepsText() []byte {
 	})
 }
 
-func (l *trial) keepRamp(ramp measure.RampResult) error {
+func rampText(ramp measure.RampResult) []byte {
 	head := fmt.Sprintf("The dinner mix at rising rates, with your index. Service %s (%.2g CPU), database %s (%.2g CPU).\n"+
 		"The service level: 99 %% succeed and 95 %% take under 200 ms. Latency counts from when a\n"+
 		"request should have been sent; a client gives up after 2 s.\n\n",
 		serviceType().Name, serviceType().CPU, databaseType().Name, databaseType().CPU)
-	text := evidence.Table(head, func(w io.Writer) {
+	return evidence.Table(head, func(w io.Writer) {
 		fmt.Fprintln(w, "asked/s\tanswered/s\tmean ms\tp95 ms\tfailed %\t  service level\t")
 		for _, level := range ramp.Levels {
 			met := "missed"
@@ -87,7 +90,6 @@ func (l *trial) keepRamp(ramp measure.RampResult) error {
 				100*level.Result.FailureShare(), met)
 		}
 	})
-	return evidence.Keep(Name, "ramp.txt", text)
 }
 
 // profile keeps a CPU profile of the service at work.

@@ -17,11 +17,11 @@ import (
 	"bytebites.example/workshop/shared/workshop/lab"
 )
 
-// restartPerson is a subscriber whom no load signs in.
+// restartPerson is a subscriber that no load signs in.
 const restartPerson = people + 100
 
-// restart leaves one thing of each kind with the service, kills it, starts it again and
-// looks what is still there.
+// restart leaves one thing of each kind with the service, kills the service, starts it again
+// and looks for each thing.
 func (l *trial) restart(ctx context.Context, _ *lab.Run) error {
 	service := l.after.variant.Service
 	trace, err := leaveTrace(ctx, service.URL(), l.servers.Bed.StaffToken())
@@ -38,7 +38,7 @@ func (l *trial) restart(ctx context.Context, _ *lab.Run) error {
 	if err != nil {
 		return err
 	}
-	// The load's people were signed out too; the checks to come need them.
+	// The restart signed the load's people out too, and later checks send more load.
 	if err := l.after.variant.SignInAgain(ctx); err != nil {
 		return err
 	}
@@ -56,7 +56,10 @@ func (l *trial) restart(ctx context.Context, _ *lab.Run) error {
 			return &lab.Failure{
 				Expected: fmt.Sprintf("Restart.%s to be what a kill and a start showed", kind.field),
 				Seen:     quoted(string(kind.answer)),
-				Look:     lab.Look{Hint: "try it: go tool workshop up baseline, leave something there, restart the container and look for it"},
+				Look: lab.Look{
+					File: "answers.go", Func: "Answers",
+					Hint: "try it: go tool workshop up baseline, leave something there, restart the container and look for it",
+				},
 			}
 		}
 	}

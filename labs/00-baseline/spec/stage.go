@@ -20,14 +20,14 @@ import (
 )
 
 const (
-	// mailDelay is how long the mail server takes to accept a message. Where nothing is timed,
-	// and the machine is shared, it is untimedMailDelay, so that what an order waits for
-	// stands out from what the others on the machine do to it.
+	// mailDelay is how long the mail server takes to accept a message. A run that times
+	// nothing shares the machine. It uses untimedMailDelay, so that the wait for the mail
+	// stands out from the delays that other programs cause.
 	mailDelay        = 60 * time.Millisecond
 	untimedMailDelay = 150 * time.Millisecond
 	// quietRate and quietLength make a load that leaves everything idle most of the
-	// time, so that what is measured is work and not waiting in line. Where nothing is
-	// timed it is half as long, and so are the orders below: counts need no more.
+	// time, so that it measures work and not waiting in line. A run that times nothing
+	// sends this load, and the orders below, for half as long: counts need no more.
 	quietRate   = 6 // requests a second
 	quietLength = 6 * time.Second
 	// ordersRate and ordersLength make one in which nearly all requests are orders, one
@@ -54,7 +54,7 @@ type trial struct {
 	before, after side
 }
 
-// length is how long a load goes on that takes so long where times are judged.
+// length is the duration of a load: the given one where times are judged, else half of it.
 func (l *trial) length(timed time.Duration) time.Duration {
 	if l.timed {
 		return timed
@@ -62,10 +62,10 @@ func (l *trial) length(timed time.Duration) time.Duration {
 	return timed / 2
 }
 
-// side is what was measured of one of the two services, both asked little.
+// side is one of the two services, and what was measured of it under little load.
 type side struct {
 	variant         *rig.Variant
-	load            load.Result // of everything it was asked
+	load            load.Result // of all requests that were sent to it
 	statements      []pgstat.Statement
 	steps           map[string]promstat.Sum // seconds of each step of an order
 	pagesPerHistory float64
@@ -74,8 +74,8 @@ type side struct {
 // orders returns how many orders went through all steps.
 func (s side) orders() uint64 { return max(s.steps[string(checkout.StepMail)].Count, 1) }
 
-// placeOf says where the time of a step is spent; waiting for the orders ahead is no
-// place of its own.
+// placeOf returns where the time of a step is spent. It is Unanswered for the wait behind
+// earlier orders: their own steps count that time.
 func placeOf(step string) answer.Word {
 	switch checkout.Step(step) {
 	case checkout.StepLockWait:
@@ -89,8 +89,27 @@ func placeOf(step string) answer.Word {
 	}
 }
 
-// prepare measures the monolith as it was found, then with the subject's index.
-func (l *trial) prepare(ctx context.Context, run *lab.Run) (end func() error, err error) {
+// stages are what the checks stand on. The index outlives the service that makes it, so the
+// checks that need stageFound come first in the lab's list.
+func (l *trial) stages() []lab.Stage {
+	return []lab.Stage{
+		{Name: stageServers, Starts: "PostgreSQL and a mail server", Start: l.startServers},
+		{Name: stageFound, Needs: []string{stageServers}, Starts: "the monolith as it was found, under a quiet dinner", Start: l.startFound},
+		{Name: stageIndexed, Needs: []string{stageServers}, Starts: "the monolith with your index", Start: l.startIndexed},
+		{Name: stageOrders, Needs: []string{stageIndexed}, Starts: "a quiet dinner and some orders at it", Start: l.startOrders},
+	}
+}
+
+// The names of the stages.
+const (
+	stageServers = "servers"
+	stageFound   = "monolith as found"
+	stageIndexed = "monolith with index"
+	stageOrders  = "orders"
+)
+
+// startServers also counts the pages of a history before there is an index.
+func (l *trial) startServers(ctx context.Context, run *lab.Run) (end func() error, err error) {
 	l.timed = run.Timed()
 	delay := mailDelay
 	if !l.timed {
@@ -102,40 +121,52 @@ func (l *trial) prepare(ctx context.Context, run *lab.Run) (end func() error, er
 	if err != nil {
 		return end, rig.LearnersFault(err, look())
 	}
-	run.Progress("the monolith as it was found: counting pages, then a quiet dinner")
-	if err := l.measureSide(ctx, &l.before, "found", "./solutions/service", nil, nil); err != nil {
-		return end, err
+	l.before.pagesPerHistory, err = l.countPages(ctx)
+	return end, err
+}
+
+func (l *trial) startFound(ctx context.Context, run *lab.Run) (end func() error, err error) {
+	if err := l.startSide(ctx, &l.before, "found", "./solutions/service", nil); err != nil {
+		return nil, err
+	}
+	if err := l.measureDinner(ctx, &l.before, nil); err != nil {
+		return nil, err
 	}
 	if err := l.before.variant.Service.Stop(ctx); err != nil {
-		return end, err
+		return nil, err
 	}
-	run.Progress("the same with your index: counting pages, then a quiet dinner")
+	return nil, l.keep(run, "statements.txt", l.statementsText)
+}
+
+func (l *trial) startIndexed(ctx context.Context, _ *lab.Run) (end func() error, err error) {
+	if err := l.startSide(ctx, &l.after, "service", l.subject.Package, l.subject.Args); err != nil {
+		return nil, rig.LearnersFault(err, look())
+	}
+	l.after.pagesPerHistory, err = l.countPages(ctx)
+	return nil, err
+}
+
+func (l *trial) startOrders(ctx context.Context, run *lab.Run) (end func() error, err error) {
 	var profile profiler
 	if run.Mode == lab.ModeCheck {
 		profile = l.profile
 	}
-	if err := l.measureSide(ctx, &l.after, "service", l.subject.Package, l.subject.Args, profile); err != nil {
-		return end, rig.LearnersFault(err, look())
+	if err := l.measureDinner(ctx, &l.after, profile); err != nil {
+		return nil, err
 	}
 	if err := l.after.measureOrders(ctx, l.length(ordersLength)); err != nil {
-		return end, err
+		return nil, err
 	}
 	rig.ReportHost(run, l.after.load)
-	if run.Mode == lab.ModeCheck {
-		if err := l.keepEvidence(); err != nil {
-			return end, err
-		}
-		run.Evidence(evidenceFolder)
-	}
-	return end, nil
+	return nil, l.keep(run, "order-steps.txt", l.stepsText)
 }
 
 // profiler records a profile of a service while it works.
 type profiler func(ctx context.Context, service *testbed.Service) error
 
-// measureSide starts a service and measures it under a quiet dinner.
-func (l *trial) measureSide(ctx context.Context, s *side, name, pkg string, args []string, profile profiler) (err error) {
-	err = l.servers.AtFullSpeed(ctx, func() (err error) {
+// startSide starts a service, with its database at full speed while it does.
+func (l *trial) startSide(ctx context.Context, s *side, name, pkg string, args []string) error {
+	return l.servers.AtFullSpeed(ctx, func() (err error) {
 		s.variant, err = rig.Start(ctx, l.servers.Bed, rig.Options{
 			Service: testbed.ServiceOptions{
 				Name: name, Package: pkg, Args: args, Type: serviceType(), Postgres: l.servers.DB, MailSink: l.servers.Mail,
@@ -144,19 +175,16 @@ func (l *trial) measureSide(ctx context.Context, s *side, name, pkg string, args
 		})
 		return err
 	})
-	if err != nil {
-		return err
-	}
-	if s.pagesPerHistory, err = l.countPages(ctx); err != nil {
-		return err
-	}
+}
+
+// measureDinner measures a service under a quiet dinner.
+func (l *trial) measureDinner(ctx context.Context, s *side, profile profiler) error {
 	if err := pgstat.Reset(ctx, l.servers.Pool); err != nil {
 		return err
 	}
-	var dinner load.Result
-	err = testbed.SideBySide(ctx,
+	err := testbed.SideBySide(ctx,
 		func(ctx context.Context) (err error) {
-			dinner, err = s.variant.Generator.Hit(ctx, quietRate, l.length(quietLength))
+			s.load, err = s.variant.Generator.Hit(ctx, quietRate, l.length(quietLength))
 			return err
 		},
 		func(ctx context.Context) error {
@@ -169,11 +197,8 @@ func (l *trial) measureSide(ctx context.Context, s *side, name, pkg string, args
 	if err != nil {
 		return err
 	}
-	if s.statements, err = pgstat.Read(ctx, l.servers.Pool); err != nil {
-		return err
-	}
-	s.load = dinner
-	return nil
+	s.statements, err = pgstat.Read(ctx, l.servers.Pool)
+	return err
 }
 
 // measureOrders measures the steps of some orders that do not get into one another's way.
@@ -251,8 +276,10 @@ func (l *trial) ramp(ctx context.Context, run *lab.Run) (measure.RampResult, err
 		return measure.RampResult{}, err
 	}
 	run.ReportQuotas(quotas...)
-	return ramp, l.keepRamp(ramp)
+	return ramp, l.keep(run, "ramp.txt", func() []byte { return rampText(ramp) })
 }
 
 // look is where a service that does not start is mended.
-func look() lab.Look { return lab.Look{File: "index.sql", Hint: "the service runs it when it starts"} }
+func look() lab.Look {
+	return lab.Look{File: "index.sql", Hint: "the service runs this file when it starts; its log is above"}
+}
