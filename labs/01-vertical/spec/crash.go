@@ -56,7 +56,7 @@ func (l *trial) crash(ctx context.Context, run *lab.Run) error {
 		return err
 	}
 	if err := postgres.Invariants(ctx, l.servers.Pool, l.servers.Pool); err != nil {
-		return &lab.Failure{Expected: "books that balance", Seen: err.Error(), Look: lab.Look{Hint: "checkout.go: a reservation is released when its order fails"}}
+		return &lab.Failure{Expected: "books that balance", Seen: err.Error(), Look: lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder", Hint: "release the reservation when the order fails"}}
 	}
 	return l.tuned.SignInAgain(ctx)
 }
@@ -101,14 +101,14 @@ func (l *trial) reconcile(ctx context.Context, orders []load.OrderOutcome) error
 	}
 	switch {
 	case r.Accepted == 0:
-		return &lab.Failure{Expected: "orders to be accepted before the crash", Seen: "none was", Look: lab.Look{Hint: "checkout.go"}}
+		return &lab.Failure{Expected: "orders to be accepted before the crash", Seen: "none was", Look: lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder"}}
 	case r.Lost > 0:
 		return &lab.Failure{
 			Expected: fmt.Sprintf("%d orders that clients hold a confirmation of to be in the database", r.Accepted),
-			Seen:     fmt.Sprintf("%d", r.Accepted-r.Lost), Look: lab.Look{Hint: "checkout.go: what is answered before the order is committed?"},
+			Seen:     fmt.Sprintf("%d", r.Accepted-r.Lost), Look: lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder", Hint: "which answer is sent before the order is committed?"},
 		}
 	case r.Doubled > 0:
-		return &lab.Failure{Expected: "no order twice", Seen: fmt.Sprintf("%d keys with more than one", r.Doubled), Look: lab.Look{Hint: "checkout.go"}}
+		return &lab.Failure{Expected: "no order twice", Seen: fmt.Sprintf("%d keys with more than one", r.Doubled), Look: lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder"}}
 	}
 	return nil
 }

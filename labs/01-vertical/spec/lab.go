@@ -47,32 +47,34 @@ func Lab(subject Subject) lab.Lab {
 		Name:   Name,
 		Files:  subject.Files,
 		Claim:  rig.Claim,
-		Stages: []lab.Stage{{Name: "servers", Starts: "the servers and your service", Start: l.prepare}},
+		Stages: l.stages(),
+		// The steps: 1 the lock, 2 the transaction, 3 the pool, 4 the size. The size needs no
+		// server, so it comes first.
 		Checks: []lab.Check{
-			{Name: "side by side", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.sideBySide,
-				Proves: "orders of different people do not wait for one another's mail"},
-			{Name: "free connections", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.freeConnections,
-				Proves: "no order holds a connection, or a transaction, while its mail is sent"},
-			{Name: "one mail", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.oneMail,
-				Proves: "an order that is sent twice at once is placed once and mailed once"},
-			{Name: "mail down", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.mailDown,
-				Proves: "a mail server that refuses mail costs nobody their dinner"},
-			{Name: "pool", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.pool,
-				Proves: "a burst of readers gets several connections, and not hundreds"},
-			{Name: "kept connections", Kind: lab.Stretch, Step: 1, Needs: []string{"servers"}, Run: l.keptConnections,
-				Proves: "connections stay open for the next request"},
-			{Name: "size", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.size,
+			{Name: "size", Kind: lab.Core, Step: 4, Run: l.size,
 				Proves: "your rule finds the cheapest size that holds a peak with headroom"},
-			{Name: "contract", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.contract,
+			{Name: "side by side", Kind: lab.Core, Step: 1, Needs: []string{stageSlowMail}, Run: l.sideBySide,
+				Proves: "orders of different subscribers do not wait for each other's mail"},
+			{Name: "one mail", Kind: lab.Core, Step: 1, Needs: []string{stageService}, Run: l.oneMail,
+				Proves: "an order that is sent twice at once is placed once and mailed once"},
+			{Name: "free connections", Kind: lab.Core, Step: 2, Needs: []string{stageSlowMail}, Run: l.freeConnections,
+				Proves: "no order holds a connection or a transaction while its mail is sent"},
+			{Name: "mail down", Kind: lab.Core, Step: 2, Needs: []string{stageService}, Run: l.mailDown,
+				Proves: "an order stands when the mail server refuses its mail, and says that the mail is not sent"},
+			{Name: "pool", Kind: lab.Core, Step: 3, Needs: []string{stageService}, Run: l.pool,
+				Proves: "a burst of readers gets several connections, and not hundreds"},
+			{Name: "kept connections", Kind: lab.Stretch, Step: 3, Needs: []string{"pool"}, Run: l.keptConnections,
+				Proves: "connections stay open for the next request"},
+			{Name: "contract", Kind: lab.Core, Step: 2, Needs: []string{stageService}, Run: l.contract,
 				Proves: "orders still keep every promise of the API, also when twenty come at once"},
-			{Name: "crash", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.crash,
-				Proves: "the one machine is killed under load: no accepted order is lost or doubled"},
+			{Name: "crash", Kind: lab.Core, Step: 2, Needs: []string{stageService}, Run: l.crash,
+				Proves: "the machine is killed under load: no accepted order is lost or doubled"},
 		},
 		Gains: []lab.Gain{{
-			Name: "order goodput", Unit: "orders/s", Floor: floor, Needs: []string{"servers"}, Timed: true, Measure: l.gain,
+			Name: "order goodput", Unit: "orders/s", Floor: floor, Timed: true, Needs: []string{stageService}, Measure: l.gain,
 			Proves: "right answers a second under overload: untuned on " + small().Name + ", tuned on " + large().Name + ", four times the CPU",
 		}},
-		Starter: []string{"side by side", "free connections", "mail down", "pool", "size", "order goodput"},
+		Starter: []string{"size", "side by side", "free connections", "mail down", "pool", "order goodput"},
 		Next:    "go tool workshop list",
 	}
 }
@@ -81,14 +83,14 @@ func (l *trial) sideBySide(context.Context, *lab.Run) error {
 	if l.slow.failed != nil {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("%d orders at once to be placed while the mail server takes %s", ordersAtOnce, slowMail),
-			Seen:     l.slow.failed.Error(), Look: lab.Look{Hint: "checkout.go"},
+			Seen:     l.slow.failed.Error(), Look: lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder"},
 		}
 	}
 	if l.slow.atMailServer < ordersAtOnce {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("%d orders of different people at the mail server at once", ordersAtOnce),
 			Seen:     fmt.Sprintf("%d at most", l.slow.atMailServer),
-			Look:     lab.Look{Hint: "checkout.go: what lets only one order through?"},
+			Look:     lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder", Hint: "what lets only one order through?"},
 		}
 	}
 	return nil
@@ -100,19 +102,19 @@ func (l *trial) freeConnections(context.Context, *lab.Run) error {
 		return &lab.Failure{
 			Expected: "no transaction open while mail is sent",
 			Seen:     fmt.Sprintf("%d connections idle in a transaction, in pg_stat_activity", s.idleInTransaction),
-			Look:     lab.Look{Hint: "checkout.go: what runs inside Place?"},
+			Look:     lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder", Hint: "what runs inside Place?"},
 		}
 	case s.stored < s.atMailServerSeen:
 		return &lab.Failure{
 			Expected: "orders whose mail is on its way to be in the database",
 			Seen:     fmt.Sprintf("%d at the mail server, %d in the database", s.atMailServerSeen, s.stored),
-			Look:     lab.Look{Hint: "checkout.go: mail once the order stands"},
+			Look:     lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder", Hint: "send the mail after the order is committed"},
 		}
 	case s.readsFailed > 0:
 		return &lab.Failure{
-			Expected: fmt.Sprintf("%d reads to be answered within %s while orders wait for the mail server", readsAtOnce, readPatience),
+			Expected: fmt.Sprintf("%d reads to be answered within %s while orders wait for the mail server", readsAtOnce, readTimeout),
 			Seen:     fmt.Sprintf("%d were not", s.readsFailed),
-			Look:     lab.Look{Hint: "what holds the connections that they need?"},
+			Look:     lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder", Hint: "what holds the connections that the reads need?"},
 		}
 	}
 	return nil
@@ -125,7 +127,7 @@ func (l *trial) size(context.Context, *lab.Run) error {
 			return &lab.Failure{
 				Expected: fmt.Sprintf("for a peak of %g/s, of %s: %s", c.peak, describe(c.measured), c.answer()),
 				Seen:     sizeAnswer(got.Name, ok),
-				Look:     lab.Look{Hint: "Size in sizing.go"},
+				Look:     lab.Look{File: "sizing.go", Func: "Size"},
 			}
 		}
 	}

@@ -13,36 +13,37 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/bytebites/contract"
 	"bytebites.example/workshop/shared/measure/probe/promstat"
 	"bytebites.example/workshop/shared/workshop/lab"
 )
 
 const (
-	// ordersAtOnce is how many people order at the same time.
+	// ordersAtOnce is the number of subscribers that order at the same time.
 	ordersAtOnce = 4
-	// slowMail is how long the mail server takes while they do: far longer than all of
-	// their other work.
+	// slowMail is how long the mail server takes for each message meanwhile: far longer
+	// than all other work of an order.
 	slowMail = 1500 * time.Millisecond
-	// seeWithin is when the orders are looked at, if not all of them have arrived at the
-	// mail server before.
+	// seeWithin bounds the wait for all orders to arrive at the mail server.
 	seeWithin = time.Second
-	// readsAtOnce are made meanwhile, by clients with readPatience.
-	readsAtOnce  = 10
-	readPatience = 800 * time.Millisecond
+	// readsAtOnce is the number of reads that are sent meanwhile, and readTimeout their
+	// time limit.
+	readsAtOnce = 10
+	readTimeout = 800 * time.Millisecond
 	// retryAfter is when an impatient client sends an order again, and mailForRetry how
 	// long the first one's mail takes then.
 	retryAfter   = 200 * time.Millisecond
 	mailForRetry = time.Second
-	// burst is how many read at once where connections are counted, a moment, gather, after
-	// they have come.
+	// burst is the number of reads that are sent at once where connections are counted.
+	// They are counted burstSettling later.
 	burst         = 150
-	gather        = time.Second
-	burstPatience = 20 * time.Second
-	// rounds of visitors come and go where closed connections are counted.
+	burstSettling = time.Second
+	burstTimeout  = 20 * time.Second
+	// The check of closed connections sends rounds of reads, visitors of them at once.
 	rounds   = 20
 	visitors = 8
-	// quietWithin is how long the mail of orders that are placed may be on its way.
+	// quietWithin bounds the wait for the mail of placed orders.
 	quietWithin = 10 * time.Second
 )
 
@@ -132,7 +133,7 @@ func (l *trial) lookAround(ctx context.Context, began time.Time) error {
 	if err != nil {
 		return fmt.Errorf("look at the database: %w", err)
 	}
-	failed, err := l.readAtOnce(ctx, readsAtOnce, readPatience)
+	failed, err := l.readAtOnce(ctx, readsAtOnce, readTimeout)
 	l.slow.readsFailed = failed
 	return err
 }
@@ -193,11 +194,11 @@ func (l *trial) oneMail(ctx context.Context, _ *lab.Run) (err error) {
 		}
 	}
 	if err := clients.Wait(); err != nil {
-		return &lab.Failure{Expected: "an order that is sent twice at once to be answered twice", Seen: err.Error(), Look: lab.Look{Hint: "checkout.go"}}
+		return &lab.Failure{Expected: "an order that is sent twice at once to be answered twice", Seen: err.Error(), Look: lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder"}}
 	}
 	for _, ids := range answers {
 		if len(ids) != 1 {
-			return &lab.Failure{Expected: "one order for one Idempotency-Key", Seen: fmt.Sprintf("%d", len(ids)), Look: lab.Look{Hint: "checkout.go: Replay and Place"}}
+			return &lab.Failure{Expected: "one order for one Idempotency-Key", Seen: fmt.Sprintf("%d", len(ids)), Look: lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder", Hint: "what do Replay and Place return?"}}
 		}
 	}
 	if err := l.mailQuiet(ctx); err != nil {
@@ -211,7 +212,7 @@ func (l *trial) oneMail(ctx context.Context, _ *lab.Run) (err error) {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("%d orders to be confirmed by a mail each", ordersAtOnce),
 			Seen:     fmt.Sprintf("%d mails, about %d orders", stats.Accepted, stats.Distinct),
-			Look:     lab.Look{Hint: "checkout.go: who mails when a request finds the order there already? And does anybody wait for the mail?"},
+			Look:     lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder", Hint: "does a request that finds the order placed send a mail? Does a request wait for its mail?"},
 		}
 	}
 	return nil
@@ -241,14 +242,14 @@ func (l *trial) mailDown(ctx context.Context, _ *lab.Run) (err error) {
 		if err != nil {
 			return &lab.Failure{
 				Expected: "an order to be placed though its mail is refused", Seen: err.Error(),
-				Look: lab.Look{Hint: "checkout.go: an Effect that fails is logged and stays undone; the order stands"},
+				Look: lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder", Hint: "an Effect that fails is logged and stays undone; the order stands"},
 			}
 		}
 		for _, effect := range o.Effects {
-			if effect.Name == "email" && effect.Done {
+			if effect.Name == string(bytebites.EffectEmail) && effect.Done {
 				return &lab.Failure{
 					Expected: "an order whose mail was refused to say so", Seen: "its email is said to be done",
-					Look: lab.Look{Hint: "checkout.go: return the error of Mail from the Effect"},
+					Look: lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder", Hint: "return the error of Mail from the Effect"},
 				}
 			}
 		}
@@ -275,10 +276,10 @@ func (l *trial) pool(ctx context.Context, run *lab.Run) error {
 	var failed int
 	var readers errgroup.Group
 	readers.Go(func() (err error) {
-		failed, err = l.readAtOnce(ctx, burst, burstPatience)
+		failed, err = l.readAtOnce(ctx, burst, burstTimeout)
 		return err
 	})
-	time.Sleep(gather)
+	time.Sleep(burstSettling)
 	var connections int
 	err = counter.QueryRowContext(ctx,
 		`SELECT count(*) FROM pg_stat_activity WHERE application_name = 'bytebites'`).Scan(&connections)
@@ -293,11 +294,11 @@ func (l *trial) pool(ctx context.Context, run *lab.Run) error {
 	case connections < minConnections || connections > maxConnections:
 		return &lab.Failure{
 			Expected: fmt.Sprintf("%d to %d connections for %d readers at once", minConnections, maxConnections, burst),
-			Seen:     fmt.Sprintf("%d", connections), Look: lab.Look{Hint: "MaxOpen in sizing.go"},
+			Seen:     fmt.Sprintf("%d", connections), Look: lab.Look{File: "sizing.go", Func: "Pool", Hint: "MaxOpen"},
 		}
 	case failed > 0:
 		return &lab.Failure{
-			Expected: fmt.Sprintf("%d readers at once to be answered", burst), Seen: fmt.Sprintf("%d were not", failed), Look: lab.Look{Hint: "Pool in sizing.go"},
+			Expected: fmt.Sprintf("%d readers at once to be answered", burst), Seen: fmt.Sprintf("%d were not", failed), Look: lab.Look{File: "sizing.go", Func: "Pool"},
 		}
 	}
 	return nil
@@ -311,7 +312,7 @@ func (l *trial) keptConnections(ctx context.Context, _ *lab.Run) error {
 		return err
 	}
 	for range rounds {
-		if _, err := l.readAtOnce(ctx, visitors, burstPatience); err != nil {
+		if _, err := l.readAtOnce(ctx, visitors, burstTimeout); err != nil {
 			return err
 		}
 	}
@@ -322,7 +323,7 @@ func (l *trial) keptConnections(ctx context.Context, _ *lab.Run) error {
 	if n := after.Counter(closed) - before.Counter(closed); n > maxReopened {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("at most %d connections closed while %d readers come and go %d times", maxReopened, visitors, rounds),
-			Seen:     fmt.Sprintf("%.0f, each to be opened again", n), Look: lab.Look{Hint: "MaxIdle in sizing.go"},
+			Seen:     fmt.Sprintf("%.0f, each to be opened again", n), Look: lab.Look{File: "sizing.go", Func: "Pool", Hint: "MaxIdle"},
 		}
 	}
 	return nil
@@ -331,7 +332,7 @@ func (l *trial) keptConnections(ctx context.Context, _ *lab.Run) error {
 // contract holds the service's orders against its contract. All else is the solutions'.
 func (l *trial) contract(ctx context.Context, _ *lab.Run) error {
 	if err := contract.RunOrders(ctx, l.client.Target); err != nil {
-		return &lab.Failure{Expected: "every promise about orders to be kept", Seen: err.Error(), Look: lab.Look{Hint: "checkout.go"}}
+		return &lab.Failure{Expected: "every promise about orders to be kept", Seen: err.Error(), Look: lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder"}}
 	}
 	return nil
 }

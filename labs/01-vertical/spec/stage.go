@@ -37,12 +37,33 @@ type trial struct {
 	slow slowSeen
 }
 
-// prepare starts the servers and the subject's service, and sees what it does while
-// the mail server is slow.
-func (l *trial) prepare(ctx context.Context, run *lab.Run) (end func() error, err error) {
-	if end, err = l.open(ctx, run); err != nil {
-		return end, err
+// The names of the stages.
+const (
+	stageServers  = "servers"
+	stageService  = "service"
+	stageSlowMail = "orders while the mail server is slow"
+)
+
+func (l *trial) stages() []lab.Stage {
+	return []lab.Stage{
+		{Name: stageServers, Starts: "PostgreSQL and a mail server", Start: l.startServers},
+		{Name: stageService, Needs: []string{stageServers}, Starts: "your service", Start: l.startService},
+		{Name: stageSlowMail, Needs: []string{stageService}, Starts: "orders while the mail server is slow", Start: func(ctx context.Context, _ *lab.Run) (func() error, error) {
+			return nil, l.seeSlowMail(ctx)
+		}},
 	}
+}
+
+func (l *trial) startServers(ctx context.Context, run *lab.Run) (end func() error, err error) {
+	l.servers, end, err = rig.Open(ctx, run, rig.ServersOptions{
+		Database: database(), MailDelay: mailDelay, Packages: []string{l.subject.Package, solutions},
+	})
+	return end, rig.LearnersFault(err, look())
+}
+
+// startService starts the subject's service and, where times are judged, the monolith that
+// it is compared with. It signs in the people of the checks.
+func (l *trial) startService(ctx context.Context, run *lab.Run) (end func() error, err error) {
 	starts := []func(context.Context) error{func(ctx context.Context) (err error) {
 		l.tuned, err = l.start(ctx, "tuned", large(), l.subject.Package, l.subject.Args...)
 		return rig.LearnersFault(err, look())
@@ -54,21 +75,9 @@ func (l *trial) prepare(ctx context.Context, run *lab.Run) (end func() error, er
 		})
 	}
 	if err := l.servers.AtFullSpeed(ctx, func() error { return testbed.SideBySide(ctx, starts...) }); err != nil {
-		return end, err
+		return nil, err
 	}
-	if err := l.signIn(ctx); err != nil {
-		return end, err
-	}
-	run.Progress("ordering while the mail server is slow")
-	return end, l.seeSlowMail(ctx)
-}
-
-// open claims the machine and starts the servers.
-func (l *trial) open(ctx context.Context, run *lab.Run) (end func() error, err error) {
-	l.servers, end, err = rig.Open(ctx, run, rig.ServersOptions{
-		Database: database(), MailDelay: mailDelay, Packages: []string{l.subject.Package, solutions},
-	})
-	return end, rig.LearnersFault(err, look())
+	return nil, l.signIn(ctx)
 }
 
 // start starts a service, on the servers that all share.
