@@ -23,14 +23,15 @@ const (
 	killRate   = 24 // requests a second
 	killLength = 3500 * time.Millisecond
 	killAfter  = 1500 * time.Millisecond
-	// posts are under way when a replica is killed that has got some of them, sentWithin
-	// after they went out, and their fate is waited for that long.
-	posts      = 9
-	sentWithin = 500 * time.Millisecond
-	fateWithin = 700 * time.Millisecond
+	// posts is the number of POSTs under way when a replica is killed that has received
+	// some of them. It is killed postsBeforeKill after they went out. Their errors must
+	// arrive within errorWithin after that.
+	posts           = 9
+	postsBeforeKill = 500 * time.Millisecond
+	errorWithin     = 700 * time.Millisecond
 )
 
-// readsAndOrders is what people do whose requests can all be sent a second time: nginx may
+// readsAndOrders is the part of the dinner mix that can be sent a second time: nginx may
 // repeat a GET, and a client repeats an order under the same key.
 func readsAndOrders() load.Mix {
 	mix := load.Dinner()
@@ -58,8 +59,8 @@ func failed(r load.Result, chosen func(load.Kind) bool) int {
 	return sum
 }
 
-// starved returns a *lab.Doubt when nothing failed but answers that came too late, on a
-// machine that had no time for them: nobody knows whose fault that was. Else it is nil.
+// starved returns a *lab.Doubt when all failures are timeouts on a machine without idle time:
+// the machine may have caused them. Else it returns nil.
 func starved(r load.Result) error {
 	cores := r.Host.IdleCores()
 	if r.Failed == 0 || r.Failures[load.CauseTimeout] < r.Failed || cores >= measure.MinIdleCores {
@@ -71,7 +72,7 @@ func starved(r load.Result) error {
 	}
 }
 
-// killSeen is what was seen of the death of a replica.
+// killSeen is what kill saw.
 type killSeen struct {
 	victim string // its name: the one that signed the visitor in
 	load   load.Result
@@ -79,14 +80,14 @@ type killSeen struct {
 	stillSignedIn int
 }
 
-// kill kills, under load, the replica that has just signed somebody in.
+// kill kills, under load, the replica that has just signed a subscriber in.
 func (l *trial) kill(ctx context.Context) (killSeen, error) {
 	v := newVisitor()
 	defer v.close()
 	var seen killSeen
 	var err error
 	if seen.victim, err = v.signIn(ctx, l.fleet.Nginx.URL(), 0); err != nil {
-		return seen, &lab.Failure{Expected: "to sign in", Seen: err.Error(), Look: lab.Look{Hint: "nginx.conf, and sessions.go"}}
+		return seen, &lab.Failure{Expected: "a subscriber to be signed in", Seen: err.Error(), Look: lab.Look{File: "sessions.go", Func: "Sessions.Create"}}
 	}
 	victim := l.replica(seen.victim)
 	generator := l.fleet.Generator
@@ -104,7 +105,7 @@ func (l *trial) kill(ctx context.Context) (killSeen, error) {
 	if err != nil {
 		return seen, err
 	}
-	v.close() // the connection may be to a worker that knew the dead
+	v.close() // the connection may be to an nginx worker with the old list
 	if r, err := v.get(ctx, l.fleet.Nginx.URL()+"/me"); err == nil {
 		seen.stillSignedIn = r.status
 	}
@@ -124,7 +125,7 @@ func (l *trial) replicaKilled(ctx context.Context, run *lab.Run) error {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("%s to be killed without a failed read", seen.victim),
 			Seen:     fmt.Sprintf("%d failed (of all requests, by cause: %v)", reads, seen.load.Failures),
-			Look:     lab.Look{Hint: "nginx.conf: proxy_next_upstream, and how long a silent replica is waited for (proxy_connect_timeout)"},
+			Look:     lab.Look{File: "nginx.conf", Hint: "proxy_next_upstream, and proxy_connect_timeout: how long does nginx wait for a silent replica?"},
 		}
 	}
 	books, reconcileErr := rig.Reconcile(ctx, l.servers.Pool, seen.load.Orders)
@@ -132,18 +133,18 @@ func (l *trial) replicaKilled(ctx context.Context, run *lab.Run) error {
 	case reconcileErr != nil:
 		return reconcileErr
 	case books.Accepted == 0:
-		return &lab.Failure{Expected: "orders to be accepted", Seen: fmt.Sprintf("none of %d", len(seen.load.Orders)), Look: lab.Look{Hint: "nginx.conf"}}
+		return &lab.Failure{Expected: "orders to be accepted", Seen: fmt.Sprintf("none of %d", len(seen.load.Orders)), Look: lab.Look{File: "nginx.conf"}}
 	case books.Lost+books.Doubled+books.Invented > 0:
 		return &lab.Failure{
 			Expected: fmt.Sprintf("all of %d orders that clients hold a confirmation of, once, and no other", books.Accepted),
 			Seen:     fmt.Sprintf("%d lost, %d doubled, %d that were refused", books.Lost, books.Doubled, books.Invented),
-			Look:     lab.Look{Hint: "nginx.conf: what is sent again, and to whom?"},
+			Look:     lab.Look{File: "nginx.conf", Hint: "which requests does nginx send again, and to which replica?"},
 		}
 	case failed(seen.load, isOrder) > 0:
 		return &lab.Failure{
 			Expected: "every order to be placed, at the second try at the latest",
 			Seen:     fmt.Sprintf("%d were not (%v)", failed(seen.load, isOrder), seen.load.Failures),
-			Look:     lab.Look{Hint: "nginx.conf: where does a second try go?"},
+			Look:     lab.Look{File: "nginx.conf", Hint: "to which replica does a second try go?"},
 		}
 	}
 	return err
@@ -160,16 +161,16 @@ func (l *trial) loginsSurvive(ctx context.Context, _ *lab.Run) error {
 			got = "no answer"
 		}
 		return &lab.Failure{
-			Expected: fmt.Sprintf("GET /me to be answered for somebody whom %s signed in before it died", seen.victim),
-			Seen:     got, Look: lab.Look{Hint: "sessions.go: what died with it?"},
+			Expected: fmt.Sprintf("GET /me to be answered for a subscriber that %s signed in before it died", seen.victim),
+			Seen:     got, Look: lab.Look{File: "sessions.go", Func: "NewSessions", Hint: "which data died with the replica?"},
 		}
 	}
 	return nil
 }
 
-// sentOnce has every replica stand still with POSTs that carry no Idempotency-Key, and
-// kills one. What it had been sent may have been done, so the client must be told, and
-// no other replica must be sent the same.
+// sentOnce pauses every replica, sends POSTs without an Idempotency-Key, and kills one
+// replica. That replica may have handled its POSTs, so the client must get an error, and
+// nginx must not send them to another replica.
 func (l *trial) sentOnce(ctx context.Context, _ *lab.Run) (err error) {
 	victim := l.replica(busiest(l.read(ctx, spreadVisitors*replicas, spreadVisitors, false)))
 	var others []*testbed.Service
@@ -188,14 +189,14 @@ func (l *trial) sentOnce(ctx context.Context, _ *lab.Run) (err error) {
 	var refused atomic.Int64
 	fate := make(chan error, 1)
 	go func() { fate <- l.rate(ctx, &refused) }()
-	time.Sleep(sentWithin)
+	time.Sleep(postsBeforeKill)
 	if err := victim.Kill(ctx); err != nil {
 		return err
 	}
-	for deadline := time.Now().Add(fateWithin); refused.Load() == 0 && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(errorWithin); refused.Load() == 0 && time.Now().Before(deadline); {
 		time.Sleep(10 * time.Millisecond)
 	}
-	told := refused.Load() // before the others go on, so that what failed is the victim's
+	told := refused.Load() // before the others go on, so that only the victim's are counted
 	if err := each(ctx, others, (*testbed.Service).Unpause); err != nil {
 		return err
 	}
@@ -212,7 +213,7 @@ func (l *trial) sentOnce(ctx context.Context, _ *lab.Run) (err error) {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("of %d POSTs without a key, those that %s had been sent when it died to end in an error", posts, victim.Name()),
 			Seen:     fmt.Sprintf("%d errors, and %d handled by the others: nginx sent them again", told, handled),
-			Look:     lab.Look{Hint: "nginx.conf: proxy_next_upstream, and non_idempotent"},
+			Look:     lab.Look{File: "nginx.conf", Hint: "proxy_next_upstream, and non_idempotent"},
 		}
 	}
 	return started
@@ -248,8 +249,8 @@ func (l *trial) rate(ctx context.Context, refused *atomic.Int64) error {
 	return testbed.SideBySide(ctx, sends...)
 }
 
-// ratings is how many ratings replicas were asked for since they started, whatever they
-// answered.
+// ratings returns how many requests for a rating the replicas have received since they
+// started, whatever they answered.
 func ratings(ctx context.Context, replicas []*testbed.Service) (uint64, error) {
 	var sum uint64
 	for _, r := range replicas {

@@ -49,50 +49,51 @@ func Lab(subject Subject) lab.Lab {
 		Name:   Name,
 		Files:  subject.Files,
 		Claim:  rig.Claim,
-		Stages: []lab.Stage{{Name: "servers", Starts: "the servers and your service", Start: l.prepare}},
+		Stages: l.stages(),
+		// The steps: 1 find the state, 2 share the sessions, 3 spread the load, 4 survive the
+		// death of a replica, 5 stop a replica without an error. Without step 3 one replica
+		// gets all requests, so steps 4 and 5 cannot be judged.
 		Checks: []lab.Check{
-			{Name: "stateless", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.stateless,
+			{Name: "stateless", Kind: lab.Core, Step: 1, Run: l.stateless,
 				Proves: "you know which part of the service keeps something that a replica must not"},
-			{Name: "any session", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.anySession,
-				Proves: "any replica serves any session, and none serves one that has ended"},
-			{Name: "spread", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.spread,
-				Proves: fmt.Sprintf("the busiest replica gets at most %g times what the idlest gets", maxImbalance)},
-			{Name: "replica killed", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.replicaKilled,
-				Proves: "a replica that is killed under load costs no failed read and no order, lost or doubled"},
-			{Name: "logins survive", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.loginsSurvive,
-				Proves: "who signed in at a replica that is dead is still signed in"},
-			{Name: "sent once", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.sentOnce,
-				Proves: "what may have been done already is not sent to another replica"},
-			{Name: "rolling restart", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.rollingRestart,
-				Proves: "all replicas are restarted under load, one by one, and nothing fails"},
-			{Name: "not ready", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.notReady,
-				Proves: "a replica that is up but about to stop says so, and gets nothing once it has been asked"},
-			{Name: "old sessions", Kind: lab.Stretch, Step: 1, Needs: []string{"servers"}, Run: l.oldSessions,
-				Proves: "sessions that have expired do not pile up"},
-			{Name: "slow replica", Kind: lab.Stretch, Step: 1, Needs: []string{"servers"}, Run: l.slowReplica,
-				Proves: "a replica that is slow gets less"},
-			{Name: "client addresses", Kind: lab.Stretch, Step: 1, Needs: []string{"servers"}, Run: l.clientAddresses,
-				Proves: "replicas learn where a request came from, and nobody can make them believe otherwise"},
-			{Name: "kept connections", Kind: lab.Stretch, Step: 1, Needs: []string{"servers"}, Run: l.keptConnections,
-				Proves: "connections to replicas stay open for the next request"},
-			{Name: "contract", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.contract,
+			{Name: "any session", Kind: lab.Core, Step: 2, Needs: []string{stageFleet}, Run: l.anySession,
+				Proves: "any replica serves any session, and refuses a session that has ended"},
+			{Name: "contract", Kind: lab.Core, Step: 2, Needs: []string{stageFleet}, Run: l.contract,
 				Proves: "a replica still keeps every promise of its API about sessions and orders"},
-			{Name: "ledger", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.ledger,
+			{Name: "old sessions", Kind: lab.Stretch, Step: 2, Needs: []string{stageFleet}, Run: l.oldSessions,
+				Proves: "sessions that have expired do not pile up"},
+			{Name: "spread", Kind: lab.Core, Step: 3, Needs: []string{stageFleet}, Run: l.spread,
+				Proves: fmt.Sprintf("the busiest replica gets at most %g times the requests of the idlest", maxImbalance)},
+			{Name: "client addresses", Kind: lab.Stretch, Step: 3, Needs: []string{stageFleet}, Run: l.clientAddresses,
+				Proves: "replicas learn the address of each client, and a client cannot forge it"},
+			{Name: "kept connections", Kind: lab.Stretch, Step: 3, Needs: []string{stageFleet}, Run: l.keptConnections,
+				Proves: "connections to replicas stay open for the next request"},
+			{Name: "replica killed", Kind: lab.Core, Step: 4, Needs: []string{"spread"}, Run: l.replicaKilled,
+				Proves: "a replica that is killed under load costs no failed read and no order, lost or doubled"},
+			{Name: "logins survive", Kind: lab.Core, Step: 4, Needs: []string{"spread"}, Run: l.loginsSurvive,
+				Proves: "a subscriber stays signed in when the replica dies that signed them in"},
+			{Name: "sent once", Kind: lab.Core, Step: 4, Needs: []string{"spread"}, Run: l.sentOnce,
+				Proves: "nginx does not send a POST again that a replica may have handled"},
+			{Name: "rolling restart", Kind: lab.Core, Step: 5, Needs: []string{"spread"}, Run: l.rollingRestart,
+				Proves: "all replicas are restarted under load, one by one, and no request fails"},
+			{Name: "not ready", Kind: lab.Core, Step: 5, Needs: []string{"spread"}, Run: l.notReady,
+				Proves: "a replica that is about to stop says so, and then gets no request"},
+			// It ends the health checks, so it comes after the checks that restart replicas.
+			{Name: "slow replica", Kind: lab.Stretch, Step: 3, Needs: []string{"spread"}, Run: l.slowReplica,
+				Proves: "a replica that is slow gets fewer requests"},
+			{Name: "ledger", Kind: lab.Core, Step: 4, Needs: []string{"replica killed"}, Run: l.ledger,
 				Proves: "after all this the books balance: no order lost, doubled or oversold"},
 		},
 		Gains: []lab.Gain{{
-			Name: "rush latency", Unit: "ms", Floor: floor, Needs: []string{"servers"}, Timed: true, Measure: l.rush,
+			Name: "rush latency", Unit: "ms", Floor: floor, Needs: []string{stageFleet, stageBefore}, Timed: true, Measure: l.rush,
 			Proves: fmt.Sprintf("mean latency in a rush, one %s behind nginx and %d of them", size().Name, replicas),
 		}},
-		Starter: []string{
-			"stateless", "any session", "spread", "replica killed", "logins survive", "rolling restart", "not ready",
-			"old sessions", "slow replica", "client addresses", "kept connections", "rush latency",
-		},
-		Next: "go tool workshop list",
+		Starter: []string{"stateless", "any session", "old sessions", "spread", "client addresses", "kept connections"},
+		Next:    "go tool workshop list",
 	}
 }
 
-// key is what the parts of the service are, as lab 01 left it.
+// key is the right answer for each part of the service, as lab 01 left it.
 func key() answer.Sheet {
 	return answer.Sheet{
 		Authentication:  answer.Part{Is: answer.Stateful, Because: answer.OnlyHere},
@@ -110,19 +111,19 @@ func (l *trial) stateless(context.Context, *lab.Run) error {
 		look      string
 	}{
 		{"Authentication", want.Authentication, got.Authentication,
-			"shared/bytebites/inmem, and your own answer in lab 00: what did a restart forget?"},
+			"read shared/bytebites/inmem, and your answer in lab 00: what did a restart forget?"},
 		{"Orders", want.Orders, got.Orders,
-			"solutions/01-vertical/checkout.go: what is left in the process when PlaceOrder has returned?"},
+			"read solutions/01-vertical/checkout.go: what is left in the process when PlaceOrder has returned?"},
 		{"Catalogue", want.Catalogue, got.Catalogue,
-			"facets in shared/bytebites/httpapi/storefront.go: who else has what it remembers?"},
+			"read facets in shared/bytebites/httpapi/storefront.go: where else is the data that it remembers?"},
 		{"Recommendations", want.Recommendations, got.Recommendations,
-			"menuCache in shared/bytebites/recommend/menu.go: who else has what it remembers?"},
+			"read menuCache in shared/bytebites/recommend/menu.go: where else is the data that it remembers?"},
 	} {
 		if part.got != part.want {
 			return &lab.Failure{
 				Expected: fmt.Sprintf("%s to say whether that part is stateless, and why", part.name),
 				Seen:     fmt.Sprintf("%s, because %s", quoted(part.got.Is), quoted(part.got.Because)),
-				Look:     lab.Look{Hint: part.look},
+				Look:     lab.Look{File: "answers.go", Func: "Answers", Hint: part.look},
 			}
 		}
 	}
@@ -136,15 +137,15 @@ func quoted(word answer.Word) string {
 	return fmt.Sprintf("%q", word)
 }
 
-// contract holds one replica against what the API promises of sessions, which the subject
-// keeps, and of orders. What only several can break is what the other checks are for.
+// contract holds one replica against the API's promises about sessions, which the subject
+// keeps, and about orders. The other checks look for what only several replicas can break.
 func (l *trial) contract(ctx context.Context, _ *lab.Run) error {
 	client, err := l.servers.Client(l.fleet.Replicas[0])
 	if err != nil {
 		return err
 	}
 	if err := errors.Join(contract.RunSessions(ctx, client.Target), contract.RunOrders(ctx, client.Target)); err != nil {
-		return &lab.Failure{Expected: "every promise of the API about sessions and orders to be kept", Seen: err.Error(), Look: lab.Look{Hint: "sessions.go"}}
+		return &lab.Failure{Expected: "every promise of the API about sessions and orders to be kept", Seen: err.Error(), Look: lab.Look{File: "sessions.go"}}
 	}
 	return nil
 }
@@ -154,7 +155,7 @@ func (l *trial) ledger(ctx context.Context, _ *lab.Run) error {
 		return err
 	}
 	if err := postgres.Invariants(ctx, l.servers.Pool, l.servers.Pool); err != nil {
-		return &lab.Failure{Expected: "books that balance", Seen: err.Error(), Look: lab.Look{Hint: "shared/bytebites/checkout: this is not your fault, please report it"}}
+		return fmt.Errorf("the books do not balance, and no file of this lab is at fault; please report it: %w", err)
 	}
 	return nil
 }

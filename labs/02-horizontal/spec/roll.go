@@ -13,11 +13,10 @@ import (
 )
 
 const (
-	// rollRate is the load under which the replicas are restarted, in pieces of rollPiece
-	// for as long as that takes.
+	// rollRate is the load during the restarts. It is sent in pieces of rollPiece.
 	rollRate  = 20 // requests a second
 	rollPiece = 2 * time.Second
-	// lookEvery is how often a replica that was told to stop is asked whether it is ready.
+	// lookEvery is the interval at which a stopping replica is asked whether it is ready.
 	lookEvery = 50 * time.Millisecond
 	// strayReads are sent through nginx once it has a list without the replica.
 	strayReads = 30
@@ -29,7 +28,7 @@ type rollSeen struct {
 	goers []goer
 }
 
-// goer is how a replica went.
+// goer is how one replica stopped.
 type goer struct {
 	name string
 	// saidNo says that it answered, at least once, that it was not ready.
@@ -40,9 +39,9 @@ type goer struct {
 	took   time.Duration // from when it was told to stop until it had
 }
 
-// roll restarts the replicas one by one under load, as a deployment does: each is told to
-// stop, and the next when nginx has the one before back on its list. Nobody tells nginx
-// but the replicas themselves, when they are asked.
+// roll restarts the replicas one by one under load, as a deployment does. The next one is
+// told to stop when nginx has the one before back on its list. nginx learns of it only from
+// the replicas' answers to the health check.
 func (l *trial) roll(ctx context.Context) (rollSeen, error) {
 	var seen rollSeen
 	generator := l.fleet.Generator
@@ -143,9 +142,9 @@ func (l *trial) rollingRestart(ctx context.Context, run *lab.Run) error {
 	}
 	if seen.load.Failed > 0 {
 		return &lab.Failure{
-			Expected: fmt.Sprintf("%d replicas to be restarted one by one and nothing to fail", replicas),
+			Expected: fmt.Sprintf("%d replicas to be restarted one by one and no request to fail", replicas),
 			Seen:     fmt.Sprintf("%d of %d requests failed: %v", seen.load.Failed, seen.load.Sent, seen.load.Failures),
-			Look:     lab.Look{Hint: "shutdown.go: who still sends requests when the replica takes no more? And nginx.conf"},
+			Look:     lab.Look{File: "shutdown.go", Func: "Lifecycle.Stop", Hint: "does nginx still send requests when the replica takes no more? See nginx.conf too"},
 		}
 	}
 	return err
@@ -162,24 +161,24 @@ func (l *trial) notReady(ctx context.Context, run *lab.Run) error {
 		switch {
 		case !g.saidNo:
 			return &lab.Failure{
-				Expected: fmt.Sprintf("%s, told to stop, to answer /readyz with no while it still takes requests", g.name),
-				Seen:     fmt.Sprintf("never, until it had stopped %.1f s later", g.took.Seconds()),
-				Look:     lab.Look{Hint: "shutdown.go: Ready, and for how long Stop lets it be asked"},
+				Expected: fmt.Sprintf("%s to answer /readyz with no after SIGTERM, while it still takes requests", g.name),
+				Seen:     fmt.Sprintf("it never did, until it stopped %.1f s later", g.took.Seconds()),
+				Look:     lab.Look{File: "shutdown.go", Func: "Lifecycle.Ready", Hint: "what does it return after SIGTERM, and for how long does Stop keep the replica up?"},
 			}
 		case g.strays > 0:
 			return &lab.Failure{
-				Expected: fmt.Sprintf("nothing to be sent to %s, which was up and had been asked and said no", g.name),
+				Expected: fmt.Sprintf("no request to %s after it had answered /readyz with no", g.name),
 				Seen:     fmt.Sprintf("%d of %d requests", g.strays, strayReads),
-				Look:     lab.Look{Hint: "nginx.conf: does it read the list of replicas that are ready?"},
+				Look:     lab.Look{File: "nginx.conf", Hint: "does it include the list of replicas that are ready?"},
 			}
 		case !g.missed:
 			return &lab.Failure{
-				Expected: fmt.Sprintf("%s to go on taking requests until nginx sends it none", g.name),
-				Seen:     fmt.Sprintf("it had stopped %.1f s after it was told to, and nginx did not know yet", g.took.Seconds()),
-				Look:     lab.Look{Hint: "shutdown.go: the balancer asks every half second, and then has to tell nginx"},
+				Expected: fmt.Sprintf("%s to keep serving until nginx sends it no more requests", g.name),
+				Seen:     fmt.Sprintf("it stopped %.1f s after SIGTERM, and nginx did not know yet", g.took.Seconds()),
+				Look:     lab.Look{File: "shutdown.go", Func: "Lifecycle.Stop", Hint: "the balancer asks every half second, and then has to reload nginx"},
 			}
 		}
 	}
-	run.Report("a replica's longest goodbye", longest.Seconds(), "s")
+	run.Report("longest time from SIGTERM to the end of a replica", longest.Seconds(), "s")
 	return err
 }

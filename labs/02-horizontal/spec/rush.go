@@ -99,7 +99,7 @@ func (l *trial) rush(ctx context.Context, run *lab.Run) (lab.Measured, error) {
 		return lab.Measured{}, &lab.Failure{
 			Expected: fmt.Sprintf("less than %.0f %% of requests to fail in the rush", 100*maxFailures),
 			Seen:     fmt.Sprintf("%.1f %%: %v", 100*failed, load.Merge(r.seen.After...).Failures),
-			Look:     lab.Look{Hint: "rush.txt in " + evidenceFolder},
+			Look:     lab.Look{File: "nginx.conf", Hint: "see rush.txt in " + evidenceFolder},
 		}
 	}
 	return rig.Gain(r.seen.Paired)

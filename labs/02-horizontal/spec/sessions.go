@@ -10,8 +10,8 @@ import (
 	"bytebites.example/workshop/shared/workshop/lab"
 )
 
-// anySession signs somebody in at each replica and asks every one for them; then they
-// sign out at another, and must be signed out at all.
+// anySession signs a subscriber in at each replica and asks every replica for the session.
+// The subscriber signs out at another replica, and must then be signed out at all.
 func (l *trial) anySession(ctx context.Context, _ *lab.Run) error {
 	for i, home := range l.fleet.Replicas {
 		if err := l.comeAndGo(ctx, i, home, l.fleet.Replicas[(i+1)%replicas]); err != nil {
@@ -26,7 +26,7 @@ func (l *trial) comeAndGo(ctx context.Context, n int, in, out *testbed.Service) 
 	v := newVisitor()
 	defer v.close()
 	if _, err := v.signIn(ctx, in.URL(), n); err != nil {
-		return &lab.Failure{Expected: "to sign in at " + in.Name(), Seen: err.Error(), Look: lab.Look{Hint: "sessions.go: Create"}}
+		return &lab.Failure{Expected: "a subscriber to be signed in at " + in.Name(), Seen: err.Error(), Look: lab.Look{File: "sessions.go", Func: "Sessions.Create"}}
 	}
 	odd, status, err := l.askEverywhere(ctx, v, http.StatusOK)
 	switch {
@@ -34,32 +34,32 @@ func (l *trial) comeAndGo(ctx context.Context, n int, in, out *testbed.Service) 
 		return err
 	case odd != "":
 		return &lab.Failure{
-			Expected: fmt.Sprintf("%s to know who signed in at %s", odd, in.Name()),
+			Expected: fmt.Sprintf("%s to know the subscriber that signed in at %s", odd, in.Name()),
 			Seen:     fmt.Sprintf("status %d for GET /me", status),
-			Look:     lab.Look{Hint: "sessions.go: where is a session kept, and who can read it there?"},
+			Look:     lab.Look{File: "sessions.go", Func: "Sessions.Session", Hint: "where is a session kept, and which replicas can read it there?"},
 		}
 	}
 	cookie := v.cookie
 	if _, err := v.send(ctx, http.MethodDelete, out.URL()+"/sessions", nil, nil); err != nil {
 		return err
 	}
-	v.cookie = cookie // a thief does not let go of it
+	v.cookie = cookie // as a thief would keep it
 	odd, status, err = l.askEverywhere(ctx, v, http.StatusUnauthorized)
 	switch {
 	case err != nil:
 		return err
 	case odd != "":
 		return &lab.Failure{
-			Expected: fmt.Sprintf("%s to refuse who signed out at %s", odd, out.Name()),
+			Expected: fmt.Sprintf("%s to refuse the subscriber that signed out at %s", odd, out.Name()),
 			Seen:     fmt.Sprintf("status %d for GET /me", status),
-			Look:     lab.Look{Hint: "sessions.go: what does a replica remember that another has deleted?"},
+			Look:     lab.Look{File: "sessions.go", Func: "Sessions.Delete", Hint: "what does a replica remember that another has deleted?"},
 		}
 	}
 	return nil
 }
 
-// askEverywhere asks every replica itself, past nginx, who is signed in. It returns the name
-// of the first that does not answer with the status wanted, and its status.
+// askEverywhere sends GET /me to every replica, past nginx. It returns the name of the first
+// replica that does not answer with the wanted status, and its status.
 func (l *trial) askEverywhere(ctx context.Context, v *visitor, want int) (odd string, status int, err error) {
 	for _, r := range l.fleet.Replicas {
 		got, err := v.get(ctx, r.URL()+"/me")
@@ -74,8 +74,8 @@ func (l *trial) askEverywhere(ctx context.Context, v *visitor, want int) (odd st
 }
 
 const (
-	// expired sessions are put into the table, and signIns made: each has to take at least
-	// one away, and all together must not have to take all.
+	// expired is the number of expired sessions in the table, and signIns the number of
+	// sign-ins. Each sign-in has to remove at least one, and all of them not all.
 	expired = 200
 	signIns = 3
 )
@@ -93,7 +93,7 @@ func (l *trial) oldSessions(ctx context.Context, _ *lab.Run) error {
 	defer v.close()
 	for range signIns {
 		if _, err := v.signIn(ctx, l.fleet.Nginx.URL(), 0); err != nil {
-			return &lab.Failure{Expected: "to sign in", Seen: err.Error(), Look: lab.Look{Hint: "sessions.go: Create"}}
+			return &lab.Failure{Expected: "a subscriber to be signed in", Seen: err.Error(), Look: lab.Look{File: "sessions.go", Func: "Sessions.Create"}}
 		}
 	}
 	var left int
@@ -104,12 +104,12 @@ func (l *trial) oldSessions(ctx context.Context, _ *lab.Run) error {
 	case gone < signIns:
 		return &lab.Failure{
 			Expected: fmt.Sprintf("%d sign-ins to remove %d expired sessions or more, so that they do not pile up", signIns, signIns),
-			Seen:     fmt.Sprintf("%d of %d removed", gone, expired), Look: lab.Look{Hint: "sessions.go: Create"},
+			Seen:     fmt.Sprintf("%d of %d removed", gone, expired), Look: lab.Look{File: "sessions.go", Func: "Sessions.Create"},
 		}
 	case left == 0:
 		return &lab.Failure{
-			Expected: "a sign-in to remove a few expired sessions, for somebody waits for it",
-			Seen:     fmt.Sprintf("all %d removed by %d", expired, signIns), Look: lab.Look{Hint: "sessions.go: a LIMIT in Create"},
+			Expected: "a sign-in to remove a few expired sessions, because a subscriber waits for it",
+			Seen:     fmt.Sprintf("all %d removed by %d", expired, signIns), Look: lab.Look{File: "sessions.go", Func: "Sessions.Create", Hint: "use a LIMIT"},
 		}
 	}
 	return nil

@@ -13,10 +13,9 @@ import (
 	"bytebites.example/workshop/shared/workshop/rig"
 )
 
-// What everything runs on: three replicas and a database take at most one core and a
-// quarter. The rest is for nginx, the load generator and the mail server, which have no
-// quota. While nothing is timed they have none either: it saves minutes, and changes no
-// count.
+// The instance types: three replicas and a database take at most one core and a quarter.
+// The rest is for nginx, the load generator and the mail server, which have no quota.
+// Checks that time nothing run at full speed: it saves minutes and changes no count.
 func size() instance.Type     { return instance.Micro() }
 func database() instance.Type { return instance.Small() }
 
@@ -25,13 +24,13 @@ const (
 	solutions = "./solutions/service"
 	// people are signed in for the load.
 	people = 8
-	// mailDelay is how long the mail server takes to accept a message. It is quick: lab 01 was
-	// about waiting, this is about computing.
+	// mailDelay is how long the mail server takes to accept a message. It is short, because
+	// lab 01 was about waiting and this lab is about computing.
 	mailDelay = 20 * time.Millisecond
 )
 
-// policy is that of the balancer's health check: one answer is enough, either way. Cloud
-// balancers ask less often and want two or three; a run here is short.
+// policy is that of the balancer's health check. One answer is enough, either way: a run is
+// short. Cloud balancers ask less often and want two or three answers.
 func policy() balancer.Policy {
 	return balancer.Policy{Interval: 500 * time.Millisecond, Timeout: 450 * time.Millisecond, Rise: 1, Fall: 1}
 }
@@ -48,7 +47,7 @@ type trial struct {
 	rolled once[rollSeen]
 }
 
-// once is what came of something that is done once, and that several checks look at.
+// once is the result of an action that runs once, and that several checks look at.
 type once[T any] struct {
 	done  bool
 	value T
@@ -63,33 +62,45 @@ func (o *once[T]) get(do func() (T, error)) (T, error) {
 	return o.value, o.err
 }
 
-// prepare starts the servers, the subject's replicas and, where times are judged, the one
-// that they are compared with.
-func (l *trial) prepare(ctx context.Context, run *lab.Run) (end func() error, err error) {
+// The names of the stages.
+const (
+	stageServers = "servers"
+	stageFleet   = "replicas"
+	stageBefore  = "lab 01's service"
+)
+
+func (l *trial) stages() []lab.Stage {
+	return []lab.Stage{
+		{Name: stageServers, Starts: "PostgreSQL and a mail server", Start: l.startServers},
+		{Name: stageFleet, Needs: []string{stageServers}, Starts: fmt.Sprintf("%d replicas of your service, and nginx", replicas),
+			Start: func(ctx context.Context, _ *lab.Run) (end func() error, err error) {
+				err = l.startFleet(ctx)
+				return l.endFleet, err
+			}},
+		{Name: stageBefore, Needs: []string{stageServers}, Starts: "one replica of lab 01's service, and its nginx",
+			Start: func(ctx context.Context, _ *lab.Run) (end func() error, err error) {
+				return nil, l.startBefore(ctx)
+			}},
+	}
+}
+
+func (l *trial) startServers(ctx context.Context, run *lab.Run) (end func() error, err error) {
 	packages := []string{l.subject.Package}
 	if run.Timed() {
 		packages = append(packages, solutions)
 	}
-	var closeServers func() error
-	l.servers, closeServers, err = rig.Open(ctx, run, rig.ServersOptions{
+	l.servers, end, err = rig.Open(ctx, run, rig.ServersOptions{
 		Database: database().FullSpeed(), MailDelay: mailDelay, Packages: packages,
 	})
-	end = func() error {
-		var err error
-		if l.fleet != nil {
-			err = l.fleet.StopAsking() // its nginx is about to go
-		}
-		return errors.Join(err, closeServers())
+	return end, rig.LearnersFault(err, look())
+}
+
+// endFleet stops the health checks before their nginx goes.
+func (l *trial) endFleet() error {
+	if l.fleet == nil {
+		return nil
 	}
-	if err != nil {
-		return end, rig.LearnersFault(err, look())
-	}
-	run.Progress(fmt.Sprintf("starting %d replicas of your service, and nginx", replicas))
-	starts := []func(context.Context) error{l.startFleet}
-	if run.Timed() {
-		starts = append(starts, l.startBefore)
-	}
-	return end, testbed.SideBySide(ctx, starts...)
+	return l.fleet.StopAsking()
 }
 
 func (l *trial) startFleet(ctx context.Context) (err error) {
@@ -120,7 +131,7 @@ func listFault(err error) error {
 	if errors.As(err, &missing) {
 		return &lab.Failure{
 			Expected: "nginx to take the list of the replicas that are ready", Seen: err.Error(),
-			Look: lab.Look{Hint: "nginx.conf: a name of a replica that is gone keeps nginx from reading anything"},
+			Look: lab.Look{File: "nginx.conf", Hint: "nginx does not load a configuration that names a replica which is gone"},
 		}
 	}
 	return err

@@ -18,33 +18,33 @@ import (
 )
 
 const (
-	// spreadReads are counted where the load is to be spread, one after another, by a few
-	// visitors in turn.
+	// spreadReads is the number of reads that are counted by replica. spreadVisitors take
+	// turns and send them one after another.
 	spreadReads    = 240
 	spreadVisitors = 4
-	// maxImbalance is how many times what the idlest replica gets the busiest may get.
+	// maxImbalance bounds the requests of the busiest replica over those of the idlest.
 	maxImbalance = 1.5
-	// slowCPU is what a replica is left with that is to be slow, in cores, and slowReads
-	// what is asked meanwhile, by slowVisitors at once.
+	// slowCPU is the quota of the slow replica, in cores. Meanwhile slowVisitors send
+	// slowReads at once.
 	slowCPU      = 0.01
 	slowReads    = 120
 	slowVisitors = 12
-	// keptReads are asked one after another over one connection to nginx. It may open
-	// maxOpened to the replicas for them.
+	// keptReads are sent one after another over one connection to nginx. nginx may open
+	// maxOpened connections to the replicas for them.
 	keptReads = 200
 	maxOpened = 20
-	// logLines are far more than a replica writes between an answer and a look at its log,
-	// which is taken every logPause for as long as logPatience.
-	logLines    = 200
-	logPause    = 50 * time.Millisecond
-	logPatience = 5 * time.Second
+	// logLines is far more than a replica writes between an answer and the read of its log.
+	// The log is read every logPause until logTimeout.
+	logLines   = 200
+	logPause   = 50 * time.Millisecond
+	logTimeout = 5 * time.Second
 )
 
 // page is a page of the menu, another one each time.
 func page(n int) string { return fmt.Sprintf("/meals/%s", seed.Meal(1+n%50)) }
 
-// read has visitors read pages through nginx, all at once or in turn, and counts by
-// replica who answered; under "" those that nobody did.
+// read has visitors read pages through nginx, all at once or in turn. It counts the answers
+// by replica, and under "" the reads without an answer.
 func (l *trial) read(ctx context.Context, reads, visitors int, atOnce bool) map[string]int {
 	counts := make(map[string]int)
 	for _, r := range l.fleet.Replicas {
@@ -94,13 +94,13 @@ func (l *trial) spread(ctx context.Context, run *lab.Run) error {
 	if counts[""] > 0 {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("%d reads through nginx to be answered", spreadReads),
-			Seen:     fmt.Sprintf("%d were not", counts[""]), Look: lab.Look{Hint: "nginx.conf"},
+			Seen:     fmt.Sprintf("%d were not", counts[""]), Look: lab.Look{File: "nginx.conf"},
 		}
 	}
 	if float64(busiest) > maxImbalance*float64(idlest) {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("the busiest replica to get at most %g times what the idlest gets", maxImbalance),
-			Seen:     l.describe(counts), Look: lab.Look{Hint: "nginx.conf: the upstream block"},
+			Seen:     l.describe(counts), Look: lab.Look{File: "nginx.conf", Hint: "the upstream block"},
 		}
 	}
 	return nil
@@ -113,7 +113,7 @@ func (l *trial) describe(counts map[string]int) string {
 		parts = append(parts, fmt.Sprintf("%d by %s", counts[r.Name()], r.Name()))
 	}
 	if n := counts[""]; n > 0 {
-		parts = append(parts, fmt.Sprintf("%d by nobody", n))
+		parts = append(parts, fmt.Sprintf("%d not answered", n))
 	}
 	return strings.Join(parts, ", ")
 }
@@ -129,10 +129,10 @@ func busiest(counts map[string]int) string {
 	return best
 }
 
-// slowReplica makes one replica slow and counts what it gets while many ask at once.
+// slowReplica makes one replica slow and counts the requests that it gets under load.
 func (l *trial) slowReplica(ctx context.Context, run *lab.Run) error {
-	// Nobody asks from here on: who is slow answers questions late, too, and would be taken
-	// off the list for it.
+	// The health checks end here: a slow replica answers them late too, and would be taken
+	// off the list.
 	if err := l.fleet.StopAsking(); err != nil {
 		return err
 	}
@@ -155,18 +155,18 @@ func (l *trial) slowReplica(ctx context.Context, run *lab.Run) error {
 	if float64(got) > fair/2 {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("%s, slowed down to %g CPU, to get at most half of what the others get", slow.Name(), slowCPU),
-			Seen:     l.describe(counts), Look: lab.Look{Hint: "nginx.conf: how does it choose a replica?"},
+			Seen:     l.describe(counts), Look: lab.Look{File: "nginx.conf", Hint: "how does it choose a replica?"},
 		}
 	}
 	return nil
 }
 
-// forged is an address that a visitor says to come from. It is from a range that is kept
-// for examples (RFC 5737), so nobody does.
+// forged is the address that a visitor claims. Its range is reserved for examples (RFC 5737),
+// so no client really has it.
 const forged = "203.0.113.7"
 
-// clientAddresses has somebody guess a password, through nginx with a forged address and
-// straight at a replica: both come from the same place, and the log must say so.
+// clientAddresses sends a wrong password, through nginx with a forged address and straight
+// to a replica. Both come from the same address, and the log must say so.
 func (l *trial) clientAddresses(ctx context.Context, _ *lab.Run) error {
 	want, err := l.loggedAddress(ctx, l.fleet.Replicas[0].URL(), nil)
 	if err != nil {
@@ -185,14 +185,14 @@ func (l *trial) clientAddresses(ctx context.Context, _ *lab.Run) error {
 			return &lab.Failure{
 				Expected: fmt.Sprintf("the replica's log to say that a visitor who sends %s comes from %s", sent, want),
 				Seen:     fmt.Sprintf("%q (nginx is %s)", got, l.fleet.Nginx.IP()),
-				Look:     lab.Look{Hint: "nginx.conf: proxy_set_header X-Forwarded-For, and $remote_addr"},
+				Look:     lab.Look{File: "nginx.conf", Hint: "proxy_set_header X-Forwarded-For, and $remote_addr"},
 			}
 		}
 	}
 	return nil
 }
 
-// loggedAddress guesses a password and returns where that came from, by the log of the
+// loggedAddress sends a wrong password and returns the client's address in the log of the
 // replica that refused it.
 func (l *trial) loggedAddress(ctx context.Context, base string, header map[string]string) (string, error) {
 	id := rand.Text()
@@ -207,10 +207,10 @@ func (l *trial) loggedAddress(ctx context.Context, base string, header map[strin
 		return "", err
 	}
 	if r.status != http.StatusUnauthorized {
-		return "", &lab.Failure{Expected: "a wrong password to be refused", Seen: fmt.Sprintf("status %d", r.status), Look: lab.Look{Hint: "sessions.go"}}
+		return "", &lab.Failure{Expected: "a wrong password to be refused", Seen: fmt.Sprintf("status %d", r.status), Look: lab.Look{File: "sessions.go"}}
 	}
-	// The answer may be here before the line about it.
-	for deadline := time.Now().Add(logPatience); ; time.Sleep(logPause) {
+	// The answer may arrive before the replica has written the line about it.
+	for deadline := time.Now().Add(logTimeout); ; time.Sleep(logPause) {
 		logs, err := l.replica(r.instance).Logs(ctx, logLines)
 		if err != nil {
 			return "", err
@@ -219,12 +219,12 @@ func (l *trial) loggedAddress(ctx context.Context, base string, header map[strin
 			return client, nil
 		}
 		if time.Now().After(deadline) {
-			return "", fmt.Errorf("the log of %s does not tell of request %s within %s", r.instance, id, logPatience)
+			return "", fmt.Errorf("the log of %s does not tell of request %s within %s", r.instance, id, logTimeout)
 		}
 	}
 }
 
-// refusedClient finds, in a service's log, where the refused sign-in of a request came from.
+// refusedClient finds the client's address of a refused sign-in in a service's log.
 func refusedClient(logs, request string) (client string, ok bool) {
 	for line := range strings.Lines(logs) {
 		var entry struct {
@@ -239,7 +239,7 @@ func refusedClient(logs, request string) (client string, ok bool) {
 	return "", false
 }
 
-// keptConnections counts what nginx opens while one visitor reads.
+// keptConnections counts the connections that nginx opens while one visitor reads.
 func (l *trial) keptConnections(ctx context.Context, run *lab.Run) error {
 	before, err := l.opened(ctx)
 	if err != nil {
@@ -255,7 +255,7 @@ func (l *trial) keptConnections(ctx context.Context, run *lab.Run) error {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("at most %d connections to be opened for %d reads, one after another", maxOpened, keptReads),
 			Seen:     strconv.Itoa(after - before),
-			Look:     lab.Look{Hint: "nginx.conf: keepalive, and what HTTP/1.1 and the header Connection have to do with it"},
+			Look:     lab.Look{File: "nginx.conf", Hint: "keepalive, which needs HTTP/1.1 and an empty Connection header"},
 		}
 	}
 	return nil

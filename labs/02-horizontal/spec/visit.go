@@ -14,21 +14,21 @@ import (
 )
 
 const (
-	// patience is how long a visitor waits for an answer.
-	patience = 10 * time.Second
-	// firstVisitor is the first of the subscribers that the checks sign in; no load and no
-	// contract knows them.
+	// visitTimeout bounds a visitor's wait for an answer.
+	visitTimeout = 10 * time.Second
+	// firstVisitor is the first of the subscribers that the checks sign in. No load and no
+	// contract check uses them.
 	firstVisitor = 961
 )
 
-// visitor is somebody with a browser: it keeps its connection, and its cookie.
+// visitor is a browser: it keeps its connection and its cookie.
 type visitor struct {
 	client *http.Client
 	cookie string
 }
 
 func newVisitor() *visitor {
-	return &visitor{client: &http.Client{Timeout: patience, Transport: &http.Transport{MaxIdleConnsPerHost: 1}}}
+	return &visitor{client: &http.Client{Timeout: visitTimeout, Transport: &http.Transport{MaxIdleConnsPerHost: 1}}}
 }
 
 func (v *visitor) close() { v.client.CloseIdleConnections() }
@@ -89,7 +89,7 @@ func credentials(n int, password string) map[string]string {
 	return map[string]string{"email": seed.Email(firstVisitor + n), "password": password}
 }
 
-// signIn signs visitor n in and returns which replica did it.
+// signIn signs visitor n in and returns the name of the replica that did it.
 func (v *visitor) signIn(ctx context.Context, base string, n int) (instance string, err error) {
 	r, err := v.send(ctx, http.MethodPost, base+"/sessions", credentials(n, seed.Password), nil)
 	if err != nil {
