@@ -37,7 +37,9 @@ func (l *trial) crash(ctx context.Context, run *lab.Run) error {
 			return err
 		},
 		func(ctx context.Context) (err error) {
-			time.Sleep(killAfter)
+			if err := rig.Pause(ctx, killAfter); err != nil {
+				return err
+			}
 			outage, err = l.killAndStart(ctx)
 			return err
 		},
@@ -69,7 +71,9 @@ func (l *trial) killAndStart(ctx context.Context) (time.Duration, error) {
 		return 0, err
 	}
 	began := time.Now()
-	time.Sleep(downFor)
+	if err := rig.Pause(ctx, downFor); err != nil {
+		return 0, err
+	}
 	if err := service.Start(ctx); err != nil {
 		return 0, rig.LearnersFault(err, look())
 	}
@@ -86,10 +90,9 @@ func (l *trial) killAndStart(ctx context.Context) (time.Duration, error) {
 				return time.Since(began), nil
 			}
 		}
-		if ctx.Err() != nil {
-			return 0, ctx.Err()
+		if err := rig.Pause(ctx, probeEvery); err != nil {
+			return 0, err
 		}
-		time.Sleep(probeEvery)
 	}
 }
 

@@ -3,6 +3,7 @@ package spec
 import (
 	"context"
 	"crypto/rand"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +18,7 @@ import (
 	"bytebites.example/workshop/shared/bytebites/contract"
 	"bytebites.example/workshop/shared/measure/probe/promstat"
 	"bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 const (
@@ -125,7 +127,9 @@ func (l *trial) lookAround(ctx context.Context, began time.Time) error {
 		if stats.Waiting == ordersAtOnce || time.Now().After(deadline) {
 			break
 		}
-		time.Sleep(20 * time.Millisecond)
+		if err := rig.Pause(ctx, 20*time.Millisecond); err != nil {
+			return err
+		}
 	}
 	err := l.servers.Pool.QueryRowContext(ctx,
 		`SELECT (SELECT count(*) FROM pg_stat_activity WHERE application_name = 'bytebites' AND state = 'idle in transaction'),
@@ -184,7 +188,9 @@ func (l *trial) oneMail(ctx context.Context, _ *lab.Run) (err error) {
 		answers[key] = make(map[string]bool)
 		for try := range 2 {
 			clients.Go(func() error {
-				time.Sleep(time.Duration(try) * retryAfter)
+				if err := rig.Pause(ctx, time.Duration(try)*retryAfter); err != nil {
+					return err
+				}
 				o, err := order(ctx, person, key)
 				mu.Lock()
 				defer mu.Unlock()
@@ -220,13 +226,16 @@ func (l *trial) oneMail(ctx context.Context, _ *lab.Run) (err error) {
 
 // mailQuiet waits until no mail is on its way.
 func (l *trial) mailQuiet(ctx context.Context) error {
-	for deadline := time.Now().Add(quietWithin); ; time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(quietWithin); ; {
 		stats, err := l.servers.Mail.Stats(ctx)
 		if err != nil {
 			return err
 		}
 		if stats.Waiting == 0 || time.Now().After(deadline) {
 			return nil
+		}
+		if err := rig.Pause(ctx, 50*time.Millisecond); err != nil {
+			return err
 		}
 	}
 }
@@ -279,12 +288,10 @@ func (l *trial) pool(ctx context.Context, run *lab.Run) error {
 		failed, err = l.readAtOnce(ctx, burst, burstTimeout)
 		return err
 	})
-	time.Sleep(burstSettling)
+	err = rig.Pause(ctx, burstSettling)
 	var connections int
-	err = counter.QueryRowContext(ctx,
-		`SELECT count(*) FROM pg_stat_activity WHERE application_name = 'bytebites'`).Scan(&connections)
-	if err != nil {
-		err = fmt.Errorf("count connections: %w", err)
+	if err == nil {
+		err = countConnections(ctx, counter, &connections)
 	}
 	if err := errors.Join(err, lock.Rollback(), readers.Wait()); err != nil {
 		return err
@@ -300,6 +307,16 @@ func (l *trial) pool(ctx context.Context, run *lab.Run) error {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("%d readers at once to be answered", burst), Seen: fmt.Sprintf("%d were not", failed), Look: lab.Look{File: "sizing.go", Func: "Pool"},
 		}
+	}
+	return nil
+}
+
+// countConnections counts those of the service.
+func countConnections(ctx context.Context, counter *sql.Conn, connections *int) error {
+	err := counter.QueryRowContext(ctx,
+		`SELECT count(*) FROM pg_stat_activity WHERE application_name = 'bytebites'`).Scan(connections)
+	if err != nil {
+		return fmt.Errorf("count connections: %w", err)
 	}
 	return nil
 }

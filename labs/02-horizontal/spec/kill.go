@@ -98,7 +98,9 @@ func (l *trial) kill(ctx context.Context) (killSeen, error) {
 			return err
 		},
 		func(ctx context.Context) error {
-			time.Sleep(killAfter)
+			if err := rig.Pause(ctx, killAfter); err != nil {
+				return err
+			}
 			return victim.Kill(ctx)
 		},
 	)
@@ -189,12 +191,13 @@ func (l *trial) sentOnce(ctx context.Context, _ *lab.Run) (err error) {
 	var refused atomic.Int64
 	fate := make(chan error, 1)
 	go func() { fate <- l.rate(ctx, &refused) }()
-	time.Sleep(postsBeforeKill)
-	if err := victim.Kill(ctx); err != nil {
+	if err := errors.Join(rig.Pause(ctx, postsBeforeKill), victim.Kill(ctx)); err != nil {
 		return err
 	}
 	for deadline := time.Now().Add(errorWithin); refused.Load() == 0 && time.Now().Before(deadline); {
-		time.Sleep(10 * time.Millisecond)
+		if err := rig.Pause(ctx, 10*time.Millisecond); err != nil {
+			return err
+		}
 	}
 	told := refused.Load() // before the others go on, so that only the victim's are counted
 	if err := each(ctx, others, (*testbed.Service).Unpause); err != nil {

@@ -15,6 +15,7 @@ import (
 
 	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 const (
@@ -210,7 +211,7 @@ func (l *trial) loggedAddress(ctx context.Context, base string, header map[strin
 		return "", &lab.Failure{Expected: "a wrong password to be refused", Seen: fmt.Sprintf("status %d", r.status), Look: lab.Look{File: "sessions.go"}}
 	}
 	// The answer may arrive before the replica has written the line about it.
-	for deadline := time.Now().Add(logTimeout); ; time.Sleep(logPause) {
+	for deadline := time.Now().Add(logTimeout); ; {
 		logs, err := l.replica(r.instance).Logs(ctx, logLines)
 		if err != nil {
 			return "", err
@@ -220,6 +221,9 @@ func (l *trial) loggedAddress(ctx context.Context, base string, header map[strin
 		}
 		if time.Now().After(deadline) {
 			return "", fmt.Errorf("the log of %s does not tell of request %s within %s", r.instance, id, logTimeout)
+		}
+		if err := rig.Pause(ctx, logPause); err != nil {
+			return "", err
 		}
 	}
 }
