@@ -59,8 +59,7 @@ func Lab(subject Subject) lab.Lab {
 		Files:  subject.Files,
 		Claim:  rig.Claim,
 		Stages: l.stages(),
-		// The steps: 1 find the slow statement, 2 write the index, 3 find what an order
-		// waits for, 4 find what a restart forgets, 5 find the knee.
+		// The checks that need stageFound come first: see stages.
 		Checks: []lab.Check{
 			{Name: "slow table", Kind: lab.Core, Step: 1, Needs: []string{stageFound}, Run: l.slowTable,
 				Proves: "you know which table the costliest statement reads"},

@@ -48,8 +48,7 @@ func Lab(subject Subject) lab.Lab {
 		Files:  subject.Files,
 		Claim:  rig.Claim,
 		Stages: l.stages(),
-		// The steps: 1 the lock, 2 the transaction, 3 the pool, 4 the size. The size needs no
-		// server, so it comes first.
+		// The size needs no server, so it comes first.
 		Checks: []lab.Check{
 			{Name: "size", Kind: lab.Core, Step: 4, Run: l.size,
 				Proves: "your rule finds the cheapest size that holds a peak with headroom"},

@@ -50,9 +50,7 @@ func Lab(subject Subject) lab.Lab {
 		Files:  subject.Files,
 		Claim:  rig.Claim,
 		Stages: l.stages(),
-		// The steps: 1 find the state, 2 share the sessions, 3 spread the load, 4 survive the
-		// death of a replica, 5 stop a replica without an error. Without step 3 one replica
-		// gets all requests, so steps 4 and 5 cannot be judged.
+		// Without step 3 one replica gets all requests, so steps 4 and 5 cannot be judged.
 		Checks: []lab.Check{
 			{Name: "stateless", Kind: lab.Core, Step: 1, Run: l.stateless,
 				Proves: "you know which part of the service keeps something that a replica must not"},

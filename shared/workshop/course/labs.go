@@ -11,7 +11,10 @@ func Labs() Course {
 		{
 			Number: 0, Name: "00-baseline", Title: "baseline", Minutes: 60,
 			Summary: "measure first: find where the time goes, and the missing index",
-			Steps:   []Step{{1, "find the slow statement"}, {2, "write its index"}, {3, "fill in the answers"}},
+			Steps: []Step{
+				{1, "find the slow statement"}, {2, "write its index"}, {3, "find what an order waits for"},
+				{4, "find what a restart forgets"}, {5, "find the knee"},
+			},
 			Files:   []string{"answers.go", "index.sql"},
 			Images:  []images.Name{images.Postgres, images.Static},
 			Dataset: seed.Full(), Untimed: seed.Growing(),
@@ -45,7 +48,8 @@ func Labs() Course {
 			Number: 2, Name: "02-horizontal", Title: "horizontal", Minutes: 75,
 			Summary: "stateless replicas behind nginx, any of which may die unnoticed",
 			Steps: []Step{
-				{1, "say what is stateless"}, {2, "share the sessions"}, {3, "set the balancer up"}, {4, "shut down gracefully"},
+				{1, "say what is stateless"}, {2, "share the sessions"}, {3, "spread the load"},
+				{4, "survive the death of a replica"}, {5, "stop without an error"},
 			},
 			Files:   []string{"answers.go", "sessions.go", "nginx.conf", "shutdown.go"},
 			Images:  []images.Name{images.Nginx},
