@@ -2,6 +2,7 @@ package stack
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"sync/atomic"
@@ -18,6 +19,7 @@ func TestVisit(t *testing.T) {
 	mux.HandleFunc("POST /sessions", func(w http.ResponseWriter, _ *http.Request) {
 		http.SetCookie(w, &http.Cookie{Name: "session", Value: "secret"})
 		w.WriteHeader(http.StatusCreated)
+		_, _ = io.WriteString(w, `{"user_id": "u0000001"}`) // a broken connection shows in the visit
 	})
 	mux.HandleFunc("GET /cart", func(w http.ResponseWriter, r *http.Request) {
 		if cookie, err := r.Cookie("session"); err != nil || cookie.Value != "secret" {
