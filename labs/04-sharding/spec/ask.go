@@ -11,15 +11,15 @@ import (
 	"bytebites.example/workshop/shared/testbed"
 )
 
-// request is what is sent to a replica.
+// request is a request to a replica.
 type request struct {
 	method, path string
-	cookie       string // of who is signed in; may be empty
+	cookie       string // of a session; may be empty
 	key          string // the Idempotency-Key; may be empty
 	body         any    // sent as JSON unless nil
 }
 
-// answer is what came back.
+// answer is the answer to a request.
 type answer struct {
 	status      int
 	contentType string
@@ -27,7 +27,7 @@ type answer struct {
 	body        []byte
 }
 
-// into decodes a body.
+// into decodes the body of an answer.
 func (a answer) into(dst any) error {
 	if err := json.Unmarshal(a.body, dst); err != nil {
 		return fmt.Errorf("decode answer: %w", err)
@@ -35,7 +35,7 @@ func (a answer) into(dst any) error {
 	return nil
 }
 
-// ask sends a request to a replica. An error says that there was no answer.
+// ask sends a request to a replica. It returns an error when there was no answer.
 func (l *trial) ask(ctx context.Context, replica *testbed.Service, r request) (answer, error) {
 	var body io.Reader
 	if r.body != nil {
@@ -62,7 +62,7 @@ func (l *trial) ask(ctx context.Context, replica *testbed.Service, r request) (a
 	if err != nil {
 		return answer{}, err
 	}
-	defer response.Body.Close() //nolint:errcheck // it was read to its end
+	defer response.Body.Close() //nolint:errcheck // the body was read to its end
 	read, err := io.ReadAll(response.Body)
 	return answer{response.StatusCode, response.Header.Get("Content-Type"), response.Cookies(), read}, err
 }

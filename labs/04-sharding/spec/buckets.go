@@ -15,15 +15,15 @@ import (
 )
 
 const (
-	// manyIDs is how many ids of each sort are looked at.
+	// manyIDs is how many ids of each form are checked.
 	manyIDs = 100_000
-	// unlikely is the probability that even spreading comes out so uneven by chance, below
-	// which it is not even. Bad hashes are off by hundreds of powers of ten.
-	unlikely = 1e-9
+	// leastProbability is the least probability of a spread. A good hash gives a less even spread once
+	// in a billion runs. A bad hash is hundreds of powers of ten below it.
+	leastProbability = 1e-9
 )
 
-// chance returns how probable it is that an even spread comes out at least as uneven as
-// counts: the chi-square test.
+// chance returns the probability that a good hash gives counts that are at least as uneven. It
+// is Pearson's chi-square test.
 func chance(counts []int) float64 {
 	sum := 0
 	for _, n := range counts {
@@ -36,31 +36,31 @@ func chance(counts []int) float64 {
 	return distuv.ChiSquared{K: float64(len(counts) - 1)}.Survival(statistic)
 }
 
-// odds says how probable something is.
+// odds describes a probability.
 func odds(p float64) string {
 	if p == 0 {
-		return "by chance never so uneven"
+		return "a good hash is never so uneven"
 	}
-	return fmt.Sprintf("by chance so uneven once in %.0g times", 1/p)
+	return fmt.Sprintf("a good hash is so uneven once in %.0g times", 1/p)
 }
 
-// guarded calls code of the subject in this process: a panic is its failure.
-func guarded(where string, call func() error) (err error) {
+// guarded calls code of the subject in this process. A panic of that code is a failure.
+func guarded(look lab.Look, call func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = &lab.Failure{Expected: "an answer", Seen: fmt.Sprintf("a panic: %v", p), Look: lab.Look{Hint: where}}
+			err = &lab.Failure{Expected: "an answer", Seen: fmt.Sprintf("a panic: %v", p), Look: look}
 		}
 	}()
 	return call()
 }
 
-// sample is ids of one sort.
+// sample is many ids of one form.
 type sample struct {
 	what string
 	ids  []bytebites.UserID
 }
 
-// samples are the ids that are looked at.
+// samples returns the ids that are checked.
 func samples() []sample {
 	seeded, joined, emails := make([]bytebites.UserID, manyIDs), make([]bytebites.UserID, manyIDs), make([]bytebites.UserID, manyIDs)
 	now := time.Now()
@@ -72,11 +72,11 @@ func samples() []sample {
 	return []sample{
 		{"subscribers such as " + string(seeded[0]), seeded},
 		{"people who join, such as " + string(joined[0]), joined},
-		{"ids such as " + string(emails[0]) + ", should they ever look so", emails},
+		{"ids such as " + string(emails[0]), emails},
 	}
 }
 
-// hostile are texts that nobody expects as an id.
+// hostile returns texts that a client may send as an id.
 func hostile() []string {
 	return []string{
 		"", " ", "0", "-1", "u", "\x00", "a\x00b", "\xff\xfe", "ü", "🥦", "'; DROP TABLE users; --", "../../etc/passwd",
@@ -84,9 +84,9 @@ func hostile() []string {
 	}
 }
 
-// buckets looks at which buckets ids of all sorts are in.
+// buckets checks the buckets of ids of all forms.
 func (l *trial) buckets(context.Context, *lab.Run) error {
-	return guarded("Bucket in router.go", func() error {
+	return guarded(lab.Look{File: "router.go", Func: "router.Bucket"}, func() error {
 		for _, text := range hostile() {
 			if err := l.inRange(bytebites.UserID(text)); err != nil {
 				return err
@@ -100,12 +100,12 @@ func (l *trial) buckets(context.Context, *lab.Run) error {
 				}
 				counts[l.subject.Router.Bucket(id)]++
 			}
-			if p := chance(counts); p < unlikely {
+			if p := chance(counts); p < leastProbability {
 				fewest, most := extremes(counts)
 				return &lab.Failure{
-					Expected: fmt.Sprintf("%d %s spread evenly: some %d in each of %d buckets", len(sample.ids), sample.what, len(sample.ids)/shard.Buckets, shard.Buckets),
-					Seen:     fmt.Sprintf("from %d to %d; %s", fewest, most, odds(p)),
-					Look:     lab.Look{Hint: "Bucket in router.go: does every character of an id have a say in all of the hash?"},
+					Expected: fmt.Sprintf("%d %s spread evenly: about %d in each of %d buckets", len(sample.ids), sample.what, len(sample.ids)/shard.Buckets, shard.Buckets),
+					Seen:     fmt.Sprintf("%d in the smallest bucket and %d in the largest; %s", fewest, most, odds(p)),
+					Look:     lab.Look{File: "router.go", Func: "router.Bucket", Hint: "does every character of the id change the whole hash?"},
 				}
 			}
 		}
@@ -113,19 +113,19 @@ func (l *trial) buckets(context.Context, *lab.Run) error {
 	})
 }
 
-// inRange demands that an id's bucket is one, and the same when asked again.
+// inRange demands a bucket from 0 to 1023, and the same one when it is asked again.
 func (l *trial) inRange(id bytebites.UserID) error {
 	b := l.subject.Router.Bucket(id)
 	if b < 0 || b >= shard.Buckets {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("a bucket from 0 to %d for %.40q", shard.Buckets-1, id), Seen: fmt.Sprintf("%d", b),
-			Look: lab.Look{Hint: "Bucket in router.go: what is the remainder of a negative number?"},
+			Look: lab.Look{File: "router.go", Func: "router.Bucket", Hint: "what is the remainder of a negative number?"},
 		}
 	}
 	if again := l.subject.Router.Bucket(id); again != b {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("the same bucket for %.40q each time", id), Seen: fmt.Sprintf("%d and then %d", b, again),
-			Look: lab.Look{Hint: "Bucket in router.go: whatever a process draws at its start, another draws anew"},
+			Look: lab.Look{File: "router.go", Func: "router.Bucket", Hint: "a seed that a process draws at its start is another one in every process"},
 		}
 	}
 	return nil

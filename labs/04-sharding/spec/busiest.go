@@ -18,26 +18,25 @@ import (
 	"bytebites.example/workshop/shared/testbed"
 	"bytebites.example/workshop/shared/workshop/evidence"
 	"bytebites.example/workshop/shared/workshop/lab"
-	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 const (
-	// mixPeople are those of each of the four shards who write in what is counted and timed.
-	// They stand for thousands, of whom each shard would have a quarter too; of the few who can
-	// be signed in here chance would put twice as many on one shard as on another.
+	// mixPeople is how many subscribers of each of the four shards write in what is counted and
+	// timed. They stand for thousands, of whom each shard has a quarter. Of a few subscribers
+	// chosen by chance one shard could have twice as many as another.
 	mixPeople = 6
-	// mixRequests are counted, mixAtOnce of them under way at a time.
+	// mixRequests is how many requests are counted, mixAtOnce how many are under way at a time.
 	mixRequests = 600
 	mixAtOnce   = 4
-	// firstOfMix is the number from which on people are looked for who are on the right shard.
+	// firstOfMix is the number of the first subscriber who may be one of them.
 	firstOfMix = 3001
 )
 
-// writes finds statements that write.
+// writes matches statements that write.
 var writes = regexp.MustCompile(`(?i)\b(INSERT INTO|UPDATE|DELETE FROM)\b`)
 
-// mix returns people who write, as many of each of the four shards, and what they choose from.
-// They are signed in with both services, which share that.
+// mix returns subscribers who write, equally many of each of the four shards, and the meals they
+// choose from. Both services accept their sessions, because they share the session store.
 func (l *trial) mix(ctx context.Context) (load.Population, error) {
 	if len(l.mixed.Sessions) > 0 {
 		return l.mixed, nil
@@ -56,8 +55,8 @@ func (l *trial) mix(ctx context.Context) (load.Population, error) {
 	return population, err
 }
 
-// mixEmails are the addresses of as many people of each of the four shards: those of shard 1
-// first, and so on.
+// mixEmails returns the addresses of equally many subscribers of each of the four shards, ordered
+// by shard.
 func (l *trial) mixEmails(ctx context.Context) ([]string, error) {
 	m, err := l.readMap(ctx)
 	if err != nil {
@@ -74,23 +73,20 @@ func (l *trial) mixEmails(ctx context.Context) ([]string, error) {
 	return slices.Concat(of[:]...), nil
 }
 
-// startWithout starts the service of the labs before, whose user data is all on the old server.
-func (l *trial) startWithout(ctx context.Context) (err error) {
+// startWithout starts the service of the labs before. All its user data is on the old server.
+func (l *trial) startWithout(ctx context.Context, _ *lab.Run) (end func() error, err error) {
 	l.without, err = l.servers.Bed.Service(ctx, testbed.ServiceOptions{
 		Name: "without", Package: solutions, Args: []string{"--through", before}, Type: serviceType(),
 		Postgres: l.servers.DB, UserData: l.nodes[shard.Old].server, MailSink: l.servers.Mail, Redis: l.cache,
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return l.without.Resize(ctx, serviceType().FullSpeed())
+	return nil, l.without.Resize(ctx, serviceType().FullSpeed())
 }
 
-// busiest counts the statements that write, of the same requests, on one server and on four.
+// busiest counts the statements that write for the same requests, on one server and on four.
 func (l *trial) busiest(ctx context.Context, run *lab.Run) (lab.Measured, error) {
-	if err := l.startWithout(ctx); err != nil {
-		return lab.Measured{}, rig.LearnersFault(err, look())
-	}
 	one, err := l.writesOf(ctx, l.without)
 	if err != nil {
 		return lab.Measured{}, err
@@ -105,7 +101,7 @@ func (l *trial) busiest(ctx context.Context, run *lab.Run) (lab.Measured, error)
 	}
 	onOne, onBusiest := float64(one[shard.Old])/mixRequests, float64(slices.Max(four[1:]))/mixRequests
 	run.Report("statements that write, on all shards together", all/mixRequests, "statements/request")
-	text := evidence.Table(fmt.Sprintf("Statements that write on each server of user data, of %d requests of what people write of themselves.\n"+
+	text := evidence.Table(fmt.Sprintf("Statements that write on each server of user data, for %d requests that write user data.\n"+
 		"From pg_stat_statements.\n\n", mixRequests), func(w io.Writer) {
 		fmt.Fprintln(w, "server\tone server\tshards\t")
 		for _, n := range l.nodes {
@@ -117,25 +113,26 @@ func (l *trial) busiest(ctx context.Context, run *lab.Run) (lab.Measured, error)
 	}
 	if one[shard.Old] == 0 || onBusiest == 0 || four[shard.Old] > 0 {
 		return lab.Measured{}, &lab.Failure{
-			Expected: "writes on the shards and none on the old server", Seen: fmt.Sprintf("%v, by server", four), Look: lab.Look{Hint: "stores.go"},
+			Expected: "writes on the shards and none on the old server", Seen: fmt.Sprintf("%v, by server", four),
+			Look: lab.Look{File: "stores.go", Func: "stores.Write", Hint: "see writes.txt in .workshop/04-sharding"},
 		}
 	}
 	return lab.Measured{Before: onOne, After: onBusiest, Ratio: onOne / onBusiest}, nil
 }
 
-// userWrites returns a generator of what people write of themselves.
+// userWrites returns a generator of requests that write user data.
 func (l *trial) userWrites(ctx context.Context, service *testbed.Service) (load.Generator, error) {
 	population, err := l.mix(ctx)
 	return load.Generator{Target: service.URL(), Mix: load.UserWrites(), Population: population, Seed: 1}, err
 }
 
-// ofShard1 is a load in which only those write who live on shard 1.
+// ofShard1 returns the load with only the subscribers of shard 1.
 func ofShard1(g load.Generator) load.Generator {
 	g.Population.Sessions = g.Population.Sessions[:len(g.Population.Sessions)/shards]
 	return g
 }
 
-// writesOf has a service answer the mix, and returns the statements that wrote, by server.
+// writesOf sends the mix to a service, and returns the number of statements that wrote, by server.
 func (l *trial) writesOf(ctx context.Context, service *testbed.Service) ([]int64, error) {
 	g, err := l.userWrites(ctx, service)
 	if err != nil {
@@ -173,7 +170,7 @@ func (l *trial) writesOf(ctx context.Context, service *testbed.Service) ([]int64
 	return counts, nil
 }
 
-// send sends one request of a mix, which must be answered well.
+// send sends one request of a mix, and demands an answer without an error.
 func (l *trial) send(ctx context.Context, service *testbed.Service, people load.Population, q load.Request) error {
 	r := request{method: q.Method, path: q.Path, key: q.Key}
 	if q.User >= 0 {
@@ -189,13 +186,13 @@ func (l *trial) send(ctx context.Context, service *testbed.Service, people load.
 	if a.status >= 400 {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("%s %s to be answered", q.Method, strings.SplitN(q.Path, "?", 2)[0]),
-			Seen:     fmt.Sprintf("status %d: %.200s", a.status, a.body), Look: lab.Look{Hint: "stores.go"},
+			Seen:     fmt.Sprintf("status %d: %.200s", a.status, a.body), Look: lab.Look{File: "stores.go", Func: "stores.Write"},
 		}
 	}
 	return nil
 }
 
-// raw is a body that is JSON already.
+// raw is a body in JSON.
 type raw []byte
 
 func (r raw) MarshalJSON() ([]byte, error) { return r, nil }

@@ -15,20 +15,17 @@ import (
 	"bytebites.example/workshop/shared/workshop/lab"
 )
 
-// visitors are people of one shard, who use everything there is.
+// visitors is how many subscribers of one shard use everything.
 const visitors = 3
 
-// namesTable finds a table of user data in a statement.
+// namesTable matches statements on tables of user data.
 var namesTable = regexp.MustCompile(`(?i)\b(` + strings.Join(userTables(), "|") + `)\b`)
 
-// aboutAll finds the two questions about everybody: what is popular, and how meals are rated.
+// aboutAll matches the two queries about all subscribers: popular meals, and ratings.
 var aboutAll = regexp.MustCompile(`(?is)^\s*SELECT\b.*\bGROUP BY (line\.)?meal_id\b`)
 
-// byUser has people of one shard use everything, and looks at the statements of all servers.
+// byUser has subscribers of one shard use everything, and reads the statements of all servers.
 func (l *trial) byUser(ctx context.Context, run *lab.Run) error {
-	if err := l.needsMigration(); err != nil {
-		return err
-	}
 	m, err := l.readMap(ctx)
 	if err != nil {
 		return err
@@ -80,25 +77,25 @@ func (l *trial) byUser(ctx context.Context, run *lab.Run) error {
 			}
 			fmt.Fprintf(&text, "server %d, %d times: %s\n", n.number, s.Calls, s.Query)
 		}
-		run.Report(fmt.Sprintf("statements on server %d for people of shard %d", n.number, theirs), float64(calls), "")
-		run.Report(fmt.Sprintf("questions about everybody on server %d", n.number), float64(ofAll), "")
+		run.Report(fmt.Sprintf("statements on server %d for subscribers of shard %d", n.number, theirs), float64(calls), "")
+		run.Report(fmt.Sprintf("queries about all subscribers on server %d", n.number), float64(ofAll), "")
 	}
 	if err := evidence.Keep(Name, "statements.txt", []byte(text.String())); err != nil {
 		return err
 	}
-	if err := failIf(unnamed, "every statement on user data to say whose rows it wants, but for what is popular and for ratings",
-		"stores.go, and statements.txt in "+evidenceFolder); err != nil {
+	if err := failIf(unnamed, "every statement on user data to name its subscriber, except those for popular meals and ratings",
+		lab.Look{File: "stores.go", Func: "stores.Read", Hint: "see statements.txt in .workshop/04-sharding"}); err != nil {
 		return err
 	}
-	if err := failIf(stale, "what is asked about everybody not to be asked of the old server, which has everybody once more",
-		"Everywhere in stores.go, and statements.txt in "+evidenceFolder); err != nil {
+	if err := failIf(stale, "no query about all subscribers on the old server, which holds every subscriber a second time",
+		lab.Look{File: "stores.go", Func: "stores.Everywhere", Hint: "which servers are a home by the map? See statements.txt in .workshop/04-sharding"}); err != nil {
 		return err
 	}
-	return failIf(elsewhere, fmt.Sprintf("what %d people of shard %d ask for themselves to reach that shard alone", len(people), theirs),
-		"stores.go: how many servers does one subscriber's request ask? statements.txt in "+evidenceFolder)
+	return failIf(elsewhere, fmt.Sprintf("the requests of %d subscribers of shard %d to reach that shard alone", len(people), theirs),
+		lab.Look{File: "stores.go", Func: "stores.Read", Hint: "how many servers does one request reach? See statements.txt in .workshop/04-sharding"})
 }
 
-// useEverything has somebody write and look at all there is, on both replicas.
+// useEverything has a subscriber write and read everything, on both replicas by turns.
 func (l *trial) useEverything(ctx context.Context, p *person) error {
 	ordered := p.order()
 	for _, w := range []write{p.setCart(), p.setPreferences(), p.setAddresses(), p.rate(), ordered} {
@@ -107,7 +104,7 @@ func (l *trial) useEverything(ctx context.Context, p *person) error {
 			return err
 		}
 		if !slices.Contains(w.status, a.status) {
-			return &lab.Failure{Expected: w.what + " to be stored", Seen: fmt.Sprintf("status %d: %.200s", a.status, a.body), Look: lab.Look{Hint: "stores.go"}}
+			return &lab.Failure{Expected: w.what + " to be stored", Seen: fmt.Sprintf("status %d: %.200s", a.status, a.body), Look: lab.Look{File: "stores.go", Func: "stores.Write"}}
 		}
 		if err := w.acknowledged(a); err != nil {
 			return err
@@ -122,7 +119,7 @@ func (l *trial) useEverything(ctx context.Context, p *person) error {
 			return err
 		}
 		if a.status != http.StatusOK {
-			return &lab.Failure{Expected: "GET " + path + " to be answered", Seen: fmt.Sprintf("status %d: %.200s", a.status, a.body), Look: lab.Look{Hint: "stores.go"}}
+			return &lab.Failure{Expected: "GET " + path + " to be answered", Seen: fmt.Sprintf("status %d: %.200s", a.status, a.body), Look: lab.Look{File: "stores.go", Func: "stores.Read"}}
 		}
 	}
 	return nil

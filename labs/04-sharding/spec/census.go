@@ -16,7 +16,7 @@ import (
 	"bytebites.example/workshop/shared/workshop/lab"
 )
 
-// userTables are all tables of user data. Every row of them says whose it is.
+// userTables returns all tables of user data. Every row has a user_id.
 func userTables() []string {
 	return []string{
 		"users", "addresses", "carts", "cart_lines", "orders", "order_lines", "order_effects", "payment_events",
@@ -24,21 +24,22 @@ func userTables() []string {
 	}
 }
 
-// digest is what a table has of somebody: how many rows, and the sum of their hashes, which does
-// not depend on their order.
+// digest describes the rows of one subscriber in one table: their number, and the sum of their
+// hashes, which does not depend on their order.
 type digest struct {
 	rows int
 	sum  string
 }
 
-// digests are somebody's, by table.
+// digests are those of one subscriber, by table.
 type digests map[string]digest
 
-// census is what a server has of everybody.
+// census describes the rows of all subscribers on a server.
 type census map[bytebites.UserID]digests
 
-// census counts what a server has of everybody. It reads whole tables, which nobody's request
-// does: so the database's own counts begin anew afterwards, and a pre-flight does not see it.
+// census counts the rows of all subscribers on a server. It reads whole tables, as no request
+// does. So it resets the statistics of the database afterwards, because the pre-flight check
+// reads them.
 func (n *node) census(ctx context.Context) (_ census, err error) {
 	session, err := n.pool.Conn(ctx)
 	if err != nil {
@@ -80,7 +81,7 @@ func count(ctx context.Context, session *sql.Conn, table string, into census) (e
 	return rows.Err()
 }
 
-// censuses counts what servers have, side by side.
+// censuses counts the rows on several servers, side by side.
 func censuses(ctx context.Context, nodes []*node) ([]census, error) {
 	all := make([]census, len(nodes))
 	group, ctx := errgroup.WithContext(ctx)
@@ -93,16 +94,16 @@ func censuses(ctx context.Context, nodes []*node) ([]census, error) {
 	return all, group.Wait()
 }
 
-// settlement is what the servers have, of everybody in one place.
+// settlement is the censuses of several servers, put together.
 type settlement struct {
-	all    census                            // of everybody, wherever they are
-	homes  map[bytebites.UserID]shard.Server // where they are
-	twice  []string                          // people on two servers, a phrase each
-	astray []string                          // people on another server than their bucket
+	all    census                            // of all subscribers
+	homes  map[bytebites.UserID]shard.Server // the server of each subscriber
+	twice  []string                          // subscribers on two servers, a phrase each
+	astray []string                          // subscribers on another server than their bucket
 }
 
-// settle puts the censuses of some servers together, and notes who is on several servers, or
-// not on the one of their bucket.
+// settle puts the censuses of servers together. It notes subscribers on several servers, and
+// subscribers on another server than that of their bucket.
 func (l *trial) settle(m shard.Map, nodes []*node, all []census) settlement {
 	s := settlement{all: make(census), homes: make(map[bytebites.UserID]shard.Server)}
 	for i, c := range all {
@@ -121,8 +122,8 @@ func (l *trial) settle(m shard.Map, nodes []*node, all []census) settlement {
 	return s
 }
 
-// differences says what has become of those whom nobody has written as since an earlier
-// census: they must be as they were.
+// differences compares subscribers with an earlier census. Those who have written since are
+// left out; the rows of all others must be the same.
 func (s settlement) differences(before census, written map[bytebites.UserID]bool) []string {
 	var all []string
 	for _, user := range slices.Sorted(maps.Keys(before)) {
@@ -146,7 +147,7 @@ func (s settlement) differences(before census, written map[bytebites.UserID]bool
 	return all
 }
 
-// rows returns how many rows a census has in all.
+// rows returns the number of all rows of a census.
 func (c census) rows() int {
 	sum := 0
 	for _, p := range c {
@@ -157,18 +158,18 @@ func (c census) rows() int {
 	return sum
 }
 
-// few joins the first of some sentences, and says how many more there are.
+// few joins the first sentences, and adds how many more there are.
 func few(all []string) string {
-	if more := len(all) - mostTold; more > 0 {
-		return fmt.Sprintf("%s; and %d more", strings.Join(all[:mostTold], "; "), more)
+	if more := len(all) - mostListed; more > 0 {
+		return fmt.Sprintf("%s; and %d more", strings.Join(all[:mostListed], "; "), more)
 	}
 	return strings.Join(all, "; ")
 }
 
-// failIf returns the failure that the sentences are, if there are any.
-func failIf(all []string, expected, look string) error {
+// failIf returns a failure that shows the sentences, or nil when there are none.
+func failIf(all []string, expected string, look lab.Look) error {
 	if len(all) == 0 {
 		return nil
 	}
-	return &lab.Failure{Expected: expected, Seen: fmt.Sprintf("%d: %s", len(all), few(all)), Look: lab.Look{Hint: look}}
+	return &lab.Failure{Expected: expected, Seen: fmt.Sprintf("%d: %s", len(all), few(all)), Look: look}
 }

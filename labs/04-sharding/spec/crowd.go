@@ -14,18 +14,18 @@ import (
 )
 
 const (
-	// writerPause is the pause of each writer after a write.
+	// writerPause is the pause of each subscriber after a write.
 	writerPause = 600 * time.Millisecond
-	// onlookers read all the time and write nothing, each with a pause after every look: a short
-	// one while a mover waits for what they read, else one that leaves the machine to it.
-	onlookers    = 2
-	onlookerEach = 15 * time.Millisecond
-	onlookerIdle = 150 * time.Millisecond
-	// joinPause is the pause between two people who join.
+	// readers read all the time and write nothing. Their pause is short in phase dark-reads,
+	// where the mover waits for reads, and long otherwise, to leave the CPU to the mover.
+	readers         = 2
+	readerPauseDark = 15 * time.Millisecond
+	readerPause     = 150 * time.Millisecond
+	// joinPause is the pause between two subscribers who join.
 	joinPause = time.Second
 )
 
-// crowd is people who write, and people who join, until it is ended.
+// crowd is the load of a move: subscribers write, others join, until it is ended.
 type crowd struct {
 	trial  *trial
 	stop   chan struct{}
@@ -34,7 +34,7 @@ type crowd struct {
 	joined []*person
 }
 
-// startCrowd has everybody write, and onlookers look at those who are watched, from now on.
+// startCrowd starts the load. Readers read the carts of the watched subscribers.
 func (l *trial) startCrowd(ctx context.Context, watched []*person) *crowd {
 	l.ledger.begin()
 	c := &crowd{trial: l, stop: make(chan struct{})}
@@ -61,27 +61,26 @@ func (l *trial) startCrowd(ctx context.Context, watched []*person) *crowd {
 	return c
 }
 
-// watch has onlookers look at the carts of people: the mover waits until enough has been read of
-// who moves, and the people themselves do not read enough.
+// watch starts readers of carts. The mover waits until enough was read of subscribers who move,
+// and the writers alone do not read enough.
 func (c *crowd) watch(ctx context.Context, people []*person) {
-	for i := range min(onlookers, len(people)) {
+	for i := range min(readers, len(people)) {
 		c.group.Go(func() {
 			for n := i; !c.over(ctx); n++ {
-				// What they see is looked at by those who write it, and nobody promises a read
-				// while servers come and go.
+				// The writers compare what they read. A read may fail while servers start and stop.
 				_, _ = c.trial.enterAs(ctx, n, request{method: http.MethodGet, path: "/cart", cookie: people[n/2%len(people)].cookie})
 				if c.trial.phaseNow() == shard.DarkReads {
-					c.pause(ctx, onlookerEach)
+					c.pause(ctx, readerPauseDark)
 				} else {
-					c.pause(ctx, onlookerIdle)
+					c.pause(ctx, readerPause)
 				}
 			}
 		})
 	}
 }
 
-// end has everybody finish what they are at, so that nothing is in doubt. Who joined is one
-// of the extras from then on, whose data is looked at too.
+// end ends the load when all requests under way are answered, so that the outcome of each is
+// known. Those who joined are extras from then on, and their rows are compared too.
 func (c *crowd) end() {
 	select {
 	case <-c.stop:
@@ -112,8 +111,8 @@ func (c *crowd) pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// join has somebody sign up, sign in on the other replica, and write something of each sort.
-// It returns nil when they did not get in, which is then in the ledger.
+// join signs a subscriber up, signs them in on the other replica, and writes one thing of each
+// sort. It returns nil when the sign-up or sign-in failed, which is then in the ledger.
 func (l *trial) join(ctx context.Context, n int) *person {
 	email := fmt.Sprintf("joined-%d-%d@bytebites.example", time.Now().UnixMilli(), n)
 	p := newPerson(bytebites.UserID(email), email, "") // until their id is known
@@ -123,7 +122,7 @@ func (l *trial) join(ctx context.Context, n int) *person {
 	l.ledger.trying(email)
 	ok := l.store(ctx, p, write{
 		what: "account", request: request{method: http.MethodPost, path: "/accounts", body: account},
-		// The answer to a first try may have been lost: then the address is taken, by them.
+		// The answer to a first try may have been lost; then their address is taken already.
 		status:       []int{http.StatusCreated, http.StatusConflict},
 		acknowledged: func(answer) error { return nil },
 	})

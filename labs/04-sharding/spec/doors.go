@@ -6,14 +6,13 @@ import (
 	"bytebites.example/workshop/shared/testbed"
 )
 
-// doors are the replicas that people use. Replicas may be taken away, and others put there,
-// while people come and go.
+// doors are the replicas that clients use. They can be replaced while requests are under way.
 type doors struct {
 	mu   sync.Mutex
 	open []*door
 }
 
-// door is one replica, and who is inside.
+// door is one replica, and its requests under way.
 type door struct {
 	replica *testbed.Service
 	inside  sync.WaitGroup
@@ -25,7 +24,8 @@ func newDoors(replicas []*testbed.Service) *doors {
 	return d
 }
 
-// set opens these doors and no others, and returns when nobody is inside the others any more.
+// set replaces the replicas. It returns when those that were taken away have answered all
+// requests.
 func (d *doors) set(replicas []*testbed.Service) {
 	d.mu.Lock()
 	before := d.open
@@ -55,7 +55,7 @@ func (d *doors) set(replicas []*testbed.Service) {
 	}
 }
 
-// enter goes through the door whose turn it is. Who has entered must leave.
+// enter returns the replica of a turn. The caller calls leave when the request has ended.
 func (d *doors) enter(turn int) (replica *testbed.Service, leave func()) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

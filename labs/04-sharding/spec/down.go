@@ -20,20 +20,20 @@ import (
 const (
 	// down is the shard that hangs.
 	down = shard.Server(3)
-	// toldWithin is how soon its subscribers must be told that nothing can be done now.
+	// toldWithin is the time limit for the 503 of its subscribers.
 	toldWithin = 2 * time.Second
-	// shownWithin is how soon pages about everybody must be there: what is popular is asked, and
-	// then how that is rated, each without waiting long for who does not answer.
+	// shownWithin is the time limit for pages about all subscribers. They ask all shards twice:
+	// for the popular meals, and for their ratings.
 	shownWithin = 3 * time.Second
-	// backWithin is how soon all is well again when the shard is.
+	// backWithin is the time limit for the first good answers after the shard answers again.
 	backWithin = 5 * time.Second
-	// triersAShard are people of each shard who try everything meanwhile.
+	// triersAShard is how many subscribers of each shard send requests meanwhile.
 	triersAShard = 4
-	// noLongerThan is when somebody who has been told nothing gives up, so that the check ends.
-	noLongerThan = 2 * toldWithin
+	// tryTimeout is how long a request waits for an answer, so that the check ends.
+	tryTimeout = 2 * toldWithin
 )
 
-// tried is what came of a request while a shard hangs.
+// tried is the outcome of a request while a shard hangs.
 type tried struct {
 	what string
 	took time.Duration
@@ -41,11 +41,8 @@ type tried struct {
 	err error
 }
 
-// oneShardDown stops a shard where it stands: it does not refuse, it does not answer.
+// oneShardDown pauses a shard: it refuses no connection, and answers nothing.
 func (l *trial) oneShardDown(ctx context.Context, run *lab.Run) (err error) {
-	if err := l.needsMigration(); err != nil {
-		return err
-	}
 	m, err := l.readMap(ctx)
 	if err != nil {
 		return err
@@ -54,17 +51,17 @@ func (l *trial) oneShardDown(ctx context.Context, run *lab.Run) (err error) {
 	if err != nil {
 		return err
 	}
-	// Everybody has an order to look at, and nothing is in the cache.
+	// Each has an order to read, and the cache is empty.
 	for _, p := range people {
 		if !l.store(ctx, p, p.order()) {
 			_, troubles := l.ledger.counts()
-			return &lab.Failure{Expected: "orders to be placed on all shards", Seen: few(troubles), Look: lab.Look{Hint: "stores.go"}}
+			return &lab.Failure{Expected: "orders to be placed on all shards", Seen: few(troubles), Look: lab.Look{File: "stores.go", Func: "stores.Write"}}
 		}
 	}
 	if err := l.flush(ctx); err != nil {
 		return err
 	}
-	// Who is signed in stands in the catalogue's database, and is read from there again.
+	// Sessions are still in the catalogue's database, and are read from there again.
 	server := l.nodes[down].server
 	if err := server.Pause(ctx); err != nil {
 		return err
@@ -85,17 +82,17 @@ func (l *trial) oneShardDown(ctx context.Context, run *lab.Run) (err error) {
 	run.Report("longest wait of all others meanwhile", 1000*slowest.Seconds(), "ms")
 	return errors.Join(
 		failIf(judgeTheirs(theirs), fmt.Sprintf("subscribers of a shard that hangs to get a problem with status 503 within %s", toldWithin),
-			"stores.go: how long may a server take, and which error is it when that is over? What is not answered may still be there"),
-		failIf(judgeOthers(others, toldWithin), "everybody else to be served as ever while a shard hangs", "stores.go: what do they wait for?"),
-		failIf(judgeOthers(shown, shownWithin), "pages about everybody, and readiness, while one shard of four hangs",
-			"Everywhere in stores.go: how many answers are enough, and how long is waited for the rest?"),
+			lab.Look{File: "stores.go", Func: "stores.Read", Hint: "how long may a server take, and which error follows? An order without an answer may still exist"}),
+		failIf(judgeOthers(others, toldWithin), "all other subscribers to be served as before while a shard hangs",
+			lab.Look{File: "stores.go", Func: "stores.Read", Hint: "what do their requests wait for?"}),
+		failIf(judgeOthers(shown, shownWithin), "pages about all subscribers, and readiness, while one shard of four hangs",
+			lab.Look{File: "stores.go", Func: "stores.Everywhere", Hint: "how many answers are enough, and how long does it wait for the others?"}),
 		l.wellAgain(ctx, m, people))
 }
 
-// tryEverything has everybody try to read and write while the shard hangs: its subscribers, all
-// others, and who asks about everybody. Its subscribers do it all at once, so that as many requests
-// hang as there may be; all others one thing after the other, for it is not their crowd that is to
-// be looked at.
+// tryEverything sends requests while the shard hangs: of its subscribers, of all others, and
+// about all subscribers. Its subscribers send all at once, so that many requests hang. The others
+// send one after the other, because the check is not about their number.
 func (l *trial) tryEverything(ctx context.Context, m shard.Map, people []*person) (theirs, others, shown []tried) {
 	var mu sync.Mutex
 	var trying sync.WaitGroup
@@ -105,7 +102,7 @@ func (l *trial) tryEverything(ctx context.Context, m shard.Map, people []*person
 			bucket, atOnce = &theirs, -1
 		}
 		trying.Go(func() {
-			seen := l.tryAsSomebody(ctx, p, atOnce)
+			seen := l.tryAs(ctx, p, atOnce)
 			mu.Lock()
 			defer mu.Unlock()
 			*bucket = append(*bucket, seen...)
@@ -126,16 +123,16 @@ func (l *trial) tryEverything(ctx context.Context, m shard.Map, people []*person
 }
 
 func (l *trial) try(ctx context.Context, replica *testbed.Service, what string, r request) tried {
-	ctx, cancel := context.WithTimeout(ctx, noLongerThan)
+	ctx, cancel := context.WithTimeout(ctx, tryTimeout)
 	defer cancel()
 	began := time.Now()
 	a, err := l.ask(ctx, replica, r)
 	return tried{what, time.Since(began), a, err}
 }
 
-// tryAsSomebody writes and reads in somebody's name, so many requests at once (-1 for all), and
-// remembers what was stored.
-func (l *trial) tryAsSomebody(ctx context.Context, p *person, atOnce int) []tried {
+// tryAs sends the requests of a subscriber, atOnce at a time (-1 for all), and remembers what was
+// stored.
+func (l *trial) tryAs(ctx context.Context, p *person, atOnce int) []tried {
 	ordered := ""
 	for _, o := range p.orders {
 		ordered = "/orders/" + string(o.id)
@@ -156,7 +153,7 @@ func (l *trial) tryAsSomebody(ctx context.Context, p *person, atOnce int) []trie
 			return nil
 		})
 	}
-	_ = trying.Wait() // what went wrong is in all
+	_ = trying.Wait() // errors are in all
 	p.turn++
 	for i, w := range writes {
 		if all[i].err == nil && all[i].status == http.StatusOK {
@@ -166,7 +163,7 @@ func (l *trial) tryAsSomebody(ctx context.Context, p *person, atOnce int) []trie
 	return all
 }
 
-// judgeTheirs says which of the answers to subscribers of the shard are not what they must be.
+// judgeTheirs returns what is wrong with the answers to subscribers of the shard.
 func judgeTheirs(all []tried) []string {
 	var bad []string
 	for _, t := range all {
@@ -176,13 +173,13 @@ func judgeTheirs(all []tried) []string {
 		case t.status != http.StatusServiceUnavailable || !strings.HasPrefix(t.contentType, "application/problem+json"):
 			bad = append(bad, fmt.Sprintf("%s: status %d, %s: %.120s", t.what, t.status, t.contentType, t.body))
 		case t.took > toldWithin:
-			bad = append(bad, fmt.Sprintf("%s: told after %s", t.what, t.took.Round(time.Millisecond)))
+			bad = append(bad, fmt.Sprintf("%s: answered after %s", t.what, t.took.Round(time.Millisecond)))
 		}
 	}
 	return bad
 }
 
-// judgeOthers says which of the answers to all others are not what they must be.
+// judgeOthers returns what is wrong with the answers to all others.
 func judgeOthers(all []tried, within time.Duration) []string {
 	var bad []string
 	for _, t := range all {
@@ -198,10 +195,10 @@ func judgeOthers(all []tried, within time.Duration) []string {
 	return bad
 }
 
-// wellAgain demands that the shard's subscribers are served when it answers again. What they
-// then store replaces what may or may not have been stored while it hung.
+// wellAgain demands that the shard's subscribers are served when it answers again. Their writes
+// replace those of which no answer told whether they were stored.
 func (l *trial) wellAgain(ctx context.Context, m shard.Map, people []*person) error {
-	for deadline := time.Now().Add(backWithin); ; time.Sleep(againAfter) {
+	for deadline := time.Now().Add(backWithin); ; time.Sleep(retryPause) {
 		bad := 0
 		for _, p := range people {
 			if l.home(m, p).number != down {
@@ -223,8 +220,9 @@ func (l *trial) wellAgain(ctx context.Context, m shard.Map, people []*person) er
 		}
 		if time.Now().After(deadline) {
 			return &lab.Failure{
-				Expected: fmt.Sprintf("everybody to be served %s after the shard answers again", backWithin),
-				Seen:     fmt.Sprintf("%d writes that were not taken", bad), Look: lab.Look{Hint: "stores.go: what is remembered of a server that was down?"},
+				Expected: fmt.Sprintf("all subscribers to be served %s after the shard answers again", backWithin),
+				Seen:     fmt.Sprintf("%d writes that failed", bad),
+				Look:     lab.Look{File: "stores.go", Func: "stores.Write", Hint: "what does a replica remember of a server that was down?"},
 			}
 		}
 	}

@@ -12,31 +12,13 @@ import (
 	"bytebites.example/workshop/shared/workshop/rig"
 )
 
-// startFifth adds a shard, unless it is there.
-func (l *trial) startFifth(ctx context.Context) error {
-	if len(l.nodes) > 1+shards {
-		return nil
-	}
-	l.nodes = append(l.nodes, nil)
-	if err := l.startNode(ctx, l.servers.Bed, shards+1); err != nil {
-		l.nodes = l.nodes[:1+shards]
-		return err
-	}
-	return nil
-}
-
-// fifthShard moves its share to a fifth shard for good, while people write.
+// fifthShard moves its share to a fifth shard for good, while subscribers write.
 func (l *trial) fifthShard(ctx context.Context, run *lab.Run) error {
-	if err := l.needsMigration(); err != nil {
-		return err
-	}
 	was, before, err := l.settled(ctx)
 	if err != nil {
 		return err
 	}
-	if err := l.startFifth(ctx); err != nil {
-		return err
-	}
+	l.useFifth()
 	watch, crowd := l.startWatch(ctx), l.startCrowd(ctx, l.leaving(was))
 	began := time.Now()
 	moved := l.replaceReplicas(ctx)
@@ -61,12 +43,12 @@ func (l *trial) fifthShard(ctx context.Context, run *lab.Run) error {
 	}
 	_, troubles := l.ledger.counts()
 	return errors.Join(
-		failIf(troubles, "people to be answered while a shard is added, and to see what they have just written", "stores.go and migrate.go"),
-		failIf(r.astray, "everybody on the shard of their bucket", "migrate.go"),
+		failIf(troubles, "subscribers to be answered while a shard is added, and to read their own writes", lookMove()),
+		failIf(r.astray, "all subscribers on the shard of their bucket", lookMove()),
 		r.fail("when a fifth shard has its share"))
 }
 
-// leaving returns those who are to live on the fifth shard.
+// leaving returns the subscribers who move to the fifth shard.
 func (l *trial) leaving(m shard.Map) []*person {
 	plan := l.subject.Router.Plan(m.Home, serversUpTo(shards+1))
 	var leaving []*person
@@ -78,10 +60,10 @@ func (l *trial) leaving(m shard.Map) []*person {
 	return leaving
 }
 
-// wantMoved demands that the fifth shard has its share, and that nothing else has moved.
+// wantMoved demands that the fifth shard has its share, and that no other bucket has moved.
 func wantMoved(was, now shard.Map) error {
 	if now.Phase != shard.Settled {
-		return &lab.Failure{Expected: "nothing on its way when a mover to done has ended", Seen: "phase " + now.Phase.String(), Look: lab.Look{Hint: "migrate.go"}}
+		return &lab.Failure{Expected: "phase settled when a mover to done has ended", Seen: "phase " + now.Phase.String(), Look: lookMove()}
 	}
 	if err := wantShares(now.Home, serversUpTo(shards+1)); err != nil {
 		return err
@@ -94,14 +76,15 @@ func wantMoved(was, now shard.Map) error {
 	}
 	if between > 0 {
 		return &lab.Failure{
-			Expected: "no bucket to move but to the fifth shard", Seen: fmt.Sprintf("%d moved between the others", between), Look: lab.Look{Hint: "Plan in router.go"},
+			Expected: "buckets to move to the fifth shard only", Seen: fmt.Sprintf("%d moved between the others", between),
+			Look: lab.Look{File: "router.go", Func: "router.Plan", Hint: "which buckets must move?"},
 		}
 	}
 	return nil
 }
 
-// replaceReplicas starts two replicas that know all shards, lets people in there, and ends the
-// others, as a rolling deployment does. It does so once.
+// replaceReplicas starts two replicas that know all five shards, sends all requests to them, and
+// ends the others, as a rolling deployment does. It does so once.
 func (l *trial) replaceReplicas(ctx context.Context) error {
 	if l.knowFifth {
 		return nil
@@ -117,11 +100,11 @@ func (l *trial) replaceReplicas(ctx context.Context) error {
 		})
 	}
 	if err := testbed.SideBySide(ctx, starts...); err != nil {
-		return rig.LearnersFault(err, look())
+		return rig.LearnersFault(err, lookOpen())
 	}
 	l.doors.set(fresh)
 	old := l.replicas
 	l.replicas, l.knowFifth = fresh, true
-	// Nobody is inside any more, so they need not be asked to stop.
+	// They have answered all requests, so they need no time to stop.
 	return testbed.SideBySide(ctx, old[0].Kill, old[1].Kill)
 }

@@ -17,34 +17,32 @@ import (
 )
 
 const (
-	// drawers draw ids at the same time.
+	// drawers is how many goroutines draw ids at the same time.
 	drawers = 8
-	// orderers place some orders each, by turns on either replica.
+	// orderers place ordersEach orders each, on one replica and then on the other.
 	orderers, ordersEach = 3, 4
-	// legacyIDs are looked at, of those that were drawn before there were buckets.
+	// legacyIDs is how many ids in the form of before this lab are checked.
 	legacyIDs = 10_000
 )
 
-// idPattern is what goes into a path without being escaped.
+// idPattern matches ids that need no escaping in a path.
 var idPattern = regexp.MustCompile(`^[A-Za-z0-9_-]{8,64}$`)
 
-// ids draws ids for orders here, and has orders placed on both replicas.
-func (l *trial) ids(ctx context.Context, _ *lab.Run) error {
-	if err := guarded("NewOrderID and BucketOf in router.go", l.drawnIDs); err != nil {
-		return err
-	}
-	return l.placedIDs(ctx)
+// ids draws many order ids at once, in this process.
+func (l *trial) ids(context.Context, *lab.Run) error {
+	return guarded(lookID(), l.drawnIDs)
 }
 
-// drawnIDs draws many at once.
+func lookID() lab.Look { return lab.Look{File: "router.go", Func: "router.NewOrderID"} }
+
 func (l *trial) drawnIDs() error {
 	var drawing errgroup.Group
 	drawn := make([][]bytebites.OrderID, drawers)
 	for d := range drawers {
 		drawing.Go(func() error {
-			return guarded("NewOrderID and BucketOf in router.go", func() error {
+			return guarded(lookID(), func() error {
 				for n := range manyIDs / drawers {
-					user := seed.User(1 + n) // all of them draw for the same people
+					user := seed.User(1 + n) // all goroutines draw for the same subscribers
 					id := l.subject.Router.NewOrderID(user)
 					if err := l.wantNamed(user, id); err != nil {
 						return err
@@ -64,7 +62,7 @@ func (l *trial) drawnIDs() error {
 			if seen[id] {
 				return &lab.Failure{
 					Expected: fmt.Sprintf("%d different ids for as many orders", manyIDs), Seen: fmt.Sprintf("%s twice", id),
-					Look: lab.Look{Hint: "NewOrderID in router.go: who else draws at this moment?"},
+					Look: lab.Look{File: "router.go", Func: "router.NewOrderID", Hint: "do two callers at the same moment get different ids?"},
 				}
 			}
 			seen[id] = true
@@ -73,11 +71,11 @@ func (l *trial) drawnIDs() error {
 	return l.unnamedIDs()
 }
 
-// wantNamed demands that an id can be told, and names the bucket of whose order it is.
+// wantNamed demands an id that fits into a path and names the bucket of its subscriber.
 func (l *trial) wantNamed(user bytebites.UserID, id bytebites.OrderID) error {
 	if !idPattern.MatchString(string(id)) {
 		return &lab.Failure{
-			Expected: "ids of 8 to 64 letters, digits, '_' and '-'", Seen: fmt.Sprintf("%.80q", id), Look: lab.Look{Hint: "NewOrderID in router.go"},
+			Expected: "ids of 8 to 64 letters, digits, '_' and '-'", Seen: fmt.Sprintf("%.80q", id), Look: lab.Look{File: "router.go", Func: "router.NewOrderID", Hint: "ids are parts of paths"},
 		}
 	}
 	want := l.subject.Router.Bucket(user)
@@ -88,20 +86,20 @@ func (l *trial) wantNamed(user bytebites.UserID, id bytebites.OrderID) error {
 		}
 		return &lab.Failure{
 			Expected: fmt.Sprintf("order %s of %s to name bucket %d", id, user, want), Seen: seen,
-			Look: lab.Look{Hint: "NewOrderID and BucketOf in router.go: an order that is looked for by its id alone must say where it is"},
+			Look: lab.Look{File: "router.go", Func: "router.BucketOf", Hint: "does it read what NewOrderID writes?"},
 		}
 	}
 	return nil
 }
 
-// unnamedIDs looks at ids that name no bucket.
+// unnamedIDs checks ids that name no bucket.
 func (l *trial) unnamedIDs() error {
 	for range legacyIDs {
 		for _, id := range []bytebites.OrderID{checkout.NewOrderID(), postgres.SeededOrderPrefix + checkout.NewOrderID()} {
 			if bucket, ok := l.subject.Router.BucketOf(id); ok {
 				return &lab.Failure{
-					Expected: fmt.Sprintf("%s, which is from before there were buckets, to name none", id), Seen: fmt.Sprintf("bucket %d", bucket),
-					Look: lab.Look{Hint: "BucketOf in router.go: by what can it tell an old id from a new one?"},
+					Expected: fmt.Sprintf("%s, an id from before there were buckets, to name none", id), Seen: fmt.Sprintf("bucket %d", bucket),
+					Look: lab.Look{File: "router.go", Func: "router.BucketOf", Hint: "how does a new id differ from an old one?"},
 				}
 			}
 		}
@@ -109,16 +107,17 @@ func (l *trial) unnamedIDs() error {
 	for _, text := range hostile() {
 		if bucket, ok := l.subject.Router.BucketOf(bytebites.OrderID(text)); ok && (bucket < 0 || bucket >= shard.Buckets) {
 			return &lab.Failure{
-				Expected: fmt.Sprintf("no bucket for order %.40q, or one there is", text), Seen: fmt.Sprintf("bucket %d", bucket),
-				Look: lab.Look{Hint: "BucketOf in router.go: ids come from clients, who may send anything"},
+				Expected: fmt.Sprintf("no bucket for order %.40q, or a bucket from 0 to 1023", text), Seen: fmt.Sprintf("bucket %d", bucket),
+				Look: lab.Look{File: "router.go", Func: "router.BucketOf", Hint: "ids come from clients, and clients may send anything"},
 			}
 		}
 	}
 	return nil
 }
 
-// placedIDs has some people place orders on both replicas by turns.
-func (l *trial) placedIDs(ctx context.Context) error {
+// idsOnReplicas places orders on both replicas by turns. An id that depends on a counter or a
+// seed of the process is unique in one replica only.
+func (l *trial) idsOnReplicas(ctx context.Context, _ *lab.Run) error {
 	seen := make(map[bytebites.OrderID]bool)
 	for _, p := range l.people[:orderers] {
 		for n := range ordersEach {
@@ -131,7 +130,7 @@ func (l *trial) placedIDs(ctx context.Context) error {
 				return &lab.Failure{
 					Expected: "an order to be placed on replica " + l.replicas[n%len(l.replicas)].Name(),
 					Seen:     fmt.Sprintf("status %d: %.200s", a.status, a.body),
-					Look:     lab.Look{Hint: "NewOrderID in router.go: what keeps two replicas from drawing the same id?"},
+					Look:     lab.Look{File: "router.go", Func: "router.NewOrderID", Hint: "can two replicas draw the same id?"},
 				}
 			}
 			if err := w.acknowledged(a); err != nil {
@@ -140,8 +139,8 @@ func (l *trial) placedIDs(ctx context.Context) error {
 			id := p.orders[w.request.key].id
 			if seen[id] {
 				return &lab.Failure{
-					Expected: "an id of its own for each order", Seen: fmt.Sprintf("%s from both replicas", id),
-					Look: lab.Look{Hint: "NewOrderID in router.go: what keeps two replicas from drawing the same id?"},
+					Expected: "a different id for each order", Seen: fmt.Sprintf("%s for two orders", id),
+					Look: lab.Look{File: "router.go", Func: "router.NewOrderID", Hint: "can two replicas draw the same id?"},
 				}
 			}
 			seen[id] = true

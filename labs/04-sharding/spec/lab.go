@@ -1,25 +1,26 @@
-// Package spec is what lab 04 demands: user data on four servers in place of one, moved there
-// while people write, with nothing lost on the way, however often the mover dies.
+// Package spec has the checks and gains of lab 04: user data is moved from one server to four
+// while subscribers write. No write may be lost, even when the mover is killed on the way.
 package spec
 
 import (
 	"io/fs"
+	"slices"
 
 	"bytebites.example/workshop/shared/bytebites/shard"
 	"bytebites.example/workshop/shared/workshop/lab"
 	"bytebites.example/workshop/shared/workshop/rig"
 )
 
-// Name is the lab's.
+// Name is the lab's name.
 const Name = "04-sharding"
 
-// evidenceFolder is where learners find the evidence, from the module's root.
+// evidenceFolder is the folder of evidence, from the module's root.
 const evidenceFolder = ".workshop/" + Name
 
-// Subject is the code under test: the learner's, the solution or a wrong answer.
+// Subject is the code under test: the learner's code, the solution or a wrong answer.
 type Subject struct {
-	Files fs.FS // where TODO marks are looked for
-	// Router is asked here for what is arithmetic. It is the one that the service has.
+	Files fs.FS // the files that may carry TODO marks
+	// Router is the router of the service. The checks call it in this process too.
 	Router shard.Router
 	// Package and Args start a service with the subject's router, stores and mover.
 	Package string
@@ -27,67 +28,105 @@ type Subject struct {
 }
 
 const (
-	// busiestFloor is the least gain in writes that the busiest server has to do, and
-	// rushFloor in latency in a rush. Four servers of the same size gain four times at most.
+	// busiestFloor is the least gain in statements that write, on the busiest server.
+	// rushFloor is the least gain in latency. Four servers of one size gain four times at most.
 	busiestFloor = 2.8
 	rushFloor    = 2.5
 )
 
-// Lab returns the lab's demands on a subject.
+// The stages.
+const (
+	servers     = "servers"
+	replicas    = "replicas"
+	links       = "links"
+	subscribers = "subscribers"
+	onShards    = "on shards"
+	fifthServer = "fifth server"
+	labBefore   = "lab before"
+)
+
+// routed returns the checks of router.go, and more needs. Behind a wrong router every other
+// check would fail for that reason alone.
+func routed(more ...string) []string {
+	return slices.Concat([]string{"buckets", "plan", "places", "ids"}, more)
+}
+
+// Lab returns the checks and gains for a subject.
+//
+// The steps are those of the lesson: 1 router.go, 2 stores.go, 3 copy.go and migrate.go, 4 a
+// fifth shard. The checks stand in the order in which they can share servers: those of
+// step 3 that need the old server come before those that need everybody on the shards.
 func Lab(subject Subject) lab.Lab {
-	l := &trial{subject: subject, scale: early()}
+	l := newTrial(subject, early())
 	return lab.Lab{
 		Name:   Name,
 		Files:  subject.Files,
 		Claim:  rig.ClaimAlone,
-		Stages: []lab.Stage{{Name: "servers", Starts: "the servers and your service", Start: l.prepare}},
+		Stages: l.stages(),
 		Checks: []lab.Check{
-			{Name: "contract", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.contract,
-				Proves: "the service still keeps every promise of its API"},
-			{Name: "buckets", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.buckets,
-				Proves: "whatever ids look like, they are spread evenly over the buckets, and nobody's ever changes"},
-			{Name: "plan", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.plan,
-				Proves: "four servers get 256 buckets each, and a fifth takes its share from them and moves nothing else"},
-			{Name: "places", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.places,
-				Proves: "in each phase of a move everybody has one home, and a mirror when they need one"},
-			{Name: "ids", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.ids,
-				Proves: "no two orders have the same id, whatever replica they are from, and each id names its bucket"},
-			{Name: "preflight", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.preflight,
-				Proves: "while an index is missing nothing is moved"},
-			{Name: "migration", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.migration,
-				Proves: "everybody is moved while they write, the mover is killed in every phase and a replica inside a double write, and nothing is lost"},
-			{Name: "placement", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.placement,
-				Proves: "all rows of a subscriber are on one shard, the one of their bucket"},
-			{Name: "even", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.even,
-				Proves: "each shard has a quarter of the subscribers"},
-			{Name: "hot shard", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.hotShard,
-				Proves: "those who joined last, and order most, are not all on one shard"},
-			{Name: "contract on shards", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.contractOnShards,
-				Proves: "the service keeps every promise of its API with everybody on a shard"},
-			{Name: "by user", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.byUser,
-				Proves: "what somebody asks for themself reaches their shard alone, what they ask about everybody the shards alone, and every statement says whose rows it wants"},
-			{Name: "one shard down", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.oneShardDown,
-				Proves: "while a shard hangs, its subscribers are told so quickly and nobody else notices"},
-			{Name: "stock", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.stock,
-				Proves: "a shard dies while meals sell out, and none is sold twice or kept for nobody"},
-			{Name: "way back", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.wayBack,
-				Proves: "when a fifth shard has its share there is still a way back, and nothing is lost on either"},
-			{Name: "totals", Kind: lab.Stretch, Step: 1, Needs: []string{"servers"}, Run: l.totals,
-				Proves: "what is said about everybody is the sum of what the shards have"},
-			{Name: "fifth shard", Kind: lab.Stretch, Step: 1, Needs: []string{"servers"}, Run: l.fifthShard,
-				Proves: "a fifth shard is filled for good while people write, and only what it takes over is moved"},
+			{Name: "buckets", Kind: lab.Core, Step: 1, Run: l.buckets,
+				Proves: "ids of every form are spread evenly over the buckets, and the bucket of an id never changes"},
+			{Name: "ids", Kind: lab.Core, Step: 1, Run: l.ids,
+				Proves: "no two orders get the same id, and each id names the bucket of its subscriber"},
+			{Name: "plan", Kind: lab.Core, Step: 1, Run: l.plan,
+				Proves: "four servers get 256 buckets each; a fifth takes its share from them, and no other bucket moves"},
+			{Name: "hot shard", Kind: lab.Core, Step: 1, Needs: []string{"plan"}, Run: l.hotShard,
+				Proves: "the next 500 subscribers who join are not all on one shard"},
+			{Name: "places", Kind: lab.Core, Step: 1, Run: l.places,
+				Proves: "in each phase of a move every subscriber has one home, and a mirror where one is needed"},
+			{Name: "contract", Kind: lab.Core, Step: 2, Needs: []string{replicas}, Run: l.contract,
+				Proves: "the service still keeps its API contract"},
+			{Name: "ids on replicas", Kind: lab.Core, Step: 2, Needs: routed(subscribers), Run: l.idsOnReplicas,
+				Proves: "two replicas never give two orders the same id"},
+			{Name: "preflight", Kind: lab.Core, Step: 3, Needs: routed(subscribers), Run: l.preflight,
+				Proves: "the mover moves no subscriber while an index is missing"},
+			{Name: "migration", Kind: lab.Core, Step: 3, Needs: routed(subscribers, links), Timeout: l.scale.checkTime, Run: l.migration,
+				Proves: "all subscribers are moved while they write; the mover is killed in every phase and a replica inside a double write, and no write is lost"},
+			{Name: "placement", Kind: lab.Core, Step: 3, Needs: []string{"migration"}, Run: l.placement,
+				Proves: "after the move all rows of a subscriber are on one shard, the shard of their bucket"},
+			{Name: "even", Kind: lab.Core, Step: 3, Needs: []string{"migration"}, Run: l.even,
+				Proves: "after the move each shard has a quarter of the subscribers"},
+			{Name: "newest subscribers", Kind: lab.Core, Step: 3, Needs: []string{"migration"}, Run: l.newestSubscribers,
+				Proves: "after the move the subscribers who joined last, and order most, are spread over the shards"},
+			{Name: "contract on shards", Kind: lab.Core, Step: 2, Needs: routed(onShards), Run: l.contract,
+				Proves: "the service keeps its API contract when all subscribers are on shards"},
+			{Name: "by user", Kind: lab.Core, Step: 2, Needs: routed(subscribers, onShards), Run: l.byUser,
+				Proves: "the requests of a subscriber reach their shard alone, questions about all subscribers reach no old server, and every other statement names its subscriber"},
+			{Name: "one shard down", Kind: lab.Core, Step: 2, Needs: routed(subscribers, onShards), Run: l.oneShardDown,
+				Proves: "while a shard hangs, its subscribers get status 503 quickly, and all others notice nothing"},
+			{Name: "stock", Kind: lab.Core, Step: 2, Needs: routed(subscribers, onShards), Run: l.stock,
+				Proves: "a shard dies while meals sell out, and no portion is sold twice or stays reserved"},
+			// Straight after a move the old server has the same totals, so the shards must be the
+			// ones that are asked.
+			{Name: "totals", Kind: lab.Stretch, Step: 2, Needs: []string{"by user"}, Run: l.totals,
+				Proves: "popular meals and ratings are the sums of all shards"},
+			{Name: "way back", Kind: lab.Core, Step: 4, Needs: routed(subscribers, onShards, fifthServer), Run: l.wayBack,
+				Proves: "the share of a fifth shard is moved there and back again, and no write is lost either way"},
+			{Name: "fifth shard", Kind: lab.Stretch, Step: 4, Needs: routed(subscribers, onShards, fifthServer), Run: l.fifthShard,
+				Proves: "a fifth shard is filled for good while subscribers write, and only its share is moved"},
 		},
 		Gains: []lab.Gain{
-			{Name: "writes on the busiest server", Unit: "statements/request", Floor: busiestFloor, Needs: []string{"servers"}, Measure: l.busiest,
-				Proves: "statements that write, a request of what people write of themselves, on one server and on the busiest of four"},
-			{Name: "rush latency", Unit: "ms", Floor: rushFloor, Needs: []string{"servers"}, Timed: true, Measure: l.rush,
-				Proves: "mean latency in a rush of writes that is too much for one " + userDataType().Name + ", on one and on four of them"},
+			{Name: "writes on the busiest server", Unit: "statements/request", Floor: busiestFloor,
+				Needs: routed(onShards, labBefore), Measure: l.busiest,
+				Proves: "statements that write, for each request that writes user data: on one server, and on the busiest of four"},
+			{Name: "rush latency", Unit: "ms", Floor: rushFloor, Timed: true,
+				Needs: routed(onShards, labBefore), Measure: l.rush,
+				Proves: "mean latency in a rush of writes that overloads one " + userDataType().Name + ": on one, and on four of them"},
 		},
-		Starter: []string{
-			"buckets", "plan", "places", "ids", "migration", "placement", "even", "hot shard",
-			"contract on shards", "by user", "one shard down", "stock", "way back", "totals", "fifth shard",
-			"writes on the busiest server", "rush latency",
-		},
-		Next: "go tool workshop list",
+		Starter: []string{"buckets", "ids", "plan", "places"},
+		Next:    "go tool workshop list",
+	}
+}
+
+// stages returns what the checks share. Sign-in and the move to the shards run side by side.
+func (l *trial) stages() []lab.Stage {
+	return []lab.Stage{
+		{Name: servers, Starts: "six PostgreSQL servers, Redis and a mail server", Timeout: l.scale.startTime, Start: l.startServers},
+		{Name: replicas, Starts: "two replicas of your service", Needs: []string{servers}, Start: l.startReplicas},
+		{Name: links, Starts: "slow links between the mover and its servers", Needs: []string{servers}, Start: l.startLinks},
+		{Name: subscribers, Starts: "sessions of the subscribers who write", Needs: []string{replicas}, Start: l.signIn},
+		{Name: onShards, Starts: "the shards, filled with all subscribers by the workshop's own mover", Needs: []string{replicas}, Start: l.moveToShards},
+		{Name: fifthServer, Starts: "a fifth shard, empty", Needs: []string{servers}, Start: l.startFifth},
+		{Name: labBefore, Starts: "the service of lab " + before + ", on the old server", Needs: []string{servers}, Start: l.startWithout},
 	}
 }

@@ -6,32 +6,32 @@ import (
 	"time"
 )
 
-// mostTold is how many of one sort of trouble are told one by one.
-const mostTold = 5
+// mostListed is how many troubles a failure lists.
+const mostListed = 5
 
-// ledger counts what a load has seen. Its methods may be called from several goroutines.
+// ledger is the record of a load. Its methods may be called from several goroutines.
 type ledger struct {
 	mu sync.Mutex
 	ledgerCounts
-	troubles []string        // what nobody should see, a sentence each
-	waits    []waited        // writes that took long
-	tried    map[string]bool // addresses that somebody tried to sign up with
+	troubles []string        // errors that no client should get, a sentence each
+	waits    []waited        // writes that took longer than longWait
+	tried    map[string]bool // email addresses of sign-ups, answered or not
 }
 
 type ledgerCounts struct {
-	writes  int // that were acknowledged
-	looks   int // at what was written, by the other replica
-	again   int // writes that had to be sent again
-	joined  int // people who signed up
+	writes  int // acknowledged writes
+	looks   int // reads of a write by the other replica
+	again   int // writes that were sent more than once
+	joined  int // subscribers who signed up
 	trouble int
 }
 
-// waited is a write that took long to be acknowledged.
+// waited is a write that was acknowledged late.
 type waited struct {
 	began, ended time.Time
 }
 
-// longWait is what is worth remembering.
+// longWait is the least time of a write that is recorded.
 const longWait = 100 * time.Millisecond
 
 func newLedger() *ledger { return &ledger{tried: make(map[string]bool)} }
@@ -70,19 +70,19 @@ func (l *ledger) sawf(format string, args ...any) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.trouble++
-	if len(l.troubles) < mostTold {
+	if len(l.troubles) < mostListed {
 		l.troubles = append(l.troubles, fmt.Sprintf(format, args...))
 	}
 }
 
-// begin starts a new account of what the next load sees; the addresses stay.
+// begin clears the record for the next load; the email addresses stay.
 func (l *ledger) begin() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.ledgerCounts, l.troubles, l.waits = ledgerCounts{}, nil, nil
 }
 
-// counts returns the counts, and the troubles that are told.
+// counts returns the counts, and the troubles to list.
 func (l *ledger) counts() (ledgerCounts, []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -90,7 +90,7 @@ func (l *ledger) counts() (ledgerCounts, []string) {
 }
 
 // waitAt returns the longest wait of a write that was under way at a moment or in the
-// second after it; 0 when none took long.
+// second after it; 0 when none took longer than longWait.
 func (l *ledger) waitAt(moment time.Time) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -103,7 +103,7 @@ func (l *ledger) waitAt(moment time.Time) time.Duration {
 	return longest
 }
 
-// attempted reports whether somebody tried to sign up with an address.
+// attempted reports whether a sign-up with an email address was sent.
 func (l *ledger) attempted(email string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

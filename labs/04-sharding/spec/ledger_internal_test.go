@@ -41,7 +41,7 @@ func TestPersonTellsDifferences(t *testing.T) {
 		{"other stars", func(s *stored) { s.Ratings["m0002"] = 5 }, "stars for m0002"},
 		{"no stars", func(s *stored) { delete(s.Ratings, "m0002") }, "stars for m0002"},
 		{"a lost order", func(s *stored) { delete(s.Orders, "ord_1") }, "is lost"},
-		{"another order", func(s *stored) { s.Orders["ord_2"] = storedOrder{Key: "other"} }, "nobody was told of"},
+		{"another order", func(s *stored) { s.Orders["ord_2"] = storedOrder{Key: "other"} }, "was never acknowledged"},
 		{"a changed order", func(s *stored) { s.Orders["ord_1"].Lines["m0003"] = 7 }, "is of"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -64,7 +64,7 @@ func TestPersonTellsDifferences(t *testing.T) {
 	}
 }
 
-func TestSettlementFindsWhoIsWhere(t *testing.T) {
+func TestSettlementFindsTheServerOfEach(t *testing.T) {
 	l := &trial{subject: Subject{Router: newPlain()}}
 	var m shard.Map
 	for b := range m.Home {
@@ -111,7 +111,7 @@ func TestWaitAt(t *testing.T) {
 	}
 }
 
-func TestDoorsCloseWhenNobodyIsInside(t *testing.T) {
+func TestDoorsCloseWhenAllRequestsHaveEnded(t *testing.T) {
 	one, two := &testbed.Service{}, &testbed.Service{}
 	d := newDoors([]*testbed.Service{one, two})
 	_, leaveFirst := d.enter(0)
@@ -123,11 +123,11 @@ func TestDoorsCloseWhenNobodyIsInside(t *testing.T) {
 	go func() { d.set([]*testbed.Service{one}); close(closed) }()
 	select {
 	case <-closed:
-		t.Fatal("closed with somebody inside")
+		t.Fatal("closed with a request under way")
 	case <-time.After(50 * time.Millisecond):
 	}
 	if entered, out := d.enter(1); entered != one {
-		t.Error("a closed door lets somebody in")
+		t.Error("a closed door takes a request")
 	} else {
 		out()
 	}

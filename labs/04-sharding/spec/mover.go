@@ -14,36 +14,39 @@ import (
 )
 
 const (
-	// lastWordsLength is how much of a mover's log a failure shows.
-	lastWordsLength = 700 // bytes
-	// moverLog has what all movers of a run wrote.
+	// logLength is how much of a mover's log a failure shows.
+	logLength = 700 // bytes
+	// moverLog is the file with the logs of all movers of a run.
 	moverLog = "mover.log"
 )
 
-// mover is the program in its role of moving user data.
+// mover is the subject's program in its role migrate.
 type mover struct {
 	trial *trial
 	goal  string
 	role  *testbed.Role
-	// ended gets what became of it, once.
+	// ended gets the outcome, once.
 	ended chan outcome
 	seen  *outcome
 }
 
-// outcome is how a mover ended.
+// outcome is the end of a mover.
 type outcome struct {
 	code int // its exit code
 	log  string
 	err  error
 }
 
-// startMover starts a mover for a goal. It finds the map, and shard 1, by links.
+// startMover starts a mover to a goal. It reaches the map, and shard 1, by the links if there
+// are any.
 func (l *trial) startMover(ctx context.Context, goal string) (*mover, error) {
 	service := l.service(l.moverLink)
 	service.Env = map[string]string{
-		"BYTEBITES_CATALOGUE_DB":  l.servers.DB.URLVia(l.mapLink),
 		"BYTEBITES_DATABASE_TYPE": l.scale.machine.Name,
 		"BYTEBITES_LARGEST_TYPE":  l.scale.machine.Name,
+	}
+	if l.mapLink != nil {
+		service.Env["BYTEBITES_CATALOGUE_DB"] = l.servers.DB.URLVia(l.mapLink)
 	}
 	service.Type = serviceType().FullSpeed()
 	role, err := l.servers.Bed.Role(ctx, testbed.RoleOptions{Service: service, Name: "mover-to-" + goal, Role: "migrate", Args: []string{goal}})
@@ -55,7 +58,7 @@ func (l *trial) startMover(ctx context.Context, goal string) (*mover, error) {
 	return m, nil
 }
 
-// await has the mover's end told, also after it was started again.
+// await waits for the mover's end in the background. It is called after each start.
 func (m *mover) await(ctx context.Context) {
 	m.ended, m.seen = make(chan outcome, 1), nil
 	ended := m.ended
@@ -65,7 +68,7 @@ func (m *mover) await(ctx context.Context) {
 	}()
 }
 
-// hasEnded returns how the mover ended; nil while it runs.
+// hasEnded returns the outcome; nil while the mover runs.
 func (m *mover) hasEnded() *outcome {
 	if m.seen == nil {
 		select {
@@ -77,7 +80,7 @@ func (m *mover) hasEnded() *outcome {
 	return m.seen
 }
 
-// wait waits for the mover's end, for moveTime at most.
+// wait waits for the mover's end, for phaseTime at most.
 func (m *mover) wait(ctx context.Context) (outcome, error) {
 	if m.seen != nil {
 		return *m.seen, m.seen.err
@@ -88,15 +91,16 @@ func (m *mover) wait(ctx context.Context) (outcome, error) {
 		return o, o.err
 	case <-ctx.Done():
 		return outcome{}, ctx.Err()
-	case <-time.After(m.trial.scale.moveTime):
+	case <-time.After(m.trial.scale.phaseTime):
 		return outcome{}, &lab.Failure{
-			Expected: fmt.Sprintf("a mover that is done with %s within %s", m.goal, m.trial.scale.moveTime),
-			Seen:     fmt.Sprintf("it is still running, %s: %s", m.trial.when(), m.lastWords(ctx)), Look: lab.Look{Hint: "migrate.go, and " + moverLog},
+			Expected: fmt.Sprintf("a mover that reaches %s within %s", m.goal, m.trial.scale.phaseTime),
+			Seen:     fmt.Sprintf("it is still running, %s: %s", m.trial.when(), m.lastLines(ctx)),
+			Look:     lab.Look{File: "migrate.go", Func: "migrate", Hint: "what does it wait for? See mover.log in .workshop/04-sharding"},
 		}
 	}
 }
 
-// waitDone waits until the mover has done what it was started for.
+// waitDone waits until the mover has reached its goal.
 func (m *mover) waitDone(ctx context.Context) error {
 	o, err := m.wait(ctx)
 	if err != nil {
@@ -108,15 +112,16 @@ func (m *mover) waitDone(ctx context.Context) error {
 	return nil
 }
 
-// failed is the failure of a mover that ended with an exit code that is not 0.
+// failed returns the failure of a mover whose exit code is not 0.
 func (m *mover) failed(o outcome) error {
 	return &lab.Failure{
-		Expected: fmt.Sprintf("a mover that comes to %s and ends with exit code 0", m.goal),
-		Seen:     fmt.Sprintf("exit code %d %s: %s", o.code, m.trial.when(), why(o.log)), Look: lab.Look{Hint: "migrate.go, and " + moverLog + " in " + evidenceFolder},
+		Expected: fmt.Sprintf("a mover that reaches %s and ends with exit code 0", m.goal),
+		Seen:     fmt.Sprintf("exit code %d %s: %s", o.code, m.trial.when(), why(o.log)),
+		Look:     lab.Look{File: "migrate.go", Func: "migrate", Hint: "see mover.log in .workshop/04-sharding"},
 	}
 }
 
-func (m *mover) lastWords(ctx context.Context) string {
+func (m *mover) lastLines(ctx context.Context) string {
 	log, err := m.role.Logs(ctx, 10)
 	if err != nil {
 		return err.Error()
@@ -124,7 +129,7 @@ func (m *mover) lastWords(ctx context.Context) string {
 	return tail(log)
 }
 
-// why is what a log says beside how things went, or how they went last.
+// why returns the end of the warnings and errors of a log; of the whole log without any.
 func why(log string) string {
 	if said := strings.TrimSpace(reasons(log)); said != "" {
 		return tail(said)
@@ -132,7 +137,7 @@ func why(log string) string {
 	return tail(log)
 }
 
-// reasons is what a log says beside how things go.
+// reasons returns the lines of a log that are no information: warnings, errors, panics.
 func reasons(log string) string {
 	var all strings.Builder
 	for line := range strings.Lines(log) {
@@ -145,16 +150,16 @@ func reasons(log string) string {
 
 func tail(log string) string {
 	log = strings.TrimSpace(log)
-	if len(log) > lastWordsLength {
-		log = "..." + log[len(log)-lastWordsLength:]
+	if len(log) > logLength {
+		log = "..." + log[len(log)-logLength:]
 	}
 	return log
 }
 
-// awaitPhase waits until the map is in a phase, or further, and reports whether it came there
-// before the mover had ended. A mover that ends with an error has failed.
+// awaitPhase waits until the map is in a phase, or in a later one. It returns false when the
+// mover ended before that, and a failure when it ended with an error.
 func (m *mover) awaitPhase(ctx context.Context, phase shard.Phase) (bool, error) {
-	for deadline := time.Now().Add(m.trial.scale.moveTime); ; time.Sleep(lookEvery) {
+	for deadline := time.Now().Add(m.trial.scale.phaseTime); ; time.Sleep(pollPause) {
 		now, err := m.trial.readMap(ctx)
 		if err != nil {
 			return false, err
@@ -171,15 +176,16 @@ func (m *mover) awaitPhase(ctx context.Context, phase shard.Phase) (bool, error)
 			return false, nil
 		case time.Now().After(deadline):
 			return false, &lab.Failure{
-				Expected: fmt.Sprintf("the phase %s within %s", phase, m.trial.scale.moveTime),
-				Seen:     fmt.Sprintf("%s, and the mover says: %s", now.Phase, m.lastWords(ctx)), Look: lab.Look{Hint: "migrate.go"},
+				Expected: fmt.Sprintf("the phase %s within %s", phase, m.trial.scale.phaseTime),
+				Seen:     fmt.Sprintf("%s, and the mover says: %s", now.Phase, m.lastLines(ctx)),
+				Look:     lab.Look{File: "migrate.go", Func: "migrate", Hint: "what does it wait for? See mover.log in .workshop/04-sharding"},
 			}
 		}
 	}
 }
 
-// kill ends the mover at once, where the map is now: it is cut off from the map first, so that it
-// cannot take another step while it dies.
+// kill kills the mover. It cuts the mover off from the map first, so that the map does not change
+// any more while the mover dies.
 func (m *mover) kill(ctx context.Context) error {
 	if err := m.trial.mapLink.Cut(ctx); err != nil {
 		return err
@@ -188,16 +194,16 @@ func (m *mover) kill(ctx context.Context) error {
 	if err := m.trial.mapLink.Restore(context.WithoutCancel(ctx)); err != nil {
 		return errors.Join(killed, err)
 	}
-	if killed != nil && !m.endsSoon() { // else there was nobody left to kill
+	if killed != nil && !m.endsSoon() { // otherwise it had ended by itself
 		return killed
 	}
 	_, err := m.wait(ctx)
 	return err
 }
 
-// endsSoon reports whether the mover has ended, of which the engine may tell a moment later.
+// endsSoon reports whether the mover has ended. The engine may say so a moment later.
 func (m *mover) endsSoon() bool {
-	for deadline := time.Now().Add(2 * time.Second); time.Now().Before(deadline); time.Sleep(lookEvery) {
+	for deadline := time.Now().Add(2 * time.Second); time.Now().Before(deadline); time.Sleep(pollPause) {
 		if m.hasEnded() != nil {
 			return true
 		}
@@ -205,7 +211,7 @@ func (m *mover) endsSoon() bool {
 	return false
 }
 
-// again starts a mover that was killed once more.
+// again starts a mover that was killed.
 func (m *mover) again(ctx context.Context) error {
 	if err := m.role.Start(ctx); err != nil {
 		return err
@@ -214,8 +220,7 @@ func (m *mover) again(ctx context.Context) error {
 	return nil
 }
 
-// remove takes a mover away, whatever became of it, and keeps what it wrote, however often it
-// was started.
+// remove removes a mover, and adds its log, of all its starts, to the evidence.
 func (m *mover) remove(ctx context.Context) error {
 	ctx = context.WithoutCancel(ctx)
 	log, err := m.role.Logs(ctx, 0)

@@ -15,24 +15,24 @@ import (
 )
 
 const (
-	// slowWay is how long a statement and its answer are on their way between the mover and
-	// shard 1 when it begins to copy. What it has read it can write only some time later.
+	// slowWay is the latency between the mover and shard 1 when it begins to copy. So time
+	// passes between the reading of rows and the writing of their copy.
 	slowWay = 250 * time.Millisecond
-	// slowMap is the same between the mover and the map, where one phase follows another.
+	// slowMap is the latency between the mover and the map in phases that end at once.
 	slowMap = 50 * time.Millisecond
-	// overtakers write in that time, overtakeAfter it has marked them to be copied: when it
-	// has read them for certain.
+	// overtakers is how many subscribers write in that time, overtakeAfter the mover has marked
+	// them. By then it has read their rows.
 	overtakers    = 3
 	overtakeAfter = 60 * time.Millisecond
-	// overtakeWithin is how long the mover may take to come to them.
+	// overtakeWithin is the time limit for the mover to reach them.
 	overtakeWithin = 10 * time.Second
-	// stuckWay is as slowWay, between a replica and shard 1: no copy arrives in its time.
+	// stuckWay is the latency between a replica and shard 1 at which no copy arrives in time.
 	stuckWay = 5 * time.Second
-	// committedWithin is how long a write may take to be at home.
+	// committedWithin is the time limit for a write to be committed at home.
 	committedWithin = 5 * time.Second
 )
 
-// targets returns people who are moved to shard 1, in the order in which a mover comes to them.
+// targets returns subscribers who move to shard 1, in the order in which the mover copies them.
 func (m *migration) targets(ctx context.Context) ([]*person, error) {
 	now, err := m.trial.readMap(ctx)
 	if err != nil {
@@ -46,15 +46,15 @@ func (m *migration) targets(ctx context.Context) ([]*person, error) {
 	}
 	if len(found) < overtakers+2 {
 		return nil, &lab.Failure{
-			Expected: fmt.Sprintf("%d people on their way to shard 1, as Plan says", extrasEach), Seen: fmt.Sprintf("%d by the map", len(found)),
-			Look: lab.Look{Hint: "migrate.go: which targets are in the map?"},
+			Expected: fmt.Sprintf("%d subscribers with shard 1 as target, as Plan says", extrasEach), Seen: fmt.Sprintf("%d by the map", len(found)),
+			Look: lab.Look{File: "migrate.go", Func: "migrate", Hint: "which targets does the first map of the move have?"},
 		}
 	}
 	return found, nil
 }
 
-// overtake has people write when the mover has read their rows and not yet written the copy,
-// which is then older than what is there. Its way to shard 1 is slow meanwhile.
+// overtake has subscribers write when the mover has read their rows and not yet written the copy.
+// The copy is then older than the rows on the shard. The way to shard 1 is slow meanwhile.
 func (m *migration) overtake(ctx context.Context) error {
 	targets, err := m.targets(ctx)
 	if err != nil {
@@ -75,14 +75,14 @@ func (m *migration) overtake(ctx context.Context) error {
 	return m.awaitCursor(ctx, last)
 }
 
-// awaitMark waits until the mover has marked somebody, to copy them. Of a mover that marks
-// nobody, or has come past them already, nobody can tell when it reads their rows.
+// awaitMark waits until the mover has marked a subscriber, to copy them. It returns false for a
+// mover that does not mark, or has copied them already: the moment of its reading is unknown.
 func (m *migration) awaitMark(ctx context.Context, p *person) (bool, error) {
 	was, err := m.trial.mark(ctx, shard.Old, p)
 	if err != nil {
 		return false, err
 	}
-	for deadline := time.Now().Add(overtakeWithin); ; time.Sleep(lookEvery) {
+	for deadline := time.Now().Add(overtakeWithin); ; time.Sleep(pollPause) {
 		is, err := m.trial.mark(ctx, shard.Old, p)
 		if err != nil || is != was {
 			return err == nil, err
@@ -93,7 +93,7 @@ func (m *migration) awaitMark(ctx context.Context, p *person) (bool, error) {
 	}
 }
 
-// write has people write, all at once.
+// write has subscribers write, all at once.
 func (m *migration) write(ctx context.Context, people []*person) error {
 	var writing errgroup.Group
 	for _, p := range people {
@@ -103,10 +103,10 @@ func (m *migration) write(ctx context.Context, people []*person) error {
 	return writing.Wait()
 }
 
-// awaitCursor waits until the mover has written the copy of somebody, and says so: it would be
-// of no harm if the mover were killed before.
+// awaitCursor waits until the mover has copied a subscriber and has saved its cursor. An old copy
+// does no harm when the mover is killed before, because the next one copies again.
 func (m *migration) awaitCursor(ctx context.Context, p *person) error {
-	for deadline := time.Now().Add(overtakeWithin); ; time.Sleep(lookEvery) {
+	for deadline := time.Now().Add(overtakeWithin); ; time.Sleep(pollPause) {
 		now, err := m.trial.readMap(ctx)
 		if err != nil {
 			return err
@@ -127,7 +127,7 @@ func (l *trial) mark(ctx context.Context, server shard.Server, p *person) (int64
 	return version, nil
 }
 
-// storeOn has somebody store something on one replica. What is refused is in the ledger.
+// storeOn sends a write to one replica. A refusal is noted in the ledger.
 func (l *trial) storeOn(ctx context.Context, replica int, p *person, w write) error {
 	began := time.Now()
 	a, err := l.ask(ctx, l.replicas[replica], w.request)
@@ -135,24 +135,23 @@ func (l *trial) storeOn(ctx context.Context, replica int, p *person, w write) er
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case err != nil || !slices.Contains(w.status, a.status):
-		l.ledger.sawf("%s of %s was not taken %s: %s", w.what, p.user, l.when(), lastWords(a, err))
+		l.ledger.sawf("%s of %s failed %s: %s", w.what, p.user, l.when(), failureOf(a, err))
 		return nil
 	}
 	l.ledger.wrote(began, 1)
 	return w.acknowledged(a)
 }
 
-// breakDoubleWrites has double writes fail half-way, while no mover is at work and everybody has
-// been copied and compared already: nothing but the mark at home can save them. First the
-// second half fails and the write is acknowledged all the same, or not; then a replica dies
-// between the halves.
+// breakDoubleWrites makes double writes fail half-way. No mover runs, and all subscribers were
+// copied and compared already, so only the mark at home can save these writes. First the second
+// half of a write fails. Then a replica dies between the halves of another.
 //
-// Everybody else uses the other replica, whose way is free; and nobody looks at what was
-// written, for a dark read would see that the sides differ, as they do.
+// All other requests go to the other replica, whose way is free. The written rows are not read
+// meanwhile: a dark read would find that the sides differ, as they do.
 func (m *migration) breakDoubleWrites(ctx context.Context) (err error) {
 	l := m.trial
-	// The mover that was killed may have left fences closed. One that is to come here opens
-	// them, and goes no further.
+	// The mover that was killed may have left fences closed. A mover to this phase opens them
+	// and goes no further.
 	if err := l.moveTo(ctx, shard.DarkReads.String()); err != nil {
 		return err
 	}
@@ -181,14 +180,14 @@ func (m *migration) breakDoubleWrites(ctx context.Context) (err error) {
 		return err
 	}
 	if err := l.replicas[1].Start(ctx); err != nil {
-		return rig.LearnersFault(err, look())
+		return rig.LearnersFault(err, lookOpen())
 	}
 	l.doors.set(l.replicas)
 	return nil
 }
 
-// storeOnceOn has somebody store something on the second replica, whose double write cannot
-// be completed. A replica may say so; then it is stored by the other one.
+// storeOnceOn sends a write to the second replica, which cannot complete the double write. When
+// the replica answers with an error, the other replica gets the write.
 func (l *trial) storeOnceOn(ctx context.Context, p *person, w write) (acknowledged bool, err error) {
 	a, err := l.ask(ctx, l.replicas[1], w.request)
 	if ctx.Err() != nil {
@@ -200,32 +199,32 @@ func (l *trial) storeOnceOn(ctx context.Context, p *person, w write) (acknowledg
 	return false, l.storeOn(ctx, 0, p, w)
 }
 
-// dieInside kills the second replica when a write is at home and its copy is on its way.
+// dieInside kills the second replica when a write is committed at home and its copy is on its way.
 func (m *migration) dieInside(ctx context.Context, p *person) error {
 	l, w := m.trial, p.setCart()
-	said := make(chan string, 1) // what the client was told; empty if nothing
+	said := make(chan string, 1) // the answer to the client; empty without one
 	go func() {
 		a, err := l.ask(ctx, l.replicas[1], w.request)
 		if err != nil {
 			said <- ""
 			return
 		}
-		said <- lastWords(a, nil)
+		said <- failureOf(a, nil)
 	}()
-	for deadline := time.Now().Add(committedWithin); ; time.Sleep(lookEvery) {
+	for deadline := time.Now().Add(committedWithin); ; time.Sleep(pollPause) {
 		there, err := l.nodes[shard.Old].stored(ctx, []*person{p})
 		if err != nil {
 			return err
 		}
 		cart := there[p.user].Cart
 		if fmt.Sprint(cart) == fmt.Sprint(w.want) {
-			break // it will be asked for, whether it was acknowledged or not: it is at home
+			break // committed at home, so it must not be lost, acknowledged or not
 		}
 		if time.Now().After(deadline) {
 			return &lab.Failure{
-				Expected: "a write to be at home, though the way to its mirror is slow",
+				Expected: "a write to be committed at home, although the way to its mirror is slow",
 				Seen:     fmt.Sprintf("it is not there after %s %s: %s", committedWithin, l.when(), <-said),
-				Look:     lab.Look{Hint: "stores.go: which half of a double write comes first?"},
+				Look:     lab.Look{File: "stores.go", Func: "stores.Write", Hint: "which half of a double write comes first?"},
 			}
 		}
 	}

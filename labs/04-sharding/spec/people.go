@@ -15,15 +15,15 @@ import (
 )
 
 const (
-	// writers write all the time. They are as far apart in the order of ids as can be, so that
-	// a move by key range comes to them at different times.
+	// writers is how many subscribers write all the time. Their ids are far apart, so that a move
+	// by key range reaches them at different times.
 	writers = 12
-	// extrasEach are of each shard, as the router plans it, and write when a check has them.
-	// They are the first in the order of ids, where a move by key range begins.
+	// extrasEach is how many subscribers of each shard, by the router's plan, write when a check
+	// asks. They have the first ids, where a move by key range begins.
 	extrasEach = 5
 )
 
-// numbers are those of the subscribers who will write: the writers, and then the extras.
+// numbers returns the numbers of the subscribers who will write: the writers, then the extras.
 func (l *trial) numbers() []int {
 	var chosen []int
 	for i := range writers {
@@ -42,12 +42,12 @@ func (l *trial) numbers() []int {
 	return chosen
 }
 
-// planned returns where somebody will live as the router plans it; false when that cannot be
-// known, for which there are checks of its own.
+// planned returns a function that returns the shard of a subscriber by the router's plan. It
+// returns false for a router that has no valid answer, which the checks of router.go reject.
 func (l *trial) planned() func(bytebites.UserID) (shard.Server, bool) {
 	var plan shard.Assignment
 	router := l.subject.Router
-	err := guarded("router.go", func() error {
+	err := guarded(lab.Look{}, func() error {
 		plan = router.Plan(plan, serversUpTo(shards))
 		return wantShares(plan, serversUpTo(shards))
 	})
@@ -55,13 +55,13 @@ func (l *trial) planned() func(bytebites.UserID) (shard.Server, bool) {
 		if err != nil {
 			return 0, false
 		}
-		unknown := guarded("router.go", func() error { server = plan[router.Bucket(user)]; return nil })
+		unknown := guarded(lab.Look{}, func() error { server = plan[router.Bucket(user)]; return nil })
 		return server, unknown == nil
 	}
 }
 
-// signIn signs in everybody who will write, half of them on each replica.
-func (l *trial) signIn(ctx context.Context) error {
+// signIn signs in the subscribers who will write, half of them on each replica.
+func (l *trial) signIn(ctx context.Context, _ *lab.Run) (end func() error, err error) {
 	numbers := l.numbers()
 	all := make([]*person, len(numbers))
 	group, ctx := errgroup.WithContext(ctx)
@@ -83,13 +83,13 @@ func (l *trial) signIn(ctx context.Context) error {
 		})
 	}
 	if err := group.Wait(); err != nil {
-		return err
+		return nil, err
 	}
 	l.people, l.extras = all[:writers], all[writers:]
-	return nil
+	return nil, nil
 }
 
-// someOfEach returns so many people of each server that is somebody's home.
+// someOfEach returns so many subscribers of each server that is a home by the map.
 func (l *trial) someOfEach(m shard.Map, each int) ([]*person, error) {
 	var chosen []*person
 	counts := make(map[shard.Server]int)
@@ -102,15 +102,15 @@ func (l *trial) someOfEach(m shard.Map, each int) ([]*person, error) {
 	for server := range spreadOf(m.Home) {
 		if counts[server] < each {
 			return nil, &lab.Failure{
-				Expected: fmt.Sprintf("%d of %d people on server %d", each, len(l.everybody()), server), Seen: fmt.Sprintf("%d", counts[server]),
-				Look: lab.Look{Hint: "Bucket in router.go"},
+				Expected: fmt.Sprintf("%d of %d subscribers on server %d", each, len(l.everybody()), server), Seen: fmt.Sprintf("%d", counts[server]),
+				Look: lab.Look{File: "router.go", Func: "router.Bucket", Hint: "how are ids spread over the buckets?"},
 			}
 		}
 	}
 	return chosen, nil
 }
 
-// spreadOf is how many buckets each server has.
+// spreadOf returns the number of buckets of each server.
 func spreadOf(a shard.Assignment) map[shard.Server]int {
 	counts := make(map[shard.Server]int)
 	for _, server := range a {

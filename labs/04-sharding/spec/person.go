@@ -12,17 +12,17 @@ import (
 	"bytebites.example/workshop/shared/bytebites/seed"
 )
 
-// person is a subscriber who does one thing after another, and remembers what they were last
-// told is stored. So what must be there is known exactly.
+// person is a subscriber who sends one request after the other, and remembers each write that was
+// acknowledged. So the rows that must exist are known exactly.
 type person struct {
 	user   bytebites.UserID
 	email  string
 	cookie string
 	random *rand.Rand
-	turn   int // of the doors
-	next   int // number of their next write, which makes it unlike all others of theirs
+	turn   int // which replica gets the next request; see doors
+	next   int // number of the next write, which makes each write of theirs different
 
-	// What they were told. Nil is what they have not touched.
+	// The acknowledged state. Nil is what they have never written.
 	cart        map[string]int // portions by meal
 	preferences *preferences
 	addresses   []address
@@ -41,7 +41,7 @@ func newPerson(user bytebites.UserID, email, cookie string) *person {
 	}
 }
 
-// The bodies of the API, in its own words.
+// The bodies of the API.
 
 type line struct {
 	Meal     string `json:"meal_id"`
@@ -72,24 +72,24 @@ type order struct {
 	lines []line
 }
 
-// write is something that somebody stores.
+// write is a request that stores something, and how to see that it is stored.
 type write struct {
 	what    string
 	request request
-	status  []int // that say it is stored
-	// acknowledged remembers it, given the answer.
+	status  []int // the status codes that acknowledge it
+	// acknowledged remembers the write, given its answer.
 	acknowledged func(answer) error
-	// view is where it can be seen afterwards, and shown what of a page there is compared
-	// with want; view is empty when the API shows it nowhere.
+	// view is the path that shows it afterwards; empty when the API shows it nowhere. shown
+	// returns the part of that page that must be equal to want.
 	view  string
 	shown func(page []byte) (any, error)
 	want  any
 }
 
-// plentyMeals are the meals that people choose from: none that runs out.
+// plentyMeals is the number of meals to choose from. None of them is scarce.
 const plentyMeals = 200
 
-// meals returns a few different meals.
+// meals returns one to three different meals.
 func (p *person) meals() []line {
 	chosen := make([]line, 0, 3)
 	for _, n := range p.random.Perm(plentyMeals)[:1+p.random.IntN(3)] {
@@ -98,7 +98,7 @@ func (p *person) meals() []line {
 	return chosen
 }
 
-// something returns a write of some sort.
+// something returns a write of a random sort.
 func (p *person) something() write {
 	switch n := p.random.IntN(100); {
 	case n < 40:
@@ -223,7 +223,7 @@ func (p *person) orderOf(chosen []line) write {
 	return w
 }
 
-// same reports whether a page shows what was stored.
+// same reports whether a page shows the write.
 func (w write) same(page []byte) (bool, error) {
 	seen, err := w.shown(page)
 	if err != nil {

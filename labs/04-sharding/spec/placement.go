@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"time"
 
 	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/bytebites/seed"
@@ -14,16 +15,18 @@ import (
 )
 
 const (
-	// newest is how many of those who joined last are looked at: most orders are theirs.
-	newest = 500
-	// mostNewest is the share of them that one shard may have. By chance a shard of four
-	// comes to more once in 1e13 times.
+	// newest is how many subscribers who joined last, or join next, are checked. Most orders
+	// are theirs. joinEvery is the time between two who join next.
+	newest    = 500
+	joinEvery = time.Minute
+	// mostNewest is the share of them that one shard may have. A good hash gives a shard of
+	// four more than that once in 1e13 runs.
 	mostNewest = 0.40
-	// neighbours are people whose ids follow one another, as a report by month asks for them.
+	// neighbours is how many subscribers a report by month asks for: their ids are consecutive.
 	neighbours = 50
 )
 
-// settled looks at where everybody is.
+// settled returns the map, and the rows of all subscribers by shard.
 func (l *trial) settled(ctx context.Context) (shard.Map, settlement, error) {
 	m, err := l.readMap(ctx)
 	if err != nil {
@@ -36,24 +39,18 @@ func (l *trial) settled(ctx context.Context) (shard.Map, settlement, error) {
 	return m, l.settle(m, l.nodes[1:], all), nil
 }
 
-// placement demands that all rows of everybody are on the shard of their bucket.
+// placement demands that all rows of each subscriber are on the shard of their bucket.
 func (l *trial) placement(ctx context.Context, _ *lab.Run) error {
-	if err := l.needsMigration(); err != nil {
-		return err
-	}
 	_, s, err := l.settled(ctx)
 	if err != nil {
 		return err
 	}
 	return failIf(slices.Concat(s.twice, s.astray), "all rows of a subscriber on one shard, the one that the map has for their bucket",
-		"router.go: is a bucket the same in every process? And stores.go: which server is asked?")
+		lab.Look{File: "stores.go", Func: "stores.Write", Hint: "which server is written to? And is a bucket the same in every process?"})
 }
 
-// even demands that the shards have as many subscribers each.
+// even demands that the subscribers are spread evenly over the shards.
 func (l *trial) even(ctx context.Context, run *lab.Run) error {
-	if err := l.needsMigration(); err != nil {
-		return err
-	}
 	m, s, err := l.settled(ctx)
 	if err != nil {
 		return err
@@ -69,16 +66,17 @@ func (l *trial) even(ctx context.Context, run *lab.Run) error {
 	fewest, most := extremes(counts)
 	run.Report("subscribers on the smallest shard", float64(fewest), "")
 	run.Report("subscribers on the largest shard", float64(most), "")
-	if p := chance(counts); p < unlikely {
+	if p := chance(counts); p < leastProbability {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("%d subscribers spread evenly over %d shards", len(s.homes), len(counts)),
-			Seen:     fmt.Sprintf("%v; %s", counts, odds(p)), Look: lab.Look{Hint: "Bucket and Plan in router.go"},
+			Seen:     fmt.Sprintf("%v; %s", counts, odds(p)),
+			Look:     lab.Look{File: "router.go", Func: "router.Bucket", Hint: "how are ids spread over the buckets, and buckets over the shards?"},
 		}
 	}
 	return nil
 }
 
-// keepShards keeps what each shard has for the learner.
+// keepShards writes the rows of each shard to the evidence.
 func (l *trial) keepShards(m shard.Map, s settlement) error {
 	sums := make(map[shard.Server]map[string]int)
 	for _, n := range l.nodes[1:] {
@@ -105,12 +103,33 @@ func (l *trial) keepShards(m shard.Map, s settlement) error {
 	}))
 }
 
-// hotShard looks at where those are who joined last, and where they would be if each shard had
-// a range of ids in place of buckets.
-func (l *trial) hotShard(ctx context.Context, run *lab.Run) error {
-	if err := l.needsMigration(); err != nil {
-		return err
-	}
+// hotShard asks the router for the shards of the subscribers who join next. It needs no server.
+func (l *trial) hotShard(_ context.Context, run *lab.Run) error {
+	return guarded(lab.Look{File: "router.go", Func: "router.Bucket"}, func() error {
+		plan := l.subject.Router.Plan(shard.Assignment{}, serversUpTo(shards))
+		next, now := make([]bytebites.UserID, newest), time.Now()
+		for i := range next {
+			next[i] = bytebites.NewUserID(now.Add(time.Duration(i) * joinEvery))
+			if err := l.inRange(next[i]); err != nil {
+				return err
+			}
+		}
+		counts := spread(next, func(user bytebites.UserID) shard.Server { return plan[l.subject.Router.Bucket(user)] })
+		run.Report(fmt.Sprintf("the next %d subscribers: on the busiest shard", newest), float64(most(counts)), "")
+		if limit := int(mostNewest * newest); most(counts) > limit {
+			return &lab.Failure{
+				Expected: fmt.Sprintf("at most %d of the next %d subscribers on one shard", limit, newest),
+				Seen:     fmt.Sprintf("%d", most(counts)),
+				Look:     lab.Look{File: "router.go", Func: "router.Bucket", Hint: "subscribers who join tonight order tonight: do their ids share a bucket?"},
+			}
+		}
+		return nil
+	})
+}
+
+// newestSubscribers counts where the subscribers are who joined last, and where they would be
+// if each shard had a range of ids.
+func (l *trial) newestSubscribers(ctx context.Context, run *lab.Run) error {
 	_, s, err := l.settled(ctx)
 	if err != nil {
 		return err
@@ -134,7 +153,7 @@ func (l *trial) hotShard(ctx context.Context, run *lab.Run) error {
 	run.Report(fmt.Sprintf("%d neighbours: shards asked by hash", neighbours), float64(hashAsked), "")
 	run.Report(fmt.Sprintf("%d neighbours: shards asked by range", neighbours), float64(rangeAsked), "")
 	text := evidence.Table(fmt.Sprintf("Where the newest %d of %d subscribers are, and where they would be if shards had ranges of ids.\n"+
-		"In the last line, how many shards a question about %d neighbours is asked of, such as those from %s on.\n\n",
+		"Last line: how many shards a query for %d neighbours reaches, such as those from %s on.\n\n",
 		len(last), len(users), neighbours, seed.User(len(users)/3)), func(w io.Writer) {
 		fmt.Fprintln(w, "shard\tby hash\tby range\t")
 		for _, n := range l.nodes[1:] {
@@ -148,7 +167,8 @@ func (l *trial) hotShard(ctx context.Context, run *lab.Run) error {
 	if limit := int(mostNewest * float64(len(last))); most(hash) > limit {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("at most %d of the newest %d subscribers on one shard", limit, len(last)),
-			Seen:     fmt.Sprintf("%d", most(hash)), Look: lab.Look{Hint: "Bucket in router.go: who joins tonight orders tonight, and not on one shard"},
+			Seen:     fmt.Sprintf("%d", most(hash)),
+			Look:     lab.Look{File: "router.go", Func: "router.Bucket", Hint: "subscribers who join tonight order tonight: do their ids share a bucket?"},
 		}
 	}
 	return nil

@@ -11,10 +11,10 @@ import (
 	"bytebites.example/workshop/shared/workshop/lab"
 )
 
-// shards is how many servers user data is moved to.
+// shards is how many servers take the user data.
 const shards = 4
 
-// serversUpTo are the servers from the first shard to the n-th.
+// serversUpTo returns the shards from the first to the n-th.
 func serversUpTo(n int) []shard.Server {
 	all := make([]shard.Server, n)
 	for i := range all {
@@ -23,10 +23,10 @@ func serversUpTo(n int) []shard.Server {
 	return all
 }
 
-// plan looks at which buckets a first move and a fifth server take where.
+// plan checks the plan of the first move, and that of a fifth server.
 func (l *trial) plan(_ context.Context, run *lab.Run) error {
-	return guarded("Plan in router.go", func() error {
-		var old shard.Assignment // everybody on shard.Old
+	return guarded(lab.Look{File: "router.go", Func: "router.Plan"}, func() error {
+		var old shard.Assignment // all buckets on shard.Old
 		four := l.subject.Router.Plan(old, serversUpTo(shards))
 		if err := wantShares(four, serversUpTo(shards)); err != nil {
 			return err
@@ -34,7 +34,7 @@ func (l *trial) plan(_ context.Context, run *lab.Run) error {
 		if l.subject.Router.Plan(old, serversUpTo(shards)) != four {
 			return &lab.Failure{
 				Expected: "the same plan each time", Seen: "another one",
-				Look: lab.Look{Hint: "Plan in router.go: a mover that is killed plans again, and must come to the same"},
+				Look: lab.Look{File: "router.go", Func: "router.Plan", Hint: "a mover that was killed plans again, and must get the same plan"},
 			}
 		}
 		five := l.subject.Router.Plan(four, serversUpTo(shards+1))
@@ -50,20 +50,20 @@ func (l *trial) plan(_ context.Context, run *lab.Run) error {
 				}
 			}
 		}
-		run.Report("buckets that a fifth server moves", 100*float64(moved)/shard.Buckets, "%")
-		run.Report("subscribers that it would move by modulo", 100*movedByModulo(), "%")
+		run.Report("buckets that move to a fifth server", 100*float64(moved)/shard.Buckets, "%")
+		run.Report("subscribers that would move by modulo", 100*movedByModulo(), "%")
 		if moved > shard.Buckets/4 || moved < shard.Buckets/6 || between > 0 {
 			return &lab.Failure{
-				Expected: fmt.Sprintf("a fifth server to take over a sixth to a quarter of %d buckets, and none to move between the others", shard.Buckets),
+				Expected: fmt.Sprintf("a fifth server to take over a sixth to a quarter of %d buckets, and no bucket to move between the others", shard.Buckets),
 				Seen:     fmt.Sprintf("%d moved, %d of them between the others", moved, between),
-				Look:     lab.Look{Hint: "Plan in router.go: who has more than their share, and by how much?"},
+				Look:     lab.Look{File: "router.go", Func: "router.Plan", Hint: "which server has more than its share, and how many more?"},
 			}
 		}
 		return nil
 	})
 }
 
-// wantShares demands that each server has as many buckets as the others, give or take one.
+// wantShares demands that the numbers of buckets of the servers differ by one at most.
 func wantShares(plan shard.Assignment, servers []shard.Server) error {
 	counts := spreadOf(plan)
 	least := shard.Buckets / len(servers)
@@ -72,15 +72,16 @@ func wantShares(plan shard.Assignment, servers []shard.Server) error {
 		if n := counts[server]; n < least || n > most {
 			return &lab.Failure{
 				Expected: fmt.Sprintf("%d to %d of %d buckets on each of %d servers", least, most, shard.Buckets, len(servers)),
-				Seen:     fmt.Sprintf("%d on server %d", n, server), Look: lab.Look{Hint: "Plan in router.go"},
+				Seen:     fmt.Sprintf("%d on server %d", n, server),
+				Look:     lab.Look{File: "router.go", Func: "router.Plan", Hint: "which server has more than its share?"},
 			}
 		}
 	}
 	return nil
 }
 
-// movedByModulo is the share of subscribers that a fifth server would move if their hash
-// modulo the number of servers said where they are.
+// movedByModulo returns the share of subscribers that a fifth server would move if the server
+// were the hash modulo the number of servers.
 func movedByModulo() float64 {
 	moved := 0
 	for n := range manyIDs {
@@ -93,9 +94,9 @@ func movedByModulo() float64 {
 	return float64(moved) / manyIDs
 }
 
-// places looks at where the router sends people in each phase of a move.
+// places checks the places of subscribers in each phase of a move.
 func (l *trial) places(context.Context, *lab.Run) error {
-	return guarded("Place in router.go", func() error {
+	return guarded(lab.Look{File: "router.go", Func: "router.Place"}, func() error {
 		const old, joined = bytebites.UserID("u0000007"), bytebites.UserID("v0000007")
 		for _, user := range []bytebites.UserID{old, joined, "v"} {
 			for _, from := range []shard.Server{shard.Old, 2} {
@@ -117,7 +118,7 @@ func (l *trial) places(context.Context, *lab.Run) error {
 	})
 }
 
-// placeOf is where somebody's data is, of a bucket that moves: the table of the lesson.
+// placeOf returns the place of a subscriber whose bucket moves, by the table of the lesson.
 func placeOf(phase shard.Phase, joined bool, home, target shard.Server) shard.Place {
 	switch {
 	case phase == shard.Settled, phase == shard.NewUsers && !joined:
@@ -135,13 +136,14 @@ func (l *trial) wantPlace(m shard.Map, user bytebites.UserID, want shard.Place) 
 		return nil
 	}
 	b := l.subject.Router.Bucket(user)
-	who := "somebody who was there before"
+	who := "a subscriber from before"
 	if user >= m.NewFrom {
-		who = "somebody who has joined since"
+		who = "a subscriber who joined since"
 	}
 	return &lab.Failure{
 		Expected: fmt.Sprintf("in phase %s %s, whose bucket has home %d and target %d, to have home %d and mirror %d",
 			m.Phase, who, m.Home[b], m.Target[b], want.Home, want.Mirror),
-		Seen: fmt.Sprintf("home %d and mirror %d", seen.Home, seen.Mirror), Look: lab.Look{Hint: "Place in router.go, and the table in the lesson"},
+		Seen: fmt.Sprintf("home %d and mirror %d", seen.Home, seen.Mirror),
+		Look: lab.Look{File: "router.go", Func: "router.Place", Hint: "see the table of phases in the lesson"},
 	}
 }

@@ -14,16 +14,16 @@ import (
 )
 
 const (
-	// histories are read without an index, each of which reads the orders of everybody.
+	// histories is how many order histories are read without an index. Each reads all orders.
 	histories = 120
-	// toldAfter is a little more than a connection waits before it tells what it has done.
-	toldAfter = 1100 * time.Millisecond
-	// countedWithin is how long the database's counts may lag behind.
+	// flushAfter is a little more than the second after which a connection flushes its statistics.
+	flushAfter = 1100 * time.Millisecond
+	// countedWithin is the time limit for the database's statistics.
 	countedWithin = 15 * time.Second
 )
 
-// preflight takes lab 00's index away, has histories read, and demands that a mover refuses;
-// and that the map is as it was.
+// preflight drops the index of lab 00, reads order histories, and demands that a mover refuses to
+// start and does not change the map.
 func (l *trial) preflight(ctx context.Context, _ *lab.Run) (err error) {
 	before, err := l.readMap(ctx)
 	if err != nil {
@@ -33,7 +33,7 @@ func (l *trial) preflight(ctx context.Context, _ *lab.Run) (err error) {
 	if err != nil {
 		return err
 	}
-	// The index has to be there again whatever is seen, and what was counted without it forgotten.
+	// In any case the index is made again, and the statistics from without it are reset.
 	defer func() { err = errors.Join(err, putBack(context.WithoutCancel(ctx))) }()
 	if err := l.readHistories(ctx); err != nil {
 		return err
@@ -54,20 +54,20 @@ func (l *trial) preflight(ctx context.Context, _ *lab.Run) (err error) {
 	switch {
 	case o.code == 0 || after.Version != before.Version:
 		return &lab.Failure{
-			Expected: "a mover that refuses while histories are read without an index, and leaves the map alone",
+			Expected: "a mover that refuses while order histories are read without an index, and does not change the map",
 			Seen:     fmt.Sprintf("exit code %d, and the map at version %d, phase %s: %s", o.code, after.Version, after.Phase, why(o.log)),
-			Look:     lab.Look{Hint: "migrate.go: what has to be done before four servers are worth their price?"},
+			Look:     lab.Look{File: "migrate.go", Func: "migrate", Hint: "it is called only after the pre-flight check"},
 		}
 	case !strings.Contains(reasons(o.log), "index"):
 		return &lab.Failure{
 			Expected: "a mover that says that an index is missing", Seen: fmt.Sprintf("exit code %d: %s", o.code, why(o.log)),
-			Look: lab.Look{Hint: "migrate.go: preflight.Check says what is to be done first"},
+			Look: lab.Look{File: "migrate.go", Func: "migrate", Hint: "preflight.Check says what to do first"},
 		}
 	}
 	return nil
 }
 
-// dropIndexes drops the indexes that labs gave the orders of the old server.
+// dropIndexes drops the indexes that labs added to the orders of the old server.
 func (l *trial) dropIndexes(ctx context.Context) (putBack func(context.Context) error, err error) {
 	old := l.nodes[shard.Old].pool
 	var definitions, drops []string
@@ -108,9 +108,9 @@ func runAll(ctx context.Context, db *sql.DB, statements []string) error {
 	return nil
 }
 
-// readHistories has people read their histories, and waits until the database has counted that: a
-// connection tells what it has done when it does something more than a second later. Nothing
-// is left to be told after the counts have been reset.
+// readHistories reads order histories, and waits until the database has counted them. A
+// connection flushes its statistics with a statement that comes more than a second later. So no
+// count is left to be flushed after the statistics are reset.
 func (l *trial) readHistories(ctx context.Context) error {
 	for n := range histories {
 		if err := l.readHistory(ctx, n); err != nil {
@@ -118,7 +118,7 @@ func (l *trial) readHistories(ctx context.Context) error {
 		}
 	}
 	for deadline := time.Now().Add(countedWithin); ; {
-		time.Sleep(toldAfter)
+		time.Sleep(flushAfter)
 		for n := range 2 * len(l.replicas) {
 			if err := l.readHistory(ctx, n); err != nil {
 				return err
@@ -145,7 +145,7 @@ func (l *trial) readHistory(ctx context.Context, n int) error {
 		return err
 	}
 	if a.status != http.StatusOK {
-		return &lab.Failure{Expected: "histories to be read", Seen: fmt.Sprintf("status %d: %.200s", a.status, a.body), Look: lab.Look{Hint: "stores.go"}}
+		return &lab.Failure{Expected: "GET /orders to be answered", Seen: fmt.Sprintf("status %d: %.200s", a.status, a.body), Look: lab.Look{File: "stores.go", Func: "stores.Read"}}
 	}
 	return nil
 }

@@ -10,18 +10,19 @@ import (
 	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/bytebites/shard"
+	"bytebites.example/workshop/shared/workshop/lab"
 )
 
-// reckoning is what people were told, held against what servers have when a load is over.
+// reckoning compares what subscribers were told with the rows on the servers after a load.
 type reckoning struct {
 	settlement
-	lost     []string // of what people were told
-	changed  []string // of what nobody has written
-	invented []string // people whom nobody has seen join
+	lost     []string // acknowledged writes that are gone
+	changed  []string // rows that changed without a write
+	invented []string // subscribers without a sign-up
 }
 
-// reckon looks at the servers that have everybody by a map. Before is what there was before the
-// load.
+// reckon compares the rows of the nodes, which have all subscribers by the map, with those from
+// before the load and with the acknowledged writes.
 func (l *trial) reckon(ctx context.Context, m shard.Map, nodes []*node, before census) (reckoning, error) {
 	all, err := censuses(ctx, nodes)
 	if err != nil {
@@ -57,11 +58,11 @@ func (l *trial) reckon(ctx context.Context, m shard.Map, nodes []*node, before c
 	return r, nil
 }
 
-// everybody is all people who write.
+// everybody returns all subscribers who write in checks.
 func (l *trial) everybody() []*person { return slices.Concat(l.people, l.extras) }
 
-// strangers are those on a server who were not there before, have not been seen to join, and
-// never tried: a first try of somebody who got no answer may have left a profile behind.
+// strangers returns subscribers of a server who were not there before and never signed up. A
+// sign-up without an answer counts as one, because it may have left a profile behind.
 func (l *trial) strangers(ctx context.Context, n *node, before census, joined map[bytebites.UserID]bool) (all []string, err error) {
 	rows, err := n.pool.QueryContext(ctx, `SELECT user_id, email FROM users WHERE user_id > $1 ORDER BY user_id`, string(seed.User(l.scale.size.Users)))
 	if err != nil {
@@ -81,18 +82,21 @@ func (l *trial) strangers(ctx context.Context, n *node, before census, joined ma
 	return all, rows.Err()
 }
 
-// fail returns the failure that a reckoning is, if it is one; when says of what.
+// fail returns a failure for what is wrong, or nil. when says after which event.
 func (r reckoning) fail(when string) error {
 	return errors.Join(
-		failIf(r.lost, "everything that people were told is stored to be there "+when,
-			"stores.go: what is marked, and when? And migrate.go: what is newer, the copy or what is there?"),
-		failIf(r.changed, "nothing else to change "+when, "migrate.go: whose rows are copied, and which are deleted?"),
-		failIf(r.twice, "nobody to be on two servers "+when, "migrate.go: what is left where somebody was before?"),
-		failIf(r.invented, "nobody to be there "+when+" who did not sign up", "stores.go and migrate.go"),
+		failIf(r.lost, "every acknowledged write to be there "+when,
+			lab.Look{File: "copy.go", Func: "copier.copy", Hint: "which is newer, the copy or the row that is there? And stores.Write: is each write marked before it can fail?"}),
+		failIf(r.changed, "no other row to change "+when,
+			lab.Look{File: "migrate.go", Func: "migrate", Hint: "whose rows are copied, and which are deleted?"}),
+		failIf(r.twice, "every subscriber to be on one server "+when,
+			lab.Look{File: "migrate.go", Func: "migrate", Hint: "which rows are left on the server of before?"}),
+		failIf(r.invented, "no subscriber "+when+" who did not sign up",
+			lab.Look{File: "stores.go", Func: "stores.Write", Hint: "what does a sign-up leave behind that fails?"}),
 	)
 }
 
-// sizes is how many subscribers are on each server.
+// sizes returns the number of subscribers of each server.
 func (s settlement) sizes() map[shard.Server]int {
 	counts := make(map[shard.Server]int)
 	for _, home := range maps.All(s.homes) {

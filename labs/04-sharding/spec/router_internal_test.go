@@ -92,10 +92,11 @@ func (p *plain) Place(m shard.Map, user bytebites.UserID) shard.Place { return p
 func arithmetic(l *trial) map[string]func() error {
 	run := &lab.Run{}
 	return map[string]func() error{
-		"buckets": func() error { return l.buckets(nil, run) }, //nolint:staticcheck // nothing here waits
-		"plan":    func() error { return l.plan(nil, run) },    //nolint:staticcheck // as above
-		"places":  func() error { return l.places(nil, run) },  //nolint:staticcheck // as above
-		"ids":     l.drawnIDs,
+		"buckets":   func() error { return l.buckets(nil, run) },  //nolint:staticcheck // nothing here waits
+		"plan":      func() error { return l.plan(nil, run) },     //nolint:staticcheck // as above
+		"places":    func() error { return l.places(nil, run) },   //nolint:staticcheck // as above
+		"ids":       func() error { return l.ids(nil, run) },      //nolint:staticcheck // as above
+		"hot shard": func() error { return l.hotShard(nil, run) }, //nolint:staticcheck // as above
 	}
 }
 
@@ -146,6 +147,15 @@ func TestArithmeticRejectsWrongRouters(t *testing.T) {
 		}},
 		{"nothing moves", "plan", "server 1", func(p *plain) {
 			p.planned = func(home shard.Assignment, _ []shard.Server) shard.Assignment { return home }
+		}},
+		{"ranges of ids", "hot shard", "share a bucket", func(p *plain) {
+			p.bucket = func(u bytebites.UserID) shard.Bucket {
+				var n int
+				if _, err := fmt.Sscanf(string(u), "u%d", &n); err != nil {
+					return shard.Buckets - 1
+				}
+				return shard.Bucket(min(n/5, shard.Buckets-1))
+			}
 		}},
 		{"home at once", "places", "double-writes", func(p *plain) {
 			p.place = func(m shard.Map, u bytebites.UserID) shard.Place {

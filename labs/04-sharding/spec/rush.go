@@ -16,28 +16,29 @@ import (
 )
 
 const (
-	// burstStart is the rate of the first burst by which one server's limit is found, in requests
-	// a second. Two bursts must agree on it and two more may raise it: a statement that was held
-	// up, or a slow moment of the machine, would else pass for it, and the rush be none.
+	// burstStart is the rate of the first burst, in requests a second. Bursts find the limit of
+	// one server. Two must agree and two more may raise it, because a statement that waited, or a
+	// slow moment of the machine, looks like a limit too.
 	burstStart  = 90
 	burstFactor = 1.5
 	burstLength = time.Second
 	burstsAgain = 2
-	// rushFactor is how many times one server's limit comes in: more than the common 1.5, for what
-	// a tenth of a core does moves by a third from moment to moment. Four are asked for half of
-	// what they can do.
+	// rushFactor is the rate of the rush, as a multiple of one server's limit. It is more than the
+	// common 1.5, because the limit of a tenth of a core varies by a third from moment to moment.
+	// It is half of what four servers can do.
 	rushFactor = 2.0
-	// pairs and the length of their rounds are declared here, before any run.
+	// pairs is the number of pairs of rounds, and rushLength the length of a round. Both are
+	// declared before any run.
 	pairs      = 6
 	rushLength = 750 * time.Millisecond
-	// busyLength is how long shards are asked for about as much as they can do, to see how much
-	// that is. It is long beside what the last order takes, for which most are idle already.
+	// busyLength is the length of the load that measures the limit of shards. It is long beside the
+	// time of the last order, when most shards are idle.
 	busyLength = 2 * time.Second
 	// maxFailures is the share of requests in the rush that may fail on four servers.
 	maxFailures = 0.01
 )
 
-// rush is what the timed part measures.
+// rush is the timed part of the lab.
 type rush struct {
 	run   *lab.Run
 	watch *rig.Watch
@@ -45,7 +46,8 @@ type rush struct {
 	one, four  load.Generator // one server of user data, and four
 	saturation float64        // of one, in right answers a second
 	seen       rig.RushResult
-	// What one of the four can do with only its people, and all of them, in right answers a second.
+	// The limits of one of the four with only its subscribers, and of all four, in right answers
+	// a second.
 	goodputShard, goodputFour float64
 }
 
@@ -66,14 +68,14 @@ func (l *trial) rush(ctx context.Context, run *lab.Run) (lab.Measured, error) {
 	if failed := load.Merge(r.seen.After...); failed.FailureShare() >= maxFailures {
 		return lab.Measured{}, &lab.Failure{
 			Expected: fmt.Sprintf("less than %.0f %% of requests to fail in the rush", 100*maxFailures),
-			Seen:     fmt.Sprintf("%.1f %%: %v", 100*failed.FailureShare(), failed.Failures), Look: lab.Look{Hint: "rush.txt in " + evidenceFolder},
+			Seen:     fmt.Sprintf("%.1f %%: %v", 100*failed.FailureShare(), failed.Failures),
+			Look:     lab.Look{File: "stores.go", Func: "stores.Write", Hint: "see rush.txt in .workshop/04-sharding"},
 		}
 	}
 	return rig.Gain(r.seen.Paired)
 }
 
-// newRush warms both services up, and puts all quotas in force. The second replica has nothing
-// to do.
+// newRush warms both services up, and sets all quotas. The second replica stays idle.
 func (l *trial) newRush(ctx context.Context, run *lab.Run) (_ *rush, err error) {
 	r := &rush{run: run}
 	var warmUps []func(context.Context) error
@@ -94,7 +96,7 @@ func (l *trial) newRush(ctx context.Context, run *lab.Run) (_ *rush, err error) 
 		l.servers.DB.Server: catalogueType(), l.cache.Server: cacheType(),
 	}
 	for _, n := range l.nodes[:1+shards] {
-		// What was written up to now is not to be written to disk in the middle of a round.
+		// Otherwise the rows written so far would be flushed to disk in the middle of a round.
 		if _, err := n.pool.ExecContext(ctx, `CHECKPOINT`); err != nil {
 			return nil, fmt.Errorf("write out %s: %w", n.server.Name(), err)
 		}
@@ -104,16 +106,16 @@ func (l *trial) newRush(ctx context.Context, run *lab.Run) (_ *rush, err error) 
 	return r, err
 }
 
-// findRush finds what one server of user data saturates at.
+// findRush finds the saturation goodput of one server of user data.
 func (r *rush) findRush(ctx context.Context) (err error) {
-	r.run.Progress("sending bursts, until one is too much for one server of user data")
+	r.run.Progress("send bursts, until one overloads one server of user data")
 	r.saturation, err = rig.Limit(ctx, r.run, "the service with one server of user data", measure.BurstConfig{
 		Start: burstStart, Factor: burstFactor, Length: burstLength, Again: burstsAgain, Quotas: r.watch.Problems,
 	}, r.one.Hit)
 	return err
 }
 
-// compare runs the pairs, all at the rate of the rush.
+// compare runs the pairs of rounds, all at the rate of the rush.
 func (r *rush) compare(ctx context.Context) (err error) {
 	r.seen, err = rig.Rush{
 		Rate: rushFactor * r.saturation, Length: rushLength, Pairs: pairs, Watch: r.watch,
@@ -121,13 +123,13 @@ func (r *rush) compare(ctx context.Context) (err error) {
 	return err
 }
 
-// asked are the shares of what one server does without shards that each shard is asked for in
-// the end.
+// asked returns the rates at which each shard is loaded in the end, as shares of the saturation
+// goodput of one server without the fence.
 func asked() []float64 { return []float64{0.65, 0.8} }
 
-// atMost finds what one shard can do, and what four of them can.
+// atMost finds the limits of one shard and of four.
 func (r *rush) atMost(ctx context.Context) (err error) {
-	r.run.Progress("what one shard can do, and what four can")
+	r.run.Progress("find the limits of one shard and of four")
 	if r.goodputShard, err = r.goodput(ctx, ofShard1(r.four), 1); err != nil {
 		return err
 	}
@@ -135,9 +137,10 @@ func (r *rush) atMost(ctx context.Context) (err error) {
 	return err
 }
 
-// goodput is the most that so many shards do, in right answers a second. They can do more than
-// they answered while they were asked, for then much is half done; and more than all that they
-// answered over the time until the last of it, for then most of them are idle.
+// goodput returns the limit of so many shards, in right answers a second. Two figures are both a
+// little too low. The answers while the load lasts leave out requests under way at its end. All
+// answers, over the time until the last one, include a time in which most shards are idle. The
+// larger one counts.
 func (r *rush) goodput(ctx context.Context, g load.Generator, of float64) (most float64, err error) {
 	for _, share := range asked() {
 		result, err := g.Hit(ctx, share*of*r.saturation, busyLength)
@@ -150,20 +153,20 @@ func (r *rush) goodput(ctx context.Context, g load.Generator, of float64) (most 
 	return most, nil
 }
 
-// report tells what was measured, and keeps it for the learner.
+// report reports what was measured, and writes it to the evidence.
 func (r *rush) report() error {
 	one, four := load.Merge(r.seen.Before...), load.Merge(r.seen.After...)
 	r.run.Report("saturation goodput with one server of user data", r.saturation, "requests/s")
 	r.run.Report("goodput with four shards", r.goodputFour, "requests/s")
-	r.run.Report("goodput with the people of one shard alone", r.goodputShard, "requests/s")
+	r.run.Report("goodput with the subscribers of one shard alone", r.goodputShard, "requests/s")
 	r.run.Report("goodput, four shards to one server without the fence", r.goodputFour/r.saturation, "")
 	if r.goodputShard > 0 {
 		r.run.Report("goodput, four shards to one of them", r.goodputFour/r.goodputShard, "")
 	}
 	r.run.Report("failed in the rush with one", 100*one.FailureShare(), "%")
 	r.run.Report("failed in the rush with four", 100*four.FailureShare(), "%")
-	head := fmt.Sprintf("A rush of writes: %.0f requests a second, %.1f times what one server of user data saturates at, rounds of %s.\n"+
-		"Every server of user data is a %s; they share one disk here. Latencies in milliseconds, from when a request was meant to go out.\n\n",
+	head := fmt.Sprintf("A rush of writes: %.0f requests a second, %.1f times the saturation goodput of one server of user data, rounds of %s.\n"+
+		"Every server of user data is a %s; they share one disk here. Latencies in milliseconds, from the scheduled time of each request.\n\n",
 		rushFactor*r.saturation, rushFactor, rushLength, userDataType().Name)
 	return evidence.Keep(Name, "rush.txt", evidence.Table(head, func(w io.Writer) {
 		fmt.Fprintln(w, "servers\tsent\tfailed %\tmean\tp50\tp95\tp99\t")

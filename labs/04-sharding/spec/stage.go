@@ -22,58 +22,67 @@ import (
 	"bytebites.example/workshop/shared/workshop/rig"
 )
 
-// What everything runs on where something is timed: before and after differ by the servers
-// of user data alone. Counts are taken at full speed.
+// The instance types of what is timed: before and after differ only in the servers of user
+// data. Whatever is counted and not timed runs at full speed.
 func serviceType() instance.Type   { return instance.Small() }
 func userDataType() instance.Type  { return instance.Nano() }
 func catalogueType() instance.Type { return instance.Small() }
 func cacheType() instance.Type     { return instance.Micro() }
 
 const (
-	// solutions is the program with every lab's solution in it, and before the last of
-	// those that the lab starts from.
+	// solutions is the program with the solutions of all labs. before is the last lab that
+	// this one starts from.
 	solutions = "./solutions/service"
 	before    = "03"
-	// mailDelay is how long the mail server takes to accept a message; few order here.
+	// mailDelay is how long the mail server takes to accept a message. Few order here.
 	mailDelay = 5 * time.Millisecond
-	// askPatience is how long a check waits for an answer: longer than any request lives, so
-	// that whatever has not been answered by then will not happen any more.
-	askPatience = 15 * time.Second
-	// idle is how many connections to each replica are kept: enough for everybody.
-	idle = 200
+	// answerTimeout is how long a check waits for an answer. It is longer than any request
+	// lives, so a request without an answer by then has no effect any more.
+	answerTimeout = 15 * time.Second
+	// idleConnections is how many connections to each replica are kept: enough for all clients.
+	idleConnections = 200
 	// checkConnections is how many connections a check uses to each server.
 	checkConnections = 4
 )
 
-// trial is one run: the servers, and what was seen on them.
+// trial is one run of the lab: its servers, and what was seen on them.
 type trial struct {
 	subject Subject
 	scale   scale
+	http    *http.Client
 
-	servers *rig.Servers // the catalogue's, and the mail server
+	// Stage servers.
+	servers *rig.Servers // the catalogue's server, and the mail server
 	cache   *testbed.Redis
-	redis   *redis.Client // for the checks' own questions
+	redis   *redis.Client // for the checks' own commands
 	nodes   []*node       // the servers of user data, by number
-	// What the mover is to find slow or cut: its way to shard 1 and to the map. And the way
-	// of the second replica to shard 1.
-	moverLink, mapLink, replicaLink *testbed.SlowLink
-	// Replicas of the subject's service, which share all servers: of four shards first, and then of
-	// a fifth too.
-	replicas  []*testbed.Service
-	knowFifth bool
-	doors     *doors
-	http      *http.Client
+	// Stage fifthServer. A check adds it to nodes by useFifth.
+	fifth *node
+	// Stage links: the mover's ways to shard 1 and to the map. Nil without the stage.
+	moverLink, mapLink *testbed.SlowLink
+	// Stage replicas. They know four shards at first, and after replaceReplicas all five. The
+	// second replica reaches shard 1 by replicaLink.
+	replicas    []*testbed.Service
+	replicaLink *testbed.SlowLink
+	knowFifth   bool
+	doors       *doors
+	// Stage subscribers: people write all the time during a move, extras when a check asks.
+	people []*person
+	extras []*person
+	// Stage labBefore.
+	without *testbed.Service
+	mixed   load.Population // subscribers who write in what is counted and timed
 
-	people []*person // who write all the time
-	extras []*person // who write when a check has them
-	ledger *ledger
+	ledger   *ledger
+	phase    atomic.Int64    // of a move, as last seen
+	moverLog strings.Builder // the logs of all movers
+}
 
-	phase    atomic.Int64    // of a move, as it was seen last
-	moverLog strings.Builder // what all movers wrote
-	moved    error           // why nobody lives on a shard; nil when everybody does
-
-	without *testbed.Service // the service of the labs before
-	mixed   load.Population  // who write in what is counted and timed
+func newTrial(subject Subject, scale scale) *trial {
+	return &trial{
+		subject: subject, scale: scale, ledger: newLedger(),
+		http: &http.Client{Timeout: answerTimeout, Transport: &http.Transport{MaxIdleConnsPerHost: idleConnections}},
+	}
 }
 
 // node is a server of user data.
@@ -83,42 +92,38 @@ type node struct {
 	pool   *sql.DB
 }
 
-// prepare starts the servers and two replicas of the subject's service, and signs people in.
-func (l *trial) prepare(ctx context.Context, run *lab.Run) (end func() error, err error) {
-	l.moved = errors.New("nobody has been moved to a shard yet")
+// close closes the pool of a node, which may be nil.
+func (n *node) close() error {
+	if n == nil {
+		return nil
+	}
+	return n.pool.Close()
+}
+
+// startServers starts all servers side by side, and builds the programs meanwhile.
+func (l *trial) startServers(ctx context.Context, run *lab.Run) (end func() error, err error) {
 	l.nodes = make([]*node, 1+shards)
 	options := rig.ServersOptions{
 		Database: catalogueType().FullSpeed(), Dataset: l.scale.size, MailDelay: mailDelay,
-		Packages: []string{l.subject.Package, solutions},
+		Packages: []string{l.subject.Package},
 		Beside:   []func(context.Context, *testbed.Bed) error{l.startCache},
 	}
+	if run.Selection == (lab.Selection{}) { // the gains need it later
+		options.Packages = append(options.Packages, solutions)
+	}
 	for number := range l.nodes {
-		options.Beside = append(options.Beside, func(ctx context.Context, bed *testbed.Bed) error {
-			return l.startNode(ctx, bed, shard.Server(number))
+		options.Beside = append(options.Beside, func(ctx context.Context, bed *testbed.Bed) (err error) {
+			l.nodes[number], err = l.startNode(ctx, bed, shard.Server(number))
+			return err
 		})
 	}
 	var closeServers func() error
 	l.servers, closeServers, err = rig.Open(ctx, run, options)
-	l.http = &http.Client{Timeout: askPatience, Transport: &http.Transport{MaxIdleConnsPerHost: idle}}
-	end = func() error { return errors.Join(l.close(), closeServers()) }
-	if err != nil {
-		return end, rig.LearnersFault(err, look())
-	}
 	run.Evidence(evidenceFolder)
-	run.Progress("starting two replicas of your service, and signing people in")
-	if err := testbed.SideBySide(ctx, l.startLinks()...); err != nil {
-		return end, err
-	}
-	l.replicas = make([]*testbed.Service, 2)
-	if err := testbed.SideBySide(ctx, l.startReplicas()...); err != nil {
-		return end, rig.LearnersFault(err, look())
-	}
-	l.doors = newDoors(l.replicas)
-	l.ledger = newLedger()
-	return end, l.signIn(ctx)
+	return func() error { return errors.Join(l.close(), closeServers()) }, rig.LearnersFault(err, lookOpen())
 }
 
-// close closes what the checks have opened.
+// close closes the connections that the checks have opened.
 func (l *trial) close() error {
 	l.http.CloseIdleConnections()
 	var failures []error
@@ -126,9 +131,7 @@ func (l *trial) close() error {
 		failures = append(failures, l.redis.Close())
 	}
 	for _, n := range l.nodes {
-		if n != nil && n.pool != nil {
-			failures = append(failures, n.pool.Close())
-		}
+		failures = append(failures, n.close())
 	}
 	return errors.Join(failures...)
 }
@@ -141,25 +144,38 @@ func (l *trial) startCache(ctx context.Context, bed *testbed.Bed) (err error) {
 	return nil
 }
 
-// startNode starts a server of user data: the old one with everybody's, a shard with nothing.
-func (l *trial) startNode(ctx context.Context, bed *testbed.Bed, number shard.Server) (err error) {
+// startNode starts a server of user data. The old server has all subscribers, a shard is empty.
+func (l *trial) startNode(ctx context.Context, bed *testbed.Bed, number shard.Server) (*node, error) {
 	options := testbed.PostgresOptions{Name: fmt.Sprintf("shard-%d", number), Type: l.scale.machine.FullSpeed()}
 	if number == shard.Old {
 		options.Name, options.Dataset = "old", &l.scale.size
 	}
-	n := &node{number: number}
-	if n.server, err = bed.Postgres(ctx, options); err != nil {
-		return err
+	server, err := bed.Postgres(ctx, options)
+	if err != nil {
+		return nil, err
 	}
-	n.pool, err = postgres.Open(ctx, n.server.URL()+"&application_name=check", postgres.PoolConfig{MaxOpen: checkConnections, MaxIdle: checkConnections})
-	if err == nil {
-		l.nodes[number] = n
+	pool, err := postgres.Open(ctx, server.URL()+"&application_name=check", postgres.PoolConfig{MaxOpen: checkConnections, MaxIdle: checkConnections})
+	if err != nil {
+		return nil, err
 	}
-	return err
+	return &node{number: number, server: server, pool: pool}, nil
 }
 
-// restart starts a server that was killed. Connections to it that nobody was using have died with
-// it, and whoever takes one for a session of their own would be the first to see.
+// startFifth starts a fifth shard, which no replica knows yet.
+func (l *trial) startFifth(ctx context.Context, _ *lab.Run) (end func() error, err error) {
+	l.fifth, err = l.startNode(ctx, l.servers.Bed, shards+1)
+	return nil, err
+}
+
+// useFifth adds the fifth shard to the servers of user data. It does so once.
+func (l *trial) useFifth() {
+	if len(l.nodes) == 1+shards {
+		l.nodes = append(l.nodes, l.fifth)
+	}
+}
+
+// restart starts a server that was killed. It closes the pool's idle connections, because they
+// are broken and the next caller would get an error from them.
 func (n *node) restart(ctx context.Context) error {
 	if err := n.server.Start(ctx); err != nil {
 		return err
@@ -169,23 +185,23 @@ func (n *node) restart(ctx context.Context) error {
 	return nil
 }
 
-// startLinks returns what starts the links.
-func (l *trial) startLinks() []func(context.Context) error {
-	start := func(link **testbed.SlowLink, name string, to *testbed.Postgres) func(context.Context) error {
-		return func(ctx context.Context) (err error) {
-			*link, err = l.servers.Bed.SlowLink(ctx, testbed.SlowLinkOptions{Name: name, To: to.Server, Port: testbed.PostgresPort})
-			return err
-		}
-	}
-	return []func(context.Context) error{
-		start(&l.moverLink, "mover-to-shard-1", l.nodes[1].server),
-		start(&l.mapLink, "mover-to-map", l.servers.DB),
-		start(&l.replicaLink, "two-to-shard-1", l.nodes[1].server),
+// startLinks starts the mover's links.
+func (l *trial) startLinks(ctx context.Context, _ *lab.Run) (end func() error, err error) {
+	return nil, testbed.SideBySide(ctx,
+		l.link(&l.moverLink, "mover-to-shard-1", l.nodes[1].server),
+		l.link(&l.mapLink, "mover-to-map", l.servers.DB))
+}
+
+// link returns a function that starts a link to a PostgreSQL server.
+func (l *trial) link(link **testbed.SlowLink, name string, to *testbed.Postgres) func(context.Context) error {
+	return func(ctx context.Context) (err error) {
+		*link, err = l.servers.Bed.SlowLink(ctx, testbed.SlowLinkOptions{Name: name, To: to.Server, Port: testbed.PostgresPort})
+		return err
 	}
 }
 
-// service says what a process of the subject's program is given: all servers of user data
-// there are, shard 1 by a link unless that is nil.
+// service returns the options of a process of the subject's program. It knows all servers of
+// user data, and reaches shard 1 by a link unless that is nil.
 func (l *trial) service(toShard1 *testbed.SlowLink) testbed.ServiceOptions {
 	o := testbed.ServiceOptions{
 		Package: l.subject.Package, Args: l.subject.Args, Type: serviceType(),
@@ -201,18 +217,27 @@ func (l *trial) service(toShard1 *testbed.SlowLink) testbed.ServiceOptions {
 	return o
 }
 
-// startReplicas returns what starts the replicas. The second reaches shard 1 by a link.
-func (l *trial) startReplicas() []func(context.Context) error {
-	var starts []func(context.Context) error
-	one, two := l.service(nil), l.service(l.replicaLink)
-	one.Name, two.Name = "one", "two"
-	for i, options := range []testbed.ServiceOptions{one, two} {
-		starts = append(starts, func(ctx context.Context) (err error) {
-			l.replicas[i], err = l.startReplica(ctx, options)
+// startReplicas starts two replicas. The second reaches shard 1 by a link.
+func (l *trial) startReplicas(ctx context.Context, _ *lab.Run) (end func() error, err error) {
+	one, two := l.service(nil), testbed.ServiceOptions{}
+	l.replicas = make([]*testbed.Service, 2)
+	err = testbed.SideBySide(ctx,
+		func(ctx context.Context) (err error) {
+			one.Name = "one"
+			l.replicas[0], err = l.startReplica(ctx, one)
+			return err
+		},
+		func(ctx context.Context) (err error) {
+			if err := l.link(&l.replicaLink, "two-to-shard-1", l.nodes[1].server)(ctx); err != nil {
+				return err
+			}
+			two = l.service(l.replicaLink)
+			two.Name = "two"
+			l.replicas[1], err = l.startReplica(ctx, two)
 			return err
 		})
-	}
-	return starts
+	l.doors = newDoors(l.replicas)
+	return nil, rig.LearnersFault(err, lookOpen())
 }
 
 func (l *trial) startReplica(ctx context.Context, options testbed.ServiceOptions) (*testbed.Service, error) {
@@ -223,15 +248,15 @@ func (l *trial) startReplica(ctx context.Context, options testbed.ServiceOptions
 	return replica, replica.Resize(ctx, serviceType().FullSpeed())
 }
 
-// bucket is a subscriber's. One that there is not, for which there is a check, is taken for
-// another, so that the other checks can go on.
+// bucket returns the bucket of a subscriber. An impossible bucket is replaced by a possible one:
+// the check buckets rejects it, and this function must not panic.
 func (l *trial) bucket(user bytebites.UserID) shard.Bucket {
 	b := shard.Bucket(0)
-	_ = guarded("router.go", func() error { b = l.subject.Router.Bucket(user); return nil })
+	_ = guarded(lab.Look{}, func() error { b = l.subject.Router.Bucket(user); return nil })
 	return (b%shard.Buckets + shard.Buckets) % shard.Buckets
 }
 
-// home is the server of a subscriber, by a map.
+// home returns the home of a subscriber, by a map.
 func (l *trial) home(m shard.Map, p *person) *node {
 	return l.nodes[m.Home[l.bucket(p.user)]]
 }
@@ -244,15 +269,7 @@ func (l *trial) flush(ctx context.Context) error {
 	return nil
 }
 
-// needsMigration is the failure of a check of what is on the shards when nobody is.
-func (l *trial) needsMigration() error {
-	if l.moved == nil {
-		return nil
-	}
-	return &lab.Failure{Expected: "everybody on a shard", Seen: "needs the migration: " + l.moved.Error(), Look: lab.Look{Hint: "the check migration"}}
-}
-
-// look is where a service that does not start is mended.
-func look() lab.Look {
-	return lab.Look{File: "stores.go", Hint: "the log above: the service is lab 03's with your stores of user data"}
+// lookOpen says where a service that does not start is mended.
+func lookOpen() lab.Look {
+	return lab.Look{File: "stores.go", Func: "Open", Hint: "read the log above; the service is that of lab 03 with your stores of user data"}
 }

@@ -24,20 +24,19 @@ import (
 const (
 	// dies is the shard that dies while meals sell out.
 	dies = shard.Server(2)
-	// firstScarce and lastScarce are the meals that sell out. The first of all scarce ones is
-	// the contract's.
+	// firstScarce and lastScarce are the scarce meals that sell out. The check contract uses the
+	// first scarce meal.
 	firstScarce, lastScarce = 2, seed.ScarceMeals
-	// buyersAShard buy at the same time, of each shard. One portion at a time, so that meals
-	// sell out to the last.
+	// buyersAShard is how many subscribers of each shard buy at the same time. They buy one
+	// portion at a time, so that meals sell out to the last one.
 	buyersAShard = 3
-	// diesAfter is how many orders are accepted before the shard dies.
+	// diesAfter is the number of accepted orders after which the shard dies.
 	diesAfter = 12
-	// releasedWithin is how soon the meals of an order must be back on the shelf that could
-	// not be placed.
+	// releasedWithin is the time limit to release the meals of an order that could not be placed.
 	releasedWithin = 6 * time.Second
 )
 
-// buying is one order, which is sent again under its key until it is known what became of it.
+// buying is one order. It is sent again under its key until its outcome is known.
 type buying struct {
 	person *person
 	write  write
@@ -46,11 +45,8 @@ type buying struct {
 
 func (b *buying) unknown() bool { return b.status == 0 || b.status >= http.StatusInternalServerError }
 
-// stock sells meals out while a shard dies and comes back.
+// stock sells meals out while a shard dies and is started again.
 func (l *trial) stock(ctx context.Context, run *lab.Run) error {
-	if err := l.needsMigration(); err != nil {
-		return err
-	}
 	m, err := l.readMap(ctx)
 	if err != nil {
 		return err
@@ -79,7 +75,7 @@ func (l *trial) stock(ctx context.Context, run *lab.Run) error {
 	return l.wantSoldOut(ctx, run)
 }
 
-// buy sends an order by the replica whose turn it is.
+// buy sends an order to the replica of the next turn.
 func (l *trial) buy(ctx context.Context, b *buying) error {
 	a, err := l.enter(ctx, b.person, b.write.request)
 	if ctx.Err() != nil {
@@ -100,8 +96,8 @@ func (l *trial) scarce(n int) []line {
 	return []line{{Meal: string(l.scale.size.ScarceMeal(firstScarce + n%meals)), Quantity: 1}}
 }
 
-// rushToBuy has everybody buy what is scarce, and the shard die when some have. It returns all
-// orders that were sent.
+// rushToBuy has all buyers order scarce meals, and kills the shard when some orders are accepted.
+// It returns all orders that were sent.
 func (l *trial) rushToBuy(ctx context.Context, buyers []*person) (all []*buying, err error) {
 	var mu sync.Mutex
 	var accepted atomic.Int64
@@ -133,9 +129,8 @@ func (l *trial) rushToBuy(ctx context.Context, buyers []*person) (all []*buying,
 	return all, errors.Join(append(failures, killed)...)
 }
 
-// orderOnDead has people of the dead shard order, each of whom must be told that it cannot be
-// done, and looks whether their meals are back on the shelf. The failure is held back until the
-// shard is back.
+// orderOnDead has subscribers of the dead shard order. Each must get status 503, and their meals
+// must be released. The caller returns the failure when the shard runs again.
 func (l *trial) orderOnDead(ctx context.Context, m shard.Map, buyers []*person) (failure, err error) {
 	var since time.Time
 	if err := l.servers.Pool.QueryRowContext(ctx, `SELECT clock_timestamp()`).Scan(&since); err != nil {
@@ -154,12 +149,12 @@ func (l *trial) orderOnDead(ctx context.Context, m shard.Map, buyers []*person) 
 			sent++
 			if b.status != http.StatusServiceUnavailable {
 				return &lab.Failure{
-					Expected: "status 503 for an order whose shard is dead", Seen: fmt.Sprintf("%d", b.status), Look: lab.Look{Hint: "stores.go"},
+					Expected: "status 503 for an order whose shard is dead", Seen: fmt.Sprintf("status %d", b.status), Look: lab.Look{File: "stores.go", Func: "stores.Write", Hint: "which error follows when a server does not answer?"},
 				}, nil
 			}
 		}
 	}
-	for deadline := time.Now().Add(releasedWithin); ; time.Sleep(againAfter) {
+	for deadline := time.Now().Add(releasedWithin); ; time.Sleep(retryPause) {
 		var held int
 		err := l.servers.Pool.QueryRowContext(ctx,
 			`SELECT count(*) FROM reservations WHERE state = 'held' AND made_at >= $1`, since).Scan(&held)
@@ -171,17 +166,17 @@ func (l *trial) orderOnDead(ctx context.Context, m shard.Map, buyers []*person) 
 		}
 		if time.Now().After(deadline) {
 			return &lab.Failure{
-				Expected: fmt.Sprintf("the meals of %d orders that could not be placed to be back on the shelf", sent),
-				Seen:     fmt.Sprintf("%d of them held for nobody after %s", held, releasedWithin),
-				Look:     lab.Look{Hint: "what was reserved on one server must be released there when another one refuses: no transaction spans both"},
+				Expected: fmt.Sprintf("the meals of %d orders that could not be placed to be released", sent),
+				Seen:     fmt.Sprintf("%d of them still reserved after %s", held, releasedWithin),
+				Look:     lab.Look{File: "stores.go", Func: "stores.Write", Hint: "no transaction spans both servers: an order that fails must release what it reserved on the other"},
 			}, nil
 		}
 	}
 }
 
-// sellOut learns what became of the orders that had no answer, and sells what is left.
+// sellOut sends orders without an answer again until their outcome is known, and sells the rest.
 func (l *trial) sellOut(ctx context.Context, buyers []*person, first []*buying) error {
-	for deadline := time.Now().Add(backWithin); ; time.Sleep(againAfter) {
+	for deadline := time.Now().Add(backWithin); ; time.Sleep(retryPause) {
 		unknown := 0
 		for _, b := range first {
 			if !b.unknown() {
@@ -200,11 +195,12 @@ func (l *trial) sellOut(ctx context.Context, buyers []*person, first []*buying) 
 		if time.Now().After(deadline) {
 			return &lab.Failure{
 				Expected: fmt.Sprintf("every order to be accepted or refused %s after the shard is back", backWithin),
-				Seen:     fmt.Sprintf("%d that are neither", unknown), Look: lab.Look{Hint: "stores.go"},
+				Seen:     fmt.Sprintf("%d that are neither", unknown),
+				Look:     lab.Look{File: "stores.go", Func: "stores.Write", Hint: "what does a replica remember of a server that was down?"},
 			}
 		}
 	}
-	// What nobody knows of is settled first, or its meals could not be sold.
+	// Orders that were abandoned are settled first, so that their meals can be sold.
 	if err := l.sweep(ctx); err != nil {
 		return err
 	}
@@ -220,7 +216,8 @@ func (l *trial) sellOut(ctx context.Context, buyers []*person, first []*buying) 
 			}
 			if b.status != http.StatusCreated || turn > 2*seed.ScarcePortions {
 				return &lab.Failure{
-					Expected: "meals to be sold until there are none", Seen: fmt.Sprintf("status %d at order %d", b.status, turn+1), Look: lab.Look{Hint: "stores.go"},
+					Expected: "meals to be sold until none is left", Seen: fmt.Sprintf("status %d at order %d", b.status, turn+1),
+					Look: lab.Look{File: "stores.go", Func: "stores.Write"},
 				}
 			}
 		}
@@ -228,7 +225,7 @@ func (l *trial) sellOut(ctx context.Context, buyers []*person, first []*buying) 
 	return nil
 }
 
-// everywhere finds orders on whichever server of user data they are.
+// everywhere finds orders on all servers of user data.
 type everywhere struct {
 	bytebites.Orders
 	nodes []*node
@@ -245,14 +242,15 @@ func (e everywhere) Order(ctx context.Context, user bytebites.UserID, id bytebit
 }
 
 // sweep does what the service's sweeper does after a minute. It need not wait: no request is
-// under way, and what the shard had not committed when it died it never will.
+// under way, and the shard never commits what it had not committed when it died.
 func (l *trial) sweep(ctx context.Context) error {
 	sweeper := checkout.Sweeper{Stock: postgres.NewStock(l.servers.Pool), Orders: everywhere{nodes: l.nodes[1:]}, Limit: 1000}
 	_, err := sweeper.Sweep(ctx)
 	return err
 }
 
-// wantSoldOut holds what is sold against what there was, and all books against one another.
+// wantSoldOut compares the portions sold with the portions there were, and demands that stock,
+// reservations and orders agree.
 func (l *trial) wantSoldOut(ctx context.Context, run *lab.Run) error {
 	sold := make(map[string]int)
 	var meals pq.StringArray
@@ -277,7 +275,8 @@ func (l *trial) wantSoldOut(ctx context.Context, run *lab.Run) error {
 		}
 	}
 	run.Report("portions of scarce meals sold while a shard died", float64(len(meals)*seed.ScarcePortions), "")
-	if err := failIf(bad, "each scarce meal sold to the last portion and no further", "stores.go: which answer does somebody get whose order may be there?"); err != nil {
+	if err := failIf(bad, "each scarce meal sold to the last portion and no further",
+		lab.Look{File: "stores.go", Func: "stores.Write", Hint: "which error is it when an order may have been stored?"}); err != nil {
 		return err
 	}
 	userData := make([]*sql.DB, 0, len(l.nodes))
@@ -285,7 +284,7 @@ func (l *trial) wantSoldOut(ctx context.Context, run *lab.Run) error {
 		userData = append(userData, n.pool)
 	}
 	if err := postgres.Invariants(ctx, l.servers.Pool, userData...); err != nil {
-		return &lab.Failure{Expected: "stock, reservations and orders to agree", Seen: err.Error(), Look: lab.Look{Hint: "stores.go"}}
+		return &lab.Failure{Expected: "stock, reservations and orders to agree", Seen: err.Error(), Look: lab.Look{File: "stores.go", Func: "stores.Read", Hint: "an order on a server that does not answer is busy, not missing"}}
 	}
 	return nil
 }

@@ -9,16 +9,15 @@ import (
 )
 
 const (
-	// refusedFor is how long a write may be refused before that counts as an outage: far
-	// longer than a mover or a replica takes to come back. againAfter is the pause between
-	// two tries.
-	refusedFor = 10 * time.Second
-	againAfter = 50 * time.Millisecond
+	// outageAfter is how long a write may fail before that counts as an outage. It is far longer
+	// than a mover or a replica takes to start again. retryPause is the pause between two tries.
+	outageAfter = 10 * time.Second
+	retryPause  = 50 * time.Millisecond
 )
 
-// store has a person store something, on one replica after the other until it is
-// acknowledged, remember it, and look at it by the other replica. It reports whether it was
-// acknowledged; what went wrong is in the ledger.
+// store sends a write, to one replica after the other until it is acknowledged. It remembers the
+// write, and reads it by the other replica. It reports whether the write was acknowledged. Errors
+// are noted in the ledger.
 func (l *trial) store(ctx context.Context, p *person, w write) bool {
 	began := time.Now()
 	for sends := 1; ; sends++ {
@@ -28,7 +27,7 @@ func (l *trial) store(ctx context.Context, p *person, w write) bool {
 			return false
 		case err == nil && slices.Contains(w.status, a.status):
 			if err := w.acknowledged(a); err != nil {
-				l.ledger.sawf("%s of %s (%s): an answer that says nothing: %v", w.what, p.user, l.when(), err)
+				l.ledger.sawf("%s of %s (%s): an answer that cannot be read: %v", w.what, p.user, l.when(), err)
 				return false
 			}
 			l.ledger.wrote(began, sends)
@@ -37,55 +36,55 @@ func (l *trial) store(ctx context.Context, p *person, w write) bool {
 		case err == nil && a.status < http.StatusInternalServerError:
 			l.ledger.sawf("%s of %s was refused %s: status %d: %.200s", w.what, p.user, l.when(), a.status, a.body)
 			return false
-		case time.Since(began) > refusedFor:
-			l.ledger.sawf("%s of %s was not taken for %s, %s: last %s", w.what, p.user, refusedFor, l.when(), lastWords(a, err))
+		case time.Since(began) > outageAfter:
+			l.ledger.sawf("%s of %s failed for %s, %s: last %s", w.what, p.user, outageAfter, l.when(), failureOf(a, err))
 			return false
 		}
-		time.Sleep(againAfter)
+		time.Sleep(retryPause)
 	}
 }
 
-func lastWords(a answer, err error) string {
+func failureOf(a answer, err error) string {
 	if err != nil {
 		return err.Error()
 	}
 	return fmt.Sprintf("status %d: %.200s", a.status, a.body)
 }
 
-// when says in which phase of a move something was seen.
+// when returns the phase of the move, as a phrase.
 func (l *trial) when() string { return "in phase " + l.phaseNow().String() }
 
-// enter sends a person's request to the replica whose turn it is.
+// enter sends a subscriber's request to the replica of their next turn.
 func (l *trial) enter(ctx context.Context, p *person, r request) (answer, error) {
 	p.turn++
 	return l.enterAs(ctx, p.turn, r)
 }
 
-// enterAs sends a request to the replica whose turn it is.
+// enterAs sends a request to the replica of a turn.
 func (l *trial) enterAs(ctx context.Context, turn int, r request) (answer, error) {
 	replica, leave := l.doors.enter(turn)
 	defer leave()
 	return l.ask(ctx, replica, r)
 }
 
-// looks is how often somebody tries to look at what they have written: nobody promises that
-// a read is answered while servers come and go.
-const looks = 3
+// readTries is how often a subscriber tries to read their write. A read may fail while servers
+// start and stop.
+const readTries = 3
 
-// look looks at what was just written, which must be there whichever replica is asked.
+// look reads what was just written by the other replica, and demands that it is there.
 func (l *trial) look(ctx context.Context, p *person, w write) {
 	if w.view == "" {
 		return
 	}
-	for range looks {
+	for range readTries {
 		a, err := l.enter(ctx, p, request{method: http.MethodGet, path: w.view, cookie: p.cookie})
 		if err != nil || a.status >= http.StatusInternalServerError {
-			time.Sleep(againAfter)
+			time.Sleep(retryPause)
 			continue
 		}
 		same, err := w.same(a.body)
 		if err != nil || a.status != http.StatusOK || !same {
-			l.ledger.sawf("%s of %s had been acknowledged, and was not there right after, %s: status %d: %.300s",
+			l.ledger.sawf("%s of %s was acknowledged, and was not there right after, %s: status %d: %.300s",
 				w.what, p.user, l.when(), a.status, a.body)
 		}
 		l.ledger.looked()

@@ -16,7 +16,7 @@ import (
 	"bytebites.example/workshop/shared/bytebites/postgres"
 )
 
-// stored is what a server has of somebody, as far as they have written it.
+// stored is what a server has of one subscriber.
 type stored struct {
 	Email       string
 	Cart        map[string]int
@@ -31,7 +31,8 @@ type storedOrder struct {
 	Lines map[string]int
 }
 
-// storedStatement reads what a server has of those in $1, a JSON object each.
+// storedStatement reads the subscribers in $1, as one JSON object each. Orders whose ids begin with
+// $2 are left out.
 const storedStatement = `
 SELECT u.user_id, json_build_object(
     'Email', u.email,
@@ -45,7 +46,7 @@ SELECT u.user_id, json_build_object(
                  FROM orders AS o WHERE o.user_id = u.user_id AND NOT starts_with(o.id, $2)))
 FROM users AS u WHERE u.user_id = ANY ($1)`
 
-// stored reads what a server has of people.
+// stored reads what a server has of subscribers.
 func (n *node) stored(ctx context.Context, people []*person) (found map[bytebites.UserID]stored, err error) {
 	ids := make(pq.StringArray, len(people))
 	for i, p := range people {
@@ -72,7 +73,8 @@ func (n *node) stored(ctx context.Context, people []*person) (found map[bytebite
 	return found, rows.Err()
 }
 
-// differences says in which way what is stored is not what somebody was told, a sentence each.
+// differences compares what is stored with what a subscriber was told, a sentence for each
+// difference.
 func (p *person) differences(s stored) []string {
 	var all []string
 	differf := func(what string, told, is any) {
@@ -95,8 +97,8 @@ func (p *person) differences(s stored) []string {
 	return append(all, p.orderDifferences(s)...)
 }
 
-// accept makes what is stored what somebody was told, where it is not: what is lost is told
-// once, and not again by every check that follows.
+// accept takes what is stored for what the subscriber was told. So a loss is reported once, and not
+// again by every check that follows.
 func (p *person) accept(s stored) {
 	if len(p.differences(s)) == 0 {
 		return
@@ -112,7 +114,7 @@ func (p *person) accept(s stored) {
 	}
 }
 
-// orderDifferences looks for orders that are lost, doubled, changed or nobody's.
+// orderDifferences finds orders that are lost, doubled, changed, or were never acknowledged.
 func (p *person) orderDifferences(s stored) []string {
 	var all []string
 	told := make(map[bytebites.OrderID]bool)
@@ -130,7 +132,7 @@ func (p *person) orderDifferences(s stored) []string {
 	}
 	for _, id := range slices.Sorted(maps.Keys(s.Orders)) {
 		if !told[bytebites.OrderID(id)] {
-			all = append(all, fmt.Sprintf("order %s of %s, under key %q, is one that nobody was told of", id, p.user, s.Orders[id].Key))
+			all = append(all, fmt.Sprintf("order %s of %s, under key %q, was never acknowledged", id, p.user, s.Orders[id].Key))
 		}
 	}
 	return all

@@ -10,14 +10,14 @@ import (
 )
 
 const (
-	// lookEvery is the pause between two looks at the map of who waits for something.
-	lookEvery = 10 * time.Millisecond
-	// watchEvery is the same of who only notes when it was what: a map is large, and who moves
-	// people has better use for the machine.
-	watchEvery = 25 * time.Millisecond
+	// pollPause is the pause between two reads of the map in a loop that waits for a change.
+	pollPause = 10 * time.Millisecond
+	// watchPause is the same for the record of all changes. It is longer, because a map is large
+	// and the mover needs the CPU.
+	watchPause = 25 * time.Millisecond
 )
 
-// readMap returns the map as it is now.
+// readMap reads the map.
 func (l *trial) readMap(ctx context.Context) (shard.Map, error) {
 	m, err := shard.ReadMap(ctx, l.servers.Pool)
 	if err != nil {
@@ -27,17 +27,17 @@ func (l *trial) readMap(ctx context.Context) (shard.Map, error) {
 	return m, nil
 }
 
-// phaseNow is the phase that was seen last.
+// phaseNow returns the phase that was read last.
 func (l *trial) phaseNow() shard.Phase { return shard.Phase(l.phase.Load()) }
 
-// sight is a version of the map, and when it was first seen.
+// sight is a version of the map, and the time of its first read.
 type sight struct {
 	at      time.Time
 	version int64
 	phase   shard.Phase
 }
 
-// watch looks at the map all the time, and notes when it changes.
+// watch reads the map all the time, and records each change.
 type watch struct {
 	stop   context.CancelFunc
 	ended  chan struct{}
@@ -56,7 +56,7 @@ func (l *trial) startWatch(ctx context.Context) *watch {
 			if ctx.Err() == nil {
 				w.note(m, err)
 			}
-			time.Sleep(watchEvery)
+			time.Sleep(watchPause)
 		}
 	}()
 	return w
@@ -74,7 +74,7 @@ func (w *watch) note(m shard.Map, err error) {
 	}
 }
 
-// end stops looking, and returns what was seen.
+// end stops the watch, and returns the record.
 func (w *watch) end() ([]sight, error) {
 	w.stop()
 	<-w.ended
@@ -83,7 +83,7 @@ func (w *watch) end() ([]sight, error) {
 	return w.sights, w.err
 }
 
-// firstSeen returns when a phase was seen first; false when it never was.
+// firstSeen returns the time of the first read of a phase; false when it never was read.
 func firstSeen(sights []sight, phase shard.Phase) (time.Time, bool) {
 	for _, s := range sights {
 		if s.phase == phase {

@@ -10,22 +10,17 @@ import (
 	"bytebites.example/workshop/shared/workshop/lab"
 )
 
-// flippedFor is how long people write on the shards before they are moved back.
+// flippedFor is how long subscribers write in phase flipped before they are moved back.
 const flippedFor = 500 * time.Millisecond
 
-// wayBack moves those who are to live on a fifth shard there, and takes them back, while everybody
-// writes.
+// wayBack moves the share of a fifth shard there, up to phase flipped, and back again, while
+// subscribers write.
 func (l *trial) wayBack(ctx context.Context, run *lab.Run) (err error) {
-	if err := l.needsMigration(); err != nil {
-		return err
-	}
 	was, before, err := l.settled(ctx)
 	if err != nil {
 		return err
 	}
-	if err := l.startFifth(ctx); err != nil {
-		return err
-	}
+	l.useFifth()
 	watch, crowd := l.startWatch(ctx), l.startCrowd(ctx, l.leaving(was))
 	moved := l.replaceReplicas(ctx)
 	if moved == nil {
@@ -42,8 +37,8 @@ func (l *trial) wayBack(ctx context.Context, run *lab.Run) (err error) {
 	}
 	if now.Phase != shard.Settled || now.Home != was.Home {
 		return &lab.Failure{
-			Expected: "everybody at home where they were, and nothing on its way", Seen: "phase " + now.Phase.String(),
-			Look: lab.Look{Hint: "migrate.go: what is the map when everything has been taken back?"},
+			Expected: "phase settled, and each bucket on the server where it was before", Seen: "phase " + now.Phase.String(),
+			Look: lab.Look{File: "migrate.go", Func: "migrate", Hint: "what is the map after the way back?"},
 		}
 	}
 	if flipped, ok := firstSeen(sights, shard.Flipped); ok {
@@ -55,11 +50,11 @@ func (l *trial) wayBack(ctx context.Context, run *lab.Run) (err error) {
 		return err
 	}
 	return errors.Join(
-		failIf(troubles, "people to be answered all the way there and back, and to see what they have just written", "stores.go and migrate.go"),
-		r.fail(fmt.Sprintf("when everybody is back, %d writes later", counts.writes)))
+		failIf(troubles, "subscribers to be answered all the time, and to read their own writes", lookMove()),
+		r.fail(fmt.Sprintf("after the way back, in which %d writes were acknowledged", counts.writes)))
 }
 
-// thereAndBack runs two movers, one after the other.
+// thereAndBack runs a mover to flipped, and then one to back.
 func (l *trial) thereAndBack(ctx context.Context) error {
 	if err := l.moveTo(ctx, shard.Flipped.String()); err != nil {
 		return err
@@ -70,14 +65,14 @@ func (l *trial) thereAndBack(ctx context.Context) error {
 	}
 	if m.Phase != shard.Flipped {
 		return &lab.Failure{
-			Expected: "the phase flipped after a mover to flipped", Seen: m.Phase.String(), Look: lab.Look{Hint: "migrate.go"},
+			Expected: "phase flipped when a mover to flipped has ended", Seen: "phase " + m.Phase.String(), Look: lookMove(),
 		}
 	}
 	time.Sleep(flippedFor)
 	return l.moveTo(ctx, "back")
 }
 
-// moveTo runs a mover until it has reached a goal.
+// moveTo runs a mover to its goal.
 func (l *trial) moveTo(ctx context.Context, goal string) (err error) {
 	m, err := l.startMover(ctx, goal)
 	if err != nil {
@@ -85,4 +80,9 @@ func (l *trial) moveTo(ctx context.Context, goal string) (err error) {
 	}
 	defer func() { err = errors.Join(err, m.remove(ctx)) }()
 	return m.waitDone(ctx)
+}
+
+// lookMove says where a move is mended that ends in a wrong state.
+func lookMove() lab.Look {
+	return lab.Look{File: "migrate.go", Func: "migrate", Hint: "see mover.log in .workshop/04-sharding"}
 }
