@@ -21,9 +21,9 @@ import (
 )
 
 const (
-	// mixPeople is how many subscribers of each of the four shards write in what is counted and
-	// timed. They stand for thousands, of whom each shard has a quarter. Of a few subscribers
-	// chosen by chance one shard could have twice as many as another.
+	// mixPeople is how many subscribers of each of the four shards write in the counted and the
+	// timed load. They stand for thousands of subscribers, a quarter on each shard. If so few were
+	// chosen by chance, one shard could have twice as many as another.
 	mixPeople = 6
 	// mixRequests is how many requests are counted, mixAtOnce how many are under way at a time.
 	mixRequests = 600

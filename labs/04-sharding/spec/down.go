@@ -130,8 +130,8 @@ func (l *trial) try(ctx context.Context, replica *testbed.Service, what string, 
 	return tried{what, time.Since(began), a, err}
 }
 
-// tryAs sends the requests of a subscriber, atOnce at a time (-1 for all), and remembers what was
-// stored.
+// tryAs sends the requests of a subscriber, atOnce at a time (-1 for all), and remembers the
+// writes.
 func (l *trial) tryAs(ctx context.Context, p *person, atOnce int) []tried {
 	ordered := ""
 	for _, o := range p.orders {
@@ -163,7 +163,7 @@ func (l *trial) tryAs(ctx context.Context, p *person, atOnce int) []tried {
 	return all
 }
 
-// judgeTheirs returns what is wrong with the answers to subscribers of the shard.
+// judgeTheirs returns the wrong answers to subscribers of the shard, a phrase each.
 func judgeTheirs(all []tried) []string {
 	var bad []string
 	for _, t := range all {
@@ -179,7 +179,7 @@ func judgeTheirs(all []tried) []string {
 	return bad
 }
 
-// judgeOthers returns what is wrong with the answers to all others.
+// judgeOthers returns the wrong answers to all others, a phrase each.
 func judgeOthers(all []tried, within time.Duration) []string {
 	var bad []string
 	for _, t := range all {
@@ -195,8 +195,8 @@ func judgeOthers(all []tried, within time.Duration) []string {
 	return bad
 }
 
-// wellAgain demands that the shard's subscribers are served when it answers again. Their writes
-// replace those of which no answer told whether they were stored.
+// wellAgain demands that the shard's subscribers are served when it answers again. Their new
+// writes replace the earlier ones, whose outcome is unknown.
 func (l *trial) wellAgain(ctx context.Context, m shard.Map, people []*person) error {
 	for deadline := time.Now().Add(backWithin); ; time.Sleep(retryPause) {
 		bad := 0

@@ -14,7 +14,8 @@ type scale struct {
 	size    seed.Size
 	machine instance.Type // of the servers of user data
 	// startTime bounds the start of the servers. phaseTime bounds the wait for a phase, or for
-	// the end of a mover. checkTime bounds the whole check. All are far longer than usual.
+	// the end of a mover.
+	// checkTime bounds the whole check. All three are far longer than usual.
 	startTime, phaseTime, checkTime time.Duration
 }
 
@@ -26,7 +27,7 @@ func early() scale {
 	}
 }
 
-// full is ByteBites as it is today. The pre-flight check refuses a smaller machine, because the
+// full is the present size of ByteBites. The pre-flight check refuses a smaller machine, because the
 // data does not fit into its memory.
 func full() scale {
 	return scale{

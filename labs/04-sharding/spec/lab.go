@@ -54,8 +54,8 @@ func routed(more ...string) []string {
 // Lab returns the checks and gains for a subject.
 //
 // The steps are those of the lesson: 1 router.go, 2 stores.go, 3 copy.go and migrate.go, 4 a
-// fifth shard. The checks stand in the order in which they can share servers: those of
-// step 3 that need the old server come before those that need everybody on the shards.
+// fifth shard. The checks stand in the order in which they can share servers. The move of
+// step 3 starts on the old server. So it comes before the checks of step 2 on the shards.
 func Lab(subject Subject) lab.Lab {
 	l := newTrial(subject, early())
 	return lab.Lab{

@@ -89,8 +89,8 @@ func (l *ledger) counts() (ledgerCounts, []string) {
 	return l.ledgerCounts, append([]string(nil), l.troubles...)
 }
 
-// waitAt returns the longest wait of a write that was under way at a moment or in the
-// second after it; 0 when none took longer than longWait.
+// waitAt returns the longest wait of the writes under way at a moment, or in the second after
+// it. It returns 0 when none took longer than longWait.
 func (l *ledger) waitAt(moment time.Time) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -114,8 +114,8 @@ func (m *migration) resume(ctx context.Context, phase shard.Phase) error {
 	return m.mover.again(ctx)
 }
 
-// links makes the mover's links slow in two cases: it would leave the phase before it is killed,
-// or it would write a copy too soon after reading it. Otherwise they are fast.
+// links makes the mover's links slow in phases that would end before it is killed, and in the
+// backfill, so that time passes between reading and writing. Otherwise the links are fast.
 func (m *migration) links(ctx context.Context, phase shard.Phase) error {
 	toMap, toShard := time.Duration(0), time.Duration(0)
 	switch phase {

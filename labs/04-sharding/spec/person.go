@@ -79,8 +79,8 @@ type write struct {
 	status  []int // the status codes that acknowledge it
 	// acknowledged remembers the write, given its answer.
 	acknowledged func(answer) error
-	// view is the path that shows it afterwards; empty when the API shows it nowhere. shown
-	// returns the part of that page that must be equal to want.
+	// view is the path that shows it afterwards. It is empty when the API shows it nowhere.
+	// shown returns the part of that page that must be equal to want.
 	view  string
 	shown func(page []byte) (any, error)
 	want  any

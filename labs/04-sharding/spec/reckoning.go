@@ -82,7 +82,7 @@ func (l *trial) strangers(ctx context.Context, n *node, before census, joined ma
 	return all, rows.Err()
 }
 
-// fail returns a failure for what is wrong, or nil. when says after which event.
+// fail returns the failures, or nil. when names the event, such as "after the move".
 func (r reckoning) fail(when string) error {
 	return errors.Join(
 		failIf(r.lost, "every acknowledged write to be there "+when,

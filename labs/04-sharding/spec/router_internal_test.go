@@ -14,7 +14,7 @@ import (
 	"bytebites.example/workshop/shared/workshop/lab"
 )
 
-// plain is a right router, each part of which a test may replace.
+// plain is a right router. A test may replace each part of it.
 type plain struct {
 	bucket  func(bytebites.UserID) shard.Bucket
 	tag     func(shard.Bucket) string

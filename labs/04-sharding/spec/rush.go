@@ -17,15 +17,15 @@ import (
 
 const (
 	// burstStart is the rate of the first burst, in requests a second. Bursts find the limit of
-	// one server. Two must agree and two more may raise it, because a statement that waited, or a
-	// slow moment of the machine, looks like a limit too.
+	// one server. A slow moment of the machine looks like a limit too. So two bursts must agree,
+	// and two more may raise the limit.
 	burstStart  = 90
 	burstFactor = 1.5
 	burstLength = time.Second
 	burstsAgain = 2
 	// rushFactor is the rate of the rush, as a multiple of one server's limit. It is more than the
 	// common 1.5, because the limit of a tenth of a core varies by a third from moment to moment.
-	// It is half of what four servers can do.
+	// It is half the limit of four servers.
 	rushFactor = 2.0
 	// pairs is the number of pairs of rounds, and rushLength the length of a round. Both are
 	// declared before any run.
@@ -153,7 +153,7 @@ func (r *rush) goodput(ctx context.Context, g load.Generator, of float64) (most 
 	return most, nil
 }
 
-// report reports what was measured, and writes it to the evidence.
+// report reports the figures, and writes them to the evidence.
 func (r *rush) report() error {
 	one, four := load.Merge(r.seen.Before...), load.Merge(r.seen.After...)
 	r.run.Report("saturation goodput with one server of user data", r.saturation, "requests/s")

@@ -22,8 +22,8 @@ import (
 	"bytebites.example/workshop/shared/workshop/rig"
 )
 
-// The instance types of what is timed: before and after differ only in the servers of user
-// data. Whatever is counted and not timed runs at full speed.
+// The instance types for the timed gain. Before and after differ only in the servers of user
+// data. Checks, and gains that are counted, run at full speed.
 func serviceType() instance.Type   { return instance.Small() }
 func userDataType() instance.Type  { return instance.Nano() }
 func catalogueType() instance.Type { return instance.Small() }
@@ -45,7 +45,7 @@ const (
 	checkConnections = 4
 )
 
-// trial is one run of the lab: its servers, and what was seen on them.
+// trial is one run of the lab: its servers, and the state of its load.
 type trial struct {
 	subject Subject
 	scale   scale

@@ -71,7 +71,7 @@ func (l *trial) enterAs(ctx context.Context, turn int, r request) (answer, error
 // start and stop.
 const readTries = 3
 
-// look reads what was just written by the other replica, and demands that it is there.
+// look reads a new write by the other replica, and demands that it is there.
 func (l *trial) look(ctx context.Context, p *person, w write) {
 	if w.view == "" {
 		return

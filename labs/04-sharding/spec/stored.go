@@ -73,7 +73,7 @@ func (n *node) stored(ctx context.Context, people []*person) (found map[bytebite
 	return found, rows.Err()
 }
 
-// differences compares what is stored with what a subscriber was told, a sentence for each
+// differences compares the stored rows with the acknowledged writes, a sentence for each
 // difference.
 func (p *person) differences(s stored) []string {
 	var all []string
@@ -97,7 +97,7 @@ func (p *person) differences(s stored) []string {
 	return append(all, p.orderDifferences(s)...)
 }
 
-// accept takes what is stored for what the subscriber was told. So a loss is reported once, and not
+// accept replaces the acknowledged writes by the stored rows. So a loss is reported once, and not
 // again by every check that follows.
 func (p *person) accept(s stored) {
 	if len(p.differences(s)) == 0 {
