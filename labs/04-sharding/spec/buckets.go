@@ -54,6 +54,23 @@ func guarded(look lab.Look, call func() error) (err error) {
 	return call()
 }
 
+// routerTimeout is the time limit of a check that calls the router alone. It takes well under a
+// second otherwise, on a busy machine a few.
+const routerTimeout = 30 * time.Second
+
+// answered calls code of the subject as guarded does. Code that has not returned within the limit
+// is a failure too; it goes on in the background.
+func answered(limit time.Duration, look lab.Look, call func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- guarded(look, call) }()
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(limit):
+		return &lab.Failure{Expected: "an answer", Seen: fmt.Sprintf("none within %s", limit), Look: look}
+	}
+}
+
 // sample is many ids of one form.
 type sample struct {
 	what string
@@ -86,7 +103,7 @@ func hostile() []string {
 
 // buckets checks the buckets of ids of all forms.
 func (l *trial) buckets(context.Context, *lab.Run) error {
-	return guarded(lab.Look{File: "router.go", Func: "router.Bucket"}, func() error {
+	return answered(routerTimeout, lab.Look{File: "router.go", Func: "router.Bucket"}, func() error {
 		for _, text := range hostile() {
 			if err := l.inRange(bytebites.UserID(text)); err != nil {
 				return err

@@ -30,7 +30,7 @@ var idPattern = regexp.MustCompile(`^[A-Za-z0-9_-]{8,64}$`)
 
 // ids draws many order ids at once, in this process.
 func (l *trial) ids(context.Context, *lab.Run) error {
-	return guarded(lookID(), l.drawnIDs)
+	return answered(routerTimeout, lookID(), l.drawnIDs)
 }
 
 func lookID() lab.Look { return lab.Look{File: "router.go", Func: "router.NewOrderID"} }

@@ -121,7 +121,7 @@ func Lab(subject Subject) lab.Lab {
 // stages returns what the checks share. Sign-in and the move to the shards run side by side.
 func (l *trial) stages() []lab.Stage {
 	return []lab.Stage{
-		{Name: servers, Starts: "six PostgreSQL servers, Redis and a mail server", Timeout: l.scale.startTime, Start: l.startServers},
+		{Name: servers, Starts: "six PostgreSQL servers, Redis, a mail server, and the build of your service", Timeout: l.scale.startTime, Start: l.startServers},
 		{Name: replicas, Starts: "two replicas of your service", Needs: []string{servers}, Start: l.startReplicas},
 		{Name: links, Starts: "slow links between the mover and its servers", Needs: []string{servers}, Start: l.startLinks},
 		{Name: subscribers, Starts: "sessions of the subscribers who write", Needs: []string{replicas}, Start: l.signIn},

@@ -47,7 +47,7 @@ func (l *trial) numbers() []int {
 func (l *trial) planned() func(bytebites.UserID) (shard.Server, bool) {
 	var plan shard.Assignment
 	router := l.subject.Router
-	err := guarded(lab.Look{}, func() error {
+	err := guarded(lab.Look{File: "router.go", Func: "router.Plan"}, func() error {
 		plan = router.Plan(plan, serversUpTo(shards))
 		return wantShares(plan, serversUpTo(shards))
 	})
@@ -55,7 +55,7 @@ func (l *trial) planned() func(bytebites.UserID) (shard.Server, bool) {
 		if err != nil {
 			return 0, false
 		}
-		unknown := guarded(lab.Look{}, func() error { server = plan[router.Bucket(user)]; return nil })
+		unknown := guarded(lab.Look{File: "router.go", Func: "router.Bucket"}, func() error { server = plan[router.Bucket(user)]; return nil })
 		return server, unknown == nil
 	}
 }

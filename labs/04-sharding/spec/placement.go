@@ -105,7 +105,7 @@ func (l *trial) keepShards(m shard.Map, s settlement) error {
 
 // hotShard asks the router for the shards of the subscribers who join next. It needs no server.
 func (l *trial) hotShard(_ context.Context, run *lab.Run) error {
-	return guarded(lab.Look{File: "router.go", Func: "router.Bucket"}, func() error {
+	return answered(routerTimeout, lab.Look{File: "router.go", Func: "router.Bucket"}, func() error {
 		plan := l.subject.Router.Plan(shard.Assignment{}, serversUpTo(shards))
 		next, now := make([]bytebites.UserID, newest), time.Now()
 		for i := range next {

@@ -25,7 +25,7 @@ func serversUpTo(n int) []shard.Server {
 
 // plan checks the plan of the first move, and that of a fifth server.
 func (l *trial) plan(_ context.Context, run *lab.Run) error {
-	return guarded(lab.Look{File: "router.go", Func: "router.Plan"}, func() error {
+	return answered(routerTimeout, lab.Look{File: "router.go", Func: "router.Plan"}, func() error {
 		var old shard.Assignment // all buckets on shard.Old
 		four := l.subject.Router.Plan(old, serversUpTo(shards))
 		if err := wantShares(four, serversUpTo(shards)); err != nil {
@@ -96,7 +96,7 @@ func movedByModulo() float64 {
 
 // places checks the places of subscribers in each phase of a move.
 func (l *trial) places(context.Context, *lab.Run) error {
-	return guarded(lab.Look{File: "router.go", Func: "router.Place"}, func() error {
+	return answered(routerTimeout, lab.Look{File: "router.go", Func: "router.Place"}, func() error {
 		const old, joined = bytebites.UserID("u0000007"), bytebites.UserID("v0000007")
 		for _, user := range []bytebites.UserID{old, joined, "v"} {
 			for _, from := range []shard.Server{shard.Old, 2} {

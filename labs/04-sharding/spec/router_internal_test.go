@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/bytebites/shard"
@@ -209,5 +210,16 @@ func TestArithmeticRejectsWrongRouters(t *testing.T) {
 				t.Errorf("%s says %v, want a failure with %q", test.check, err, test.says)
 			}
 		})
+	}
+}
+
+// A router that never returns must not hold the run up.
+func TestArithmeticRejectsARouterThatHangs(t *testing.T) {
+	forever := make(chan struct{})
+	defer close(forever)
+	err := answered(time.Millisecond, lab.Look{File: "router.go"}, func() error { <-forever; return nil })
+	var failure *lab.Failure
+	if !errors.As(err, &failure) || !strings.Contains(failure.Seen, "none within") {
+		t.Errorf("got %v, want a failure that names the limit", err)
 	}
 }

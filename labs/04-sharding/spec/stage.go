@@ -252,7 +252,7 @@ func (l *trial) startReplica(ctx context.Context, options testbed.ServiceOptions
 // the check buckets rejects it, and this function must not panic.
 func (l *trial) bucket(user bytebites.UserID) shard.Bucket {
 	b := shard.Bucket(0)
-	_ = guarded(lab.Look{}, func() error { b = l.subject.Router.Bucket(user); return nil })
+	_ = guarded(lab.Look{File: "router.go", Func: "router.Bucket"}, func() error { b = l.subject.Router.Bucket(user); return nil })
 	return (b%shard.Buckets + shard.Buckets) % shard.Buckets
 }
 
