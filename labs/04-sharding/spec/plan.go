@@ -71,13 +71,21 @@ func wantShares(plan shard.Assignment, servers []shard.Server) error {
 	for _, server := range servers {
 		if n := counts[server]; n < least || n > most {
 			return &lab.Failure{
-				Expected: fmt.Sprintf("%d to %d of %d buckets on each of %d servers", least, most, shard.Buckets, len(servers)),
+				Expected: fmt.Sprintf("%s of %d buckets on each of %d servers", numbers(least, most), shard.Buckets, len(servers)),
 				Seen:     fmt.Sprintf("%d on server %d", n, server),
 				Look:     lab.Look{File: "router.go", Func: "router.Plan", Hint: "which server has more than its share?"},
 			}
 		}
 	}
 	return nil
+}
+
+// numbers returns a range as text: "256", or "204 to 205".
+func numbers(least, most int) string {
+	if least == most {
+		return fmt.Sprint(least)
+	}
+	return fmt.Sprintf("%d to %d", least, most)
 }
 
 // movedByModulo returns the share of subscribers that a fifth server would move if the server
