@@ -86,7 +86,7 @@ func Labs() Course {
 			Number: 4, Name: "04-sharding", Title: "sharding", Minutes: 120,
 			Summary: "user data on four PostgreSQL shards, migrated while live",
 			Steps: []Step{
-				{1, "route by bucket"}, {2, "keep a subscriber on one server"}, {3, "copy a subscriber"}, {4, "migrate in phases"},
+				{1, "route by bucket"}, {2, "keep a subscriber on one server"}, {3, "copy and migrate in phases"}, {4, "add a fifth shard"},
 			},
 			Files:   []string{"router.go", "stores.go", "copy.go", "migrate.go"},
 			Dataset: seed.Early(),
