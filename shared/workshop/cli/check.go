@@ -19,8 +19,9 @@ import (
 	"bytebites.example/workshop/shared/workshop/lab"
 )
 
-// checkTimeout bounds a lab's run; waiting for the machine counts.
-const checkTimeout = 10 * time.Minute
+// checkTimeout bounds a run of a lab. It is far above what a run takes, because waiting for the
+// machine counts, and each check and stage has a limit of its own.
+const checkTimeout = 30 * time.Minute
 
 // checkOptions are the flags of check.
 type checkOptions struct {
@@ -157,7 +158,10 @@ func (a *app) showChecks(l folder, listing lab.Listing, options checkOptions) er
 	if options.asJSON {
 		return a.printJSON(listing)
 	}
-	a.printf("%s", a.sheet(a.out).Checks(titleOf(l, options.solution), listing))
+	a.printf("%s\n", a.sheet(a.out).Checks(titleOf(l, options.solution), listing))
+	for _, step := range l.Steps {
+		a.printf("  step %d  %s\n", step.Number, step.Name)
+	}
 	a.next("go tool workshop check " + l.ID() + " --only NAME, or --step K; without either it runs all of them")
 	return nil
 }

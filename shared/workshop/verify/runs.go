@@ -18,7 +18,7 @@ import (
 
 // How long the tests may take.
 const (
-	labTimeout = 10 * time.Minute
+	labTimeout = 30 * time.Minute
 	// wrongTimeout is for all of a lab's wrong answers, a run each.
 	wrongTimeout = 40 * time.Minute
 	fullTimeout  = 2 * time.Hour

@@ -238,7 +238,7 @@ func TestRuns(t *testing.T) {
 		{name: "panics after its result", run: starterLab, outcome: verify.Outcome{Compiled: true, Output: "panic: x", Result: good().outcomes[starterLab].Result},
 			what: starter, want: verify.Failed, detail: "TestLab crashed"},
 		{name: "times out", run: starterLab, outcome: verify.Outcome{Compiled: true, Output: "panic: test timed out after 10m0s"},
-			what: starter, want: verify.Failed, detail: "TestLab did not end within 10m0s"},
+			what: starter, want: verify.Failed, detail: "TestLab did not end within 30m0s"},
 		{name: "leaves no result", run: starterLab, outcome: verify.Outcome{Compiled: true, Passed: true, Output: "skipped"},
 			what: starter, want: verify.Failed, detail: "TestLab left no result; it said:\nskipped"},
 		{name: "leaves no JSON", run: starterLab, outcome: verify.Outcome{Compiled: true, Passed: true, Result: []byte("pass")},
