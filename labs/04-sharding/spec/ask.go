@@ -1,14 +1,10 @@
 package spec
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"fmt"
-	"io"
-	"net/http"
 
 	"bytebites.example/workshop/shared/testbed"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 // request is a request to a replica.
@@ -19,50 +15,14 @@ type request struct {
 	body         any    // sent as JSON unless nil
 }
 
-// answer is the answer to a request.
-type answer struct {
-	status      int
-	contentType string
-	cookies     []*http.Cookie
-	body        []byte
-}
-
-// into decodes the body of an answer.
-func (a answer) into(dst any) error {
-	if err := json.Unmarshal(a.body, dst); err != nil {
-		return fmt.Errorf("decode answer: %w", err)
-	}
-	return nil
-}
-
 // ask sends a request to a replica. It returns an error when there was no answer.
-func (l *trial) ask(ctx context.Context, replica *testbed.Service, r request) (answer, error) {
-	var body io.Reader
-	if r.body != nil {
-		data, err := json.Marshal(r.body)
-		if err != nil {
-			return answer{}, fmt.Errorf("encode body: %w", err)
-		}
-		body = bytes.NewReader(data)
-	}
-	q, err := http.NewRequestWithContext(ctx, r.method, replica.URL()+r.path, body)
-	if err != nil {
-		return answer{}, err
-	}
-	if r.body != nil {
-		q.Header.Set("Content-Type", "application/json")
-	}
+func (l *trial) ask(ctx context.Context, replica *testbed.Service, r request) (rig.Answer, error) {
+	header := make(map[string]string)
 	if r.cookie != "" {
-		q.Header.Set("Cookie", r.cookie)
+		header["Cookie"] = r.cookie
 	}
 	if r.key != "" {
-		q.Header.Set("Idempotency-Key", r.key)
+		header["Idempotency-Key"] = r.key
 	}
-	response, err := l.http.Do(q)
-	if err != nil {
-		return answer{}, err
-	}
-	defer response.Body.Close() //nolint:errcheck // the body was read to its end
-	read, err := io.ReadAll(response.Body)
-	return answer{response.StatusCode, response.Header.Get("Content-Type"), response.Cookies(), read}, err
+	return rig.Ask(ctx, l.http, replica.URL(), rig.Request{Method: r.method, Path: r.path, Header: header, Body: r.body})
 }

@@ -183,10 +183,10 @@ func (l *trial) send(ctx context.Context, service *testbed.Service, people load.
 	if err != nil {
 		return err
 	}
-	if a.status >= 400 {
+	if a.Status >= 400 {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("%s %s to be answered", q.Method, strings.SplitN(q.Path, "?", 2)[0]),
-			Seen:     fmt.Sprintf("status %d: %.200s", a.status, a.body), Look: lab.Look{File: "stores.go", Func: "stores.Write"},
+			Seen:     a.String(), Look: lab.Look{File: "stores.go", Func: "stores.Write"},
 		}
 	}
 	return nil

@@ -103,8 +103,8 @@ func (l *trial) useEverything(ctx context.Context, p *person) error {
 		if err != nil {
 			return err
 		}
-		if !slices.Contains(w.status, a.status) {
-			return &lab.Failure{Expected: w.what + " to be stored", Seen: fmt.Sprintf("status %d: %.200s", a.status, a.body), Look: lab.Look{File: "stores.go", Func: "stores.Write"}}
+		if !slices.Contains(w.status, a.Status) {
+			return &lab.Failure{Expected: w.what + " to be stored", Seen: a.String(), Look: lab.Look{File: "stores.go", Func: "stores.Write"}}
 		}
 		if err := w.acknowledged(a); err != nil {
 			return err
@@ -118,8 +118,8 @@ func (l *trial) useEverything(ctx context.Context, p *person) error {
 		if err != nil {
 			return err
 		}
-		if a.status != http.StatusOK {
-			return &lab.Failure{Expected: "GET " + path + " to be answered", Seen: fmt.Sprintf("status %d: %.200s", a.status, a.body), Look: lab.Look{File: "stores.go", Func: "stores.Read"}}
+		if a.Status != http.StatusOK {
+			return &lab.Failure{Expected: "GET " + path + " to be answered", Seen: a.String(), Look: lab.Look{File: "stores.go", Func: "stores.Read"}}
 		}
 	}
 	return nil

@@ -11,6 +11,7 @@ import (
 	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/bytebites/shard"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 const (
@@ -124,23 +125,23 @@ func (l *trial) join(ctx context.Context, n int) *person {
 		what: "account", request: request{method: http.MethodPost, path: "/accounts", body: account},
 		// The answer to a first try may have been lost; then their address is taken already.
 		status:       []int{http.StatusCreated, http.StatusConflict},
-		acknowledged: func(answer) error { return nil },
+		acknowledged: func(rig.Answer) error { return nil },
 	})
 	ok = ok && l.store(ctx, p, write{
 		what: "session", request: request{method: http.MethodPost, path: "/sessions", body: credentials},
 		status: []int{http.StatusCreated},
-		acknowledged: func(a answer) error {
+		acknowledged: func(a rig.Answer) error {
 			var session struct {
 				User bytebites.UserID `json:"user_id"`
 			}
-			if err := json.Unmarshal(a.body, &session); err != nil {
+			if err := json.Unmarshal(a.Body, &session); err != nil {
 				return err
 			}
-			if len(a.cookies) != 1 {
-				return fmt.Errorf("%d cookies", len(a.cookies))
+			if len(a.Cookies) != 1 {
+				return fmt.Errorf("%d cookies", len(a.Cookies))
 			}
 			turn := p.turn
-			p = newPerson(session.User, email, a.cookies[0].Name+"="+a.cookies[0].Value)
+			p = newPerson(session.User, email, a.Cookies[0].Name+"="+a.Cookies[0].Value)
 			p.turn = turn
 			return nil
 		},

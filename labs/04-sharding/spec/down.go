@@ -15,6 +15,7 @@ import (
 	"bytebites.example/workshop/shared/bytebites/shard"
 	"bytebites.example/workshop/shared/testbed"
 	"bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 const (
@@ -37,7 +38,7 @@ const (
 type tried struct {
 	what string
 	took time.Duration
-	answer
+	rig.Answer
 	err error
 }
 
@@ -156,8 +157,8 @@ func (l *trial) tryAs(ctx context.Context, p *person, atOnce int) []tried {
 	_ = trying.Wait() // errors are in all
 	p.turn++
 	for i, w := range writes {
-		if all[i].err == nil && all[i].status == http.StatusOK {
-			all[i].err = w.acknowledged(all[i].answer)
+		if all[i].err == nil && all[i].Status == http.StatusOK {
+			all[i].err = w.acknowledged(all[i].Answer)
 		}
 	}
 	return all
@@ -170,8 +171,8 @@ func judgeTheirs(all []tried) []string {
 		switch {
 		case t.err != nil:
 			bad = append(bad, fmt.Sprintf("%s: no answer: %v", t.what, t.err))
-		case t.status != http.StatusServiceUnavailable || !strings.HasPrefix(t.contentType, "application/problem+json"):
-			bad = append(bad, fmt.Sprintf("%s: status %d, %s: %.120s", t.what, t.status, t.contentType, t.body))
+		case t.Status != http.StatusServiceUnavailable || !strings.HasPrefix(t.ContentType, "application/problem+json"):
+			bad = append(bad, fmt.Sprintf("%s: status %d, %s: %.120s", t.what, t.Status, t.ContentType, t.Body))
 		case t.took > toldWithin:
 			bad = append(bad, fmt.Sprintf("%s: answered after %s", t.what, t.took.Round(time.Millisecond)))
 		}
@@ -186,8 +187,8 @@ func judgeOthers(all []tried, within time.Duration) []string {
 		switch {
 		case t.err != nil:
 			bad = append(bad, fmt.Sprintf("%s: no answer: %v", t.what, t.err))
-		case t.status != http.StatusOK:
-			bad = append(bad, fmt.Sprintf("%s: status %d: %.120s", t.what, t.status, t.body))
+		case t.Status != http.StatusOK:
+			bad = append(bad, fmt.Sprintf("%s: status %d: %.120s", t.what, t.Status, t.Body))
 		case t.took > within:
 			bad = append(bad, fmt.Sprintf("%s: after %s", t.what, t.took.Round(time.Millisecond)))
 		}
@@ -206,7 +207,7 @@ func (l *trial) wellAgain(ctx context.Context, m shard.Map, people []*person) er
 			}
 			for _, w := range []write{p.setCart(), p.setPreferences()} {
 				a, err := l.enter(ctx, p, w.request)
-				if err != nil || a.status != http.StatusOK {
+				if err != nil || a.Status != http.StatusOK {
 					bad++
 					continue
 				}

@@ -126,10 +126,10 @@ func (l *trial) idsOnReplicas(ctx context.Context, _ *lab.Run) error {
 			if err != nil {
 				return err
 			}
-			if a.status != http.StatusCreated {
+			if a.Status != http.StatusCreated {
 				return &lab.Failure{
 					Expected: "an order to be placed on replica " + l.replicas[n%len(l.replicas)].Name(),
-					Seen:     fmt.Sprintf("status %d: %.200s", a.status, a.body),
+					Seen:     a.String(),
 					Look:     lab.Look{File: "router.go", Func: "router.NewOrderID", Hint: "can two replicas draw the same id?"},
 				}
 			}

@@ -10,6 +10,7 @@ import (
 	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/bytebites/shard"
 	"bytebites.example/workshop/shared/testbed"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 func TestPersonTellsDifferences(t *testing.T) {
@@ -140,7 +141,7 @@ func TestWritesShowWhatWasStored(t *testing.T) {
 	p := newPerson("u0000001", "one@bytebites.example", "")
 	for name, w := range map[string]write{"cart": p.setCart(), "preferences": p.setPreferences(), "addresses": p.setAddresses(), "order": p.order()} {
 		if name == "order" {
-			if err := w.acknowledged(answer{status: http.StatusCreated, body: []byte(`{"id":"ord_1"}`)}); err != nil {
+			if err := w.acknowledged(rig.Answer{Status: http.StatusCreated, Body: []byte(`{"id":"ord_1"}`)}); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -11,11 +11,10 @@ import (
 	"bytebites.example/workshop/shared/testbed"
 	"bytebites.example/workshop/shared/workshop/evidence"
 	"bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 const (
-	// logLength is how much of a mover's log a failure shows.
-	logLength = 700 // bytes
 	// moverLog is the file with the logs of all movers of a run.
 	moverLog = "mover.log"
 )
@@ -126,34 +125,15 @@ func (m *mover) lastLines(ctx context.Context) string {
 	if err != nil {
 		return err.Error()
 	}
-	return tail(log)
+	return rig.Tail(log)
 }
 
 // why returns the end of the warnings and errors of a log; of the whole log without any.
 func why(log string) string {
-	if said := strings.TrimSpace(reasons(log)); said != "" {
-		return tail(said)
+	if said := strings.TrimSpace(rig.WithoutInfo(log)); said != "" {
+		return rig.Tail(said)
 	}
-	return tail(log)
-}
-
-// reasons returns the lines of a log that are no information: warnings, errors, panics.
-func reasons(log string) string {
-	var all strings.Builder
-	for line := range strings.Lines(log) {
-		if !strings.Contains(line, `"level":"INFO"`) {
-			all.WriteString(line)
-		}
-	}
-	return all.String()
-}
-
-func tail(log string) string {
-	log = strings.TrimSpace(log)
-	if len(log) > logLength {
-		log = "..." + log[len(log)-logLength:]
-	}
-	return log
+	return rig.Tail(log)
 }
 
 // awaitPhase waits until the map is in a phase, or in a later one. It returns false when the

@@ -134,7 +134,7 @@ func (l *trial) storeOn(ctx context.Context, replica int, p *person, w write) er
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case err != nil || !slices.Contains(w.status, a.status):
+	case err != nil || !slices.Contains(w.status, a.Status):
 		l.ledger.sawf("%s of %s failed %s: %s", w.what, p.user, l.when(), failureOf(a, err))
 		return nil
 	}
@@ -193,7 +193,7 @@ func (l *trial) storeOnceOn(ctx context.Context, p *person, w write) (acknowledg
 	if ctx.Err() != nil {
 		return false, ctx.Err()
 	}
-	if err == nil && slices.Contains(w.status, a.status) {
+	if err == nil && slices.Contains(w.status, a.Status) {
 		return true, w.acknowledged(a)
 	}
 	return false, l.storeOn(ctx, 0, p, w)
@@ -232,5 +232,5 @@ func (m *migration) dieInside(ctx context.Context, p *person) error {
 		return err
 	}
 	m.inside = <-said == ""
-	return w.acknowledged(answer{})
+	return w.acknowledged(rig.Answer{})
 }

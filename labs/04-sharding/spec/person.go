@@ -10,6 +10,7 @@ import (
 
 	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/bytebites/seed"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 // person is a subscriber who sends one request after the other, and remembers each write that was
@@ -78,7 +79,7 @@ type write struct {
 	request request
 	status  []int // the status codes that acknowledge it
 	// acknowledged remembers the write, given its answer.
-	acknowledged func(answer) error
+	acknowledged func(rig.Answer) error
 	// view is the path that shows it afterwards. It is empty when the API shows it nowhere.
 	// shown returns the part of that page that must be equal to want.
 	view  string
@@ -131,7 +132,7 @@ func (p *person) setCart() write {
 	want := byMeal(chosen)
 	return write{
 		what: fmt.Sprintf("cart %v", want), request: p.put("/cart", lines{chosen}), status: []int{http.StatusOK},
-		acknowledged: func(answer) error { p.cart = want; return nil },
+		acknowledged: func(rig.Answer) error { p.cart = want; return nil },
 		view:         "/cart", want: want,
 		shown: func(page []byte) (any, error) {
 			var cart lines
@@ -149,7 +150,7 @@ func (p *person) setPreferences() write {
 	}
 	return write{
 		what: fmt.Sprintf("preferences %+v", set), request: p.put("/me/preferences", set), status: []int{http.StatusOK},
-		acknowledged: func(answer) error { p.preferences = &set; return nil },
+		acknowledged: func(rig.Answer) error { p.preferences = &set; return nil },
 		view:         "/me", want: set,
 		shown: func(page []byte) (any, error) {
 			var me struct {
@@ -175,7 +176,7 @@ func (p *person) setAddresses() write {
 	}
 	return write{
 		what: fmt.Sprintf("addresses %+v", set), request: p.put("/me/addresses", body{set}), status: []int{http.StatusOK},
-		acknowledged: func(answer) error { p.addresses = set; return nil },
+		acknowledged: func(rig.Answer) error { p.addresses = set; return nil },
 		view:         "/me/addresses", want: set,
 		shown: func(page []byte) (any, error) {
 			var b body
@@ -192,7 +193,7 @@ func (p *person) rate() write {
 		request: request{method: http.MethodPost, path: "/meals/" + meal + "/ratings", cookie: p.cookie, body: struct {
 			Stars int `json:"stars"`
 		}{stars}},
-		acknowledged: func(answer) error { p.ratings[meal] = stars; return nil },
+		acknowledged: func(rig.Answer) error { p.ratings[meal] = stars; return nil },
 	}
 }
 
@@ -207,11 +208,11 @@ func (p *person) orderOf(chosen []line) write {
 		request: request{method: http.MethodPost, path: "/orders", cookie: p.cookie, key: key, body: lines{chosen}},
 		view:    "/orders", want: true,
 	}
-	w.acknowledged = func(a answer) error {
+	w.acknowledged = func(a rig.Answer) error {
 		var placed struct {
 			ID bytebites.OrderID `json:"id"`
 		}
-		if err := a.into(&placed); err != nil {
+		if err := a.Into(&placed); err != nil {
 			return err
 		}
 		p.orders[key] = &order{id: placed.ID, lines: chosen}

@@ -11,6 +11,7 @@ import (
 
 	"bytebites.example/workshop/shared/bytebites/shard"
 	"bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 const (
@@ -58,7 +59,7 @@ func (l *trial) preflight(ctx context.Context, _ *lab.Run) (err error) {
 			Seen:     fmt.Sprintf("exit code %d, and the map at version %d, phase %s: %s", o.code, after.Version, after.Phase, why(o.log)),
 			Look:     lab.Look{File: "migrate.go", Func: "migrate", Hint: "it is called only after the pre-flight check"},
 		}
-	case !strings.Contains(reasons(o.log), "index"):
+	case !strings.Contains(rig.WithoutInfo(o.log), "index"):
 		return &lab.Failure{
 			Expected: "a mover that says that an index is missing", Seen: fmt.Sprintf("exit code %d: %s", o.code, why(o.log)),
 			Look: lab.Look{File: "migrate.go", Func: "migrate", Hint: "preflight.Check says what to do first"},
@@ -144,8 +145,8 @@ func (l *trial) readHistory(ctx context.Context, n int) error {
 	if err != nil {
 		return err
 	}
-	if a.status != http.StatusOK {
-		return &lab.Failure{Expected: "GET /orders to be answered", Seen: fmt.Sprintf("status %d: %.200s", a.status, a.body), Look: lab.Look{File: "stores.go", Func: "stores.Read"}}
+	if a.Status != http.StatusOK {
+		return &lab.Failure{Expected: "GET /orders to be answered", Seen: a.String(), Look: lab.Look{File: "stores.go", Func: "stores.Read"}}
 	}
 	return nil
 }

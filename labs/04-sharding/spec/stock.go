@@ -81,7 +81,7 @@ func (l *trial) buy(ctx context.Context, b *buying) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	b.status = a.status
+	b.status = a.Status
 	if err != nil {
 		b.status = 0
 	}

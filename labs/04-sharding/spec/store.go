@@ -2,10 +2,11 @@ package spec
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"slices"
 	"time"
+
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 const (
@@ -25,7 +26,7 @@ func (l *trial) store(ctx context.Context, p *person, w write) bool {
 		switch {
 		case ctx.Err() != nil:
 			return false
-		case err == nil && slices.Contains(w.status, a.status):
+		case err == nil && slices.Contains(w.status, a.Status):
 			if err := w.acknowledged(a); err != nil {
 				l.ledger.sawf("%s of %s (%s): an answer that cannot be read: %v", w.what, p.user, l.when(), err)
 				return false
@@ -33,8 +34,8 @@ func (l *trial) store(ctx context.Context, p *person, w write) bool {
 			l.ledger.wrote(began, sends)
 			l.look(ctx, p, w)
 			return true
-		case err == nil && a.status < http.StatusInternalServerError:
-			l.ledger.sawf("%s of %s was refused %s: status %d: %.200s", w.what, p.user, l.when(), a.status, a.body)
+		case err == nil && a.Status < http.StatusInternalServerError:
+			l.ledger.sawf("%s of %s was refused %s: status %d: %.200s", w.what, p.user, l.when(), a.Status, a.Body)
 			return false
 		case time.Since(began) > outageAfter:
 			l.ledger.sawf("%s of %s failed for %s, %s: last %s", w.what, p.user, outageAfter, l.when(), failureOf(a, err))
@@ -44,24 +45,24 @@ func (l *trial) store(ctx context.Context, p *person, w write) bool {
 	}
 }
 
-func failureOf(a answer, err error) string {
+func failureOf(a rig.Answer, err error) string {
 	if err != nil {
 		return err.Error()
 	}
-	return fmt.Sprintf("status %d: %.200s", a.status, a.body)
+	return a.String()
 }
 
 // when returns the phase of the move, as a phrase.
 func (l *trial) when() string { return "in phase " + l.phaseNow().String() }
 
 // enter sends a subscriber's request to the replica of their next turn.
-func (l *trial) enter(ctx context.Context, p *person, r request) (answer, error) {
+func (l *trial) enter(ctx context.Context, p *person, r request) (rig.Answer, error) {
 	p.turn++
 	return l.enterAs(ctx, p.turn, r)
 }
 
 // enterAs sends a request to the replica of a turn.
-func (l *trial) enterAs(ctx context.Context, turn int, r request) (answer, error) {
+func (l *trial) enterAs(ctx context.Context, turn int, r request) (rig.Answer, error) {
 	replica, leave := l.doors.enter(turn)
 	defer leave()
 	return l.ask(ctx, replica, r)
@@ -78,14 +79,14 @@ func (l *trial) look(ctx context.Context, p *person, w write) {
 	}
 	for range readTries {
 		a, err := l.enter(ctx, p, request{method: http.MethodGet, path: w.view, cookie: p.cookie})
-		if err != nil || a.status >= http.StatusInternalServerError {
+		if err != nil || a.Status >= http.StatusInternalServerError {
 			time.Sleep(retryPause)
 			continue
 		}
-		same, err := w.same(a.body)
-		if err != nil || a.status != http.StatusOK || !same {
+		same, err := w.same(a.Body)
+		if err != nil || a.Status != http.StatusOK || !same {
 			l.ledger.sawf("%s of %s was acknowledged, and was not there right after, %s: status %d: %.300s",
-				w.what, p.user, l.when(), a.status, a.body)
+				w.what, p.user, l.when(), a.Status, a.Body)
 		}
 		l.ledger.looked()
 		return

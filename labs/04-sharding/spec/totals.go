@@ -48,10 +48,10 @@ func (l *trial) page(ctx context.Context, path string, dst any) error {
 	if err != nil {
 		return err
 	}
-	if a.status != http.StatusOK {
-		return &lab.Failure{Expected: "GET " + path + " to be answered", Seen: fmt.Sprintf("status %d: %.200s", a.status, a.body), Look: lab.Look{File: "stores.go", Func: "stores.Everywhere"}}
+	if a.Status != http.StatusOK {
+		return &lab.Failure{Expected: "GET " + path + " to be answered", Seen: a.String(), Look: lab.Look{File: "stores.go", Func: "stores.Everywhere"}}
 	}
-	return a.into(dst)
+	return a.Into(dst)
 }
 
 // popularTotals compares popular meals with the sums of all shards.
