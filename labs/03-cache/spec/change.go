@@ -17,19 +17,18 @@ import (
 )
 
 const (
-	// waitsWithin is when a change must be waiting for a lock that a check holds.
-	waitsWithin = 3 * time.Second
-	// slowWay is how long a question to the database and its answer are on their way to and from
-	// the slow reader.
-	slowWay = 400 * time.Millisecond
-	// catchUp is how long an old price may be seen when Redis can be reached again.
-	catchUp = 3 * time.Second
+	// lockTimeout bounds the wait until a change of a price waits for a lock that a check holds.
+	lockTimeout = 3 * time.Second
+	// slowRoundTrip is the time that a query and its result spend on the slow link.
+	slowRoundTrip = 400 * time.Millisecond
+	// staleTimeout is how long the old price may be shown when Redis is back.
+	staleTimeout = 3 * time.Second
 )
 
-// changed is the most popular meal, which is shown everywhere.
+// changed is the most popular meal, because all pages show it.
 const changed = 1
 
-// shownAt are the places where its price is shown.
+// shownAt returns the paths of the pages that show the changed meal's price.
 func shownAt() []string {
 	return []string{"/meals/" + string(seed.Meal(changed)), "/meals?limit=20", "/meals/popular"}
 }
@@ -39,14 +38,17 @@ type priced struct {
 	Price int64  `json:"price_cents"`
 }
 
-// price returns the changed meal's price at a place; 0 when the meal is not shown there.
-func (l *trial) price(ctx context.Context, replica *testbed.Service, place string) (int64, error) {
-	a, err := l.get(ctx, replica, place, "")
+// price returns the changed meal's price on a page, or 0 when the page does not show the meal.
+func (l *trial) price(ctx context.Context, replica *testbed.Service, path string) (int64, error) {
+	a, err := l.get(ctx, replica, path, "")
 	if err != nil {
 		return 0, err
 	}
 	if a.status != http.StatusOK {
-		return 0, &lab.Failure{Expected: "GET " + place + " to be answered", Seen: fmt.Sprintf("status %d: %.200s", a.status, a.body), Look: lab.Look{Hint: "through.go"}}
+		return 0, &lab.Failure{
+			Expected: "an answer to GET " + path, Seen: fmt.Sprintf("status %d: %.200s", a.status, a.body),
+			Look: lab.Look{File: "through.go", Func: "reader.get", Hint: "which error does it return?"},
+		}
 	}
 	var page struct {
 		priced
@@ -63,11 +65,12 @@ func (l *trial) price(ctx context.Context, replica *testbed.Service, place strin
 	return 0, nil
 }
 
-// readEverywhere has both replicas show the price everywhere, so that it is cached wherever it may be.
+// readEverywhere reads all pages that show the price from both replicas, so that they are
+// cached.
 func (l *trial) readEverywhere(ctx context.Context) error {
 	for _, replica := range l.replicas {
-		for _, place := range shownAt() {
-			if _, err := l.price(ctx, replica, place); err != nil {
+		for _, path := range shownAt() {
+			if _, err := l.price(ctx, replica, path); err != nil {
 				return err
 			}
 		}
@@ -75,18 +78,18 @@ func (l *trial) readEverywhere(ctx context.Context) error {
 	return nil
 }
 
-// wantEverywhere demands a price wherever the meal is shown.
-func (l *trial) wantEverywhere(ctx context.Context, price int64, when, look string) error {
+// wantEverywhere demands a price on all pages that show the meal.
+func (l *trial) wantEverywhere(ctx context.Context, price int64, when string, look lab.Look) error {
 	for _, replica := range l.replicas {
-		for _, place := range shownAt() {
-			seen, err := l.price(ctx, replica, place)
+		for _, path := range shownAt() {
+			seen, err := l.price(ctx, replica, path)
 			if err != nil {
 				return err
 			}
 			if seen != 0 && seen != price {
 				return &lab.Failure{
-					Expected: fmt.Sprintf("the new price of %d cents at GET %s on replica %s, %s", price, place, replica.Name(), when),
-					Seen:     fmt.Sprintf("%d cents", seen), Look: lab.Look{Hint: look},
+					Expected: fmt.Sprintf("the new price of %d cents at GET %s on replica %s, %s", price, path, replica.Name(), when),
+					Seen:     fmt.Sprintf("%d cents", seen), Look: look,
 				}
 			}
 		}
@@ -94,7 +97,7 @@ func (l *trial) wantEverywhere(ctx context.Context, price int64, when, look stri
 	return nil
 }
 
-// put changes the price, on the first replica.
+// put changes the price on the first replica.
 func (l *trial) put(ctx context.Context, price int64) error {
 	answer, err := l.client.Put(ctx, "/meals/"+string(seed.Meal(changed)), map[string]any{"price_cents": price},
 		contract.Header("Authorization", "Bearer "+l.client.StaffToken))
@@ -102,12 +105,16 @@ func (l *trial) put(ctx context.Context, price int64) error {
 		err = answer.Want(http.StatusOK)
 	}
 	if err != nil {
-		return &lab.Failure{Expected: "a price to be changed", Seen: err.Error(), Look: lab.Look{Hint: "UpdateMeal in catalogue.go"}}
+		return &lab.Failure{
+			Expected: "a changed price", Seen: err.Error(),
+			Look: lab.Look{File: "catalogue.go", Func: "catalogue.UpdateMeal", Hint: "which error does it return?"},
+		}
 	}
 	return nil
 }
 
-// changing reads the price everywhere, runs a check with another price, and puts the first one back.
+// changing reads the price everywhere, runs a check with another price, and restores the old
+// one.
 func (l *trial) changing(ctx context.Context, check func(newPrice int64) error) (err error) {
 	old, err := l.price(ctx, l.replicas[0], shownAt()[0])
 	if err != nil {
@@ -120,14 +127,15 @@ func (l *trial) changing(ctx context.Context, check func(newPrice int64) error) 
 	return check(old + 100)
 }
 
-// priceChange changes a price, first while nobody looks, and then while somebody reads
-// between the moment at which the change is under way and the one at which it is committed.
+// priceChange changes a price twice. The first time no client reads meanwhile. The second
+// time both replicas read after the change has begun and before its commit.
 func (l *trial) priceChange(ctx context.Context, _ *lab.Run) error {
 	return l.changing(ctx, func(price int64) error {
 		if err := l.put(ctx, price); err != nil {
 			return err
 		}
-		err := l.wantEverywhere(ctx, price, "as soon as its change was answered", "catalogue.go: what has to be forgotten, and on which pages is it?")
+		err := l.wantEverywhere(ctx, price, "as soon as its change was answered",
+			lab.Look{File: "catalogue.go", Func: "catalogue.UpdateMeal", Hint: "which keys hold the price, and are all of them deleted?"})
 		if err != nil {
 			return err
 		}
@@ -135,12 +143,13 @@ func (l *trial) priceChange(ctx context.Context, _ *lab.Run) error {
 		if err := l.putWhileRead(ctx, price); err != nil {
 			return err
 		}
-		return l.wantEverywhere(ctx, price, "though somebody read just before the commit", "UpdateMeal in catalogue.go: before the database has changed, or after?")
+		return l.wantEverywhere(ctx, price, "though a client read the old one just before the commit",
+			lab.Look{File: "catalogue.go", Func: "catalogue.UpdateMeal", Hint: "delete the key after the database has changed, not before"})
 	})
 }
 
-// putWhileRead holds the meal's row, has the price changed, which waits, and has everything read
-// meanwhile.
+// putWhileRead locks the meal's row and changes the price, which waits for the row. Meanwhile
+// it reads the price everywhere.
 func (l *trial) putWhileRead(ctx context.Context, price int64) error {
 	letGo, err := l.hold(ctx, "SELECT 1 FROM meals WHERE id = $1 FOR UPDATE", string(seed.Meal(changed)))
 	if err != nil {
@@ -157,24 +166,27 @@ func (l *trial) putWhileRead(ctx context.Context, price int64) error {
 
 // awaitLock waits until a service waits for a lock.
 func (l *trial) awaitLock(ctx context.Context) error {
-	for deadline := time.Now().Add(waitsWithin); ; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(lockTimeout); ; {
 		var waiting int
 		err := l.servers.Pool.QueryRowContext(ctx,
 			`SELECT count(*) FROM pg_stat_activity WHERE application_name = 'bytebites' AND wait_event_type = 'Lock'`).Scan(&waiting)
 		if err != nil {
-			return fmt.Errorf("look for who waits: %w", err)
+			return fmt.Errorf("count services that wait for a lock: %w", err)
 		}
 		if waiting > 0 {
 			return nil
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("no change of a price waits for the row after %s", waitsWithin)
+			return fmt.Errorf("no change of a price waits for the row after %s", lockTimeout)
+		}
+		if err := sleep(ctx, pollEvery); err != nil {
+			return err
 		}
 	}
 }
 
-// slowReader has the second replica, whose way to the database is slow, read the old price; changes it
-// while the answer is on its way; and looks at what is in the cache when that has arrived.
+// slowReader has the second replica read the old price over a slow link, and changes the
+// price while the result is on its way. Then it demands the new price everywhere.
 func (l *trial) slowReader(ctx context.Context, _ *lab.Run) error {
 	return l.changing(ctx, func(price int64) (err error) {
 		if err := l.flush(ctx); err != nil {
@@ -183,7 +195,7 @@ func (l *trial) slowReader(ctx context.Context, _ *lab.Run) error {
 		if err := pgstat.Reset(ctx, l.servers.Pool); err != nil {
 			return err
 		}
-		if err := l.link.SetLatency(ctx, slowWay, 0); err != nil {
+		if err := l.link.SetLatency(ctx, slowRoundTrip, 0); err != nil {
 			return err
 		}
 		var reading errgroup.Group
@@ -199,14 +211,14 @@ func (l *trial) slowReader(ctx context.Context, _ *lab.Run) error {
 		if err != nil {
 			return err
 		}
-		return l.wantEverywhere(ctx, price, "when a reader who was slow has got the old one",
-			"through.go: how can a reader know that what it read has been deleted meanwhile?")
+		return l.wantEverywhere(ctx, price, "after a slow replica has read the old one",
+			lab.Look{File: "through.go", Func: "reader.get", Hint: "how can it see that the key was deleted while the load was under way?"})
 	})
 }
 
 // awaitCall waits until the database has answered a query of a table since pgstat.Reset.
 func (l *trial) awaitCall(ctx context.Context, table string) error {
-	for deadline := time.Now().Add(waitsWithin + 5*slowWay); ; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(lockTimeout + 5*slowRoundTrip); ; {
 		calls, err := l.calls(ctx)
 		if err != nil {
 			return err
@@ -215,16 +227,19 @@ func (l *trial) awaitCall(ctx context.Context, table string) error {
 			return nil
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("the slow reader has not asked for %s", table)
+			return fmt.Errorf("the slow replica has not queried %s", table)
+		}
+		if err := sleep(ctx, pollEvery); err != nil {
+			return err
 		}
 	}
 }
 
-// lostDeletion changes the price while Redis is off the network, with all that it has.
+// lostDeletion changes the price while Redis is disconnected with all its keys.
 func (l *trial) lostDeletion(ctx context.Context, _ *lab.Run) error {
 	return l.changing(ctx, func(price int64) error {
-		// What was sent on an open connection would be sent again until it arrives, though the
-		// sender has long given up.
+		// On an open connection the kernel would resend a deletion until it arrives, long after
+		// the service has given up.
 		if err := l.closeConnections(ctx); err != nil {
 			return err
 		}
@@ -238,10 +253,13 @@ func (l *trial) lostDeletion(ctx context.Context, _ *lab.Run) error {
 		if err := l.server.AwaitReady(ctx); err != nil {
 			return err
 		}
-		for deadline := time.Now().Add(catchUp); ; time.Sleep(50 * time.Millisecond) {
-			err := l.wantEverywhere(ctx, price, fmt.Sprintf("%s after Redis could be reached again", catchUp),
-				"through.go: what becomes of a deletion that fails?")
+		for deadline := time.Now().Add(staleTimeout); ; {
+			err := l.wantEverywhere(ctx, price, fmt.Sprintf("%s after Redis is back", staleTimeout),
+				lab.Look{File: "through.go", Func: "reader.forget", Hint: "what becomes of a deletion that fails?"})
 			if err == nil || time.Now().After(deadline) {
+				return err
+			}
+			if err := sleep(ctx, 10*pollEvery); err != nil {
 				return err
 			}
 		}

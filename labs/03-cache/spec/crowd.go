@@ -16,125 +16,124 @@ import (
 )
 
 const (
-	// crowd is how many ask each replica for the same at the same time.
+	// crowd is the number of clients that ask each replica for the same page at the same time.
 	crowd = 200
-	// Somebody asks first and leaves after a moment; the crowd comes while they wait.
+	// The first client of each replica disconnects after leavesAfter. The crowd asks after
+	// crowdAfter, while the first client still waits.
 	leavesAfter = 300 * time.Millisecond
 	crowdAfter  = 100 * time.Millisecond
-	// heldFor is how long the database answers nobody: until everybody has come, and is
-	// waiting. It is well short of the second after which a replica may give another one up
-	// that has said it would load.
+	// heldFor is how long the database holds its answers back, so that the whole crowd waits.
+	// It is well under one second: after that a replica may stop waiting for a load that
+	// another replica has announced.
 	heldFor = 600 * time.Millisecond
 )
 
-// crowdSeen is what a crowd cost, by what it asked for.
-type crowdSeen []crowded
-
-type crowded struct {
-	what   string
-	calls  int64 // of the query behind it, on both replicas together
-	failed int64 // of the crowd
+// crowdSeen is the cost of a crowd on both replicas.
+type crowdSeen struct {
+	what   string // the page that the crowd asked for
+	calls  int64  // of the query behind the page
+	failed int64  // clients without a right answer
 }
 
-// stampede has two crowds ask for something that is not in the cache, while the database
-// holds its answer back: so all of them miss.
+// stampede has a crowd ask both replicas for a page that is not in the cache. The database
+// holds its answers back meanwhile, so that the whole crowd misses.
 func (l *trial) stampede(ctx context.Context, run *lab.Run) error {
-	for _, c := range []struct{ what, path, table string }{
+	for _, page := range []struct{ what, path, table string }{
 		{"a meal", "/meals/" + string(seed.Meal(7)), "meals"},
 		{"the popular meals", "/meals/popular", "orders"},
 	} {
-		seen, err := l.gather(ctx, c.path, c.table)
+		seen, err := l.gather(ctx, page.path, page.table)
 		if err != nil {
 			return err
 		}
-		seen.what = c.what
-		l.crowd = append(l.crowd, seen)
-		run.Report(fmt.Sprintf("queries for %s, %d people on each of two replicas", c.what, crowd), float64(seen.calls), "")
+		seen.what = page.what
+		l.crowds = append(l.crowds, seen)
+		run.Report(fmt.Sprintf("queries for %s, %d clients on each of two replicas", page.what, crowd), float64(seen.calls), "")
 	}
-	for _, c := range l.crowd {
+	for _, c := range l.crowds {
 		switch {
 		case c.failed > 0:
 			return &lab.Failure{
-				Expected: fmt.Sprintf("all of the crowd to get %s when the one who came first has left", c.what),
-				Seen:     fmt.Sprintf("%d of %d did not", c.failed, 2*crowd),
-				Look:     lab.Look{Hint: "through.go: whose context does the load end with?"},
+				Expected: fmt.Sprintf("an answer with %s for every client after the first one has disconnected", c.what),
+				Seen:     fmt.Sprintf("none for %d of %d", c.failed, 2*crowd),
+				Look:     lab.Look{File: "through.go", Func: "reader.get", Hint: "whose context ends the load?"},
 			}
 		case c.calls > 2:
 			return &lab.Failure{
 				Expected: fmt.Sprintf("at most one query for %s on each of two replicas", c.what),
-				Seen:     fmt.Sprintf("%d for %d people", c.calls, 2*crowd),
-				Look:     lab.Look{Hint: "through.go: who loads, and who waits for them?"},
+				Seen:     fmt.Sprintf("%d for %d clients", c.calls, 2*crowd),
+				Look:     lab.Look{File: "through.go", Func: "reader.get", Hint: "which request loads, and which ones wait for it?"},
 			}
 		}
 	}
 	return nil
 }
 
-// oneForAll judges what stampede has seen more strictly.
+// oneForAll holds the crowds of stampede against a stricter bound.
 func (l *trial) oneForAll(context.Context, *lab.Run) error {
-	for _, c := range l.crowd {
+	for _, c := range l.crowds {
 		if c.calls != 1 || c.failed > 0 {
 			return &lab.Failure{
 				Expected: fmt.Sprintf("one query for %s, on both replicas together", c.what),
-				Seen:     fmt.Sprintf("%d, and %d of the crowd without an answer", c.calls, c.failed),
-				Look:     lab.Look{Hint: "through.go: how can one replica know that another is loading? And if that one dies?"},
+				Seen:     fmt.Sprintf("%d, and %d clients without an answer", c.calls, c.failed),
+				Look:     lab.Look{File: "through.go", Func: "reader.get", Hint: "how does one replica learn that another one loads, and what if that one dies?"},
 			}
 		}
 	}
 	return nil
 }
 
-// gather empties Redis, holds a table back, and has crowds ask both replicas for a path.
-func (l *trial) gather(ctx context.Context, path, table string) (crowded, error) {
+// gather empties Redis, locks a table, and has crowds ask both replicas for a path.
+func (l *trial) gather(ctx context.Context, path, table string) (crowdSeen, error) {
 	if err := l.flush(ctx); err != nil {
-		return crowded{}, err
+		return crowdSeen{}, err
 	}
 	if err := pgstat.Reset(ctx, l.servers.Pool); err != nil {
-		return crowded{}, err
+		return crowdSeen{}, err
 	}
 	letGo, err := l.hold(ctx, "LOCK TABLE "+table+" IN ACCESS EXCLUSIVE MODE")
 	if err != nil {
-		return crowded{}, err
+		return crowdSeen{}, err
 	}
 	began := time.Now()
-	var people sync.WaitGroup
+	var clients sync.WaitGroup
 	var failed atomic.Int64
 	for _, replica := range l.replicas {
-		people.Go(func() { l.askAndLeave(ctx, replica, path) })
+		clients.Go(func() { l.askAndLeave(ctx, replica, path) })
 		for range crowd {
-			people.Go(func() {
-				time.Sleep(crowdAfter)
+			clients.Go(func() {
+				_ = sleep(ctx, crowdAfter) // after its end the request fails at once
 				if a, err := l.get(ctx, replica, path, ""); err != nil || a.status != http.StatusOK {
 					failed.Add(1)
 				}
 			})
 		}
 	}
-	time.Sleep(heldFor - time.Since(began))
-	err = letGo()
-	people.Wait()
+	err = sleep(ctx, heldFor-time.Since(began))
+	err = errors.Join(err, letGo())
+	clients.Wait()
 	if err := errors.Join(err, ctx.Err()); err != nil {
-		return crowded{}, err
+		return crowdSeen{}, err
 	}
 	calls, err := l.calls(ctx)
-	return crowded{calls: calls[table], failed: failed.Load()}, err
+	return crowdSeen{calls: calls[table], failed: failed.Load()}, err
 }
 
-// hold runs a statement that takes a lock, and returns what lets it go.
+// hold takes a lock by a statement, and returns a function that releases it.
 func (l *trial) hold(ctx context.Context, statement string, args ...any) (letGo func() error, err error) {
 	tx, err := l.servers.Pool.BeginTx(ctx, nil)
 	if err != nil {
-		return nil, fmt.Errorf("hold a lock: %w", err)
+		return nil, fmt.Errorf("take a lock: %w", err)
 	}
 	if _, err := tx.ExecContext(ctx, statement, args...); err != nil {
-		return nil, errors.Join(fmt.Errorf("hold a lock: %w", err), tx.Rollback())
+		return nil, errors.Join(fmt.Errorf("take a lock: %w", err), tx.Rollback())
 	}
 	return tx.Rollback, nil
 }
 
-// askAndLeave is somebody without patience.
+// askAndLeave is a client that disconnects before the answer comes.
 func (l *trial) askAndLeave(ctx context.Context, replica *testbed.Service, path string) {
 	ctx, cancel := context.WithTimeout(ctx, leavesAfter)
 	defer cancel()
-	_, _ = l.get(ctx, replica, path, "") // they do not look at the answer
+	_, _ = l.get(ctx, replica, path, "") // there is no answer to look at
 }

@@ -12,25 +12,24 @@ import (
 )
 
 const (
-	// overload is how many times its saturation goodput the service without a cache is asked
-	// for: enough to be sure that it is never idle.
-	overload = 1.2
-	// ask is how many times that saturation goodput the service with the cache is asked for:
-	// more than it can do, too. Of a service at ease the answers take milliseconds, and the
-	// load generator would have to be more exact than a busy machine lets it be.
-	ask = 5 * goodputFloor
-	// A ramp is short: it only finds out what overload is.
-	rampStart  = 12 // requests a second
+	// Rates are multiples of the saturation goodput of the service without a cache. At
+	// overWithout that service is never idle.
+	overWithout = 1.2
+	// overWith overloads the service with the cache too. A service that is not overloaded
+	// answers in milliseconds, and a busy machine cannot send load that exactly.
+	overWith = 5 * goodputFloor
+	// The ramp is short, because it only finds the saturation goodput.
+	rampStart  = 12 // requests per second
 	rampFactor = 1.6
 	rampLevel  = 1500 * time.Millisecond
 	rampLevels = 6
-	// pairs is declared here, before any run.
+	// pairs is the number of pairs of rounds that count, declared before any run.
 	pairs = 6
-	// roundLength is short, for there are many rounds.
+	// roundLength is short because there are many rounds.
 	roundLength = 2 * time.Second
 )
 
-// timing is what the timed part measures.
+// timing is a comparison of the two services on their quotas.
 type timing struct {
 	run     *lab.Run
 	watch   *rig.Watch
@@ -38,7 +37,7 @@ type timing struct {
 	with    *rig.Variant
 }
 
-// goodput compares browsing without and with the cache, the database on its quota.
+// goodput compares browsing without and with the cache while the database is on its quota.
 func (l *trial) goodput(ctx context.Context, run *lab.Run) (lab.Measured, error) {
 	t, err := l.newTiming(ctx, run)
 	if err != nil {
@@ -48,11 +47,11 @@ func (l *trial) goodput(ctx context.Context, run *lab.Run) (lab.Measured, error)
 	if err != nil {
 		return lab.Measured{}, err
 	}
-	run.Progress(fmt.Sprintf("a pair to warm up and %d that count, without and with the cache", pairs))
+	run.Progress(fmt.Sprintf("browse without and with the cache: one pair of rounds to warm up, %d that count", pairs))
 	paired, err := measure.Paired(ctx, measure.PairedConfig{
 		Pairs:  pairs,
 		OnPair: func(p measure.Pair) { run.Progress(p.Describe(1, "requests/s")) },
-	}, t.arm(t.without, overload*saturation), t.arm(t.with, ask*saturation))
+	}, t.arm(t.without, overWithout*saturation), t.arm(t.with, overWith*saturation))
 	if err != nil {
 		return lab.Measured{}, err
 	}
@@ -64,7 +63,7 @@ func (l *trial) goodput(ctx context.Context, run *lab.Run) (lab.Measured, error)
 	return rig.Gain(paired)
 }
 
-// newTiming puts all quotas in force. The second replica has nothing to do.
+// newTiming puts all quotas in force. The second replica gets no load and no quota.
 func (l *trial) newTiming(ctx context.Context, run *lab.Run) (*timing, error) {
 	if err := l.servers.DB.Resize(ctx, database()); err != nil {
 		return nil, err
@@ -84,16 +83,16 @@ func (l *trial) newTiming(ctx context.Context, run *lab.Run) (*timing, error) {
 	return &timing{run: run, watch: watch, without: l.without, with: l.one}, nil
 }
 
-// saturation finds the saturation goodput without a cache by a short ramp.
+// saturation finds the saturation goodput of the service without a cache by a short ramp.
 func (t *timing) saturation(ctx context.Context) (float64, error) {
-	t.run.Progress("raising the rate until the service without a cache is overloaded")
+	t.run.Progress("raise the rate until the service without a cache is overloaded")
 	return rig.Saturation(ctx, t.run, "the service without a cache", measure.RampConfig{
 		Start: rampStart, Factor: rampFactor, Level: rampLevel, MaxLevels: rampLevels, Quotas: t.watch.Problems,
 	}, browsing(t.without, 1).Hit)
 }
 
-// arm browses, in each round as other people: were they the same, the cache would have
-// seen each of their requests before.
+// arm browses with another seed in each round. With the same seed the cache would have seen
+// every request of the round before.
 func (t *timing) arm(v *rig.Variant, rate float64) measure.Arm {
 	seed := uint64(0)
 	var hit measure.Hit = func(ctx context.Context, rate float64, length time.Duration) (load.Result, error) {

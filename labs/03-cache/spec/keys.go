@@ -13,6 +13,8 @@ import (
 	"github.com/redis/go-redis/v9"
 	"golang.org/x/sync/errgroup"
 
+	"bytebites.example/workshop/shared/bytebites"
+	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/measure/load"
 	"bytebites.example/workshop/shared/measure/probe/pgstat"
 	"bytebites.example/workshop/shared/measure/probe/redisstat"
@@ -21,30 +23,30 @@ import (
 )
 
 const (
-	// minMemory is the least that is a use of the rented machine, and maxMemoryShare the most that
-	// leaves it enough for connections and fragmentation.
+	// A maxmemory under minMemory wastes the rented machine. Above maxMemoryShare of the machine
+	// too little is left for connections and fragmentation.
 	minMemory      = 128 << 20 // bytes
 	maxMemoryShare = 0.85
-	// jittered meals are read one after the other. Of the entries that this leaves no more than
-	// mostTogether, a share of them, may expire within the time that it took and a moment.
-	jittered     = 20
-	moment       = 2 * time.Second
-	mostTogether = 0.25
-	// longLived is where jitter begins to matter.
-	longLived = 5 * time.Minute
-	// hotReads are read before memory is short, and again while it is.
+	// jitterMeals are read one after the other. At most togetherShare of their keys may expire
+	// within a span that is jitterMargin longer than the reads took.
+	jitterMeals   = 20
+	jitterMargin  = 2 * time.Second
+	togetherShare = 0.25
+	// longTTL is the time to live from which jitter matters.
+	longTTL = 5 * time.Minute
+	// hotReads is the number of reads before memory is short, and again while it is.
 	hotReads = 600
-	// atOnce is how many meals are read at the same time.
-	atOnce = 4
-	// squeezeEvery is how often the memory's limit is set anew.
+	// readsAtOnce is the number of meals that are read at the same time.
+	readsAtOnce = 4
+	// squeezeEvery is how often the check sets maxmemory again.
 	squeezeEvery = 50 * time.Millisecond
-	// hotShare is the share of reads that must not reach the database while there is memory for
-	// only memoryShare of the entries.
+	// hotShare is the least share of the reads that Redis must answer while it has memory for
+	// only memoryShare of the keys.
 	hotShare    = 0.5
 	memoryShare = 0.1
 )
 
-// ttls returns the times to live of all keys; of a key without one it is -1.
+// ttls returns the times to live of all keys. It is -1 for a key that never expires.
 func (l *trial) ttls(ctx context.Context) (map[string]time.Duration, error) {
 	ttls := make(map[string]time.Duration)
 	keys := l.redis.Scan(ctx, 0, "*", 500).Iterator()
@@ -73,24 +75,31 @@ func (l *trial) ttls(ctx context.Context) (map[string]time.Duration, error) {
 	return ttls, nil
 }
 
-// expiry looks at the keys that all the checks before have left.
+// expiry has the service set keys of all kinds, and reads their times to live.
 func (l *trial) expiry(ctx context.Context, run *lab.Run) error {
-	if err := l.readEverywhere(ctx); err != nil {
+	var ttls map[string]time.Duration
+	err := l.changing(ctx, func(price int64) (err error) {
+		if err := l.setKeys(ctx, price); err != nil {
+			return err
+		}
+		ttls, err = l.ttls(ctx)
 		return err
-	}
-	ttls, err := l.ttls(ctx)
+	})
 	if err != nil {
 		return err
 	}
 	if len(ttls) == 0 {
-		return &lab.Failure{Expected: "keys in Redis", Seen: "none", Look: lab.Look{Hint: "through.go"}}
+		return &lab.Failure{
+			Expected: "keys in Redis", Seen: "none",
+			Look: lab.Look{File: "through.go", Func: "reader.get", Hint: "is a loaded value put into Redis?"},
+		}
 	}
 	longest := time.Duration(0)
 	for key, ttl := range ttls {
 		if ttl < 0 {
 			return &lab.Failure{
-				Expected: fmt.Sprintf("each of %d keys to have a time to live", len(ttls)), Seen: fmt.Sprintf("none at %.100s", key),
-				Look: lab.Look{Hint: "where that key is set"},
+				Expected: fmt.Sprintf("a time to live on each of %d keys", len(ttls)), Seen: fmt.Sprintf("none on %.100s", key),
+				Look: lab.Look{File: "through.go", Func: "reader.get", Hint: "find the call that sets this key, here or in sessions.go"},
 			}
 		}
 		longest = max(longest, ttl)
@@ -99,13 +108,32 @@ func (l *trial) expiry(ctx context.Context, run *lab.Run) error {
 	return nil
 }
 
-// jitter reads some meals at about the same time and looks at when they will expire.
+// setKeys reads all pages and a meal that does not exist, signs a subscriber in, and changes a
+// price.
+func (l *trial) setKeys(ctx context.Context, price int64) error {
+	signedIn, err := l.signInVisitors(ctx, 1)
+	if err != nil {
+		return err
+	}
+	if err := l.visit(ctx, signedIn, "after signing in"); err != nil {
+		return err
+	}
+	if _, err := l.get(ctx, l.replicas[0], "/meals/none-expiry", ""); err != nil {
+		return err
+	}
+	if err := l.put(ctx, price); err != nil {
+		return err
+	}
+	return l.readEverywhere(ctx)
+}
+
+// jitter reads some meals at about the same time and compares when their keys expire.
 func (l *trial) jitter(ctx context.Context, _ *lab.Run) error {
 	if err := l.flush(ctx); err != nil {
 		return err
 	}
 	began := time.Now()
-	for _, meal := range l.one.Generator.Population.Meals[:jittered] {
+	for _, meal := range l.meals()[:jitterMeals] {
 		if _, err := l.get(ctx, l.replicas[0], "/meals/"+string(meal), ""); err != nil {
 			return err
 		}
@@ -117,24 +145,24 @@ func (l *trial) jitter(ctx context.Context, _ *lab.Run) error {
 	}
 	var long []time.Duration
 	for _, ttl := range ttls {
-		if ttl > longLived {
+		if ttl > longTTL {
 			long = append(long, ttl)
 		}
 	}
-	span := took + moment
+	span := took + jitterMargin
 	together := mostWithin(long, span)
-	if len(long) == 0 || float64(together) > mostTogether*float64(len(long)) {
+	if len(long) == 0 || float64(together) > togetherShare*float64(len(long)) {
 		return &lab.Failure{
-			Expected: fmt.Sprintf("entries of %d meals that were read within %s not to expire like that: at most a quarter of them within %s",
-				jittered, took.Round(time.Millisecond), span.Round(time.Millisecond)),
-			Seen: fmt.Sprintf("%d of %d that live for more than %s", together, len(long), longLived),
-			Look: lab.Look{Hint: "through.go: an hour for all that came in one second is another rush in an hour"},
+			Expected: fmt.Sprintf("at most a quarter of the keys to expire within %s, after %d meals were read within %s",
+				span.Round(time.Millisecond), jitterMeals, took.Round(time.Millisecond)),
+			Seen: fmt.Sprintf("%d of %d keys that live for more than %s", together, len(long), longTTL),
+			Look: lab.Look{File: "through.go", Func: "reader.get", Hint: "keys with the same time to live bring the rush back when they expire"},
 		}
 	}
 	return nil
 }
 
-// mostWithin returns how many of the times at most lie within some span.
+// mostWithin returns the largest number of times that lie within a span of that length.
 func mostWithin(times []time.Duration, span time.Duration) int {
 	slices.Sort(times)
 	most, first := 0, 0
@@ -147,7 +175,7 @@ func mostWithin(times []time.Duration, span time.Duration) int {
 	return most
 }
 
-// memory looks at what Redis was told by redis.conf.
+// memory reads maxmemory and its policy from Redis itself, which has read redis.conf.
 func (l *trial) memory(ctx context.Context, _ *lab.Run) error {
 	stats, err := redisstat.Read(ctx, l.redis)
 	if err != nil {
@@ -157,19 +185,21 @@ func (l *trial) memory(ctx context.Context, _ *lab.Run) error {
 	if most := int64(maxMemoryShare * float64(machine)); stats.MaxMemory < minMemory || stats.MaxMemory > most {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("a maxmemory of %d to %d MiB on a machine that has %d", minMemory>>20, most>>20, machine>>20),
-			Seen:     fmt.Sprintf("%d MiB (0 is no limit)", stats.MaxMemory>>20), Look: lab.Look{Hint: "redis.conf"},
+			Seen:     fmt.Sprintf("%d MiB (0 is no limit)", stats.MaxMemory>>20),
+			Look:     lab.Look{File: "redis.conf", Hint: "set maxmemory"},
 		}
 	}
 	if stats.Policy == "noeviction" {
 		return &lab.Failure{
-			Expected: "a maxmemory-policy that makes room", Seen: "noeviction, which refuses what is new", Look: lab.Look{Hint: "redis.conf"},
+			Expected: "a maxmemory-policy that evicts keys", Seen: "noeviction, which refuses new keys",
+			Look: lab.Look{File: "redis.conf", Hint: "set maxmemory-policy"},
 		}
 	}
 	return nil
 }
 
-// hotKeys leaves Redis memory for a tenth of the entries of all meals, and counts how many
-// reads of meals, some of which are far more popular than others, still need the database.
+// hotKeys leaves Redis memory for a tenth of the keys of all meals. Then it reads meals, the
+// popular ones far more often, and counts the reads that reach the database.
 func (l *trial) hotKeys(ctx context.Context, run *lab.Run) (err error) {
 	if err := l.flush(ctx); err != nil {
 		return err
@@ -191,7 +221,7 @@ func (l *trial) hotKeys(ctx context.Context, run *lab.Run) (err error) {
 	}
 	meals := max(full.UsedMemory-empty.UsedMemory, 0)
 	run.Report("memory that all meals take", float64(meals)/1024, "KiB")
-	if _, err := l.readHotMeals(ctx, 1); err != nil { // so that Redis learns what is hot
+	if _, err := l.readHotMeals(ctx, 1); err != nil { // Redis counts which keys are hot
 		return err
 	}
 	defer func() { err = errors.Join(err, l.setMaxMemory(context.WithoutCancel(ctx), full.MaxMemory)) }()
@@ -215,7 +245,7 @@ func (l *trial) hotKeys(ctx context.Context, run *lab.Run) (err error) {
 				if err := l.squeeze(ctx, s); err != nil {
 					return err
 				}
-				time.Sleep(squeezeEvery)
+				_ = sleep(loading, squeezeEvery) // the loop ends with loading
 			}
 			return nil
 		},
@@ -237,29 +267,29 @@ func (l *trial) hotKeys(ctx context.Context, run *lab.Run) (err error) {
 	switch {
 	case seen.Refused > 0:
 		return &lab.Failure{
-			Expected: "no command refused for want of memory", Seen: fmt.Sprintf("%d", seen.Refused),
-			Look: lab.Look{Hint: "maxmemory-policy in redis.conf, and whether what it may evict includes what you keep"},
+			Expected: "no command that Redis refuses because its memory is full", Seen: fmt.Sprintf("%d", seen.Refused),
+			Look: lab.Look{File: "redis.conf", Hint: "may your maxmemory-policy evict the keys that you set?"},
 		}
 	case share < hotShare:
 		return &lab.Failure{
-			Expected: fmt.Sprintf("at least %.0f %% of the reads to be answered by Redis with a tenth of the memory", 100*hotShare),
-			Seen:     fmt.Sprintf("%.0f %%, %d keys evicted", 100*share, seen.Evicted), Look: lab.Look{Hint: "maxmemory-policy in redis.conf"},
+			Expected: fmt.Sprintf("at least %.0f %% of the reads answered by Redis with a tenth of the memory", 100*hotShare),
+			Seen:     fmt.Sprintf("%.0f %%, %d keys evicted", 100*share, seen.Evicted),
+			Look:     lab.Look{File: "redis.conf", Hint: "which keys does your maxmemory-policy evict first?"},
 		}
 	case failed > 0:
 		return &lab.Failure{
-			Expected: "every read to be answered while Redis is full", Seen: fmt.Sprintf("%d of %d were not", failed, hotReads),
-			Look: lab.Look{Hint: "through.go: what becomes of a request when Redis refuses?"},
+			Expected: "an answer to every read while Redis is full", Seen: fmt.Sprintf("none to %d of %d", failed, hotReads),
+			Look: lab.Look{File: "through.go", Func: "reader.get", Hint: "what becomes of a request when Redis refuses a key?"},
 		}
 	}
 	return nil
 }
 
-// squeeze says how many entries there is to be memory for, and how large one is.
+// squeeze is the number of keys that Redis is to have memory for, and the bytes of one key.
 type squeeze struct{ target, size int64 }
 
-// squeeze sets the limit of Redis's memory to what it takes now, but for the entries that are
-// too many. That has to be done again and again: connections take memory too, as much as all
-// the meals, and not always the same.
+// squeeze sets maxmemory to the memory in use, less that of the surplus keys. Call it again and
+// again: connections take as much memory as all meals, and their number changes.
 func (l *trial) squeeze(ctx context.Context, s squeeze) error {
 	stats, err := redisstat.Read(ctx, l.redis)
 	if err != nil {
@@ -272,18 +302,17 @@ func (l *trial) squeeze(ctx context.Context, s squeeze) error {
 	return l.setMaxMemory(ctx, stats.UsedMemory+(s.target-entries)*s.size)
 }
 
-// readHotMeals reads meals, some of which are far more popular than others, a few at a time,
-// and returns how many could not be read. It keeps to no schedule, for it is counted here
-// how often Redis has the answer, and not how fast.
-func (l *trial) readHotMeals(ctx context.Context, seed uint64) (failed int, err error) {
+// readHotMeals reads meals a few at a time, the popular ones far more often, and returns the
+// number of failed reads. It keeps to no schedule, because the check counts and does not time.
+func (l *trial) readHotMeals(ctx context.Context, number uint64) (failed int, err error) {
 	mix := load.Mix{Name: "meals", Skew: load.Browse().Skew, Shares: []load.Share{{Kind: load.ShowMeal, Weight: 1}}}
-	stream, err := load.NewStream(mix, l.one.Generator.Population, seed, "")
+	stream, err := load.NewStream(mix, load.Population{Meals: l.meals()}, number, "")
 	if err != nil {
 		return 0, err
 	}
 	var wrong atomic.Int64
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(atOnce)
+	group.SetLimit(readsAtOnce)
 	for i := range uint64(hotReads) {
 		group.Go(func() error {
 			a, err := l.get(ctx, l.replicas[0], stream.Request(i).Path, "")
@@ -300,8 +329,8 @@ func (l *trial) readHotMeals(ctx context.Context, seed uint64) (failed int, err 
 // readAllMeals reads every meal once, a few at a time.
 func (l *trial) readAllMeals(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(atOnce)
-	for _, meal := range l.one.Generator.Population.Meals {
+	group.SetLimit(readsAtOnce)
+	for _, meal := range l.meals() {
 		group.Go(func() error {
 			a, err := l.get(ctx, l.replicas[0], "/meals/"+string(meal), "")
 			if err == nil && a.status != http.StatusOK {
@@ -311,6 +340,16 @@ func (l *trial) readAllMeals(ctx context.Context) error {
 		})
 	}
 	return group.Wait()
+}
+
+// meals returns the ids of the meals that are not scarce, the most popular first.
+func (l *trial) meals() []bytebites.MealID {
+	size := l.servers.Dataset
+	var ids []bytebites.MealID
+	for n := 1; seed.Meal(n) < size.ScarceMeal(1); n++ {
+		ids = append(ids, seed.Meal(n))
+	}
+	return ids
 }
 
 func (l *trial) setMaxMemory(ctx context.Context, bytes int64) error {

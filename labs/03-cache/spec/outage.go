@@ -2,6 +2,7 @@ package spec
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -12,24 +13,25 @@ import (
 )
 
 const (
-	// outageRate is a load that the database can answer alone.
-	outageRate = 25 // requests a second
-	// What happens to Redis meanwhile. It hangs for longer than a client waits.
+	// outageRate, in requests per second, is a load that the database can answer alone.
+	outageRate = 25
+	// The outage in its order: a pause, a kill and a flush. The pause is longer than a client
+	// waits.
 	pauseAfter   = 500 * time.Millisecond
 	pausedFor    = 2500 * time.Millisecond
 	killAfter    = 800 * time.Millisecond
 	deadFor      = time.Second
 	flushAfter   = 800 * time.Millisecond
 	outageLength = pauseAfter + pausedFor + killAfter + deadFor + flushAfter + 900*time.Millisecond
-	// mostTries is how often a service may try a Redis that hangs: fewer times than there are
-	// requests.
-	mostTries = outageRate * int64(pausedFor/time.Millisecond) / 1000 / 2
+	// maxTries is the number of connections that a service may try to open to a Redis that
+	// hangs: half the number of requests.
+	maxTries = outageRate * int64(pausedFor/time.Millisecond) / 1000 / 2
 )
 
-// outageSeen is what was seen while Redis was away.
+// outageSeen is the result of the load during the outage.
 type outageSeen struct {
 	result load.Result
-	tries  int64 // made while Redis hung
+	tries  int64 // connections that were tried while Redis hung
 }
 
 // redisGone pauses, kills and flushes Redis under load.
@@ -40,29 +42,31 @@ func (l *trial) redisGone(ctx context.Context, run *lab.Run) error {
 			l.outage.result, err = g.Hit(ctx, outageRate, outageLength)
 			return err
 		},
-		l.maltreat,
+		l.disturb,
 	)
 	if err != nil {
 		return err
 	}
 	r := l.outage.result
 	run.Report("mean latency while Redis was paused, killed and flushed", 1000*r.Latency.Mean().Seconds(), "ms")
-	run.Report("p99 latency meanwhile", 1000*r.Latency.Quantile(0.99).Seconds(), "ms")
-	run.Report("tries of Redis while it hung", float64(l.outage.tries), "")
+	run.Report("p99 latency during that outage", 1000*r.Latency.Quantile(0.99).Seconds(), "ms")
+	run.Report("connections tried while Redis hung", float64(l.outage.tries), "")
 	if r.Failed > 0 {
 		return &lab.Failure{
-			Expected: fmt.Sprintf("%d requests to be answered while Redis was paused, killed and flushed", r.Sent),
-			Seen:     fmt.Sprintf("%d were not: %v", r.Failed, r.Failures),
-			Look:     lab.Look{Hint: "redis.go: how long does a call take that nobody answers? And through.go: what then?"},
+			Expected: fmt.Sprintf("right answers to %d requests while Redis was paused, killed and flushed", r.Sent),
+			Seen:     fmt.Sprintf("%d failed: %v", r.Failed, r.Failures),
+			Look:     lab.Look{File: "redis.go", Func: "Open", Hint: "how long may a call take? And what does reader.get in through.go do after it?"},
 		}
 	}
 	return nil
 }
 
-// maltreat does all of it, one after the other.
-func (l *trial) maltreat(ctx context.Context) error {
-	time.Sleep(pauseAfter)
-	// Without a connection that is open already, each try makes one, and those are counted.
+// disturb pauses, kills and flushes Redis, one after the other.
+func (l *trial) disturb(ctx context.Context) error {
+	if err := sleep(ctx, pauseAfter); err != nil {
+		return err
+	}
+	// With no open connection left, every call opens one, and Redis counts those.
 	if err := l.closeConnections(ctx); err != nil {
 		return err
 	}
@@ -73,8 +77,8 @@ func (l *trial) maltreat(ctx context.Context) error {
 	if err := l.server.Pause(ctx); err != nil {
 		return err
 	}
-	time.Sleep(pausedFor)
-	if err := l.server.Unpause(ctx); err != nil {
+	err = sleep(ctx, pausedFor)
+	if err := errors.Join(err, l.server.Unpause(context.WithoutCancel(ctx))); err != nil {
 		return err
 	}
 	ended, err := redisstat.Read(ctx, l.redis)
@@ -82,19 +86,25 @@ func (l *trial) maltreat(ctx context.Context) error {
 		return err
 	}
 	l.outage.tries = ended.Since(began).Connections
-	time.Sleep(killAfter)
+	if err := sleep(ctx, killAfter); err != nil {
+		return err
+	}
 	if err := l.server.Kill(ctx); err != nil {
 		return err
 	}
-	time.Sleep(deadFor)
+	if err := sleep(ctx, deadFor); err != nil {
+		return err
+	}
 	if err := l.server.Start(ctx); err != nil {
 		return err
 	}
-	time.Sleep(flushAfter)
+	if err := sleep(ctx, flushAfter); err != nil {
+		return err
+	}
 	return l.flush(ctx)
 }
 
-// closeConnections closes all connections to Redis, but for the check's own.
+// closeConnections closes all connections to Redis except the check's own.
 func (l *trial) closeConnections(ctx context.Context) error {
 	if err := l.redis.Do(ctx, "CLIENT", "KILL", "TYPE", "normal").Err(); err != nil {
 		return fmt.Errorf("close redis's connections: %w", err)
@@ -102,13 +112,13 @@ func (l *trial) closeConnections(ctx context.Context) error {
 	return nil
 }
 
-// breaker judges what redisGone has seen.
+// breaker judges the number of connections that redisGone has counted.
 func (l *trial) breaker(context.Context, *lab.Run) error {
-	if l.outage.tries > mostTries {
+	if l.outage.tries > maxTries {
 		return &lab.Failure{
-			Expected: fmt.Sprintf("at most %d tries of a Redis that hangs for %s", mostTries, pausedFor),
-			Seen:     fmt.Sprintf("%d, at %d requests a second", l.outage.tries, outageRate),
-			Look:     lab.Look{Hint: "redis.go: who has failed five times in a row will fail a sixth time"},
+			Expected: fmt.Sprintf("at most %d connections tried to a Redis that hangs for %s", maxTries, pausedFor),
+			Seen:     fmt.Sprintf("%d, at %d requests per second", l.outage.tries, outageRate),
+			Look:     lab.Look{File: "redis.go", Func: "Open", Hint: "after some failures in a row, a circuit breaker saves the next calls"},
 		}
 	}
 	return nil

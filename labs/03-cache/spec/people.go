@@ -14,35 +14,32 @@ import (
 )
 
 const (
-	// visitors sign in, from a number on that no load signs in.
+	// visitors subscribers sign in, the first with the number firstVisitor. No load signs them
+	// in.
 	firstVisitor = 941
 	visitors     = 6
-	// visits are how often each of them then asks who they are, on each replica.
+	// visits is how often each visitor then asks each replica for their profile.
 	visits = 5
 )
 
-// sessions signs people in, empties Redis at once, and looks who they are then; and signs
-// one of them out.
+// sessions signs visitors in, empties Redis at once, and demands that both replicas still
+// know them. Then it counts the queries of further visits, and signs one visitor out.
 func (l *trial) sessions(ctx context.Context, run *lab.Run) error {
-	emails := make([]string, visitors)
-	for i := range emails {
-		emails[i] = seed.Email(firstVisitor + i)
-	}
-	signedIn, err := load.Login(ctx, l.replicas[0].URL(), seed.Password, emails)
+	signedIn, err := l.signInVisitors(ctx, visitors)
 	if err != nil {
-		return &lab.Failure{Expected: "people to be signed in", Seen: err.Error(), Look: lab.Look{Hint: "sessions.go"}}
+		return err
 	}
 	if err := l.flush(ctx); err != nil {
 		return err
 	}
-	if err := l.visit(ctx, signedIn, "when Redis had lost everything"); err != nil {
+	if err := l.visit(ctx, signedIn, "after Redis has lost all keys"); err != nil {
 		return err
 	}
 	if err := pgstat.Reset(ctx, l.servers.Pool); err != nil {
 		return err
 	}
 	for range visits {
-		if err := l.visit(ctx, signedIn, "all at once"); err != nil {
+		if err := l.visit(ctx, signedIn, "when all visitors ask at once"); err != nil {
 			return err
 		}
 	}
@@ -50,17 +47,34 @@ func (l *trial) sessions(ctx context.Context, run *lab.Run) error {
 	if err != nil {
 		return err
 	}
-	run.Report(fmt.Sprintf("queries for sessions, %d visits of %d people", 2*visits, visitors), float64(calls["sessions"]), "")
+	run.Report(fmt.Sprintf("queries for sessions, %d visits of %d subscribers", 2*visits, visitors), float64(calls["sessions"]), "")
 	if calls["sessions"] > 2*visitors {
 		return &lab.Failure{
-			Expected: fmt.Sprintf("at most one query a person and replica in %d visits of %d people", 2*visits, visitors),
-			Seen:     fmt.Sprintf("%d", calls["sessions"]), Look: lab.Look{Hint: "Session in sessions.go"},
+			Expected: fmt.Sprintf("at most one query per subscriber and replica for %d visits of %d subscribers", 2*visits, visitors),
+			Seen:     fmt.Sprintf("%d", calls["sessions"]),
+			Look:     lab.Look{File: "sessions.go", Func: "sessions.Session", Hint: "read the session through the cache"},
 		}
 	}
 	return l.signOut(ctx, signedIn[0])
 }
 
-// visit has everybody ask both replicas who they are, all at once.
+// signInVisitors signs that many visitors in with the first replica.
+func (l *trial) signInVisitors(ctx context.Context, number int) ([]load.Session, error) {
+	emails := make([]string, number)
+	for i := range emails {
+		emails[i] = seed.Email(firstVisitor + i)
+	}
+	signedIn, err := load.Login(ctx, l.replicas[0].URL(), seed.Password, emails)
+	if err != nil {
+		return nil, &lab.Failure{
+			Expected: "subscribers who can sign in", Seen: err.Error(),
+			Look: lab.Look{File: "sessions.go", Func: "sessions.Create", Hint: "which error does it return?"},
+		}
+	}
+	return signedIn, nil
+}
+
+// visit has all visitors ask both replicas for their profile at the same time.
 func (l *trial) visit(ctx context.Context, people []load.Session, when string) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for _, person := range people {
@@ -80,9 +94,9 @@ func (l *trial) visit(ctx context.Context, people []load.Session, when string) e
 				}
 				if me.Email != person.Email {
 					return &lab.Failure{
-						Expected: fmt.Sprintf("replica %s to know %s, %s", replica.Name(), person.Email, when),
+						Expected: fmt.Sprintf("replica %s to answer with the profile of %s, %s", replica.Name(), person.Email, when),
 						Seen:     fmt.Sprintf("status %d: %.200s", a.status, a.body),
-						Look:     lab.Look{Hint: "sessions.go: where is a session safe, and under which name is it kept?"},
+						Look:     lab.Look{File: "sessions.go", Hint: "is a session in the database before the answer, and under a key of its own in Redis?"},
 					}
 				}
 				return nil
@@ -92,7 +106,8 @@ func (l *trial) visit(ctx context.Context, people []load.Session, when string) e
 	return group.Wait()
 }
 
-// signOut signs somebody out on the first replica, when both have just seen them.
+// signOut signs a subscriber out on the first replica, just after both replicas have read
+// the session.
 func (l *trial) signOut(ctx context.Context, person load.Session) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodDelete, l.replicas[0].URL()+"/sessions", nil)
 	if err != nil {
@@ -113,8 +128,9 @@ func (l *trial) signOut(ctx context.Context, person load.Session) error {
 		}
 		if a.status != http.StatusUnauthorized {
 			return &lab.Failure{
-				Expected: fmt.Sprintf("status 401 from replica %s for somebody who has signed out", replica.Name()),
-				Seen:     fmt.Sprintf("%d: %.200s", a.status, a.body), Look: lab.Look{Hint: "Delete in sessions.go"},
+				Expected: fmt.Sprintf("status 401 from replica %s for a subscriber who has signed out", replica.Name()),
+				Seen:     fmt.Sprintf("%d: %.200s", a.status, a.body),
+				Look:     lab.Look{File: "sessions.go", Func: "sessions.Delete", Hint: "what becomes of the copy in Redis?"},
 			}
 		}
 	}

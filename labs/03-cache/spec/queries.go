@@ -15,33 +15,33 @@ import (
 )
 
 const (
-	// withoutRate, in requests a second, is a load that the database can answer alone, and
-	// withRate one that it could not. What a request costs does not depend on the rate.
+	// withoutRate, in requests per second, is a load that the database can answer alone. It
+	// could not answer withRate. The queries of one request do not depend on the rate.
 	withoutRate = 35
 	withRate    = 150
 	// browseLength is the length of each phase in which queries are counted.
 	browseLength = 3 * time.Second
 )
 
-// phase is a browsing load, and what it cost.
+// phase is a browsing load and its queries.
 type phase struct {
 	name string
-	// requests were answered; failed were not, for these reasons.
+	// requests is the number of right answers. failures counts the failed requests by cause.
 	requests, failed int
 	failures         map[string]int
-	// Queries, those of requests that failed too. The catalogue's are for meals, ratings and
-	// popular meals. Stock is asked for with every meal that is shown, and is not cached: what
-	// is on the shelf is not to be guessed.
+	// Queries, those of failed requests included. Those of the catalogue are for meals, ratings
+	// and popular meals. Stock is read with every meal that is shown, and is not cached, because
+	// an old number would promise a portion that is sold.
 	catalogue, stock, sessions, rest int64
 	keyHits                          float64 // share of the keys looked up that Redis had
 }
 
-// Of what a request would have asked, one that failed has asked some. So there are two
-// figures, which are the same when none failed: queries a request at most, and at least.
+// A failed request may have sent some of its queries, or all. So the queries per request have
+// an upper bound, most, and a lower one, least. They are equal when no request failed.
 func (p phase) most() float64  { return float64(p.catalogue) / float64(max(p.requests, 1)) }
 func (p phase) least() float64 { return float64(p.catalogue) / float64(max(p.requests+p.failed, 1)) }
 
-// and returns two phases as one.
+// and returns the sum of two phases.
 func (p phase) and(q phase) phase {
 	p.requests += q.requests
 	p.failed += q.failed
@@ -52,14 +52,14 @@ func (p phase) and(q phase) phase {
 	return p
 }
 
-// queriesSeen is how often the database was asked.
+// queriesSeen holds the phases of fewQueries.
 type queriesSeen struct{ without, cold, warm, flushed phase }
 
-// savedShare returns the share of the catalogue's queries that a phase did not need, at least.
+// savedShare returns a lower bound of the share of the catalogue's queries that a phase saved.
 func (q queriesSeen) savedShare(p phase) float64 { return 1 - p.most()/q.without.least() }
 
-// fewQueries counts the queries of people who browse: without the cache, with an empty one, with
-// a warm one, and with one that is emptied in the middle.
+// fewQueries counts the queries of people who browse in four phases: without the cache, with
+// an empty one, with a warm one, and with one that is emptied midway.
 func (l *trial) fewQueries(ctx context.Context, run *lab.Run) (err error) {
 	nothing := func(context.Context) error { return nil }
 	l.queries.without, err = l.browse(ctx, "without a cache", browsing(l.without, 1), withoutRate, nothing)
@@ -96,30 +96,34 @@ func (l *trial) fewQueries(ctx context.Context, run *lab.Run) (err error) {
 	}
 	run.Evidence(evidenceFolder)
 	if both := q.cold.and(q.warm); fromCold < wantedShare {
-		seen := fmt.Sprintf("%.0f %%: %.2f queries a request while cold, %.2f warm", 100*max(fromCold, 0), q.cold.most(), q.warm.most())
+		seen := fmt.Sprintf("%.0f %%: %.2f queries per request while cold, %.2f warm", 100*max(fromCold, 0), q.cold.most(), q.warm.most())
 		if both.failed > 0 {
-			seen = fmt.Sprintf("%.0f %%: %.2f queries for each request that was answered; %d of %d were not", 100*max(fromCold, 0), both.most(),
+			seen = fmt.Sprintf("%.0f %%: %.2f queries per right answer; %d of %d requests failed", 100*max(fromCold, 0), both.most(),
 				both.failed, both.failed+both.requests)
 		}
 		return &lab.Failure{
-			Expected: fmt.Sprintf("at least %.0f %% of %.2f queries a request to be saved, cold start included", 100*wantedShare, q.without.least()),
+			Expected: fmt.Sprintf("at least %.0f %% of %.2f queries per request saved, cold start included", 100*wantedShare, q.without.least()),
 			Seen:     seen,
-			Look:     lab.Look{Hint: "through.go and catalogue.go; which reads still reach the database is in " + evidenceFolder + "/queries.txt"},
+			Look: lab.Look{
+				File: "catalogue.go", Func: "catalogue.Meals",
+				Hint: "which reads still reach the database? See queries.txt in " + evidenceFolder,
+			},
 		}
 	}
 	for _, p := range []phase{q.cold, q.warm, q.flushed} {
 		if wrong := notLate(p.failures); wrong > 0 {
 			return &lab.Failure{
 				Expected: fmt.Sprintf("right answers to %d requests, %s", p.requests+p.failed, p.name),
-				Seen:     fmt.Sprintf("%d that were not: %v", wrong, p.failures), Look: lab.Look{Hint: "through.go: what becomes of a request when something fails?"},
+				Seen:     fmt.Sprintf("%d failed: %v", wrong, p.failures),
+				Look:     lab.Look{File: "through.go", Func: "reader.get", Hint: "which error does it return?"},
 			}
 		}
 	}
 	return nil
 }
 
-// notLate returns how many requests failed for another reason than that they took too long:
-// where queries are counted, a busy machine is nobody's fault.
+// notLate returns the number of requests that failed for another reason than a timeout. A busy
+// machine causes timeouts, and this check counts queries only.
 func notLate(failures map[string]int) int {
 	n := 0
 	for cause, times := range failures {
@@ -130,7 +134,7 @@ func notLate(failures map[string]int) int {
 	return n
 }
 
-// browse runs one phase. Half-way through it midway is called.
+// browse runs one phase, and calls midway after half of it.
 func (l *trial) browse(ctx context.Context, name string, g load.Generator, rate float64, midway func(context.Context) error) (phase, error) {
 	began, err := redisstat.Read(ctx, l.redis)
 	if err != nil {
@@ -146,12 +150,10 @@ func (l *trial) browse(ctx context.Context, name string, g load.Generator, rate 
 			return err
 		},
 		func(ctx context.Context) error {
-			select {
-			case <-ctx.Done():
-				return ctx.Err()
-			case <-time.After(browseLength / 2):
-				return midway(ctx)
+			if err := sleep(ctx, browseLength/2); err != nil {
+				return err
 			}
+			return midway(ctx)
 		},
 	)
 	if err != nil {
@@ -170,7 +172,7 @@ func (l *trial) browse(ctx context.Context, name string, g load.Generator, rate 
 	}
 	for table, n := range calls {
 		switch table {
-		case "meals", "ratings", "orders": // nobody orders here: orders are read to say what is popular
+		case "meals", "ratings", "orders": // no orders are placed: all reads of them are for popular meals
 			p.catalogue += n
 		case "stock":
 			p.stock += n
@@ -184,11 +186,11 @@ func (l *trial) browse(ctx context.Context, name string, g load.Generator, rate 
 }
 
 func (q queriesSeen) text() []byte {
-	head := fmt.Sprintf("Queries that reached the database while people browsed for %s, %d requests a second without a cache and %d with it.\n"+
+	head := fmt.Sprintf("Queries that reached the database while people browsed for %s, at %d requests per second without a cache and %d with it.\n"+
 		"From pg_stat_statements. Catalogue: meals, ratings, popular meals. Stock is not cached.\n"+
-		"Queries of requests that failed are counted against the cache.\n\n", browseLength, withoutRate, withRate)
+		"Queries of failed requests count against the cache.\n\n", browseLength, withoutRate, withRate)
 	return evidence.Table(head, func(w io.Writer) {
-		fmt.Fprintln(w, "answered\tfailed\tcatalogue\ta request\tsaved %\tstock\tsessions\tothers\tkeys found %\t  what\t")
+		fmt.Fprintln(w, "answered\tfailed\tcatalogue\tper request\tsaved %\tstock\tsessions\tothers\tkeys found %\t  phase\t")
 		for i, p := range []phase{q.without, q.cold, q.warm, q.flushed} {
 			perRequest, saved := p.most(), 100*q.savedShare(p)
 			if i == 0 {
@@ -200,11 +202,14 @@ func (q queriesSeen) text() []byte {
 	})
 }
 
-// queriesSaved is a count, so it has no interval.
+// queriesSaved is the gain that fewQueries has counted. A count has no interval.
 func (l *trial) queriesSaved(context.Context, *lab.Run) (lab.Measured, error) {
 	without, with := l.queries.without, l.queries.cold.and(l.queries.warm)
 	if with.catalogue == 0 {
-		return lab.Measured{}, &lab.Failure{Expected: "a cold start to ask the database", Seen: "not one query", Look: lab.Look{Hint: "through.go"}}
+		return lab.Measured{}, &lab.Failure{
+			Expected: "queries while the cache is empty", Seen: "none",
+			Look: lab.Look{File: "through.go", Func: "reader.get", Hint: "where do answers come from while Redis is empty?"},
+		}
 	}
 	return lab.Measured{
 		Before: without.least(), After: with.most(), Ratio: without.least() / with.most(),

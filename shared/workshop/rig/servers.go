@@ -98,33 +98,48 @@ func OpenServers(ctx context.Context, o ServersOptions) (*Servers, error) {
 		return nil, err
 	}
 	s := &Servers{Bed: bed, Dataset: o.Dataset}
+	if err := s.start(ctx, o); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// OnBed starts the servers of a run on a bed that is there already, with the run's Dataset
+// unless the options name another. It is for labs with a stage that needs no database. End
+// closes the Pool and is never nil; the servers end with the bed. The options' Bed is not used.
+func OnBed(ctx context.Context, run *lab.Run, bed *testbed.Bed, o ServersOptions) (s *Servers, end func() error, err error) {
+	if o.Dataset == (seed.Size{}) {
+		o.Dataset = Dataset(run)
+	}
+	s = &Servers{Bed: bed, Dataset: o.Dataset}
+	return s, s.closePool, s.start(ctx, o)
+}
+
+func (s *Servers) start(ctx context.Context, o ServersOptions) (err error) {
 	starts := []func(context.Context) error{
 		func(ctx context.Context) (err error) {
-			s.DB, err = bed.Postgres(ctx, testbed.PostgresOptions{Type: o.Database, Dataset: &o.Dataset})
+			s.DB, err = s.Bed.Postgres(ctx, testbed.PostgresOptions{Type: o.Database, Dataset: &o.Dataset})
 			return err
 		},
 		func(ctx context.Context) (err error) {
-			s.Mail, err = bed.MailSink(ctx, testbed.MailSinkOptions{Delay: o.MailDelay})
+			s.Mail, err = s.Bed.MailSink(ctx, testbed.MailSinkOptions{Delay: o.MailDelay})
 			return err
 		},
 	}
 	for _, pkg := range slices.Compact(slices.Sorted(slices.Values(o.Packages))) {
 		starts = append(starts, func(ctx context.Context) error {
-			_, err := bed.Binary(ctx, pkg)
+			_, err := s.Bed.Binary(ctx, pkg)
 			return err
 		})
 	}
 	for _, start := range o.Beside {
-		starts = append(starts, func(ctx context.Context) error { return start(ctx, bed) })
+		starts = append(starts, func(ctx context.Context) error { return start(ctx, s.Bed) })
 	}
 	if err := testbed.SideBySide(ctx, starts...); err != nil {
-		return nil, errors.Join(err, s.Close())
+		return err
 	}
 	s.Pool, err = postgres.Open(ctx, s.DB.URL()+"&application_name=check", postgres.PoolConfig{MaxOpen: checkConnections, MaxIdle: checkConnections})
-	if err != nil {
-		return nil, errors.Join(err, s.Close())
-	}
-	return s, nil
+	return err
 }
 
 // AtFullSpeed lifts the database's CPU quota while f runs, such as while a service builds
@@ -134,12 +149,13 @@ func (s *Servers) AtFullSpeed(ctx context.Context, f func() error) error {
 }
 
 // Close stops the servers and everything else on their bed.
-func (s *Servers) Close() error {
-	var err error
-	if s.Pool != nil {
-		err = s.Pool.Close()
+func (s *Servers) Close() error { return errors.Join(s.closePool(), s.Bed.Close()) }
+
+func (s *Servers) closePool() error {
+	if s.Pool == nil {
+		return nil
 	}
-	return errors.Join(err, s.Bed.Close())
+	return s.Pool.Close()
 }
 
 // LearnersFault turns errors of a service that does not build or does not start, and of an

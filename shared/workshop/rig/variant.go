@@ -53,8 +53,14 @@ func Start(ctx context.Context, bed *testbed.Bed, o Options) (*Variant, error) {
 	if err != nil {
 		return nil, err
 	}
+	return Attach(ctx, service, o)
+}
+
+// Attach signs people in with a service that has started, and warms it up at full speed, as
+// Start does. Of the options, Service is not used.
+func Attach(ctx context.Context, service *testbed.Service, o Options) (*Variant, error) {
 	v := &Variant{Service: service, emails: emails(o.People)}
-	err = v.AtFullSpeed(ctx, func() (err error) {
+	err := v.AtFullSpeed(ctx, func() (err error) {
 		if v.Generator, err = generator(ctx, v.Service.URL(), o.Dataset); err != nil {
 			return err
 		}

@@ -1,0 +1,93 @@
+package spec
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"bytebites.example/workshop/shared/bytebites/contract"
+	"bytebites.example/workshop/shared/measure/probe/pgstat"
+	"bytebites.example/workshop/shared/testbed"
+	"bytebites.example/workshop/shared/workshop/lab"
+)
+
+// pollEvery is the pause between two looks at the database.
+const pollEvery = 5 * time.Millisecond
+
+// sleep returns after a time, or with an error when the context ends before.
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(d):
+		return nil
+	}
+}
+
+// flush empties Redis.
+func (l *trial) flush(ctx context.Context) error {
+	if err := l.redis.FlushAll(ctx).Err(); err != nil {
+		return fmt.Errorf("flush redis: %w", err)
+	}
+	return nil
+}
+
+// calls returns the number of queries that the database has answered since pgstat.Reset. The
+// key is the table that the statement names first.
+func (l *trial) calls(ctx context.Context) (map[string]int64, error) {
+	statements, err := pgstat.Read(ctx, l.servers.Pool)
+	if err != nil {
+		return nil, err
+	}
+	calls := make(map[string]int64)
+	for _, s := range statements {
+		calls[s.Table()] += s.Calls
+	}
+	return calls, nil
+}
+
+// answer is the answer of a service.
+type answer struct {
+	status int
+	body   []byte
+}
+
+// get sends a GET to a replica, signed in unless the cookie is empty.
+func (l *trial) get(ctx context.Context, replica *testbed.Service, path, cookie string) (answer, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, replica.URL()+path, nil)
+	if err != nil {
+		return answer{}, err
+	}
+	if cookie != "" {
+		request.Header.Set("Cookie", cookie)
+	}
+	response, err := l.http.Do(request)
+	if err != nil {
+		return answer{}, err
+	}
+	defer response.Body.Close() //nolint:errcheck // it was read to its end
+	body, err := io.ReadAll(response.Body)
+	return answer{response.StatusCode, body}, err
+}
+
+// into decodes the body.
+func (a answer) into(dst any) error {
+	if err := json.Unmarshal(a.body, dst); err != nil {
+		return fmt.Errorf("decode answer: %w", err)
+	}
+	return nil
+}
+
+// contract runs the contract test of the API on the first replica.
+func (l *trial) contract(ctx context.Context, _ *lab.Run) error {
+	if err := contract.Run(ctx, l.client.Target); err != nil {
+		return &lab.Failure{
+			Expected: "a service that keeps every promise of its API", Seen: err.Error(),
+			Look: lab.Look{File: "catalogue.go", Hint: "which change leaves an old value in Redis, and under which key?"},
+		}
+	}
+	return nil
+}
