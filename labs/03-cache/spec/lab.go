@@ -54,7 +54,7 @@ func Lab(subject Subject) lab.Lab {
 				Proves: "Redis takes less memory than its machine has, and evicts keys when that is full"},
 
 			{Name: "read-through", Kind: lab.Core, Step: 2, Needs: []string{stageReplicas}, Run: l.readThrough,
-				Proves: "a meal, its rating and the popular meals are read from the database once and then from Redis"},
+				Proves: "a meal and the popular meals are read from the database once, and then from Redis"},
 			{Name: "expiry", Kind: lab.Core, Step: 2, Needs: []string{"read-through"}, Run: l.expiry,
 				Proves: "every key has a time to live"},
 			{Name: "jitter", Kind: lab.Stretch, Step: 2, Needs: []string{"read-through"}, Run: l.jitter,
