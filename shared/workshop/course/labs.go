@@ -67,7 +67,8 @@ func Labs() Course {
 			Number: 3, Name: "03-cache", Title: "cache", Minutes: 90,
 			Summary: "Redis: read-through catalogue, write-through sessions",
 			Steps: []Step{
-				{1, "bound memory and waiting"}, {2, "read through the cache"}, {3, "invalidate the catalogue"}, {4, "write sessions through"},
+				{1, "bound the memory"}, {2, "read through the cache"}, {3, "handle misses"},
+				{4, "invalidate the catalogue"}, {5, "write sessions through"}, {6, "survive an outage of Redis"},
 			},
 			Files:   []string{"redis.conf", "redis.go", "through.go", "catalogue.go", "sessions.go"},
 			Images:  []images.Name{images.Redis, images.Toxiproxy},
