@@ -17,16 +17,6 @@ import (
 // pollEvery is the pause between two looks at the database.
 const pollEvery = 5 * time.Millisecond
 
-// sleep returns after a time, or with an error when the context ends before.
-func sleep(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-time.After(d):
-		return nil
-	}
-}
-
 // flush empties Redis.
 func (l *trial) flush(ctx context.Context) error {
 	if err := l.redis.FlushAll(ctx).Err(); err != nil {

@@ -14,6 +14,7 @@ import (
 	"bytebites.example/workshop/shared/measure/probe/pgstat"
 	"bytebites.example/workshop/shared/testbed"
 	"bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 const (
@@ -179,7 +180,7 @@ func (l *trial) awaitLock(ctx context.Context) error {
 		if time.Now().After(deadline) {
 			return fmt.Errorf("no change of a price waits for the row after %s", lockTimeout)
 		}
-		if err := sleep(ctx, pollEvery); err != nil {
+		if err := rig.Pause(ctx, pollEvery); err != nil {
 			return err
 		}
 	}
@@ -229,7 +230,7 @@ func (l *trial) awaitCall(ctx context.Context, table string) error {
 		if time.Now().After(deadline) {
 			return fmt.Errorf("the slow replica has not queried %s", table)
 		}
-		if err := sleep(ctx, pollEvery); err != nil {
+		if err := rig.Pause(ctx, pollEvery); err != nil {
 			return err
 		}
 	}
@@ -259,7 +260,7 @@ func (l *trial) lostDeletion(ctx context.Context, _ *lab.Run) error {
 			if err == nil || time.Now().After(deadline) {
 				return err
 			}
-			if err := sleep(ctx, 10*pollEvery); err != nil {
+			if err := rig.Pause(ctx, 10*pollEvery); err != nil {
 				return err
 			}
 		}

@@ -13,6 +13,7 @@ import (
 	"bytebites.example/workshop/shared/measure/probe/pgstat"
 	"bytebites.example/workshop/shared/testbed"
 	"bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 const (
@@ -102,14 +103,14 @@ func (l *trial) gather(ctx context.Context, path, table string) (crowdSeen, erro
 		clients.Go(func() { l.askAndLeave(ctx, replica, path) })
 		for range crowd {
 			clients.Go(func() {
-				_ = sleep(ctx, crowdAfter) // after its end the request fails at once
+				_ = rig.Pause(ctx, crowdAfter) // after its end the request fails at once
 				if a, err := l.get(ctx, replica, path, ""); err != nil || a.status != http.StatusOK {
 					failed.Add(1)
 				}
 			})
 		}
 	}
-	err = sleep(ctx, heldFor-time.Since(began))
+	err = rig.Pause(ctx, heldFor-time.Since(began))
 	err = errors.Join(err, letGo())
 	clients.Wait()
 	if err := errors.Join(err, ctx.Err()); err != nil {

@@ -20,6 +20,7 @@ import (
 	"bytebites.example/workshop/shared/measure/probe/redisstat"
 	"bytebites.example/workshop/shared/testbed"
 	"bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 const (
@@ -245,7 +246,7 @@ func (l *trial) hotKeys(ctx context.Context, run *lab.Run) (err error) {
 				if err := l.squeeze(ctx, s); err != nil {
 					return err
 				}
-				_ = sleep(loading, squeezeEvery) // the loop ends with loading
+				_ = rig.Pause(loading, squeezeEvery) // the loop ends with loading
 			}
 			return nil
 		},

@@ -10,6 +10,7 @@ import (
 	"bytebites.example/workshop/shared/measure/probe/redisstat"
 	"bytebites.example/workshop/shared/testbed"
 	"bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 const (
@@ -63,7 +64,7 @@ func (l *trial) redisGone(ctx context.Context, run *lab.Run) error {
 
 // disturb pauses, kills and flushes Redis, one after the other.
 func (l *trial) disturb(ctx context.Context) error {
-	if err := sleep(ctx, pauseAfter); err != nil {
+	if err := rig.Pause(ctx, pauseAfter); err != nil {
 		return err
 	}
 	// With no open connection left, every call opens one, and Redis counts those.
@@ -77,7 +78,7 @@ func (l *trial) disturb(ctx context.Context) error {
 	if err := l.server.Pause(ctx); err != nil {
 		return err
 	}
-	err = sleep(ctx, pausedFor)
+	err = rig.Pause(ctx, pausedFor)
 	if err := errors.Join(err, l.server.Unpause(context.WithoutCancel(ctx))); err != nil {
 		return err
 	}
@@ -86,19 +87,19 @@ func (l *trial) disturb(ctx context.Context) error {
 		return err
 	}
 	l.outage.tries = ended.Since(began).Connections
-	if err := sleep(ctx, killAfter); err != nil {
+	if err := rig.Pause(ctx, killAfter); err != nil {
 		return err
 	}
 	if err := l.server.Kill(ctx); err != nil {
 		return err
 	}
-	if err := sleep(ctx, deadFor); err != nil {
+	if err := rig.Pause(ctx, deadFor); err != nil {
 		return err
 	}
 	if err := l.server.Start(ctx); err != nil {
 		return err
 	}
-	if err := sleep(ctx, flushAfter); err != nil {
+	if err := rig.Pause(ctx, flushAfter); err != nil {
 		return err
 	}
 	return l.flush(ctx)

@@ -12,6 +12,7 @@ import (
 	"bytebites.example/workshop/shared/testbed"
 	"bytebites.example/workshop/shared/workshop/evidence"
 	"bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 const (
@@ -150,7 +151,7 @@ func (l *trial) browse(ctx context.Context, name string, g load.Generator, rate 
 			return err
 		},
 		func(ctx context.Context) error {
-			if err := sleep(ctx, browseLength/2); err != nil {
+			if err := rig.Pause(ctx, browseLength/2); err != nil {
 				return err
 			}
 			return midway(ctx)
