@@ -31,16 +31,17 @@ func TestWrong(t *testing.T) {
 		return frame.Wrong{Name: name, Check: check, Why: why, Lab: spec.Lab(s), Also: also}
 	}
 	labtest.Wrong(t,
+		// What it has acknowledged and not done yet changes orders after the queues are empty.
 		variant(wrong.AckBeforeWork, "worker killed", "the broker need not keep what a worker has, and what fails the worker can try again itself",
-			"mail begun", "duplicates"),
-		// Nothing of its orders is ever in an outbox.
+			"duplicates"),
+		// The events of its orders are never in an outbox.
 		variant(wrong.PublishWithoutOutbox, "broker down", "a broker with confirms is there to be relied on: why write everything down twice?", "unroutable"),
-		// What a dying broker had not read is lost on the way too, and what comes back nobody looks for.
+		// Messages that a killed broker had not read are lost too, and returned messages are not noticed.
 		variant(wrong.NoConfirms, "lost on the way", "what was written to the connection without an error has arrived: TCP sees to that", "broker down", "unroutable"),
-		// Its workers have to be killed to be rid of the poison. They bind their queues when they start again.
+		// The check kills the workers to remove the poison. They bind their queues again when they start.
 		variant(wrong.PoisonForEver, "poison", "what fails is put back: it will go better some time, and nothing is ever lost", "unroutable"),
-		// Whoever dies, or is busy for a moment, has the same message come again; and see above.
+		// A message comes again whenever a worker dies or finds a claim taken, and unroutable ones as above.
 		variant(wrong.EffectsTwice, "duplicates", "the broker hands each message to one worker, and an acknowledged message does not come again",
-			"lost on the way", "broker down", "worker killed", "poison", "mail begun", "unroutable"),
+			"lost on the way", "broker down", "replay", "worker killed", "poison", "mail begun", "unroutable"),
 	)
 }

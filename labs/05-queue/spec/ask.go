@@ -9,20 +9,20 @@ import (
 	"net/http"
 )
 
-// request is what is sent to a replica.
+// request is a request to a replica.
 type request struct {
 	method, path string
 	header       map[string]string // beside Content-Type
 	body         any               // sent as JSON unless nil
 }
 
-// answer is what came back.
+// answer is a replica's answer.
 type answer struct {
 	status int
 	body   []byte
 }
 
-// into decodes a body.
+// into decodes the body.
 func (a answer) into(dst any) error {
 	if err := json.Unmarshal(a.body, dst); err != nil {
 		return fmt.Errorf("decode answer: %w", err)
@@ -32,7 +32,7 @@ func (a answer) into(dst any) error {
 
 func (a answer) String() string { return fmt.Sprintf("status %d: %.200s", a.status, a.body) }
 
-// ask sends a request to the replica whose turn it is. An error says that there was no answer.
+// ask sends a request to the replicas in turn. An error means that no answer came.
 func (l *trial) ask(ctx context.Context, r request) (answer, error) {
 	replica := l.replicas[int(l.turn.Add(1))%len(l.replicas)]
 	var body io.Reader

@@ -13,81 +13,82 @@ import (
 )
 
 const (
-	// lookEvery is the pause between two looks at what is done.
-	lookEvery = 100 * time.Millisecond
-	// stall is how long effects are waited for of which none comes.
-	stall = 10 * time.Second
+	// pollInterval is the pause between two queries for effects.
+	pollInterval = 100 * time.Millisecond
+	// stallTimeout ends the wait for effects when no further effect came for so long.
+	stallTimeout = 10 * time.Second
 )
 
-// await waits until effects of orders are done, for as long as some are: it gives up when
-// none was for the time of a stall. It returns how many are undone, by effect.
-func (l *trial) await(ctx context.Context, orders []*order, patience time.Duration, effects ...bytebites.Effect) (map[bytebites.Effect]int, error) {
+// await waits until the effects of orders are done. It gives up when no further effect came
+// within the stall time. It returns how many effects are missing, by effect.
+func (l *trial) await(ctx context.Context, orders []*order, stall time.Duration, effects ...bytebites.Effect) (map[bytebites.Effect]int, error) {
 	last, since := -1, time.Now()
 	for {
-		undone, err := l.undone(ctx, orders, effects)
+		missing, err := l.missing(ctx, orders, effects)
 		if err != nil {
 			return nil, err
 		}
 		left := 0
-		for _, n := range undone {
+		for _, n := range missing {
 			left += n
 		}
 		if left != last {
 			last, since = left, time.Now()
 		}
-		if left == 0 || time.Since(since) > patience {
-			return undone, nil
+		if left == 0 || time.Since(since) > stall {
+			return missing, nil
 		}
-		if err := sleep(ctx, lookEvery); err != nil {
+		if err := sleep(ctx, pollInterval); err != nil {
 			return nil, err
 		}
 	}
 }
 
-// undone counts the effects of orders that are not done.
-func (l *trial) undone(ctx context.Context, orders []*order, effects []bytebites.Effect) (map[bytebites.Effect]int, error) {
-	undone := make(map[bytebites.Effect]int)
+// missing counts the effects of orders that are not done.
+func (l *trial) missing(ctx context.Context, orders []*order, effects []bytebites.Effect) (map[bytebites.Effect]int, error) {
+	missing := make(map[bytebites.Effect]int)
 	for _, effect := range effects {
-		undone[effect] = len(orders)
+		missing[effect] = len(orders)
 	}
 	for n, theirs := range byHome(orders) {
 		err := n.eachEffect(ctx, idsOf(theirs), func(_ bytebites.OrderID, effect bytebites.Effect, _ time.Time) {
-			if _, ok := undone[effect]; ok {
-				undone[effect]--
+			if _, ok := missing[effect]; ok {
+				missing[effect]--
 			}
 		})
 		if err != nil {
-			return nil, fmt.Errorf("look for effects on %s: %w", n.name, err)
+			return nil, fmt.Errorf("read effects on %s: %w", n.name, err)
 		}
 	}
-	maps.DeleteFunc(undone, func(_ bytebites.Effect, n int) bool { return n == 0 })
-	return undone, nil
+	maps.DeleteFunc(missing, func(_ bytebites.Effect, n int) bool { return n == 0 })
+	return missing, nil
 }
 
-// wantDone waits for effects of orders, all of them unless some are named. The error is a failure
-// when they do not come.
-func (l *trial) wantDone(ctx context.Context, orders []*order, expected, look string, effects ...bytebites.Effect) error {
+// wantDone waits for the named effects of orders, or for all effects when none is named. The
+// error is a failure when they do not come.
+func (l *trial) wantDone(ctx context.Context, orders []*order, expected string, look lab.Look, effects ...bytebites.Effect) error {
 	if len(effects) == 0 {
 		effects = bytebites.Effects()
 	}
-	undone, err := l.await(ctx, orders, stall, effects...)
-	if err != nil || len(undone) == 0 {
+	missing, err := l.await(ctx, orders, stallTimeout, effects...)
+	if err != nil || len(missing) == 0 {
 		return err
 	}
 	var counts []string
-	for _, effect := range slices.Sorted(maps.Keys(undone)) {
-		counts = append(counts, fmt.Sprintf("%d of %s", undone[effect], effect))
+	for _, effect := range slices.Sorted(maps.Keys(missing)) {
+		counts = append(counts, fmt.Sprintf("%d of %s", missing[effect], effect))
 	}
 	return &lab.Failure{
 		Expected: expected,
-		Seen: fmt.Sprintf("of %d orders' effects %s undone, and none more came in %s%s",
-			len(orders), strings.Join(counts, ", "), stall, l.words(ctx)),
-		Look: lab.Look{Hint: look},
+		Seen: fmt.Sprintf("of the effects of %d orders %s are missing, and no further one came in %s%s",
+			len(orders), strings.Join(counts, ", "), stallTimeout, l.warnings(ctx)),
+		Look: look,
 	}
 }
 
-// wantKept reads what there is of orders whose effects are done, and demands that it is as it must be.
-func (l *trial) wantKept(ctx context.Context, orders []*order, look string) error {
+// wantOnce demands that each effect of the orders was done exactly once. All effects are done
+// when it is called.
+func (l *trial) wantOnce(ctx context.Context, orders []*order, look lab.Look) error {
 	books, err := l.read(ctx, orders)
 	if err != nil {
 		return err
@@ -95,7 +96,7 @@ func (l *trial) wantKept(ctx context.Context, orders []*order, look string) erro
 	return failIf(l.meals.problems(orders, books, never), fmt.Sprintf("each effect of %d orders once", len(orders)), look)
 }
 
-// sleep waits, or until ctx ends, whose cause is then the error.
+// sleep waits for d. When ctx ends first the error is its cause.
 func sleep(ctx context.Context, d time.Duration) error {
 	select {
 	case <-ctx.Done():

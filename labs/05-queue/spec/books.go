@@ -18,16 +18,16 @@ import (
 	"bytebites.example/workshop/shared/workshop/lab"
 )
 
-// mailDomain is the sender's, which Message-IDs end in.
+// mailDomain is the sender's domain, with which Message-IDs end.
 const mailDomain = "bytebites.example"
 
-// entry is what a supplier delivers for an order.
+// entry is an ingredient that a supplier delivers for an order.
 type entry struct{ supplier, ingredient string }
 
-// recipes are the grams of each entry in a portion of a meal.
+// recipes has the grams of each ingredient in a portion of each meal.
 type recipes map[bytebites.MealID]map[entry]int
 
-// readRecipes reads those of all meals.
+// readRecipes reads the recipes of all meals.
 func readRecipes(ctx context.Context, catalogue *sql.DB) (all recipes, err error) {
 	rows, err := catalogue.QueryContext(ctx, `SELECT meal_id, supplier, name, grams FROM ingredients`)
 	if err != nil {
@@ -50,7 +50,7 @@ func readRecipes(ctx context.Context, catalogue *sql.DB) (all recipes, err error
 	return all, rows.Err()
 }
 
-// booking is what the ledger must have of an order.
+// booking returns the entries that the ledger must have for an order.
 func (r recipes) booking(lines []line) map[entry]int {
 	all := make(map[entry]int)
 	for _, l := range lines {
@@ -61,17 +61,17 @@ func (r recipes) booking(lines []line) map[entry]int {
 	return all
 }
 
-// book is all that is known of one order.
+// book is the state of one order in the databases and at the mail server.
 type book struct {
 	status  bytebites.OrderStatus
 	done    map[bytebites.Effect]time.Time
 	booking map[entry]int
-	booked  time.Time // when the ledger got the last of it
-	week    time.Time // when the subscriber's was planned
+	booked  time.Time // of the last ledger entry
+	week    time.Time // when the subscriber's week was planned
 	mails   []mailsink.Message
 }
 
-// read reads what there is of orders on the servers that they are on, and at the mail server.
+// read reads the state of orders on their servers and at the mail server.
 func (l *trial) read(ctx context.Context, orders []*order) (map[bytebites.OrderID]*book, error) {
 	books := make(map[bytebites.OrderID]*book, len(orders))
 	for _, o := range orders {
@@ -90,7 +90,7 @@ func (l *trial) read(ctx context.Context, orders []*order) (map[bytebites.OrderI
 	return books, nil
 }
 
-// sortMails adds mails to the orders that they confirm.
+// sortMails adds mails to the books of the orders that they confirm.
 func sortMails(books map[bytebites.OrderID]*book, orders []*order, mails []mailsink.Message) {
 	byID := make(map[string]*book, len(orders))
 	for _, o := range orders {
@@ -139,7 +139,7 @@ func (n *node) readInto(ctx context.Context, books map[bytebites.OrderID]*book, 
 		})
 }
 
-// eachEffect calls note with each effect of the orders that is done.
+// eachEffect calls note with each effect of the orders that is done, and the time.
 func (n *node) eachEffect(ctx context.Context, ids pq.StringArray, note func(bytebites.OrderID, bytebites.Effect, time.Time)) error {
 	return n.each(ctx, `SELECT order_id, effect, done_at FROM order_effects WHERE order_id = ANY ($1)`, ids,
 		func(scan func(...any) error) error {
@@ -154,7 +154,7 @@ func (n *node) eachEffect(ctx context.Context, ids pq.StringArray, note func(byt
 		})
 }
 
-// each asks for rows about orders and calls row with what scans each.
+// each runs a query about orders, and calls row for each row with the function that scans it.
 func (n *node) each(ctx context.Context, query string, ids pq.StringArray, row func(scan func(...any) error) error) (err error) {
 	rows, err := n.pool.QueryContext(ctx, query, ids)
 	if err != nil {
@@ -169,8 +169,8 @@ func (n *node) each(ctx context.Context, query string, ids pq.StringArray, row f
 	return rows.Err()
 }
 
-// problems says what is not as it must be of orders whose effects are done, a sentence each. A
-// second mail may be excused.
+// problems returns a sentence for each thing that is wrong with orders whose effects are done. The
+// function excused decides on orders with more than one mail.
 func (r recipes) problems(orders []*order, books map[bytebites.OrderID]*book, excused func(mails []mailsink.Message) bool) []string {
 	var bad []string
 	for _, o := range orders {
@@ -204,12 +204,12 @@ func weight(booking map[entry]int) int {
 	return sum
 }
 
-// never excuses nothing.
+// never excuses no second mail.
 func never([]mailsink.Message) bool { return false }
 
-// killedBetween excuses mails that were sent again because a worker was killed: whoever dies
-// after the mail server's yes, and before that is noted, leaves nobody who knows of it. The mail
-// server goes on with what it has when the sender is dead, for as long as late says.
+// killedBetween excuses mails that were sent again because a worker was killed between them. A
+// worker that dies after the mail server accepted a mail, and before it noted that, leaves no
+// trace of the mail. The mail server may accept the mail of a dead worker up to late after the kill.
 func killedBetween(kills []time.Time, late time.Duration) func([]mailsink.Message) bool {
 	return func(mails []mailsink.Message) bool {
 		for i := range mails[1:] {
@@ -222,7 +222,7 @@ func killedBetween(kills []time.Time, late time.Duration) func([]mailsink.Messag
 	}
 }
 
-// changes says what has been done to orders from one reading to another, a sentence each.
+// changes returns a sentence for each change of orders between two readings.
 func changes(orders []*order, was, is map[bytebites.OrderID]*book) []string {
 	var bad []string
 	for _, o := range orders {
@@ -233,7 +233,7 @@ func changes(orders []*order, was, is map[bytebites.OrderID]*book) []string {
 			}
 		}
 		differf(len(a.mails) == len(b.mails), "%d mails became %d", len(a.mails), len(b.mails))
-		differf(a.week.Equal(b.week), "the week of the subscriber was planned again, because")
+		differf(a.week.Equal(b.week), "the week of the subscriber was planned again, a change")
 		differf(maps.Equal(a.booking, b.booking) && a.booked.Equal(b.booked), "%d g in the ledger became %d g", weight(a.booking), weight(b.booking))
 		differf(maps.EqualFunc(a.done, b.done, time.Time.Equal), "the effects are done anew")
 		differf(a.status == b.status, "the status became %s", b.status)
@@ -241,22 +241,22 @@ func changes(orders []*order, was, is map[bytebites.OrderID]*book) []string {
 	return bad
 }
 
-// mostTold is how many troubles of one sort are told one by one.
-const mostTold = 3
+// maxListed is how many problems of one sort a failure lists.
+const maxListed = 3
 
-// failIf returns a failure when there are troubles.
-func failIf(bad []string, expected, look string) error {
+// failIf returns a failure when there are problems.
+func failIf(bad []string, expected string, look lab.Look) error {
 	if len(bad) == 0 {
 		return nil
 	}
-	return &lab.Failure{Expected: expected, Seen: few(bad), Look: lab.Look{Hint: look}}
+	return &lab.Failure{Expected: expected, Seen: few(bad), Look: look}
 }
 
-// few are the first of many.
+// few joins the first problems, and counts the rest.
 func few(all []string) string {
-	told := strings.Join(all[:min(len(all), mostTold)], "; ")
-	if rest := len(all) - mostTold; rest > 0 {
-		told += fmt.Sprintf("; and %d more", rest)
+	text := strings.Join(all[:min(len(all), maxListed)], "; ")
+	if more := len(all) - maxListed; more > 0 {
+		text += fmt.Sprintf("; and %d more", more)
 	}
-	return told
+	return text
 }

@@ -16,7 +16,7 @@ var (
 	oats = entry{"Mill", "oats"}
 )
 
-// kitchen has two meals, with an ingredient in common.
+// kitchen returns the recipes of two meals that share an ingredient.
 func kitchen() recipes {
 	return recipes{"porridge": {milk: 200, oats: 80}, "shake": {milk: 300}}
 }
@@ -28,7 +28,7 @@ func TestBooking(t *testing.T) {
 	}
 }
 
-// dinner is an order of which all is as it must be.
+// dinner returns an order and its book, in which everything is right.
 func dinner() (*order, *book) {
 	o := &order{person: &person{email: "u1@bytebites.example"}, id: "ord_1", lines: []line{{"porridge", 1}}}
 	b := &book{
@@ -49,7 +49,7 @@ func TestProblems(t *testing.T) {
 	for _, test := range []struct {
 		name  string
 		spoil func(*order, *book)
-		want  string // part of what is said; nothing when empty
+		want  string // part of the problem; no problem when empty
 	}{
 		{"all well", func(*order, *book) {}, ""},
 		{"an effect undone", func(_ *order, b *book) { delete(b.done, bytebites.EffectLedger) }, "supplier_ledger of order ord_1 is not done"},
@@ -58,14 +58,14 @@ func TestProblems(t *testing.T) {
 		{"booked under another name", func(_ *order, b *book) { b.booking[entry{"Mill", "milk"}] = 200; delete(b.booking, milk) }, "2 entries of 280 g"},
 		{"no mail", func(_ *order, b *book) { b.mails = nil }, "0 mails"},
 		{"two mails", func(o *order, b *book) { b.mails = append(b.mails, mailAt(o, noon)) }, "2 mails"},
-		{"a mail to somebody else", func(_ *order, b *book) { b.mails[0].To = []string{"u2@bytebites.example"} }, "went to [u2@bytebites.example]"},
+		{"a mail to another subscriber", func(_ *order, b *book) { b.mails[0].To = []string{"u2@bytebites.example"} }, "went to [u2@bytebites.example]"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			o, b := dinner()
 			test.spoil(o, b)
-			said := strings.Join(kitchen().problems([]*order{o}, map[bytebites.OrderID]*book{o.id: b}, never), "\n")
-			if (said == "") != (test.want == "") || !strings.Contains(said, test.want) {
-				t.Errorf("said %q, want %q", said, test.want)
+			got := strings.Join(kitchen().problems([]*order{o}, map[bytebites.OrderID]*book{o.id: b}, never), "\n")
+			if (got == "") != (test.want == "") || !strings.Contains(got, test.want) {
+				t.Errorf("got %q, want %q", got, test.want)
 			}
 		})
 	}
@@ -89,7 +89,7 @@ func TestKilledBetween(t *testing.T) {
 		{"taken from a dead worker, and sent again", at(10.5, 12), true},
 		{"long after", at(11.5, 12), false},
 		{"both before", at(8, 9), false},
-		{"a third for no reason", at(9.9, 12, 13), false},
+		{"a third without a kill", at(9.9, 12, 13), false},
 	} {
 		if got := excused(test.mails); got != test.want {
 			t.Errorf("%s: excused %t, want %t", test.name, got, test.want)
@@ -115,9 +115,9 @@ func TestChanges(t *testing.T) {
 			o, was := dinner()
 			_, is := dinner()
 			test.change(o, is)
-			said := strings.Join(changes([]*order{o}, map[bytebites.OrderID]*book{o.id: was}, map[bytebites.OrderID]*book{o.id: is}), "\n")
-			if (said == "") != (test.want == "") || !strings.Contains(said, test.want) {
-				t.Errorf("said %q, want %q", said, test.want)
+			got := strings.Join(changes([]*order{o}, map[bytebites.OrderID]*book{o.id: was}, map[bytebites.OrderID]*book{o.id: is}), "\n")
+			if (got == "") != (test.want == "") || !strings.Contains(got, test.want) {
+				t.Errorf("got %q, want %q", got, test.want)
 			}
 		})
 	}
@@ -136,10 +136,10 @@ func TestBindingMatches(t *testing.T) {
 
 func TestReplicasThatDoTheWork(t *testing.T) {
 	before := steps{"mail": 3, "place": 3}
-	if said := did(before, steps{"mail": 3, "place": 9, "outbox": 6}); said != nil {
-		t.Errorf("said %q of replicas that only placed orders", said)
+	if got := stepsBetween(before, steps{"mail": 3, "place": 9, "outbox": 6}); got != nil {
+		t.Errorf("got %q of replicas that only placed orders", got)
 	}
-	if said := few(did(before, steps{"mail": 4, "place": 9, "ledger": 6})); !strings.Contains(said, "mail 1 times, ledger 6 times") {
-		t.Errorf("said %q", said)
+	if got := few(stepsBetween(before, steps{"mail": 4, "place": 9, "ledger": 6})); !strings.Contains(got, "mail 1 times, ledger 6 times") {
+		t.Errorf("got %q", got)
 	}
 }

@@ -27,7 +27,7 @@ const (
 	paymentQueue        = "payments"
 )
 
-// queues are those that the workers consume, by the topic that they are bound to.
+// queues returns the queues that the workers consume, with the topic that each is bound to.
 func queues() map[string]bytebites.Topic {
 	return map[string]bytebites.Topic{
 		ledgerQueue: bytebites.TopicOrderPlaced, mailQueue: bytebites.TopicOrderPlaced,
@@ -36,16 +36,16 @@ func queues() map[string]bytebites.Topic {
 }
 
 const (
-	// brokerPatience bounds a check's question to the broker, and quietFor how long queues
-	// are waited for to run empty.
-	brokerPatience = 5 * time.Second
-	quietFor       = 20 * time.Second
-	// aftermath is what is waited when they are, for what was taken out of them last, and for
-	// what was put off for a moment. Who needs longer is not caught, and nobody is blamed for it.
-	aftermath = time.Second
+	// brokerTimeout bounds a check's request to the broker, and drainTimeout the wait for empty
+	// queues.
+	brokerTimeout = 5 * time.Second
+	drainTimeout  = 20 * time.Second
+	// settleDelay is how long messages that were taken out of a queue last, or wait for their next
+	// try, have to be handled. A slower handler is not noticed, and no right one is rejected.
+	settleDelay = time.Second
 )
 
-// wire is a check's own connection to the broker.
+// wire is a connection of a check to the broker.
 type wire struct {
 	conn    *amqp.Connection
 	channel *amqp.Channel
@@ -58,9 +58,9 @@ type wire struct {
 func (l *trial) dial(ctx context.Context) (*wire, error) {
 	properties := amqp.NewConnectionProperties()
 	properties.SetClientConnectionName("check")
-	for deadline := time.Now().Add(brokerPatience); ; {
+	for deadline := time.Now().Add(brokerTimeout); ; {
 		conn, err := amqp.DialConfig(l.broker.URL(), amqp.Config{
-			Heartbeat: 10 * time.Second, Properties: properties, Dial: amqp.DefaultDial(brokerPatience),
+			Heartbeat: 10 * time.Second, Properties: properties, Dial: amqp.DefaultDial(brokerTimeout),
 		})
 		if err == nil {
 			w := &wire{conn: conn}
@@ -69,13 +69,13 @@ func (l *trial) dial(ctx context.Context) (*wire, error) {
 		if time.Now().After(deadline) {
 			return nil, fmt.Errorf("connect to broker: %w", err)
 		}
-		if err := sleep(ctx, lookEvery); err != nil {
+		if err := sleep(ctx, pollInterval); err != nil {
 			return nil, err
 		}
 	}
 }
 
-// open opens the channel, again where an error has closed it.
+// open opens the channel, again when an error has closed it.
 func (w *wire) open() (err error) {
 	if w.channel, err = w.conn.Channel(); err == nil {
 		err = w.channel.Confirm(false)
@@ -93,8 +93,8 @@ func (w *wire) close() error {
 	return nil
 }
 
-// say publishes a message. What becomes of it delivered says.
-func (w *wire) say(ctx context.Context, exchange, key string, m amqp.Publishing) error {
+// publish publishes a message. The method delivered waits for its confirm.
+func (w *wire) publish(ctx context.Context, exchange, key string, m amqp.Publishing) error {
 	m.DeliveryMode = amqp.Persistent
 	confirmation, err := w.channel.PublishWithDeferredConfirmWithContext(ctx, exchange, key, false, false, m)
 	if err != nil {
@@ -106,9 +106,9 @@ func (w *wire) say(ctx context.Context, exchange, key string, m amqp.Publishing)
 	return nil
 }
 
-// delivered waits until the broker has all that was said.
+// delivered waits until the broker has confirmed all messages.
 func (w *wire) delivered(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, brokerPatience)
+	ctx, cancel := context.WithTimeout(ctx, brokerTimeout)
 	defer cancel()
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -121,31 +121,34 @@ func (w *wire) delivered(ctx context.Context) error {
 	return nil
 }
 
-// find asks for a queue: how many messages are ready in it, and how many consume it.
+// find looks a queue up: how many messages are ready in it, and how many consumers it has.
 func (w *wire) find(name string) (q amqp.Queue, there bool, err error) {
 	q, err = w.channel.QueueDeclarePassive(name, true, false, false, false, nil)
 	var refused *amqp.Error
 	if errors.As(err, &refused) && refused.Code == amqp.NotFound {
-		return q, false, w.open() // the refusal has closed it
+		return q, false, w.open() // the refusal has closed the channel
 	}
 	if err != nil {
-		return q, false, fmt.Errorf("ask for queue %s: %w", name, err)
+		return q, false, fmt.Errorf("look up queue %s: %w", name, err)
 	}
 	return q, true, nil
 }
 
-// queue asks for one of the workers' queues. The error is a failure when there is none.
+// queue looks up one of the workers' queues. The error is a failure when there is none.
 func (w *wire) queue(name string) (amqp.Queue, error) {
 	q, there, err := w.find(name)
 	if err == nil && !there {
-		err = &lab.Failure{Expected: "a durable queue " + name, Seen: "none", Look: lab.Look{Hint: "Declare in topology.go"}}
+		err = &lab.Failure{
+			Expected: "a durable queue " + name, Seen: "none",
+			Look: lab.Look{File: "topology.go", Func: "Declare", Hint: "each consumer has a queue of its own"},
+		}
 	}
 	return q, err
 }
 
-// quiet waits until the workers' queues are empty, and a moment more.
+// quiet waits until the workers' queues are empty, and then for the settle delay.
 func (w *wire) quiet(ctx context.Context) error {
-	for deadline := time.Now().Add(quietFor); ; {
+	for deadline := time.Now().Add(drainTimeout); ; {
 		ready := 0
 		for name := range queues() {
 			q, err := w.queue(name)
@@ -155,15 +158,15 @@ func (w *wire) quiet(ctx context.Context) error {
 			ready += q.Messages
 		}
 		if ready == 0 {
-			return sleep(ctx, aftermath)
+			return sleep(ctx, settleDelay)
 		}
 		if time.Now().After(deadline) {
 			return &lab.Failure{
-				Expected: fmt.Sprintf("queues that are empty within %s", quietFor), Seen: fmt.Sprintf("%d messages in them", ready),
-				Look: lab.Look{Hint: "consumers.go: which message is never acknowledged?"},
+				Expected: fmt.Sprintf("queues that are empty within %s", drainTimeout), Seen: fmt.Sprintf("%d messages in them", ready),
+				Look: lab.Look{File: "consumers.go", Func: "Serve", Hint: "which message is never acknowledged?"},
 			}
 		}
-		if err := sleep(ctx, lookEvery); err != nil {
+		if err := sleep(ctx, pollInterval); err != nil {
 			return err
 		}
 	}
@@ -185,7 +188,7 @@ func (w *wire) take(name string, limit int) ([]amqp.Delivery, error) {
 	return all, nil
 }
 
-// binding is one of the exchange's, as the management API shows it.
+// binding is a binding of the exchange, as the management API shows it.
 type binding struct {
 	Destination     string         `json:"destination"`
 	DestinationType string         `json:"destination_type"` // queue or exchange
@@ -193,44 +196,44 @@ type binding struct {
 	Arguments       map[string]any `json:"arguments"`
 }
 
-// bindings returns the exchange's.
+// bindings returns the bindings of the exchange.
 func (l *trial) bindings(ctx context.Context) ([]binding, error) {
 	url := strings.TrimSuffix(l.broker.ManagementURL(), "/") + "/api/exchanges/%2F/" + exchange + "/bindings/source"
 	q, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
-		return nil, fmt.Errorf("ask for bindings: %w", err)
+		return nil, fmt.Errorf("list bindings: %w", err)
 	}
 	response, err := l.http.Do(q)
 	if err != nil {
-		return nil, fmt.Errorf("ask for bindings: %w", err)
+		return nil, fmt.Errorf("list bindings: %w", err)
 	}
-	defer response.Body.Close() //nolint:errcheck // it was read
+	defer response.Body.Close() //nolint:errcheck // it was read to its end
 	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("ask for bindings: status %d", response.StatusCode)
+		return nil, fmt.Errorf("list bindings: status %d", response.StatusCode)
 	}
 	var all []binding
 	if err := json.NewDecoder(response.Body).Decode(&all); err != nil {
-		return nil, fmt.Errorf("read bindings: %w", err)
+		return nil, fmt.Errorf("list bindings: %w", err)
 	}
 	return all, nil
 }
 
 // matches reports whether a message with a routing key of one word goes by the binding.
 func (b binding) matches(word string) bool {
-	some := 0
+	words := 0
 	for _, part := range strings.Split(b.Key, ".") {
 		switch part {
-		case "#": // any number of words, none too
+		case "#": // any number of words, also none
 		case "*", word:
-			some++
+			words++
 		default:
 			return false
 		}
 	}
-	return some == 1 || some == 0 && strings.Contains(b.Key, "#")
+	return words == 1 || words == 0 && strings.Contains(b.Key, "#")
 }
 
-// unbind takes a binding away, and bind puts it back.
+// unbind removes a binding, and bind restores it.
 func (w *wire) unbind(b binding) error {
 	var err error
 	if b.DestinationType == "exchange" {

@@ -7,7 +7,7 @@ import (
 	"bytebites.example/workshop/shared/workshop/lab"
 )
 
-// contract holds the service against its contract.
+// contract runs the contract test on one replica. It needs the worker, which settles payments.
 func (l *trial) contract(ctx context.Context, _ *lab.Run) error {
 	client, err := l.servers.Client(l.replicas[0])
 	if err != nil {
@@ -16,7 +16,7 @@ func (l *trial) contract(ctx context.Context, _ *lab.Run) error {
 	if err := contract.Run(ctx, client.Target); err != nil {
 		return &lab.Failure{
 			Expected: "every promise of the API to be kept", Seen: err.Error(),
-			Look: lab.Look{Hint: "Checkout and Payments in publisher.go: what is still done before the answer, and what later?"},
+			Look: lab.Look{File: "publisher.go", Hint: "which work of PlaceOrder and of Receive must be done before the answer?"},
 		}
 	}
 	return nil

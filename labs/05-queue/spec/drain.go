@@ -12,29 +12,27 @@ import (
 )
 
 const (
-	// backlog is how many orders' events wait when workers begin.
-	backlog = 48
-	// consumersWithin is how soon a worker that has started consumes.
-	consumersWithin = 10 * time.Second
-	// leastSpeedUp is how many times as fast two workers must be. That they are not quite twice
-	// as fast is right: they share a broker and a database.
-	leastSpeedUp = 1.4
+	// backlogOrders is how many orders' events wait when the workers begin.
+	backlogOrders = 48
+	// consumeTimeout is how soon a worker consumes after its start.
+	consumeTimeout = 10 * time.Second
+	// minSpeedUp is how many times as fast two workers must be as one. They cannot be twice as
+	// fast, because they share a broker and a database.
+	minSpeedUp = 1.4
 )
 
-// twoWorkers lets events pile up and has them drained by one worker, and then by two of the same size.
+// twoWorkers builds up a backlog of events and has one worker drain it, and then two of the same size.
 func (l *trial) twoWorkers(ctx context.Context, run *lab.Run) error {
-	if err := l.needsQueue(); err != nil {
-		return err
-	}
-	if err := l.startSecond(ctx); err != nil {
+	// The second worker must be there for its size to be set.
+	if err := l.staff(ctx, 2); err != nil {
 		return err
 	}
 	rates := make([]float64, 2)
 	for i := range rates {
-		if err := l.staff(ctx, 1+i); err != nil {
+		if err := l.staffInForce(ctx, 1+i); err != nil {
 			return err
 		}
-		run.Progress(fmt.Sprintf("the events of %d orders for %d workers", backlog, 1+i))
+		run.Progress(fmt.Sprintf("draining the events of %d orders with %d workers", backlogOrders, 1+i))
 		var err error
 		if rates[i], err = l.drain(ctx, run); err != nil {
 			return err
@@ -47,22 +45,19 @@ func (l *trial) twoWorkers(ctx context.Context, run *lab.Run) error {
 	if err := l.resizeWorkers(ctx, workerType().FullSpeed()); err != nil {
 		return err
 	}
-	if speedUp < leastSpeedUp {
+	if speedUp < minSpeedUp {
 		return &lab.Failure{
-			Expected: fmt.Sprintf("two workers to drain a backlog at least %.1f times as fast as one", leastSpeedUp),
-			Seen:     fmt.Sprintf("%.2f times", speedUp), Look: lab.Look{Hint: "consumers.go: how many messages does one worker keep for itself?"},
+			Expected: fmt.Sprintf("two workers to drain a backlog at least %.1f times as fast as one", minSpeedUp),
+			Seen:     fmt.Sprintf("%.2f times", speedUp),
+			Look:     lab.Look{File: "consumers.go", Func: "Consumers", Hint: "how many messages does one worker take at a time?"},
 		}
 	}
 	return nil
 }
 
-// staff has so many workers, one or two, consume at the size that counts.
-func (l *trial) staff(ctx context.Context, n int) error {
-	if n == 1 {
-		if err := l.second.role.Stop(ctx); err != nil {
-			return err
-		}
-	} else if err := l.second.role.Start(ctx); err != nil {
+// staffInForce waits until n workers, one or two, consume, and then gives both their size.
+func (l *trial) staffInForce(ctx context.Context, n int) error {
+	if err := l.staff(ctx, n); err != nil {
 		return err
 	}
 	if err := l.awaitConsumers(ctx, n); err != nil {
@@ -75,32 +70,32 @@ func (l *trial) resizeWorkers(ctx context.Context, size instance.Type) error {
 	return errors.Join(l.worker.role.Resize(ctx, size), l.second.role.Resize(ctx, size))
 }
 
-// awaitConsumers waits until so many consume recommendations, the most work of all.
+// awaitConsumers waits until so many workers consume recommendations, the effect with the most work.
 func (l *trial) awaitConsumers(ctx context.Context, want int) (err error) {
 	w, err := l.dial(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, w.close()) }()
-	for deadline := time.Now().Add(consumersWithin); ; {
+	for deadline := time.Now().Add(consumeTimeout); ; {
 		q, err := w.queue(recommendationQueue)
 		if err != nil || q.Consumers == want {
 			return err
 		}
 		if time.Now().After(deadline) {
 			return &lab.Failure{
-				Expected: fmt.Sprintf("%d workers that consume %s", want, recommendationQueue), Seen: fmt.Sprintf("%d%s", q.Consumers, l.words(ctx)),
-				Look: lab.Look{Hint: "consumers.go: how does a worker stop, and what does it do when it starts?"},
+				Expected: fmt.Sprintf("%d workers that consume %s", want, recommendationQueue), Seen: fmt.Sprintf("%d%s", q.Consumers, l.warnings(ctx)),
+				Look: lab.Look{File: "consumers.go", Func: "Serve", Hint: "what does a worker do when it is told to stop, and when it starts?"},
 			}
 		}
-		if err := sleep(ctx, lookEvery); err != nil {
+		if err := sleep(ctx, pollInterval); err != nil {
 			return err
 		}
 	}
 }
 
-// drain keeps the relay from the broker while people order, and returns how many orders a second were
-// done when it got there, by the clock of the database.
+// drain cuts the relay's link while orders are placed, and restores it. It returns how many orders a
+// second were done then, by the clock of the database.
 func (l *trial) drain(ctx context.Context, run *lab.Run) (perSecond float64, err error) {
 	tap, err := l.listen(ctx, nil)
 	if err != nil {
@@ -110,11 +105,11 @@ func (l *trial) drain(ctx context.Context, run *lab.Run) (perSecond float64, err
 	if err := l.relayLink.Cut(ctx); err != nil {
 		return 0, err
 	}
-	placed, ordered := l.load(ctx, l.old(), backlog, 0)
+	placed, ordered := l.load(ctx, l.old(), backlogOrders, 0)
 	if err := errors.Join(l.relayLink.Restore(context.WithoutCancel(ctx)), ordered); err != nil {
 		return 0, err
 	}
-	if err := l.wantDone(ctx, placed, "all effects of a backlog", "consumers.go"); err != nil {
+	if err := l.wantDone(ctx, placed, "all effects of a backlog", lab.Look{File: "consumers.go", Func: "Serve", Hint: "see worker.log in .workshop/05-queue"}); err != nil {
 		return 0, err
 	}
 	reportPublishing(run, tap.sofar())
@@ -130,7 +125,7 @@ func (l *trial) drain(ctx context.Context, run *lab.Run) (perSecond float64, err
 	return float64(len(placed)) / last.Sub(first).Seconds(), err
 }
 
-// reportPublishing tells how fast a relay published what had waited.
+// reportPublishing reports the rate at which the relay published a backlog.
 func reportPublishing(run *lab.Run, all []heard) {
 	if n := len(all); n > 1 {
 		run.Report("events published from a backlog", float64(n-1)/all[n-1].at.Sub(all[0].at).Seconds(), "events/s")

@@ -6,26 +6,23 @@ import (
 	"fmt"
 	"time"
 
-	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/workshop/lab"
 )
 
 const (
-	// doubled orders are those whose events are published more than once, and doublePaid of
-	// them are paid for. They come with a pause after each: it is who has what at the same moment
-	// that is looked at, and not how much at all.
-	doubled     = 60
-	doublePaid  = 10
-	doublePause = 400 * time.Millisecond // of each of those who order
+	// doubledOrders is how many orders' events are published more than once, and paidOrders how
+	// many of them are paid for. A client pauses for doublePause after each order, because the
+	// check is about the same event at two workers and not about the load.
+	doubledOrders = 60
+	paidOrders    = 10
+	doublePause   = 400 * time.Millisecond
 )
 
-// duplicates publishes every event again at the moment that it is heard, so that two workers have it at
-// once; and once more when all is done. A broker that has lost a confirmation does the same.
+// duplicates publishes every event again as soon as it is heard, so that two workers have it at
+// the same time, and once more when all effects are done. A relay whose confirm was lost does
+// the same.
 func (l *trial) duplicates(ctx context.Context, run *lab.Run) (err error) {
-	if err := l.needsQueue(); err != nil {
-		return err
-	}
-	if err := l.startSecond(ctx); err != nil {
+	if err := l.staff(ctx, 2); err != nil {
 		return err
 	}
 	echo, err := l.dial(ctx)
@@ -33,23 +30,23 @@ func (l *trial) duplicates(ctx context.Context, run *lab.Run) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, echo.close()) }()
-	var unsaid error // written by the tap alone, read when it is closed
+	var unpublished error // written by the tap's goroutine, and read when the tap is closed
 	tap, err := l.listen(ctx, func(h heard) {
-		unsaid = errors.Join(unsaid, echo.say(ctx, exchange, h.message.RoutingKey, h.again()))
+		unpublished = errors.Join(unpublished, echo.publish(ctx, exchange, h.message.RoutingKey, h.again()))
 	})
 	if err != nil {
 		return err
 	}
 	placed, err := l.doubleLoad(ctx)
 	heard := tap.sofar()
-	if err := errors.Join(err, tap.close(), unsaid, echo.delivered(ctx)); err != nil {
+	if err := errors.Join(err, tap.close(), unpublished, echo.delivered(ctx)); err != nil {
 		return err
 	}
 	if err := echo.quiet(ctx); err != nil {
 		return err
 	}
-	const lookAt = "consumers.go: two workers have the same event at the same moment; who of them may go on?"
-	if err := l.wantKept(ctx, placed, lookAt); err != nil {
+	err = l.wantOnce(ctx, placed, lab.Look{File: "consumers.go", Func: "Consumers", Hint: "two workers have the same event at the same time: which of them may go on?"})
+	if err != nil {
 		return err
 	}
 	was, err := l.read(ctx, placed)
@@ -57,7 +54,7 @@ func (l *trial) duplicates(ctx context.Context, run *lab.Run) (err error) {
 		return err
 	}
 	for _, h := range heard {
-		if err := echo.say(ctx, exchange, h.message.RoutingKey, h.again()); err != nil {
+		if err := echo.publish(ctx, exchange, h.message.RoutingKey, h.again()); err != nil {
 			return err
 		}
 	}
@@ -69,23 +66,25 @@ func (l *trial) duplicates(ctx context.Context, run *lab.Run) (err error) {
 		return err
 	}
 	run.Report("events that came three times", float64(len(heard)), "")
-	return failIf(changes(placed, was, is), fmt.Sprintf("nothing to change when %d events come again", len(heard)),
-		"consumers.go: where is it noted that an effect is done, and who looks?")
+	return failIf(changes(placed, was, is), fmt.Sprintf("no change when %d events come again", len(heard)),
+		lab.Look{File: "consumers.go", Func: "Consumers", Hint: "where is it noted that an effect is done, and which handler reads that?"})
 }
 
-// doubleLoad has people order, and pay for some of it, and waits for what comes of it.
+// doubleLoad places orders, pays for some of them, and waits for all effects.
 func (l *trial) doubleLoad(ctx context.Context) ([]*order, error) {
-	placed, err := l.load(ctx, l.people, doubled, doublePause)
+	placed, err := l.load(ctx, l.people, doubledOrders, doublePause)
 	if err != nil {
 		return nil, err
 	}
-	for _, o := range placed[:doublePaid] {
+	for _, o := range placed[:paidOrders] {
 		if _, _, err := l.pay(ctx, paymentOf(o)); err != nil {
 			return nil, err
 		}
 	}
-	if err := l.wantDone(ctx, placed, "all effects of orders whose events come twice", "consumers.go", bytebites.Effects()...); err != nil {
+	err = l.wantDone(ctx, placed, "all effects of orders whose events come twice",
+		lab.Look{File: "consumers.go", Func: "Consumers", Hint: "what becomes of an event that another worker has in hand?"})
+	if err != nil {
 		return nil, err
 	}
-	return placed, l.wantPaid(ctx, placed[:doublePaid])
+	return placed, l.wantPaid(ctx, placed[:paidOrders])
 }

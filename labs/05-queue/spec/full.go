@@ -14,43 +14,26 @@ import (
 	"bytebites.example/workshop/shared/testbed"
 	"bytebites.example/workshop/shared/testbed/mailsink"
 	"bytebites.example/workshop/shared/workshop/lab"
-	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 const (
-	// waves of waveOrders orders each are placed in the long run, and something dies in each.
+	// The long run places waves of waveOrders orders each, with wavePause after each of a client's
+	// orders. A worker or the broker is killed in each wave.
 	waves      = 10
 	waveOrders = 1_000
 	wavePause  = 20 * time.Millisecond
-	// faultAfter is when it dies, and deadFor how long a worker stays dead.
-	faultAfter = 1500 * time.Millisecond
-	deadFor    = 500 * time.Millisecond
-	// piledUp orders' events wait for the relay when its rate is measured.
-	piledUp = 1_000
+	// faultDelay is when it is killed, and downTime how long a worker stays dead.
+	faultDelay = 1500 * time.Millisecond
+	downTime   = 500 * time.Millisecond
+	// relayBacklog is how many orders' events wait for the relay when its rate is measured.
+	relayBacklog = 1_000
 	// bareKey is the routing key of the bare loop that the relay is compared with, and
-	// bareWindow how many messages that has on their way.
+	// bareWindow how many of its messages wait for a confirm at a time.
 	bareKey    = "check_bare"
 	bareWindow = 200
 )
 
-// Full returns the long run: ten thousand orders, with workers and the broker dying all the while.
-func Full(subject Subject) lab.Lab {
-	l := &trial{subject: subject, crowd: largeCrowd()}
-	return lab.Lab{
-		Name:   Name,
-		Files:  subject.Files,
-		Claim:  rig.ClaimAlone,
-		Stages: []lab.Stage{{Name: "servers", Starts: "the servers and your service", Start: l.prepare}},
-		Checks: []lab.Check{
-			{Name: "ten thousand orders", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.tenThousand,
-				Proves: "of 10,000 orders, placed while workers and the broker die, no effect is lost and none is doubled"},
-			{Name: "publish rate", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.publishRate,
-				Proves: "a backlog is published without loss; how fast, beside a bare loop with confirms, is reported"},
-		},
-	}
-}
-
-// tenThousand places orders in waves, has something die in each, and keeps the books of all.
+// tenThousand places orders in waves, kills a worker or the broker in each, and checks all effects.
 func (l *trial) tenThousand(ctx context.Context, run *lab.Run) error {
 	var all []*order
 	mails := make(map[mailKey]mailsink.Message)
@@ -68,28 +51,29 @@ func (l *trial) tenThousand(ctx context.Context, run *lab.Run) error {
 			return err
 		}
 		all = append(all, placed...)
-		if err := l.wantDone(ctx, placed, fmt.Sprintf("all effects of wave %d of %d orders", 1+wave, waveOrders), "the logs in "+evidenceFolder); err != nil {
+		if err := l.wantDone(ctx, placed, fmt.Sprintf("all effects of wave %d of %d orders", 1+wave, waveOrders), lab.Look{File: "consumers.go", Func: "Serve", Hint: "see the logs in .workshop/05-queue"}); err != nil {
 			return err
 		}
 		if err := l.collectMails(ctx, mails); err != nil {
 			return err
 		}
-		run.Progress(fmt.Sprintf("%d orders, and all that comes of them", len(all)))
+		run.Progress(fmt.Sprintf("%d orders with all their effects", len(all)))
 	}
-	run.Report("orders a second, with all that comes of them, while things die", float64(len(all))/time.Since(began).Seconds(), "orders/s")
+	run.Report("orders a second, with all their effects, while workers and the broker are killed", float64(len(all))/time.Since(began).Seconds(), "orders/s")
 	books, err := l.read(ctx, all)
 	if err != nil {
 		return err
 	}
 	twice := rememberMails(books, all, mails)
 	run.Report("workers killed", float64(len(l.kills)), "")
-	run.Report("mails sent twice because a worker was killed after the mail server's yes", float64(twice), "")
-	return failIf(l.meals.problems(all, books, killedBetween(l.kills, quickMail)), fmt.Sprintf("each effect of %d orders once", len(all)), "the logs in "+evidenceFolder)
+	run.Report("mails sent twice because a worker was killed after the mail server accepted them", float64(twice), "")
+	return failIf(l.meals.problems(all, books, killedBetween(l.kills, quickMail)), fmt.Sprintf("each effect of %d orders once", len(all)),
+		lab.Look{File: "consumers.go", Func: "Consumers", Hint: "see the logs in .workshop/05-queue"})
 }
 
-// fault kills the worker in every other wave, and the broker in the others.
+// fault kills the worker in waves with an even number, and the broker in the others.
 func (l *trial) fault(ctx context.Context, wave int) error {
-	if err := sleep(ctx, faultAfter); err != nil {
+	if err := sleep(ctx, faultDelay); err != nil {
 		return err
 	}
 	if wave%2 == 1 {
@@ -98,14 +82,14 @@ func (l *trial) fault(ctx context.Context, wave int) error {
 	if err := l.killWorker(ctx, l.worker); err != nil {
 		return err
 	}
-	if err := sleep(ctx, deadFor); err != nil {
+	if err := sleep(ctx, downTime); err != nil {
 		return err
 	}
 	return l.worker.role.Start(ctx)
 }
 
-// mailKey tells a mail from all others that the mail server lists: it lists the latest only, so
-// that they have to be collected.
+// mailKey identifies a mail. The mail server lists the latest mails only, so they are collected
+// after each wave.
 type mailKey struct {
 	id string
 	at time.Time
@@ -122,7 +106,7 @@ func (l *trial) collectMails(ctx context.Context, all map[mailKey]mailsink.Messa
 	return nil
 }
 
-// rememberMails gives each order all its mails, and returns how many have more than one.
+// rememberMails gives each order its collected mails, and returns how many have more than one.
 func rememberMails(books map[bytebites.OrderID]*book, orders []*order, mails map[mailKey]mailsink.Message) (twice int) {
 	for _, b := range books {
 		b.mails = nil
@@ -136,8 +120,8 @@ func rememberMails(books map[bytebites.OrderID]*book, orders []*order, mails map
 	return twice
 }
 
-// publishRate has events pile up in the outbox of the old server and measures how fast they are published, and how
-// fast a bare loop publishes as many of the same size to as many queues.
+// publishRate builds up a backlog in the outbox of the old server and measures how fast the relay
+// publishes it. It compares that with a bare loop that publishes as many messages of the same size.
 func (l *trial) publishRate(ctx context.Context, run *lab.Run) (err error) {
 	tap, err := l.listen(ctx, nil)
 	if err != nil {
@@ -147,8 +131,8 @@ func (l *trial) publishRate(ctx context.Context, run *lab.Run) (err error) {
 	if err := l.relayLink.Cut(ctx); err != nil {
 		return err
 	}
-	placed, ordered := l.load(ctx, l.old(), piledUp, 0)
-	if err := l.killWorker(ctx, l.worker); err != nil { // it would share the broker and the machine
+	placed, ordered := l.load(ctx, l.old(), relayBacklog, 0)
+	if err := l.killWorker(ctx, l.worker); err != nil { // it would use the broker and the machine too
 		return err
 	}
 	if err := errors.Join(l.relayLink.Restore(context.WithoutCancel(ctx)), ordered); err != nil {
@@ -161,8 +145,8 @@ func (l *trial) publishRate(ctx context.Context, run *lab.Run) (err error) {
 		}
 		if len(untold) > 0 {
 			return &lab.Failure{
-				Expected: fmt.Sprintf("an event %s of each of %d orders", topic, len(placed)), Seen: fmt.Sprintf("none of %d%s", len(untold), l.words(ctx)),
-				Look: lab.Look{Hint: "Relay in publisher.go"},
+				Expected: fmt.Sprintf("an event %s of each of %d orders", topic, len(placed)), Seen: fmt.Sprintf("none of %d%s", len(untold), l.warnings(ctx)),
+				Look: lab.Look{File: "publisher.go", Func: "NewPublisher", Hint: "see relay.log in .workshop/05-queue"},
 			}
 		}
 	}
@@ -176,11 +160,11 @@ func (l *trial) publishRate(ctx context.Context, run *lab.Run) (err error) {
 	if err := l.worker.role.Start(ctx); err != nil {
 		return err
 	}
-	return l.wantDone(ctx, placed, "all effects of a backlog", "consumers.go")
+	return l.wantDone(ctx, placed, "all effects of a backlog", lab.Look{File: "consumers.go", Func: "Serve", Hint: "see worker.log in .workshop/05-queue"})
 }
 
-// bareRate publishes messages that go to two quorum queues and the stream, as an order's do, and waits for
-// the confirms of a window at a time.
+// bareRate publishes messages that go to two quorum queues and the stream, as those of an order do. It
+// waits for the confirms of a window at a time.
 func (l *trial) bareRate(ctx context.Context, n int, body []byte) (perSecond float64, err error) {
 	w, err := l.dial(ctx)
 	if err != nil {
@@ -201,7 +185,7 @@ func (l *trial) bareRate(ctx context.Context, n int, body []byte) (perSecond flo
 	}
 	began := time.Now()
 	for i := range n {
-		if err := w.say(ctx, exchange, bareKey, amqp.Publishing{Body: body}); err != nil {
+		if err := w.publish(ctx, exchange, bareKey, amqp.Publishing{Body: body}); err != nil {
 			return 0, err
 		}
 		if (i+1)%bareWindow == 0 || i+1 == n {

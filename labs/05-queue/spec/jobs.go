@@ -2,7 +2,9 @@ package spec
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -10,13 +12,14 @@ import (
 	"bytebites.example/workshop/shared/workshop/evidence"
 )
 
-// wordsLength is how much of a job's log a failure shows.
-const wordsLength = 400 // bytes
+// tailLength is how much of a job's log a failure shows, in bytes.
+const tailLength = 400
 
-// job is the subject's program in a role.
+// job is a process of the subject's program in a role: the relay, a worker, a replay.
 type job struct{ role *testbed.Role }
 
-// startJob starts the program in a role, at full speed. The relay has a way to the broker of its own.
+// startJob starts the program in a role, at full speed. The relay reaches the broker by a link
+// of its own.
 func (l *trial) startJob(ctx context.Context, name, role string, args ...string) (*job, error) {
 	o := testbed.RoleOptions{Service: l.service(""), Name: name, Role: role, Args: args}
 	if role == "relay" {
@@ -27,52 +30,74 @@ func (l *trial) startJob(ctx context.Context, name, role string, args ...string)
 		return nil, err
 	}
 	j := &job{started}
+	l.jobsMu.Lock()
+	defer l.jobsMu.Unlock()
 	l.jobs = append(l.jobs, j)
 	return j, nil
 }
 
-// killWorker ends a worker at once, and notes when.
+// staff starts or stops the second worker, so that n workers run: one or two.
+func (l *trial) staff(ctx context.Context, n int) (err error) {
+	switch {
+	case n == l.workers:
+		return nil
+	case n == 1:
+		err = l.second.role.Stop(ctx)
+	case l.second == nil:
+		l.second, err = l.startJob(ctx, "worker-2", "worker")
+	default:
+		err = l.second.role.Start(ctx)
+	}
+	if err == nil {
+		l.workers = n
+	}
+	return err
+}
+
+// killWorker kills a worker, and notes the time.
 func (l *trial) killWorker(ctx context.Context, worker *job) error {
 	err := worker.role.Kill(ctx)
 	l.kills = append(l.kills, time.Now())
 	return err
 }
 
-// startSecond starts a second worker, where there is none yet.
-func (l *trial) startSecond(ctx context.Context) (err error) {
-	if l.second == nil {
-		l.second, err = l.startJob(ctx, "worker-2", "worker")
-	}
-	return err
+func (l *trial) allJobs() []*job {
+	l.jobsMu.Lock()
+	defer l.jobsMu.Unlock()
+	return slices.Clone(l.jobs)
 }
 
-// words says what the relay and the workers complained of last, for a failure that nobody else
-// explains.
-func (l *trial) words(ctx context.Context) string {
+// warnings returns the last warnings and errors in the logs of the relay and the workers, for
+// the text of a failure.
+func (l *trial) warnings(ctx context.Context) string {
 	var all strings.Builder
-	for _, j := range l.jobs {
+	for _, j := range l.allJobs() {
 		log, err := j.role.Logs(ctx, 20)
 		if err != nil {
 			log = err.Error()
 		}
-		if said := tail(reasons(log)); said != "" {
-			fmt.Fprintf(&all, "; the %s says: %s", j.role.Name(), said)
+		if text := tail(withoutInfo(log)); text != "" {
+			fmt.Fprintf(&all, "; the log of %s: %s", j.role.Name(), text)
 		}
 	}
 	return all.String()
 }
 
-// keepLog keeps all that a job wrote, however often it was started.
-func (j *job) keepLog(ctx context.Context) error {
-	log, err := j.role.Logs(ctx, 0)
-	if err != nil {
-		return err
+// keepLogs keeps the logs of all jobs as evidence, of all their starts.
+func (l *trial) keepLogs() error {
+	var failures []error
+	for _, j := range l.allJobs() {
+		log, err := j.role.Logs(context.Background(), 0)
+		if err == nil {
+			err = evidence.Keep(Name, j.role.Name()+".log", []byte(log))
+		}
+		failures = append(failures, err)
 	}
-	return evidence.Keep(Name, j.role.Name()+".log", []byte(log))
+	return errors.Join(failures...)
 }
 
-// reasons is what a log says beside how things go.
-func reasons(log string) string {
+// withoutInfo returns the lines of a log that are not of level INFO.
+func withoutInfo(log string) string {
 	var all strings.Builder
 	for line := range strings.Lines(log) {
 		if !strings.Contains(line, `"level":"INFO"`) {
@@ -82,11 +107,11 @@ func reasons(log string) string {
 	return all.String()
 }
 
-// tail is the end of a log.
+// tail returns the end of a log.
 func tail(log string) string {
 	log = strings.TrimSpace(log)
-	if len(log) > wordsLength {
-		log = "..." + log[len(log)-wordsLength:]
+	if len(log) > tailLength {
+		log = "..." + log[len(log)-tailLength:]
 	}
 	return log
 }

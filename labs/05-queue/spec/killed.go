@@ -13,33 +13,33 @@ import (
 )
 
 const (
-	// inHand orders are more than a worker takes at a time.
-	inHand = 60
-	// atWorkWithin is how soon a worker has something of them in hand, and allAtWork how long it
-	// is given to have something of each sort.
-	atWorkWithin = 5 * time.Second
-	allAtWork    = 2 * time.Second
-	// begunStall is how long mails are waited for that somebody had begun: as long as the
-	// claim of the dead may last, and a little more.
-	begunStall = 25 * time.Second
+	// killOrders are more than the messages that a worker takes at a time.
+	killOrders = 60
+	// stuckTimeout is how soon the worker is stuck somewhere, and stuckEverywhere how long it
+	// has to be stuck in all three effects.
+	stuckTimeout    = 5 * time.Second
+	stuckEverywhere = 2 * time.Second
+	// claimStallTimeout ends the wait for mails that a killed worker had begun. It is longer than
+	// the claim of a dead worker may last.
+	claimStallTimeout = 25 * time.Second
 )
 
-// workerKilled has the worker get stuck at whatever it does for an order, and kills it there.
+// workerKilled blocks the worker in each effect, kills it there, and starts it again.
 func (l *trial) workerKilled(ctx context.Context, run *lab.Run) error {
-	if err := l.needsQueue(); err != nil {
+	if err := l.staff(ctx, 1); err != nil { // all messages must be with the worker that is killed
 		return err
 	}
 	placed, err := l.killAtWork(ctx, run)
 	if err != nil {
 		return err
 	}
-	l.begun = placed
 	if err := l.worker.role.Start(ctx); err != nil {
 		return err
 	}
-	quick := []bytebites.Effect{bytebites.EffectLedger, bytebites.EffectRecommendation}
-	const lookAt = "consumers.go: when is a message acknowledged, before its work or after?"
-	if err := l.wantDone(ctx, placed, "the bookings and weeks that a worker had in hand when it was killed", lookAt, quick...); err != nil {
+	err = l.wantDone(ctx, placed, "the bookings and weeks that a worker was at when it was killed",
+		lab.Look{File: "consumers.go", Func: "Serve", Hint: "is a message acknowledged before its work or after?"},
+		bytebites.EffectLedger, bytebites.EffectRecommendation)
+	if err != nil {
 		return err
 	}
 	books, err := l.read(ctx, placed)
@@ -52,13 +52,15 @@ func (l *trial) workerKilled(ctx context.Context, run *lab.Run) error {
 			bad = append(bad, fmt.Sprintf("%d g in the ledger for order %s, not %d", weight(b.booking), o.id, weight(want)))
 		}
 	}
-	return failIf(bad, "what was delivered again to be done once", "consumers.go: does the effect commit with the note that it is done?")
+	l.begun = placed
+	return failIf(bad, "messages that were delivered again to be handled once",
+		lab.Look{File: "consumers.go", Func: "effects.ledger", Hint: "do the entries and the note that they are done commit together?"})
 }
 
-// killAtWork locks what bookings and weeks are written to, has the mail server take its time, and kills
-// the worker when it waits for all three. It returns the orders that it was at, and others.
+// killAtWork locks the tables of bookings and weeks, slows the mail server down, and kills
+// the worker when it waits for them. It returns the orders that were placed.
 func (l *trial) killAtWork(ctx context.Context, run *lab.Run) (placed []*order, err error) {
-	release, err := l.nodes[0].hold(ctx, "supplier_ledger", "weeks")
+	release, err := l.nodes[0].lock(ctx, "supplier_ledger", "weeks")
 	if err != nil {
 		return nil, err
 	}
@@ -67,20 +69,21 @@ func (l *trial) killAtWork(ctx context.Context, run *lab.Run) (placed []*order, 
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, l.servers.Mail.SetDelay(context.WithoutCancel(ctx), quickMail)) }()
-	// People of the old server: what others write is copied there, and would wait too.
-	if placed, err = l.load(ctx, l.old(), inHand, 0); err != nil {
+	// Subscribers of the old server only: writes of the others are copied to it, and would
+	// wait for the locks inside the request.
+	if placed, err = l.load(ctx, l.old(), killOrders, 0); err != nil {
 		return nil, err
 	}
-	at, err := l.awaitAtWork(ctx)
+	at, err := l.awaitStuck(ctx)
 	if err != nil {
 		return nil, err
 	}
-	run.Progress("the worker is killed while it is at " + strings.Join(at, ", "))
+	run.Progress("killing the worker while it waits for " + strings.Join(at, ", "))
 	return placed, l.killWorker(ctx, l.worker)
 }
 
-// hold locks tables against writing until release is called.
-func (n *node) hold(ctx context.Context, tables ...string) (release func() error, err error) {
+// lock locks tables against writing until release is called.
+func (n *node) lock(ctx context.Context, tables ...string) (release func() error, err error) {
 	tx, err := n.pool.BeginTx(context.WithoutCancel(ctx), nil)
 	if err != nil {
 		return nil, fmt.Errorf("lock %v: %w", tables, err)
@@ -97,9 +100,9 @@ func (n *node) hold(ctx context.Context, tables ...string) (release func() error
 	return release, nil
 }
 
-// awaitAtWork waits until the worker is stuck, and returns at what: at everything if it is so soon, or
-// at what it is. It must be stuck somewhere, or nothing would be in its hands.
-func (l *trial) awaitAtWork(ctx context.Context) ([]string, error) {
+// awaitStuck waits until the worker waits for both tables and the mail server, or after a
+// while for one of them at least. It returns what the worker waits for.
+func (l *trial) awaitStuck(ctx context.Context) ([]string, error) {
 	for began := time.Now(); ; {
 		var at []string
 		for _, table := range []string{"supplier_ledger", "weeks"} {
@@ -107,7 +110,7 @@ func (l *trial) awaitAtWork(ctx context.Context) ([]string, error) {
 			err := l.nodes[0].pool.QueryRowContext(ctx,
 				`SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = $1::regclass)`, table).Scan(&waiting)
 			if err != nil {
-				return nil, fmt.Errorf("look who waits for %s: %w", table, err)
+				return nil, fmt.Errorf("read locks of %s: %w", table, err)
 			}
 			if waiting {
 				at = append(at, table)
@@ -121,37 +124,32 @@ func (l *trial) awaitAtWork(ctx context.Context) ([]string, error) {
 			at = append(at, fmt.Sprintf("%d mails", mails.Waiting))
 		}
 		switch elapsed := time.Since(began); {
-		case len(at) == 3, len(at) > 0 && elapsed > allAtWork:
+		case len(at) == 3, len(at) > 0 && elapsed > stuckEverywhere:
 			return at, nil
-		case elapsed > atWorkWithin:
+		case elapsed > stuckTimeout:
 			return nil, &lab.Failure{
-				Expected: "a worker that is at the effects of orders", Seen: "nobody" + l.words(ctx), Look: lab.Look{Hint: "consumers.go"},
+				Expected: "a worker that is at the effects of orders", Seen: "none" + l.warnings(ctx),
+				Look: lab.Look{File: "consumers.go", Func: "Serve", Hint: "see worker.log in .workshop/05-queue"},
 			}
 		}
-		if err := sleep(ctx, lookEvery/5); err != nil {
+		if err := sleep(ctx, pollInterval/5); err != nil {
 			return nil, err
 		}
 	}
 }
 
-// mailBegun looks what became of the mails of the orders that a worker was killed at. That it takes a
-// while is right: nobody can know that the dead will not go on before their claim has ended.
+// mailBegun looks at the mails of the orders that a worker was killed at. They may take a
+// while: until its claim has ended, the dead worker might still be sending.
 func (l *trial) mailBegun(ctx context.Context, run *lab.Run) error {
-	if err := l.needsQueue(); err != nil {
-		return err
-	}
-	if len(l.begun) == 0 {
-		return &lab.Failure{Expected: "mails that somebody had begun", Seen: "needs the worker that was killed", Look: lab.Look{Hint: "the check worker killed"}}
-	}
-	undone, err := l.await(ctx, l.begun, begunStall, bytebites.EffectEmail)
+	missing, err := l.await(ctx, l.begun, claimStallTimeout, bytebites.EffectEmail)
 	if err != nil {
 		return err
 	}
-	if n := undone[bytebites.EffectEmail]; n > 0 {
+	if n := missing[bytebites.EffectEmail]; n > 0 {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("the mails of %d orders, some of which a worker had begun when it was killed", len(l.begun)),
-			Seen:     fmt.Sprintf("%d that are not sent, and none more came in %s%s", n, begunStall, l.words(ctx)),
-			Look:     lab.Look{Hint: "the handler of mails in consumers.go: how long does a claim live, and what becomes of a message meanwhile?"},
+			Seen:     fmt.Sprintf("%d that are not sent, and none more came in %s%s", n, claimStallTimeout, l.warnings(ctx)),
+			Look:     lab.Look{File: "consumers.go", Func: "effects.email", Hint: "how long does a claim last, and where is the message meanwhile?"},
 		}
 	}
 	books, err := l.read(ctx, l.begun)
@@ -164,7 +162,8 @@ func (l *trial) mailBegun(ctx context.Context, run *lab.Run) error {
 			twice++
 		}
 	}
-	run.Report("mails sent twice because a worker was killed after the mail server's yes", float64(twice), "")
+	run.Report("mails sent twice because a worker was killed after the mail server accepted them", float64(twice), "")
 	return failIf(l.meals.problems(l.begun, books, killedBetween(l.kills, slowMail)),
-		"each effect once, but for mails that the dead had handed over", "the handler of mails in consumers.go")
+		"each effect once, except mails that the killed worker had handed over",
+		lab.Look{File: "consumers.go", Func: "effects.email", Hint: "when may a second worker send the mail of an order?"})
 }

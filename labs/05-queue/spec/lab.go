@@ -1,15 +1,16 @@
-// Package spec is what lab 05 demands: orders that wait for nobody, and effects that come all
-// the same, once, whatever dies between the order and them.
+// Package spec is what lab 05 demands: an order does not wait for what follows from it, and
+// each effect of it comes once, also when a worker, the relay or the broker fails.
 package spec
 
 import (
 	"io/fs"
+	"time"
 
 	"bytebites.example/workshop/shared/workshop/lab"
 	"bytebites.example/workshop/shared/workshop/rig"
 )
 
-// Name is the lab's.
+// Name is the lab's name.
 const Name = "05-queue"
 
 // evidenceFolder is where learners find the evidence, from the module's root.
@@ -18,61 +19,94 @@ const evidenceFolder = ".workshop/" + Name
 // Subject is the code under test: the learner's, the solution or a wrong answer.
 type Subject struct {
 	Files fs.FS // where TODO marks are looked for
-	// Package and Args start the service. With a role behind them they start its relay, its
+	// Package and Args start the service. With the option --role they start its relay, its
 	// workers and its replay.
 	Package string
 	Args    []string
 }
 
-// rushFloor is the least gain in the latency of placing an order in a rush.
-const rushFloor = 5
+// latencyFloor is the least gain in the latency of placing an order in a rush.
+const latencyFloor = 5
+
+// The names of the checks that other checks need.
+const (
+	doesNotWait  = "does not wait"
+	newConsumer  = "new consumer"
+	effects      = "effects"
+	workerKilled = "worker killed"
+)
 
 // Lab returns the lab's demands on a subject.
+//
+// The steps of the lesson are: 1 Declare in topology.go and PlaceOrder in publisher.go,
+// 2 Payments, 3 NewPublisher, 4 handlers that do their work once, 5 Serve, 6 Replay.
+//
+// The starter does all work inside the request, so its orders have all effects and "effects"
+// passes. Code without a queue would pass some of the later checks too. They need the two
+// checks that show a queue: no replica does the work ("does not wait"), and each order's
+// events pass the broker ("new consumer").
 func Lab(subject Subject) lab.Lab {
 	l := &trial{subject: subject, crowd: smallCrowd()}
+	byQueue := []string{doesNotWait, newConsumer}
+	after := func(check string) []string { return append([]string{check}, byQueue...) }
 	return lab.Lab{
 		Name:   Name,
 		Files:  subject.Files,
 		Claim:  rig.ClaimAlone,
-		Stages: []lab.Stage{{Name: "servers", Starts: "the servers and your service", Start: l.prepare}},
+		Stages: l.stages(),
 		Checks: []lab.Check{
-			{Name: "contract", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.contract,
+			{Name: "contract", Kind: lab.Core, Step: 1, Needs: []string{jobsStage}, Run: l.contract,
 				Proves: "the service still keeps every promise of its API"},
-			{Name: "does not wait", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.doesNotWait,
-				Proves: "whoever orders has the answer before the mail server has the mail, and no replica does what can be done later"},
-			{Name: "effects", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.effects,
+			{Name: doesNotWait, Kind: lab.Core, Step: 1, Needs: []string{peopleStage, jobsStage}, Run: l.doesNotWait,
+				Proves: "an order is answered before the mail server accepts its mail, and workers do what follows, not replicas"},
+			{Name: newConsumer, Kind: lab.Core, Step: 1, Needs: []string{peopleStage, jobsStage}, Run: l.newConsumer,
+				Proves: "a new queue that the publisher does not know gets the events of every order, whichever server the order is on"},
+			{Name: effects, Kind: lab.Core, Step: 1, Needs: []string{peopleStage, jobsStage}, Run: l.effects,
 				Proves: "each order gets exactly one mail, one booking in the suppliers' ledger, and a week planned after it"},
-			{Name: "new consumer", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.newConsumer,
-				Proves: "whoever binds a queue of their own hears of every order, on whichever server it is, and the publisher knows nothing of them"},
-			{Name: "payments", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.payments,
-				Proves: "a payment's webhook that comes ten times, one after another or at once, is applied once"},
-			{Name: "replay", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.replay,
-				Proves: "ledger entries that were lost come back from the stream, once, and nothing else is done again"},
-			{Name: "lost on the way", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.lostOnTheWay,
-				Proves: "what the relay has sent and the broker never got is sent again"},
-			{Name: "broker down", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.brokerDown,
-				Proves: "the broker is killed in the middle of a load: orders are accepted all the while, and all effects come when it is back"},
-			{Name: "worker killed", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.workerKilled,
-				Proves: "what a worker had in hand when it was killed is delivered again, and done once"},
-			{Name: "duplicates", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.duplicates,
-				Proves: "every event comes twice at once and a third time later, to two workers, and nothing is done twice"},
-			{Name: "poison", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.poison,
-				Proves: "a message that cannot be read or always fails is parked after some tries, and all others flow meanwhile"},
-			{Name: "mail begun", Kind: lab.Core, Step: 1, Needs: []string{"servers"}, Run: l.mailBegun,
-				Proves: "a mail that a worker had begun when it was killed is sent by another"},
-			{Name: "unroutable", Kind: lab.Stretch, Step: 1, Needs: []string{"servers"}, Run: l.unroutable,
-				Proves: "an event that no queue wants stays in the outbox, is seen in the metrics, and arrives when a queue is bound"},
-			{Name: "two workers", Kind: lab.Stretch, Step: 1, Needs: []string{"servers"}, Timed: true, Run: l.twoWorkers,
+			{Name: "payments", Kind: lab.Core, Step: 2, Needs: []string{peopleStage, jobsStage}, Run: l.payments,
+				Proves: "a payment whose webhook comes ten times, one after another or at once, is applied once"},
+			{Name: "lost on the way", Kind: lab.Core, Step: 3, Needs: byQueue, Run: l.lostOnTheWay,
+				Proves: "the relay sends an event again when the broker did not get it"},
+			{Name: "duplicates", Kind: lab.Core, Step: 4, Needs: byQueue, Run: l.duplicates,
+				Proves: "two workers get each event twice at once, and a third time later, and no effect is done twice"},
+			// Replay comes before "poison", whose unreadable messages are in the stream ever after.
+			{Name: "replay", Kind: lab.Core, Step: 6, Needs: after(effects), Run: l.replay,
+				Proves: "lost ledger entries come back from the stream, once, and no other effect is done again"},
+			{Name: workerKilled, Kind: lab.Core, Step: 5, Needs: byQueue, Run: l.workerKilled,
+				Proves: "messages that a worker had when it was killed are delivered again, and their effects are done once"},
+			{Name: "broker down", Kind: lab.Core, Step: 5, Needs: byQueue, Run: l.brokerDown,
+				Proves: "while the broker is down orders are accepted, and all their effects come when it is back"},
+			{Name: "poison", Kind: lab.Core, Step: 5, Needs: byQueue, Run: l.poison,
+				Proves: "a message that cannot be read or always fails is parked after some tries, and delays no other message"},
+			{Name: "mail begun", Kind: lab.Core, Step: 5, Needs: []string{workerKilled}, Run: l.mailBegun,
+				Proves: "a mail that a worker had begun when it was killed is sent by another worker"},
+			{Name: "unroutable", Kind: lab.Stretch, Step: 3, Needs: byQueue, Run: l.unroutable,
+				Proves: "an event that no queue takes stays in the outbox, is counted in the metrics, and arrives when a queue is bound"},
+			{Name: "two workers", Kind: lab.Stretch, Step: 5, Needs: byQueue, Timed: true, Run: l.twoWorkers,
 				Proves: "two workers drain a backlog at least 1.4 times as fast as one"},
 		},
 		Gains: []lab.Gain{
-			{Name: "placement latency", Unit: "ms", Floor: rushFloor, Needs: []string{"servers"}, Timed: true, Measure: l.rush,
-				Proves: "mean latency of placing an order in a rush of orders that is too much for the service of the labs before"},
+			{Name: "placement latency", Unit: "ms", Floor: latencyFloor, Needs: after(withoutStage), Timed: true, Measure: l.rush,
+				Proves: "mean latency of placing an order in a rush that the service of lab 04 cannot keep up with"},
 		},
-		Starter: []string{
-			"does not wait", "new consumer", "payments", "replay", "lost on the way", "broker down", "worker killed", "duplicates", "poison",
-			"mail begun", "unroutable", "two workers", "placement latency",
+		Starter: []string{doesNotWait, newConsumer, "payments"},
+		Next:    "go tool workshop list",
+	}
+}
+
+// Full returns the long run: ten thousand orders, while workers and the broker are killed.
+func Full(subject Subject) lab.Lab {
+	l := &trial{subject: subject, crowd: largeCrowd()}
+	return lab.Lab{
+		Name:   Name,
+		Files:  subject.Files,
+		Claim:  rig.ClaimAlone,
+		Stages: l.stages(),
+		Checks: []lab.Check{
+			{Name: "ten thousand orders", Kind: lab.Core, Step: 1, Needs: []string{peopleStage, jobsStage}, Timeout: 30 * time.Minute, Run: l.tenThousand,
+				Proves: "of 10,000 orders, placed while workers and the broker are killed, no effect is lost and none is doubled"},
+			{Name: "publish rate", Kind: lab.Core, Step: 1, Needs: []string{peopleStage, jobsStage}, Timeout: 10 * time.Minute, Run: l.publishRate,
+				Proves: "a backlog of events is published without loss; its rate is reported beside that of a bare loop with confirms"},
 		},
-		Next: "go tool workshop list",
 	}
 }

@@ -15,37 +15,37 @@ import (
 )
 
 const (
-	// plentyMeals are the meals that people choose from: none that runs out.
+	// plentyMeals is how many meals the orders choose from. None of them sells out.
 	plentyMeals = 200
-	// refusals are enough: a load ends early in which so many orders are not accepted.
-	refusals = 3
-	// refusedFor is how long somebody tries to order who has no answer, or is told to try again, and
-	// againAfter the pause between two tries.
-	refusedFor = 5 * time.Second
-	againAfter = 200 * time.Millisecond
+	// maxRefusals ends a load when so many of its orders were not accepted.
+	maxRefusals = 3
+	// retryFor is how long a client repeats a request that got no answer or a server error,
+	// and retryPause the pause between two tries.
+	retryFor   = 5 * time.Second
+	retryPause = 200 * time.Millisecond
 )
 
-// order is one that was accepted.
+// order is an order that was accepted.
 type order struct {
 	person   *person
 	id       bytebites.OrderID
 	lines    []line
 	total    bytebites.Cents
 	placedAt time.Time
-	// accepted is when its answer was here, after so many tries.
+	// accepted is when the answer came, and tries how many requests it took.
 	accepted time.Time
 	tries    int
-	// doneAtOnce are the effects that the answer calls done.
+	// doneAtOnce are the effects that the answer reports as done.
 	doneAtOnce []bytebites.Effect
 }
 
-// line is in the API's words.
+// line is a line of an order, as the API has it.
 type line struct {
 	Meal     bytebites.MealID `json:"meal_id"`
 	Quantity int              `json:"quantity"`
 }
 
-// someLines returns a few different meals.
+// someLines returns one to three different meals.
 func someLines() []line {
 	chosen := make([]line, 0, 3)
 	for _, n := range rand.Perm(plentyMeals)[:1+rand.IntN(3)] {
@@ -54,17 +54,23 @@ func someLines() []line {
 	return chosen
 }
 
-// place has somebody order, under one key until the order is accepted. The error is a *lab.Failure
-// when it is refused, or not accepted for too long.
+// place places an order of a subscriber, and repeats the request under one Idempotency-Key
+// until it is accepted. The error is a failure when that takes too long.
 func (l *trial) place(ctx context.Context, p *person) (*order, error) {
 	o := &order{person: p, lines: someLines()}
 	r := request{
 		method: http.MethodPost, path: "/orders", body: map[string][]line{"lines": o.lines},
 		header: map[string]string{"Cookie": p.cookie, "Idempotency-Key": fmt.Sprintf("check-%d", l.keys.Add(1))},
 	}
-	a, tries, err := l.persist(ctx, r, http.StatusCreated, http.StatusOK)
+	a, tries, seen, err := l.retry(ctx, r, http.StatusCreated, http.StatusOK)
 	if err != nil {
 		return nil, err
+	}
+	if seen != "" {
+		return nil, &lab.Failure{
+			Expected: fmt.Sprintf("an order to be accepted within %s", retryFor), Seen: seen,
+			Look: lab.Look{File: "publisher.go", Func: "Checkout.PlaceOrder", Hint: "what does an order wait for?"},
+		}
 	}
 	o.accepted, o.tries = time.Now(), tries
 	var placed struct {
@@ -88,35 +94,32 @@ func (l *trial) place(ctx context.Context, p *person) (*order, error) {
 	return o, nil
 }
 
-// persist sends a request that may be sent more than once until the answer has a good status, and
-// returns how often that was.
-func (l *trial) persist(ctx context.Context, r request, good ...int) (a answer, tries int, err error) {
+// retry repeats a request until the answer has one of the wanted statuses. It returns that
+// answer and the number of tries. When no such answer comes it returns what came in its place.
+func (l *trial) retry(ctx context.Context, r request, wanted ...int) (a answer, tries int, seen string, err error) {
 	for began := time.Now(); ; {
 		tries++
 		a, err = l.ask(ctx, r)
 		switch {
 		case ctx.Err() != nil:
-			return a, tries, context.Cause(ctx)
-		case err == nil && slices.Contains(good, a.status):
-			return a, tries, nil
-		case err == nil && a.status < http.StatusInternalServerError, time.Since(began) > refusedFor:
+			return a, tries, "", context.Cause(ctx)
+		case err == nil && slices.Contains(wanted, a.status):
+			return a, tries, "", nil
+		case err == nil && a.status < http.StatusInternalServerError, time.Since(began) > retryFor:
 			seen := a.String()
 			if err != nil {
 				seen = "no answer: " + err.Error()
 			}
-			return a, tries, &lab.Failure{
-				Expected: r.method + " " + r.path + " to be answered well", Seen: fmt.Sprintf("%s, at try %d", seen, tries),
-				Look: lab.Look{File: "publisher.go", Func: "Checkout", Hint: "what does a request wait for?"},
-			}
+			return a, tries, fmt.Sprintf("%s, at try %d of %s %s", seen, tries, r.method, r.path), nil
 		}
-		if err := sleep(ctx, againAfter); err != nil {
-			return a, tries, err
+		if err := sleep(ctx, retryPause); err != nil {
+			return a, tries, "", err
 		}
 	}
 }
 
-// load has people order by turns, n orders in all, some at a time, each with a pause after
-// it. It returns the accepted ones, and a failure when some were not.
+// load places n orders of the people in turn, several at a time, with a pause after each. It
+// returns the accepted orders, and a failure when some were not accepted.
 func (l *trial) load(ctx context.Context, people []*person, n int, pause time.Duration) ([]*order, error) {
 	var mu sync.Mutex
 	var placed []*order
@@ -126,7 +129,7 @@ func (l *trial) load(ctx context.Context, people []*person, n int, pause time.Du
 		defer close(next)
 		for i := range n {
 			mu.Lock()
-			enough := len(failures) >= refusals
+			enough := len(failures) >= maxRefusals
 			mu.Unlock()
 			if enough {
 				return
@@ -135,7 +138,7 @@ func (l *trial) load(ctx context.Context, people []*person, n int, pause time.Du
 		}
 	}()
 	var ordering sync.WaitGroup
-	for range min(atOnce, n) {
+	for range min(concurrency, n) {
 		ordering.Go(func() {
 			for i := range next {
 				o, err := l.place(ctx, people[i%len(people)])
@@ -146,7 +149,7 @@ func (l *trial) load(ctx context.Context, people []*person, n int, pause time.Du
 					placed = append(placed, o)
 				}
 				mu.Unlock()
-				time.Sleep(pause)
+				_ = sleep(ctx, pause) // when ctx ends the next order fails
 			}
 		})
 	}

@@ -17,15 +17,16 @@ import (
 )
 
 const (
-	// paid orders are paid for, half of them by webhooks that come one after another and half
+	// paymentOrders are paid for, half of them by webhooks that come one after another and half
 	// by webhooks at once.
-	paid = 12
-	// webhooks is how often each comes, and paidAtOnce how many orders' are under way at a time.
-	webhooks   = 10
-	paidAtOnce = 2
+	paymentOrders = 12
+	// webhooks is how often each webhook comes, and paymentConcurrency for how many orders at a
+	// time.
+	webhooks           = 10
+	paymentConcurrency = 2
 )
 
-// payment is what the provider says, in the API's words.
+// payment is an event of the payment provider, as the API has it.
 type payment struct {
 	ID     string            `json:"id"`
 	Type   string            `json:"type"`
@@ -39,38 +40,41 @@ func paymentOf(o *order) payment {
 	return payment{ID: "evt-" + string(o.id), Type: "payment.succeeded", User: o.person.user, Order: o.id, Amount: o.total}
 }
 
-// pay sends an event's webhook until there is an answer, and returns whether that says that it was
-// applied. Of a webhook that was sent more than once nobody knows who did.
+// pay sends the webhook of an event until it is answered. It returns whether the answer says that
+// this webhook was applied. That is known only of a webhook that was sent once.
 func (l *trial) pay(ctx context.Context, p payment) (applied, known bool, err error) {
 	body, err := json.Marshal(p)
 	if err != nil {
 		return false, false, fmt.Errorf("encode payment: %w", err)
 	}
-	a, tries, err := l.persist(ctx, request{
+	a, tries, seen, err := l.retry(ctx, request{
 		method: http.MethodPost, path: "/webhooks/payments", body: json.RawMessage(body),
 		header: map[string]string{httpapi.SignatureHeader: httpapi.Sign(l.servers.Bed.PaymentSecret(), body, time.Now())},
 	}, http.StatusOK)
 	if err != nil {
 		return false, false, err
 	}
-	var said struct {
+	if seen != "" {
+		return false, false, &lab.Failure{
+			Expected: fmt.Sprintf("a payment's webhook to be answered with 200 within %s", retryFor), Seen: seen,
+			Look: lab.Look{File: "publisher.go", Func: "Payments.Receive", Hint: "what does a webhook wait for?"},
+		}
+	}
+	var webhook struct {
 		Applied bool `json:"applied"`
 	}
-	err = a.into(&said)
-	return said.Applied, tries == 1, err
+	err = a.into(&webhook)
+	return webhook.Applied, tries == 1, err
 }
 
-// payments has webhooks come again and again, for orders on all servers.
+// payments sends the webhook of each payment ten times, for orders on all servers.
 func (l *trial) payments(ctx context.Context, _ *lab.Run) (err error) {
-	if err := l.needsQueue(); err != nil {
-		return err
-	}
 	tap, err := l.listen(ctx, nil, bytebites.TopicPaymentProcessed)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, tap.close()) }()
-	placed, err := l.load(ctx, l.mixed(paid), paid, 0)
+	placed, err := l.load(ctx, l.mixed(paymentOrders), paymentOrders, 0)
 	if err != nil {
 		return err
 	}
@@ -84,7 +88,9 @@ func (l *trial) payments(ctx context.Context, _ *lab.Run) (err error) {
 			bad = append(bad, fmt.Sprintf("%d of %d webhooks for order %s applied", n.least, webhooks, placed[i].id))
 		}
 	}
-	if err := failIf(bad, "one webhook of each payment to be applied", "Payments in publisher.go: what does it return for a payment that it has recorded before?"); err != nil {
+	err = failIf(bad, "one webhook of each payment to be applied",
+		lab.Look{File: "publisher.go", Func: "Payments.Receive", Hint: "what does it return for a payment that was recorded before?"})
+	if err != nil {
 		return err
 	}
 	untold, err := tap.await(ctx, bytebites.TopicPaymentProcessed, placed)
@@ -93,21 +99,22 @@ func (l *trial) payments(ctx context.Context, _ *lab.Run) (err error) {
 	}
 	if len(untold) > 0 {
 		return &lab.Failure{
-			Expected: fmt.Sprintf("an event %s of each of %d payments", bytebites.TopicPaymentProcessed, paid),
-			Seen:     fmt.Sprintf("none of %d%s", len(untold), l.words(ctx)), Look: lab.Look{Hint: "Payments in publisher.go"},
+			Expected: fmt.Sprintf("an event %s of each of %d payments", bytebites.TopicPaymentProcessed, paymentOrders),
+			Seen:     fmt.Sprintf("none of %d%s", len(untold), l.warnings(ctx)),
+			Look:     lab.Look{File: "publisher.go", Func: "Payments.Receive", Hint: "what is written in the transaction that records the payment?"},
 		}
 	}
 	return l.wantPaid(ctx, placed)
 }
 
-// between is a number that is not known better.
+// between is a number of which the least and the most are known.
 type between struct{ least, most int }
 
-// payAll has each payment's webhooks come, and returns how many of them were applied, by order.
+// payAll sends all webhooks of each payment, and returns how many of them were applied, by order.
 func (l *trial) payAll(ctx context.Context, placed []*order) ([]between, error) {
 	counts := make([]between, len(placed))
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(paidAtOnce)
+	group.SetLimit(paymentConcurrency)
 	for i, o := range placed {
 		group.Go(func() error {
 			var mu sync.Mutex
@@ -135,7 +142,7 @@ func (l *trial) payAll(ctx context.Context, placed []*order) ([]between, error) 
 	return counts, group.Wait()
 }
 
-// wantPaid demands that orders are paid, by one event each.
+// wantPaid waits until orders are paid, and demands that it was by one event each.
 func (l *trial) wantPaid(ctx context.Context, orders []*order) error {
 	for since := time.Now(); ; {
 		var bad []string
@@ -152,13 +159,13 @@ SELECT o.id, o.status, (SELECT count(*) FROM payment_events AS e WHERE e.order_i
 					return err
 				})
 			if err != nil {
-				return fmt.Errorf("look for payments on %s: %w", n.name, err)
+				return fmt.Errorf("read payments on %s: %w", n.name, err)
 			}
 		}
-		if len(bad) == 0 || time.Since(since) > stall {
-			return failIf(bad, "orders that are paid by one event each", "the handler of payments in consumers.go")
+		if len(bad) == 0 || time.Since(since) > stallTimeout {
+			return failIf(bad, "orders that are paid by one event each", lab.Look{File: "consumers.go", Func: "effects.payment", Hint: "see worker.log in .workshop/05-queue"})
 		}
-		if err := sleep(ctx, lookEvery); err != nil {
+		if err := sleep(ctx, pollInterval); err != nil {
 			return err
 		}
 	}

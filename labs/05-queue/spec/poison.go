@@ -17,71 +17,68 @@ import (
 )
 
 const (
-	// meanwhile orders are placed while some messages are poison.
-	meanwhile = 40
-	// parkedWithin is how soon messages must be parked that always fail, with pauses between
-	// the tries.
-	parkedWithin = 30 * time.Second
-	// leastTries is how often such a message must have been tried: most of what fails goes
-	// well a moment later.
-	leastTries = 2
+	// poisonOrders are placed while poison is in the queues.
+	poisonOrders = 40
+	// parkTimeout is how soon a message that always fails must be parked, with the pauses
+	// between its tries.
+	parkTimeout = 30 * time.Second
+	// minTries is how often such a message must have been tried, because most failures are
+	// short.
+	minTries = 2
 )
 
-// unreadable are bodies that are no events.
+// unreadable returns the bodies of messages that are no events.
 func unreadable() []string {
 	return []string{"this is not an event", `{"id":"half an event","topic":"order_`, strings.Repeat("x", 2*outbox.MaxBytes)}
 }
 
-// curse makes the bookings of a subscriber fail for good, and counts the tries: a sequence does
-// not go back when a transaction does. The subscriber is put in by the check itself.
-const curse = `
+// failBookings makes every booking of a subscriber fail, and counts the tries in a sequence, which
+// keeps its value when a transaction is rolled back. It has two places for the subscriber's id.
+const failBookings = `
 CREATE SEQUENCE check_tries;
-CREATE FUNCTION check_curse() RETURNS trigger LANGUAGE plpgsql AS $curse$ BEGIN
+CREATE FUNCTION check_fail_bookings() RETURNS trigger LANGUAGE plpgsql AS $body$ BEGIN
     IF NEW.user_id = '%s' THEN
         PERFORM nextval('check_tries');
-        RAISE EXCEPTION 'the check has it that nothing can be booked for %s';
+        RAISE EXCEPTION 'the check makes bookings for %s fail';
     END IF;
     RETURN NEW;
-END $curse$;
-CREATE TRIGGER check_curse BEFORE INSERT ON supplier_ledger FOR EACH ROW EXECUTE FUNCTION check_curse();`
+END $body$;
+CREATE TRIGGER check_fail_bookings BEFORE INSERT ON supplier_ledger FOR EACH ROW EXECUTE FUNCTION check_fail_bookings();`
 
-const lift = `
-DROP TRIGGER IF EXISTS check_curse ON supplier_ledger;
-DROP FUNCTION IF EXISTS check_curse;
+const allowBookings = `
+DROP TRIGGER IF EXISTS check_fail_bookings ON supplier_ledger;
+DROP FUNCTION IF EXISTS check_fail_bookings;
 DROP SEQUENCE IF EXISTS check_tries;`
 
-// poison puts messages into the queues that nobody can read, has an order's booking fail for good, and
-// others order meanwhile.
+// poison publishes messages that cannot be read, makes the booking of one order always fail, and
+// places other orders meanwhile.
 func (l *trial) poison(ctx context.Context, run *lab.Run) (err error) {
-	if err := l.needsQueue(); err != nil {
-		return err
-	}
 	w, err := l.dial(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, w.close()) }()
-	for name := range queues() { // what is parked by now is another check's
+	for name := range queues() { // messages that are parked by now belong to another check
 		_, there, err := w.find(name + parkedSuffix)
 		if err != nil {
 			return err
 		}
 		if !there {
-			continue // that there is none will be said with what it should have
+			continue // awaitParked reports it
 		}
 		if _, err := w.channel.QueuePurge(name+parkedSuffix, false); err != nil {
 			return fmt.Errorf("purge %s: %w", name+parkedSuffix, err)
 		}
 	}
-	cursed, err := l.placeCursed(ctx)
-	// The curse has to be lifted whatever is seen.
-	defer func() { err = errors.Join(err, l.lift(context.WithoutCancel(ctx))) }()
+	failing, err := l.placeFailing(ctx)
+	// Bookings must work again after the check, whatever its verdict.
+	defer func() { err = errors.Join(err, l.allowBookings(context.WithoutCancel(ctx))) }()
 	if err != nil {
 		return err
 	}
 	for _, topic := range bytebites.Topics() {
 		for _, body := range unreadable() {
-			if err := w.say(ctx, exchange, string(topic), amqp.Publishing{Body: []byte(body)}); err != nil {
+			if err := w.publish(ctx, exchange, string(topic), amqp.Publishing{Body: []byte(body)}); err != nil {
 				return err
 			}
 		}
@@ -89,13 +86,13 @@ func (l *trial) poison(ctx context.Context, run *lab.Run) (err error) {
 	if err := w.delivered(ctx); err != nil {
 		return err
 	}
-	if err := l.flowsMeanwhile(ctx, cursed); err != nil {
+	if err := l.flowsMeanwhile(ctx, failing); err != nil {
 		return errors.Join(err, l.clear(ctx, w))
 	}
 	if err := l.awaitParked(ctx, w); err != nil {
 		return errors.Join(err, l.clear(ctx, w))
 	}
-	message, err := l.takeParked(w, cursed)
+	message, err := l.takeParked(w, failing)
 	if err != nil {
 		return err
 	}
@@ -104,32 +101,33 @@ func (l *trial) poison(ctx context.Context, run *lab.Run) (err error) {
 		return err
 	}
 	run.Report("tries until a message that always fails was parked", float64(tries), "")
-	if tries < leastTries {
+	if tries < minTries {
 		return &lab.Failure{
-			Expected: fmt.Sprintf("%d tries or more before a message is parked", leastTries),
-			Seen:     fmt.Sprintf("%d, and %s: %d", tries, rabbit.RetriesHeader, rabbit.Retries(message.Headers)), Look: lab.Look{Hint: "consumers.go: most of what fails goes well a moment later"},
+			Expected: fmt.Sprintf("%d tries or more before a message is parked", minTries),
+			Seen:     fmt.Sprintf("%d, and %s: %d", tries, rabbit.RetriesHeader, rabbit.Retries(message.Headers)),
+			Look:     lab.Look{File: "consumers.go", Func: "Serve", Hint: "most failures are short: when is a message tried again?"},
 		}
 	}
-	return l.comesBack(ctx, w, cursed, message)
+	return l.comesBack(ctx, w, failing, message)
 }
 
-// placeCursed has somebody order whose bookings fail.
-func (l *trial) placeCursed(ctx context.Context) (*order, error) {
-	victim := l.old()[0]
-	if _, err := l.nodes[0].pool.ExecContext(ctx, fmt.Sprintf(curse, victim.user, victim.user)); err != nil {
-		return nil, fmt.Errorf("have bookings fail: %w", err)
+// placeFailing places an order whose booking always fails.
+func (l *trial) placeFailing(ctx context.Context) (*order, error) {
+	subscriber := l.old()[0]
+	if _, err := l.nodes[0].pool.ExecContext(ctx, fmt.Sprintf(failBookings, subscriber.user, subscriber.user)); err != nil {
+		return nil, fmt.Errorf("make bookings fail: %w", err)
 	}
-	return l.place(ctx, victim)
+	return l.place(ctx, subscriber)
 }
 
-func (l *trial) lift(ctx context.Context) error {
-	if _, err := l.nodes[0].pool.ExecContext(ctx, lift); err != nil {
-		return fmt.Errorf("have bookings go well again: %w", err)
+func (l *trial) allowBookings(ctx context.Context) error {
+	if _, err := l.nodes[0].pool.ExecContext(ctx, allowBookings); err != nil {
+		return fmt.Errorf("make bookings work again: %w", err)
 	}
 	return nil
 }
 
-// tries is how often the booking was tried.
+// tries returns how often the booking was tried.
 func (l *trial) tries(ctx context.Context) (n int, err error) {
 	err = l.nodes[0].pool.QueryRowContext(ctx, `SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM check_tries`).Scan(&n)
 	if err != nil {
@@ -138,27 +136,30 @@ func (l *trial) tries(ctx context.Context) (n int, err error) {
 	return n, nil
 }
 
-// flowsMeanwhile has others order, and demands that all comes of it that must, and of the cursed
-// order what can.
-func (l *trial) flowsMeanwhile(ctx context.Context, cursed *order) error {
-	placed, err := l.load(ctx, l.people[1:], meanwhile, 0)
+// flowsMeanwhile places other orders, and demands all their effects, and those effects of the
+// failing order that can be done.
+func (l *trial) flowsMeanwhile(ctx context.Context, failing *order) error {
+	placed, err := l.load(ctx, l.people[1:], poisonOrders, 0)
 	if err != nil {
 		return err
 	}
-	const lookAt = "consumers.go: what does a message that fails keep from whom?"
-	if err := l.wantDone(ctx, placed, "all effects of orders that are placed while other messages are poison", lookAt); err != nil {
+	err = l.wantDone(ctx, placed, "all effects of orders that are placed while other messages are poison",
+		lab.Look{File: "consumers.go", Func: "Serve", Hint: "which messages wait behind one that fails?"})
+	if err != nil {
 		return err
 	}
-	if err := l.wantKept(ctx, placed, lookAt); err != nil {
+	err = l.wantOnce(ctx, placed, lab.Look{File: "consumers.go", Func: "Serve", Hint: "which messages come again when another one fails?"})
+	if err != nil {
 		return err
 	}
-	return l.wantDone(ctx, []*order{cursed}, "mail and week of an order that cannot be booked", lookAt,
+	return l.wantDone(ctx, []*order{failing}, "mail and week of an order that cannot be booked",
+		lab.Look{File: "topology.go", Func: "Declare", Hint: "each effect has a queue of its own"},
 		bytebites.EffectEmail, bytebites.EffectRecommendation)
 }
 
-// awaitParked waits until all poison is parked: what nobody can read, in each queue, and the booking.
+// awaitParked waits until all poison is parked: the unreadable messages of each queue, and the booking.
 func (l *trial) awaitParked(ctx context.Context, w *wire) error {
-	for deadline := time.Now().Add(parkedWithin); ; {
+	for deadline := time.Now().Add(parkTimeout); ; {
 		var bad []string
 		for name := range queues() {
 			want := len(unreadable())
@@ -185,19 +186,19 @@ func (l *trial) awaitParked(ctx context.Context, w *wire) error {
 				return err
 			}
 			return &lab.Failure{
-				Expected: "messages that nobody can read, and one that always fails, to be parked",
-				Seen:     fmt.Sprintf("%s after %s; the one that fails was tried %d times", strings.Join(bad, ", "), parkedWithin, tries),
-				Look:     lab.Look{Hint: "consumers.go: which messages are tried again, and how often? And the dead-letter exchange in topology.go"},
+				Expected: "messages that cannot be read, and one that always fails, to be parked",
+				Seen:     fmt.Sprintf("%s after %s; the one that fails was tried %d times", strings.Join(bad, ", "), parkTimeout, tries),
+				Look:     lab.Look{File: "consumers.go", Func: "Serve", Hint: "which messages are tried again, and how often? See also the dead-letter exchange in topology.go"},
 			}
 		}
-		if err := sleep(ctx, lookEvery); err != nil {
+		if err := sleep(ctx, pollInterval); err != nil {
 			return err
 		}
 	}
 }
 
-// takeParked takes everything that is parked away, and returns the message of the cursed order.
-func (l *trial) takeParked(w *wire, cursed *order) (found amqp.Delivery, err error) {
+// takeParked takes all messages out of the parked queues, and returns that of the failing order.
+func (l *trial) takeParked(w *wire, failing *order) (found amqp.Delivery, err error) {
 	known := false
 	for name := range queues() {
 		messages, err := w.take(name+parkedSuffix, 2*len(unreadable())+2)
@@ -207,55 +208,55 @@ func (l *trial) takeParked(w *wire, cursed *order) (found amqp.Delivery, err err
 		for _, m := range messages {
 			event, err := outbox.Decode(m.Body)
 			switch {
-			case err != nil: // one of those that nobody can read
-			case name == ledgerQueue && event.Order == cursed.id:
+			case err != nil: // an unreadable one
+			case name == ledgerQueue && event.Order == failing.id:
 				found, known = m, true
 			default:
 				return amqp.Delivery{}, &lab.Failure{
-					Expected: "nothing parked but poison", Seen: fmt.Sprintf("event %s in %s", event.ID, name+parkedSuffix), Look: lab.Look{Hint: "consumers.go"},
+					Expected: "nothing parked but poison", Seen: fmt.Sprintf("event %s in %s", event.ID, name+parkedSuffix),
+					Look: lab.Look{File: "consumers.go", Func: "Serve", Hint: "which messages are given up?"},
 				}
 			}
 		}
 	}
 	if !known {
 		return amqp.Delivery{}, &lab.Failure{
-			Expected: "the message of an order that cannot be booked in " + ledgerQueue + parkedSuffix, Seen: "others", Look: lab.Look{Hint: "consumers.go"},
+			Expected: "the message of an order that cannot be booked in " + ledgerQueue + parkedSuffix, Seen: "other messages",
+			Look: lab.Look{File: "topology.go", Func: "Declare", Hint: "which parked queue gets the messages that each queue gives up?"},
 		}
 	}
 	return found, nil
 }
 
-// comesBack puts the message back when the reason for its failing is mended, as whoever looks after
-// the queues would.
-func (l *trial) comesBack(ctx context.Context, w *wire, cursed *order, message amqp.Delivery) error {
-	if err := l.lift(ctx); err != nil {
+// comesBack makes bookings work again and puts the message back into its queue, as an operator
+// would.
+func (l *trial) comesBack(ctx context.Context, w *wire, failing *order, message amqp.Delivery) error {
+	if err := l.allowBookings(ctx); err != nil {
 		return err
 	}
-	if err := w.say(ctx, "", ledgerQueue, amqp.Publishing{ContentType: message.ContentType, MessageId: message.MessageId, Body: message.Body}); err != nil {
+	if err := w.publish(ctx, "", ledgerQueue, amqp.Publishing{ContentType: message.ContentType, MessageId: message.MessageId, Body: message.Body}); err != nil {
 		return err
 	}
 	if err := w.delivered(ctx); err != nil {
 		return err
 	}
-	const lookAt = "consumers.go: what is parked must be what was published"
-	if err := l.wantDone(ctx, []*order{cursed}, "the booking of a message that was parked and put back when it could be booked", lookAt); err != nil {
+	err := l.wantDone(ctx, []*order{failing}, "the booking of a message that was parked and put back when it could be booked",
+		lab.Look{File: "consumers.go", Func: "Serve", Hint: "a parked message must have the body that was published"})
+	if err != nil {
 		return err
 	}
-	return l.wantKept(ctx, []*order{cursed}, lookAt)
+	return l.wantOnce(ctx, []*order{failing}, lab.Look{File: "consumers.go", Func: "effects.ledger", Hint: "do the entries and the note that they are done commit together?"})
 }
 
-// clear takes poison that was not parked out of the way of the checks that follow: from queues whose
-// workers are dead.
+// clear removes poison that was not parked, so that the checks that follow start clean. The workers
+// are killed before and started again after it.
 func (l *trial) clear(ctx context.Context, w *wire) error {
-	workers := []*job{l.worker}
-	if l.second != nil {
-		workers = append(workers, l.second)
-	}
+	workers := []*job{l.worker, l.second}[:l.workers]
 	var failures []error
 	for _, worker := range workers {
 		failures = append(failures, l.killWorker(ctx, worker))
 	}
-	failures = append(failures, sleep(ctx, aftermath)) // the broker puts back what they had
+	failures = append(failures, sleep(ctx, settleDelay)) // the broker puts back the messages that they had
 	for name := range queues() {
 		_, err := w.channel.QueuePurge(name, false)
 		failures = append(failures, err)

@@ -21,30 +21,30 @@ import (
 )
 
 const (
-	// rushMail is how long the mail server takes in the rush: real ones that look for spam
-	// take longer.
+	// rushMail is how long the mail server takes in the rush. Real ones that look for spam take
+	// longer.
 	rushMail = 100 * time.Millisecond
-	// burstStart is the rate of the first burst by which the limit of the service of the labs before
-	// is found, in requests a second.
+	// Bursts find the limit of lab 04's service. burstStart is the rate of the first, in requests
+	// a second.
 	burstStart  = 10
 	burstFactor = 1.5
 	burstLength = 1500 * time.Millisecond
 	burstsAgain = 1
-	// rushFactor is how many times that limit comes in.
+	// rushFactor is the rate of the rush over that limit.
 	rushFactor = 1.75
 	// pairs and the length of their rounds are declared here, before any run.
 	pairs      = 6
 	rushLength = time.Second
-	// warmUpRate is sent to either service before, for warmUpLength.
+	// Both services are warmed up at warmUpRate, in requests a second, for warmUpLength.
 	warmUpRate   = 10
 	warmUpLength = time.Second
-	// drainedWithin is how soon the workers must have done what a round has left them.
-	drainedWithin = 20 * time.Second
+	// drainRoundTimeout is how soon the workers must have done all effects of a round.
+	drainRoundTimeout = 20 * time.Second
 	// maxFailures is the share of requests in the rush that may fail.
 	maxFailures = 0.01
 )
 
-// rush is what the timed part measures.
+// rush is the measurement of the gain.
 type rush struct {
 	trial *trial
 	run   *lab.Run
@@ -55,8 +55,8 @@ type rush struct {
 	seen          rig.RushResult
 }
 
-// rush measures the mean latency of orders in a rush, of the service of the labs before and of the
-// subject's, a replica each.
+// rush measures the mean latency of orders in a rush, with one replica of lab 04's service and one
+// of the subject's.
 func (l *trial) rush(ctx context.Context, run *lab.Run) (lab.Measured, error) {
 	r, err := l.newRush(ctx, run)
 	if err != nil {
@@ -70,14 +70,14 @@ func (l *trial) rush(ctx context.Context, run *lab.Run) (lab.Measured, error) {
 	if after := load.Merge(r.seen.After...); after.FailureShare() >= maxFailures {
 		return lab.Measured{}, &lab.Failure{
 			Expected: fmt.Sprintf("less than %.0f %% of orders to fail in the rush", 100*maxFailures),
-			Seen:     fmt.Sprintf("%.1f %%: %v", 100*after.FailureShare(), after.Failures), Look: lab.Look{Hint: "rush.txt in " + evidenceFolder},
+			Seen:     fmt.Sprintf("%.1f %%: %v", 100*after.FailureShare(), after.Failures),
+			Look:     lab.Look{File: "publisher.go", Func: "Checkout.PlaceOrder", Hint: "see rush.txt in .workshop/05-queue"},
 		}
 	}
 	return rig.Gain(r.seen.Paired)
 }
 
-// newRush warms both services up, and puts all quotas in force. One worker does what there is to do; the
-// second, and the second replica, are stopped.
+// newRush warms both services up, and puts all quotas in force. One worker does all effects.
 func (l *trial) newRush(ctx context.Context, run *lab.Run) (*rush, error) {
 	r := &rush{trial: l, run: run}
 	people, err := l.population(ctx)
@@ -87,7 +87,7 @@ func (l *trial) newRush(ctx context.Context, run *lab.Run) (*rush, error) {
 	r.before = load.Generator{Target: l.without.URL(), Mix: load.OnlyOrders(), Population: people, Seed: 1}
 	r.after = r.before
 	r.after.Target = l.replicas[0].URL()
-	if err := l.second.role.Stop(ctx); err != nil {
+	if err := l.staff(ctx, 1); err != nil {
 		return nil, err
 	}
 	if err := l.servers.Mail.SetDelay(ctx, rushMail); err != nil {
@@ -107,7 +107,8 @@ func (l *trial) newRush(ctx context.Context, run *lab.Run) (*rush, error) {
 	return r, err
 }
 
-// population are people of the old server, who are signed in with both services, and what they choose from.
+// population returns the subscribers of the old server, whose sessions are valid at both services, and
+// the meals that they choose from.
 func (l *trial) population(ctx context.Context) (load.Population, error) {
 	people, err := load.Discover(ctx, l.without.URL())
 	if err != nil {
@@ -131,25 +132,25 @@ func (l *trial) inForce(ctx context.Context) (*rig.Watch, error) {
 		sizes[n.server.Server] = shardType()
 	}
 	for _, n := range l.nodes {
-		// What was written up to now is not to be written to disk in the middle of a round.
+		// Else PostgreSQL might write earlier changes to disk in the middle of a round.
 		if _, err := n.pool.ExecContext(ctx, `CHECKPOINT`); err != nil {
-			return nil, fmt.Errorf("write out %s: %w", n.name, err)
+			return nil, fmt.Errorf("checkpoint %s: %w", n.name, err)
 		}
 	}
 	return rig.InForce(ctx, sizes)
 }
 
-// findRush finds what the service of the labs before saturates at.
+// findRush finds the rate at which lab 04's service saturates.
 func (r *rush) findRush(ctx context.Context) (err error) {
-	r.run.Progress("sending bursts of orders, until one is too much for the service of the labs before")
-	r.saturation, err = rig.Limit(ctx, r.run, "the service of the labs before", measure.BurstConfig{
+	r.run.Progress("sending bursts of orders, until one is too much for the service of lab 04")
+	r.saturation, err = rig.Limit(ctx, r.run, "the service of lab 04", measure.BurstConfig{
 		Start: burstStart, Factor: burstFactor, Length: burstLength, Again: burstsAgain, Quotas: r.watch.Problems,
 	}, r.before.Hit)
 	return err
 }
 
-// compare runs the pairs, all at the rate of the rush. What a round leaves to the workers is done before
-// the next begins.
+// compare runs the pairs, all at the rate of the rush. The workers finish all effects of a round
+// before the next round begins.
 func (r *rush) compare(ctx context.Context) (err error) {
 	r.seen, err = rig.Rush{
 		Rate: rushFactor * r.saturation, Length: rushLength, Pairs: pairs, Watch: r.watch, Drained: r.drained,
@@ -157,36 +158,37 @@ func (r *rush) compare(ctx context.Context) (err error) {
 	return err
 }
 
-// drained waits until every order that was accepted in a round by way of the queue has all its effects.
+// drained waits until every order that the subject accepted in a round has all its effects.
 func (r *rush) drained(ctx context.Context, round load.Result) error {
-	for deadline := time.Now().Add(drainedWithin); ; {
-		var undone int
+	for deadline := time.Now().Add(drainRoundTimeout); ; {
+		var missing int
 		err := r.trial.nodes[0].pool.QueryRowContext(ctx, `
 SELECT count(*) FROM unnest($1::text[]) AS placed
 WHERE (SELECT count(*) FROM order_effects WHERE order_id = placed) < $2`,
-			pq.StringArray(round.Accepted()), len(bytebites.Effects())).Scan(&undone)
+			pq.StringArray(round.Accepted()), len(bytebites.Effects())).Scan(&missing)
 		if err != nil {
-			return fmt.Errorf("look for undone effects: %w", err)
+			return fmt.Errorf("count missing effects: %w", err)
 		}
-		if undone == 0 {
+		if missing == 0 {
 			return nil
 		}
 		if time.Now().After(deadline) {
 			return &lab.Failure{
-				Expected: fmt.Sprintf("a worker that has done what a round left it within %s", drainedWithin),
-				Seen:     fmt.Sprintf("%d orders with effects undone%s", undone, r.trial.words(ctx)), Look: lab.Look{Hint: "consumers.go"},
+				Expected: fmt.Sprintf("a worker that does all effects of a round within %s", drainRoundTimeout),
+				Seen:     fmt.Sprintf("%d orders with missing effects%s", missing, r.trial.warnings(ctx)),
+				Look:     lab.Look{File: "consumers.go", Func: "Consumers", Hint: "how many messages of each queue may a worker have in hand?"},
 			}
 		}
-		if err := sleep(ctx, lookEvery); err != nil {
+		if err := sleep(ctx, pollInterval); err != nil {
 			return err
 		}
 	}
 }
 
-// completion is how long orders took until their last effect was done.
+// completion is the time from an order to the last of its effects.
 type completion struct{ Mean, P99 time.Duration }
 
-// completionOf returns that of the orders that were accepted in a load.
+// completionOf returns the completion of the orders that were accepted in a load.
 func (l *trial) completionOf(ctx context.Context, r load.Result) (completion, error) {
 	var mean, p99 float64
 	err := l.nodes[0].pool.QueryRowContext(ctx, `
@@ -194,13 +196,13 @@ SELECT coalesce(avg(seconds), 0), coalesce(percentile_cont(0.99) WITHIN GROUP (O
 FROM (SELECT extract(epoch FROM max(e.done_at) - min(o.placed_at))::float8 AS seconds
       FROM orders AS o JOIN order_effects AS e ON e.order_id = o.id WHERE o.id = ANY ($1) GROUP BY o.id) AS done`, pq.StringArray(r.Accepted())).Scan(&mean, &p99)
 	if err != nil {
-		return completion{}, fmt.Errorf("read when orders were done: %w", err)
+		return completion{}, fmt.Errorf("read completion of orders: %w", err)
 	}
 	seconds := func(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 	return completion{seconds(mean), seconds(p99)}, nil
 }
 
-// report tells what was measured, and keeps it for the learner.
+// report reports what was measured, and keeps a table for the learner.
 func (r *rush) report(ctx context.Context) error {
 	rows := []struct {
 		name   string
@@ -227,8 +229,8 @@ func (r *rush) report(ctx context.Context) error {
 		r.run.Report("complete after, 99th percentile, effects "+row.name, milliseconds(row.P99), "ms")
 	}
 	head := fmt.Sprintf("A rush of orders: %.1f a second, %.2f times what the service of lab %s saturates at, in rounds of %s.\n"+
-		"One %s each; a mail takes %s. Accepted: from when an order was meant to go out to its answer, failed ones too.\n"+
-		"Complete: from when an order was placed to the last of its effects; by one more %s, as the worker. Milliseconds.\n\n",
+		"One %s each; a mail takes %s. Accepted: from the time at which an order should go out to its answer, failed ones too.\n"+
+		"Complete: from the placing of an order to the last of its effects; the worker is one more %s. Milliseconds.\n\n",
 		rushFactor*r.saturation, rushFactor, before, rushLength, serviceType().Name, rushMail, workerType().Name)
 	return evidence.Keep(Name, "rush.txt", evidence.Table(head, func(w io.Writer) {
 		fmt.Fprintln(w, "effects\torders/s\tfailed %\taccepted\tp99\tcomplete\tp99\t")

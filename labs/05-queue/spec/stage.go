@@ -6,19 +6,19 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"bytebites.example/workshop/shared/bytebites/postgres"
 	"bytebites.example/workshop/shared/bytebites/seed"
-	"bytebites.example/workshop/shared/bytebites/shard"
 	"bytebites.example/workshop/shared/instance"
 	"bytebites.example/workshop/shared/testbed"
 	"bytebites.example/workshop/shared/workshop/lab"
 	"bytebites.example/workshop/shared/workshop/rig"
 )
 
-// What everything runs on where something is timed. Counts are taken at full speed.
+// The types of all servers where something is timed. Counts are taken at full speed.
 func serviceType() instance.Type  { return instance.Micro() }
 func workerType() instance.Type   { return instance.Micro() }
 func relayType() instance.Type    { return instance.Nano() }
@@ -28,30 +28,56 @@ func shardType() instance.Type    { return instance.Nano() }
 func cacheType() instance.Type    { return instance.Nano() }
 
 const (
-	// solutions is the program with every lab's solution in it, and before the last of
-	// those that the lab starts from.
+	// solutions is the program with every lab's solution in it, and before is the last lab
+	// that this lab builds on.
 	solutions = "./solutions/service"
 	before    = "04"
-	// shards are those that people who join are put on. Two will do: with the old server, there
-	// are three outboxes.
+	// shards is how many shards new subscribers are put on. With the old server there are
+	// three outboxes.
 	shards = 2
-	// quickMail is how long the mail server takes to accept a message where that is not
-	// what is looked at, and slowMail where it is.
+	// quickMail is how long the mail server takes to accept a message in most checks, and
+	// slowMail where a check is about that time.
 	quickMail = 5 * time.Millisecond
 	slowMail  = 2 * time.Second
-	// askPatience is how long a check waits for an answer: longer than any request lives.
-	askPatience = 15 * time.Second
-	// idle is how many connections to each replica are kept.
-	idle = 100
-	// checkConnections is how many connections a check uses to each server.
+	// answerTimeout bounds a check's request. It is longer than the service works on one.
+	answerTimeout = 15 * time.Second
+	// idleConnections is how many idle connections to each replica are kept.
+	idleConnections = 100
+	// checkConnections is how many connections a check uses to each database server.
 	checkConnections = 4
 )
 
-// size is ByteBites before it grew: what an order sets off is the same, and the servers are
-// ready sooner.
+// size is ByteBites before it grew: an order has the same effects, and the servers are ready
+// sooner.
 func size() seed.Size { return seed.Early() }
 
-// trial is one run: the servers, and what was seen on them.
+// The names of the stages.
+const (
+	serversStage  = "servers"
+	replicasStage = "replicas"
+	peopleStage   = "subscribers"
+	jobsStage     = "relay and worker"
+	withoutStage  = "service of lab 04"
+)
+
+// stages returns what the checks share. The relay and a worker start beside the signing in of
+// subscribers.
+func (l *trial) stages() []lab.Stage {
+	return []lab.Stage{
+		{Name: serversStage, Start: l.startServers,
+			Starts: "PostgreSQL with two shards, Redis, RabbitMQ and a mail server, and build your service"},
+		{Name: replicasStage, Needs: []string{serversStage}, Start: l.startReplicas,
+			Starts: "two replicas of your service"},
+		{Name: peopleStage, Needs: []string{replicasStage}, Start: l.gather,
+			Starts: "sessions of subscribers of all three servers of user data"},
+		{Name: jobsStage, Needs: []string{replicasStage}, Start: l.startJobs,
+			Starts: "the relay and a worker of your service"},
+		{Name: withoutStage, Needs: []string{serversStage}, Start: l.startWithout,
+			Starts: "the service of lab 04, to compare with"},
+	}
+}
+
+// trial is one run: the servers, and what the checks saw on them.
 type trial struct {
 	subject Subject
 
@@ -59,32 +85,29 @@ type trial struct {
 	nodes   []*node      // the servers of user data, the old one first
 	cache   *testbed.Redis
 	broker  *testbed.RabbitMQ
-	// relayLink is the relay's way to the broker.
+	// relayLink is the relay's connection to the broker.
 	relayLink *testbed.SlowLink
-	// replicas serve the API. The relay and the workers have no other job.
+	// replicas serve the API. The relay and the workers are processes of their own.
 	replicas       []*testbed.Service
 	relay          *job
-	worker, second *job
-	jobs           []*job // all there are
+	worker, second *job // second is nil until a check needs two workers
+	workers        int  // how many of the two run
+
+	jobsMu sync.Mutex
+	jobs   []*job // all that were started
 
 	http   *http.Client
-	turn   atomic.Uint64 // of the replicas
-	keys   atomic.Uint64 // Idempotency-Keys so far
+	turn   atomic.Uint64 // the number of requests so far; replicas take turns by it
+	keys   atomic.Uint64 // the number of Idempotency-Keys so far
 	crowd  crowd
 	people []*person
 	meals  recipes
 
-	// missing is why there is no point in looking at the queue: nil once every effect
-	// was seen to come, and the events that set them off to pass by.
-	missing   error
-	early     []*order // the first that there were
-	heardFrom int      // the first of them that a tap was to hear of
-	heard     *tap
-	deaf      error       // why there is no tap
-	begun     []*order    // that a worker had in hand when it was killed, or may have had
-	kills     []time.Time // of workers
+	looked []*order    // the orders of the check "effects"
+	begun  []*order    // the orders of the check "worker killed"
+	kills  []time.Time // when workers were killed
 
-	without *testbed.Service // the service of the labs before; nil unless times are judged
+	without *testbed.Service // the service of lab 04
 }
 
 // node is a server of user data.
@@ -94,10 +117,10 @@ type node struct {
 	pool   *sql.DB
 }
 
-// prepare starts the servers, two replicas of the subject's service, a relay and a worker,
-// and gathers people.
-func (l *trial) prepare(ctx context.Context, run *lab.Run) (end func() error, err error) {
-	l.missing = errors.New("no effect was seen to come by way of it yet")
+// startServers starts all that the service needs, side by side, and builds the programs
+// meanwhile.
+func (l *trial) startServers(ctx context.Context, run *lab.Run) (end func() error, err error) {
+	l.http = &http.Client{Timeout: answerTimeout, Transport: &http.Transport{MaxIdleConnsPerHost: idleConnections}}
 	l.nodes = make([]*node, 1+shards)
 	options := rig.ServersOptions{
 		Database: databaseType().FullSpeed(), Dataset: size(), MailDelay: quickMail,
@@ -111,35 +134,21 @@ func (l *trial) prepare(ctx context.Context, run *lab.Run) (end func() error, er
 	}
 	var closeServers func() error
 	l.servers, closeServers, err = rig.Open(ctx, run, options)
-	l.http = &http.Client{Timeout: askPatience, Transport: &http.Transport{MaxIdleConnsPerHost: idle}}
-	end = func() error { return errors.Join(l.close(), closeServers()) }
+	end = func() error { return errors.Join(l.closeClients(), closeServers()) }
 	if err != nil {
-		return end, rig.LearnersFault(err, look())
+		return end, learnersFault(err)
 	}
-	run.Evidence(evidenceFolder)
 	if err := l.openOld(ctx); err != nil {
 		return end, err
 	}
-	run.Progress("starting two replicas of your service, its relay and a worker, and gathering people")
-	if l.meals, err = readRecipes(ctx, l.servers.Pool); err != nil {
-		return end, err
-	}
-	if err := l.startSubject(ctx, run); err != nil {
-		return end, rig.LearnersFault(err, look())
-	}
-	return end, l.gather(ctx)
+	l.meals, err = readRecipes(ctx, l.servers.Pool)
+	return end, err
 }
 
-// close keeps what the relay and the workers wrote, and closes what the checks have opened.
-func (l *trial) close() error {
+// closeClients closes the checks' own connections to the servers.
+func (l *trial) closeClients() error {
 	l.http.CloseIdleConnections()
 	var failures []error
-	if l.heard != nil {
-		failures = append(failures, l.heard.close())
-	}
-	for _, j := range l.jobs {
-		failures = append(failures, j.keepLog(context.Background()))
-	}
 	for _, n := range l.nodes {
 		if n != nil && n.pool != nil {
 			failures = append(failures, n.pool.Close())
@@ -183,7 +192,7 @@ func openPool(ctx context.Context, server *testbed.Postgres) (*sql.DB, error) {
 	return postgres.Open(ctx, server.URL()+"&application_name=check", postgres.PoolConfig{MaxOpen: checkConnections, MaxIdle: checkConnections})
 }
 
-// service says what a process of the subject's program is given.
+// service returns the options of a process of the subject's program.
 func (l *trial) service(name string) testbed.ServiceOptions {
 	o := testbed.ServiceOptions{
 		Name: name, Package: l.subject.Package, Args: l.subject.Args, Type: serviceType().FullSpeed(),
@@ -195,9 +204,14 @@ func (l *trial) service(name string) testbed.ServiceOptions {
 	return o
 }
 
-// startSubject starts the replicas, then the relay and a worker, and moves new people to the
-// shards. Where times are judged it starts what the subject is compared with.
-func (l *trial) startSubject(ctx context.Context, run *lab.Run) error {
+// serviceBefore returns the options of a process of lab 04's solution, on the same servers.
+func (l *trial) serviceBefore(name string) testbed.ServiceOptions {
+	o := l.service(name)
+	o.Package, o.Args, o.Broker = solutions, []string{"--through", before}, nil
+	return o
+}
+
+func (l *trial) startReplicas(ctx context.Context, _ *lab.Run) (end func() error, err error) {
 	l.replicas = make([]*testbed.Service, 2)
 	var starts []func(context.Context) error
 	for i, name := range []string{"one", "two"} {
@@ -206,60 +220,25 @@ func (l *trial) startSubject(ctx context.Context, run *lab.Run) error {
 			return err
 		})
 	}
-	if run.Timed() {
-		starts = append(starts, l.startWithout)
-	}
-	if err := testbed.SideBySide(ctx, starts...); err != nil {
-		return err
-	}
-	return testbed.SideBySide(ctx,
+	return nil, learnersFault(testbed.SideBySide(ctx, starts...))
+}
+
+// startJobs starts the relay and a worker. At the end the logs of all jobs are kept.
+func (l *trial) startJobs(ctx context.Context, run *lab.Run) (end func() error, err error) {
+	run.Evidence(evidenceFolder)
+	err = testbed.SideBySide(ctx,
 		func(ctx context.Context) (err error) { l.relay, err = l.startJob(ctx, "relay", "relay"); return err },
-		func(ctx context.Context) (err error) { l.worker, err = l.startJob(ctx, "worker", "worker"); return err },
-		l.moveNewPeople)
+		func(ctx context.Context) (err error) { l.worker, err = l.startJob(ctx, "worker", "worker"); return err })
+	l.workers = 1
+	return l.keepLogs, learnersFault(err)
 }
 
-// startWithout starts the service of the labs before, on the same servers.
-func (l *trial) startWithout(ctx context.Context) (err error) {
-	o := l.service("without")
-	o.Package, o.Args, o.Broker = solutions, []string{"--through", before}, nil
-	l.without, err = l.servers.Bed.Service(ctx, o)
-	return err
+func (l *trial) startWithout(ctx context.Context, _ *lab.Run) (end func() error, err error) {
+	l.without, err = l.servers.Bed.Service(ctx, l.serviceBefore("without"))
+	return nil, err
 }
 
-// moveNewPeople has lab 04's solution begin its move: who joins from now on lives on a shard.
-func (l *trial) moveNewPeople(ctx context.Context) (err error) {
-	o := l.service("")
-	o.Package, o.Args, o.Broker = solutions, []string{"--through", before}, nil
-	// What was read to warm the server up says nothing about how much memory it needs.
-	if _, err := l.servers.Pool.ExecContext(ctx, `SELECT pg_stat_reset()`); err != nil {
-		return fmt.Errorf("count anew: %w", err)
-	}
-	o.Env = map[string]string{"BYTEBITES_DATABASE_TYPE": databaseType().Name, "BYTEBITES_LARGEST_TYPE": databaseType().Name}
-	mover, err := l.servers.Bed.Role(ctx, testbed.RoleOptions{Service: o, Name: "mover", Role: "migrate", Args: []string{shard.NewUsers.String()}})
-	if err != nil {
-		return err
-	}
-	code, log, err := mover.Wait(ctx)
-	if err != nil {
-		return err
-	}
-	if code != 0 {
-		return fmt.Errorf("move new people to the shards: exit code %d: %s", code, tail(log))
-	}
-	return mover.Remove(ctx)
-}
-
-// needsQueue is the failure of a check of what comes by way of the queue when nothing does.
-func (l *trial) needsQueue() error {
-	if l.missing == nil {
-		return nil
-	}
-	return &lab.Failure{
-		Expected: "effects that come by way of the queue", Seen: "needs the queue: " + l.missing.Error(), Look: lab.Look{Hint: "the checks effects and new consumer"},
-	}
-}
-
-// look is where a service that does not start is mended.
-func look() lab.Look {
-	return lab.Look{File: "topology.go", Hint: "the log above: the service is lab 04's with your publisher, consumers and topology"}
+// learnersFault turns an error of the learner's service into a failure.
+func learnersFault(err error) error {
+	return rig.LearnersFault(err, lab.Look{File: "topology.go", Hint: "see the log above: the service is lab 04's with your topology.go, publisher.go and consumers.go"})
 }

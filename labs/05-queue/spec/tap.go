@@ -15,11 +15,11 @@ import (
 	"bytebites.example/workshop/shared/workshop/lab"
 )
 
-// againHeader marks what a check has published again. Taps do not hear it.
+// againHeader marks messages that a check has published again. Taps skip them.
 const againHeader = "x-check-again"
 
-// tap hears what goes through the exchange, as one more consumer would: it binds a queue of its own,
-// of which nobody else knows.
+// tap gets all messages of the exchange, as one more consumer would: it binds a queue of its own,
+// which the code under test does not know.
 type tap struct {
 	wire  *wire
 	ended chan struct{}
@@ -29,16 +29,16 @@ type tap struct {
 	all []heard
 }
 
-// heard is a message that a tap has got.
+// heard is a message that a tap got.
 type heard struct {
 	message amqp.Delivery
 	event   bytebites.Event
-	unread  error // why the event is not known
+	unread  error // why the message is no event
 	at      time.Time
 }
 
-// listen opens a tap for topics, all of them unless some are named. It calls each with every
-// message, one after the other. The error is a failure when there is no exchange to listen to.
+// listen opens a tap for the named topics, or for all topics when none is named. It calls each with
+// every message, one after the other. The error is a failure when there is no exchange.
 func (l *trial) listen(ctx context.Context, each func(heard), topics ...bytebites.Topic) (*tap, error) {
 	if len(topics) == 0 {
 		topics = bytebites.Topics()
@@ -55,40 +55,41 @@ func (l *trial) listen(ctx context.Context, each func(heard), topics ...bytebite
 		return nil, errors.Join(err, w.close())
 	}
 	t := &tap{wire: w, ended: make(chan struct{}), each: each}
-	go t.hear(messages)
+	go t.consume(messages)
 	return t, nil
 }
 
-// awaitExchange waits for the exchange, which is declared by whoever connects first.
+// awaitExchange waits for the exchange. The first process that connects declares it.
 func (l *trial) awaitExchange(ctx context.Context) error {
 	w, err := l.dial(ctx)
 	if err != nil {
 		return err
 	}
-	defer w.close() //nolint:errcheck // it was for one question
-	for deadline := time.Now().Add(brokerPatience); ; {
+	defer w.close() //nolint:errcheck // nothing was published over it
+	for deadline := time.Now().Add(brokerTimeout); ; {
 		err := w.channel.ExchangeDeclarePassive(exchange, amqp.ExchangeTopic, true, false, false, false, nil)
 		var refused *amqp.Error
 		switch {
 		case err == nil:
 			return nil
 		case !errors.As(err, &refused):
-			return fmt.Errorf("ask for exchange %s: %w", exchange, err)
+			return fmt.Errorf("look up exchange %s: %w", exchange, err)
 		case time.Now().After(deadline):
 			return &lab.Failure{
-				Expected: "a durable topic exchange " + exchange, Seen: refused.Reason + l.words(ctx), Look: lab.Look{Hint: "Declare in topology.go"},
+				Expected: "a durable topic exchange " + exchange, Seen: refused.Reason + l.warnings(ctx),
+				Look: lab.Look{File: "topology.go", Func: "Declare", Hint: "see relay.log in .workshop/05-queue"},
 			}
 		}
 		if err := w.open(); err != nil {
 			return err
 		}
-		if err := sleep(ctx, lookEvery); err != nil {
+		if err := sleep(ctx, pollInterval); err != nil {
 			return err
 		}
 	}
 }
 
-// tapInto binds a queue that goes with the connection, and consumes it.
+// tapInto binds a queue that is deleted with the connection, and consumes it.
 func (w *wire) tapInto(topics []bytebites.Topic) (<-chan amqp.Delivery, error) {
 	q, err := w.channel.QueueDeclare("", false, true, true, false, nil)
 	if err != nil {
@@ -106,7 +107,7 @@ func (w *wire) tapInto(topics []bytebites.Topic) (<-chan amqp.Delivery, error) {
 	return messages, nil
 }
 
-func (t *tap) hear(messages <-chan amqp.Delivery) {
+func (t *tap) consume(messages <-chan amqp.Delivery) {
 	defer close(t.ended)
 	for m := range messages {
 		if m.Headers[againHeader] != nil {
@@ -123,22 +124,22 @@ func (t *tap) hear(messages <-chan amqp.Delivery) {
 	}
 }
 
-// sofar returns all that was heard.
+// sofar returns all messages so far.
 func (t *tap) sofar() []heard {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return slices.Clone(t.all)
 }
 
-// close ends a tap. Closing it again changes nothing.
+// close ends a tap. It may be called again.
 func (t *tap) close() error {
 	err := t.wire.close()
 	<-t.ended
 	return err
 }
 
-// await waits until so many different orders were heard of under a topic among these, for as
-// long as more are. It returns those that were not.
+// await waits for an event of each order under a topic. It gives up when no further one came within
+// the stall timeout. It returns the orders without an event.
 func (t *tap) await(ctx context.Context, topic bytebites.Topic, orders []*order) ([]*order, error) {
 	last, since := -1, time.Now()
 	for {
@@ -152,16 +153,16 @@ func (t *tap) await(ctx context.Context, topic bytebites.Topic, orders []*order)
 		if len(missing) != last {
 			last, since = len(missing), time.Now()
 		}
-		if len(missing) == 0 || time.Since(since) > stall {
+		if len(missing) == 0 || time.Since(since) > stallTimeout {
 			return missing, nil
 		}
-		if err := sleep(ctx, lookEvery); err != nil {
+		if err := sleep(ctx, pollInterval); err != nil {
 			return nil, err
 		}
 	}
 }
 
-// again returns a heard message as it is published once more.
+// again returns the message to publish it once more.
 func (h heard) again() amqp.Publishing {
 	headers := amqp.Table{againHeader: true}
 	for name, value := range h.message.Headers {

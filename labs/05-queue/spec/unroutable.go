@@ -13,17 +13,14 @@ import (
 )
 
 const (
-	// unwanted is how many orders are placed whose recommendation requests no queue wants.
-	unwanted = 6
-	// seenWithin is how soon that is seen.
-	seenWithin = 5 * time.Second
+	// unroutableOrders is how many orders are placed while no queue takes recommendation requests.
+	unroutableOrders = 6
+	// countTimeout is how soon the outboxes and the metrics must show their events.
+	countTimeout = 5 * time.Second
 )
 
-// unroutable takes all bindings of a topic away, and puts them back.
+// unroutable removes all bindings of a topic, and restores them.
 func (l *trial) unroutable(ctx context.Context, _ *lab.Run) (err error) {
-	if err := l.needsQueue(); err != nil {
-		return err
-	}
 	all, err := l.bindings(ctx)
 	if err != nil {
 		return err
@@ -39,7 +36,7 @@ func (l *trial) unroutable(ctx context.Context, _ *lab.Run) (err error) {
 	if err != nil {
 		return err
 	}
-	putBack := func() error {
+	restore := func() error {
 		var failures []error
 		for _, b := range theirs {
 			failures = append(failures, w.bind(b))
@@ -50,29 +47,29 @@ func (l *trial) unroutable(ctx context.Context, _ *lab.Run) (err error) {
 		err = errors.Join(err, w.unbind(b))
 	}
 	if err != nil {
-		return errors.Join(err, putBack())
+		return errors.Join(err, restore())
 	}
-	placed, seen := l.placeUnwanted(ctx, returned)
-	if err := errors.Join(putBack(), seen); err != nil {
+	placed, counted := l.placeUnroutable(ctx, returned)
+	if err := errors.Join(restore(), counted); err != nil {
 		return err
 	}
-	return l.wantDone(ctx, placed, "weeks for orders whose events no queue wanted, when a queue is bound again",
-		"Relay in publisher.go: a message that is returned is confirmed too")
+	return l.wantDone(ctx, placed, "weeks for orders whose events no queue took, when a queue is bound again",
+		lab.Look{File: "publisher.go", Func: "NewPublisher", Hint: "a returned message is confirmed too"})
 }
 
-// placeUnwanted places orders while the topic has no queue, and looks where its events are.
-func (l *trial) placeUnwanted(ctx context.Context, before float64) ([]*order, error) {
-	placed, err := l.load(ctx, l.mixed(unwanted), unwanted, 0)
+// placeUnroutable places orders while the topic has no queue, and counts its events.
+func (l *trial) placeUnroutable(ctx context.Context, before float64) ([]*order, error) {
+	placed, err := l.load(ctx, l.mixed(unroutableOrders), unroutableOrders, 0)
 	if err != nil {
 		return placed, err
 	}
-	// When what is wanted has come, the rest has been published too.
-	err = l.wantDone(ctx, placed, "mails and bookings of orders whose other events no queue wants",
-		"Relay in publisher.go: what does an event that cannot be delivered keep from whom?", bytebites.EffectEmail, bytebites.EffectLedger)
+	// When the other effects have come, the unroutable events were published too.
+	err = l.wantDone(ctx, placed, "mails and bookings of orders whose other events no queue takes",
+		lab.Look{File: "publisher.go", Func: "NewPublisher", Hint: "which events wait behind one that cannot be delivered?"}, bytebites.EffectEmail, bytebites.EffectLedger)
 	if err != nil {
 		return placed, err
 	}
-	for deadline := time.Now().Add(seenWithin); ; {
+	for deadline := time.Now().Add(countTimeout); ; {
 		waiting, err := l.waiting(ctx, bytebites.TopicRecommendationRequest)
 		if err != nil {
 			return placed, err
@@ -82,16 +79,16 @@ func (l *trial) placeUnwanted(ctx context.Context, before float64) ([]*order, er
 			return placed, err
 		}
 		switch {
-		case waiting == unwanted && returned > before:
+		case waiting == unroutableOrders && returned > before:
 			return placed, nil
 		case time.Now().After(deadline):
 			return placed, &lab.Failure{
-				Expected: fmt.Sprintf("%d events that no queue wants in the outboxes, and counted as returned by the relay", unwanted),
-				Seen:     fmt.Sprintf("%d there, and %.0f counted", waiting, returned-before),
-				Look:     lab.Look{Hint: "Relay in publisher.go: a message that is returned is confirmed too"},
+				Expected: fmt.Sprintf("%d events that no queue takes in the outboxes, and counted as returned by the relay", unroutableOrders),
+				Seen:     fmt.Sprintf("%d in the outboxes, and %.0f counted", waiting, returned-before),
+				Look:     lab.Look{File: "publisher.go", Func: "NewPublisher", Hint: "a returned message is confirmed too"},
 			}
 		}
-		if err := sleep(ctx, lookEvery); err != nil {
+		if err := sleep(ctx, pollInterval); err != nil {
 			return placed, err
 		}
 	}
@@ -103,14 +100,14 @@ func (l *trial) waiting(ctx context.Context, topic bytebites.Topic) (int, error)
 	for _, n := range l.nodes {
 		var here int
 		if err := n.pool.QueryRowContext(ctx, `SELECT count(*) FROM outbox WHERE topic = $1`, string(topic)).Scan(&here); err != nil {
-			return 0, fmt.Errorf("look into the outbox of %s: %w", n.name, err)
+			return 0, fmt.Errorf("count the outbox of %s: %w", n.name, err)
 		}
 		sum += here
 	}
 	return sum, nil
 }
 
-// returned is how many events the relay says were returned to it.
+// returned reads from the relay's metrics how many events were returned to it.
 func (l *trial) returned(ctx context.Context) (float64, error) {
 	metrics, err := promstat.Read(ctx, l.relay.role.MetricsURL())
 	if err != nil {

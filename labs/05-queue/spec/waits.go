@@ -17,20 +17,21 @@ import (
 )
 
 const (
-	// hasty order while the mail server is slow, at the same time.
-	hasty = 6
-	// hastyPatience is how long their effects are waited for when they have their answers:
-	// what a replica does after its answer it has done by then.
-	hastyPatience = 2 * slowMail
+	// slowMailOrders are placed at the same time while the mail server is slow.
+	slowMailOrders = 6
+	// aftermathTimeout is how long their effects are waited for before the steps of the replicas
+	// are counted. Work that a replica does after its answer is done by then.
+	aftermathTimeout = 2 * slowMail
 )
 
-// later are the steps that nobody has to wait for.
-func later() []checkout.Step {
+// deferrable are the steps that an order need not wait for.
+func deferrable() []checkout.Step {
 	return []checkout.Step{checkout.StepRecommend, checkout.StepSaveWeek, checkout.StepMail, checkout.StepLedger}
 }
 
-// doesNotWait has some people order while the mail server takes its time, looks what it has when
-// each of them has an answer, and then who did the rest.
+// doesNotWait places orders while the mail server is slow. It demands that each answer comes
+// before the mail server has the mail, that no replica does what can be done later, and that
+// all effects come.
 func (l *trial) doesNotWait(ctx context.Context, _ *lab.Run) (err error) {
 	before, err := l.stepsOfReplicas(ctx)
 	if err != nil {
@@ -40,41 +41,49 @@ func (l *trial) doesNotWait(ctx context.Context, _ *lab.Run) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, l.servers.Mail.SetDelay(context.WithoutCancel(ctx), quickMail)) }()
-	placed, waited, err := l.orderHastily(ctx)
-	l.early = append(l.early, placed...)
+	placed, late, err := l.orderAtOnce(ctx)
 	if err != nil {
 		return err
 	}
 	switch {
 	case len(placed) == 0:
 		return &lab.Doubt{
-			Reason: fmt.Sprintf("none of %d orders was accepted at the first try", hasty),
+			Reason: fmt.Sprintf("none of %d orders was accepted at the first try", slowMailOrders),
 			Remedy: "close what else runs on this machine, and check again",
 		}
-	case len(waited) > 0:
+	case len(late) > 0:
 		return &lab.Failure{
-			Expected: fmt.Sprintf("answers to %d orders before their mails are accepted by a mail server that takes %s", hasty, slowMail),
-			Seen:     few(waited), Look: lab.Look{Hint: "Checkout in publisher.go: what does an order wait for?"},
+			Expected: fmt.Sprintf("answers to %d orders before their mails are accepted by a mail server that takes %s", slowMailOrders, slowMail),
+			Seen:     few(late), Look: lab.Look{File: "publisher.go", Func: "Checkout.PlaceOrder", Hint: "what does an order wait for?"},
 		}
 	}
-	if _, err := l.await(ctx, placed, hastyPatience, bytebites.Effects()...); err != nil {
-		return err // that none came is for another check to say
+	if _, err := l.await(ctx, placed, aftermathTimeout, bytebites.Effects()...); err != nil {
+		return err // missing effects are reported below
 	}
 	after, err := l.stepsOfReplicas(ctx)
 	if err != nil {
 		return err
 	}
-	return failIf(did(before, after), "replicas that leave to workers what can be done later",
-		"Checkout in publisher.go: a replica that dies takes with it what it had in mind")
+	err = failIf(stepsBetween(before, after), "workers, not replicas, to do what can be done later",
+		lab.Look{File: "publisher.go", Func: "Checkout.PlaceOrder", Hint: "a replica that dies loses the work that it had put off"})
+	if err != nil {
+		return err
+	}
+	err = l.wantDone(ctx, placed, "all effects of orders that were answered before their mails were sent",
+		lab.Look{File: "publisher.go", Func: "Checkout.PlaceOrder", Hint: "what tells the workers of an order? See also relay.log and worker.log in .workshop/05-queue"})
+	if err != nil {
+		return err
+	}
+	return l.wantOnce(ctx, placed, lab.Look{File: "consumers.go", Func: "Consumers", Hint: "what does a handler do when an event comes twice?"})
 }
 
-// orderHastily has people order at the same time, and returns the orders that were accepted at the first
-// try, with a sentence for each that was told of later than it should.
-func (l *trial) orderHastily(ctx context.Context) (placed []*order, waited []string, err error) {
+// orderAtOnce places orders at the same time. It returns those that were accepted at the first
+// try, with a sentence for each whose answer came too late.
+func (l *trial) orderAtOnce(ctx context.Context) (placed []*order, late []string, err error) {
 	var mu sync.Mutex
 	var failures []error
 	var ordering sync.WaitGroup
-	for _, p := range l.mixed(hasty) {
+	for _, p := range l.mixed(slowMailOrders) {
 		ordering.Go(func() {
 			o, err := l.place(ctx, p)
 			var mails []mailsink.Message
@@ -90,20 +99,20 @@ func (l *trial) orderHastily(ctx context.Context) (placed []*order, waited []str
 			placed = append(placed, o)
 			id := smtp.MessageID(o.id, mailDomain)
 			if slices.ContainsFunc(mails, func(m mailsink.Message) bool { return m.MessageID == id }) {
-				waited = append(waited, fmt.Sprintf("the mail of order %s was accepted before its answer came", o.id))
+				late = append(late, fmt.Sprintf("the mail of order %s was accepted before its answer came", o.id))
 			} else if len(o.doneAtOnce) > 0 {
-				waited = append(waited, fmt.Sprintf("the answer to order %s calls %v done", o.id, o.doneAtOnce))
+				late = append(late, fmt.Sprintf("the answer to order %s reports %v as done", o.id, o.doneAtOnce))
 			}
 		})
 	}
 	ordering.Wait()
-	return placed, waited, errors.Join(failures...)
+	return placed, late, errors.Join(failures...)
 }
 
-// steps are how often each step was gone through.
+// steps counts how often each step of a checkout was done.
 type steps map[checkout.Step]uint64
 
-// stepsOfReplicas returns those of both replicas together.
+// stepsOfReplicas returns the steps of both replicas together.
 func (l *trial) stepsOfReplicas(ctx context.Context) (steps, error) {
 	sum := make(steps)
 	for _, r := range l.replicas {
@@ -118,10 +127,10 @@ func (l *trial) stepsOfReplicas(ctx context.Context) (steps, error) {
 	return sum, nil
 }
 
-// did says which of the later steps replicas went through in between.
-func did(before, after steps) []string {
+// stepsBetween says which deferrable steps replicas did between two counts.
+func stepsBetween(before, after steps) []string {
 	var all []string
-	for _, step := range later() {
+	for _, step := range deferrable() {
 		if n := after[step] - before[step]; n > 0 {
 			all = append(all, fmt.Sprintf("%s %d times", step, n))
 		}

@@ -105,7 +105,10 @@ func Labs() Course {
 		{
 			Number: 5, Name: "05-queue", Title: "queue", Minutes: 120,
 			Summary: "RabbitMQ: orders stop waiting for mail, bookkeeping and recommendations, and none of these is lost",
-			Steps:   []Step{{1, "declare the topology"}, {2, "publish from the outbox"}, {3, "consume with effects once"}},
+			Steps: []Step{
+				{1, "answer an order before its effects"}, {2, "tell of payments by the outbox"}, {3, "publish with confirms"},
+				{4, "do each effect once"}, {5, "acknowledge, retry and park"}, {6, "replay the stream"},
+			},
 			Files:   []string{"topology.go", "publisher.go", "consumers.go"},
 			Images:  []images.Name{images.RabbitMQ},
 			Dataset: seed.Early(),
