@@ -134,7 +134,7 @@ func (w *wire) find(name string) (q amqp.Queue, there bool, err error) {
 	return q, true, nil
 }
 
-// queue looks up one of the workers' queues. The error is a failure when there is none.
+// queue looks up one of the workers' queues. A missing queue is a failure.
 func (w *wire) queue(name string) (amqp.Queue, error) {
 	q, there, err := w.find(name)
 	if err == nil && !there {

@@ -18,9 +18,9 @@ const (
 	doublePause   = 400 * time.Millisecond
 )
 
-// duplicates publishes every event again as soon as it is heard, so that two workers have it at
-// the same time, and once more when all effects are done. A relay whose confirm was lost does
-// the same.
+// duplicates publishes every event again as soon as it comes, so that two workers have it at the
+// same time. When all effects are done it publishes all events once more. A relay that lost the
+// broker's confirm does the same.
 func (l *trial) duplicates(ctx context.Context, run *lab.Run) (err error) {
 	if err := l.staff(ctx, 2); err != nil {
 		return err

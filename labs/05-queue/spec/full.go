@@ -27,8 +27,8 @@ const (
 	downTime   = 500 * time.Millisecond
 	// relayBacklog is how many orders' events wait for the relay when its rate is measured.
 	relayBacklog = 1_000
-	// bareKey is the routing key of the bare loop that the relay is compared with, and
-	// bareWindow how many of its messages wait for a confirm at a time.
+	// The relay is compared with a bare loop. bareKey is the loop's routing key, and bareWindow
+	// how many of its messages wait for a confirm at a time.
 	bareKey    = "check_bare"
 	bareWindow = 200
 )

@@ -67,8 +67,8 @@ func (l *trial) allJobs() []*job {
 	return slices.Clone(l.jobs)
 }
 
-// warnings returns the last warnings and errors in the logs of the relay and the workers, for
-// the text of a failure.
+// warnings returns the last warnings and errors in the logs of the relay and the workers. Failures
+// quote them.
 func (l *trial) warnings(ctx context.Context) string {
 	var all strings.Builder
 	for _, j := range l.allJobs() {

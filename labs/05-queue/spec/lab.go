@@ -1,5 +1,5 @@
-// Package spec is what lab 05 demands: an order does not wait for what follows from it, and
-// each effect of it comes once, also when a worker, the relay or the broker fails.
+// Package spec has the checks and the gain of lab 05. An order must not wait for its effects. Each
+// effect must come once, also when a worker, the relay or the broker fails.
 package spec
 
 import (
@@ -38,13 +38,19 @@ const (
 
 // Lab returns the lab's demands on a subject.
 //
-// The steps of the lesson are: 1 Declare in topology.go and PlaceOrder in publisher.go,
-// 2 Payments, 3 NewPublisher, 4 handlers that do their work once, 5 Serve, 6 Replay.
+// The steps of the lesson are:
+//
+//  1. Declare in topology.go and PlaceOrder in publisher.go
+//  2. Payments
+//  3. NewPublisher
+//  4. handlers that do their work once
+//  5. Serve
+//  6. Replay
 //
 // The starter does all work inside the request, so its orders have all effects and "effects"
 // passes. Code without a queue would pass some of the later checks too. They need the two
-// checks that show a queue: no replica does the work ("does not wait"), and each order's
-// events pass the broker ("new consumer").
+// checks that show a queue. In "does not wait" workers do the effects, and not replicas. In "new
+// consumer" the events of each order pass the broker.
 func Lab(subject Subject) lab.Lab {
 	l := &trial{subject: subject, crowd: smallCrowd()}
 	byQueue := []string{doesNotWait, newConsumer}

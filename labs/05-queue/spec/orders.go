@@ -95,7 +95,8 @@ func (l *trial) place(ctx context.Context, p *person) (*order, error) {
 }
 
 // retry repeats a request until the answer has one of the wanted statuses. It returns that
-// answer and the number of tries. When no such answer comes it returns what came in its place.
+// answer and the number of tries. Without such an answer seen describes the last try; else it is
+// empty.
 func (l *trial) retry(ctx context.Context, r request, wanted ...int) (a answer, tries int, seen string, err error) {
 	for began := time.Now(); ; {
 		tries++

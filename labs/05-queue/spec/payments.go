@@ -107,7 +107,7 @@ func (l *trial) payments(ctx context.Context, _ *lab.Run) (err error) {
 	return l.wantPaid(ctx, placed)
 }
 
-// between is a number of which the least and the most are known.
+// between has bounds of a number that is not known exactly.
 type between struct{ least, most int }
 
 // payAll sends all webhooks of each payment, and returns how many of them were applied, by order.

@@ -33,8 +33,8 @@ type crowd struct {
 // smallCrowd is for checks that take seconds.
 func smallCrowd() crowd { return crowd{seeded: 24, joiners: 16, residents: 4} }
 
-// largeCrowd is for the long run. No subscriber gets hundreds of orders, all of which each
-// write would copy.
+// largeCrowd is for the long run. With fewer subscribers each would have hundreds of orders, and
+// each write on a shard copies all orders of its subscriber.
 func largeCrowd() crowd { return crowd{seeded: 240, joiners: 200, residents: 80} }
 
 // person is a subscriber.
@@ -137,7 +137,7 @@ func (l *trial) signUp(ctx context.Context) error {
 	return group.Wait()
 }
 
-// residents returns at most limit subscribers of a shard, who are on no other server.
+// residents returns subscribers of a shard, at most limit.
 func (n *node) residents(ctx context.Context, limit int) (found []*person, err error) {
 	rows, err := n.pool.QueryContext(ctx, `SELECT user_id, email FROM users ORDER BY user_id LIMIT $1`, limit)
 	if err != nil {

@@ -202,7 +202,7 @@ FROM (SELECT extract(epoch FROM max(e.done_at) - min(o.placed_at))::float8 AS se
 	return completion{seconds(mean), seconds(p99)}, nil
 }
 
-// report reports what was measured, and keeps a table for the learner.
+// report adds the measured figures to the result, and keeps a table for the learner.
 func (r *rush) report(ctx context.Context) error {
 	rows := []struct {
 		name   string

@@ -18,8 +18,8 @@ import (
 // againHeader marks messages that a check has published again. Taps skip them.
 const againHeader = "x-check-again"
 
-// tap gets all messages of the exchange, as one more consumer would: it binds a queue of its own,
-// which the code under test does not know.
+// tap gets all messages of the exchange, as one more consumer would. It binds a queue of its own that
+// the code under test does not know.
 type tap struct {
 	wire  *wire
 	ended chan struct{}

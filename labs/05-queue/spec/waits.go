@@ -29,9 +29,8 @@ func deferrable() []checkout.Step {
 	return []checkout.Step{checkout.StepRecommend, checkout.StepSaveWeek, checkout.StepMail, checkout.StepLedger}
 }
 
-// doesNotWait places orders while the mail server is slow. It demands that each answer comes
-// before the mail server has the mail, that no replica does what can be done later, and that
-// all effects come.
+// doesNotWait places orders while the mail server is slow. Each answer must come before the mail
+// server has the mail. No replica may do what can be done later, and all effects must come.
 func (l *trial) doesNotWait(ctx context.Context, _ *lab.Run) (err error) {
 	before, err := l.stepsOfReplicas(ctx)
 	if err != nil {
