@@ -172,6 +172,15 @@ func (w *wire) quiet(ctx context.Context) error {
 	}
 }
 
+// drainQueues waits until the workers' queues are empty, as quiet does.
+func (l *trial) drainQueues(ctx context.Context) error {
+	w, err := l.dial(ctx)
+	if err != nil {
+		return err
+	}
+	return errors.Join(w.quiet(ctx), w.close())
+}
+
 // take takes all messages out of a queue, at most limit.
 func (w *wire) take(name string, limit int) ([]amqp.Delivery, error) {
 	var all []amqp.Delivery

@@ -26,7 +26,8 @@ const (
 
 // workerKilled blocks the worker in each effect, kills it there, and starts it again.
 func (l *trial) workerKilled(ctx context.Context, run *lab.Run) error {
-	if err := l.staff(ctx, 1); err != nil { // all messages must be with the worker that is killed
+	// The worker that is killed must have messages of this check, and no other worker may have any.
+	if err := errors.Join(l.drainQueues(ctx), l.staff(ctx, 1)); err != nil {
 		return err
 	}
 	placed, err := l.killAtWork(ctx, run)
