@@ -10,6 +10,7 @@ import (
 
 	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 const (
@@ -38,7 +39,7 @@ func (l *trial) await(ctx context.Context, orders []*order, stall time.Duration,
 		if left == 0 || time.Since(since) > stall {
 			return missing, nil
 		}
-		if err := sleep(ctx, pollInterval); err != nil {
+		if err := rig.Pause(ctx, pollInterval); err != nil {
 			return nil, err
 		}
 	}
@@ -94,14 +95,4 @@ func (l *trial) wantOnce(ctx context.Context, orders []*order, look lab.Look) er
 		return err
 	}
 	return failIf(l.meals.problems(orders, books, never), fmt.Sprintf("each effect of %d orders once", len(orders)), look)
-}
-
-// sleep waits for d. When ctx ends first the error is its cause.
-func sleep(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-time.After(d):
-		return nil
-	}
 }

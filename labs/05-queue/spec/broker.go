@@ -14,6 +14,7 @@ import (
 
 	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 // The names of the lab's topology.
@@ -69,7 +70,7 @@ func (l *trial) dial(ctx context.Context) (*wire, error) {
 		if time.Now().After(deadline) {
 			return nil, fmt.Errorf("connect to broker: %w", err)
 		}
-		if err := sleep(ctx, pollInterval); err != nil {
+		if err := rig.Pause(ctx, pollInterval); err != nil {
 			return nil, err
 		}
 	}
@@ -158,7 +159,7 @@ func (w *wire) quiet(ctx context.Context) error {
 			ready += q.Messages
 		}
 		if ready == 0 {
-			return sleep(ctx, settleDelay)
+			return rig.Pause(ctx, settleDelay)
 		}
 		if time.Now().After(deadline) {
 			return &lab.Failure{
@@ -166,7 +167,7 @@ func (w *wire) quiet(ctx context.Context) error {
 				Look: lab.Look{File: "consumers.go", Func: "Serve", Hint: "which message is never acknowledged?"},
 			}
 		}
-		if err := sleep(ctx, pollInterval); err != nil {
+		if err := rig.Pause(ctx, pollInterval); err != nil {
 			return err
 		}
 	}

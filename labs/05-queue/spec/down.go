@@ -7,6 +7,7 @@ import (
 
 	"bytebites.example/workshop/shared/testbed"
 	"bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 const (
@@ -28,7 +29,7 @@ func (l *trial) brokerDown(ctx context.Context, run *lab.Run) error {
 			return nil
 		},
 		func(ctx context.Context) error {
-			if err := sleep(ctx, killDelay); err != nil {
+			if err := rig.Pause(ctx, killDelay); err != nil {
 				return err
 			}
 			err := l.broker.Kill(ctx)

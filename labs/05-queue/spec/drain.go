@@ -9,6 +9,7 @@ import (
 	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/instance"
 	"bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 const (
@@ -88,7 +89,7 @@ func (l *trial) awaitConsumers(ctx context.Context, want int) (err error) {
 				Look: lab.Look{File: "consumers.go", Func: "Serve", Hint: "what does a worker do when it is told to stop, and when it starts?"},
 			}
 		}
-		if err := sleep(ctx, pollInterval); err != nil {
+		if err := rig.Pause(ctx, pollInterval); err != nil {
 			return err
 		}
 	}

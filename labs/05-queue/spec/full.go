@@ -14,6 +14,7 @@ import (
 	"bytebites.example/workshop/shared/testbed"
 	"bytebites.example/workshop/shared/testbed/mailsink"
 	"bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 const (
@@ -73,7 +74,7 @@ func (l *trial) tenThousand(ctx context.Context, run *lab.Run) error {
 
 // fault kills the worker in waves with an even number, and the broker in the others.
 func (l *trial) fault(ctx context.Context, wave int) error {
-	if err := sleep(ctx, faultDelay); err != nil {
+	if err := rig.Pause(ctx, faultDelay); err != nil {
 		return err
 	}
 	if wave%2 == 1 {
@@ -82,7 +83,7 @@ func (l *trial) fault(ctx context.Context, wave int) error {
 	if err := l.killWorker(ctx, l.worker); err != nil {
 		return err
 	}
-	if err := sleep(ctx, downTime); err != nil {
+	if err := rig.Pause(ctx, downTime); err != nil {
 		return err
 	}
 	return l.worker.role.Start(ctx)

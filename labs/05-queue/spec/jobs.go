@@ -10,10 +10,8 @@ import (
 
 	"bytebites.example/workshop/shared/testbed"
 	"bytebites.example/workshop/shared/workshop/evidence"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
-
-// tailLength is how much of a job's log a failure shows, in bytes.
-const tailLength = 400
 
 // job is a process of the subject's program in a role: the relay, a worker, a replay.
 type job struct{ role *testbed.Role }
@@ -76,7 +74,7 @@ func (l *trial) warnings(ctx context.Context) string {
 		if err != nil {
 			log = err.Error()
 		}
-		if text := tail(withoutInfo(log)); text != "" {
+		if text := rig.Tail(rig.WithoutInfo(log)); text != "" {
 			fmt.Fprintf(&all, "; the log of %s: %s", j.role.Name(), text)
 		}
 	}
@@ -94,24 +92,4 @@ func (l *trial) keepLogs() error {
 		failures = append(failures, err)
 	}
 	return errors.Join(failures...)
-}
-
-// withoutInfo returns the lines of a log that are not of level INFO.
-func withoutInfo(log string) string {
-	var all strings.Builder
-	for line := range strings.Lines(log) {
-		if !strings.Contains(line, `"level":"INFO"`) {
-			all.WriteString(line)
-		}
-	}
-	return all.String()
-}
-
-// tail returns the end of a log.
-func tail(log string) string {
-	log = strings.TrimSpace(log)
-	if len(log) > tailLength {
-		log = "..." + log[len(log)-tailLength:]
-	}
-	return log
 }

@@ -10,6 +10,7 @@ import (
 
 	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 const (
@@ -133,7 +134,7 @@ func (l *trial) awaitStuck(ctx context.Context) ([]string, error) {
 				Look: lab.Look{File: "consumers.go", Func: "Serve", Hint: "see worker.log in .workshop/05-queue"},
 			}
 		}
-		if err := sleep(ctx, pollInterval/5); err != nil {
+		if err := rig.Pause(ctx, pollInterval/5); err != nil {
 			return nil, err
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 const (
@@ -56,9 +57,9 @@ func (l *trial) awaitHanded(ctx context.Context, placed []*order) error {
 		if free < 2*len(placed) {
 			break
 		}
-		if err := sleep(ctx, pollInterval); err != nil {
+		if err := rig.Pause(ctx, pollInterval); err != nil {
 			return err
 		}
 	}
-	return sleep(ctx, sendDelay)
+	return rig.Pause(ctx, sendDelay)
 }

@@ -12,6 +12,7 @@ import (
 	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 const (
@@ -58,9 +59,9 @@ func someLines() []line {
 // until it is accepted. The error is a failure when that takes too long.
 func (l *trial) place(ctx context.Context, p *person) (*order, error) {
 	o := &order{person: p, lines: someLines()}
-	r := request{
-		method: http.MethodPost, path: "/orders", body: map[string][]line{"lines": o.lines},
-		header: map[string]string{"Cookie": p.cookie, "Idempotency-Key": fmt.Sprintf("check-%d", l.keys.Add(1))},
+	r := rig.Request{
+		Method: http.MethodPost, Path: "/orders", Body: map[string][]line{"lines": o.lines},
+		Header: map[string]string{"Cookie": p.cookie, "Idempotency-Key": fmt.Sprintf("check-%d", l.keys.Add(1))},
 	}
 	a, tries, seen, err := l.retry(ctx, r, http.StatusCreated, http.StatusOK)
 	if err != nil {
@@ -82,7 +83,7 @@ func (l *trial) place(ctx context.Context, p *person) (*order, error) {
 			Done bool             `json:"done"`
 		} `json:"effects"`
 	}
-	if err := a.into(&placed); err != nil {
+	if err := a.Into(&placed); err != nil {
 		return nil, err
 	}
 	o.id, o.total, o.placedAt = placed.ID, placed.Total, placed.PlacedAt
@@ -97,23 +98,23 @@ func (l *trial) place(ctx context.Context, p *person) (*order, error) {
 // retry repeats a request until the answer has one of the wanted statuses. It returns that
 // answer and the number of tries. Without such an answer seen describes the last try; else it is
 // empty.
-func (l *trial) retry(ctx context.Context, r request, wanted ...int) (a answer, tries int, seen string, err error) {
+func (l *trial) retry(ctx context.Context, r rig.Request, wanted ...int) (a rig.Answer, tries int, seen string, err error) {
 	for began := time.Now(); ; {
 		tries++
 		a, err = l.ask(ctx, r)
 		switch {
 		case ctx.Err() != nil:
 			return a, tries, "", context.Cause(ctx)
-		case err == nil && slices.Contains(wanted, a.status):
+		case err == nil && slices.Contains(wanted, a.Status):
 			return a, tries, "", nil
-		case err == nil && a.status < http.StatusInternalServerError, time.Since(began) > retryFor:
+		case err == nil && a.Status < http.StatusInternalServerError, time.Since(began) > retryFor:
 			seen := a.String()
 			if err != nil {
 				seen = "no answer: " + err.Error()
 			}
-			return a, tries, fmt.Sprintf("%s, at try %d of %s %s", seen, tries, r.method, r.path), nil
+			return a, tries, fmt.Sprintf("%s, at try %d of %s %s", seen, tries, r.Method, r.Path), nil
 		}
-		if err := sleep(ctx, retryPause); err != nil {
+		if err := rig.Pause(ctx, retryPause); err != nil {
 			return a, tries, "", err
 		}
 	}
@@ -150,7 +151,7 @@ func (l *trial) load(ctx context.Context, people []*person, n int, pause time.Du
 					placed = append(placed, o)
 				}
 				mu.Unlock()
-				_ = sleep(ctx, pause) // when ctx ends the next order fails
+				_ = rig.Pause(ctx, pause) // when ctx ends the next order fails
 			}
 		})
 	}

@@ -14,6 +14,7 @@ import (
 	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/bytebites/httpapi"
 	"bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 const (
@@ -47,9 +48,9 @@ func (l *trial) pay(ctx context.Context, p payment) (applied, known bool, err er
 	if err != nil {
 		return false, false, fmt.Errorf("encode payment: %w", err)
 	}
-	a, tries, seen, err := l.retry(ctx, request{
-		method: http.MethodPost, path: "/webhooks/payments", body: json.RawMessage(body),
-		header: map[string]string{httpapi.SignatureHeader: httpapi.Sign(l.servers.Bed.PaymentSecret(), body, time.Now())},
+	a, tries, seen, err := l.retry(ctx, rig.Request{
+		Method: http.MethodPost, Path: "/webhooks/payments", Body: json.RawMessage(body),
+		Header: map[string]string{httpapi.SignatureHeader: httpapi.Sign(l.servers.Bed.PaymentSecret(), body, time.Now())},
 	}, http.StatusOK)
 	if err != nil {
 		return false, false, err
@@ -63,7 +64,7 @@ func (l *trial) pay(ctx context.Context, p payment) (applied, known bool, err er
 	var webhook struct {
 		Applied bool `json:"applied"`
 	}
-	err = a.into(&webhook)
+	err = a.Into(&webhook)
 	return webhook.Applied, tries == 1, err
 }
 
@@ -165,7 +166,7 @@ SELECT o.id, o.status, (SELECT count(*) FROM payment_events AS e WHERE e.order_i
 		if len(bad) == 0 || time.Since(since) > stallTimeout {
 			return failIf(bad, "orders that are paid by one event each", lab.Look{File: "consumers.go", Func: "effects.payment", Hint: "see worker.log in .workshop/05-queue"})
 		}
-		if err := sleep(ctx, pollInterval); err != nil {
+		if err := rig.Pause(ctx, pollInterval); err != nil {
 			return err
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"bytebites.example/workshop/shared/measure/load"
 	"bytebites.example/workshop/shared/testbed"
 	"bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 // concurrency is how many requests of a check are under way at a time.
@@ -113,7 +114,7 @@ func (l *trial) moveNewPeople(ctx context.Context) error {
 		return err
 	}
 	if code != 0 {
-		return fmt.Errorf("move new subscribers to the shards: exit code %d: %s", code, tail(log))
+		return fmt.Errorf("move new subscribers to the shards: exit code %d: %s", code, rig.Tail(log))
 	}
 	return mover.Remove(ctx)
 }
@@ -125,7 +126,7 @@ func (l *trial) signUp(ctx context.Context) error {
 	for n := 1; n <= l.crowd.joiners; n++ {
 		group.Go(func() error {
 			// The first try may have succeeded although its answer was lost: then a conflict.
-			_, _, seen, err := l.retry(ctx, request{method: http.MethodPost, path: "/accounts", body: map[string]string{
+			_, _, seen, err := l.retry(ctx, rig.Request{Method: http.MethodPost, Path: "/accounts", Body: map[string]string{
 				"email": fmt.Sprintf("joined-%d@bytebites.example", n), "password": seed.Password, "name": fmt.Sprintf("Joined %d", n),
 			}}, http.StatusCreated, http.StatusConflict)
 			if err == nil && seen != "" {

@@ -14,6 +14,7 @@ import (
 	"bytebites.example/workshop/shared/bytebites/outbox"
 	"bytebites.example/workshop/shared/bytebites/rabbit"
 	"bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 const (
@@ -191,7 +192,7 @@ func (l *trial) awaitParked(ctx context.Context, w *wire) error {
 				Look:     lab.Look{File: "consumers.go", Func: "Serve", Hint: "which messages are tried again, and how often? See also the dead-letter exchange in topology.go"},
 			}
 		}
-		if err := sleep(ctx, pollInterval); err != nil {
+		if err := rig.Pause(ctx, pollInterval); err != nil {
 			return err
 		}
 	}
@@ -256,7 +257,7 @@ func (l *trial) clear(ctx context.Context, w *wire) error {
 	for _, worker := range workers {
 		failures = append(failures, l.killWorker(ctx, worker))
 	}
-	failures = append(failures, sleep(ctx, settleDelay)) // the broker puts back the messages that they had
+	failures = append(failures, rig.Pause(ctx, settleDelay)) // the broker puts back the messages that they had
 	for name := range queues() {
 		_, err := w.channel.QueuePurge(name, false)
 		failures = append(failures, err)

@@ -8,6 +8,7 @@ import (
 
 	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 const (
@@ -85,7 +86,7 @@ func (l *trial) runReplay(ctx context.Context) (err error) {
 		return err
 	case code != 0:
 		return &lab.Failure{
-			Expected: "a replay that ends with exit code 0", Seen: fmt.Sprintf("exit code %d: %s", code, tail(log)),
+			Expected: "a replay that ends with exit code 0", Seen: fmt.Sprintf("exit code %d: %s", code, rig.Tail(log)),
 			Look: lab.Look{File: "consumers.go", Func: "Replay", Hint: "which error does it return?"},
 		}
 	}

@@ -179,7 +179,7 @@ WHERE (SELECT count(*) FROM order_effects WHERE order_id = placed) < $2`,
 				Look:     lab.Look{File: "consumers.go", Func: "Consumers", Hint: "how many messages of each queue may a worker have in hand?"},
 			}
 		}
-		if err := sleep(ctx, pollInterval); err != nil {
+		if err := rig.Pause(ctx, pollInterval); err != nil {
 			return err
 		}
 	}

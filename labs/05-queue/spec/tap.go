@@ -13,6 +13,7 @@ import (
 	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/bytebites/outbox"
 	"bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 // againHeader marks messages that a check has published again. Taps skip them.
@@ -83,7 +84,7 @@ func (l *trial) awaitExchange(ctx context.Context) error {
 		if err := w.open(); err != nil {
 			return err
 		}
-		if err := sleep(ctx, pollInterval); err != nil {
+		if err := rig.Pause(ctx, pollInterval); err != nil {
 			return err
 		}
 	}
@@ -156,7 +157,7 @@ func (t *tap) await(ctx context.Context, topic bytebites.Topic, orders []*order)
 		if len(missing) == 0 || time.Since(since) > stallTimeout {
 			return missing, nil
 		}
-		if err := sleep(ctx, pollInterval); err != nil {
+		if err := rig.Pause(ctx, pollInterval); err != nil {
 			return nil, err
 		}
 	}

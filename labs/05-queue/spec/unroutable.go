@@ -10,6 +10,7 @@ import (
 	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/measure/probe/promstat"
 	"bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 const (
@@ -88,7 +89,7 @@ func (l *trial) placeUnroutable(ctx context.Context, before float64) ([]*order, 
 				Look:     lab.Look{File: "publisher.go", Func: "NewPublisher", Hint: "a returned message is confirmed too"},
 			}
 		}
-		if err := sleep(ctx, pollInterval); err != nil {
+		if err := rig.Pause(ctx, pollInterval); err != nil {
 			return placed, err
 		}
 	}
