@@ -39,7 +39,7 @@ func lesson(l folder) ([]string, error) {
 	if problems != nil {
 		return problems, nil
 	}
-	for _, look := range []func(folder) ([]string, error){readme, hints, why, marks} {
+	for _, look := range []func(folder) ([]string, error){readme, hints, why, marks, looks} {
 		more, err := look(l)
 		problems = append(problems, more...)
 		if err != nil {
