@@ -137,7 +137,7 @@ func (l *SlowLink) set(ctx context.Context, kind string, on bool, attributes tox
 // Cut closes all connections over the link and refuses new ones.
 func (l *SlowLink) Cut(ctx context.Context) error { return l.enable(ctx, false) }
 
-// Restore accepts connections again. Latency, bandwidth and Swallow are as they were set.
+// Restore accepts connections again. Latency, bandwidth and Swallow keep their settings.
 func (l *SlowLink) Restore(ctx context.Context) error { return l.enable(ctx, true) }
 
 func (l *SlowLink) enable(ctx context.Context, enabled bool) error {

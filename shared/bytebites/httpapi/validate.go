@@ -10,7 +10,7 @@ import (
 	"bytebites.example/workshop/shared/bytebites"
 )
 
-// Limits of what a subscriber may send.
+// Limits of a subscriber's input.
 const (
 	maxLines    = 20
 	maxQuantity = 50 // portions of one meal

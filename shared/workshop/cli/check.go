@@ -166,7 +166,7 @@ func (a *app) showChecks(l folder, listing lab.Listing, options checkOptions) er
 	return nil
 }
 
-// checked is what came of a lab's test.
+// checked is the outcome of a lab's test.
 type checked struct {
 	result  lab.Result
 	listing lab.Listing // nil when the whole lab was run

@@ -63,7 +63,7 @@ func (a *app) keep(w workshop, l folder, solution bool, k kept) {
 	}
 }
 
-// write replaces the file in one step: a reader sees all of it or what was there before.
+// write replaces the file in one step: a reader sees the old file or the new one.
 func (k kept) write(path string) error {
 	text, err := json.MarshalIndent(k, "", "  ")
 	if err != nil {

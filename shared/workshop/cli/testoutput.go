@@ -45,8 +45,8 @@ func (o *testOutput) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// line shows what was written to t.Output, which testing indents; its own lines and
-// those of t.Log are for whoever reads the test.
+// line shows a line that the test wrote to t.Output, which testing indents. The lines of
+// testing itself and of t.Log are not shown: they are for debugging the test.
 func (o *testOutput) line(line string) {
 	o.keep(line)
 	text, indented := strings.CutPrefix(line, "    ")
@@ -71,7 +71,7 @@ func (o *testOutput) keep(line string) {
 	}
 }
 
-// essence returns what was kept.
+// essence returns the kept lines.
 func (o *testOutput) essence() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -21,8 +21,8 @@ func (a *app) compileTest(ctx context.Context, w workshop, p *progress.Reporter,
 	if runtime.GOOS == "windows" {
 		binary += ".exe"
 	}
-	// Nobody debugs what is thrown away after a run, and without the debugger's tables it is
-	// linked in less time.
+	// The binary is thrown away after the run. Without the debugger's tables it links
+	// faster.
 	return binary, a.compile(ctx, w, p, "test", "-c", "-ldflags=-w", "-o", binary, "./"+dir)
 }
 

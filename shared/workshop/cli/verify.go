@@ -172,7 +172,7 @@ type testRunner struct {
 	step     *progress.Step    // the row that is being made
 }
 
-// begin shows a row while it is made, and what came of it.
+// begin shows a row while it is made, and then its verdict.
 func (r *testRunner) begin(folder, what string) (end func(verify.Row)) {
 	step := r.p.Step("verify %s %s", folder, what)
 	r.step = step

@@ -1,6 +1,6 @@
 // Package lab is the frame of a lab's checks. A lab is a list of named checks and gains,
 // and of the stages that they stand on. The Go tests, the command line and the reports
-// read the same list, so there is one copy of what a lab demands.
+// read the same list, so the demands of a lab exist once.
 package lab
 
 import (
@@ -81,7 +81,7 @@ type Check struct {
 // is started when the first check that needs it is about to run, and ended with the run.
 type Stage struct {
 	Name string // unique among the names of stages, checks and gains
-	// Starts says what is started, as a phrase: "two replicas of your service".
+	// Starts names the things that are started, as a phrase: "two replicas of your service".
 	Starts string
 	// Needs names the stages that must be up first. Stages that do not need one another
 	// start side by side.
@@ -137,8 +137,8 @@ type Lab struct {
 	Next string
 }
 
-// Validate returns what is wrong with the list itself: a name that is missing or given
-// twice, a need that is nowhere, a step under 1, a Starter that names nothing.
+// Validate returns the faults of the list itself: a name that is missing or given twice, a
+// need without a match, a step under 1, a Starter without a match.
 func (l Lab) Validate() error {
 	var errs []error
 	problemf := func(format string, args ...any) {

@@ -120,7 +120,7 @@ type node struct {
 	gain  *Gain
 }
 
-// what is the node's kind, for messages.
+// what returns the node's kind, for messages.
 func (n node) what() string {
 	switch {
 	case n.stage != nil:

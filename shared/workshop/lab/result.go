@@ -62,7 +62,7 @@ func (v Verdict) severity() int {
 	}
 }
 
-// CheckResult is what came of one check.
+// CheckResult is the outcome of one check.
 type CheckResult struct {
 	Name    string  `json:"name"`
 	Proves  string  `json:"proves"`
@@ -137,7 +137,7 @@ type Host struct {
 	IdleShare float64 `json:"idle_share"`
 }
 
-// Result is what came of a lab, as it travels from its test to the command line.
+// Result is the outcome of a run, as it travels from a lab's test to the command line.
 type Result struct {
 	Lab     string  `json:"lab"`
 	Verdict Verdict `json:"verdict"`
@@ -148,8 +148,8 @@ type Result struct {
 	Gains    []GainResult  `json:"gains"`
 	Stages   []StageResult `json:"stages,omitempty"` // those that were started
 	Reported []Number      `json:"reported,omitempty"`
-	// Evidence names the folder where the run left what a learner reads next, relative
-	// to the module's root; empty when there is none.
+	// Evidence is the folder with files for the learner, relative to the module's root;
+	// empty when there is none.
 	Evidence string `json:"evidence,omitempty"`
 	// Todos lists the places in the lab's files where work is still marked.
 	Todos []string `json:"todos,omitempty"`

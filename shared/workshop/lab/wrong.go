@@ -21,8 +21,7 @@ type Wrong struct {
 
 var kebabCase = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 
-// ValidateWrongs returns what is wrong with a lab's list of wrong answers, of which none
-// has to be run to see it.
+// ValidateWrongs returns the faults of a lab's list of wrong answers. It runs none of them.
 func ValidateWrongs(wrongs ...Wrong) error {
 	var errs []error
 	names := make(map[string]bool)
@@ -73,7 +72,7 @@ func (l Lab) index(check string) int {
 	return slices.IndexFunc(l.Checks, func(c Check) bool { return c.Name == check })
 }
 
-// WrongResult is what came of a wrong answer.
+// WrongResult is the outcome of a wrong answer.
 type WrongResult struct {
 	Name   string   `json:"name"`
 	Check  string   `json:"check"`
@@ -82,8 +81,8 @@ type WrongResult struct {
 }
 
 // Verdict is Pass when the named check rejected the answer and no check beside those
-// allowed did. It is Environment or Inconclusive when the run, or one of its checks, was;
-// else NotYet: what the lab demands does not tell this answer from a right one. The
+// allowed did. It is Environment or Inconclusive when a check was. Else it is NotYet: the
+// checks do not tell this answer from a right one. The
 // reason says which, and is empty for a pass.
 func (w WrongResult) Verdict() (verdict Verdict, reason string) {
 	verdict = Pass
@@ -118,8 +117,8 @@ func (w WrongResult) passed() bool {
 	return slices.ContainsFunc(w.Result.Checks, func(c CheckResult) bool { return c.Name == w.Check && c.Verdict == Pass })
 }
 
-// WrongResults is what came of a lab's wrong answers, as it travels from its test to the
-// command line.
+// WrongResults are the outcomes of a lab's wrong answers, as they travel from its test to
+// the command line.
 type WrongResults []WrongResult
 
 // WriteFile writes the results as JSON, in one step, as Result.WriteFile does.

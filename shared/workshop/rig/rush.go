@@ -16,8 +16,9 @@ type Rush struct {
 	Length time.Duration // of a round
 	Pairs  int           // that count, declared before any run
 	Watch  *Watch        // of the servers whose quotas the figures rest on
-	// Drained, unless nil, is called after each round of the second variant, which puts work off,
-	// and returns when that is done: it would else weigh on the next round.
+	// Drained, unless nil, is called after each round of the second variant. It returns
+	// when the work that the variant has put off is done, so that it does not burden the
+	// next round.
 	Drained func(ctx context.Context, round load.Result) error
 }
 
@@ -52,7 +53,8 @@ func (r Rush) Compare(ctx context.Context, run *lab.Run, before, after load.Gene
 	return seen, err
 }
 
-// thenDrained is the round, and then the wait for what is left of it; its result is the last of all.
+// thenDrained runs a round and then waits until its work is done. The round's result is the
+// last of all.
 func (r Rush) thenDrained(round measure.Arm, all *[]load.Result) measure.Arm {
 	if r.Drained == nil {
 		return round

@@ -20,8 +20,8 @@ import (
 // checkConnections is how many connections a check uses for its own questions.
 const checkConnections = 3
 
-// Claim waits for the share of the machine that a run needs: a slot when it measures
-// times, else a core, beside which others may work. It is a lab.Lab.Claim.
+// Claim waits for the share of the machine that a run needs: a slot when it measures times,
+// else a core. Other runs may use the rest. It is a lab.Lab.Claim.
 func Claim(ctx context.Context, run *lab.Run) (release func(), err error) {
 	return claim(ctx, run, run.Timed())
 }
@@ -158,9 +158,9 @@ func (s *Servers) closePool() error {
 	return s.Pool.Close()
 }
 
-// LearnersFault turns errors of a service that does not build or does not start, and of an
-// nginx that does not take its configuration, into a failure, with where to look; the rest
-// is the environment's.
+// LearnersFault returns a failure, with the place to look at, when a service does not build
+// or does not start, or when nginx rejects its configuration. Other errors it returns as
+// they are: the environment's.
 func LearnersFault(err error, look lab.Look) error {
 	var compile *gobuild.CompileError
 	var start *testbed.StartError

@@ -20,9 +20,9 @@ const (
 	settleEvery = 500 * time.Millisecond
 )
 
-// Settle waits until no order is half-way. Clients that gave up leave some behind, which
-// the service's sweeper would settle after a minute; here it need not wait that long, but
-// only until they are as old as age: OrphanAge, or 0 when no service runs any more.
+// Settle waits until no order is half-way. Clients that gave up leave some behind. The
+// service's sweeper settles them after a minute; here they need only be as old as age:
+// OrphanAge, or 0 when no service runs any more.
 func Settle(ctx context.Context, catalogue, userData *sql.DB, age time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, settleTime)
 	defer cancel()

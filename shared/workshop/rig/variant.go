@@ -1,5 +1,5 @@
-// Package rig brings a variant of the service to where it can be measured: up, with
-// people signed in, everything warm, and its quota in force.
+// Package rig brings a variant of the service to a state in which it can be measured:
+// subscribers signed in, caches warm, CPU quotas in force.
 package rig
 
 import (
@@ -23,8 +23,8 @@ import (
 // Options say how a variant is started.
 type Options struct {
 	Service testbed.ServiceOptions
-	// Dataset is what the service's databases hold; the scarce meals are left out of
-	// what people order, so that a load does not turn into a queue for the last one.
+	// Dataset is the data in the service's databases. The load orders no scarce meals, so
+	// that it does not become a queue for the last one.
 	Dataset seed.Size
 	// People is how many are signed in. Each costs 64 ms of CPU before the load starts.
 	People int
@@ -39,8 +39,8 @@ type Variant struct {
 	emails []string
 }
 
-// The load that a variant answers at full speed before its quota is set: enough for
-// connections to be open and for the recommender to have read its meals.
+// The load that warms a variant up at full speed before its quota is set. It opens the
+// connections, and the recommender reads its meals.
 const (
 	warmUpRate   = 10 // requests a second
 	warmUpLength = 1500 * time.Millisecond
@@ -81,7 +81,7 @@ func emails(n int) []string {
 	return all
 }
 
-// generator sends the dinner mix to a URL, for nobody's sake yet.
+// generator returns a generator of the dinner mix for a URL, without sessions.
 func generator(ctx context.Context, url string, size seed.Size) (load.Generator, error) {
 	people, err := load.Discover(ctx, url)
 	if err != nil {

@@ -15,8 +15,8 @@ import (
 // framePath is the end of the import path of the package that declares Failure and Look.
 const framePath = "/shared/workshop/lab"
 
-// looks demands that each failure of a lab's spec names the place where a learner mends
-// it: a file that the learner edits, and a function that the starter declares in it. It
+// looks demands that each failure of a lab's spec names the place to mend: a file that the
+// learner edits, and a function that the starter declares in it. It
 // reads the source, so it sees failures that no run has met.
 func looks(l folder) ([]string, error) {
 	files, err := fs.Glob(l.tree, path.Join(l.starter(), "spec", "*.go"))
@@ -56,7 +56,7 @@ func looks(l folder) ([]string, error) {
 	return problems, nil
 }
 
-// importedAs returns the name by which a file calls the package whose path ends so.
+// importedAs returns the name that a file gives to the package whose path ends in end.
 func importedAs(file *ast.File, end string) string {
 	for _, i := range file.Imports {
 		if where, err := strconv.Unquote(i.Path.Value); err == nil && strings.HasSuffix(where, end) {
@@ -76,7 +76,8 @@ type lookReader struct {
 	frame    string   // what the file calls the frame's package
 }
 
-// literal returns what is wrong with a failure or a look; "" for any other literal.
+// literal returns the fault of a failure or a look; "" when there is none, and for any
+// other literal.
 func (r lookReader) literal(c *ast.CompositeLit) (problem string, err error) {
 	of, ok := c.Type.(*ast.SelectorExpr)
 	if !ok {

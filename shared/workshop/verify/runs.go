@@ -24,7 +24,7 @@ const (
 	fullTimeout  = 2 * time.Hour
 )
 
-// finding gathers what is wrong: the gravest verdict, and every reason.
+// finding gathers faults: the gravest verdict, and every reason.
 type finding struct {
 	verdict Verdict
 	reasons []string
@@ -44,9 +44,9 @@ func (f *finding) row() (Verdict, string) {
 	return f.verdict, strings.Join(f.reasons, "\n")
 }
 
-// starter runs the lab's checks on its starter. It must run to its end, and fail what the
-// lab says that it fails and nothing else: a starter that fails for any other reason
-// teaches something else, and one that does not run at all teaches nothing.
+// starter runs the lab's checks on its starter. It must run to its end, and fail exactly
+// the checks that the lab lists. A starter that fails for another reason teaches something
+// else. One that does not run teaches nothing.
 func (v Verifier) starter(ctx context.Context, l folder) (Verdict, string) {
 	var result lab.Result
 	var f finding

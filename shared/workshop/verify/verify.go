@@ -1,6 +1,6 @@
-// Package verify proves that a lab can be failed and can be passed: that its starter is
-// not yet a solution and for which reason, that its solution is one, that its checks
-// reject wrong answers, and that lesson, starter and solution belong together.
+// Package verify proves that a lab can be failed and can be passed. The starter fails, for
+// the listed reasons. The solution passes. The checks reject wrong answers. Lesson, starter
+// and solution belong together.
 package verify
 
 import (
@@ -54,7 +54,7 @@ type Row struct {
 	Detail string `json:"detail,omitempty"`
 }
 
-// Report is what was verified, in the order in which it was.
+// Report has the rows that were made, in their order.
 type Report struct {
 	Rows   []Row `json:"rows"`
 	Passed int   `json:"passed"`
@@ -86,8 +86,8 @@ type Outcome struct {
 	Compiled bool
 	Passed   bool   // ended with exit code 0
 	Result   []byte // what it wrote to the file that lab.EnvResult names, if anything
-	// Output is what the compiler said of a test that does not compile, else what matters
-	// of what the test wrote; of one that panicked it begins with the panic.
+	// Output is the compiler's message for a test that does not compile. Else it is the
+	// essence of the test's output; after a panic it begins with the panic.
 	Output string
 }
 
@@ -102,8 +102,7 @@ type Verifier struct {
 	Root   fs.FS         // the module's root
 	Course course.Course // has an entry of each lab
 	Runner Runner
-	// Branches compares the branches of all labs with the tree, and says what is wrong with
-	// them unless they have passed. Nil leaves the row out.
+	// Branches compares the branches of all labs with the tree, and tells their faults. Nil leaves the row out.
 	Branches func(ctx context.Context) (verdict Verdict, detail string)
 	// Full adds the long runs: each solution's TestFull, where there is one, and the proof
 	// that no further check rejects a wrong answer.
@@ -164,7 +163,7 @@ func (v Verifier) ofLab() []labStep {
 	return steps
 }
 
-// found makes a step of a look at the files, which returns what is wrong with them.
+// found makes a step of a function that reads the files and returns their faults.
 func found(look func(l folder) ([]string, error)) func(context.Context, folder) (Verdict, string) {
 	return func(_ context.Context, l folder) (Verdict, string) {
 		problems, err := look(l)
