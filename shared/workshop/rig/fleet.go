@@ -12,6 +12,7 @@ import (
 	"bytebites.example/workshop/shared/measure/load"
 	"bytebites.example/workshop/shared/testbed"
 	"bytebites.example/workshop/shared/testbed/balancer"
+	"bytebites.example/workshop/shared/testbed/hostspeed"
 )
 
 const (
@@ -148,7 +149,8 @@ func (e *ListError) Unwrap() error { return e.Err }
 // AwaitList waits until nginx has a list of replicas, by name, that is good. The error is
 // a *ListError when that takes too long.
 func (f *Fleet) AwaitList(ctx context.Context, good func(names []string) bool) error {
-	wait, cancel := context.WithTimeoutCause(ctx, listTimeout, fmt.Errorf("not within %v", listTimeout))
+	limit := hostspeed.Wait(listTimeout)
+	wait, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not within %v", limit))
 	defer cancel()
 	if _, err := f.controller.Await(wait, good); err != nil {
 		if ctx.Err() != nil {

@@ -8,11 +8,12 @@ import (
 
 	"bytebites.example/workshop/shared/bytebites/checkout"
 	"bytebites.example/workshop/shared/bytebites/postgres"
+	"bytebites.example/workshop/shared/testbed/hostspeed"
 )
 
 const (
-	// settleTime is how long the books may take to close after a load.
-	settleTime = 30 * time.Second
+	// settleTimeout bounds the wait for the books to close after a load.
+	settleTimeout = 30 * time.Second
 	// OrphanAge is how old a reservation must be to belong to no request of a service
 	// that still runs: they end after ten seconds.
 	OrphanAge = 12 * time.Second
@@ -24,7 +25,8 @@ const (
 // service's sweeper settles them after a minute; here they need only be as old as age:
 // OrphanAge, or 0 when no service runs any more.
 func Settle(ctx context.Context, catalogue, userData *sql.DB, age time.Duration) error {
-	ctx, cancel := context.WithTimeout(ctx, settleTime)
+	limit := hostspeed.Wait(settleTimeout)
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	sweeper := checkout.Sweeper{
 		Stock: postgres.NewStock(catalogue), Orders: postgres.NewOrders(userData), MinAge: age, Limit: 1000,
@@ -42,7 +44,7 @@ func Settle(ctx context.Context, catalogue, userData *sql.DB, age time.Duration)
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("order %s of %s is still held %s after the load", due[0].Order, due[0].User, settleTime)
+			return fmt.Errorf("order %s of %s is still held %s after the load", due[0].Order, due[0].User, limit)
 		case <-time.After(settleEvery):
 		}
 	}
