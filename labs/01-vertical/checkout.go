@@ -20,8 +20,9 @@ func NewCheckout(steps *checkout.Steps) *Checkout { return &Checkout{Steps: step
 // PlaceOrder places an order, or returns the one that was placed before under the same
 // Idempotency-Key, and then reports true.
 func (c *Checkout) PlaceOrder(ctx context.Context, request bytebites.OrderRequest) (bytebites.Order, bool, error) {
-	// TODO(lab 01): 'so that nobody orders twice', somebody wrote. What does Place do when
-	// an order with that key is there already? What is left for the lock to protect?
+	// TODO(lab 01): remove the lock if it protects nothing. It is there 'so that nobody
+	// orders twice'. What does Place do when an order with that key exists already? Which
+	// work is left for the lock to protect?
 	c.mu.Lock()
 	defer c.mu.Unlock()
 
@@ -40,9 +41,10 @@ func (c *Checkout) PlaceOrder(ctx context.Context, request bytebites.OrderReques
 		c.Release(ctx, order)
 		return bytebites.Order{}, false, err
 	}
-	// TODO(lab 01): what Place is given runs inside the order's transaction, which holds a
-	// connection. How long does a mail server take? Mail once the order stands, as an
-	// Effect below: one that fails is logged and the order shows it as undone.
+	// TODO(lab 01): send the mail after the order is committed, as an Effect below. The
+	// function that Place calls runs inside the order's transaction, which holds a
+	// connection, and a mail server is slow. An Effect that fails is logged, and the order
+	// shows it as undone.
 	order, replayed, err := c.Place(ctx, order, func(ctx context.Context) error {
 		return c.Mail(ctx, request.Email, order)
 	})

@@ -13,8 +13,8 @@ const maxSessions = 200_000
 
 // Sessions remembers who is signed in.
 type Sessions struct {
-	// TODO(lab 02): what one process remembers no other knows. Keep sessions in the table
-	// of sessions.sql, which all replicas share, and drop this.
+	// TODO(lab 02): keep sessions in the table of sessions.sql, which all replicas share,
+	// and remove this field. Other processes cannot see the memory of this one.
 	memory *inmem.Store
 }
 

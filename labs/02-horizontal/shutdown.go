@@ -11,7 +11,8 @@ func NewLifecycle() *Lifecycle { return &Lifecycle{} }
 // Ready returns nil when this replica should be sent requests. The balancer asks twice a
 // second, and many may ask at once. Healthy returns nil when the databases are there.
 func (l *Lifecycle) Ready(ctx context.Context, healthy func(context.Context) error) error {
-	// TODO(lab 02): a replica that is about to stop must say so while it still answers.
+	// TODO(lab 02): return an error once Stop has been called, so that the balancer learns
+	// it while this replica still answers.
 	return healthy(ctx)
 }
 
@@ -19,6 +20,7 @@ func (l *Lifecycle) Ready(ctx context.Context, healthy func(context.Context) err
 // replica takes requests as before. Finish takes no more, and gives those under way ten
 // seconds.
 func (l *Lifecycle) Stop(ctx context.Context, finish func(context.Context) error) error {
-	// TODO(lab 02): the balancer does not know yet, and goes on sending. When will it?
+	// TODO(lab 02): wait before you call finish. The balancer does not know yet, and nginx
+	// still sends requests. How long does it take until both know?
 	return finish(ctx)
 }

@@ -67,16 +67,18 @@ func (c *catalogue) MealsByID(ctx context.Context, ids []bytebites.MealID) ([]by
 
 // Meals returns the meals that match, in order of id.
 func (c *catalogue) Meals(ctx context.Context, filter bytebites.MealFilter) ([]bytebites.Meal, error) {
-	// TODO(lab 03): pages are what is read most. If a page is kept as it is, then a price is
-	// on many of them, and which ones? Is there a part of a page that no change of a meal
-	// touches? And what of a search, which anybody may make up?
+	// TODO(lab 03): cache what can be cached of a page. Pages are read most often. A price
+	// stands on many pages: if a page is cached as it is, which pages must go when the
+	// price changes? Which part of a page does no change of a meal touch? And a search can
+	// have any words.
 	return c.Catalogue.Meals(ctx, filter)
 }
 
 // UpdateMeal changes a meal in the store.
 func (c *catalogue) UpdateMeal(ctx context.Context, id bytebites.MealID, change bytebites.MealChange) (bytebites.Meal, error) {
-	// TODO(lab 03): when this has returned, nobody may see the old price, on no replica. Take
-	// the meal out of the cache: before the database has changed, or after?
+	// TODO(lab 03): take the meal out of the cache at the right moment: before the database
+	// has changed, or after? When UpdateMeal has returned, no replica may show the old
+	// price.
 	c.meals.forget(ctx, id)
 	return c.Catalogue.UpdateMeal(ctx, id, change)
 }
@@ -117,7 +119,8 @@ func (r *ratings) Ratings(ctx context.Context, meals []bytebites.MealID) (map[by
 
 // Rate sets a subscriber's stars for a meal in the store.
 func (r *ratings) Rate(ctx context.Context, user bytebites.UserID, meal bytebites.MealID, stars int) error {
-	// TODO(lab 03): who has just given five stars wants to see them.
+	// TODO(lab 03): invalidate the rating, so that a subscriber sees the stars that they
+	// have just given.
 	return r.store.Rate(ctx, user, meal, stars)
 }
 
@@ -129,8 +132,9 @@ type orders struct {
 
 // Popular returns the meals that recent orders took most portions of.
 func (o *orders) Popular(ctx context.Context, limit int) ([]bytebites.Popularity, error) {
-	// TODO(lab 03): every order changes this list a little. How old may it be? It cannot be
-	// kept for an hour as meals are, nor be deleted with every order.
+	// TODO(lab 03): choose a time to live for this list. Every order changes it a little,
+	// so it cannot be kept for an hour as meals are, nor be deleted with every order. How
+	// old may it be?
 	found, err := o.popular.get(ctx, []int{limit})
 	if err != nil {
 		return nil, err

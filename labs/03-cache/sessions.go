@@ -14,26 +14,29 @@ func (c *Cache) Sessions(store bytebites.Sessions) bytebites.Sessions {
 // sessions remembers who is signed in.
 type sessions struct {
 	bytebites.Sessions
-	// TODO(lab 03): a reader of sessions. oneByOne makes its load of the store's Session.
+	// TODO(lab 03): add a reader of sessions. oneByOne makes its load function from the
+	// store's Session.
 }
 
 // Create stores a session.
 func (s *sessions) Create(ctx context.Context, session bytebites.Session) error {
-	// TODO(lab 03): write it through: to the database, and when it is safe there to Redis too,
-	// for the next request comes at once. Not the other way round: what is only in Redis is
-	// gone with it, and people with it.
+	// TODO(lab 03): write the session through: to the database first, then to Redis,
+	// because the next request comes at once. In the other order a session that is only in
+	// Redis is lost with Redis.
 	return s.Sessions.Create(ctx, session)
 }
 
 // Session returns a session that has not expired, or ErrNotFound.
 func (s *sessions) Session(ctx context.Context, tokenHash [32]byte) (bytebites.Session, error) {
-	// TODO(lab 03): each request of somebody signed in asks this. And an entry in Redis may
-	// outlive the session that is in it.
+	// TODO(lab 03): read the session through the cache: each request of a signed-in
+	// subscriber calls this. An entry in Redis may outlive its session, so compare the
+	// expiry.
 	return s.Sessions.Session(ctx, tokenHash)
 }
 
 // Delete forgets a session.
 func (s *sessions) Delete(ctx context.Context, tokenHash [32]byte) error {
-	// TODO(lab 03): who has signed out is signed out.
+	// TODO(lab 03): delete the session from the cache too: a subscriber that has signed out
+	// must stay signed out.
 	return s.Sessions.Delete(ctx, tokenHash)
 }

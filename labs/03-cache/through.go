@@ -12,22 +12,24 @@ type reader[K comparable, V any] struct {
 
 // get returns those of the things that exist.
 func (r *reader[K, V]) get(ctx context.Context, ids []K) (map[K]V, error) {
-	// TODO(lab 03): read through the cache. For the ids that have a name in Redis (MGET), take
-	// what is there; load the others, and put them there (SET, with a time to live). Then:
-	//   - a name that says what it is of, and in which version: bytebites:1:meal:m0001
-	//   - an hour or so, not the same to the second for all
-	//   - what does not exist is worth remembering too, for seconds; an error is not
-	//   - two hundred who miss the same at the same time: one question to the database
-	//     (golang.org/x/sync/singleflight). What if the first of them leaves?
-	//   - Redis does not answer: the database does
-	// Stretch: one question for all replicas; and a slow reader must not put back what has
-	// been deleted since it began to read.
+	// TODO(lab 03): read through the cache. Read the keys of all ids from Redis (MGET).
+	// Load the missing ids from the database, and store them (SET, with a time to live).
+	// Then:
+	//   - name each key by kind, version and id: bytebites:1:meal:m0001
+	//   - set a time to live of about an hour, and not the same second for all keys
+	//   - store for seconds that an id does not exist; do not store an error
+	//   - load once when 200 requests miss the same key (golang.org/x/sync/singleflight).
+	//     What if the first of them disconnects?
+	//   - when Redis does not answer, ask the database
+	// Stretch: load once for all replicas. A slow reader must not store a value that was
+	// deleted after it began to read.
 	r.cache.meter.Loaded(r.kind)
 	return r.load(ctx, ids)
 }
 
 // forget takes things out of the cache.
 func (r *reader[K, V]) forget(_ context.Context, _ ...K) {
-	// TODO(lab 03): DEL. Who calls this has changed the database already, so it must not end
-	// with their request. Stretch: and if Redis does not answer just now?
+	// TODO(lab 03): delete the keys (DEL). The caller has changed the database already, so
+	// the deletion must not end with the caller's request.
+	// Stretch: what happens to the deletion when Redis does not answer?
 }

@@ -15,18 +15,21 @@ type copier struct{ pools []*sql.DB }
 
 // copy brings the mirror up to date with the home, and returns what was read there.
 func (c copier) copy(context.Context, shard.Place, []bytebites.UserID) (shard.Copy, error) {
-	// TODO(lab 04): read all their rows at home (shard.Read). On the mirror, in one transaction
-	// (shard.Transact), ask who is outdated there (shard.Outdated), and replace the rows of
-	// these only (Only, shard.Replace): two copies of one subscriber may overtake each other.
-	// Then note at home that they have arrived (shard.Copied).
+	// TODO(lab 04): read all rows of the subscribers at home (shard.Read). On the mirror,
+	// in one transaction (shard.Transact), ask which copies are outdated (shard.Outdated),
+	// and replace only their rows (Only, shard.Replace): of two copies of one subscriber,
+	// the older may arrive last. Then note at home that the copies have arrived
+	// (shard.Copied).
 	return shard.Copy{}, errors.New("TODO(lab 04): nothing is copied yet")
 }
 
-// TODO(lab 04): and with the copier, what a move does to rows:
-//   - settle: copy whoever is still to be copied (shard.Uncopied on each server in use)
-//   - backfill: walk over everybody (sharded.Walk, from the map's Cursor on), mark those who
-//     move (shard.MarkAll), copy them, save the cursor (shard.Mover.SaveCursor), rest a moment
-//   - verify: walk again, and compare what both sides have (sharded.Differing). Whoever is being
-//     written may differ for a moment; whoever differs for longer is a reason to stop
-//   - clean, when all is done: delete what is left on shards that go on serving others
-//     (shard.Delete), once the copies have arrived that somebody began by the map of before
+// TODO(lab 04): write, with the copier, what each phase of a move does to rows:
+//   - settle: copy the subscribers that are marked and not copied (shard.Uncopied, on each
+//     server in use)
+//   - backfill: walk over all subscribers (shardstore.Walk, from the map's Cursor), mark
+//     those that move (shard.MarkAll), copy them, save the cursor (shard.Mover.SaveCursor),
+//     and pause a moment
+//   - verify: walk again, and compare both sides (shardstore.Differing). A subscriber that
+//     is being written may differ for a moment. A longer difference is a reason to stop
+//   - clean: at the end, delete the rows that are left on shards which go on serving others
+//     (shard.Delete). Wait first for copies that began by the map before

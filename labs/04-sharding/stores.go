@@ -60,9 +60,10 @@ func (s *stores) Read(ctx context.Context, user bytebites.UserID, ask shardstore
 		return nil, err
 	}
 	place := s.router.Place(m, user)
-	// TODO(lab 04): a server that hangs keeps everybody who asks it, and with them this
-	// replica. Give each question a second, and pass its error through shardstore.Busy.
-	// In phase DarkReads, ask the mirror too and compare, for nobody to wait for: s.dark.Compare.
+	// TODO(lab 04): give each read one second, and pass its error through shardstore.Busy:
+	// a server that hangs holds up its callers, and with them this replica. In phase
+	// DarkReads, read the mirror too and compare the answers (s.dark.Compare). No caller
+	// may wait for that.
 	return ask(ctx, s.servers[place.Home].Stores)
 }
 
@@ -73,16 +74,19 @@ func (s *stores) Write(ctx context.Context, user bytebites.UserID, change shards
 		return err
 	}
 	place := s.router.Place(m, user)
-	// TODO(lab 04): this is a double write as everybody writes it. What is lost
-	//   - when this replica goes by the map of a moment ago? Go through the home's fence
-	//     (shard.Within), and when it turns you away (shard.ErrMoved) read the map again
-	//     (s.maps.Refresh) and try again, for 3 seconds at most: then it is bytebites.ErrBusy
-	//   - when it dies between both, or the second one fails? Mark the subscriber (shard.Mark)
-	//     inside the fence, before the change: then the mover knows
-	//   - when the second one fails, and the client is told that nothing was written? It was:
-	//     count it (s.meter.CopyFailed), log it, and say nothing
-	//   - when the client has hung up in between? context.WithoutCancel
-	// And each of both has a second, as a question has.
+	// TODO(lab 04): make this double write safe. As it stands, data is lost
+	//   - when this replica uses the map of a moment ago. Go through the home's fence
+	//     (shard.Within). When it returns shard.ErrMoved, read the map again
+	//     (s.maps.Refresh) and try again for at most 3 seconds; then return
+	//     bytebites.ErrBusy
+	//   - when the replica dies between both writes, or the second one fails. Mark the
+	//     subscriber (shard.Mark) inside the fence, before the change, so that the mover
+	//     knows
+	//   - when the second write fails and the client is told that nothing was written. The
+	//     first write stands: count the failure (s.meter.CopyFailed), log it, and return no
+	//     error
+	//   - when the client disconnects between both writes: context.WithoutCancel
+	// Give each of both writes one second too.
 	if err := change(ctx, s.servers[place.Home].Stores); err != nil || !place.Mirrored() {
 		return err
 	}
@@ -92,9 +96,10 @@ func (s *stores) Write(ctx context.Context, user bytebites.UserID, change shards
 
 // Everywhere asks about everybody.
 func (s *stores) Everywhere(ctx context.Context, ask shardstore.Question) ([]any, error) {
-	// TODO(lab 04): ask each server that is somebody's home by the map (m.Home), side by side,
-	// each as Read does. Decide which part of the answers is enough: popular meals and stars are
-	// for display. With fewer it is bytebites.ErrBusy; with some missing, say so (s.meter.Partial).
+	// TODO(lab 04): ask each server that is a home by the map (m.Home), side by side, each
+	// as Read does. Decide how many answers are enough: popular meals and stars are only
+	// shown. With fewer, return bytebites.ErrBusy. With some missing, count it
+	// (s.meter.Partial).
 	answer, err := ask(ctx, s.servers[shard.Old].Stores)
 	return []any{answer}, err
 }

@@ -14,8 +14,9 @@ import (
 // Consumers returns who handles the messages of which queue.
 func Consumers(p service.Parts) []roles.Consumer {
 	e := effects{p}
-	// TODO(lab 05): one at a time. How many may a worker have in hand, of those who do little but
-	// wait for a mail server, and of those who plan weeks? What it has, no other worker gets.
+	// TODO(lab 05): choose the prefetch of each queue. How many messages may a worker hold
+	// whose work is waiting for a mail server? How many whose work is planning a week? No
+	// other worker gets the messages that it holds.
 	return []roles.Consumer{
 		{Queue: ledgerQueue, Prefetch: 1, Handle: e.ledger},
 		{Queue: emailQueue, Prefetch: 1, Handle: e.email},
@@ -26,15 +27,17 @@ func Consumers(p service.Parts) []roles.Consumer {
 
 // effects does what follows from events. Each of its methods is a roles.Handler.
 //
-// TODO(lab 05): the same event comes twice, at once too: the relay died before it knew that the
-// broker had it, or a worker before it said that it was done. What happens then
-//   - to the ledger and the week? What is done, and that it is done, belong in one transaction:
-//     Orders.Once. What takes long belongs before it
-//   - to the mail, which no transaction holds? Claims.Claim keeps two from being at it at once,
-//     and whether it is out says the order (Done), read when the claim is yours
-//   - to the payment? Nothing: see Orders.SettlePayment. Why can it be so here?
+// TODO(lab 05): make each effect idempotent. The same event comes twice, also at once: the
+// relay died before it knew that the broker had it, or a worker died before it
+// acknowledged. Then
+//   - the ledger and the week: write the effect and the note that it is done in one
+//     transaction (Orders.Once). Do long work before it
+//   - the mail, which no transaction holds: Claims.Claim keeps two workers from sending it
+//     at once. The order says whether the mail is out (Done); read that when you hold the
+//     claim
+//   - the payment needs nothing more: see Orders.SettlePayment. Why?
 //
-// And tell the worker whether there was anything to do.
+// Return whether there was anything to do.
 type effects struct{ service.Parts }
 
 func (e effects) ledger(ctx context.Context, event bytebites.Event) (bool, error) {
@@ -81,16 +84,19 @@ func Serve(ctx context.Context, b roles.Broker, c roles.Consumer) error {
 		return fmt.Errorf("open channel: %w", err)
 	}
 	defer func() { _ = ch.Close() }()
-	// TODO(lab 05): this consumes as everybody does at first. What is lost
-	//   - when a worker dies with a message in hand? Autoack says yes before anything is done.
-	//     Acknowledge when it is done and committed, or safe in another queue
-	//   - when it fails? Put it where it waits, longer each time, with broker.RetriesHeader one more,
-	//     by a publisher that waits for the confirm (b.Link, not b.Conn); then acknowledge it. After
-	//     five tries, or when it cannot be read, park it: Nack, and do not requeue. Somebody else's
-	//     turn (bytebites.ErrBusy) is no failure of the message
-	//   - when the worker is told to stop? Take no more (ch.Cancel), finish what is in hand
-	//     with a context that does not end with ctx, but does end, and acknowledge it
-	// And what is slow: one at a time. Handle c.Prefetch at once (ch.Qos).
+	// TODO(lab 05): make this worker safe. As it stands, messages are lost
+	//   - when the worker dies with a message: autoack acknowledges before the work is
+	//     done. Acknowledge when the work is committed, or when the message is safe in
+	//     another queue
+	//   - when the work fails. Publish the message to a retry queue, longer each time, with
+	//     rabbit.RetriesHeader one higher, by a publisher that waits for the confirm
+	//     (b.Link, not b.Conn). Then acknowledge it. After five tries, or when it cannot be
+	//     read, park it: Nack without requeue. bytebites.ErrBusy means that another worker
+	//     holds the claim; it is no failure of the message
+	//   - when the worker is told to stop. Take no more messages (ch.Cancel), finish those
+	//     that it holds with a context that does not end with ctx but has a limit, and
+	//     acknowledge them
+	// And it is slow: one message at a time. Handle c.Prefetch at once (ch.Qos).
 	deliveries, err := ch.Consume(c.Queue, c.Queue, true, false, false, false, nil)
 	if err != nil {
 		return fmt.Errorf("consume: %w", err)
@@ -110,16 +116,17 @@ func Serve(ctx context.Context, b roles.Broker, c roles.Consumer) error {
 			if err != nil {
 				b.Logger.WarnContext(ctx, "message failed", "queue", c.Queue, "message", d.MessageId, "error", err)
 			}
-			// TODO(lab 05): count what became of it (b.Meter.Handled), and when it was done, how
-			// long that took since it happened (b.Meter.Age).
+			// TODO(lab 05): count the outcome (b.Meter.Handled), and after a success
+			// observe the age of the event (b.Meter.Age).
 		}
 	}
 }
 
 // Replay is a roles.Replay.
 func Replay(context.Context, roles.Broker, roles.Consumer) error {
-	// TODO(lab 05): consume the stream "events" from the first (x-stream-offset: first), and handle
-	// each event that the consumer's queue would get. A stream has no end, and hands on no more
-	// than the prefetch of what is not acknowledged. How do you know that you have caught up?
+	// TODO(lab 05): consume the stream "events" from the first (x-stream-offset: first),
+	// and handle each event that the consumer's queue would get. A stream has no end, and
+	// delivers no more than the prefetch before you acknowledge. How do you know that you
+	// have reached the end?
 	return errors.New("TODO(lab 05): nothing is replayed yet")
 }

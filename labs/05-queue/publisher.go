@@ -25,11 +25,13 @@ func NewCheckout(steps *checkout.Steps) *Checkout { return &Checkout{Steps: step
 // PlaceOrder places an order, or returns the one that was placed before under the same
 // Idempotency-Key, and then reports true.
 func (c *Checkout) PlaceOrder(ctx context.Context, request bytebites.OrderRequest) (bytebites.Order, bool, error) {
-	// TODO(lab 05): lab 01's checkout plans a week, mails and books while somebody waits. Only
-	// this is theirs to wait for: Replay, Draft, Reserve, Place. Say the rest inside Place, by
-	// c.Tell with the context that Place gives: an event of order_placed, with the email address,
-	// and one of recommendation_request. Then there is an order that was told of, or none; told
-	// before, it may not come to be; told after, you may die in between.
+	// TODO(lab 05): do only Replay, Draft, Reserve and Place inside the request. Lab 01's
+	// checkout also plans a week, mails and books while the subscriber waits. Announce
+	// these inside Place, by c.Tell with the context that Place gives: an order_placed
+	// event with the email address, and a recommendation_request event. Inside the
+	// transaction the order and its events stand or fall together. An event before the
+	// commit could announce an order that is rolled back; after it, a crash loses the
+	// event.
 	return vertical.NewCheckout(c.Steps).PlaceOrder(ctx, request)
 }
 
@@ -47,24 +49,28 @@ func NewPayments(orders bytebites.Orders, outbox bytebites.Outbox) *Payments {
 // Receive sees to it that a payment event is applied, and reports false when it came before; see
 // bytebites.Payments.
 func (p *Payments) Receive(ctx context.Context, event bytebites.PaymentEvent) (bool, error) {
-	// TODO(lab 05): keep it (RecordPayment) and in the same transaction tell of it
-	// (p.outbox.Add, payment_processed, outbox.NewPaymentID). Who consumes it settles it.
+	// TODO(lab 05): keep the payment (RecordPayment), and add its event in the same
+	// transaction (p.outbox.Add, payment_processed, outbox.NewPaymentID). The consumer
+	// settles it.
 	return p.orders.ApplyPayment(ctx, event)
 }
 
 // NewPublisher is a roles.NewPublish.
 func NewPublisher(link *roles.Link, _ *rabbit.Meter) roles.Publish {
-	// TODO(lab 05): this publishes as everybody does at first. What is lost
-	//   - when the broker dies with what it has not written down, or the network swallows it?
-	//     That it was sent says nothing. Ask for confirms (ch.Confirm, PublishWithDeferredConfirm)
-	//     and return the ids of those only that it has confirmed
-	//   - when no queue takes it? The broker confirms that too. Publish it as mandatory, and look
-	//     at what comes back (ch.NotifyReturn, with room for a whole batch)
-	//   - when the broker restarts? Messages are not persistent by themselves
-	// And what is slow
-	//   - to wait for each before the next is sent: send the batch, then wait, but not for ever
-	//   - to send to a broker that has blocked you, for want of memory: link.Ready
-	// Count what becomes of them (meter.Published): somebody has to see it.
+	// TODO(lab 05): make this publisher safe. As it stands, events are lost
+	//   - when the broker dies before it has stored them, or the network drops them. Ask
+	//     for confirms (ch.Confirm, PublishWithDeferredConfirm), and return only the ids
+	//     that the broker has confirmed
+	//   - when no queue takes an event, which the broker confirms too. Publish as
+	//     mandatory, and read the returned messages (ch.NotifyReturn, with room for a whole
+	//     batch)
+	//   - when the broker restarts: messages are not persistent by default
+	// And it is slow
+	//   - to wait for each confirm before the next message. Send the batch, then wait, with
+	//     a time limit
+	//   - to send to a broker that blocks publishers because it is out of memory:
+	//     link.Ready
+	// Count the outcome of each event (meter.Published), so that operators see it.
 	var ch *amqp.Channel
 	return func(ctx context.Context, events []bytebites.Event) (confirmed []bytebites.EventID, err error) {
 		if ch == nil {

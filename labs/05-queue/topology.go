@@ -27,15 +27,17 @@ func Declare(ch *amqp.Channel) error {
 	if err := ch.ExchangeDeclare(Exchange, amqp.ExchangeTopic, true, false, false, false, nil); err != nil {
 		return fmt.Errorf("declare exchange: %w", err)
 	}
-	// TODO(lab 05): an exchange keeps nothing. What no queue is bound for is gone. Declare
-	//   - a queue for each who consumes, bound to the topic that it is about: ledger and email to
-	//     order_placed, recommendations to recommendation_request, payments to payment_processed.
-	//     Durable is not enough: amqp.QueueTypeArg, amqp.QueueTypeQuorum
-	//   - for each of them a queue NAME.parked, for what it gives up (x-dead-letter-exchange), and
-	//     none of that lost on the way (x-dead-letter-strategy: at-least-once)
-	//   - queues in which what has failed waits before it comes again (amqp.QueueMessageTTLArg):
-	//     a queue that nobody consumes and whose dead letters go back to where they came from
-	//   - "events", a stream (amqp.QueueTypeStream) that every event goes to as well, for Replay.
-	//     It ends somewhere: amqp.StreamMaxLenBytesArg, amqp.StreamMaxAgeArg
+	// TODO(lab 05): declare the queues: an exchange stores nothing, and an event without a
+	// bound queue is lost. Declare
+	//   - a queue for each consumer, bound to its topic: ledger and email to order_placed,
+	//     recommendations to recommendation_request, payments to payment_processed. Durable
+	//     alone is not enough: amqp.QueueTypeArg, amqp.QueueTypeQuorum
+	//   - for each of them a queue NAME.parked for the messages that it gives up
+	//     (x-dead-letter-exchange), without loss on the way (x-dead-letter-strategy:
+	//     at-least-once)
+	//   - retry queues, in which a failed message waits (amqp.QueueMessageTTLArg): a queue
+	//     without a consumer, whose dead letters go back to the first queue
+	//   - "events", a stream (amqp.QueueTypeStream) that gets every event too, for Replay.
+	//     Bound it: amqp.StreamMaxLenBytesArg, amqp.StreamMaxAgeArg
 	return nil
 }
