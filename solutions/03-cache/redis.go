@@ -2,13 +2,11 @@ package cache
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -20,22 +18,18 @@ import (
 )
 
 const (
-	// patience is how long Redis may take to answer, or to take a connection. It takes less
-	// than a millisecond; the rest is for a pause of its machine or of ours, which has a CPU
+	// callTimeout bounds each call to Redis, and each dial. Redis answers in less than a
+	// millisecond. The rest allows for a pause of its machine or of this one, which has a CPU
 	// quota.
-	patience = 80 * time.Millisecond
-	// turns is how many may ask Redis at the same time. The others wait, and not at Redis's
-	// expense: that a crowd has come says nothing against it.
-	turns = 4
-	// hopeless calls in a row that failed, and Redis is left alone for a rest. Then one
-	// caller tries, for all. It takes more than there are turns: when this process stands
-	// still for a moment, all calls that are under way fail together.
-	hopeless = turns + 1
-	rest     = 500 * time.Millisecond
-	// leaseFor is how long the right to fill a key lasts at most: longer than a load.
-	leaseFor = 2 * loadTimeout
-	// payEvery is how often a deletion that failed is tried again.
-	payEvery = 250 * time.Millisecond
+	callTimeout = 80 * time.Millisecond
+	// maxCalls bounds the calls that are under way at once. Further callers wait here, outside
+	// callTimeout: a crowd of callers says nothing about the health of Redis.
+	maxCalls = 4
+	// breakerThreshold is the number of failed calls in a row that opens the breaker for
+	// breakerPause. Then one caller tries for all. It exceeds maxCalls, because all calls
+	// under way fail together when this process is paused.
+	breakerThreshold = maxCalls + 1
+	breakerPause     = 500 * time.Millisecond
 )
 
 // Cache stands in front of a service's stores. What it keeps is in Redis, which all
@@ -63,21 +57,21 @@ func Open(r service.Resources) (*Cache, error) {
 	c := &Cache{
 		redis: redis.NewClient(&redis.Options{
 			Addr:        r.Config.RedisAddr,
-			DialTimeout: patience, ReadTimeout: patience, WriteTimeout: patience,
+			DialTimeout: callTimeout, ReadTimeout: callTimeout, WriteTimeout: callTimeout,
 			MaxRetries:    -1, // the database answers sooner than a second try
 			DialerRetries: 1,
-			PoolSize:      turns,
+			PoolSize:      maxCalls,
 			// What an operator of a managed Redis announces to clients; nobody does here.
 			MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 		}),
-		turns:  make(chan struct{}, turns),
+		turns:  make(chan struct{}, maxCalls),
 		meter:  counts,
 		logger: r.Logger,
 	}
 	c.breaker = gobreaker.NewCircuitBreaker[struct{}](gobreaker.Settings{
 		Name:         "redis",
-		Timeout:      rest,
-		ReadyToTrip:  func(n gobreaker.Counts) bool { return n.ConsecutiveFailures >= hopeless },
+		Timeout:      breakerPause,
+		ReadyToTrip:  func(n gobreaker.Counts) bool { return n.ConsecutiveFailures >= breakerThreshold },
 		IsSuccessful: answered,
 		// Of a caller who has left nothing follows.
 		IsExcluded: func(err error) bool { return errors.Is(err, context.Canceled) },
@@ -142,97 +136,6 @@ func (c *Cache) look(ctx context.Context, keys []string) ([]entry, error) {
 	return entries, err
 }
 
-// lease is the right to put under a key what is read from the store from now on. Whoever
-// deletes the key ends it: then what was read may be older than what made them delete it.
-type lease struct {
-	key   string
-	token string // empty when Redis gave none: then nothing is put
-	ours  bool   // nobody else is at it
-	entry        // what has come in since the caller looked
-}
-
-// leases returns a lease for each key, in their order. A caller whose lease is not ours may
-// wait for the one who has it, or go ahead: both may put, and the first who does ends it.
-// After an error all are ours, and worth nothing.
-func (c *Cache) leases(ctx context.Context, keys []string) ([]lease, error) {
-	all := make([]lease, len(keys))
-	for i, key := range keys {
-		all[i] = lease{key: key, ours: true}
-	}
-	token := rand.Text()
-	holders, values := make([]*redis.StatusCmd, len(keys)), make([]*redis.StringCmd, len(keys))
-	err := c.ask(ctx, "lease", func() error {
-		pipe := c.redis.Pipeline()
-		for i, key := range keys {
-			// The lease first, then a look: what is put in between is seen.
-			holders[i] = pipe.SetArgs(ctx, leaseKey(key), token, redis.SetArgs{Mode: "NX", TTL: leaseFor, Get: true})
-			values[i] = pipe.Get(ctx, key)
-		}
-		commands, _ := pipe.Exec(ctx) // its error is the first of theirs
-		return answers(commands)
-	})
-	if err != nil {
-		return all, err
-	}
-	for i, key := range keys {
-		if c.owed.has(key) {
-			continue // whatever is there is not to be trusted
-		}
-		all[i].token = token
-		if holder := holders[i].Val(); holder != "" {
-			all[i].token, all[i].ours = holder, false
-		}
-		all[i].entry = entry{values[i].Val(), values[i].Err() == nil}
-	}
-	return all, nil
-}
-
-// answers returns the first error of a pipeline's commands; that a key is not there is none.
-func answers(commands []redis.Cmder) error {
-	for _, command := range commands {
-		if err := command.Err(); err != nil && !errors.Is(err, redis.Nil) {
-			return err
-		}
-	}
-	return nil
-}
-
-// filling is what is put under a lease's key. Without a time to live nothing is put, and only
-// the lease ends.
-type filling struct {
-	lease
-	value string
-	ttl   time.Duration
-}
-
-// fillScript puts a value and ends the lease, if it is still the one that the value was
-// read under. KEYS: the key, its lease. ARGV: token, value, milliseconds to live.
-const fillScript = `
-if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
-redis.call('DEL', KEYS[2])
-if ARGV[3] ~= '0' then redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end
-return 1`
-
-// fill puts values under keys whose leases still hold. It returns no error: the caller has
-// what was wanted, and whoever comes next will try again. A load that has used up its time
-// still gives its leases back, or others would wait for them.
-func (c *Cache) fill(ctx context.Context, fillings []filling) {
-	ctx = context.WithoutCancel(ctx)
-	pipe := c.redis.Pipeline()
-	for _, f := range fillings {
-		if f.token != "" {
-			pipe.Eval(ctx, fillScript, []string{f.key, leaseKey(f.key)}, f.token, f.value, f.ttl.Milliseconds())
-		}
-	}
-	if pipe.Len() == 0 {
-		return // and do not ask: that would count as an answer
-	}
-	_ = c.ask(ctx, "fill", func() error {
-		commands, _ := pipe.Exec(ctx) // its error is the first of theirs
-		return answers(commands)
-	})
-}
-
 // write puts a value that has just been stored under its key, whoever else is reading it.
 func (c *Cache) write(ctx context.Context, key, value string, ttl time.Duration) {
 	err := c.ask(ctx, "write", func() error {
@@ -245,64 +148,6 @@ func (c *Cache) write(ctx context.Context, key, value string, ttl time.Duration)
 	})
 	if err != nil {
 		c.owed.add(key) // what was there before is wrong now
-	}
-}
-
-// forget deletes keys, and with them the right to put what was read before. It is called
-// when a change has been committed, so it does not end with the request that made it. What
-// cannot be deleted now is owed: this replica does not read it, and deletes it as soon as
-// Redis is back.
-func (c *Cache) forget(ctx context.Context, keys ...string) {
-	if err := c.delete(context.WithoutCancel(ctx), keys); err != nil {
-		c.owed.add(keys...)
-	}
-}
-
-func (c *Cache) delete(ctx context.Context, keys []string) error {
-	all := make([]string, 0, 2*len(keys))
-	for _, key := range keys {
-		all = append(all, key, leaseKey(key))
-	}
-	return c.ask(ctx, "delete", func() error { return c.redis.Del(ctx, all...).Err() })
-}
-
-// leaseKey names a key's lease. No key begins like that, whatever a visitor asks for.
-func leaseKey(key string) string { return "lease:" + key }
-
-// payInBackground deletes what is owed, until it is told to stop.
-func (c *Cache) payInBackground() (stop func()) {
-	ctx, cancel := context.WithCancel(context.Background())
-	var working sync.WaitGroup
-	working.Go(func() {
-		ticker := time.NewTicker(payEvery)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-ticker.C:
-				c.pay(ctx)
-			}
-		}
-	})
-	return func() {
-		cancel()
-		working.Wait()
-	}
-}
-
-func (c *Cache) pay(ctx context.Context) {
-	due := c.owed.due()
-	if len(due) == 0 {
-		return
-	}
-	keys := make([]string, 0, len(due))
-	for key := range due {
-		keys = append(keys, key)
-	}
-	if err := c.delete(ctx, keys); err == nil {
-		c.owed.paid(due)
-		c.logger.Info("deleted what could not be deleted before", "keys", len(keys))
 	}
 }
 
@@ -320,59 +165,4 @@ func (c *Cache) evicted() float64 {
 	line, _, _ := strings.Cut(after, "\r")
 	n, _ := strconv.ParseFloat(line, 64) // 0 when the line is missing
 	return n
-}
-
-// owed are keys that should have been deleted.
-type owed struct {
-	mu   sync.RWMutex
-	keys map[string]time.Time // since when
-}
-
-// dueAtOnce bounds one deletion of many.
-const dueAtOnce = 500
-
-func (o *owed) add(keys ...string) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.keys == nil {
-		o.keys = make(map[string]time.Time)
-	}
-	for _, key := range keys {
-		o.keys[key] = time.Now()
-	}
-}
-
-func (o *owed) has(key string) bool {
-	o.mu.RLock()
-	defer o.mu.RUnlock()
-	_, has := o.keys[key]
-	return has
-}
-
-// due returns some of what is owed. What is older than any entry has expired by itself, so
-// that a long outage does not fill the memory.
-func (o *owed) due() map[string]time.Time {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	due := make(map[string]time.Time)
-	for key, since := range o.keys {
-		switch {
-		case time.Since(since) > longest:
-			delete(o.keys, key)
-		case len(due) < dueAtOnce:
-			due[key] = since
-		}
-	}
-	return due
-}
-
-// paid takes off what was due, but for keys that have come to be owed again meanwhile.
-func (o *owed) paid(due map[string]time.Time) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for key, since := range due {
-		if o.keys[key].Equal(since) {
-			delete(o.keys, key)
-		}
-	}
 }

@@ -271,7 +271,7 @@ func TestWithoutRedisTheStoreAnswers(t *testing.T) {
 	r := w.reader(c)
 	want(t, r, "a", map[string]string{"a": "apple"})
 	server.Close()
-	for range 3 * hopeless {
+	for range 3 * breakerThreshold {
 		want(t, r, "a", map[string]string{"a": "apple"})
 	}
 	if err := c.ask(t.Context(), "look", func() error {
@@ -304,7 +304,7 @@ func TestHangingRedisCostsItsPatience(t *testing.T) {
 		want(t, r, "a", map[string]string{"a": "apple"})
 	}
 	// A few calls fail, and one for each rest; without a breaker all 300 would.
-	if took := time.Since(began); took > 30*patience {
+	if took := time.Since(began); took > 30*callTimeout {
 		t.Errorf("a hundred reads took %s", took)
 	}
 }

@@ -5,8 +5,8 @@
 // The course lists the learner's files of a lab. In the commit, no other file may carry the
 // mark "TODO(lab NN)". A mark in a lesson (*.md), in a test (*_test.go) or in the lab's spec
 // folder does not count. The solution of a learner's file has the same path in
-// solutions/NN-name. All other files of the folder, such as lab.go, stay the lab's, because
-// their text addresses the learner.
+// solutions/NN-name. A Go file that only the solution has is added. All other files of the
+// folder, such as lab.go, stay the lab's, because their text addresses the learner.
 //
 // The branches depend only on their source commit and on the course, so that they have the
 // same commit ids on every machine. The work tree and the index are neither read nor written.

@@ -157,10 +157,30 @@ func (r *Repository) learnersFiles(name string, files map[string]entry, texts ma
 			return nil, fmt.Errorf("the course lists %s, but there is no such file", file)
 		}
 	}
+	for _, file := range supporting(name, files) {
+		found = append(found, learnersFile{file, files[solutionOf(name, file)]})
+	}
 	if marks == 0 {
 		return nil, fmt.Errorf("no file of labs/%s carries %s: the starter has been worked on; build from a commit of the workshop's main branch", name, mark)
 	}
 	return found, nil
+}
+
+// supporting returns the paths, in the lab's folder, of the Go files that only the solution
+// has, in the order of their paths. A solution may be split into more files than the starter.
+// They do not count in a subfolder, or when they are tests.
+func supporting(name string, files map[string]entry) []string {
+	var found []string
+	for _, file := range sorted(files) {
+		inside, ok := strings.CutPrefix(file, "solutions/"+name+"/")
+		if !ok || path.Base(inside) != inside || path.Ext(inside) != ".go" || strings.HasSuffix(inside, "_test.go") || !files[file].text() {
+			continue
+		}
+		if _, counterpart := files[labFolder(name)+inside]; !counterpart {
+			found = append(found, labFolder(name)+inside)
+		}
+	}
+	return found
 }
 
 // listed returns the paths of the learner's files of a lab as the course has them. It is not

@@ -161,3 +161,38 @@ func TestLinkIsNoLearnersFile(t *testing.T) {
 		t.Errorf("the link leads to %q", got)
 	}
 }
+
+// A Go file that only the solution has comes with the solved lab, and its loss is found.
+func TestSupportingFiles(t *testing.T) {
+	const extra, text = "labs/00-first/more.go", "package first\n\nconst more = 1\n"
+	files := maps.Clone(starters)
+	files["solutions/00-first/more.go"] = text
+	files["solutions/00-first/more_test.go"] = text
+	files["solutions/00-first/wrong/wrong.go"] = "package wrong\n"
+	c := newClone(t, files)
+	c.build()
+	for branch, want := range map[string]string{
+		"start/00-first": "", "solution/00-first": text, "start/01-second": text, "solution/01-second": text,
+	} {
+		if got := c.git("ls-tree", "-r", "--name-only", branch, "labs/00-first/"); strings.Contains(got, extra) != (want != "") ||
+			strings.Contains(got, "more_test.go") || strings.Contains(got, "wrong.go") {
+			t.Errorf("%s has the files\n%s", branch, got)
+		}
+		if want != "" && c.at(branch, extra) != want {
+			t.Errorf("%s has %q in %s", branch, c.at(branch, extra), extra)
+		}
+	}
+	r := c.open()
+	plan := c.plan(r)
+	for _, b := range plan {
+		if err := r.proveTree(t.Context(), b, b.Commit); err != nil {
+			t.Error(err)
+		}
+	}
+	c.git("switch", "-q", "-f", "--detach", "solution/00-first")
+	c.git("rm", "-q", extra)
+	err := r.proveTree(t.Context(), plan[1], c.commit("Lose it", "--amend"))
+	if err == nil || !strings.Contains(err.Error(), extra+" is missing") {
+		t.Errorf("the loss of %s: %v", extra, err)
+	}
+}

@@ -92,17 +92,13 @@ func (r *Repository) proveTree(ctx context.Context, b Branch, id string) error {
 	from := make(map[string]string) // the solution's path, for each learner's file of a solved lab
 	for _, exercise := range b.Solved {
 		listed, _ := r.listed(exercise)
-		for _, file := range listed {
+		for _, file := range append(listed, supporting(exercise, source)...) {
 			from[file] = solutionOf(exercise, file)
 		}
 	}
-	all := slices.Collect(maps.Keys(source))
-	for file := range got {
-		if _, ok := source[file]; !ok {
-			all = append(all, file)
-		}
-	}
+	all := slices.Concat(slices.Collect(maps.Keys(source)), slices.Collect(maps.Keys(got)), slices.Collect(maps.Keys(from)))
 	slices.Sort(all)
+	all = slices.Compact(all)
 	for _, file := range all {
 		origin := file
 		if solution, ok := from[file]; ok {

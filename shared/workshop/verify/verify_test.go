@@ -326,6 +326,7 @@ func TestFiles(t *testing.T) {
 		{"a file that the solution lacks", "labs/00-toy/extra.sql", "x", parity, "extra.sql: in labs/00-toy, and not in solutions/00-toy"},
 		{"a file that the starter lacks", "solutions/00-toy/extra.sql", "x", parity, "extra.sql: in solutions/00-toy, and not in labs/00-toy"},
 		{"a marked file in a folder that the solution lacks", "labs/00-toy/worker/worker.sql", "TODO(lab 00)", parity, "worker/worker.sql: in labs/00-toy"},
+		{"an exported name in a file of its own", "solutions/00-toy/more.go", "package toy\n\nfunc More() {}\n", parity, "func More: in the solution, and not in the lab"},
 		{"no solution file", "solutions/00-toy/index.sql", "", parity, "index.sql: in labs/00-toy"},
 		{"no file of the course", "labs/00-toy/index.sql", "", parity, "index.sql: the course lists it, and it is not in labs/00-toy"},
 		{"unreadable Go", "labs/00-toy/lab.go", "package", parity, "read API"},
@@ -388,6 +389,19 @@ func TestALabWithoutAnEntry(t *testing.T) {
 		if got := row(t, report, what); got.Verdict != verify.Failed || got.Detail != "lab 00-toy has no entry in shared/workshop/course/labs.go" {
 			t.Errorf("%+v, want it to miss the entry", got)
 		}
+	}
+}
+
+// A solution may be split into more files than the starter, as long as they export nothing.
+func TestASolutionWithFilesOfItsOwn(t *testing.T) {
+	tree := module()
+	tree["solutions/00-toy/more.go"] = &fstest.MapFile{Data: []byte("package toy\n\nfunc more() {}\n")}
+	report, err := verify.Verifier{Course: labs(), Root: tree, Runner: good()}.Run(t.Context(), []string{"00-toy"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := row(t, report, "parity"); got.Verdict != verify.Passed {
+		t.Errorf("%q: %s", got.Verdict, got.Detail)
 	}
 }
 
