@@ -199,7 +199,7 @@ func judgeOthers(all []tried, within time.Duration) []string {
 // wellAgain demands that the shard's subscribers are served when it answers again. Their new
 // writes replace the earlier ones, whose outcome is unknown.
 func (l *trial) wellAgain(ctx context.Context, m shard.Map, people []*person) error {
-	for deadline := time.Now().Add(backWithin); ; time.Sleep(retryPause) {
+	for deadline := time.Now().Add(backWithin); ; _ = rig.Pause(ctx, retryPause) {
 		bad := 0
 		for _, p := range people {
 			if l.home(m, p).number != down {

@@ -10,6 +10,7 @@ import (
 	"bytebites.example/workshop/shared/bytebites/shard"
 	"bytebites.example/workshop/shared/workshop/evidence"
 	"bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 // afterMove is how long subscribers go on writing after the move.
@@ -41,7 +42,7 @@ func (l *trial) migration(ctx context.Context, run *lab.Run) error {
 	move := &migration{trial: l}
 	moved := move.run(ctx, run)
 	if moved == nil {
-		time.Sleep(afterMove)
+		moved = rig.Pause(ctx, afterMove)
 	}
 	crowd.end()
 	sights, err := watch.end()

@@ -139,7 +139,7 @@ func why(log string) string {
 // awaitPhase waits until the map is in a phase, or in a later one. It returns false when the
 // mover ended before that, and a failure when it ended with an error.
 func (m *mover) awaitPhase(ctx context.Context, phase shard.Phase) (bool, error) {
-	for deadline := time.Now().Add(m.trial.scale.phaseTime); ; time.Sleep(pollPause) {
+	for deadline := time.Now().Add(m.trial.scale.phaseTime); ; _ = rig.Pause(ctx, pollPause) {
 		now, err := m.trial.readMap(ctx)
 		if err != nil {
 			return false, err

@@ -64,8 +64,9 @@ func (m *migration) overtake(ctx context.Context) error {
 	last := targets[len(targets)-1]
 	marked, err := m.awaitMark(ctx, last)
 	if err == nil && marked {
-		time.Sleep(overtakeAfter)
-		err = m.write(ctx, targets)
+		if err = rig.Pause(ctx, overtakeAfter); err == nil {
+			err = m.write(ctx, targets)
+		}
 	}
 	err = errors.Join(err, m.trial.moverLink.SetLatency(context.WithoutCancel(ctx), 0, 0))
 	m.copying = time.Now()
@@ -82,7 +83,7 @@ func (m *migration) awaitMark(ctx context.Context, p *person) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	for deadline := time.Now().Add(overtakeWithin); ; time.Sleep(pollPause) {
+	for deadline := time.Now().Add(overtakeWithin); ; _ = rig.Pause(ctx, pollPause) {
 		is, err := m.trial.mark(ctx, shard.Old, p)
 		if err != nil || is != was {
 			return err == nil, err
@@ -106,7 +107,7 @@ func (m *migration) write(ctx context.Context, people []*person) error {
 // awaitCursor waits until the mover has copied a subscriber and has saved its cursor. An old copy
 // does no harm when the mover is killed before, because the next one copies again.
 func (m *migration) awaitCursor(ctx context.Context, p *person) error {
-	for deadline := time.Now().Add(overtakeWithin); ; time.Sleep(pollPause) {
+	for deadline := time.Now().Add(overtakeWithin); ; _ = rig.Pause(ctx, pollPause) {
 		now, err := m.trial.readMap(ctx)
 		if err != nil {
 			return err
@@ -211,7 +212,7 @@ func (m *migration) dieInside(ctx context.Context, p *person) error {
 		}
 		said <- failureOf(a, nil)
 	}()
-	for deadline := time.Now().Add(committedWithin); ; time.Sleep(pollPause) {
+	for deadline := time.Now().Add(committedWithin); ; _ = rig.Pause(ctx, pollPause) {
 		there, err := l.nodes[shard.Old].stored(ctx, []*person{p})
 		if err != nil {
 			return err

@@ -119,7 +119,9 @@ func (l *trial) readHistories(ctx context.Context) error {
 		}
 	}
 	for deadline := time.Now().Add(countedWithin); ; {
-		time.Sleep(flushAfter)
+		if err := rig.Pause(ctx, flushAfter); err != nil {
+			return err
+		}
 		for n := range 2 * len(l.replicas) {
 			if err := l.readHistory(ctx, n); err != nil {
 				return err

@@ -19,6 +19,7 @@ import (
 	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/bytebites/shard"
 	"bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 const (
@@ -154,7 +155,7 @@ func (l *trial) orderOnDead(ctx context.Context, m shard.Map, buyers []*person) 
 			}
 		}
 	}
-	for deadline := time.Now().Add(releasedWithin); ; time.Sleep(retryPause) {
+	for deadline := time.Now().Add(releasedWithin); ; _ = rig.Pause(ctx, retryPause) {
 		var held int
 		err := l.servers.Pool.QueryRowContext(ctx,
 			`SELECT count(*) FROM reservations WHERE state = 'held' AND made_at >= $1`, since).Scan(&held)
@@ -176,7 +177,7 @@ func (l *trial) orderOnDead(ctx context.Context, m shard.Map, buyers []*person) 
 
 // sellOut sends orders without an answer again until their outcome is known, and sells the rest.
 func (l *trial) sellOut(ctx context.Context, buyers []*person, first []*buying) error {
-	for deadline := time.Now().Add(backWithin); ; time.Sleep(retryPause) {
+	for deadline := time.Now().Add(backWithin); ; _ = rig.Pause(ctx, retryPause) {
 		unknown := 0
 		for _, b := range first {
 			if !b.unknown() {

@@ -41,7 +41,7 @@ func (l *trial) store(ctx context.Context, p *person, w write) bool {
 			l.ledger.sawf("%s of %s failed for %s, %s: last %s", w.what, p.user, outageAfter, l.when(), failureOf(a, err))
 			return false
 		}
-		time.Sleep(retryPause)
+		_ = rig.Pause(ctx, retryPause) // the next request fails when ctx has ended
 	}
 }
 
@@ -80,7 +80,7 @@ func (l *trial) look(ctx context.Context, p *person, w write) {
 	for range readTries {
 		a, err := l.enter(ctx, p, request{method: http.MethodGet, path: w.view, cookie: p.cookie})
 		if err != nil || a.Status >= http.StatusInternalServerError {
-			time.Sleep(retryPause)
+			_ = rig.Pause(ctx, retryPause) // as above
 			continue
 		}
 		same, err := w.same(a.Body)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"bytebites.example/workshop/shared/bytebites/shard"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 const (
@@ -56,7 +57,7 @@ func (l *trial) startWatch(ctx context.Context) *watch {
 			if ctx.Err() == nil {
 				w.note(m, err)
 			}
-			time.Sleep(watchPause)
+			_ = rig.Pause(ctx, watchPause) // the loop ends with ctx
 		}
 	}()
 	return w

@@ -8,6 +8,7 @@ import (
 
 	"bytebites.example/workshop/shared/bytebites/shard"
 	"bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 // flippedFor is how long subscribers write in phase flipped before they are moved back.
@@ -68,7 +69,9 @@ func (l *trial) thereAndBack(ctx context.Context) error {
 			Expected: "phase flipped when a mover to flipped has ended", Seen: "phase " + m.Phase.String(), Look: lookMove(),
 		}
 	}
-	time.Sleep(flippedFor)
+	if err := rig.Pause(ctx, flippedFor); err != nil {
+		return err
+	}
 	return l.moveTo(ctx, "back")
 }
 
