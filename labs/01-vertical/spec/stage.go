@@ -109,5 +109,5 @@ func (l *trial) signIn(ctx context.Context) (err error) {
 
 // look is where a service that does not start is mended.
 func look() lab.Look {
-	return lab.Look{File: "checkout.go", Hint: "the log above: the service is the monolith with your checkout.go and sizing.go"}
+	return lab.Look{File: "checkout.go", Func: "NewCheckout", Hint: "the log above: the service is the monolith with your checkout.go and sizing.go"}
 }

@@ -149,5 +149,5 @@ func (l *trial) replica(name string) *testbed.Service {
 
 // look is where a service that does not start is mended.
 func look() lab.Look {
-	return lab.Look{File: "sessions.go", Hint: "the log above: the service is lab 01's with your sessions.go and shutdown.go"}
+	return lab.Look{File: "sessions.go", Func: "NewSessions", Hint: "the log above: the service is lab 01's with your sessions.go and shutdown.go"}
 }

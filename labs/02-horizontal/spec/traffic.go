@@ -208,7 +208,7 @@ func (l *trial) loggedAddress(ctx context.Context, base string, header map[strin
 		return "", err
 	}
 	if r.status != http.StatusUnauthorized {
-		return "", &lab.Failure{Expected: "a wrong password to be refused", Seen: fmt.Sprintf("status %d", r.status), Look: lab.Look{File: "sessions.go"}}
+		return "", &lab.Failure{Expected: "a wrong password to be refused", Seen: fmt.Sprintf("status %d", r.status), Look: lab.Look{File: "sessions.go", Func: "Sessions.Create"}}
 	}
 	// The answer may arrive before the replica has written the line about it.
 	for deadline := time.Now().Add(logTimeout); ; {

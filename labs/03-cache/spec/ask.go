@@ -76,7 +76,7 @@ func (l *trial) contract(ctx context.Context, _ *lab.Run) error {
 	if err := contract.Run(ctx, l.client.Target); err != nil {
 		return &lab.Failure{
 			Expected: "a service that keeps every promise of its API", Seen: err.Error(),
-			Look: lab.Look{File: "catalogue.go", Hint: "which change leaves an old value in Redis, and under which key?"},
+			Look: lab.Look{File: "catalogue.go", Func: "catalogue.UpdateMeal", Hint: "which change leaves an old value in Redis, and under which key?"},
 		}
 	}
 	return nil

@@ -96,7 +96,7 @@ func (l *trial) visit(ctx context.Context, people []load.Session, when string) e
 					return &lab.Failure{
 						Expected: fmt.Sprintf("replica %s to answer with the profile of %s, %s", replica.Name(), person.Email, when),
 						Seen:     fmt.Sprintf("status %d: %.200s", a.status, a.body),
-						Look:     lab.Look{File: "sessions.go", Hint: "is a session in the database before the answer, and under a key of its own in Redis?"},
+						Look:     lab.Look{File: "sessions.go", Func: "sessions.Create", Hint: "is a session in the database before the answer, and under a key of its own in Redis?"},
 					}
 				}
 				return nil

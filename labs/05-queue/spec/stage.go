@@ -240,5 +240,5 @@ func (l *trial) startWithout(ctx context.Context, _ *lab.Run) (end func() error,
 
 // learnersFault turns an error of the learner's service into a failure.
 func learnersFault(err error) error {
-	return rig.LearnersFault(err, lab.Look{File: "topology.go", Hint: "see the log above: the service is lab 04's with your topology.go, publisher.go and consumers.go"})
+	return rig.LearnersFault(err, lab.Look{File: "topology.go", Func: "Declare", Hint: "see the log above: the service is lab 04's with your topology.go, publisher.go and consumers.go"})
 }

@@ -10,8 +10,8 @@ import (
 type Look struct {
 	// File is one that the learner edits, as a path in the lab's folder: "router.go".
 	File string `json:"file"`
-	// Func is the function or method in it: "NewRouter", "router.Plan"; empty where the
-	// file has none, such as nginx.conf, or where any of them may be at fault.
+	// Func is the function or method in it: "NewRouter", "router.Plan". It is empty for a
+	// file without functions, such as nginx.conf.
 	Func string `json:"func,omitempty"`
 	// Hint is a question or an advice, as a phrase.
 	Hint string `json:"hint,omitempty"`

@@ -118,12 +118,9 @@ func (r lookReader) look(fields map[string]ast.Expr) (problem string, err error)
 		}
 		return "", nil
 	}
-	if fields["Func"] == nil {
-		return "", nil
-	}
 	function, ok := text(fields["Func"])
 	if !ok {
-		return "Look.Func is not a string", nil
+		return file + ": want, as a string in Look.Func, the function to mend", nil
 	}
 	source, err := fs.ReadFile(r.lab.tree, path.Join(r.lab.starter(), file))
 	if err != nil {
