@@ -1,0 +1,283 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"sync"
+	"time"
+)
+
+// state is how far a stage or check has come.
+type state struct {
+	passed bool
+	// blocked names what kept it from passing: itself, when it failed.
+	blocked string
+}
+
+// attempt is a run under way.
+type attempt struct {
+	lab   Lab
+	nodes []node
+	run   *Run
+
+	claimed bool
+	ends    []func() error // of the stages, in the order in which they were started
+	state   map[string]state
+	broken  string // the stage, check or gain that the environment failed
+}
+
+// end ends the stages, the last first, and gives the machine back.
+func (a *attempt) end() error {
+	var errs []error
+	for _, end := range slices.Backward(a.ends) {
+		errs = append(errs, end())
+	}
+	return errors.Join(errs...)
+}
+
+// ready brings up what a check or gain needs, and returns what keeps it from being judged:
+// the name of a stage or check, or "".
+func (a *attempt) ready(ctx context.Context, n node) (blocked string) {
+	if a.broken != "" {
+		return a.broken
+	}
+	for _, need := range n.needs {
+		if s, done := a.state[need]; done && !s.passed {
+			return s.blocked
+		}
+	}
+	if blocked := a.stand(ctx, n); blocked != "" {
+		return blocked
+	}
+	return a.broken
+}
+
+// stand brings up the stages that a node needs and that are not up yet. Those that need
+// nothing more start side by side. It returns the name of the stage that failed, or "".
+func (a *attempt) stand(ctx context.Context, n node) (blocked string) {
+	at := slices.IndexFunc(a.nodes, func(other node) bool { return other.name == n.name })
+	for {
+		var next []node
+		for _, place := range closure(a.nodes, at) {
+			s := a.nodes[place]
+			if s.stage == nil {
+				continue
+			}
+			if known, done := a.state[s.name]; done {
+				if !known.passed {
+					return known.blocked
+				}
+				continue
+			}
+			if !slices.ContainsFunc(s.needs, func(need string) bool { return !a.state[need].passed }) {
+				next = append(next, s)
+			}
+		}
+		if len(next) == 0 {
+			return ""
+		}
+		if err := a.claim(ctx); err != nil {
+			return a.failStage(next[0], fmt.Errorf("wait for the machine: %w", err), 0)
+		}
+		a.startSideBySide(ctx, next)
+	}
+}
+
+func (a *attempt) claim(ctx context.Context) error {
+	if a.claimed || a.lab.Claim == nil {
+		return nil
+	}
+	release, err := a.lab.Claim(ctx, a.run)
+	if err != nil {
+		return err
+	}
+	a.claimed = true
+	a.ends = append(a.ends, func() error { release(); return nil })
+	return nil
+}
+
+func (a *attempt) startSideBySide(ctx context.Context, stages []node) {
+	type started struct {
+		end     func() error
+		err     error
+		seconds float64
+	}
+	all := make([]started, len(stages))
+	var starting sync.WaitGroup
+	for i, s := range stages {
+		a.run.Progress("start " + s.stage.Starts)
+		starting.Go(func() {
+			began := time.Now()
+			all[i].err = startInTime(ctx, orDefault(s.stage.Timeout, defaultStageTimeout), "stage "+s.name,
+				func(ctx context.Context) (err error) {
+					all[i].end, err = s.stage.Start(ctx, a.run)
+					return err
+				})
+			all[i].seconds = time.Since(began).Seconds()
+		})
+	}
+	starting.Wait()
+	for i, s := range stages {
+		if all[i].end != nil {
+			a.ends = append(a.ends, all[i].end)
+		}
+		if all[i].err != nil {
+			a.failStage(s, all[i].err, all[i].seconds)
+			continue
+		}
+		a.state[s.name] = state{passed: true}
+		a.run.stageUp(StageResult{Name: s.name, Seconds: all[i].seconds})
+	}
+}
+
+// failStage notes a stage that did not start, as a check that did not pass.
+func (a *attempt) failStage(s node, err error, seconds float64) (blocked string) {
+	result := CheckResult{Name: s.name, Proves: s.stage.Starts + " can be started", Kind: Core, Seconds: seconds}
+	result.judge(err)
+	a.settle(result)
+	return s.name
+}
+
+// settle notes what came of a check or stage.
+func (a *attempt) settle(c CheckResult) {
+	s := state{passed: c.Verdict == Pass, blocked: c.Name}
+	if c.Blocked != "" {
+		s.blocked = c.Blocked
+	}
+	a.state[c.Name] = s
+	if c.Verdict == Environment && a.broken == "" {
+		a.broken = c.Name
+	}
+	a.run.settle(c)
+}
+
+func (a *attempt) check(ctx context.Context, p planned) {
+	check := p.check
+	result := CheckResult{Name: check.Name, Proves: check.Proves, Kind: check.Kind, Step: check.Step, Needed: !p.asked}
+	if result.Blocked = a.ready(ctx, p.node); result.Blocked != "" {
+		result.Verdict, result.Detail = NotReached, "needs "+result.Blocked
+		a.settle(result)
+		return
+	}
+	a.run.Progress(fmt.Sprintf("check %s: %s", check.Name, check.Proves))
+	began := time.Now()
+	err := inTime(ctx, orDefault(check.Timeout, defaultCheckTimeout), "check "+check.Name,
+		func(ctx context.Context) error { return check.Run(ctx, a.run) })
+	result.Seconds = time.Since(began).Seconds()
+	result.judge(err)
+	a.settle(result)
+}
+
+func (a *attempt) gain(ctx context.Context, p planned) {
+	gain := p.gain
+	result := GainResult{Name: gain.Name, Unit: gain.Unit, Floor: gain.Floor}
+	switch blocked := a.ready(ctx, p.node); {
+	case a.run.verdict() != Pass:
+		result.Verdict, result.Blocked = NotReached, blocked
+		result.Detail = "not measured: a core check did not pass, and a fast wrong answer gains nothing"
+	case blocked != "":
+		result.Verdict, result.Blocked, result.Detail = NotReached, blocked, "needs "+blocked
+	default:
+		a.run.Progress(fmt.Sprintf("gain %s: %s", gain.Name, gain.Proves))
+		result.measure(ctx, gain, a.run)
+	}
+	if result.Verdict == Environment && a.broken == "" {
+		a.broken = gain.Name
+	}
+	a.run.gained(result)
+}
+
+func (g *GainResult) measure(ctx context.Context, gain *Gain, run *Run) {
+	measured, err := gain.Measure(ctx, run)
+	err = calledOff(ctx, err)
+	if err == nil && (math.IsNaN(measured.Ratio) || math.IsInf(measured.Ratio, 0)) {
+		// JSON has no word for them. They come from a side that measured nothing.
+		err = &Doubt{Reason: fmt.Sprintf("no ratio of %g before and %g after", measured.Before, measured.After)}
+		measured = Measured{}
+	}
+	g.Before, g.After, g.Ratio = measured.Before, measured.After, measured.Ratio
+	g.Low, g.High, g.Pairs = measured.Low, measured.High, measured.Pairs
+	if measured.Pairs == 0 {
+		g.Low, g.High = measured.Ratio, measured.Ratio
+	}
+	if err == nil {
+		err = g.againstFloor()
+	}
+	if g.Verdict, g.Failure, g.Doubt = classify(err); err != nil {
+		g.Detail = err.Error()
+	}
+}
+
+// againstFloor holds the interval against the floor: only one that lies wholly on one side
+// of the floor says anything.
+func (g *GainResult) againstFloor() error {
+	switch {
+	case g.Low >= g.Floor:
+		return nil
+	case g.High < g.Floor:
+		return &Failure{
+			Expected: fmt.Sprintf("at least %.3g times better", g.Floor),
+			Seen:     fmt.Sprintf("%.3g times (%.3g %s before, %.3g after)", g.Ratio, g.Before, g.Unit, g.After),
+		}
+	default:
+		return &Doubt{Reason: fmt.Sprintf("the interval %.3g to %.3g holds the floor %.3g", g.Low, g.High, g.Floor)}
+	}
+}
+
+func (c *CheckResult) judge(err error) {
+	if c.Verdict, c.Failure, c.Doubt = classify(err); err != nil {
+		c.Detail = err.Error()
+	}
+}
+
+func orDefault(timeout, otherwise time.Duration) time.Duration {
+	if timeout > 0 {
+		return timeout
+	}
+	return otherwise
+}
+
+// inTime bounds work. Work that exceeds its time, or that the run's end cuts short, sees
+// failures of its own making, so its error blames no code.
+func inTime(ctx context.Context, timeout time.Duration, name string, work func(context.Context) error) error {
+	bounded, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	err := work(bounded)
+	if err == nil || ctx.Err() != nil || bounded.Err() == nil {
+		return calledOff(ctx, err)
+	}
+	return tooLate(name, timeout, err)
+}
+
+// startInTime bounds the start of a stage as inTime bounds a check. What the stage started
+// may end with its context, so that ends with the run, or when the start takes too long.
+func startInTime(ctx context.Context, timeout time.Duration, name string, start func(context.Context) error) error {
+	bounded, cancel := context.WithCancelCause(ctx)
+	limit := time.AfterFunc(timeout, func() { cancel(context.DeadlineExceeded) })
+	err := start(bounded)
+	if limit.Stop() || ctx.Err() != nil {
+		return calledOff(ctx, err)
+	}
+	if err == nil {
+		err = context.Cause(bounded)
+	}
+	return tooLate(name, timeout, err)
+}
+
+func tooLate(name string, timeout time.Duration, err error) error {
+	return &Doubt{
+		Reason: fmt.Sprintf("%s did not end within %s; the last it said: %s", name, timeout, err.Error()),
+		Remedy: "close what else runs on this machine, and run it again",
+	}
+}
+
+// calledOff returns err, or after the end of the run an error that blames no code.
+func calledOff(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() == nil {
+		return err
+	}
+	return fmt.Errorf("the run ended before this did (%w): %s", context.Cause(ctx), err.Error())
+}
