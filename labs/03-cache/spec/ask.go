@@ -2,9 +2,7 @@ package spec
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"time"
 
@@ -12,6 +10,7 @@ import (
 	"bytebites.example/workshop/shared/measure/probe/pgstat"
 	"bytebites.example/workshop/shared/testbed"
 	"bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 // pollEvery is the pause between two looks at the database.
@@ -39,36 +38,13 @@ func (l *trial) calls(ctx context.Context) (map[string]int64, error) {
 	return calls, nil
 }
 
-// answer is the answer of a service.
-type answer struct {
-	status int
-	body   []byte
-}
-
 // get sends a GET to a replica, signed in unless the cookie is empty.
-func (l *trial) get(ctx context.Context, replica *testbed.Service, path, cookie string) (answer, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, replica.URL()+path, nil)
-	if err != nil {
-		return answer{}, err
-	}
+func (l *trial) get(ctx context.Context, replica *testbed.Service, path, cookie string) (rig.Answer, error) {
+	header := make(map[string]string)
 	if cookie != "" {
-		request.Header.Set("Cookie", cookie)
+		header["Cookie"] = cookie
 	}
-	response, err := l.http.Do(request)
-	if err != nil {
-		return answer{}, err
-	}
-	defer response.Body.Close() //nolint:errcheck // it was read to its end
-	body, err := io.ReadAll(response.Body)
-	return answer{response.StatusCode, body}, err
-}
-
-// into decodes the body.
-func (a answer) into(dst any) error {
-	if err := json.Unmarshal(a.body, dst); err != nil {
-		return fmt.Errorf("decode answer: %w", err)
-	}
-	return nil
+	return rig.Ask(ctx, l.http, replica.URL(), rig.Request{Method: http.MethodGet, Path: path, Header: header})
 }
 
 // contract runs the contract test of the API on the first replica.

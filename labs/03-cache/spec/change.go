@@ -45,9 +45,9 @@ func (l *trial) price(ctx context.Context, replica *testbed.Service, path string
 	if err != nil {
 		return 0, err
 	}
-	if a.status != http.StatusOK {
+	if a.Status != http.StatusOK {
 		return 0, &lab.Failure{
-			Expected: "an answer to GET " + path, Seen: fmt.Sprintf("status %d: %.200s", a.status, a.body),
+			Expected: "an answer to GET " + path, Seen: a.String(),
 			Look: lab.Look{File: "through.go", Func: "reader.get", Hint: "which error does it return?"},
 		}
 	}
@@ -55,7 +55,7 @@ func (l *trial) price(ctx context.Context, replica *testbed.Service, path string
 		priced
 		Meals []priced `json:"meals"`
 	}
-	if err := a.into(&page); err != nil {
+	if err := a.Into(&page); err != nil {
 		return 0, err
 	}
 	for _, m := range append(page.Meals, page.priced) {

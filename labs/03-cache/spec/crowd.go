@@ -104,7 +104,7 @@ func (l *trial) gather(ctx context.Context, path, table string) (crowdSeen, erro
 		for range crowd {
 			clients.Go(func() {
 				_ = rig.Pause(ctx, crowdAfter) // after its end the request fails at once
-				if a, err := l.get(ctx, replica, path, ""); err != nil || a.status != http.StatusOK {
+				if a, err := l.get(ctx, replica, path, ""); err != nil || a.Status != http.StatusOK {
 					failed.Add(1)
 				}
 			})

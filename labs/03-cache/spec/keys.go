@@ -317,7 +317,7 @@ func (l *trial) readHotMeals(ctx context.Context, number uint64) (failed int, er
 	for i := range uint64(hotReads) {
 		group.Go(func() error {
 			a, err := l.get(ctx, l.replicas[0], stream.Request(i).Path, "")
-			if err == nil && a.status != http.StatusOK {
+			if err == nil && a.Status != http.StatusOK {
 				wrong.Add(1)
 			}
 			return err
@@ -334,8 +334,8 @@ func (l *trial) readAllMeals(ctx context.Context) error {
 	for _, meal := range l.meals() {
 		group.Go(func() error {
 			a, err := l.get(ctx, l.replicas[0], "/meals/"+string(meal), "")
-			if err == nil && a.status != http.StatusOK {
-				err = fmt.Errorf("read meal %s: status %d", meal, a.status)
+			if err == nil && a.Status != http.StatusOK {
+				err = fmt.Errorf("read meal %s: status %d", meal, a.Status)
 			}
 			return err
 		})

@@ -87,15 +87,15 @@ func (l *trial) visit(ctx context.Context, people []load.Session, when string) e
 				var me struct {
 					Email string `json:"email"`
 				}
-				if a.status == http.StatusOK {
-					if err := a.into(&me); err != nil {
+				if a.Status == http.StatusOK {
+					if err := a.Into(&me); err != nil {
 						return err
 					}
 				}
 				if me.Email != person.Email {
 					return &lab.Failure{
 						Expected: fmt.Sprintf("replica %s to answer with the profile of %s, %s", replica.Name(), person.Email, when),
-						Seen:     fmt.Sprintf("status %d: %.200s", a.status, a.body),
+						Seen:     a.String(),
 						Look:     lab.Look{File: "sessions.go", Func: "sessions.Create", Hint: "is a session in the database before the answer, and under a key of its own in Redis?"},
 					}
 				}
@@ -126,10 +126,10 @@ func (l *trial) signOut(ctx context.Context, person load.Session) error {
 		if err != nil {
 			return err
 		}
-		if a.status != http.StatusUnauthorized {
+		if a.Status != http.StatusUnauthorized {
 			return &lab.Failure{
 				Expected: fmt.Sprintf("status 401 from replica %s for a subscriber who has signed out", replica.Name()),
-				Seen:     fmt.Sprintf("%d: %.200s", a.status, a.body),
+				Seen:     fmt.Sprintf("%d: %.200s", a.Status, a.Body),
 				Look:     lab.Look{File: "sessions.go", Func: "sessions.Delete", Hint: "what becomes of the copy in Redis?"},
 			}
 		}

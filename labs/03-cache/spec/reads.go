@@ -71,10 +71,10 @@ func (l *trial) queriesOf(ctx context.Context, path, table string, status int) (
 			if err != nil {
 				return 0, err
 			}
-			if a.status != status {
+			if a.Status != status {
 				return 0, &lab.Failure{
 					Expected: fmt.Sprintf("status %d for GET %s on replica %s, each time", status, path, replica.Name()),
-					Seen:     fmt.Sprintf("%d: %.200s", a.status, a.body),
+					Seen:     fmt.Sprintf("%d: %.200s", a.Status, a.Body),
 					Look:     lab.Look{File: "through.go", Func: "reader.get", Hint: "which entry is kept, and what does the next read make of it?"},
 				}
 			}
@@ -97,9 +97,9 @@ func (l *trial) errors(ctx context.Context, _ *lab.Run) error {
 			if err != nil {
 				return err
 			}
-			if a.status < 500 {
+			if a.Status < 500 {
 				return &lab.Failure{
-					Expected: "an error (5xx) while the database cannot answer", Seen: fmt.Sprintf("status %d: %.200s", a.status, a.body),
+					Expected: "an error (5xx) while the database cannot answer", Seen: a.String(),
 					Look: lab.Look{File: "through.go", Func: "reader.get", Hint: "is an error of the load returned?"},
 				}
 			}
@@ -113,10 +113,10 @@ func (l *trial) errors(ctx context.Context, _ *lab.Run) error {
 		if err != nil {
 			return err
 		}
-		if a.status != http.StatusOK {
+		if a.Status != http.StatusOK {
 			return &lab.Failure{
 				Expected: fmt.Sprintf("replica %s to answer GET %s when the database works again", replica.Name(), path),
-				Seen:     fmt.Sprintf("status %d: %.200s", a.status, a.body),
+				Seen:     a.String(),
 				Look:     lab.Look{File: "through.go", Func: "reader.get", Hint: "what is put into the cache when a load fails?"},
 			}
 		}
