@@ -44,7 +44,7 @@ func TestAuthoring(t *testing.T) {
 			t.Errorf("%s: %s: %s", row.What, row.Verdict, row.Detail)
 		}
 	}
-	for _, what := range []string{"starter", "solution", "wrong answers", "parity", "lesson"} {
+	for _, what := range []string{"starter", "solution", "answers", "parity", "lesson"} {
 		if !slices.Contains(verified, what) {
 			t.Errorf("%s was not verified; %v were", what, verified)
 		}
@@ -69,12 +69,12 @@ func TestAuthoring(t *testing.T) {
 			t.Errorf("check %q is of step %d, the entry lists %d", check.Name, check.Step, len(toyEntry().Steps))
 		}
 	}
-	var wrongs lab.WrongResults
-	if err := json.Unmarshal(runner.results["solutions/"+toy+" TestWrong"], &wrongs); err != nil {
+	var answers lab.AnswerResults
+	if err := json.Unmarshal(runner.results["solutions/"+toy+" TestAnswers"], &answers); err != nil {
 		t.Fatal(err)
 	}
-	if len(wrongs) != 2 {
-		t.Errorf("%d wrong answers, want 2", len(wrongs))
+	if len(answers.Wrong) != 2 || len(answers.Right) != 1 {
+		t.Errorf("%d wrong and %d right answers, want 2 and 1", len(answers.Wrong), len(answers.Right))
 	}
 }
 

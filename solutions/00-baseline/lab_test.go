@@ -23,7 +23,7 @@ func solution() spec.Subject {
 
 func TestLab(t *testing.T) { labtest.Run(t, spec.Lab(solution())) }
 
-func TestWrong(t *testing.T) {
+func TestAnswers(t *testing.T) {
 	// but returns the lab on the solution with one answer changed.
 	but := func(change func(*answer.Sheet)) frame.Lab {
 		s := solution()
@@ -32,28 +32,28 @@ func TestWrong(t *testing.T) {
 	}
 	turned := solution()
 	turned.Args = append(turned.Args, "--variant", wrong.PlacedAtFirst)
-	labtest.Wrong(t,
-		frame.Wrong{
+	labtest.Answers(t, frame.Answers{Wrong: []frame.Wrong{
+		{
 			Name: wrong.PlacedAtFirst, Check: "index",
 			Why: "the latest orders are wanted first, so the date seems to belong first in the index",
 			// What an order waits for is asked only of a service with the index.
 			Also: []string{"order waits for"},
 			Lab:  spec.Lab(turned),
 		},
-		frame.Wrong{
+		{
 			Name: "lines-are-slow", Check: "slow table",
 			Why: "every order has several lines, so theirs is the larger table",
 			Lab: but(func(s *answer.Sheet) { s.SlowTable = "order_lines" }),
 		},
-		frame.Wrong{
+		{
 			Name: "planning-is-slow", Check: "order waits for",
 			Why: "planning a week of meals is what sounds like work, and a profile of the CPU shows little else",
 			Lab: but(func(s *answer.Sheet) { s.OrderWaitsFor = answer.Computing }),
 		},
-		frame.Wrong{
+		{
 			Name: "sessions-kept", Check: "restart",
 			Why: "the browser still holds its cookie after a restart, so the session seems to be there",
 			Lab: but(func(s *answer.Sheet) { s.Restart.Sessions = answer.Kept }),
 		},
-	)
+	}})
 }

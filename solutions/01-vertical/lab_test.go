@@ -25,7 +25,7 @@ func TestLab(t *testing.T) { labtest.Run(t, spec.Lab(solution())) }
 
 func TestFull(t *testing.T) { labtest.Full(t, spec.Full(solution())) }
 
-func TestWrong(t *testing.T) {
+func TestAnswers(t *testing.T) {
 	variant := func(name string) frame.Lab {
 		s := solution()
 		s.Args = append(s.Args, "--variant", name)
@@ -33,40 +33,40 @@ func TestWrong(t *testing.T) {
 	}
 	noHeadroom := solution()
 	noHeadroom.Size = cheapestThatJustHolds
-	labtest.Wrong(t,
-		frame.Wrong{
+	labtest.Answers(t, frame.Answers{Wrong: []frame.Wrong{
+		{
 			Name: wrong.LockKept, Check: "side by side", Lab: variant(wrong.LockKept),
 			Why: "the mail has left the transaction, so the lock seems to do no harm",
 		},
-		frame.Wrong{
+		{
 			Name: wrong.MailInTransaction, Check: "free connections", Lab: variant(wrong.MailInTransaction),
 			Why: "no order without a confirmation: the transaction seems to promise just that",
 			// What undoes the order when the mail fails is the same mistake.
 			Also: []string{"mail down"},
 		},
-		frame.Wrong{
+		{
 			Name: wrong.MailsOnReplay, Check: "one mail", Lab: variant(wrong.MailsOnReplay),
 			Why: "an order that says that its mail is not out should be mailed, and the lock that made that safe is gone",
 		},
-		frame.Wrong{
+		{
 			Name: wrong.MailAndForget, Check: "one mail", Lab: variant(wrong.MailAndForget),
 			Why: "nobody should wait for a mail, and go is one word",
 			// Nobody learns that the mail failed, and few get as far as the mail server.
 			Also: []string{"mail down", "side by side"},
 		},
-		frame.Wrong{
+		{
 			Name: wrong.EndlessPool, Check: "pool", Lab: variant(wrong.EndlessPool),
 			Why: "if one connection is too few, why have a limit at all",
 		},
-		frame.Wrong{
+		{
 			Name: wrong.PoolOfOne, Check: "pool", Lab: variant(wrong.PoolOfOne),
 			Why: "once nothing holds the connection for long, one seems to be enough",
 		},
-		frame.Wrong{
+		{
 			Name: "no-headroom", Check: "size", Lab: spec.Lab(noHeadroom),
 			Why: "the size that was measured at the peak's rate holds the peak, by the letter",
 		},
-	)
+	}})
 }
 
 // cheapestThatJustHolds forgets that a machine near saturation is a queue.

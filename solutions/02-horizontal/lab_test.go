@@ -25,7 +25,7 @@ func solution() spec.Subject {
 
 func TestLab(t *testing.T) { labtest.Run(t, spec.Lab(solution())) }
 
-func TestWrong(t *testing.T) {
+func TestAnswers(t *testing.T) {
 	variant := func(name string) spec.Subject {
 		s := solution()
 		s.Args = append(s.Args, "--variant", name)
@@ -48,52 +48,52 @@ func TestWrong(t *testing.T) {
 	)
 	copies := solution()
 	copies.Answers.Recommendations = answer.Part{Is: answer.Stateful, Because: answer.OnlyHere}
-	labtest.Wrong(t,
-		frame.Wrong{
+	labtest.Answers(t, frame.Answers{Wrong: []frame.Wrong{
+		{
 			Name: "copies-are-state", Check: "stateless", Lab: spec.Lab(copies),
 			Why: "what keeps something in memory keeps state, and the recommender keeps the whole menu",
 		},
-		frame.Wrong{
+		{
 			Name: "ip-hash", Check: "any session", Lab: but(variant(wrong.MemorySessions), method, "ip_hash;"),
 			Why: "if everybody always gets the same replica, sessions can stay where they are",
 			// All come from one address here, as they do from an office; and the logins of a dead
 			// replica are gone with it.
 			Also: []string{"spread", "replica killed", "logins survive", "rolling restart", "old sessions", "slow replica"},
 		},
-		frame.Wrong{
+		{
 			Name: wrong.RememberedLogins, Check: "any session", Lab: spec.Lab(variant(wrong.RememberedLogins)),
 			Why: "the table is shared now, and a small cache in front of it saves a query for each request",
 			// The contract lets people sign out at the replica that signed them in.
 		},
-		frame.Wrong{
+		{
 			Name: "listed-thrice", Check: "spread", Lab: but(solution(), list, strings.Repeat("server replica-1:8080;", replicas)),
 			Why: "three lines, three servers: copied, and the number not changed",
 			// With that one gone there is nobody, and nothing reads the list.
 			Also: []string{"replica killed", "logins survive", "rolling restart", "not ready", "slow replica"},
 		},
-		frame.Wrong{
+		{
 			Name: "names-by-hand", Check: "not ready",
 			Lab: but(solution(), list, "server replica-1:8080; server replica-2:8080; server replica-3:8080;"),
 			Why: "the replicas have names, and the list hardly ever changes",
 			// nginx looks names up when it reads its configuration, and that of the dead is unknown.
 			Also: []string{"replica killed", "sent once", "rolling restart"},
 		},
-		frame.Wrong{
+		{
 			Name: "resend-posts", Check: "sent once", Lab: but(solution(), retry, "proxy_next_upstream error timeout non_idempotent;"),
 			Why: "orders carry a key, so nginx may as well send every POST again",
 		},
-		frame.Wrong{
+		{
 			Name: wrong.YesWhileLeaving, Check: "not ready", Lab: spec.Lab(variant(wrong.YesWhileLeaving)),
 			Why: "it still answers, so it is ready, and the delay gives clients time to finish",
 			// What is sent to the port in the moment in which it closes may be lost.
 			Also: []string{"rolling restart"},
 		},
-		frame.Wrong{
+		{
 			Name: wrong.LeavesAtOnce, Check: "not ready", Lab: spec.Lab(variant(wrong.LeavesAtOnce)),
 			Why:  "Shutdown is graceful: it finishes what is under way, which is all that there seems to be",
 			Also: []string{"rolling restart"},
 		},
-	)
+	}})
 }
 
 // replicas is how many there are.

@@ -22,7 +22,7 @@ func solution() spec.Subject {
 
 func TestLab(t *testing.T) { labtest.Run(t, spec.Lab(solution())) }
 
-func TestWrong(t *testing.T) {
+func TestAnswers(t *testing.T) {
 	// variant returns a wrong answer that is a variant of the service. All variants are simple:
 	// they have no leases, no breaker and no list of lost deletions, so they fail those stretch
 	// checks too.
@@ -36,7 +36,7 @@ func TestWrong(t *testing.T) {
 	}
 	noEviction := solution()
 	noEviction.RedisConf = "maxmemory 384mb\nmaxmemory-policy noeviction\nsave \"\"\nappendonly no\n"
-	labtest.Wrong(t,
+	labtest.Answers(t, frame.Answers{Wrong: []frame.Wrong{
 		variant(wrong.NeverForgets, "price change", "the new price is there after an hour, and an hour is not long", "contract"),
 		variant(wrong.ForgetsFirst, "price change", "delete the key first, because after the change a client could see the old price for a moment"),
 		variant(wrong.KeepsPages, "price change", "the meal has changed, so the meal's key is deleted"),
@@ -47,9 +47,9 @@ func TestWrong(t *testing.T) {
 		variant(wrong.NeedsRedis, "redis gone", "errors are returned, as everywhere else"),
 		variant(wrong.WriteBack, "sessions", "a sign-in need not wait for the database: Redis has the session, and a batch writes it a second later"),
 		variant(wrong.SignedOutStays, "sessions", "the session is deleted in the database, and its copy expires by itself", "contract"),
-		frame.Wrong{
+		{
 			Name: "no-eviction", Check: "memory", Lab: spec.Lab(noEviction),
 			Why: "maxmemory is set, and data must not be lost",
 		},
-	)
+	}})
 }

@@ -24,7 +24,7 @@ func TestLab(t *testing.T) { labtest.Run(t, spec.Lab(solution())) }
 
 func TestFull(t *testing.T) { labtest.Full(t, spec.Full(solution())) }
 
-func TestWrong(t *testing.T) {
+func TestAnswers(t *testing.T) {
 	// variant returns a wrong answer that is a part of the service.
 	variant := func(name, check, why string, also ...string) frame.Wrong {
 		s := solution()
@@ -35,21 +35,21 @@ func TestWrong(t *testing.T) {
 	signed.Router = wrong.Signed()
 	byRange.Router, byRange.Args = wrong.ByRange(), append(byRange.Args, "--variant", wrong.RangeOfIDs)
 	colliding.Router, colliding.Args = wrong.Colliding(), append(colliding.Args, "--variant", wrong.CollidingIDs)
-	labtest.Wrong(t,
+	labtest.Answers(t, frame.Answers{Wrong: []frame.Wrong{
 		// The checks of router.go reject these three without any server.
-		frame.Wrong{
+		{
 			Name: wrong.SignedModulo, Check: "buckets", Lab: spec.Lab(signed),
 			// The others call Bucket too, and get numbers that are no buckets.
 			Also: []string{"ids", "hot shard", "places"},
 			Why:  "a hash modulo the number of buckets is what every article says, and most languages have no other integers",
 		},
-		frame.Wrong{
+		{
 			Name: wrong.RangeOfIDs, Check: "hot shard", Lab: spec.Lab(byRange),
 			// Ids of another form than those of today are all in the last bucket.
 			Also: []string{"buckets"},
 			Why:  "ranges are how everything else is divided, and one server can answer what is asked about a month",
 		},
-		frame.Wrong{
+		{
 			Name: wrong.CollidingIDs, Check: "ids", Lab: spec.Lab(colliding),
 			// The contract places several orders of one subscriber within a millisecond.
 			Also: []string{"contract"},
@@ -60,5 +60,5 @@ func TestWrong(t *testing.T) {
 		variant(wrong.NoCompensation, "stock", "reserve, place, confirm: what fails is an error, and errors are returned"),
 		variant(wrong.ElsewhereWhenDown, "one shard down", "there are four servers, so why should anybody see an error because of one?", "stock"),
 		variant(wrong.AsksEveryServer, "by user", "who wants to know it all must ask them all, and the old server still answers", "totals"),
-	)
+	}})
 }

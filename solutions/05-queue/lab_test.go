@@ -23,14 +23,14 @@ func TestLab(t *testing.T) { labtest.Run(t, spec.Lab(solution())) }
 
 func TestFull(t *testing.T) { labtest.Full(t, spec.Full(solution())) }
 
-func TestWrong(t *testing.T) {
+func TestAnswers(t *testing.T) {
 	// variant returns a wrong answer that is a part of the service.
 	variant := func(name, check, why string, also ...string) frame.Wrong {
 		s := solution()
 		s.Args = append(s.Args, "--variant", name)
 		return frame.Wrong{Name: name, Check: check, Why: why, Lab: spec.Lab(s), Also: also}
 	}
-	labtest.Wrong(t,
+	labtest.Answers(t, frame.Answers{Wrong: []frame.Wrong{
 		// What it has acknowledged and not done yet changes orders after the queues are empty.
 		variant(wrong.AckBeforeWork, "worker killed", "the broker need not keep what a worker has, and what fails the worker can try again itself",
 			"duplicates"),
@@ -43,5 +43,5 @@ func TestWrong(t *testing.T) {
 		// A message comes again whenever a worker dies or finds a claim taken, and unroutable ones as above.
 		variant(wrong.EffectsTwice, "duplicates", "the broker hands each message to one worker, and an acknowledged message does not come again",
 			"lost on the way", "broker down", "replay", "worker killed", "poison", "mail begun", "unroutable"),
-	)
+	}})
 }

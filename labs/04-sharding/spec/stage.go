@@ -108,7 +108,7 @@ func (l *trial) startServers(ctx context.Context, run *lab.Run) (end func() erro
 		Packages: []string{l.subject.Package},
 		Beside:   []func(context.Context, *testbed.Bed) error{l.startCache},
 	}
-	if run.Selection == (lab.Selection{}) { // the gains need it later
+	if run.Selection.All() { // the gains need it later
 		options.Packages = append(options.Packages, solutions)
 	}
 	for number := range l.nodes {

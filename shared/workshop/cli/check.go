@@ -30,7 +30,7 @@ type checkOptions struct {
 }
 
 // all reports whether the whole lab is run.
-func (o checkOptions) all() bool { return o.selection == lab.Selection{} }
+func (o checkOptions) all() bool { return o.selection.All() }
 
 // words are the flags that select part of a lab, as a user types them.
 func (o checkOptions) words() string {

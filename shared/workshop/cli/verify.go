@@ -35,7 +35,8 @@ func (a *app) verify() *cobra.Command {
 
   starter        is not yet a solution, for the reasons that its spec lists
   solution       passes, with its gain
-  wrong answers  are each rejected by the check that they name
+  answers        wrong ones are rejected by the check that they name; right ones that
+                 differ from the solution are accepted
   parity         the solution has the starter's files and exports the same
   lesson         README, hints and WHY are there; work is marked where it is to do
 

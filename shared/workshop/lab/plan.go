@@ -12,7 +12,12 @@ type Selection struct {
 	Step int
 	// Only selects one check or gain by its name.
 	Only string
+	// Names selects several by their names, for the proof by answers.
+	Names []string
 }
+
+// All reports whether the selection is the whole lab.
+func (s Selection) All() bool { return s.Step == 0 && s.Only == "" && len(s.Names) == 0 }
 
 // SelectionError says that a selection names nothing of the lab, and lists what there is.
 type SelectionError struct{ Problem string }
@@ -62,12 +67,17 @@ func (l Listing) Select(s Selection) (Listing, error) {
 	if s.Step != 0 && s.Only != "" {
 		return nil, &SelectionError{fmt.Sprintf("give --step or --only, not both; the steps are %s, the checks: %s", l.steps(), strings.Join(l.names(), ", "))}
 	}
-	if s.Step == 0 && s.Only == "" {
+	if s.All() {
 		return l, nil
+	}
+	for _, name := range s.Names {
+		if !slices.Contains(l.names(), name) {
+			return nil, &SelectionError{fmt.Sprintf("no check %q; there are: %s", name, strings.Join(l.names(), ", "))}
+		}
 	}
 	var chosen Listing
 	for _, entry := range l {
-		if s.Only == entry.Name || s.Step != 0 && s.Step == entry.Step {
+		if s.Only == entry.Name || s.Step != 0 && s.Step == entry.Step || slices.Contains(s.Names, entry.Name) {
 			chosen = append(chosen, entry)
 		}
 	}

@@ -77,6 +77,7 @@ func TestSelection(t *testing.T) {
 		{"a step without servers", lab.Selection{Step: 1}, failure, nil, "plan", lab.NotYet, ""},
 		{"a step", lab.Selection{Step: 2}, failure, nil, up + "move, even" + down, lab.Pass, ""},
 		{"a check with its needs", lab.Selection{Only: "even"}, nil, nil, up + "move, even" + down, lab.Pass, ""},
+		{"checks by name", lab.Selection{Names: []string{"plan", "even"}}, nil, nil, "plan, " + up + "move, even" + down, lab.Pass, ""},
 		{"a check whose need fails", lab.Selection{Only: "even"}, nil, failure, up + "move" + down, lab.NotYet, "even by move"},
 		{"needs of needs", lab.Selection{Step: 3}, nil, failure, up + "move" + down, lab.NotYet, "even by move, count by move"},
 		{"a gain", lab.Selection{Only: "writes"}, failure, nil, up + "move, writes" + down, lab.Pass, ""},
@@ -99,7 +100,7 @@ func TestSelection(t *testing.T) {
 				if c.Verdict == lab.NotReached {
 					notReached = append(notReached, c.Name+" by "+c.Blocked)
 				}
-				if tt.selection == (lab.Selection{Only: "even"}) && c.Needed != (c.Name == "move") {
+				if tt.selection.Only == "even" && c.Needed != (c.Name == "move") {
 					t.Errorf("check %s is needed: %t", c.Name, c.Needed)
 				}
 			}

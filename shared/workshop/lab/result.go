@@ -141,9 +141,10 @@ type Host struct {
 type Result struct {
 	Lab     string  `json:"lab"`
 	Verdict Verdict `json:"verdict"`
-	// Step and Only are the run's Selection, where it did not run all of the lab.
+	// Step, Only and Names are the run's Selection, where it did not run all of the lab.
 	Step     int           `json:"step,omitempty"`
 	Only     string        `json:"only,omitempty"`
+	Names    []string      `json:"names,omitempty"`
 	Checks   []CheckResult `json:"checks"`
 	Gains    []GainResult  `json:"gains"`
 	Stages   []StageResult `json:"stages,omitempty"` // those that were started

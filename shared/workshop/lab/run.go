@@ -18,6 +18,8 @@ type Run struct {
 	// Progress is told what happens, a line at a time, and never by two callers at once.
 	// May be nil before Do.
 	Progress func(line string)
+	// Series is the series of runs that the run is part of; nil for a run on its own.
+	Series *Series
 
 	mu       sync.Mutex
 	result   Result
@@ -81,7 +83,7 @@ func (l Lab) Do(ctx context.Context, run *Run) (Result, error) {
 		return Result{}, err
 	}
 	run.result = Result{
-		Lab: l.Name, Verdict: Pass, Step: run.Selection.Step, Only: run.Selection.Only,
+		Lab: l.Name, Verdict: Pass, Step: run.Selection.Step, Only: run.Selection.Only, Names: run.Selection.Names,
 		Checks: []CheckResult{}, Gains: []GainResult{},
 		Host: Host{CPUs: runtime.NumCPU()}, Todos: todos,
 	}
@@ -138,7 +140,7 @@ func (r *Run) settle(c CheckResult) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.result.Checks = append(r.result.Checks, c)
-	if c.Kind == Core || c.Verdict == Environment || r.result.Only == c.Name {
+	if c.Kind == Core || c.Verdict == Environment || r.result.Only == c.Name || slices.Contains(r.result.Names, c.Name) {
 		r.worsen(c.Verdict)
 	}
 }

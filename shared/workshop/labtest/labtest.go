@@ -1,4 +1,4 @@
-// Package labtest runs a lab's checks, and wrong answers to it, as Go tests.
+// Package labtest runs a lab's checks, and answers to it, as Go tests.
 package labtest
 
 import (
@@ -21,9 +21,9 @@ import (
 const (
 	// closingTime is the part of the test's time that a run keeps for taking its servers down.
 	closingTime = 30 * time.Second
-	// wrongTimeout bounds one wrong answer, so that one that hangs leaves time for the
-	// others. Waiting for the machine counts.
-	wrongTimeout = 10 * time.Minute
+	// answerTimeout bounds one answer, so that one that hangs leaves time for the others.
+	// Waiting for the machine counts.
+	answerTimeout = 10 * time.Minute
 )
 
 // Run runs a lab's checks and gains as far as the mode and the selection in the environment
@@ -91,7 +91,7 @@ func run(t *testing.T, l lab.Lab, mode lab.Mode) {
 	t.Helper()
 	ctx, stop := timeOf(t)
 	defer stop()
-	result, err := do(ctx, t, l, mode, selectionOf(t))
+	result, err := do(ctx, t, l, &lab.Run{Mode: mode, Selection: selectionOf(t)})
 	if err != nil {
 		t.Error(err)
 	}
@@ -101,44 +101,66 @@ func run(t *testing.T, l lab.Lab, mode lab.Mode) {
 	}
 }
 
-// Wrong runs wrong answers, in a test named TestWrong, one subtest each, and fails for
-// each that its check does not reject. A wrong answer runs that check and its needs; in
-// ModeProof it runs all checks, and the test fails also when a further check rejects it.
-// It starts real servers for every one of them, so it skips unless `verify` asks for it.
-// It writes the results to the file that the environment names.
-func Wrong(t *testing.T, wrongs ...lab.Wrong) {
+// Answers runs a lab's answers in a test named TestAnswers, one subtest each. It fails for
+// each wrong answer that its named check does not reject, and for each right answer that a
+// check rejects. A wrong answer runs its named check with the needs of that check, a right one the
+// checks that it names. In ModeProof each runs all checks, and the test also fails when a
+// further check rejects a wrong answer.
+//
+// The answers use real servers, so the test skips unless `verify` asks for it. One answer
+// after another uses the same servers: see lab.Series. It writes the results to the file that the
+// environment names.
+func Answers(t *testing.T, answers lab.Answers) {
 	t.Helper()
 	mode := modeOf(t)
-	if err := lab.ValidateWrongs(wrongs...); err != nil {
+	if err := answers.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	if len(wrongs) == 0 {
+	if len(answers.Wrong) == 0 {
 		t.Fatal("no wrong answers")
 	}
 	if mode != lab.ModeVerify && mode != lab.ModeProof || testing.Short() {
-		t.Skipf("wrong answers take a run each; run: go tool workshop verify %s", wrongs[0].Lab.Name)
+		t.Skipf("answers take a run each; run: go tool workshop verify %s", answers.Wrong[0].Lab.Name)
 	}
 	ctx, stop := timeOf(t)
 	defer stop()
-	results := lab.WrongResults{}
-	for _, w := range wrongs {
-		t.Run(w.Name, func(t *testing.T) {
-			ctx, cancel := context.WithTimeout(ctx, wrongTimeout)
+	series := &lab.Series{}
+	defer func() {
+		if err := series.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	var results lab.AnswerResults
+	one := func(name, what, why string, l lab.Lab, checks []string, judge func(lab.Result) (lab.Verdict, string)) {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 			defer cancel()
-			fmt.Fprintf(t.Output(), "wrong answer %s: %s\n", w.Name, w.Why)
-			var selection lab.Selection
+			fmt.Fprintf(t.Output(), "%s answer %s: %s\n", what, name, why)
+			run := &lab.Run{Mode: mode, Series: series}
 			if mode == lab.ModeVerify {
-				selection.Only = w.Check
+				run.Selection.Names = checks
 			}
-			result, err := do(ctx, t, w.Lab, mode, selection)
+			result, err := do(ctx, t, l, run)
 			if err != nil {
 				t.Error(err)
 			}
-			r := lab.WrongResult{Name: w.Name, Check: w.Check, Also: slices.Clone(w.Also), Result: result}
-			results = append(results, r)
-			if verdict, reason := r.Verdict(); verdict != lab.Pass {
+			if verdict, reason := judge(result); verdict != lab.Pass {
 				t.Errorf("%s: %s", verdict, reason)
 			}
+		})
+	}
+	for _, w := range answers.Wrong {
+		one(w.Name, "wrong", w.Why, w.Lab, []string{w.Check}, func(result lab.Result) (lab.Verdict, string) {
+			r := lab.WrongResult{Name: w.Name, Check: w.Check, Also: slices.Clone(w.Also), Result: result}
+			results.Wrong = append(results.Wrong, r)
+			return r.Verdict()
+		})
+	}
+	for _, right := range answers.Right {
+		one(right.Name, "right", right.Why, right.Lab, right.Checks, func(result lab.Result) (lab.Verdict, string) {
+			r := lab.RightResult{Name: right.Name, Result: result}
+			results.Right = append(results.Right, r)
+			return r.Verdict()
 		})
 	}
 	write(t, results)
@@ -156,11 +178,9 @@ func write(t *testing.T, results interface{ WriteFile(string) error }) {
 	}
 }
 
-func do(ctx context.Context, t *testing.T, l lab.Lab, mode lab.Mode, selection lab.Selection) (lab.Result, error) {
-	return l.Do(ctx, &lab.Run{
-		Mode: mode, Selection: selection,
-		Progress: func(line string) { fmt.Fprintln(t.Output(), line) },
-	})
+func do(ctx context.Context, t *testing.T, l lab.Lab, run *lab.Run) (lab.Result, error) {
+	run.Progress = func(line string) { fmt.Fprintln(t.Output(), line) }
+	return l.Do(ctx, run)
 }
 
 func modeOf(t *testing.T) lab.Mode {

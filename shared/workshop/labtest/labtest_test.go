@@ -32,6 +32,10 @@ func TestSubject(t *testing.T) {
 	wrong := func(name string, err error) lab.Wrong {
 		return lab.Wrong{Name: name, Why: "it happens", Check: "index", Lab: toy(err)}
 	}
+	answers := func(wrongs ...lab.Wrong) lab.Answers {
+		right := lab.Right{Name: "other", Why: "it is as good", Checks: []string{"index"}, Lab: toy(nil)}
+		return lab.Answers{Wrong: wrongs, Right: []lab.Right{right}}
+	}
 	switch os.Getenv(envSubject) {
 	case "passes":
 		labtest.Run(t, toy(nil))
@@ -48,19 +52,23 @@ func TestSubject(t *testing.T) {
 	case "long":
 		labtest.Full(t, toy(nil))
 	case "rejected":
-		labtest.Wrong(t, wrong("one", failure), wrong("two", failure))
+		labtest.Answers(t, answers(wrong("one", failure), wrong("two", failure)))
 	case "accepted":
-		labtest.Wrong(t, wrong("one", nil), wrong("two", failure))
+		labtest.Answers(t, answers(wrong("one", nil), wrong("two", failure)))
 	case "by another too":
 		w := wrong("one", failure)
 		w.Lab.Checks = append(w.Lab.Checks, lab.Check{Name: "tidy", Kind: lab.Core, Step: 2, Run: w.Lab.Checks[0].Run})
-		labtest.Wrong(t, w)
+		labtest.Answers(t, answers(w))
+	case "right and rejected":
+		a := answers(wrong("one", failure))
+		a.Right[0].Lab = toy(failure)
+		labtest.Answers(t, a)
 	case "by the machine":
-		labtest.Wrong(t, wrong("one", errors.New("no engine")))
+		labtest.Answers(t, answers(wrong("one", errors.New("no engine"))))
 	case "without a name":
-		labtest.Wrong(t, wrong("", failure))
+		labtest.Answers(t, answers(wrong("", failure)))
 	case "nothing wrong":
-		labtest.Wrong(t)
+		labtest.Answers(t, lab.Answers{})
 	default:
 		t.Skip("run by the other tests")
 	}
@@ -92,11 +100,13 @@ func TestModes(t *testing.T) {
 
 		{"rejected", "", true, "go tool workshop verify 00-toy", 0},
 		{"rejected", "check", true, skipped, 0},
-		{"rejected", "verify", true, "wrong answer two: it happens", 2},
-		{"accepted", "verify", false, `check "index" did not reject it`, 2},
-		{"by another too", "verify", true, "wrong answer one", 1},
-		{"by another too", "proof", false, `check "tidy" rejected it too`, 1},
-		{"by the machine", "verify", false, "environment: check \"index\"", 1},
+		{"rejected", "verify", true, "wrong answer two: it happens", 3},
+		{"rejected", "verify", true, "right answer other: it is as good", 3},
+		{"accepted", "verify", false, `check "index" did not reject it`, 3},
+		{"right and rejected", "verify", false, `check "index": not yet`, 2},
+		{"by another too", "verify", true, "wrong answer one", 2},
+		{"by another too", "proof", false, `check "tidy" rejected it too`, 2},
+		{"by the machine", "verify", false, "environment: check \"index\"", 2},
 		{"without a name", "", false, "kebab-case", 0}, // seen without a run
 		{"nothing wrong", "", false, "no wrong answers", 0},
 	}
@@ -126,9 +136,13 @@ func count(t *testing.T, file string) int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var many []json.RawMessage
-	if json.Unmarshal(text, &many) == nil {
-		return len(many)
+	var list lab.Listing
+	if json.Unmarshal(text, &list) == nil {
+		return len(list)
+	}
+	var answers lab.AnswerResults
+	if err := json.Unmarshal(text, &answers); err == nil && len(answers.Wrong) > 0 {
+		return len(answers.Wrong) + len(answers.Right)
 	}
 	if _, err := lab.ReadResult(file); err != nil {
 		t.Fatal(err)

@@ -19,9 +19,9 @@ import (
 // How long the tests may take.
 const (
 	labTimeout = 30 * time.Minute
-	// wrongTimeout is for all of a lab's wrong answers, a run each.
-	wrongTimeout = 40 * time.Minute
-	fullTimeout  = 2 * time.Hour
+	// answersTimeout is for all of a lab's answers, a run each.
+	answersTimeout = 40 * time.Minute
+	fullTimeout    = 2 * time.Hour
 )
 
 // finding gathers faults: the gravest verdict, and every reason.
@@ -102,29 +102,34 @@ func (v Verifier) solution(ctx context.Context, l folder) (Verdict, string) {
 	return f.row()
 }
 
-// wrongAnswers runs the lab's wrong answers: each with its named check and the needs of
-// that check, and in a full run with all checks.
-func (v Verifier) wrongAnswers(ctx context.Context, l folder) (Verdict, string) {
-	var results lab.WrongResults
+// answers runs the lab's wrong and right answers: each with the checks that it names and
+// their needs, and in a full run with all checks.
+func (v Verifier) answers(ctx context.Context, l folder) (Verdict, string) {
+	var results lab.AnswerResults
 	var f finding
 	mode := lab.ModeVerify
 	if v.Full {
 		mode = lab.ModeProof
 	}
-	passed := v.run(ctx, l, Test{l.solution(), "TestWrong", mode, wrongTimeout}, &results, &f)
+	passed := v.run(ctx, l, Test{l.solution(), "TestAnswers", mode, answersTimeout}, &results, &f)
 	if len(f.reasons) > 0 {
 		return f.row()
 	}
-	if len(results) == 0 {
+	if len(results.Wrong) == 0 {
 		f.add(Failed, "there are no wrong answers, so nothing proves that the checks can fail")
 	}
-	for _, result := range results {
+	for _, result := range results.Wrong {
 		if verdict, reason := result.Verdict(); verdict != lab.Pass {
-			f.add(rowVerdict(verdict), "%s: %s", result.Name, reason)
+			f.add(rowVerdict(verdict), "wrong answer %s: %s", result.Name, reason)
+		}
+	}
+	for _, result := range results.Right {
+		if verdict, reason := result.Verdict(); verdict != lab.Pass {
+			f.add(rowVerdict(verdict), "right answer %s: %s", result.Name, reason)
 		}
 	}
 	if !passed && len(f.reasons) == 0 {
-		f.add(Failed, "all were rejected, and the test failed all the same")
+		f.add(Failed, "all were judged as they should be, and the test failed all the same")
 	}
 	return f.row()
 }

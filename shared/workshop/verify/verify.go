@@ -153,7 +153,7 @@ func (v Verifier) ofLab() []labStep {
 	steps := []labStep{
 		{"starter", v.starter},
 		{"solution", v.solution},
-		{"wrong answers", v.wrongAnswers},
+		{"answers", v.answers},
 		{"parity", found(parity)},
 		{"lesson", found(lesson)},
 	}

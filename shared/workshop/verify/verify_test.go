@@ -76,7 +76,7 @@ func module() fstest.MapFS {
 		"solutions/00-toy/WHY.md":              "Because. The starter said TODO(lab 00).\n",
 		"solutions/00-toy/lab.go":              "// Package toy is a lab, finished.\npackage toy\n\nfunc Apply(n int) {}\n",
 		"solutions/00-toy/index.sql":           "CREATE INDEX x;\n",
-		"solutions/00-toy/lab_test.go":         tests + "\nfunc TestWrong(t *testing.T) {}\n",
+		"solutions/00-toy/lab_test.go":         tests + "\nfunc TestAnswers(t *testing.T) {}\n",
 		"solutions/00-toy/wrong/wrong.go":      "package wrong\n\nfunc Variants() {}\n",
 		"solutions/00-toy/wrong/turned.sql":    "CREATE INDEX y;\n",
 		"solutions/00-toy/wrong/wrong_test.go": "package wrong\n",
@@ -95,7 +95,7 @@ func key(dir, name string) string { return dir + " " + name }
 const (
 	starterLab    = "labs/00-toy TestLab"
 	solutionLab   = "solutions/00-toy TestLab"
-	solutionWrong = "solutions/00-toy TestWrong"
+	solutionWrong = "solutions/00-toy TestAnswers"
 	solutionFull  = "solutions/00-toy TestFull"
 )
 
@@ -138,11 +138,18 @@ func ended(passed bool, left any) verify.Outcome {
 	return verify.Outcome{Compiled: true, Passed: passed, Result: text, Output: "it said so"}
 }
 
-func wrongs(results ...lab.Result) lab.WrongResults {
-	all := lab.WrongResults{}
+func wrongs(results ...lab.Result) lab.AnswerResults {
+	all := lab.AnswerResults{Wrong: []lab.WrongResult{}}
 	for i, r := range results {
-		all = append(all, lab.WrongResult{Name: fmt.Sprintf("wrong-%d", i+1), Check: "index", Also: []string{"waits"}, Result: r})
+		all.Wrong = append(all.Wrong, lab.WrongResult{Name: fmt.Sprintf("wrong-%d", i+1), Check: "index", Also: []string{"waits"}, Result: r})
 	}
+	return all
+}
+
+// rejected is a wrong answer and a right one, both rejected.
+func rejected() lab.AnswerResults {
+	all := wrongs(result(lab.NotYet, check("index", lab.NotYet)))
+	all.Right = []lab.RightResult{{Name: "other", Result: result(lab.NotYet, check("index", lab.NotYet))}}
 	return all
 }
 
@@ -199,7 +206,7 @@ func TestAGoodLabPasses(t *testing.T) {
 
 // TestRuns spoils one run of a good lab in each way there is.
 func TestRuns(t *testing.T) {
-	const starter, solution, wrong = "starter", "solution", "wrong answers"
+	const starter, solution, wrong = "starter", "solution", "answers"
 	tests := []struct {
 		name    string
 		run     string // the test whose outcome is another
@@ -266,23 +273,25 @@ func TestRuns(t *testing.T) {
 			what: solution, want: verify.Failed, detail: "crashed"},
 
 		{name: "accepted", run: solutionWrong, outcome: ended(false, wrongs(result(lab.NotYet, check("index", lab.NotYet)), result(lab.Pass, check("index", lab.Pass)))),
-			what: wrong, want: verify.Failed, detail: `wrong-2: check "index" did not reject it`},
+			what: wrong, want: verify.Failed, detail: `wrong answer wrong-2: check "index" did not reject it`},
 		{name: "rejected by another check", run: solutionWrong, outcome: ended(false, wrongs(result(lab.NotYet, check("index", lab.Pass), check("served", lab.NotYet)))),
-			what: wrong, want: verify.Failed, detail: `wrong-1: check "served" rejected it too`},
+			what: wrong, want: verify.Failed, detail: `wrong answer wrong-1: check "served" rejected it too`},
 		{name: "rejected by the environment", run: solutionWrong, outcome: ended(false, wrongs(result(lab.Environment, check("index", lab.Environment)))),
-			what: wrong, want: verify.Environment, detail: `wrong-1: check "index": environment`},
+			what: wrong, want: verify.Environment, detail: `wrong answer wrong-1: check "index": environment`},
 		{name: "rejected by noise", run: solutionWrong, outcome: ended(false, wrongs(result(lab.Inconclusive, check("index", lab.Inconclusive)))),
-			what: wrong, want: verify.Inconclusive, detail: `wrong-1: check "index": inconclusive`},
+			what: wrong, want: verify.Inconclusive, detail: `wrong answer wrong-1: check "index": inconclusive`},
 		{name: "one by noise, one accepted", run: solutionWrong, outcome: ended(false, wrongs(result(lab.Inconclusive, check("index", lab.Inconclusive)), result(lab.Pass, check("index", lab.Pass)))),
-			what: wrong, want: verify.Failed, detail: "wrong-1: check \"index\": inconclusive: index was seen\nwrong-2: "},
+			what: wrong, want: verify.Failed, detail: "wrong answer wrong-1: check \"index\": inconclusive: index was seen\nwrong answer wrong-2: "},
 		{name: "none", run: solutionWrong, outcome: ended(true, wrongs()),
 			what: wrong, want: verify.Failed, detail: "there are no wrong answers"},
 		{name: "rejected, servers left", run: solutionWrong, outcome: ended(false, wrongs(result(lab.NotYet, check("index", lab.NotYet)))),
 			what: wrong, want: verify.Failed, detail: "failed all the same"},
-		{name: "wrong answers do not compile", run: solutionWrong, outcome: verify.Outcome{Output: "x"},
+		{name: "right and rejected", run: solutionWrong, outcome: ended(false, rejected()),
+			what: wrong, want: verify.Failed, detail: `right answer other: check "index": not yet: index was seen`},
+		{name: "answers do not compile", run: solutionWrong, outcome: verify.Outcome{Output: "x"},
 			what: wrong, want: verify.Failed, detail: "solutions/00-toy does not compile"},
 		{name: "skipped", run: solutionWrong, outcome: verify.Outcome{Compiled: true, Passed: true, Output: "--- SKIP"},
-			what: wrong, want: verify.Failed, detail: "TestWrong left no result"},
+			what: wrong, want: verify.Failed, detail: "TestAnswers left no result"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.what+" "+tt.name, func(t *testing.T) {
@@ -310,7 +319,7 @@ func TestRuns(t *testing.T) {
 
 // TestFiles spoils one file of a good lab in each way there is.
 func TestFiles(t *testing.T) {
-	const parity, lessonRow, wrong = "parity", "lesson", "wrong answers"
+	const parity, lessonRow, wrong = "parity", "lesson", "answers"
 	const exports = "package toy\n\nfunc Apply(n int) {}\n"
 	tests := []struct {
 		name   string
@@ -354,7 +363,7 @@ func TestFiles(t *testing.T) {
 		{"a mark in a string alone", "labs/00-toy/lab.go", exports + "\nvar x = \"TODO(lab 00)\"\n", lessonRow, "labs/00-toy/lab.go: the solution changes it, and no TODO(lab 00) says so"},
 		{"the mark of another lab", "labs/00-toy/index.sql", "-- TODO(lab 01): x\n", lessonRow, "labs/00-toy/index.sql: the solution changes it"},
 
-		{"no test of wrong answers", "solutions/00-toy/lab_test.go", "package toy\n\nfunc TestLab() {}\n", wrong, "there is no TestWrong in solutions/00-toy"},
+		{"no test of wrong answers", "solutions/00-toy/lab_test.go", "package toy\n\nfunc TestLab() {}\n", wrong, "there is no TestAnswers in solutions/00-toy"},
 		{"no test of the starter", "labs/00-toy/lab_test.go", "", "starter", "there is no TestLab in labs/00-toy"},
 	}
 	for _, tt := range tests {

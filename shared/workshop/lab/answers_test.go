@@ -62,7 +62,7 @@ func TestWrongVerdict(t *testing.T) {
 	}
 }
 
-func TestValidateWrongs(t *testing.T) {
+func TestValidateAnswers(t *testing.T) {
 	timed := check("rate", nil)
 	timed.Timed = true
 	toy := lab.Lab{Name: "00-toy", Checks: []lab.Check{check("index", nil), timed, stretch(check("tidy", nil))}}
@@ -72,24 +72,37 @@ func TestValidateWrongs(t *testing.T) {
 		change(&w)
 		return []lab.Wrong{w}
 	}
+	right := lab.Right{Name: "two-indexes", Why: "one for each query", Checks: []string{"index", "tidy"}, Lab: toy}
+	but := func(change func(*lab.Right)) []lab.Right {
+		r := right
+		change(&r)
+		return []lab.Right{r}
+	}
 	tests := []struct {
 		name    string
 		wrongs  []lab.Wrong
+		rights  []lab.Right
 		problem string
 	}{
-		{"good", []lab.Wrong{good}, ""},
-		{"two of a name", []lab.Wrong{good, good}, "two of that name"},
-		{"spaces", with(func(w *lab.Wrong) { w.Name = "no index" }), "kebab-case"},
-		{"no reason", with(func(w *lab.Wrong) { w.Why = "" }), "the reason why"},
-		{"no such check", with(func(w *lab.Wrong) { w.Check = "indexes" }), `no check "indexes"`},
-		{"no such further check", with(func(w *lab.Wrong) { w.Also = []string{"indexes"} }), `no check "indexes"`},
-		{"stretch", with(func(w *lab.Wrong) { w.Check = "tidy" }), "not a core check"},
-		{"timed", with(func(w *lab.Wrong) { w.Check = "rate" }), "timed"},
-		{"a bad lab", with(func(w *lab.Wrong) { w.Lab.Starter = []string{"x"} }), `to fail "x"`},
+		{"good", []lab.Wrong{good}, nil, ""},
+		{"two of a name", []lab.Wrong{good, good}, nil, "two of that name"},
+		{"spaces", with(func(w *lab.Wrong) { w.Name = "no index" }), nil, "kebab-case"},
+		{"no reason", with(func(w *lab.Wrong) { w.Why = "" }), nil, "the reason why"},
+		{"no such check", with(func(w *lab.Wrong) { w.Check = "indexes" }), nil, `no check "indexes"`},
+		{"no such further check", with(func(w *lab.Wrong) { w.Also = []string{"indexes"} }), nil, `no check "indexes"`},
+		{"stretch", with(func(w *lab.Wrong) { w.Check = "tidy" }), nil, "not a core check"},
+		{"timed", with(func(w *lab.Wrong) { w.Check = "rate" }), nil, "timed"},
+		{"right", nil, []lab.Right{right}, ""},
+		{"right and wrong of one name", []lab.Wrong{good}, but(func(r *lab.Right) { r.Name = good.Name }), "two of that name"},
+		{"right, without a reason", nil, but(func(r *lab.Right) { r.Why = "" }), "the reason why"},
+		{"right, without checks", nil, but(func(r *lab.Right) { r.Checks = nil }), "want the checks"},
+		{"right, no such check", nil, but(func(r *lab.Right) { r.Checks = []string{"indexes"} }), `no check "indexes"`},
+		{"right, timed", nil, but(func(r *lab.Right) { r.Checks = []string{"rate"} }), "timed"},
+		{"a bad lab", with(func(w *lab.Wrong) { w.Lab.Starter = []string{"x"} }), nil, `to fail "x"`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			err := lab.ValidateWrongs(tt.wrongs...)
+			err := lab.Answers{Wrong: tt.wrongs, Right: tt.rights}.Validate()
 			if (err == nil) != (tt.problem == "") || err != nil && !strings.Contains(err.Error(), tt.problem) {
 				t.Errorf("got %v, want an error with %q", err, tt.problem)
 			}
@@ -97,8 +110,44 @@ func TestValidateWrongs(t *testing.T) {
 	}
 }
 
-func TestWrongResultsTravel(t *testing.T) {
-	want := lab.WrongResults{{Name: "no-index", Check: "index", Also: []string{"tidy"}, Result: lab.Result{Lab: "00-toy", Verdict: lab.NotYet}}}
+func TestRightVerdict(t *testing.T) {
+	core := func(v lab.Verdict) lab.CheckResult {
+		return lab.CheckResult{Name: "index", Kind: lab.Core, Verdict: v, Detail: "seen"}
+	}
+	deep := func(v lab.Verdict) lab.CheckResult {
+		return lab.CheckResult{Name: "tidy", Kind: lab.Stretch, Verdict: v, Detail: "seen"}
+	}
+	tests := []struct {
+		name   string
+		names  []string
+		checks []lab.CheckResult
+		want   lab.Verdict
+		reason string
+	}{
+		{"accepted", nil, []lab.CheckResult{core(lab.Pass), deep(lab.Pass)}, lab.Pass, ""},
+		{"rejected", nil, []lab.CheckResult{core(lab.NotYet)}, lab.NotYet, `check "index": not yet: seen`},
+		{"not reached", nil, []lab.CheckResult{core(lab.NotReached)}, lab.NotYet, `check "index": not reached: seen`},
+		{"could not tell", nil, []lab.CheckResult{core(lab.Inconclusive)}, lab.Inconclusive, `check "index": inconclusive: seen`},
+		{"rejected by a stretch check", nil, []lab.CheckResult{core(lab.Pass), deep(lab.NotYet)}, lab.Pass, ""},
+		{"rejected by a stretch check that it names", []string{"tidy"}, []lab.CheckResult{core(lab.Pass), deep(lab.NotYet)}, lab.NotYet, `check "tidy": not yet: seen`},
+		{"the machine", nil, []lab.CheckResult{core(lab.Pass), deep(lab.Environment)}, lab.Environment, `check "tidy": environment: seen`},
+		{"nothing ran", nil, nil, lab.NotYet, "no check ran"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			verdict, reason := lab.RightResult{Name: "r", Result: lab.Result{Names: tt.names, Checks: tt.checks}}.Verdict()
+			if verdict != tt.want || reason != tt.reason {
+				t.Errorf("got %q, %q; want %q, %q", verdict, reason, tt.want, tt.reason)
+			}
+		})
+	}
+}
+
+func TestAnswerResultsTravel(t *testing.T) {
+	want := lab.AnswerResults{
+		Wrong: []lab.WrongResult{{Name: "no-index", Check: "index", Also: []string{"tidy"}, Result: lab.Result{Lab: "00-toy", Verdict: lab.NotYet}}},
+		Right: []lab.RightResult{{Name: "two-indexes", Result: lab.Result{Lab: "00-toy", Verdict: lab.Pass, Names: []string{"index"}}}},
+	}
 	path := filepath.Join(t.TempDir(), "result.json")
 	if err := want.WriteFile(path); err != nil {
 		t.Fatal(err)
@@ -107,7 +156,7 @@ func TestWrongResultsTravel(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var got lab.WrongResults
+	var got lab.AnswerResults
 	if err := json.Unmarshal(text, &got); err != nil {
 		t.Fatal(err)
 	}
