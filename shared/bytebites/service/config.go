@@ -9,7 +9,18 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
+	"time"
+)
+
+const (
+	// defaultSessionTTL is how long a sign-in lasts unless the setting says otherwise.
+	defaultSessionTTL = 12 * time.Hour
+	// minSessionTTL is one second, because a cookie's lifetime is a number of whole seconds.
+	minSessionTTL = time.Second
+	// maxSessionTTL is 400 days. Browsers cut the lifetime of a cookie to that.
+	maxSessionTTL = 400 * 24 * time.Hour
 )
 
 // minSecretBytes is the length of the shortest secret that is accepted. Shorter secrets can be
@@ -41,6 +52,11 @@ type Config struct {
 	// for the workshop's own stack, whose subscribers are invented.
 	DemoEmail, DemoPassword string
 
+	// SessionTTL is how long a sign-in lasts.
+	SessionTTL time.Duration
+	// SecureCookies marks the session cookie Secure. A browser then sends it over https only.
+	SecureCookies bool
+
 	// TrustedProxies are the addresses of load balancers. The service believes what they say about
 	// a client's address.
 	TrustedProxies []netip.Prefix
@@ -67,6 +83,9 @@ type Config struct {
 //	BYTEBITES_PAYMENT_SECRET  secret of at least 16 bytes, required
 //	BYTEBITES_DEMO_EMAIL      fills in the storefront's sign-in form; nothing unless set
 //	BYTEBITES_DEMO_PASSWORD   the same
+//	BYTEBITES_SESSION_TTL     how long a sign-in lasts, 1s to 9600h; 12h unless set
+//	BYTEBITES_PUBLIC_URL      address of the site in a browser; with https, cookies are Secure
+//	BYTEBITES_SECURE_COOKIES  true or false; what BYTEBITES_PUBLIC_URL says unless set
 //	BYTEBITES_TRUSTED_PROXIES prefixes such as 10.0.0.0/24, with commas; none unless set
 //	BYTEBITES_LOG_LEVEL       debug, info, warn or error; info unless set
 func FromEnv(getenv func(string) string) (Config, error) {
@@ -81,6 +100,8 @@ func FromEnv(getenv func(string) string) (Config, error) {
 		PaymentSecret:  []byte(e.secret("BYTEBITES_PAYMENT_SECRET")),
 		DemoEmail:      getenv("BYTEBITES_DEMO_EMAIL"),
 		DemoPassword:   getenv("BYTEBITES_DEMO_PASSWORD"),
+		SessionTTL:     e.sessionTTL("BYTEBITES_SESSION_TTL"),
+		SecureCookies:  e.secureCookies("BYTEBITES_SECURE_COOKIES", "BYTEBITES_PUBLIC_URL"),
 		TrustedProxies: e.prefixes("BYTEBITES_TRUSTED_PROXIES"),
 		LogLevel:       e.level("BYTEBITES_LOG_LEVEL"),
 	}
@@ -188,6 +209,46 @@ func (e *env) secret(name string) string {
 		return e.fail(name, fmt.Sprintf("%d bytes are too few for a secret, want %d or more", len(value), minSecretBytes))
 	}
 	return value
+}
+
+func (e *env) sessionTTL(name string) time.Duration {
+	value := e.get(name)
+	if value == "" {
+		return defaultSessionTTL
+	}
+	ttl, err := time.ParseDuration(value)
+	if err != nil || ttl < minSessionTTL || ttl > maxSessionTTL {
+		e.fail(name, "want a duration from 1s to 9600h, such as 30m")
+		return 0
+	}
+	return ttl
+}
+
+// secureCookies reads whether the session cookie is Secure. Without both settings it is not: most
+// browsers do not send a Secure cookie over http, so nobody could sign in on http://127.0.0.1.
+func (e *env) secureCookies(name, publicURL string) bool {
+	site := e.get(publicURL)
+	https := false
+	if site != "" {
+		u, err := url.Parse(site)
+		if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" {
+			e.fail(publicURL, "want the URL of the site, such as https://shop.example")
+			return false
+		}
+		https = u.Scheme == "https"
+	}
+	value := e.get(name)
+	if value == "" {
+		return https
+	}
+	secure, err := strconv.ParseBool(value)
+	switch {
+	case err != nil:
+		e.fail(name, "want true or false")
+	case secure && site != "" && !https:
+		e.fail(name, "true, and "+publicURL+" is http: a browser would not send the cookie")
+	}
+	return secure
 }
 
 func (e *env) prefixes(name string) []netip.Prefix {

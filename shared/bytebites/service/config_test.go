@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"bytebites.example/workshop/shared/bytebites/service"
 )
@@ -31,8 +32,42 @@ func TestFromEnvDefaults(t *testing.T) {
 	}
 	if config.Addr != ":8080" || config.PprofAddr != "127.0.0.1:6060" || config.Instance == "" ||
 		config.UserDataURL != config.CatalogueURL || config.LogLevel != slog.LevelInfo || len(config.ShardURLs) != 0 ||
-		config.BrokerURL != "" || config.MetricsAddr != "" {
+		config.BrokerURL != "" || config.MetricsAddr != "" || config.SessionTTL != 12*time.Hour || config.SecureCookies {
 		t.Errorf("got %+v", config)
+	}
+}
+
+// The cookie is Secure where browsers reach the site over https, and never where that would keep
+// people on a loopback address from signing in.
+func TestFromEnvDecidesOnSecureCookies(t *testing.T) {
+	for _, test := range []struct {
+		publicURL, setting string
+		want               bool
+	}{
+		{"", "", false},
+		{"https://shop.example", "", true},
+		{"https://shop.example:8443/", "", true},
+		{"http://127.0.0.1:8081", "", false},
+		{"http://localhost:8080", "false", false},
+		{"", "true", true},
+		{"", "false", false},
+		{"https://shop.example", "true", true},
+		{"https://shop.example", "false", false},
+	} {
+		vars := whole()
+		vars["BYTEBITES_PUBLIC_URL"], vars["BYTEBITES_SECURE_COOKIES"] = test.publicURL, test.setting
+		config, err := fromEnv(vars)
+		if err != nil || config.SecureCookies != test.want {
+			t.Errorf("site %q, setting %q: got %t, %v; want %t", test.publicURL, test.setting, config.SecureCookies, err, test.want)
+		}
+	}
+}
+
+func TestFromEnvRefusesSecureCookiesOverHTTP(t *testing.T) {
+	vars := whole()
+	vars["BYTEBITES_PUBLIC_URL"], vars["BYTEBITES_SECURE_COOKIES"] = "http://127.0.0.1:8081", "true"
+	if _, err := fromEnv(vars); err == nil || !strings.Contains(err.Error(), "BYTEBITES_SECURE_COOKIES: ") {
+		t.Errorf("got %v, want an error that names the variable", err)
 	}
 }
 
@@ -46,6 +81,7 @@ func TestFromEnvTakesEveryVariable(t *testing.T) {
 		"BYTEBITES_AMQP":            "amqp://shop:hunter2secret@rabbitmq:5672/",
 		"BYTEBITES_METRICS_ADDR":    ":9464",
 		"BYTEBITES_SHARD_DBS":       "postgres://shard1:5432/users, postgres://shard2:5432/users",
+		"BYTEBITES_SESSION_TTL":     "90m", "BYTEBITES_SECURE_COOKIES": "true",
 	})
 	config, err := fromEnv(vars)
 	if err != nil {
@@ -55,7 +91,7 @@ func TestFromEnvTakesEveryVariable(t *testing.T) {
 		config.UserDataURL != "postgresql://other:5432/users" || config.LogLevel != slog.LevelDebug ||
 		config.SMTPAddr != "mail:2525" || config.RedisAddr != "redis:6379" ||
 		config.BrokerURL != "amqp://shop:hunter2secret@rabbitmq:5672/" || config.MetricsAddr != ":9464" || config.StaffToken != "0123456789abcdef" ||
-		string(config.PaymentSecret) != "fedcba9876543210" ||
+		string(config.PaymentSecret) != "fedcba9876543210" || config.SessionTTL != 90*time.Minute || !config.SecureCookies ||
 		!slices.Equal(config.ShardURLs, []string{"postgres://shard1:5432/users", "postgres://shard2:5432/users"}) ||
 		!slices.Equal(config.TrustedProxies, []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16"), netip.MustParsePrefix("fd00::1/128")}) {
 		t.Errorf("got %+v", config)
@@ -76,6 +112,9 @@ func TestFromEnvNamesWhatIsWrong(t *testing.T) {
 		"BYTEBITES_PAYMENT_SECRET":  {"", "hunter2secret"},
 		"BYTEBITES_ADDR":            {"8080"},
 		"BYTEBITES_LOG_LEVEL":       {"loud"},
+		"BYTEBITES_SESSION_TTL":     {"forever", "12", "0s", "-1h", "10ms", "9601h"},
+		"BYTEBITES_PUBLIC_URL":      {"shop.example", "https://", "ftp://shop.example", "https://hunter2secret@shop:port"},
+		"BYTEBITES_SECURE_COOKIES":  {"maybe"},
 		"BYTEBITES_TRUSTED_PROXIES": {"10.0.0.1", "nginx", "10.0.0.0/8,"},
 	} {
 		for _, value := range values {

@@ -187,7 +187,11 @@ func compose(r Resources, c Composition) (p parts, err error) {
 }
 
 func (p parts) api(r Resources, metrics *prometheus.Registry, ready func(context.Context) error) (http.Handler, error) {
-	return httpapi.New(httpapi.Config{
+	return httpapi.New(p.apiConfig(r, metrics, ready))
+}
+
+func (p parts) apiConfig(r Resources, metrics *prometheus.Registry, ready func(context.Context) error) httpapi.Config {
+	return httpapi.Config{
 		Catalogue:      p.Catalogue,
 		Stock:          p.Stock,
 		Directory:      p.Directory,
@@ -206,11 +210,13 @@ func (p parts) api(r Resources, metrics *prometheus.Registry, ready func(context
 		DemoEmail:      r.Config.DemoEmail,
 		DemoPassword:   r.Config.DemoPassword,
 		TrustedProxies: r.Config.TrustedProxies,
+		SessionTTL:     r.Config.SessionTTL,
+		SecureCookies:  r.Config.SecureCookies,
 		RequestTimeout: requestTimeout,
 		Logger:         r.Logger,
 		Registry:       metrics,
 		Ready:          ready,
-	})
+	}
 }
 
 func (p parts) sweeper(logger *slog.Logger) *checkout.Sweeper {
