@@ -107,6 +107,9 @@ func run(t *testing.T, l lab.Lab, mode lab.Mode) {
 // checks that it names. In ModeProof each runs all checks, and the test also fails when a
 // further check rejects a wrong answer.
 //
+// In every mode it holds the lab's section of docs/trust.md, with the rules of the lab,
+// against the checks and the wrong answers.
+//
 // The answers use real servers, so the test skips unless `verify` asks for it. One answer
 // after another uses the same servers: see lab.Series. It writes the results to the file that the
 // environment names.
@@ -118,6 +121,9 @@ func Answers(t *testing.T, answers lab.Answers) {
 	}
 	if len(answers.Wrong) == 0 {
 		t.Fatal("no wrong answers")
+	}
+	if err := trusted(answers); err != nil {
+		t.Error(err)
 	}
 	if mode != lab.ModeVerify && mode != lab.ModeProof || testing.Short() {
 		t.Skipf("answers take a run each; run: go tool workshop verify %s", answers.Wrong[0].Lab.Name)
