@@ -1,6 +1,7 @@
 package load_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -110,6 +111,7 @@ func (f *flaky) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f.fails(w, r)
 		return
 	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
 	answer(w, r)
 }
 

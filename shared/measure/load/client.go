@@ -3,14 +3,12 @@ package load
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -23,7 +21,7 @@ const CauseTimeout = "timeout"
 // The other causes. A wrong status is "status NNN".
 const (
 	causeConnection = "connection"
-	causeAnswer     = "answer" // right status, but a wrong content type or body
+	causeAnswer     = "answer" // right status, but a wrong content type or no such body
 )
 
 // client sends the requests of a stream. It is the http.RoundTripper of vegeta's client.
@@ -88,8 +86,7 @@ func (c *client) perform(q Request, sent time.Duration) record {
 		a = c.attempt(q, &rec)
 		certain = certain && a.certain
 	}
-	rec.end = time.Since(c.began)
-	rec.cause, rec.status = a.cause, a.status
+	rec.end, rec.cause, rec.status = a.end, a.cause, a.status
 	if q.Key != "" {
 		c.note(q, a, rec.attempts, certain)
 	}
@@ -112,7 +109,8 @@ func (c *client) wait(d time.Duration) bool {
 type attempt struct {
 	cause    string
 	status   int
-	mayRetry bool // no answer, or a 5xx
+	mayRetry bool          // no answer, or a 5xx
+	end      time.Duration // of the attempt, since the attack began; judging comes after it
 	// certain says that the answer shows whether the server stored the order. A 5xx does not,
 	// because the server may fail after it stored the order. A malformed success does not.
 	certain bool
@@ -126,7 +124,7 @@ func (c *client) attempt(q Request, rec *record) attempt {
 	rec.bytesOut += len(q.Body)
 	response, err := c.transport.RoundTrip(c.outgoing(ctx, q))
 	if err != nil {
-		return failure(err)
+		return c.failure(err)
 	}
 	buffer := c.buffers.Get().(*bytes.Buffer)
 	defer c.buffers.Put(buffer)
@@ -135,18 +133,21 @@ func (c *client) attempt(q Request, rec *record) attempt {
 	err = errors.Join(err, response.Body.Close())
 	rec.bytesIn += int(read)
 	if err != nil {
-		return failure(err)
+		return c.failure(err)
 	}
-	return c.judge(q, response, buffer.Bytes())
+	end := time.Since(c.began)
+	a := c.judge(q, response, buffer.Bytes())
+	a.end = end
+	return a
 }
 
-func failure(err error) attempt {
+func (c *client) failure(err error) attempt {
 	cause := causeConnection
 	var timeout net.Error
 	if errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout() {
 		cause = CauseTimeout
 	}
-	return attempt{cause: cause, mayRetry: true}
+	return attempt{cause: cause, mayRetry: true, end: time.Since(c.began)}
 }
 
 func (c *client) outgoing(ctx context.Context, q Request) *http.Request {
@@ -178,28 +179,4 @@ func (c *client) outgoing(ctx context.Context, q Request) *http.Request {
 		request.Header.Set("Idempotency-Key", q.Key)
 	}
 	return request
-}
-
-// judge decides whether an answer is right, by its status, its content type and the presence
-// of a body. An order that is rejected for lack of stock is a right answer.
-func (c *client) judge(q Request, response *http.Response, body []byte) attempt {
-	a := attempt{status: response.StatusCode, certain: response.StatusCode < 500}
-	contentType := response.Header.Get("Content-Type")
-	switch {
-	case slices.Contains(c.contracts[q.Kind].statuses, a.status):
-		if a.status != http.StatusNoContent && (!strings.HasPrefix(contentType, "application/json") || len(body) < 2) {
-			a.cause, a.certain = causeAnswer, false
-			return a
-		}
-		if q.Key != "" {
-			if err := json.Unmarshal(body, &a.order); err != nil || a.order.ID == "" {
-				a.cause, a.certain = causeAnswer, false
-			}
-		}
-	case q.Key != "" && outOfStock(response.StatusCode, body):
-	default:
-		a.cause = "status " + strconv.Itoa(a.status)
-		a.mayRetry = a.status >= 500
-	}
-	return a
 }

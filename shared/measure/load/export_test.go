@@ -7,3 +7,9 @@ func (g Generator) Over(transport http.RoundTripper) Generator {
 	g.transport = transport
 	return g
 }
+
+// Compare exports compare to tests.
+func (s *Stream) Compare(q Request, body []byte) (cause string) {
+	_, cause = s.compare(q, body)
+	return cause
+}

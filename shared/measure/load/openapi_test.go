@@ -70,11 +70,7 @@ func (d *documented) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	id := route.Operation.OperationID
 	status := successes[d.served[id]%len(successes)]
 	d.served[id]++
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	if status != http.StatusNoContent {
-		fmt.Fprint(w, `{"id":"o1"}`)
-	}
+	answerOrder(w, r, status)
 }
 
 // The mixes send requests that the API's document describes, and accept every successful

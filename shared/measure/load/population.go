@@ -11,11 +11,11 @@ import (
 	"net/url"
 	"runtime"
 	"slices"
-	"strconv"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
+	"bytebites.example/workshop/shared/bytebites"
 	apiclient "bytebites.example/workshop/shared/bytebites/client"
 )
 
@@ -71,7 +71,9 @@ const maxCataloguePages = 1000
 
 // Discover reads the catalogue page by page and returns a population without sessions. It
 // holds every meal in the catalogue's order, which is the order of popularity in the seeded
-// data. It also holds the cursors of the pages, and every cuisine and diet, sorted.
+// data. It also holds the cursors and the first meals of the pages, and every cuisine and diet,
+// sorted. The error wraps an *AnswerError when the service answers wrongly: an error that is not
+// 503, a body that is no page, or pages that repeat a meal or never end.
 func Discover(ctx context.Context, baseURL string) (Population, error) {
 	target, err := parseTarget(baseURL)
 	if err != nil {
@@ -80,37 +82,59 @@ func Discover(ctx context.Context, baseURL string) (Population, error) {
 	transport := newTransport()
 	defer transport.CloseIdleConnections()
 	client := newHTTPClient(transport)
-	var p Population
-	cursor := ""
-	for range maxCataloguePages {
+	p := Population{PageStarts: make(map[string]bytebites.MealID)}
+	seen := make(map[bytebites.MealID]bool)
+	for cursor := ""; ; {
 		page, err := mealsPage(ctx, client, target, cursor)
 		if err != nil {
 			return Population{}, fmt.Errorf("read catalogue: %w", err)
 		}
-		for _, m := range page.Meals {
+		for i, m := range page.Meals {
+			if seen[m.ID] {
+				return Population{}, fmt.Errorf("read catalogue: %w", &AnswerError{
+					Request:  "GET " + Page{Cursor: cursor}.path(),
+					Expected: "each meal once on the pages of the catalogue",
+					Seen:     fmt.Sprintf("meal %s again, after %d meals", m.ID, len(p.Meals)),
+				})
+			}
+			seen[m.ID] = true
+			if i == 0 {
+				p.PageStarts[cursor] = m.ID
+			}
 			p.Meals = append(p.Meals, m.ID)
 			p.Cuisines = append(p.Cuisines, m.Cuisine)
 			p.Diets = append(p.Diets, m.Diets...)
 		}
-		if cursor = page.Next; cursor == "" {
+		if page.Next == "" {
 			p.Cuisines = sortedSet(p.Cuisines)
 			p.Diets = sortedSet(p.Diets)
 			return p, nil
 		}
+		if len(page.Meals) == 0 || len(p.Cursors) == maxCataloguePages {
+			return Population{}, fmt.Errorf("read catalogue: %w", &AnswerError{
+				Request:  "GET " + Page{Cursor: cursor}.path(),
+				Expected: fmt.Sprintf("the last page of the catalogue before page %d, and meals on each page", maxCataloguePages),
+				Seen:     fmt.Sprintf("page %d with %d meals, and a next page", len(p.Cursors)+1, len(page.Meals)),
+			})
+		}
+		cursor = page.Next
 		p.Cursors = append(p.Cursors, cursor)
 	}
-	return Population{}, fmt.Errorf("read catalogue: more than %d pages", maxCataloguePages)
+}
+
+// AnswerError is a wrong answer of the service to a request before the load.
+type AnswerError struct{ Request, Expected, Seen string }
+
+func (e *AnswerError) Error() string {
+	return fmt.Sprintf("%s: expected %s, saw %s", e.Request, e.Expected, e.Seen)
 }
 
 func mealsPage(ctx context.Context, client *http.Client, target *url.URL, cursor string) (mealsBody, error) {
 	ctx, cancel := context.WithTimeout(ctx, setUpTimeout)
 	defer cancel()
-	query := url.Values{"limit": {strconv.Itoa(pageSize)}}
-	if cursor != "" {
-		query.Set("cursor", cursor)
-	}
+	path := Page{Cursor: cursor}.path()
 	var page mealsBody
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, target.String()+"/meals?"+query.Encode(), nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, target.String()+path, nil)
 	if err != nil {
 		return page, err
 	}
@@ -122,11 +146,15 @@ func mealsPage(ctx context.Context, client *http.Client, target *url.URL, cursor
 	if err != nil {
 		return page, err
 	}
-	if response.StatusCode != http.StatusOK {
-		return page, statusError(response, answer)
+	switch status := fmt.Sprintf("status %d: %.200s", response.StatusCode, answer); response.StatusCode {
+	case http.StatusOK:
+	case http.StatusServiceUnavailable: // the service is busy, perhaps because the machine is
+		return page, errors.New(status)
+	default:
+		return page, &AnswerError{Request: "GET " + path, Expected: "status 200", Seen: status}
 	}
 	if err := json.Unmarshal(answer, &page); err != nil {
-		return page, fmt.Errorf("page: %w", err)
+		return page, &AnswerError{Request: "GET " + path, Expected: "a page of meals", Seen: fmt.Sprintf("%v: %.200s", err, answer)}
 	}
 	return page, nil
 }
@@ -137,10 +165,6 @@ const maxAnswer = 4 << 20
 func readAndClose(response *http.Response) ([]byte, error) {
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
 	return body, errors.Join(err, response.Body.Close())
-}
-
-func statusError(response *http.Response, answer []byte) error {
-	return fmt.Errorf("status %d: %.200s", response.StatusCode, answer)
 }
 
 func sortedSet(s []string) []string {

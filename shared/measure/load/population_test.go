@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -84,16 +85,48 @@ func TestDiscover(t *testing.T) {
 	want := load.Population{
 		Meals: []bytebites.MealID{"m1", "m2", "m3"}, Cursors: []string{"c1"},
 		Cuisines: []string{"greek", "thai"}, Diets: []string{"halal", "vegan"},
+		PageStarts: map[string]bytebites.MealID{"": "m1", "c1": "m3"},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, want %+v", got, want)
 	}
+}
 
-	endless := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		fmt.Fprint(w, `{"meals":[{"id":"m1"}],"next":"c"}`)
-	}))
-	defer endless.Close()
-	if _, err := load.Discover(t.Context(), endless.URL); err == nil || !strings.Contains(err.Error(), "pages") {
-		t.Errorf("a catalogue without end: error %v", err)
+// The answers of a service that breaks the catalogue are wrong answers: not the machine's fault.
+func TestDiscoverRefuses(t *testing.T) {
+	t.Parallel()
+	page := func(body string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, body) }
+	}
+	var pages atomic.Int64
+	tests := []struct {
+		name    string
+		handler http.HandlerFunc
+		seen    string // empty: not a wrong answer
+	}{
+		{"the first page again", page(`{"meals":[{"id":"m1"}],"next":"c"}`), "m1 again"},
+		{"empty pages without end", page(`{"meals":[],"next":"c"}`), "0 meals"},
+		{"pages without end", func(w http.ResponseWriter, _ *http.Request) {
+			fmt.Fprintf(w, `{"meals":[{"id":"m%04d"}],"next":"c"}`, pages.Add(1))
+		}, "page 1001"},
+		{"a list", page(`[]`), "[]"},
+		{"an error", func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, "redis: nil", http.StatusInternalServerError)
+		}, "status 500: redis: nil"},
+		{"busy", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }, ""},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			server := httptest.NewServer(test.handler)
+			defer server.Close()
+			_, err := load.Discover(t.Context(), server.URL)
+			var wrong *load.AnswerError
+			if errors.As(err, &wrong) != (test.seen != "") || err == nil {
+				t.Fatalf("error %v, want a wrong answer: %v", err, test.seen != "")
+			}
+			if wrong != nil && !strings.Contains(wrong.Seen, test.seen) {
+				t.Errorf("saw %q, want %q", wrong.Seen, test.seen)
+			}
+		})
 	}
 }

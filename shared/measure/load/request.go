@@ -19,18 +19,26 @@ type Request struct {
 	Method string
 	Path   string // with its query
 	Body   []byte
-	User   int    // the index of its session in the population; -1 without one
-	Key    string // the Idempotency-Key of an order
+	Meal   bytebites.MealID // that ShowMeal and RateMeal name
+	Page   Page             // that ListMeals asks for
+	User   int              // the index of its session in the population; -1 without one
+	Key    string           // the Idempotency-Key of an order
 	Lines  []bytebites.Line
 }
+
+// Page is what a page of meals is asked for by. A page has at most one of the three.
+type Page struct{ Cursor, Cuisine, Diet string }
 
 // Population holds the subscribers that send requests, and the values that requests use.
 type Population struct {
 	Sessions []Session
 	Meals    []bytebites.MealID // the most popular first
 	Cursors  []string           // of the pages of the catalogue after the first
-	Cuisines []string
-	Diets    []string
+	// PageStarts holds the first meal of a page by the page's cursor, which is empty for the
+	// first page. A page without a start here may begin with any meal.
+	PageStarts map[string]bytebites.MealID
+	Cuisines   []string
+	Diets      []string
 }
 
 // contract is the API's contract of a kind of request.
@@ -104,9 +112,11 @@ func (s *Stream) Request(i uint64) Request {
 	}
 	switch kind {
 	case ListMeals:
-		q.Path = s.listing(r)
+		q.Page = s.page(r)
+		q.Path = q.Page.path()
 	case ShowMeal:
-		q.Path = "/meals/" + url.PathEscape(string(s.meal(r)))
+		q.Meal = s.meal(r)
+		q.Path = "/meals/" + url.PathEscape(string(q.Meal))
 	case PopularMeals:
 		q.Path = "/meals/popular"
 	case ShowMe:
@@ -122,7 +132,8 @@ func (s *Stream) Request(i uint64) Request {
 	case SetCart:
 		q.put("/cart", linesBody(s.lines(r)))
 	case RateMeal:
-		q.put("/meals/"+url.PathEscape(string(s.meal(r)))+"/ratings", ratingBody{Stars: 1 + r.IntN(5)})
+		q.Meal = s.meal(r)
+		q.put("/meals/"+url.PathEscape(string(q.Meal))+"/ratings", ratingBody{Stars: 1 + r.IntN(5)})
 		q.Method = http.MethodPost
 	case ListOrders:
 		q.Path = "/orders"
@@ -189,18 +200,28 @@ func (s *Stream) lines(r *rand.Rand) []bytebites.Line {
 // pageSize is the number of meals on a page of the catalogue.
 const pageSize = 20
 
-// listing returns the path of a page of meals: 40 % the first page, 20 % a later page, 20 %
-// filtered by cuisine and 20 % by diet.
-func (s *Stream) listing(r *rand.Rand) string {
-	query := url.Values{"limit": {strconv.Itoa(pageSize)}}
+// page returns a page of meals: 40 % the first page, 20 % a later page, 20 % filtered by cuisine
+// and 20 % by diet.
+func (s *Stream) page(r *rand.Rand) Page {
 	switch x := r.Float64(); {
 	case x < 0.4:
 	case x < 0.6 && len(s.population.Cursors) > 0:
-		query.Set("cursor", s.population.Cursors[r.IntN(len(s.population.Cursors))])
+		return Page{Cursor: s.population.Cursors[r.IntN(len(s.population.Cursors))]}
 	case x < 0.8 && len(s.population.Cuisines) > 0:
-		query.Set("cuisine", s.population.Cuisines[r.IntN(len(s.population.Cuisines))])
+		return Page{Cuisine: s.population.Cuisines[r.IntN(len(s.population.Cuisines))]}
 	case len(s.population.Diets) > 0:
-		query.Set("diet", s.population.Diets[r.IntN(len(s.population.Diets))])
+		return Page{Diet: s.population.Diets[r.IntN(len(s.population.Diets))]}
+	}
+	return Page{}
+}
+
+// path returns the path of the page, with its query.
+func (p Page) path() string {
+	query := url.Values{"limit": {strconv.Itoa(pageSize)}}
+	for name, value := range map[string]string{"cursor": p.Cursor, "cuisine": p.Cuisine, "diet": p.Diet} {
+		if value != "" {
+			query.Set(name, value)
+		}
 	}
 	return "/meals?" + query.Encode()
 }

@@ -83,5 +83,14 @@ type mealsBody struct {
 }
 
 type orderBody struct {
-	ID bytebites.OrderID `json:"id"`
+	ID    bytebites.OrderID `json:"id"`
+	Lines []lineBody        `json:"lines"`
+}
+
+type mealBody struct {
+	ID bytebites.MealID `json:"id"`
+}
+
+type profileBody struct {
+	Email string `json:"email"`
 }

@@ -11,6 +11,7 @@ import (
 	"bytebites.example/workshop/shared/bytebites/postgres"
 	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/instance"
+	"bytebites.example/workshop/shared/measure/load"
 	"bytebites.example/workshop/shared/testbed"
 	"bytebites.example/workshop/shared/testbed/gobuild"
 	"bytebites.example/workshop/shared/testbed/hostlock"
@@ -159,12 +160,15 @@ func (s *Servers) closePool() error {
 }
 
 // LearnersFault returns a failure, with the place to look at, when a service does not build
-// or does not start, or when nginx rejects its configuration. Other errors it returns as
-// they are: the environment's.
+// or does not start, when it answers wrongly while the load is made ready, or when nginx rejects
+// its configuration. Other errors it returns as they are: the environment's.
 func LearnersFault(err error, look lab.Look) error {
 	var compile *gobuild.CompileError
 	var start *testbed.StartError
+	var answer *load.AnswerError
 	switch {
+	case errors.As(err, &answer):
+		return &lab.Failure{Expected: answer.Expected + " for " + answer.Request, Seen: answer.Seen, Look: look}
 	case errors.As(err, &compile):
 		return &lab.Failure{Expected: "code that compiles", Seen: compile.Error()}
 	case errors.As(err, &start) && start.Kind == "service":
