@@ -7,8 +7,7 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/lib/pq"
-
+	"bytebites.example/workshop/shared/bytebites/pgconn"
 	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/instance"
 	"bytebites.example/workshop/shared/testbed/images"
@@ -138,11 +137,10 @@ func ping(ctx context.Context, databaseURL string) error {
 }
 
 func withDatabase(databaseURL string, use func(*sql.DB) error) (err error) {
-	connector, err := pq.NewConnector(databaseURL)
+	db, err := pgconn.Open(databaseURL)
 	if err != nil {
 		return fmt.Errorf("open database: %w", err)
 	}
-	db := sql.OpenDB(connector)
 	defer func() {
 		if closeErr := db.Close(); err == nil {
 			err = closeErr

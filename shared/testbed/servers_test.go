@@ -17,11 +17,11 @@ import (
 	"testing"
 	"time"
 
-	_ "github.com/lib/pq"
 	"github.com/moby/moby/client"
 	amqp "github.com/rabbitmq/amqp091-go"
 	"github.com/redis/go-redis/v9"
 
+	"bytebites.example/workshop/shared/bytebites/pgconn"
 	"bytebites.example/workshop/shared/bytebites/rabbit"
 	"bytebites.example/workshop/shared/instance"
 	"bytebites.example/workshop/shared/testbed"
@@ -259,7 +259,7 @@ func serverUID(t *testing.T, pid int) int {
 
 func openDB(t *testing.T, url string) *sql.DB {
 	t.Helper()
-	db, err := sql.Open("postgres", url)
+	db, err := pgconn.Open(url)
 	if err != nil {
 		t.Fatal(err)
 	}

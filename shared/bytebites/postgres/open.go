@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/lib/pq"
+
+	"bytebites.example/workshop/shared/bytebites/pgconn"
 )
 
 // PoolConfig bounds a connection pool.
@@ -66,12 +68,7 @@ func parse(databaseURL string) (pq.Config, error) {
 	if err != nil {
 		return pq.Config{}, err
 	}
-	config, err := pq.NewConfig(dsn)
-	if err != nil {
-		// The driver's error may quote the URL with its password.
-		return pq.Config{}, errors.New("database URL: the driver cannot parse it")
-	}
-	return config, nil
+	return pgconn.Config(dsn)
 }
 
 // unconnected returns a pool that has not connected yet.

@@ -3,7 +3,6 @@ package images
 import (
 	"context"
 	"crypto/sha256"
-	"database/sql"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -13,12 +12,12 @@ import (
 	"net/url"
 	"time"
 
-	_ "github.com/lib/pq" // the driver of ping
 	"github.com/moby/moby/api/pkg/stdcopy"
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/client"
 
+	"bytebites.example/workshop/shared/bytebites/pgconn"
 	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/progress"
 	"bytebites.example/workshop/shared/testbed/engine"
@@ -182,7 +181,7 @@ func waitForPostgres(ctx context.Context, eng *engine.Engine, id string) (string
 }
 
 func ping(ctx context.Context, address string) (err error) {
-	db, err := sql.Open("postgres", address)
+	db, err := pgconn.Open(address)
 	if err != nil {
 		return fmt.Errorf("open database: %w", err)
 	}

@@ -8,11 +8,11 @@ import (
 	"testing"
 	"time"
 
-	_ "github.com/lib/pq"
 	"github.com/testcontainers/testcontainers-go"
 	"github.com/testcontainers/testcontainers-go/modules/postgres"
 	"github.com/testcontainers/testcontainers-go/wait"
 
+	"bytebites.example/workshop/shared/bytebites/pgconn"
 	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/progress"
 	"bytebites.example/workshop/shared/testbed/hostlock"
@@ -54,7 +54,7 @@ func execute(t *testing.T, url, statement string) {
 // with opens a database and fails the test when use returns an error.
 func with(t *testing.T, url string, use func(*sql.DB) error, statement string) {
 	t.Helper()
-	db, err := sql.Open("postgres", url)
+	db, err := pgconn.Open(url)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +135,7 @@ func TestPostgresByDockerRun(t *testing.T) {
 	if got := query[int](t, url, "SELECT count(*) FROM pg_stat_statements"); got == 0 {
 		t.Error("pg_stat_statements has seen nothing")
 	}
-	if wrong, err := sql.Open("postgres", fmt.Sprintf("postgres://chef:wrong@%s/chef?sslmode=disable", s.address("5432"))); err != nil {
+	if wrong, err := pgconn.Open(fmt.Sprintf("postgres://chef:wrong@%s/chef?sslmode=disable", s.address("5432"))); err != nil {
 		t.Error(err)
 	} else {
 		if err := wrong.PingContext(t.Context()); err == nil {
