@@ -11,6 +11,7 @@ import (
 
 	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/bytebites/checkout"
+	"bytebites.example/workshop/shared/bytebites/checkout/checkouttest"
 )
 
 var _ bytebites.Checkout = (*checkout.Serial)(nil)
@@ -24,7 +25,7 @@ func within(t *testing.T) context.Context {
 
 func TestPlaceOrder(t *testing.T) {
 	w := newWorld()
-	order, replayed, err := checkout.NewSerial(w.steps(t, nil)).PlaceOrder(within(t), request("k"))
+	order, replayed, err := checkout.NewSerial(stepsOf(t, w, nil)).PlaceOrder(within(t), request("k"))
 	if err != nil || replayed {
 		t.Fatalf("got replayed %v, %v", replayed, err)
 	}
@@ -32,21 +33,21 @@ func TestPlaceOrder(t *testing.T) {
 		t.Errorf("got %+v", order)
 	}
 	for _, effect := range bytebites.Effects() {
-		if order.Done[effect].IsZero() || w.placed[order.ID].Done[effect].IsZero() {
+		if order.Done[effect].IsZero() || w.Placed[order.ID].Done[effect].IsZero() {
 			t.Errorf("effect %s is not done", effect)
 		}
 	}
-	if w.mailed[order.ID] != 1 || w.booked[order.ID] != 1 || len(w.weeks) != 1 {
-		t.Errorf("mailed %d, booked %d, weeks %d; want 1 each", w.mailed[order.ID], w.booked[order.ID], len(w.weeks))
+	if w.Mailed(order.ID) != 1 || w.Booked[order.ID] != 1 || len(w.Weeks) != 1 {
+		t.Errorf("mailed %d, booked %d, weeks %d; want 1 each", w.Mailed(order.ID), w.Booked[order.ID], len(w.Weeks))
 	}
-	w.settled(t)
+	settled(t, w)
 }
 
 // TestEveryFailure makes each step fail in turn. No reservation leaks, and no order lacks a
 // reservation. A retry without the failure then ends in one complete order.
 func TestEveryFailure(t *testing.T) {
 	for _, test := range []struct {
-		step      string
+		step      checkouttest.Call
 		lost      bool // the step succeeds and its answer is lost
 		stands    bool // the order is placed despite the failure
 		sweep     bool // the sweeper must settle the reservation
@@ -69,28 +70,28 @@ func TestEveryFailure(t *testing.T) {
 		{step: "save_week", stands: true, unmet: bytebites.EffectRecommendation},
 		{step: "finish", stands: true, unmet: bytebites.EffectEmail},
 	} {
-		name := test.step
+		name := string(test.step)
 		if test.lost {
 			name += " answer lost"
 		}
 		t.Run(name, func(t *testing.T) {
 			w := newWorld()
-			broken := w.fail
+			broken := w.Fail
 			if test.lost {
-				broken = w.lose
+				broken = w.Lose
 			}
 			broken[test.step] = errBroken
-			serial := checkout.NewSerial(w.steps(t, nil))
+			serial := checkout.NewSerial(stepsOf(t, w, nil))
 			order, replayed, err := serial.PlaceOrder(within(t), request("k"))
 			if test.stands {
 				if err != nil || replayed {
 					t.Fatalf("got replayed %v, %v; want the order to stand", replayed, err)
 				}
-				if _, ok := w.placed[order.ID]; !ok {
+				if _, ok := w.Placed[order.ID]; !ok {
 					t.Fatal("the order is not there")
 				}
-			} else if !errors.Is(err, errBroken) || len(w.placed) != 0 {
-				t.Fatalf("got %v and %d orders; want the step's error and none", err, len(w.placed))
+			} else if !errors.Is(err, errBroken) || len(w.Placed) != 0 {
+				t.Fatalf("got %v and %d orders; want the step's error and none", err, len(w.Placed))
 			}
 			if _, done := order.Done[test.unmet]; test.unmet != "" && done {
 				t.Errorf("effect %s failed and is called done", test.unmet)
@@ -101,7 +102,7 @@ func TestEveryFailure(t *testing.T) {
 					t.Fatalf("swept %d, %v; want one reservation", n, err)
 				}
 			}
-			w.settled(t)
+			settled(t, w)
 
 			order, replayed, err = serial.PlaceOrder(within(t), request("k"))
 			if err != nil || replayed != test.stands {
@@ -112,16 +113,16 @@ func TestEveryFailure(t *testing.T) {
 					t.Errorf("after the retry, effect %s is not done", effect)
 				}
 			}
-			if w.mailed[order.ID] != 1 {
-				t.Errorf("after the retry, the order was mailed %d times", w.mailed[order.ID])
+			if w.Mailed(order.ID) != 1 {
+				t.Errorf("after the retry, the order was mailed %d times", w.Mailed(order.ID))
 			}
-			if len(w.mailed) != 1 && !test.mailAgain {
-				t.Errorf("%d orders were mailed, want 1", len(w.mailed))
+			if len(w.Mails) != 1 && !test.mailAgain {
+				t.Errorf("%d orders were mailed, want 1", len(w.Mails))
 			}
-			if len(w.placed) != 1 {
-				t.Errorf("%d orders, want 1", len(w.placed))
+			if len(w.Placed) != 1 {
+				t.Errorf("%d orders, want 1", len(w.Placed))
 			}
-			w.settled(t)
+			settled(t, w)
 		})
 	}
 }
@@ -129,25 +130,25 @@ func TestEveryFailure(t *testing.T) {
 // TestClientGone cancels the request at each step. The invariants of TestEveryFailure must hold.
 func TestClientGone(t *testing.T) {
 	for _, test := range []struct {
-		step   string
+		step   checkouttest.Call
 		stands bool
 	}{
 		{"replay", false}, {"prices", false}, {"reserve", false}, {"recommend", false},
 		{"place", false}, {"mail", false},
 		{"confirm", true}, {"ledger", true}, {"save_week", true}, {"finish", true},
 	} {
-		t.Run(test.step, func(t *testing.T) {
+		t.Run(string(test.step), func(t *testing.T) {
 			w := newWorld()
 			ctx, cancel := context.WithCancel(within(t))
 			defer cancel()
-			w.on[test.step] = cancel
-			_, _, err := checkout.NewSerial(w.steps(t, nil)).PlaceOrder(ctx, request("k"))
-			if (err == nil) != test.stands || (len(w.placed) == 1) != test.stands {
-				t.Fatalf("got %v and %d orders; want it to stand: %v", err, len(w.placed), test.stands)
+			w.On[test.step] = calling(cancel)
+			_, _, err := checkout.NewSerial(stepsOf(t, w, nil)).PlaceOrder(ctx, request("k"))
+			if (err == nil) != test.stands || (len(w.Placed) == 1) != test.stands {
+				t.Fatalf("got %v and %d orders; want it to stand: %v", err, len(w.Placed), test.stands)
 			}
-			w.settled(t)
+			settled(t, w)
 			if test.stands {
-				for _, order := range w.placed {
+				for _, order := range w.Placed {
 					if len(order.Done) != len(bytebites.Effects()) {
 						t.Errorf("effects %v: an order that stands has all of them", order.Done)
 					}
@@ -159,7 +160,7 @@ func TestClientGone(t *testing.T) {
 
 func TestErrorsOfTheRequest(t *testing.T) {
 	w := newWorld()
-	serial := checkout.NewSerial(w.steps(t, nil))
+	serial := checkout.NewSerial(stepsOf(t, w, nil))
 	if _, _, err := serial.PlaceOrder(within(t), request("k", bytebites.Line{Meal: "soup", Quantity: 1})); err != nil {
 		t.Fatal(err)
 	}
@@ -178,7 +179,7 @@ func TestErrorsOfTheRequest(t *testing.T) {
 			if _, _, err := serial.PlaceOrder(within(t), request(test.key, test.line)); !errors.Is(err, test.want) {
 				t.Fatalf("got %v, want %v", err, test.want)
 			}
-			w.settled(t)
+			settled(t, w)
 		})
 	}
 }
@@ -188,7 +189,7 @@ func TestOneOrderForOneKey(t *testing.T) {
 		w := newWorld()
 		var serials []*checkout.Serial
 		for range replicas { // each has its own lock
-			serials = append(serials, checkout.NewSerial(w.steps(t, nil)))
+			serials = append(serials, checkout.NewSerial(stepsOf(t, w, nil)))
 		}
 		var wg sync.WaitGroup
 		var mu sync.Mutex
@@ -210,16 +211,16 @@ func TestOneOrderForOneKey(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		if len(ids) != 1 || fresh != 1 || len(w.placed) != 1 {
-			t.Errorf("%d replicas: orders %v, %d not replayed, %d stored; want one", replicas, ids, fresh, len(w.placed))
+		if len(ids) != 1 || fresh != 1 || len(w.Placed) != 1 {
+			t.Errorf("%d replicas: orders %v, %d not replayed, %d stored; want one", replicas, ids, fresh, len(w.Placed))
 		}
-		w.settled(t)
+		settled(t, w)
 	}
 }
 
 func TestNoOversell(t *testing.T) {
 	w := newWorld()
-	serial := checkout.NewSerial(w.steps(t, nil))
+	serial := checkout.NewSerial(stepsOf(t, w, nil))
 	var wg sync.WaitGroup
 	for i := range 20 {
 		wg.Go(func() {
@@ -230,37 +231,37 @@ func TestNoOversell(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if len(w.placed) != 10 {
-		t.Errorf("%d orders, want 10", len(w.placed))
+	if len(w.Placed) != 10 {
+		t.Errorf("%d orders, want 10", len(w.Placed))
 	}
-	w.settled(t)
+	settled(t, w)
 }
 
 func TestLostRaceReplaysTheWinner(t *testing.T) {
 	w := newWorld()
-	w.on["recommend"] = func() { // another replica places the order first
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		w.placed["winner"] = bytebites.Order{ID: "winner", User: "u1", IdempotencyKey: "k", Lines: []bytebites.OrderLine{
+	w.On["recommend"] = func(context.Context) { // another replica places the order first
+		w.Lock()
+		defer w.Unlock()
+		w.Placed["winner"] = bytebites.Order{ID: "winner", User: "u1", IdempotencyKey: "k", Lines: []bytebites.OrderLine{
 			{Meal: "stew", Quantity: 1}, {Meal: "soup", Quantity: 2},
 		}}
-		w.held["winner"] = &reservation{state: "confirmed"}
+		w.Held["winner"] = &checkouttest.Reservation{State: "confirmed"}
 	}
-	order, replayed, err := checkout.NewSerial(w.steps(t, nil)).PlaceOrder(within(t), request("k"))
+	order, replayed, err := checkout.NewSerial(stepsOf(t, w, nil)).PlaceOrder(within(t), request("k"))
 	if err != nil || !replayed || order.ID != "winner" {
 		t.Fatalf("got %s, replayed %v, %v; want the winner, replayed", order.ID, replayed, err)
 	}
-	if len(w.mailed) != 0 {
+	if len(w.Mails) != 0 {
 		t.Error("the loser's mail went out")
 	}
-	w.settled(t)
+	settled(t, w)
 }
 
 func TestWaitingForTheLockEndsWithTheRequest(t *testing.T) {
 	w := newWorld()
-	serial := checkout.NewSerial(w.steps(t, nil))
+	serial := checkout.NewSerial(stepsOf(t, w, nil))
 	mailing, goOn := make(chan struct{}), make(chan struct{})
-	w.on["mail"] = func() { close(mailing); <-goOn }
+	w.On["mail"] = calling(func() { close(mailing); <-goOn })
 	first := make(chan error, 1)
 	go func() {
 		_, _, err := serial.PlaceOrder(within(t), request("a"))
@@ -277,9 +278,9 @@ func TestWaitingForTheLockEndsWithTheRequest(t *testing.T) {
 	if err := <-first; err != nil {
 		t.Fatal(err)
 	}
-	w.mu.Lock()
-	delete(w.on, "mail")
-	w.mu.Unlock()
+	w.Lock()
+	delete(w.On, "mail")
+	w.Unlock()
 	if _, _, err := serial.PlaceOrder(within(t), request("c")); err != nil {
 		t.Fatalf("after a waiter gave up: %v", err)
 	}
@@ -288,8 +289,8 @@ func TestWaitingForTheLockEndsWithTheRequest(t *testing.T) {
 func TestStepTimesAddUp(t *testing.T) {
 	w := newWorld()
 	registry := prometheus.NewRegistry()
-	serial := checkout.NewSerial(w.steps(t, registry))
-	w.on["mail"] = func() { time.Sleep(50 * time.Millisecond) }
+	serial := checkout.NewSerial(stepsOf(t, w, registry))
+	w.On["mail"] = calling(func() { time.Sleep(50 * time.Millisecond) })
 	start := time.Now()
 	if _, _, err := serial.PlaceOrder(within(t), request("k")); err != nil {
 		t.Fatal(err)

@@ -18,7 +18,14 @@ const (
 	undoTimeout = 5 * time.Second
 	// aftermathTimeout bounds the work that follows the commit of an order.
 	aftermathTimeout = 10 * time.Second
+	// RequestTimeout bounds the work of one request. The service sets it.
+	RequestTimeout = 10 * time.Second
 )
+
+// AbandonedAfter is the age at which no request can still be at the effects of an order: the
+// longest life of a request and of the work that follows its commit. If an effect of an older
+// order is undone, the request that placed the order has died.
+const AbandonedAfter = RequestTimeout + aftermathTimeout
 
 // Parts are the dependencies of Steps. Logger, Registerer, Now and NewID may be nil.
 type Parts struct {
@@ -38,11 +45,12 @@ type Parts struct {
 	NewID func(bytebites.UserID) bytebites.OrderID
 }
 
-// Steps are the steps of placing an order. They are safe for concurrent use and keep no
-// state between calls.
+// Steps are the steps of placing an order. They are safe for concurrent use. Between calls
+// they keep only the locks of LockKey.
 type Steps struct {
 	parts Parts
 	clock *clock
+	keys  *keyLocks
 }
 
 // NewSteps returns the steps over the parts.
@@ -60,7 +68,7 @@ func NewSteps(parts Parts) (*Steps, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Steps{parts: parts, clock: clock}, nil
+	return &Steps{parts: parts, clock: clock, keys: &keyLocks{}}, nil
 }
 
 // Timed runs work and records its duration under the step.
@@ -334,6 +342,13 @@ func (s *Steps) Effect(ctx context.Context, order *bytebites.Order, effect byteb
 		order.Done = make(map[bytebites.Effect]time.Time)
 	}
 	order.Done[effect] = s.parts.Now().UTC().Truncate(time.Microsecond)
+}
+
+// Abandoned reports whether an order is older than AbandonedAfter. A retry must finish such an
+// order's effects, because no other request will. The effects of a younger order belong to
+// the request that placed it, perhaps in another replica.
+func (s *Steps) Abandoned(order bytebites.Order) bool {
+	return s.parts.Now().Sub(order.PlacedAt) > AbandonedAfter
 }
 
 // Aftermath returns a context for the work that follows the commit of an order. The order

@@ -9,9 +9,10 @@ import (
 
 	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/bytebites/checkout"
+	"bytebites.example/workshop/shared/bytebites/checkout/checkouttest"
 )
 
-func sweeper(w *world) *checkout.Sweeper {
+func sweeper(w *checkouttest.World) *checkout.Sweeper {
 	return &checkout.Sweeper{
 		Stock: w, Orders: w, Logger: slog.New(slog.DiscardHandler),
 		MinAge: time.Minute, Every: time.Millisecond, Limit: 100,
@@ -20,7 +21,7 @@ func sweeper(w *world) *checkout.Sweeper {
 
 // crashed returns a world in which two checkouts died, one before its order was placed and
 // one after.
-func crashed(t *testing.T) *world {
+func crashed(t *testing.T) *checkouttest.World {
 	t.Helper()
 	w := newWorld()
 	for _, id := range []bytebites.OrderID{"before", "after"} {
@@ -28,7 +29,7 @@ func crashed(t *testing.T) *world {
 			t.Fatal(err)
 		}
 	}
-	w.placed["after"] = bytebites.Order{ID: "after", User: "u1"}
+	w.Placed["after"] = bytebites.Order{ID: "after", User: "u1"}
 	return w
 }
 
@@ -37,28 +38,28 @@ func TestSweepSettlesWhatCrashesLeft(t *testing.T) {
 	if n, err := sweeper(w).Sweep(within(t)); n != 2 || err != nil {
 		t.Fatalf("settled %d, %v; want 2", n, err)
 	}
-	w.settled(t)
-	if w.held["before"].state != "released" || w.held["after"].state != "confirmed" {
-		t.Errorf("before: %s, after: %s", w.held["before"].state, w.held["after"].state)
+	settled(t, w)
+	if w.Held["before"].State != "released" || w.Held["after"].State != "confirmed" {
+		t.Errorf("before: %s, after: %s", w.Held["before"].State, w.Held["after"].State)
 	}
 }
 
 func TestSweepLeavesWhatItCannotTell(t *testing.T) {
 	w := crashed(t)
-	w.fail["order"] = errBroken // reading orders fails
+	w.Fail["order"] = errBroken // reading orders fails
 	if n, err := sweeper(w).Sweep(within(t)); n != 0 || !errors.Is(err, errBroken) {
 		t.Fatalf("settled %d, %v; want none", n, err)
 	}
-	for id, r := range w.held {
-		if r.state != "held" {
-			t.Errorf("%s was %s on a guess", id, r.state)
+	for id, r := range w.Held {
+		if r.State != "held" {
+			t.Errorf("%s was %s on a guess", id, r.State)
 		}
 	}
 }
 
 func TestSweepGoesOnPastAFailure(t *testing.T) {
 	w := crashed(t)
-	w.fail["release"] = errBroken
+	w.Fail["release"] = errBroken
 	if n, err := sweeper(w).Sweep(within(t)); n != 1 || !errors.Is(err, errBroken) {
 		t.Fatalf("settled %d, %v; want 1 and the failure", n, err)
 	}
@@ -79,9 +80,9 @@ func TestRunSweepsUntilItIsStopped(t *testing.T) {
 	done := make(chan struct{})
 	go func() { sweeper(w).Run(ctx); close(done) }()
 	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
-		w.mu.Lock()
-		settled := w.held["before"].state != "held" && w.held["after"].state != "held"
-		w.mu.Unlock()
+		w.Lock()
+		settled := w.Held["before"].State != "held" && w.Held["after"].State != "held"
+		w.Unlock()
 		if settled {
 			break
 		}

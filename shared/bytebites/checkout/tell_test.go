@@ -9,6 +9,7 @@ import (
 
 	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/bytebites/checkout"
+	"bytebites.example/workshop/shared/bytebites/checkout/checkouttest"
 )
 
 // handOver places an order and adds its events in the same transaction.
@@ -29,7 +30,7 @@ func handOver(ctx context.Context, steps *checkout.Steps) error {
 func TestToldIfAndOnlyIfItIsPlaced(t *testing.T) {
 	for _, test := range []struct {
 		name string
-		fail string // step that fails
+		fail checkouttest.Call // step that fails
 		told int
 	}{
 		{"all is well", "", 2},
@@ -39,17 +40,17 @@ func TestToldIfAndOnlyIfItIsPlaced(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			w := newWorld()
 			if test.fail != "" {
-				w.fail[test.fail] = errBroken
+				w.Fail[test.fail] = errBroken
 			}
-			err := handOver(within(t), w.steps(t, nil))
+			err := handOver(within(t), stepsOf(t, w, nil))
 			if (err == nil) != (test.fail == "") || err != nil && !errors.Is(err, errBroken) {
 				t.Errorf("got %v", err)
 			}
-			if len(w.told) != test.told || (len(w.placed) == 1) != (test.told > 0) {
-				t.Errorf("told %v of %d orders, want %d events", w.told, len(w.placed), test.told)
+			if len(w.Told) != test.told || (len(w.Placed) == 1) != (test.told > 0) {
+				t.Errorf("told %v of %d orders, want %d events", w.Told, len(w.Placed), test.told)
 			}
 			if test.fail != "commit" { // the sweeper settles that reservation
-				w.settled(t)
+				settled(t, w)
 			}
 		})
 	}
@@ -57,7 +58,7 @@ func TestToldIfAndOnlyIfItIsPlaced(t *testing.T) {
 
 func TestTellingIsAStepOfItsOwn(t *testing.T) {
 	registry := prometheus.NewRegistry()
-	if err := handOver(within(t), newWorld().steps(t, registry)); err != nil {
+	if err := handOver(within(t), stepsOf(t, newWorld(), registry)); err != nil {
 		t.Fatal(err)
 	}
 	families, err := registry.Gather()

@@ -20,8 +20,6 @@ import (
 )
 
 const (
-	// requestTimeout bounds the work of one request.
-	requestTimeout = 10 * time.Second
 	// sweepMinAge is the age at which a reservation counts as abandoned. It is far longer than the
 	// life of any request, and of any statement that a request left running.
 	sweepMinAge = time.Minute
@@ -212,7 +210,7 @@ func (p parts) apiConfig(r Resources, metrics *prometheus.Registry, ready func(c
 		TrustedProxies: r.Config.TrustedProxies,
 		SessionTTL:     r.Config.SessionTTL,
 		SecureCookies:  r.Config.SecureCookies,
-		RequestTimeout: requestTimeout,
+		RequestTimeout: checkout.RequestTimeout,
 		Logger:         r.Logger,
 		Registry:       metrics,
 		Ready:          ready,
