@@ -74,22 +74,36 @@ func Classify(err error) Verdict {
 	return verdict
 }
 
-// classify also returns the failure or the doubt that the error carries.
+// classify also returns the failure or the doubt that the error carries. Of joined errors
+// the gravest decides: a failure beside an error of the environment may be its consequence.
 func classify(err error) (Verdict, *Failure, *Doubt) {
-	var failure *Failure
-	var doubt *Doubt
-	switch {
-	case err == nil:
+	if err == nil {
 		return Pass, nil, nil
-	case errors.As(err, &failure):
-		told := *failure
-		if before, ok := strings.CutSuffix(err.Error(), failure.Error()); ok {
-			told.Where = strings.TrimSuffix(before, ": ")
-		}
-		return NotYet, &told, nil
-	case errors.As(err, &doubt):
-		return Inconclusive, nil, doubt
-	default:
-		return Environment, nil, nil
 	}
+	for inner := err; inner != nil; inner = errors.Unwrap(inner) {
+		switch e := inner.(type) { //nolint:errorlint // the loop unwraps
+		case *Failure:
+			told := *e
+			if before, ok := strings.CutSuffix(err.Error(), e.Error()); ok {
+				told.Where = strings.TrimSuffix(before, ": ")
+			}
+			return NotYet, &told, nil
+		case *Doubt:
+			return Inconclusive, nil, e
+		case interface{ Unwrap() []error }:
+			return gravest(e.Unwrap())
+		}
+	}
+	return Environment, nil, nil
+}
+
+// gravest classifies each error and returns the first of the gravest verdicts.
+func gravest(errs []error) (verdict Verdict, failure *Failure, doubt *Doubt) {
+	verdict = Pass
+	for _, err := range errs {
+		if v, f, d := classify(err); v.severity() > verdict.severity() {
+			verdict, failure, doubt = v, f, d
+		}
+	}
+	return verdict, failure, doubt
 }

@@ -48,6 +48,13 @@ func TestVerdict(t *testing.T) {
 		{"the environment", []lab.Check{check("a", broken)}, nil, lab.Environment, 3},
 		{"the environment outweighs a failure", []lab.Check{check("a", failure), check("b", broken)}, nil, lab.Environment, 3},
 		{"the environment in a stretch check", []lab.Check{stretch(check("a", broken))}, nil, lab.Environment, 3},
+		{"a failure joined to the environment", []lab.Check{check("a", errors.Join(failure, broken))}, nil, lab.Environment, 3},
+		{"the environment joined to a failure", []lab.Check{check("a", fmt.Errorf("order 3: %w", errors.Join(broken, failure)))}, nil, lab.Environment, 3},
+		{"a failure and the environment in one text", []lab.Check{check("a", fmt.Errorf("%w, and then %w", failure, broken))}, nil, lab.Environment, 3},
+		{"a doubt joined to the environment", []lab.Check{check("a", errors.Join(doubt, broken))}, nil, lab.Environment, 3},
+		{"a failure joined to a doubt", []lab.Check{check("a", errors.Join(doubt, failure))}, nil, lab.NotYet, 1},
+		{"a failure joined to nothing", []lab.Check{check("a", errors.Join(nil, failure))}, nil, lab.NotYet, 1},
+		{"two failures", []lab.Check{check("a", errors.Join(failure, failure))}, nil, lab.NotYet, 1},
 		{"a gain under its floor", nil, []lab.Gain{gain(count(1.9), nil)}, lab.NotYet, 1},
 		{"a gain at its floor", nil, []lab.Gain{gain(count(2), nil)}, lab.Pass, 0},
 		{"an interval over the floor", nil, []lab.Gain{gain(lab.Measured{Ratio: 3, Low: 2.1, High: 4, Pairs: 6}, nil)}, lab.Pass, 0},
@@ -81,6 +88,23 @@ func TestVerdict(t *testing.T) {
 				t.Errorf("read back %+v, wrote %+v", again, result)
 			}
 		})
+	}
+}
+
+// The circumstance is that of the failure that is told, and not the text of another one.
+func TestWhereOfJoinedFailures(t *testing.T) {
+	first := &lab.Failure{Expected: "one order", Seen: "two"}
+	second := &lab.Failure{Expected: "one mail", Seen: "none"}
+	toy := lab.Lab{Name: "00-toy", Files: fstest.MapFS{}, Checks: []lab.Check{
+		check("a", errors.Join(fmt.Errorf("order 3: %w", first), second)),
+	}}
+	result, err := toy.Do(t.Context(), &lab.Run{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := result.Checks[0]
+	if c.Failure == nil || c.Failure.Where != "order 3" || c.Failure.Seen != "two" || !strings.Contains(c.Detail, "one mail") {
+		t.Errorf("got %+v, detail %q; want order 3, and the second in the detail", c.Failure, c.Detail)
 	}
 }
 

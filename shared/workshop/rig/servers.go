@@ -161,19 +161,34 @@ func (s *Servers) closePool() error {
 
 // LearnersFault returns a failure, with the place to look at, when a service does not build
 // or does not start, when it answers wrongly while the load is made ready, or when nginx rejects
-// its configuration. Other errors it returns as they are: the environment's.
+// its configuration. Other errors it returns as they are: the environment's. Of joined errors it
+// turns each one, and joins them again.
 func LearnersFault(err error, look lab.Look) error {
-	var compile *gobuild.CompileError
-	var start *testbed.StartError
-	var answer *load.AnswerError
-	switch {
-	case errors.As(err, &answer):
-		return &lab.Failure{Expected: answer.Expected + " for " + answer.Request, Seen: answer.Seen, Look: look}
-	case errors.As(err, &compile):
-		return &lab.Failure{Expected: "code that compiles", Seen: compile.Error()}
-	case errors.As(err, &start) && start.Kind == "service":
+	for inner := err; inner != nil; inner = errors.Unwrap(inner) {
+		switch e := inner.(type) { //nolint:errorlint // the loop unwraps
+		case *load.AnswerError:
+			return &lab.Failure{Expected: e.Expected + " for " + e.Request, Seen: e.Seen, Look: look}
+		case *gobuild.CompileError:
+			return &lab.Failure{Expected: "code that compiles", Seen: e.Error()}
+		case *testbed.StartError:
+			return startFault(err, e, look)
+		case interface{ Unwrap() []error }:
+			var all []error
+			for _, part := range e.Unwrap() {
+				all = append(all, LearnersFault(part, look))
+			}
+			return errors.Join(all...)
+		}
+	}
+	return err
+}
+
+// startFault returns the failure of a server that the learner's files decide on, or err.
+func startFault(err error, start *testbed.StartError, look lab.Look) error {
+	switch start.Kind {
+	case "service":
 		return &lab.Failure{Expected: "a service that starts", Seen: start.Error(), Look: look}
-	case errors.As(err, &start) && start.Kind == "nginx":
+	case "nginx":
 		return &lab.Failure{Expected: "an nginx that starts", Seen: start.Error(), Look: lab.Look{File: "nginx.conf", Hint: "its own words are above"}}
 	default:
 		return err

@@ -7,30 +7,35 @@ import (
 
 	"bytebites.example/workshop/shared/measure/load"
 	"bytebites.example/workshop/shared/testbed"
+	"bytebites.example/workshop/shared/testbed/gobuild"
 	"bytebites.example/workshop/shared/workshop/lab"
 	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 func TestLearnersFault(t *testing.T) {
-	look := lab.Look{File: "catalogue.go", Func: "catalogue.Meals"}
+	compile := &gobuild.CompileError{Package: "./labs/00-baseline/service", Output: "undefined: Answers"}
+	start := func(kind string) error {
+		return &testbed.StartError{Server: "a", Kind: kind, Err: errors.New("ended with exit code 1")}
+	}
+	broken := errors.New("restore CPU quota of db: no such container")
 	for _, test := range []struct {
 		name string
 		err  error
 		want lab.Verdict
 	}{
-		{"none", nil, lab.Pass},
-		{"wrong answer", &load.AnswerError{Request: "GET /meals", Expected: "each meal once", Seen: "m1 again"}, lab.NotYet},
-		{"service", &testbed.StartError{Kind: "service"}, lab.NotYet},
-		{"nginx", &testbed.StartError{Kind: "nginx"}, lab.NotYet},
-		{"postgres", &testbed.StartError{Kind: "postgres"}, lab.Environment},
-		{"other", errors.New("no disk"), lab.Environment},
+		{"nothing", nil, lab.Pass},
+		{"code that does not compile", fmt.Errorf("build: %w", compile), lab.NotYet},
+		{"a service that ends", fmt.Errorf("warm up: %w", start("service")), lab.NotYet},
+		{"an nginx that ends", start("nginx"), lab.NotYet},
+		{"a database that ends", start("postgres"), lab.Environment},
+		{"a wrong answer", fmt.Errorf("warm up: %w", &load.AnswerError{Request: "GET /meals", Expected: "each meal once", Seen: "m1 again"}), lab.NotYet},
+		{"another error", broken, lab.Environment},
+		{"a service that ends, and the environment", errors.Join(start("service"), broken), lab.Environment},
+		{"the environment, and a service that ends", fmt.Errorf("warm up: %w", errors.Join(broken, start("service"))), lab.Environment},
+		{"a service that ends, and an nginx", errors.Join(start("service"), start("nginx")), lab.NotYet},
 	} {
-		err := test.err
-		if err != nil {
-			err = fmt.Errorf("warm up: %w", err)
-		}
-		if got := lab.Classify(rig.LearnersFault(err, look)); got != test.want {
-			t.Errorf("%s: verdict %s, want %s", test.name, got, test.want)
+		if got := lab.Classify(rig.LearnersFault(test.err, lab.Look{File: "answers.go"})); got != test.want {
+			t.Errorf("%s: got %q, want %q", test.name, got, test.want)
 		}
 	}
 }
