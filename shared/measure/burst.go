@@ -59,7 +59,7 @@ func (c BurstConfig) withDefaults() (BurstConfig, error) {
 // BurstResult is the result of Bursts.
 type BurstResult struct {
 	// Goodput is the saturation goodput, in right answers a second, when Saturated is true.
-	// Else it is a lower bound of that.
+	// Else it is a lower bound of that. It is the best of all bursts.
 	Goodput   float64
 	Saturated bool
 	// Validity is the validity of the burst that gave Goodput, or of an earlier invalid burst.
@@ -114,9 +114,14 @@ func (s *bursts) next(ctx context.Context, rate float64) error {
 	if err != nil {
 		return err
 	}
-	before := s.found
-	s.found.Saturated = s.lingered && lingers && seen.Goodput <= maxLimitGrowth*before.Goodput
-	if better := seen.Goodput >= before.Goodput && before.Validity.OK; better || !s.lingered {
+	best := s.found
+	s.found.Saturated = s.lingered && lingers && seen.Goodput <= maxLimitGrowth*best.Goodput
+	// A service that collapses under a burst does less than it has proved to be able to. An
+	// invalid burst has proved nothing, but one that kept the service busy is what the next
+	// burst is compared with.
+	proved := best.Validity.OK && seen.Goodput < best.Goodput
+	compared := s.lingered && !best.Validity.OK
+	if !proved && !compared {
 		s.found.Goodput, s.found.Validity, s.best = seen.Goodput, seen.Validity, rate
 	}
 	s.lingered = lingers

@@ -52,6 +52,14 @@ func TestBursts(t *testing.T) {
 			}
 		}
 	}
+	// collapses answers a third of its capacity when more than it can do comes in.
+	collapses := func(capacity float64) func(int, *load.Result) {
+		return func(_ int, r *load.Result) {
+			if float64(r.Planned) > capacity*r.Window.Seconds() {
+				r.Elapsed = time.Duration(float64(r.Planned) / (capacity / 3) * float64(time.Second))
+			}
+		}
+	}
 	for _, test := range []struct {
 		name      string
 		service   sharing
@@ -69,6 +77,8 @@ func TestBursts(t *testing.T) {
 		{"one answer is late near the limit", sharing{capacity: 13, change: lateAnswer(4)}, 0, 13, true, true, []float64{8, 10.4, 13.52, 17.576, 22.8488}},
 		{"a disturbed one again", sharing{capacity: 7, change: late(1, 3)}, 0, 7, true, true, []float64{8, 8, 10.4, 10.4, 13.52}},
 		{"never quiet", sharing{capacity: 5, change: late(1, 2, 3, 4)}, 0, 5, true, false, []float64{8, 8, 8, 8, 10.4}},
+		{"it collapses", sharing{capacity: 12, change: collapses(12)}, 0, 10.5, true, true, []float64{8, 10.4, 13.52, 17.576}},
+		{"it collapses at the last", sharing{capacity: 12, change: collapses(12)}, 3, 10.5, false, true, []float64{8, 10.4, 13.52}},
 		{"what failed is not counted", sharing{capacity: 5, change: func(_ int, r *load.Result) { r.Completed -= 8; r.Failed = 8 }}, 0, 3.8889, true, true, []float64{8, 10.4, 13.52, 17.576}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

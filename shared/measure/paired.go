@@ -43,12 +43,19 @@ const (
 	wantedConfidence = 0.95
 	// maxDiscarded is how many pairs may be run again.
 	maxDiscarded = 3
+	// minLeft is the share of a rush that a variant must leave unanswered at its end, at
+	// least, to be overloaded by it. At 1.5 times its limit a variant leaves a third, and more
+	// when its answers take long. Below its limit it leaves those of its last moments.
+	minLeft = 0.2
 )
 
 // PairedConfig configures Paired.
 type PairedConfig struct {
 	Pairs  int // valid pairs without the warm-up; at least 6; default 6
 	Better Better
+	// Rush says that the rate is to be too much for the variant before. When it was not, in most
+	// pairs, the two variants were compared at a rate that both can do, and nothing follows.
+	Rush bool
 	// Pause is the wait between rounds, three times as long after a round with failures. In
 	// it the service ends the work of requests that timed out, so that this work does not
 	// slow down the next round. Default 300 ms.
@@ -81,9 +88,11 @@ type Pair struct {
 	After  float64 `json:"after"`
 	// LogRatio is the natural logarithm of the gain: above 0 when after is better. It is -Inf
 	// when a metric that is better when higher is 0 after.
-	LogRatio  float64 `json:"-"` // JSON has no infinity; Before and After hold the same fact
-	WarmUp    bool    `json:"warm_up,omitempty"`
-	Discarded bool    `json:"discarded,omitempty"` // had an invalid round and was repeated
+	LogRatio float64 `json:"-"` // JSON has no infinity; Before and After hold the same fact
+	// Rushed says that the variant before was overloaded.
+	Rushed    bool `json:"rushed,omitempty"`
+	WarmUp    bool `json:"warm_up,omitempty"`
+	Discarded bool `json:"discarded,omitempty"` // had an invalid round and was repeated
 	// Validity holds the problems of both rounds. When the two values have no ratio, Before
 	// and After are 0 and a reason holds the values.
 	Validity Validity `json:"validity"`
@@ -133,7 +142,8 @@ type PairedResult struct {
 // A pair with an invalid round is repeated at the end. Both rounds are repeated, because only
 // neighbours share a drift, and the order goes on alternating. A pair is never repeated
 // because of its values. Two events end the comparison and make the result not valid: a
-// fourth invalid pair, or a pair whose values have no ratio. A ratio is missing when before
+// fourth invalid pair, or a pair whose values have no ratio. So does a rush (config.Rush) that was
+// none, after all pairs. A ratio is missing when before
 // is 0, when a value is not a number, or when lower is better and after is 0. When higher is
 // better and after is 0, the ratio is 0.
 //
@@ -206,7 +216,10 @@ func (p *paired) pair(ctx context.Context) (Pair, error) {
 		return Pair{}, err
 	}
 	validity := named("before", before.Validity).And(named("after", after.Validity))
-	pair := Pair{WarmUp: len(p.pairs) == 0, Discarded: len(p.pairs) > 0 && !validity.OK, Validity: validity}
+	pair := Pair{
+		WarmUp: len(p.pairs) == 0, Discarded: len(p.pairs) > 0 && !validity.OK,
+		Rushed: rushed(before.Result), Validity: validity,
+	}
 	ratio, ok := p.config.Better.logRatio(before.Value, after.Value)
 	if !ok {
 		pair.Validity = validity.And(valid([]string{fmt.Sprintf("no ratio of %g before and %g after", before.Value, after.Value)}))
@@ -234,6 +247,11 @@ func (p *paired) round(ctx context.Context, name string, arm Arm) (Observation, 
 		p.pause *= 3
 	}
 	return observation, nil
+}
+
+// rushed reports whether a round was too much for the variant.
+func rushed(r load.Result) bool {
+	return r.Planned > 0 && float64(r.Planned-r.InWindow) >= minLeft*float64(r.Planned)
 }
 
 // named returns a validity whose reasons begin with a name. A validity that is not OK and has
@@ -272,6 +290,7 @@ func (p *paired) result() PairedResult {
 	r := PairedResult{Pairs: p.pairs}
 	var before, after, ratios []float64
 	var reasons, invalid []string
+	overloads := 0
 	for i, pair := range p.pairs {
 		switch {
 		case pair.WarmUp:
@@ -282,6 +301,9 @@ func (p *paired) result() PairedResult {
 			}
 		case pair.used():
 			before, after, ratios = append(before, pair.Before), append(after, pair.After), append(ratios, pair.LogRatio)
+			if pair.Rushed {
+				overloads++
+			}
 		default:
 			for _, reason := range pair.Validity.Reasons {
 				reasons = append(reasons, fmt.Sprintf("pair %d: %s", i, reason))
@@ -291,6 +313,9 @@ func (p *paired) result() PairedResult {
 	if r.Discarded > maxDiscarded {
 		reasons = append(reasons, fmt.Sprintf("%d pairs had an invalid round, limit %d", r.Discarded, maxDiscarded))
 		reasons = append(reasons, invalid...)
+	}
+	if p.config.Rush && 2*overloads < len(ratios) {
+		reasons = append(reasons, fmt.Sprintf("no rush: the variant before was overloaded in only %d of %d rounds, so its limit is higher than was found", overloads, len(ratios)))
 	}
 	r.Validity = valid(reasons)
 	if len(ratios) == 0 {

@@ -65,6 +65,54 @@ func at(round int, value float64, observe func(int) measure.Observation) func(in
 	}
 }
 
+// answers gives rounds of 100 requests, of which so many are answered within the window.
+func answers(inTime func(round int) int) func(int) measure.Observation {
+	return func(n int) measure.Observation {
+		o := sees(10)
+		o.Result = load.Result{Planned: 100, Sent: 100, InWindow: inTime(n), Window: time.Second}
+		return o
+	}
+}
+
+// A rush that was none says nothing: both variants did all that was asked.
+func TestRushThatIsNone(t *testing.T) {
+	all := func(n int) func(int) int { return func(int) int { return n } }
+	// The warm-up is round 0, so six rounds follow.
+	from := func(round, early, late int) func(int) int {
+		return func(n int) int {
+			if n < round {
+				return early
+			}
+			return late
+		}
+	}
+	for _, test := range []struct {
+		name   string
+		rush   bool
+		inTime func(int) int
+		ok     bool
+	}{
+		{"a rush", true, all(60), true},
+		{"just a rush", true, all(80), true},
+		{"never too much", true, all(81), false},
+		{"too much in the warm-up only", true, from(1, 60, 95), false},
+		{"too much in two of six", true, from(3, 60, 95), false},
+		{"too much in half", true, from(4, 60, 95), true},
+		{"no rush asked for", false, all(100), true},
+	} {
+		s := &script{before: answers(test.inTime), after: steady(2)}
+		before, after := s.arms()
+		config := measure.PairedConfig{Better: measure.LowerIsBetter, Rush: test.rush, Pause: 1}
+		r, err := measure.Paired(t.Context(), config, before, after)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Validity.OK != test.ok || !test.ok && !strings.Contains(r.Validity.Reasons[0], "no rush") {
+			t.Errorf("%s: validity %+v, want OK %t", test.name, r.Validity, test.ok)
+		}
+	}
+}
+
 func TestPaired(t *testing.T) {
 	tests := []struct {
 		name          string

@@ -117,8 +117,9 @@ type Knee struct {
 // RampResult is the result of Ramp.
 type RampResult struct {
 	Levels []Level `json:"levels"` // in the order in which they ran
-	// Goodput is the saturation goodput when Saturated is true. Else it is the highest
-	// goodput of a level, which is a lower bound of that.
+	// Goodput is the highest goodput of a valid level, or of all levels when none is valid. It is
+	// the saturation goodput when Saturated is true, else a lower bound of that. An invalid level
+	// proves neither: a busy machine makes every service look overloaded.
 	Goodput   float64 `json:"goodput"`
 	Saturated bool    `json:"saturated"`
 	// SLOCapacity is Knee.Low: the highest tried rate that met the SLO and is below all
@@ -284,13 +285,20 @@ func (r *ramp) knee() Knee {
 func (r *ramp) result() RampResult {
 	result := RampResult{Levels: r.levels, Knee: r.knee(), Validity: valid(nil)}
 	result.SLOCapacity = result.Knee.Low
+	best := 0.0 // of all levels
 	for _, l := range r.levels {
 		if l.Discarded {
 			continue
 		}
-		result.Goodput = max(result.Goodput, l.Goodput)
-		result.Saturated = result.Saturated || l.Overloaded
+		best = max(best, l.Goodput)
+		if l.Validity.OK {
+			result.Goodput = max(result.Goodput, l.Goodput)
+			result.Saturated = result.Saturated || l.Overloaded
+		}
 		result.Validity = result.Validity.And(l.Validity)
+	}
+	if result.Goodput == 0 {
+		result.Goodput = best
 	}
 	return result
 }

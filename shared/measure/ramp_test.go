@@ -353,6 +353,38 @@ func TestInvalidLevelRunsOnceMore(t *testing.T) {
 	}
 }
 
+// On a machine without idle time a service answers less than it can. A level there says nothing
+// of its saturation goodput.
+func TestInvalidLevelProvesNoSaturation(t *testing.T) {
+	busyAbove := func(rate float64) func(int, *load.Result) {
+		return func(_ int, r *load.Result) {
+			if r.OfferedRate() > rate {
+				r.Host.IdleShare, r.InWindow = 0, r.InWindow/2
+			}
+		}
+	}
+	for _, test := range []struct {
+		name      string
+		change    func(int, *load.Result)
+		goodput   float64
+		saturated bool
+	}{
+		{"quiet", nil, 100, true},
+		{"busy from overload on", busyAbove(100), 90, false},
+		{"busy long after overload", busyAbove(150), 100, true},
+		{"busy all the time", busyAbove(0), 50, false},
+	} {
+		s := &simulated{capacity: 100, change: test.change}
+		r, err := measure.Ramp(t.Context(), quick(40), s.hit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Saturated != test.saturated || math.Abs(r.Goodput-test.goodput) > 0.5 {
+			t.Errorf("%s: goodput %v, saturated %t, want %v, %t", test.name, r.Goodput, r.Saturated, test.goodput, test.saturated)
+		}
+	}
+}
+
 func TestRampSaysWhenQuotasAreNotInForce(t *testing.T) {
 	config := quick(40)
 	config.Quotas = func(context.Context) ([]string, error) { return []string{"service: none"}, nil }

@@ -95,6 +95,10 @@ func (l *trial) rush(ctx context.Context, run *lab.Run) (lab.Measured, error) {
 	if err := r.report(); err != nil {
 		return lab.Measured{}, err
 	}
+	measured, err := rig.Gain(r.seen.Paired)
+	if err != nil {
+		return lab.Measured{}, err // a machine that spoils rounds makes requests fail too
+	}
 	if failed := load.Merge(r.seen.After...).FailureShare(); failed >= maxFailures {
 		return lab.Measured{}, &lab.Failure{
 			Expected: fmt.Sprintf("less than %.0f %% of requests to fail in the rush", 100*maxFailures),
@@ -102,7 +106,7 @@ func (l *trial) rush(ctx context.Context, run *lab.Run) (lab.Measured, error) {
 			Look:     lab.Look{File: "nginx.conf", Hint: "see rush.txt in " + evidenceFolder},
 		}
 	}
-	return rig.Gain(r.seen.Paired)
+	return measured, nil
 }
 
 func (l *trial) newRush(ctx context.Context, run *lab.Run) (*rush, error) {

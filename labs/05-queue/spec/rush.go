@@ -67,6 +67,10 @@ func (l *trial) rush(ctx context.Context, run *lab.Run) (lab.Measured, error) {
 			return lab.Measured{}, err
 		}
 	}
+	measured, err := rig.Gain(r.seen.Paired)
+	if err != nil {
+		return lab.Measured{}, err // a machine that spoils rounds makes requests fail too
+	}
 	if after := load.Merge(r.seen.After...); after.FailureShare() >= maxFailures {
 		return lab.Measured{}, &lab.Failure{
 			Expected: fmt.Sprintf("less than %.0f %% of orders to fail in the rush", 100*maxFailures),
@@ -74,7 +78,7 @@ func (l *trial) rush(ctx context.Context, run *lab.Run) (lab.Measured, error) {
 			Look:     lab.Look{File: "publisher.go", Func: "Checkout.PlaceOrder", Hint: "see rush.txt in .workshop/05-queue"},
 		}
 	}
-	return rig.Gain(r.seen.Paired)
+	return measured, nil
 }
 
 // newRush warms both services up, and puts all quotas in force. One worker does all effects.

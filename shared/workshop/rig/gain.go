@@ -17,7 +17,7 @@ func ReportHost(run *lab.Run, r load.Result) {
 
 // Saturation finds a variant's saturation goodput, in right answers a second, by a short
 // ramp; what names the variant. The config's OnLevel and SaturationOnly are set here. The
-// error is a *lab.Doubt when the ramp ended below the limit.
+// error is a *lab.Doubt when the ramp ended below the limit, or no valid level shows it.
 func Saturation(ctx context.Context, run *lab.Run, what string, config measure.RampConfig, hit measure.Hit) (float64, error) {
 	config.SaturationOnly = true
 	config.OnLevel = func(level measure.Level) { ReportHost(run, level.Result) }
@@ -25,7 +25,10 @@ func Saturation(ctx context.Context, run *lab.Run, what string, config measure.R
 	if err != nil {
 		return 0, err
 	}
-	if !ramp.Saturated {
+	switch {
+	case !ramp.Saturated && !ramp.Validity.OK:
+		return 0, untrusted(what, ramp.Validity)
+	case !ramp.Saturated:
 		return 0, &lab.Doubt{
 			Reason: fmt.Sprintf("%s answered all of %.1f requests/s: the ramp ended below its limit", what, ramp.Goodput),
 			Remedy: "please report it, with the type of this machine",
@@ -44,18 +47,23 @@ func Limit(ctx context.Context, run *lab.Run, what string, config measure.BurstC
 		return 0, err
 	}
 	switch {
+	case !found.Validity.OK:
+		return 0, untrusted(what, found.Validity)
 	case !found.Saturated:
 		return 0, &lab.Doubt{
 			Reason: fmt.Sprintf("%s answered all of %.1f requests/s at once: its limit was not found", what, found.Goodput),
 			Remedy: "please report it, with the type of this machine",
 		}
-	case !found.Validity.OK:
-		return 0, &lab.Doubt{
-			Reason: "what " + what + " saturates at could not be measured: " + strings.Join(found.Validity.Reasons, "; "),
-			Remedy: "close what else runs on this machine, and check again",
-		}
 	}
 	return found.Goodput, nil
+}
+
+// untrusted is the doubt about a limit that no valid level or burst has shown.
+func untrusted(what string, validity measure.Validity) error {
+	return &lab.Doubt{
+		Reason: "what " + what + " saturates at could not be measured: " + strings.Join(validity.Reasons, "; "),
+		Remedy: "close what else runs on this machine, and check again",
+	}
 }
 
 // Gain returns what a spec judges of a comparison. The error is a *lab.Doubt when

@@ -42,7 +42,7 @@ func (r Rush) Compare(ctx context.Context, run *lab.Run, before, after load.Gene
 		})
 	}
 	seen.Paired, err = measure.Paired(ctx, measure.PairedConfig{
-		Pairs: r.Pairs, Better: measure.LowerIsBetter,
+		Pairs: r.Pairs, Better: measure.LowerIsBetter, Rush: true,
 		OnPair: func(p measure.Pair) { run.Progress(p.Describe(0, "ms")) },
 	}, arm(before, &seen.Before), r.thenDrained(arm(after, &seen.After), &seen.After))
 	if err != nil {
