@@ -27,6 +27,9 @@ type attempt struct {
 	ends    []func() error // of the stages, in the order in which they were started
 	state   map[string]state
 	broken  string // the stage, check or gain that the environment failed
+	// unproved says that a core check showed the code to be wrong, or could not show it to be
+	// right. A timed check that could not tell does not count: it left the correctness to others.
+	unproved bool
 }
 
 // end ends the stages, the last first, and gives the machine back.
@@ -137,12 +140,12 @@ func (a *attempt) startSideBySide(ctx context.Context, stages []node) {
 func (a *attempt) failStage(s node, err error, seconds float64) (blocked string) {
 	result := CheckResult{Name: s.name, Proves: s.stage.Starts + " can be started", Kind: Core, Seconds: seconds}
 	result.judge(err)
-	a.settle(result)
+	a.settle(result, false)
 	return s.name
 }
 
 // settle notes what came of a check or stage.
-func (a *attempt) settle(c CheckResult) {
+func (a *attempt) settle(c CheckResult, timed bool) {
 	s := state{passed: c.Verdict == Pass, blocked: c.Name}
 	if c.Blocked != "" {
 		s.blocked = c.Blocked
@@ -151,6 +154,8 @@ func (a *attempt) settle(c CheckResult) {
 	if c.Verdict == Environment && a.broken == "" {
 		a.broken = c.Name
 	}
+	busy := timed && c.Verdict == Inconclusive
+	a.unproved = a.unproved || a.run.counts(c) && c.Verdict.severity() > 0 && !busy
 	a.run.settle(c)
 }
 
@@ -159,7 +164,7 @@ func (a *attempt) check(ctx context.Context, p planned) {
 	result := CheckResult{Name: check.Name, Proves: check.Proves, Kind: check.Kind, Step: check.Step, Needed: !p.asked}
 	if result.Blocked = a.ready(ctx, p.node); result.Blocked != "" {
 		result.Verdict, result.Detail = NotReached, "needs "+result.Blocked
-		a.settle(result)
+		a.settle(result, p.timed())
 		return
 	}
 	a.run.Progress(fmt.Sprintf("check %s: %s", check.Name, check.Proves))
@@ -168,14 +173,14 @@ func (a *attempt) check(ctx context.Context, p planned) {
 		func(ctx context.Context) error { return check.Run(ctx, a.run) })
 	result.Seconds = time.Since(began).Seconds()
 	result.judge(err)
-	a.settle(result)
+	a.settle(result, p.timed())
 }
 
 func (a *attempt) gain(ctx context.Context, p planned) {
 	gain := p.gain
 	result := GainResult{Name: gain.Name, Unit: gain.Unit, Floor: gain.Floor}
 	switch blocked := a.ready(ctx, p.node); {
-	case a.run.verdict() != Pass:
+	case a.run.verdict() != Pass && (gain.Timed || a.unproved):
 		result.Verdict, result.Blocked = NotReached, blocked
 		result.Detail = "not measured: a core check did not pass, and a fast wrong answer gains nothing"
 	case blocked != "":

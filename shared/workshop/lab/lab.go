@@ -100,7 +100,8 @@ type Gain struct {
 	Unit   string
 	Floor  float64 // the least ratio, better over worse, that passes
 	// Needs is as that of a check. In a run of the whole lab all core checks must pass too:
-	// a wrong answer that is fast gains nothing.
+	// a wrong answer that is fast gains nothing. Of the timed ones, a gain that is a count
+	// demands only that none is NotYet.
 	Needs []string
 	// Timed gains are left out by plain tests; counted ones never are.
 	Timed bool

@@ -128,6 +128,43 @@ func TestNothingIsGainedByAWrongAnswer(t *testing.T) {
 	}
 }
 
+// A machine that is too busy to time anything still counts.
+func TestCountedGainIsMeasuredBesideTimedDoubts(t *testing.T) {
+	failure := &lab.Failure{Expected: "a", Seen: "b"}
+	doubt := &lab.Doubt{Reason: "the host had no idle time left"}
+	timed := func(err error) lab.Check { c := check("timed", err); c.Timed = true; return c }
+	gains := func(first error) []lab.Gain {
+		rate := gain(lab.Measured{Ratio: 3}, first)
+		rate.Name, rate.Timed = "rate", true
+		return []lab.Gain{rate, gain(lab.Measured{Ratio: 3}, nil)}
+	}
+	for _, tt := range []struct {
+		name            string
+		checks          []lab.Check
+		rate            error
+		timed, count    lab.Verdict // of the gains
+		verdictOfTheRun lab.Verdict
+	}{
+		{"all well", []lab.Check{check("a", nil), timed(nil)}, nil, lab.Pass, lab.Pass, lab.Pass},
+		{"a timed check cannot tell", []lab.Check{check("a", nil), timed(doubt)}, nil, lab.NotReached, lab.Pass, lab.Inconclusive},
+		{"a timed check fails", []lab.Check{check("a", nil), timed(failure)}, nil, lab.NotReached, lab.NotReached, lab.NotYet},
+		{"a check cannot tell", []lab.Check{check("a", doubt)}, nil, lab.NotReached, lab.NotReached, lab.Inconclusive},
+		{"a timed gain cannot tell", []lab.Check{check("a", nil)}, doubt, lab.Inconclusive, lab.Pass, lab.Inconclusive},
+		{"a check fails, and a timed one cannot tell", []lab.Check{check("a", failure), timed(doubt)}, nil, lab.NotReached, lab.NotReached, lab.NotYet},
+		{"a stretch check fails", []lab.Check{stretch(check("a", failure)), timed(doubt)}, nil, lab.NotReached, lab.Pass, lab.Inconclusive},
+	} {
+		toy := lab.Lab{Name: "00-toy", Files: fstest.MapFS{}, Checks: tt.checks, Gains: gains(tt.rate)}
+		result, err := toy.Do(t.Context(), &lab.Run{Mode: lab.ModeCheck})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := result.Gains; got[0].Verdict != tt.timed || got[1].Verdict != tt.count || result.Verdict != tt.verdictOfTheRun {
+			t.Errorf("%s: timed gain %q, count %q, run %q; want %q, %q, %q", tt.name,
+				got[0].Verdict, got[1].Verdict, result.Verdict, tt.timed, tt.count, tt.verdictOfTheRun)
+		}
+	}
+}
+
 func TestTimesWaitForCheck(t *testing.T) {
 	timed := gain(lab.Measured{Ratio: 3}, nil)
 	timed.Timed = true

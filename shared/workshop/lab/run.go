@@ -71,7 +71,8 @@ func (r *Run) ReportQuotas(quotas ...Quota) {
 
 // Do runs what the selection asks for, and what that needs: checks, and then gains. In a run
 // of the whole lab, gains are measured only when no core check failed: a fast answer that
-// is wrong gains nothing. The error is a *SelectionError, or what went wrong in ending the run.
+// is wrong gains nothing. A gain that is a count is also measured when a timed check or gain
+// could not tell. The error is a *SelectionError, or what went wrong in ending the run.
 func (l Lab) Do(ctx context.Context, run *Run) (Result, error) {
 	began := time.Now()
 	plan, err := l.plan(run.Mode, run.Selection)
@@ -140,9 +141,14 @@ func (r *Run) settle(c CheckResult) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.result.Checks = append(r.result.Checks, c)
-	if c.Kind == Core || c.Verdict == Environment || r.result.Only == c.Name || slices.Contains(r.result.Names, c.Name) {
+	if r.counts(c) {
 		r.worsen(c.Verdict)
 	}
+}
+
+// counts reports whether a check or stage has a say in the verdict of the run.
+func (r *Run) counts(c CheckResult) bool {
+	return c.Kind == Core || c.Verdict == Environment || r.result.Only == c.Name || slices.Contains(r.result.Names, c.Name)
 }
 
 func (r *Run) gained(g GainResult) {
