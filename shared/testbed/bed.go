@@ -38,6 +38,9 @@ type Options struct {
 	// less capacity. From 1 ms to 1 s. A kernel rejects a quota below 1 ms a period; the
 	// smallest type has 0.1 CPU, so its shortest period is 10 ms.
 	QuotaPeriod time.Duration
+	// Reusable has PostgreSQL servers keep a copy of their first state, so that Recycle can
+	// bring it back. The copy takes as much disk space as the data.
+	Reusable bool
 }
 
 // Bed is a private network and the servers on it. Its methods may be called from
@@ -65,6 +68,8 @@ type Bed struct {
 	starts    sync.WaitGroup
 	names     map[string]bool // names of servers in use
 	servers   []*Server
+	reuse     bool
+	reusables map[string]*reusable // by name
 }
 
 // secrets are made for each bed: the workshop has no default secret.
@@ -114,6 +119,7 @@ func newBed(ctx context.Context, docker *engine.Engine, o Options) (*Bed, error)
 		progress: o.Progress,
 		period:   o.QuotaPeriod,
 		names:    make(map[string]bool),
+		reuse:    o.Reusable, reusables: make(map[string]*reusable),
 		secrets: secrets{
 			databasePassword: random(16),
 			brokerPassword:   random(16),

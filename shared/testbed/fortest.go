@@ -20,6 +20,12 @@ import (
 // services and roles. An interrupt closes the bed, so that it leaves nothing behind.
 func ForTest(tb testing.TB) *Bed {
 	tb.Helper()
+	return ForTestWith(tb, Options{})
+}
+
+// ForTestWith is ForTest with options. It sets the option Progress.
+func ForTestWith(tb testing.TB, o Options) *Bed {
+	tb.Helper()
 	if testing.Short() {
 		tb.Skip("needs real servers")
 	}
@@ -31,7 +37,8 @@ func ForTest(tb testing.TB) *Bed {
 		tb.Fatalf("wait for a core: %v", err)
 	}
 	tb.Cleanup(release)
-	bed, err := Start(ctx, Options{Progress: report})
+	o.Progress = report
+	bed, err := Start(ctx, o)
 	if err != nil {
 		tb.Fatal(err)
 	}

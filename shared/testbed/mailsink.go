@@ -35,6 +35,12 @@ func (b *Bed) MailSink(ctx context.Context, o MailSinkOptions) (*MailSink, error
 	if o.Name == "" {
 		o.Name = "mailsink"
 	}
+	const options = "mailsink" // the delay can be set while it runs
+	if parked, err := takeOver[MailSink](ctx, b, o.Name, options, o.Type); err != nil {
+		return nil, err
+	} else if parked != nil {
+		return parked, parked.SetDelay(ctx, o.Delay)
+	}
 	s, err := b.static(ctx, mailSinkPackage, spec{
 		kind:  "mailsink",
 		name:  o.Name,
@@ -46,7 +52,9 @@ func (b *Bed) MailSink(ctx context.Context, o MailSinkOptions) (*MailSink, error
 	if err != nil {
 		return nil, err
 	}
-	return &MailSink{Server: s}, nil
+	m := &MailSink{Server: s}
+	b.offer(&reusable{server: s, value: m, options: options, restore: s.restart})
+	return m, nil
 }
 
 // InternalAddress is where servers on the bed send mail.

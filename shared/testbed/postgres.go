@@ -57,6 +57,14 @@ func (b *Bed) Postgres(ctx context.Context, o PostgresOptions) (*Postgres, error
 		shmBytes:    256 << 20, // parallel queries share more than the 64 MB default
 		stopTimeout: 20 * time.Second,
 	}
+	dataset := ""
+	if o.Dataset != nil {
+		dataset = fmt.Sprintf("%+v", *o.Dataset)
+	}
+	options := fmt.Sprintf("postgres %s %q", dataset, sp.cmd)
+	if parked, err := takeOver[Postgres](ctx, b, o.Name, options, o.Type); err != nil || parked != nil {
+		return parked, err
+	}
 	p := &Postgres{login: login{user: postgresUser, password: b.secrets.databasePassword, database: postgresDatabase}}
 	var err error
 	if o.Dataset != nil {
@@ -81,11 +89,17 @@ func (b *Bed) Postgres(ctx context.Context, o PostgresOptions) (*Postgres, error
 	if err := p.WarmUp(ctx); err != nil {
 		return nil, fmt.Errorf("start %s: %w", o.Name, err)
 	}
+	if b.reuse {
+		if err := p.keepCopy(ctx); err != nil {
+			return nil, fmt.Errorf("start %s: %w", o.Name, err)
+		}
+	}
 	if o.Type.CPU > 0 {
 		if err := p.Resize(ctx, o.Type); err != nil {
 			return nil, err
 		}
 	}
+	b.offer(&reusable{server: p.Server, value: p, options: options, restore: p.restoreCopy})
 	return p, nil
 }
 
@@ -130,6 +144,40 @@ func (l login) url(address string) string {
 		RawQuery: "sslmode=disable",
 	}
 	return u.String()
+}
+
+// The databases beside the server's own: that of the server's administration, and the copy of
+// the first state. See CREATE DATABASE in PostgreSQL's manual: a file copy suits large databases.
+const (
+	adminDatabase = "postgres"
+	copyDatabase  = "bytebites_first_state"
+)
+
+// keepCopy copies the database, so that restoreCopy can bring this state back.
+func (p *Postgres) keepCopy(ctx context.Context) error {
+	return p.administer(ctx, "keep a copy",
+		fmt.Sprintf(`CREATE DATABASE %s TEMPLATE %s STRATEGY file_copy`, pq.QuoteIdentifier(copyDatabase), pq.QuoteIdentifier(p.login.database)))
+}
+
+// restoreCopy replaces the database by the copy that keepCopy made. It ends all connections to it.
+func (p *Postgres) restoreCopy(ctx context.Context) error {
+	database := pq.QuoteIdentifier(p.login.database)
+	return p.administer(ctx, "restore the copy",
+		fmt.Sprintf(`DROP DATABASE IF EXISTS %s WITH (FORCE)`, database),
+		fmt.Sprintf(`CREATE DATABASE %s TEMPLATE %s STRATEGY file_copy`, database, pq.QuoteIdentifier(copyDatabase)))
+}
+
+func (p *Postgres) administer(ctx context.Context, what string, statements ...string) error {
+	admin := p.login
+	admin.database = adminDatabase
+	return withDatabase(admin.url(p.Address(PostgresPort)), func(db *sql.DB) error {
+		for _, statement := range statements {
+			if _, err := db.ExecContext(ctx, statement); err != nil {
+				return fmt.Errorf("%s: %.40s: %w", what, statement, err)
+			}
+		}
+		return nil
+	})
 }
 
 func ping(ctx context.Context, databaseURL string) error {

@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"bytebites.example/workshop/shared/instance"
+	"bytebites.example/workshop/shared/testbed/hostspeed"
 	"bytebites.example/workshop/shared/testbed/images"
 )
 
@@ -44,6 +46,10 @@ func (b *Bed) RabbitMQ(ctx context.Context, o RabbitMQOptions) (*RabbitMQ, error
 	if o.Type.CPU > 0 && o.Type.CPU < rabbitLeastCPU {
 		return nil, fmt.Errorf("start %s: type %s has %g CPU, RabbitMQ needs %g", o.Name, o.Type.Name, o.Type.CPU, rabbitLeastCPU)
 	}
+	options := "rabbitmq " + o.Conf
+	if parked, err := takeOver[RabbitMQ](ctx, b, o.Name, options, o.Type); err != nil || parked != nil {
+		return parked, err
+	}
 	image, err := b.image(ctx, images.RabbitMQ)
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", o.Name, err)
@@ -75,7 +81,45 @@ func (b *Bed) RabbitMQ(ctx context.Context, o RabbitMQOptions) (*RabbitMQ, error
 			return nil, err
 		}
 	}
-	return &RabbitMQ{Server: s, password: b.secrets.brokerPassword}, nil
+	r := &RabbitMQ{Server: s, password: b.secrets.brokerPassword}
+	b.offer(&reusable{server: s, value: r, options: options, restore: r.renewVirtualHost})
+	return r, nil
+}
+
+// renewVirtualHost deletes the default virtual host, with its queues, exchanges, policies and
+// connections, and makes it anew.
+func (r *RabbitMQ) renewVirtualHost(ctx context.Context) error {
+	const host, permissions = "vhosts/%2F", "permissions/%2F/" + rabbitUser
+	for _, call := range []struct{ method, path, body string }{
+		{http.MethodDelete, host, ""},
+		{http.MethodPut, host, "{}"},
+		{http.MethodPut, permissions, `{"configure": ".*", "write": ".*", "read": ".*"}`},
+	} {
+		if err := r.manage(ctx, call.method, call.path, call.body); err != nil {
+			return fmt.Errorf("renew virtual host: %w", err)
+		}
+	}
+	return nil
+}
+
+// manage sends one request to the management API.
+func (r *RabbitMQ) manage(ctx context.Context, method, path, body string) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, hostspeed.Wait(managementTimeout))
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, method, r.ManagementURL()+"api/"+path, strings.NewReader(body))
+	if err != nil {
+		return fmt.Errorf("%s %s: %w", method, path, err)
+	}
+	request.Header.Set("Content-Type", "application/json")
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return fmt.Errorf("%s %s: %w", method, path, err)
+	}
+	defer func() { err = errors.Join(err, response.Body.Close()) }()
+	if response.StatusCode/100 != 2 {
+		return fmt.Errorf("%s %s: %s", method, path, response.Status)
+	}
+	return nil
 }
 
 // URL is the broker's address for this process.

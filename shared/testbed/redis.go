@@ -35,6 +35,10 @@ func (b *Bed) Redis(ctx context.Context, o RedisOptions) (*Redis, error) {
 	if o.Conf == "" {
 		o.Conf = "save \"\"\nappendonly no\n"
 	}
+	options := "redis " + o.Conf
+	if parked, err := takeOver[Redis](ctx, b, o.Name, options, o.Type); err != nil || parked != nil {
+		return parked, err
+	}
 	image, err := b.image(ctx, images.Redis)
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", o.Name, err)
@@ -55,7 +59,9 @@ func (b *Bed) Redis(ctx context.Context, o RedisOptions) (*Redis, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Redis{Server: s}, nil
+	r := &Redis{Server: s}
+	b.offer(&reusable{server: s, value: r, options: options, restore: s.restart})
+	return r, nil
 }
 
 // Address is the server's host:port for this process.

@@ -87,11 +87,9 @@ func (l *trial) stages() []lab.Stage {
 	}
 }
 
-func (l *trial) startNetwork(ctx context.Context, _ *lab.Run) (end func() error, err error) {
-	if l.bed, err = testbed.Start(ctx, testbed.Options{}); err != nil {
-		return nil, err
-	}
-	return l.bed.Close, nil
+func (l *trial) startNetwork(ctx context.Context, run *lab.Run) (end func() error, err error) {
+	l.bed, end, err = rig.Bed(ctx, run, testbed.Options{})
+	return end, err
 }
 
 func (l *trial) startRedis(ctx context.Context, _ *lab.Run) (end func() error, err error) {

@@ -56,14 +56,14 @@ func Open(ctx context.Context, run *lab.Run, o ServersOptions) (s *Servers, end 
 	if o.Dataset == (seed.Size{}) {
 		o.Dataset = Dataset(run)
 	}
+	bed, endBed, err := Bed(ctx, run, o.Bed)
+	if err != nil {
+		return nil, func() error { return nil }, err
+	}
 	run.Progress(fmt.Sprintf("starting PostgreSQL with %d orders, and a mail server", o.Dataset.Orders))
-	s, err = OpenServers(ctx, o)
-	return s, func() error {
-		if s == nil {
-			return nil
-		}
-		return s.Close()
-	}, err
+	s = &Servers{Bed: bed, Dataset: o.Dataset}
+	end = func() error { return errors.Join(s.closePool(), endBed()) }
+	return s, end, s.start(ctx, o)
 }
 
 // ServersOptions say what all variants of a lab share.
