@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/lib/pq"
+
 	"bytebites.example/workshop/shared/bytebites/pgconn"
 	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/instance"

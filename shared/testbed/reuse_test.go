@@ -10,6 +10,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 	"github.com/redis/go-redis/v9"
 
+	"bytebites.example/workshop/shared/bytebites/pgconn"
 	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/instance"
 	"bytebites.example/workshop/shared/testbed"
@@ -157,7 +158,7 @@ func (k kitchen) fresh(t *testing.T) {
 
 func (k kitchen) database(t *testing.T) *sql.DB {
 	t.Helper()
-	db, err := sql.Open("postgres", k.postgres.URL())
+	db, err := pgconn.Open(k.postgres.URL())
 	if err != nil {
 		t.Fatal(err)
 	}

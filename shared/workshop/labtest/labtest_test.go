@@ -41,6 +41,11 @@ func TestSubject(t *testing.T) {
 		labtest.Run(t, toy(nil))
 	case "fails":
 		labtest.Run(t, toy(failure))
+	case "with servers":
+		l := toy(failure)
+		l.Stages = []lab.Stage{{Name: "servers", Starts: "servers", Start: func(context.Context, *lab.Run) (func() error, error) { return nil, nil }}}
+		l.Checks[0].Needs = []string{"servers"}
+		labtest.Run(t, l)
 	case "invalid":
 		l := toy(nil)
 		l.Starter = []string{"knee"}
@@ -171,13 +176,23 @@ func TestSelection(t *testing.T) {
 	}
 }
 
-// Whoever asks for short tests gets no servers, in whatever mode.
+// Short tests start no servers, in whatever mode. They run the checks that need none.
 func TestShort(t *testing.T) {
-	for _, subject := range []string{"fails", "long", "accepted"} {
+	for subject, want := range map[string]struct {
+		passes bool
+		says   string
+	}{
+		"with servers": {true, "--- SKIP"},
+		"long":         {true, "--- SKIP"},
+		"accepted":     {true, "--- SKIP"},
+		"fails":        {false, "saw none"},
+		"passes":       {true, "check index"},
+	} {
 		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestSubject$", "-test.v", "-test.short")
 		cmd.Env = append(os.Environ(), envSubject+"="+subject, lab.EnvMode+"="+string(lab.ModeVerify))
-		if output, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(output), "--- SKIP") {
-			t.Errorf("%s: %v, want it to be skipped:\n%s", subject, err, output)
+		output, err := cmd.CombinedOutput()
+		if (err == nil) != want.passes || !strings.Contains(string(output), want.says) {
+			t.Errorf("%s: ended with %v, want a pass: %t, and %q in\n%s", subject, err, want.passes, want.says, output)
 		}
 	}
 }
