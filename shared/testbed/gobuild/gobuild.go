@@ -7,7 +7,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -29,16 +28,13 @@ import (
 // machine compiles every package.
 const buildTimeout = 10 * time.Minute
 
-// CompileFlags returns the flags of the go command, and CompileEnv the environment variables,
-// for every program that the workshop compiles: for containers and for this machine. All use
-// the same set, because for another set Go compiles every package again.
+// CompileFlags returns the flags of the go command, and Env the environment, for every program
+// that the workshop compiles: for containers and for this machine. All use the same set, because
+// for another set Go compiles every package again.
 //
 // A program without cgo is static. The tag nomsgpack removes an unused codec from gin, which
 // takes as long to compile as everything else.
 func CompileFlags() []string { return []string{"-buildvcs=false", "-tags=nomsgpack"} }
-
-// CompileEnv returns environment variables; see CompileFlags.
-func CompileEnv() []string { return []string{"CGO_ENABLED=0"} }
 
 // CompileError says that Go code does not compile. The environment is not at fault.
 type CompileError struct {
@@ -153,47 +149,21 @@ func (b *Builder) build(ctx context.Context, pkg string) ([]byte, error) {
 	out := filepath.Join(dir, name)
 	// Without symbol tables a program is a third smaller, and so is its copy in every
 	// container. Profiles still name functions.
+	env, err := Env(ctx, os.Environ())
+	if err != nil {
+		return nil, fmt.Errorf("build %s: %w", pkg, err)
+	}
 	cmd := exec.CommandContext(ctx, "go", slices.Concat([]string{"build"}, CompileFlags(), []string{"-ldflags=-s -w", "-o", out, pkg})...)
 	cmd.Dir = root
-	cmd.Env = slices.Concat(os.Environ(), CompileEnv(), []string{"GOOS=" + b.platform.OS, "GOARCH=" + b.platform.Arch})
+	cmd.Env = append(env, "GOOS="+b.platform.OS, "GOARCH="+b.platform.Arch)
 	var output bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &output, &output
 	if err := cmd.Run(); err != nil {
-		return nil, buildFailure(ctx, pkg, output.String(), err)
+		return nil, Failure(ctx, pkg, output.String(), err)
 	}
 	program, err := os.ReadFile(out)
 	if err != nil {
 		return nil, fmt.Errorf("build %s: %w", pkg, err)
 	}
 	return program, nil
-}
-
-// buildFailure separates code that does not compile from a machine that cannot compile.
-func buildFailure(ctx context.Context, pkg, output string, err error) error {
-	if ctx.Err() != nil {
-		return fmt.Errorf("build %s: %w", pkg, context.Cause(ctx))
-	}
-	var exit *exec.ExitError
-	switch {
-	case !errors.As(err, &exit):
-		return noGo(err)
-	case strings.Contains(output, "no space left on device"):
-		return fmt.Errorf("build %s: %w", pkg, &engine.Unavailable{
-			Problem: "no disk space left to build Go programs",
-			Remedy:  "free some space, for example with: go clean -cache",
-		})
-	case exit.ExitCode() < 0: // ended by a signal, such as the kernel's when memory is full
-		return fmt.Errorf("build %s: %w", pkg, &engine.Unavailable{
-			Problem: fmt.Sprintf("go build was ended by the system: %v", err),
-			Remedy:  "close other programs, so that the compiler has 2 GB of memory",
-		})
-	}
-	return &CompileError{Package: pkg, Output: output}
-}
-
-func noGo(err error) error {
-	return &engine.Unavailable{
-		Problem: fmt.Sprintf("the go command cannot be run: %v", err),
-		Remedy:  "install Go as the README says and put its bin folder on the PATH",
-	}
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"bytebites.example/workshop/shared/userenv"
 	"bytebites.example/workshop/shared/workshop/course"
 )
 
@@ -50,25 +51,13 @@ type git struct {
 	env []string
 }
 
-// kept are git's own variables that change neither its input nor its output. The variables
-// that begin with GIT_CONFIG_ are kept too, because without them git may refuse to read the
-// repository (safe.directory).
-var kept = []string{"GIT_CEILING_DIRECTORIES", "GIT_DISCOVERY_ACROSS_FILESYSTEM", "GIT_EXEC_PATH"}
-
 // harmless returns env without the variables that point git to another repository or index,
-// such as GIT_DIR and GIT_INDEX_FILE. Git sets these when a hook runs the command.
+// such as GIT_DIR and GIT_INDEX_FILE. Git sets these when a hook runs the command. The variables
+// that begin with GIT_CONFIG_ are kept, because without them git may refuse to read the repository
+// (safe.directory).
 func harmless(env []string) []string {
-	var clean []string
-	for _, variable := range env {
-		key, _, _ := strings.Cut(variable, "=")
-		key = strings.ToUpper(key) // Windows
-		if strings.HasPrefix(key, "GIT_") && !strings.HasPrefix(key, "GIT_CONFIG_") && !slices.Contains(kept, key) {
-			continue
-		}
-		clean = append(clean, variable)
-	}
 	// A replaced object would change the ids in one clone.
-	return append(clean, "GIT_NO_REPLACE_OBJECTS=1")
+	return append(userenv.Clean(env), "GIT_NO_REPLACE_OBJECTS=1")
 }
 
 // settings override the user's configuration, so that git starts no hook and no monitor, and

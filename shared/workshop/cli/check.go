@@ -15,7 +15,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"bytebites.example/workshop/shared/testbed/engine"
 	"bytebites.example/workshop/shared/workshop/lab"
 )
 
@@ -113,9 +112,9 @@ func (a *app) runCheck(ctx context.Context, name string, options checkOptions) e
 	if errors.As(err, &selection) {
 		return usagef("lab %s: %s", l.ID(), selection.Problem)
 	}
-	var missing *engine.Unavailable
-	if err != nil && options.asJSON && errors.As(err, &missing) {
-		checked.result, err = machineFailed(l, err), nil // whoever reads JSON gets JSON
+	ran := err == nil
+	if err != nil && options.asJSON {
+		checked.result, err = machineFailed(l, err), nil // a program that reads JSON gets JSON
 	}
 	if err != nil {
 		return err
@@ -127,7 +126,7 @@ func (a *app) runCheck(ctx context.Context, name string, options checkOptions) e
 	if result.Seconds == 0 {
 		result.Seconds = time.Since(began).Seconds()
 	}
-	if missing == nil && options.all() { // else nothing, or only a part, was run
+	if ran && options.all() { // else nothing, or only a part, was run
 		a.keep(w, l, options.solution, kept{result, from})
 	}
 	if options.asJSON {

@@ -85,9 +85,20 @@ func TestCompileErrorPlaces(t *testing.T) {
 		{"shared/measure/load/load.go:3:5: undefined: x", false},
 		{"labs/00-baseline-two/answers.go:1:1: x", false},
 		{"go: module lookup disabled", false},
+		{"found packages baseline (answers.go) and main (mine.go) in /clone/labs/00-baseline", true},
+		{"labs/00-baseline/lab_test.go:6:2: found packages baseline (answers.go) and main (mine.go) in /clone/labs/00-baseline/answer", true},
+		{"labs/00-baseline/answers.go:6:2: found packages parts (parts.go) and main (mine.go) in /clone/parts", false},
+		{modulePath + "/labs/00-baseline: no non-test Go files in /clone/labs/00-baseline", true},
+		{"/clone/labs/00-baseline/mine_test.go:3:1: wrong signature for TestMine", true},
+		{"open /clone/labs/00-baseline/lost.go: no such file or directory", true},
+		{"package " + modulePath + "/labs/00-baseline: C source files not allowed when not using cgo or SWIG: x.c", true},
+		{"package " + modulePath + "/labs/00-baseline\n\timports " + modulePath + "/labs/00-baseline/spec from answers.go\n\timports " +
+			modulePath + "/labs/00-baseline from lab.go: import cycle not allowed", true},
+		{"package " + modulePath + "/labs/00-baseline\n\timports " + modulePath + "/parts from answers.go\n\timports " +
+			modulePath + "/parts: import cycle not allowed", false},
 	}
 	for _, tt := range tests {
-		if got := (&compileError{output: tt.output}).in("labs/00-baseline"); got != tt.want {
+		if got := (&compileError{root: "/clone", output: tt.output}).in("labs/00-baseline"); got != tt.want {
 			t.Errorf("in(%q) = %t, want %t", tt.output, got, tt.want)
 		}
 	}

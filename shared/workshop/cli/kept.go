@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -39,7 +40,9 @@ func (a *app) origin(ctx context.Context, w workshop) origin {
 	ctx, cancel := context.WithTimeout(ctx, gitPatience)
 	defer cancel()
 	var out bytes.Buffer
-	git := subprocess.Command{Dir: w.root, Env: a.env, Stdout: &out}
+	// A repository that the clone lies in says nothing about the clone.
+	env := append(slices.Clone(a.env), "GIT_CEILING_DIRECTORIES="+filepath.Dir(w.root))
+	git := subprocess.Command{Dir: w.root, Env: env, Stdout: &out}
 	if git.Run(ctx, "git", "describe", "--always", "--dirty", "--exclude=*") == nil {
 		o.Commit = strings.TrimSpace(out.String())
 	}

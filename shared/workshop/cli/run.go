@@ -12,6 +12,7 @@ import (
 
 	"bytebites.example/workshop/shared/progress"
 	"bytebites.example/workshop/shared/testbed/engine"
+	"bytebites.example/workshop/shared/userenv"
 	"bytebites.example/workshop/shared/workshop/course"
 )
 
@@ -25,8 +26,8 @@ type app struct {
 
 // Run runs one verb and returns the exit code: 0 pass, 1 not yet, 2 inconclusive,
 // 3 environment, 64 for a wrong command line, or 130 when ctx ended. Results go to stdout,
-// everything else to stderr. Env is the environment of the verb and of the programs that it
-// runs, as os.Environ returns it.
+// everything else to stderr. Env is the user's environment, as os.Environ returns it. The verb and
+// the programs that it runs see only the variables that userenv honours.
 func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, env []string) int {
 	return RunCourse(ctx, course.Labs(), args, stdin, stdout, stderr, env)
 }
@@ -37,6 +38,7 @@ func RunCourse(ctx context.Context, labs course.Course, args []string, stdin io.
 }
 
 func run(ctx context.Context, labs course.Course, args []string, stdin io.Reader, stdout, stderr io.Writer, env []string, h host) int {
+	env = userenv.Clean(env)
 	color, yes := true, false
 	a := &app{
 		ui:     &ui{in: stdin, out: stdout, err: stderr, color: &color, yes: &yes, getenv: lookup(env)},

@@ -17,7 +17,12 @@ func (a *app) stack(w workshop) *stack.Stack {
 		Stdin: a.in, Stdout: a.out, Stderr: a.err, Progress: p,
 		Connect: func(ctx context.Context) (*engine.Engine, error) { return a.connect(ctx, p) },
 		Build: func(ctx context.Context, platform gobuild.Platform, pkg string) ([]byte, error) {
-			return buildProgram(ctx, p, platform, pkg)
+			binary, err := buildProgram(ctx, p, platform, pkg)
+			var compile *gobuild.CompileError
+			if errors.As(err, &compile) {
+				return nil, &compileError{pkg, w.root, compile.Output}
+			}
+			return binary, err
 		},
 	}
 }

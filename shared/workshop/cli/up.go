@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"errors"
+
 	"github.com/spf13/cobra"
 
 	"bytebites.example/workshop/shared/workshop/cli/report"
@@ -43,6 +45,12 @@ All ports are published on the loopback address only.`,
 				options.Lab = &stack.Lab{Number: l.Number, Dir: l.Dir()}
 			}
 			described, err := a.stack(w).Up(cmd.Context(), options)
+			var compile *compileError
+			if errors.As(err, &compile) && options.Lab != nil && compile.in(options.Lab.Dir) {
+				a.printf("\n%s\n", compile.output)
+				a.next("correct what the compiler names, then: go tool workshop up --lab " + labName)
+				return verdictError{lab.NotYet}
+			}
 			if err != nil {
 				return fromStack(err)
 			}
