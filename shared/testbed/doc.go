@@ -8,15 +8,8 @@
 // and its address on the bed's network through Stop and Start, Disconnect and Reconnect, as
 // a machine keeps its private address.
 //
-// testcontainers-go starts the containers. It reads environment variables once in a process.
-// [Start] sets these where they are unset:
-//
-//   - DOCKER_HOST, to the engine that package engine found;
-//   - TESTCONTAINERS_HOST_OVERRIDE=127.0.0.1, because testcontainers guesses another
-//     host for published ports when the file /.dockerenv exists;
-//   - TESTCONTAINERS_RYUK_DISABLED=true, because Ryuk, its reaper, publishes a port on
-//     every interface, mounts the engine's socket, and needs an image from a registry. The
-//     sweep does the same work.
+// testcontainers-go starts the containers. Package tcsetup configures it, and keeps the user's own
+// settings for it away.
 //
 // When the environment is at fault, the error is or wraps an engine.Unavailable. Code that
 // does not compile gives a gobuild.CompileError. A container that ended or did not become

@@ -14,9 +14,9 @@ import (
 	"github.com/containerd/errdefs"
 	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/client"
-	tclog "github.com/testcontainers/testcontainers-go/log"
 
 	"bytebites.example/workshop/shared/testbed/engine"
+	"bytebites.example/workshop/shared/testbed/tcsetup"
 )
 
 // makeNetwork makes the bed's network. A container keeps its address over a restart only
@@ -93,30 +93,15 @@ func (b *Bed) removeNetwork(ctx context.Context) error {
 	return nil
 }
 
-// prepareTestcontainers sets the environment variables that testcontainers reads once in a
-// process, see the package comment.
+// prepareTestcontainers points testcontainers at the bed's engine.
 func (b *Bed) prepareTestcontainers() error {
 	if err := reachable(b.docker.Host(), b.addresses.subnet); err != nil {
 		return err
 	}
-	// Its log would print every step of every container into the workshop's output.
-	tclog.SetDefault(tclog.NewNoopLogger())
-	for _, v := range [][2]string{
-		{"DOCKER_HOST", b.docker.Host()},
-		{"TESTCONTAINERS_HOST_OVERRIDE", loopback},
-		{"TESTCONTAINERS_RYUK_DISABLED", "true"},
-	} {
-		if os.Getenv(v[0]) != "" {
-			continue
-		}
-		if err := os.Setenv(v[0], v[1]); err != nil {
-			return fmt.Errorf("prepare testcontainers: %w", err)
-		}
-	}
-	return nil
+	return tcsetup.Use(b.docker.Host())
 }
 
-const loopback = "127.0.0.1"
+const loopback = tcsetup.Host
 
 // reachable returns an error when this process cannot reach the ports that the engine
 // publishes on its loopback interface.

@@ -61,6 +61,7 @@ func Diagnose(ctx context.Context, c Checkup) []Finding {
 	e, err := Connect(connecting)
 	cancel()
 	findings = append(findings, engineFinding(e, err))
+	findings = append(findings, newFinder().configFindings()...)
 	if err != nil {
 		return append(findings, probePorts(c.Ports, nil)...)
 	}
@@ -103,6 +104,17 @@ func goFinding(got string, err error, oldest string) Finding {
 		return Finding{"Go", Fail, fmt.Sprintf("%s is older than %s", got, oldest), remedy}
 	}
 	return Finding{Name: "Go", Status: OK, Detail: got}
+}
+
+// configFindings warns of a configuration of the docker command that cannot be read. The workshop
+// and the docker command go on without it.
+func (f finder) configFindings() []Finding {
+	_, err := f.configuredContext()
+	var unreadable *Unavailable
+	if !errors.As(err, &unreadable) {
+		return nil
+	}
+	return []Finding{{"docker configuration", Warn, fmt.Sprintf("%s: %v; the default engine is used", unreadable.Problem, unreadable.Err), unreadable.Remedy}}
 }
 
 func engineFinding(e *Engine, err error) Finding {

@@ -58,10 +58,11 @@ func open(ctx context.Context, endpoint endpoint) (*Engine, error) {
 	ctx, cancel := context.WithTimeout(ctx, hostspeed.Wait(connectTimeout))
 	defer cancel()
 	var options []client.Opt
-	if endpoint.fromEnv {
+	// The certificates of the environment go with an engine on the network. A socket has none.
+	if endpoint.fromEnv && strings.HasPrefix(endpoint.host, "tcp://") {
 		options = append(options, client.WithTLSClientConfigFromEnv()) // first: it replaces the transport
 	}
-	options = append(options, client.WithHost(endpoint.host), client.WithAPIVersionFromEnv())
+	options = append(options, client.WithHost(endpoint.host)) // the version of the API is negotiated
 	if endpoint.ca != "" || endpoint.cert != "" {
 		options = append(options, client.WithTLSClientConfig(endpoint.ca, endpoint.cert, endpoint.key))
 	}

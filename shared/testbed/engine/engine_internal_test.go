@@ -47,6 +47,10 @@ func TestEndpoints(t *testing.T) {
 	write(t, filepath.Join(desktop, ".docker/run/docker.sock"), "")
 	broken := t.TempDir()
 	write(t, filepath.Join(broken, ".docker/config.json"), `{"currentContext"`)
+	blank := t.TempDir()
+	write(t, filepath.Join(blank, ".docker/config.json"), "")
+	unreadable := t.TempDir()
+	write(t, filepath.Join(unreadable, ".docker/config.json/folder"), "")
 	for name, c := range map[string]struct {
 		home string
 		env  map[string]string
@@ -60,7 +64,12 @@ func TestEndpoints(t *testing.T) {
 		"DOCKER_HOST wins":     {homeWithContext(t), map[string]string{"DOCKER_HOST": "tcp://h:1"}, []string{"tcp://h:1"}},
 		"DOCKER_CONTEXT wins":  {homeWithContext(t), map[string]string{"DOCKER_CONTEXT": "default"}, []string{"unix:///var/run/docker.sock"}},
 		"context is not there": {empty, map[string]string{"DOCKER_CONTEXT": "gone"}, nil},
-		"config is not JSON":   {broken, nil, nil},
+		// So does the docker command.
+		"config is not JSON":       {broken, nil, []string{"unix:///var/run/docker.sock"}},
+		"config is empty":          {blank, nil, []string{"unix:///var/run/docker.sock"}},
+		"config is unreadable":     {unreadable, nil, []string{"unix:///var/run/docker.sock"}},
+		"DOCKER_CONFIG is missing": {empty, map[string]string{"DOCKER_CONFIG": filepath.Join(empty, "none")}, []string{"unix:///var/run/docker.sock"}},
+		"DOCKER_CONFIG is empty":   {homeWithContext(t), map[string]string{"DOCKER_CONFIG": filepath.Join(blank, ".docker")}, []string{"unix:///var/run/docker.sock"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := finderIn(c.home, c.env).endpoints()
@@ -160,5 +169,20 @@ func TestConnectIsCalledOff(t *testing.T) {
 	cancel()
 	if _, err := connect(ctx, finderIn("", map[string]string{"DOCKER_HOST": "unix:///nowhere.sock"})); err == nil {
 		t.Error("an engine answers that is not there")
+	}
+}
+
+func TestConfigFindings(t *testing.T) {
+	for name, c := range map[string]struct{ config, want string }{
+		"none": {"", ""}, "empty": {" \n", ""}, "fine": {`{"auths": {}}`, ""}, "broken": {`{"auths"`, "is not JSON"}, "list": {"[]", "is not JSON"},
+	} {
+		home := t.TempDir()
+		if c.config != "" {
+			write(t, filepath.Join(home, ".docker/config.json"), c.config)
+		}
+		findings := finderIn(home, nil).configFindings()
+		if c.want == "" && len(findings) > 0 || c.want != "" && (len(findings) != 1 || !strings.Contains(findings[0].Detail, c.want) || findings[0].Remedy == "") {
+			t.Errorf("%s: %+v, want %q", name, findings, c.want)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -64,23 +65,11 @@ func (f finder) endpoints() ([]endpoint, error) {
 // currentContext returns the endpoint of the docker command's context, or nil for the
 // default context.
 func (f finder) currentContext() (*endpoint, error) {
-	dir := f.getenv("DOCKER_CONFIG")
-	if dir == "" {
-		if f.home == "" {
-			return nil, nil
-		}
-		dir = filepath.Join(f.home, ".docker")
-	}
+	dir := f.configDir()
 	name := f.getenv("DOCKER_CONTEXT")
 	if name == "" {
-		var config struct {
-			CurrentContext string `json:"currentContext"`
-		}
-		found, err := readJSON(filepath.Join(dir, "config.json"), &config)
-		if err != nil || !found {
-			return nil, err
-		}
-		name = config.CurrentContext
+		// The docker command goes on without a configuration that it cannot read.
+		name, _ = f.configuredContext()
 	}
 	if name == "" || name == "default" {
 		return nil, nil
@@ -114,16 +103,45 @@ func (f finder) currentContext() (*endpoint, error) {
 	return chosen, nil
 }
 
+// configDir is the folder of the docker command's configuration, or "" without a home.
+func (f finder) configDir() string {
+	if dir := f.getenv("DOCKER_CONFIG"); dir != "" {
+		return dir
+	}
+	if f.home == "" {
+		return ""
+	}
+	return filepath.Join(f.home, ".docker")
+}
+
+// configuredContext returns the context that the docker command's configuration names, or "". An
+// error says that the configuration cannot be read.
+func (f finder) configuredContext() (string, error) {
+	dir := f.configDir()
+	if dir == "" {
+		return "", nil
+	}
+	var config struct {
+		CurrentContext string `json:"currentContext"`
+	}
+	_, err := readJSON(filepath.Join(dir, "config.json"), &config)
+	return config.CurrentContext, err
+}
+
+// readJSON reads a file of the docker command. An empty file is one without settings.
 func readJSON(path string, into any) (found bool, err error) {
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("read docker config: %w", err)
+		return false, &Unavailable{Problem: "docker's configuration " + path + " cannot be read", Remedy: "correct its owner and mode", Err: err}
+	}
+	if len(bytes.TrimSpace(data)) == 0 {
+		return true, nil
 	}
 	if err := json.Unmarshal(data, into); err != nil {
-		return false, &Unavailable{Problem: "docker config " + path + " is not JSON", Remedy: "correct or remove it", Err: err}
+		return false, &Unavailable{Problem: "docker's configuration " + path + " is not JSON", Remedy: "correct or remove that file", Err: err}
 	}
 	return true, nil
 }

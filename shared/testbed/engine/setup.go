@@ -26,11 +26,16 @@ type Runner interface {
 }
 
 // CanSetUp reports whether SetUp would install an engine. It does so for root, on Debian or
-// a system derived from it, when neither DOCKER_HOST nor DOCKER_CONTEXT names an engine.
+// a system derived from it, unless the user has chosen an engine: by DOCKER_HOST, DOCKER_CONTEXT
+// or the current docker context.
 func CanSetUp() bool { return canSetUp(newFinder()) }
 
 func canSetUp(f finder) bool {
-	return f.goos == "linux" && f.root && f.debian && f.getenv("DOCKER_HOST") == "" && f.getenv("DOCKER_CONTEXT") == ""
+	if f.goos != "linux" || !f.root || !f.debian || f.getenv("DOCKER_HOST") != "" || f.getenv("DOCKER_CONTEXT") != "" {
+		return false
+	}
+	chosen, err := f.currentContext()
+	return chosen == nil && err == nil
 }
 
 // SetUp installs Debian's docker.io and starts it, after ask has agreed. It does nothing

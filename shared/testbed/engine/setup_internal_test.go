@@ -157,3 +157,25 @@ func TestSetUp(t *testing.T) {
 		})
 	}
 }
+
+// An engine that the user has chosen is not replaced by another.
+func TestCanSetUp(t *testing.T) {
+	root := func(home string, env map[string]string) finder {
+		f := finderIn(home, env)
+		f.root, f.debian = true, true
+		return f
+	}
+	if !canSetUp(root(t.TempDir(), nil)) {
+		t.Error("root on Debian cannot set an engine up")
+	}
+	for name, f := range map[string]finder{
+		"DOCKER_HOST":    root(t.TempDir(), map[string]string{"DOCKER_HOST": "unix:///none"}),
+		"DOCKER_CONTEXT": root(t.TempDir(), map[string]string{"DOCKER_CONTEXT": "mine"}),
+		"context":        root(homeWithContext(t), nil),
+		"not root":       finderIn(t.TempDir(), nil),
+	} {
+		if canSetUp(f) {
+			t.Errorf("%s: an engine would be set up", name)
+		}
+	}
+}

@@ -21,6 +21,7 @@ import (
 	"bytebites.example/workshop/shared/testbed/engine"
 	"bytebites.example/workshop/shared/testbed/hostlock"
 	"bytebites.example/workshop/shared/testbed/images"
+	_ "bytebites.example/workshop/shared/testbed/tcsetup" // some of the tests use testcontainers
 )
 
 func TestMain(m *testing.M) {
@@ -28,18 +29,8 @@ func TestMain(m *testing.M) {
 	os.Exit(run(m))
 }
 
-// run sets the environment variables of testcontainers, as the test bed does. It also takes
-// a core of the machine, because these tests start a dozen servers.
+// run takes a core of the machine, because these tests start a dozen servers.
 func run(m *testing.M) int {
-	for name, value := range map[string]string{
-		"TESTCONTAINERS_HOST_OVERRIDE": "127.0.0.1",
-		"TESTCONTAINERS_RYUK_DISABLED": "true",
-	} {
-		if err := os.Setenv(name, value); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 3
-		}
-	}
 	if !testing.Short() {
 		release, err := hostlock.Core(context.Background(), func(holder string) {
 			fmt.Fprintln(os.Stderr, "waiting for a core of the machine:", holder)
