@@ -70,9 +70,10 @@ type Orders interface {
 	// OrderByKey returns the order that a subscriber placed under an Idempotency-Key,
 	// or ErrNotFound.
 	OrderByKey(ctx context.Context, user UserID, key string) (Order, error)
-	// History returns at most limit of a subscriber's orders, the latest first. Unless
-	// before is zero, it returns only orders placed before that time.
-	History(ctx context.Context, user UserID, before time.Time, limit int) ([]Order, error)
+	// History returns at most limit of a subscriber's orders, the latest first. Orders of one
+	// instant are in descending order of id. Unless before is zero, it returns only orders
+	// that come after before in this sequence.
+	History(ctx context.Context, user UserID, before HistoryCursor, limit int) ([]Order, error)
 	// Finish records that an effect of an order is done. Finishing again changes nothing.
 	Finish(ctx context.Context, user UserID, id OrderID, effect Effect) error
 	// Once records that an effect of an order is done and calls work in the same
@@ -99,6 +100,19 @@ type Orders interface {
 	Popular(ctx context.Context, limit int) ([]Popularity, error)
 }
 
+// HistoryCursor is the position of an order in the history of its subscriber. The time alone is
+// no position, because several orders can have the same time.
+type HistoryCursor struct {
+	PlacedAt time.Time
+	ID       OrderID
+}
+
+// IsZero reports whether the cursor is the start of a history.
+func (c HistoryCursor) IsZero() bool { return c.PlacedAt.IsZero() }
+
+// Cursor returns the order's position in the history of its subscriber.
+func (o Order) Cursor() HistoryCursor { return HistoryCursor{PlacedAt: o.PlacedAt, ID: o.ID} }
+
 // PaymentEvent is a message of the payment provider about an order.
 type PaymentEvent struct {
 	ID        string
@@ -124,15 +138,21 @@ type SupplierLedger interface {
 
 // Week is a plan of a subscriber's next week: one meal a day, Monday first.
 type Week struct {
-	Meals     []MealID
+	Meals []MealID
+	// PlannedAt is the time at which planning began, before it read any data.
 	PlannedAt time.Time
+	// Basis ranks the plans of a subscriber by the orders that they consider. It grows with
+	// each order, independent of the clocks of the replicas that plan.
+	Basis int64
 }
 
 // Weeks stores planned weeks.
 type Weeks interface {
 	// Week returns the latest week planned for a subscriber, or ErrNotFound.
 	Week(ctx context.Context, user UserID) (Week, error)
-	// SetWeek replaces the latest week planned for a subscriber.
+	// SetWeek stores a week planned for a subscriber, unless the stored week is newer. It is
+	// newer if its Basis is larger or, with equal Basis, if its PlannedAt is later. Two orders
+	// that overlap may store their plans in any order.
 	SetWeek(ctx context.Context, user UserID, week Week) error
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"bytebites.example/workshop/labs/00-baseline/answer"
+	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/bytebites/checkout"
 	"bytebites.example/workshop/shared/bytebites/postgres"
 	"bytebites.example/workshop/shared/bytebites/seed"
@@ -231,7 +232,7 @@ func (l *trial) countPages(ctx context.Context) (float64, error) {
 	}
 	orders := postgres.NewOrders(l.servers.Pool)
 	for n := range historyReads {
-		if _, err := orders.History(ctx, seed.User(1+n*n), time.Time{}, 20); err != nil {
+		if _, err := orders.History(ctx, seed.User(1+n*n), bytebites.HistoryCursor{}, 20); err != nil {
 			return 0, err
 		}
 	}

@@ -408,7 +408,7 @@ func checkOthers(ctx context.Context, c *Client) error {
 			return err
 		}
 	}
-	orders, _, err := history(ctx, other, "")
+	orders, _, err := history(ctx, other, 2, "")
 	if err != nil {
 		return err
 	}
@@ -418,9 +418,9 @@ func checkOthers(ctx context.Context, c *Client) error {
 	return expect(ctx, one, "/orders/"+o.ID, http.StatusOK)
 }
 
-// history returns a page of two orders.
-func history(ctx context.Context, c *Client, cursor string) ([]order, string, error) {
-	path := "/orders?limit=2"
+// history returns a page of the history and the cursor of the next page.
+func history(ctx context.Context, c *Client, limit int, cursor string) ([]order, string, error) {
+	path := fmt.Sprintf("/orders?limit=%d", limit)
 	if cursor != "" {
 		path += "&cursor=" + cursor
 	}
@@ -454,24 +454,17 @@ func checkHistory(ctx context.Context, c *Client) error {
 		}
 		want = append([]string{o.ID}, want...)
 	}
-	var got []string
-	cursor := ""
-	for len(got) < len(want) {
-		orders, next, err := history(ctx, one, cursor)
+	for limit := 1; limit <= len(want)+1; limit++ {
+		got, err := latest(ctx, one, limit, len(want))
 		if err != nil {
 			return err
 		}
-		for _, o := range orders {
-			got = append(got, o.ID)
-		}
-		if cursor = next; next == "" {
-			break
+		if !slices.Equal(got, want) {
+			return fmt.Errorf("placed %v, the history in pages of %d has %v", want, limit, got)
 		}
 	}
-	if len(got) < len(want) || !slices.Equal(got[:len(want)], want) {
-		return fmt.Errorf("placed %v, the history has %v", want, got)
-	}
-	for _, query := range []string{"limit=0", "limit=51", "cursor=x", "cursor=bTptMDAwMQ", "cursor=bzotMQ"} {
+	// The cursor before the last has only a time, as those of earlier versions had.
+	for _, query := range []string{"limit=0", "limit=51", "cursor=x", "cursor=bTptMDAwMQ", "cursor=bzoxNzAwMDAwMDAwMDAwMDAw", "cursor=bzotMQ"} {
 		answer, err := one.Get(ctx, "/orders?"+query, Hostile())
 		if err != nil {
 			return err
@@ -481,6 +474,24 @@ func checkHistory(ctx context.Context, c *Client) error {
 		}
 	}
 	return nil
+}
+
+// latest returns the ids of the first n orders of the history, read in pages.
+func latest(ctx context.Context, c *Client, limit, n int) ([]string, error) {
+	var ids []string
+	for cursor := ""; len(ids) < n; {
+		orders, next, err := history(ctx, c, limit, cursor)
+		if err != nil {
+			return nil, err
+		}
+		for _, o := range orders {
+			ids = append(ids, o.ID)
+		}
+		if cursor = next; next == "" {
+			break
+		}
+	}
+	return ids[:min(n, len(ids))], nil
 }
 
 func checkWeek(ctx context.Context, c *Client) error {

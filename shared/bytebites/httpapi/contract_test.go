@@ -17,19 +17,33 @@ func TestContractWithShortSessions(t *testing.T) {
 	url := mustServe(t, configOf(fake.NewWorld(users, meals, time.Now), func(c *httpapi.Config) { c.SessionTTL = time.Second }))
 	target := targetOf(url)
 	target.SessionTTL = time.Second
+	mustCheck(t, target, "expired-sessions")
+}
+
+// TestHistoryOfOneInstant places all orders at one instant, so that only their ids separate the
+// pages of the history.
+func TestHistoryOfOneInstant(t *testing.T) {
+	instant := time.Now()
+	stopped := func() time.Time { return instant }
+	mustCheck(t, targetOf(mustServe(t, configOf(fake.NewWorld(users, meals, stopped)))), "order-pages")
+}
+
+// mustCheck runs one check of the contract.
+func mustCheck(t *testing.T, target contract.Target, name string) {
+	t.Helper()
 	client, err := contract.NewClient(target)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, check := range contract.Checks() {
-		if check.Name == "expired-sessions" {
+		if check.Name == name {
 			if err := check.Run(t.Context(), client); err != nil {
 				t.Error(err)
 			}
 			return
 		}
 	}
-	t.Fatal("no check of expired sessions")
+	t.Fatalf("no check %s", name)
 }
 
 // TestAbuse runs without a database. The contract package sends 10,000 requests to the service with

@@ -16,6 +16,9 @@ const (
 	orderCursor = "o:"
 )
 
+// lastMicro is the last microsecond of the year 9999. JSON and SQL represent times until then.
+const lastMicro = 253402300799_999999
+
 // maxCursorBytes is more than the length of any valid cursor.
 const maxCursorBytes = 128
 
@@ -45,17 +48,18 @@ func mealAfterCursor(cursor string) (bytebites.MealID, error) {
 	return bytebites.MealID(id), nil
 }
 
-// cursorBeforeTime keeps microseconds, which is the precision of PostgreSQL.
-func cursorBeforeTime(t time.Time) string {
-	return encodeCursor(orderCursor, strconv.FormatInt(t.UnixMicro(), 10))
+// cursorAfterOrder names the time and the id of an order, because several orders can have the same
+// time. It keeps microseconds, which is the precision of PostgreSQL.
+func cursorAfterOrder(at bytebites.HistoryCursor) string {
+	return encodeCursor(orderCursor, strconv.FormatInt(at.PlacedAt.UnixMicro(), 10)+":"+string(at.ID))
 }
 
-func timeBeforeCursor(cursor string) (time.Time, error) {
+func orderAfterCursor(cursor string) (bytebites.HistoryCursor, error) {
 	key, found := decodeCursor(orderCursor, cursor)
-	micros, err := strconv.ParseInt(key, 10, 64)
-	// JSON and SQL can represent times until the end of the year 9999.
-	if !found || err != nil || micros <= 0 || micros > 253402300799_000000 || strconv.FormatInt(micros, 10) != key {
-		return time.Time{}, malformed("The cursor is not from this list.")
+	stamp, id, both := strings.Cut(key, ":")
+	micros, err := strconv.ParseInt(stamp, 10, 64)
+	if !found || !both || !validID(id) || err != nil || micros <= 0 || micros > lastMicro || strconv.FormatInt(micros, 10) != stamp {
+		return bytebites.HistoryCursor{}, malformed("The cursor is not from this list.")
 	}
-	return time.UnixMicro(micros).UTC(), nil
+	return bytebites.HistoryCursor{PlacedAt: time.UnixMicro(micros).UTC(), ID: bytebites.OrderID(id)}, nil
 }

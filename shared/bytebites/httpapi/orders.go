@@ -113,10 +113,10 @@ func (a *api) orders(c *gin.Context, s bytebites.Session) error {
 	if q.err != nil {
 		return q.err
 	}
-	var before time.Time
+	var before bytebites.HistoryCursor
 	if cursor != "" {
 		var err error
-		if before, err = timeBeforeCursor(cursor); err != nil {
+		if before, err = orderAfterCursor(cursor); err != nil {
 			return err
 		}
 	}
@@ -127,7 +127,7 @@ func (a *api) orders(c *gin.Context, s bytebites.Session) error {
 	page := orderPageBody{Orders: make([]orderBody, 0, len(orders))}
 	if len(orders) > limit {
 		orders = orders[:limit]
-		page.Next = cursorBeforeTime(orders[limit-1].PlacedAt)
+		page.Next = cursorAfterOrder(orders[limit-1].Cursor())
 	}
 	for _, o := range orders {
 		page.Orders = append(page.Orders, orderOf(o))

@@ -78,17 +78,30 @@ func TestCursors(t *testing.T) {
 	if id, err := mealAfterCursor(cursorAfterMeal("m0042")); err != nil || id != "m0042" {
 		t.Errorf("saw meal %q, %v", id, err)
 	}
-	at := time.Date(2026, 3, 1, 18, 2, 11, 482_123_999, time.UTC)
-	if got, err := timeBeforeCursor(cursorBeforeTime(at)); err != nil || !got.Equal(at.Truncate(time.Microsecond)) {
-		t.Errorf("saw time %v, %v", got, err)
+	at := bytebites.HistoryCursor{PlacedAt: time.Date(2026, 3, 1, 18, 2, 11, 482_123_999, time.UTC), ID: bytebites.OrderID(strings.Repeat("o", 64))}
+	want := bytebites.HistoryCursor{PlacedAt: at.PlacedAt.Truncate(time.Microsecond), ID: at.ID}
+	if got, err := orderAfterCursor(cursorAfterOrder(at)); err != nil || got != want {
+		t.Errorf("saw order %v, %v", got, err)
 	}
-	for _, cursor := range []string{"", "x", cursorBeforeTime(at), encodeCursor(mealCursor, ""), encodeCursor(mealCursor, "a'b"), encodeCursor(mealCursor, strings.Repeat("m", 65)), strings.Repeat("A", 200)} {
+	if long := cursorAfterOrder(bytebites.HistoryCursor{PlacedAt: time.UnixMicro(lastMicro), ID: at.ID}); len(long) > maxCursorBytes {
+		t.Errorf("the longest cursor has %d bytes", len(long))
+	}
+	for _, cursor := range []string{"", "x", cursorAfterOrder(at), encodeCursor(mealCursor, ""), encodeCursor(mealCursor, "a'b"), encodeCursor(mealCursor, strings.Repeat("m", 65)), strings.Repeat("A", 200)} {
 		if id, err := mealAfterCursor(cursor); err == nil {
 			t.Errorf("%q was taken for meal %q", cursor, id)
 		}
 	}
-	for _, cursor := range []string{"", "x", cursorAfterMeal("m1"), encodeCursor(orderCursor, "-1"), encodeCursor(orderCursor, "1e3"), encodeCursor(orderCursor, "+5"), encodeCursor(orderCursor, "05"), encodeCursor(orderCursor, "9223372036854775807")} {
-		if got, err := timeBeforeCursor(cursor); err == nil {
+	for _, key := range []string{
+		"1700000000000000", // earlier versions had only the time
+		"", ":", "1700000000000000:", ":o1", "-1:o1", "1e3:o1", "+5:o1", "05:o1", "0:o1", "9223372036854775807:o1", "253402300800000000:o1",
+		"1700000000000000:a'b", "1700000000000000:o1:o2", "1700000000000000:\xff", "1700000000000000:" + strings.Repeat("o", 65),
+	} {
+		if got, err := orderAfterCursor(encodeCursor(orderCursor, key)); err == nil {
+			t.Errorf("%q was taken for %v", key, got)
+		}
+	}
+	for _, cursor := range []string{"", "x", cursorAfterMeal("m1")} {
+		if got, err := orderAfterCursor(cursor); err == nil {
 			t.Errorf("%q was taken for %v", cursor, got)
 		}
 	}
@@ -97,13 +110,13 @@ func TestCursors(t *testing.T) {
 // An accepted cursor equals the cursor that the API would give.
 func FuzzCursor(f *testing.F) {
 	f.Add(cursorAfterMeal("m0001"))
-	f.Add(cursorBeforeTime(time.Unix(1_700_000_000, 0)))
+	f.Add(cursorAfterOrder(bytebites.HistoryCursor{PlacedAt: time.Unix(1_700_000_000, 0), ID: "ord_1"}))
 	f.Add("bzox")
 	f.Fuzz(func(t *testing.T, cursor string) {
 		if id, err := mealAfterCursor(cursor); err == nil && cursorAfterMeal(id) != cursor {
 			t.Errorf("%q was taken for %q", cursor, id)
 		}
-		if at, err := timeBeforeCursor(cursor); err == nil && cursorBeforeTime(at) != cursor {
+		if at, err := orderAfterCursor(cursor); err == nil && cursorAfterOrder(at) != cursor {
 			t.Errorf("%q was taken for %v", cursor, at)
 		}
 	})

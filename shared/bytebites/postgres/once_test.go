@@ -49,7 +49,7 @@ func testOnce(t *testing.T, f *fixture) {
 	_, err = f.orders.Once(f.ctx, order.User, "nothing", bytebites.EffectRecommendation, never)
 	wantError(t, "unknown order", err, bytebites.ErrNotFound)
 
-	history, err := f.orders.History(f.ctx, seed.User(f.size.Users), time.Time{}, 1)
+	history, err := f.orders.History(f.ctx, seed.User(f.size.Users), bytebites.HistoryCursor{}, 1)
 	must(t, err)
 	seeded := history[0]
 	if first, err = f.orders.Once(f.ctx, seeded.User, seeded.ID, bytebites.EffectEmail, never); first || err != nil {

@@ -94,13 +94,14 @@ func (o *Orders) OrderByKey(ctx context.Context, user bytebites.UserID, key stri
 
 // History returns a subscriber's orders, the latest first; see bytebites.Orders. Without an
 // index it reads the orders of all subscribers: a fault of the baseline, see docs/faults.md.
-func (o *Orders) History(ctx context.Context, user bytebites.UserID, before time.Time, limit int) ([]bytebites.Order, error) {
+func (o *Orders) History(ctx context.Context, user bytebites.UserID, before bytebites.HistoryCursor, limit int) ([]bytebites.Order, error) {
 	var until any = "infinity"
 	if !before.IsZero() {
-		until = before
+		until = before.PlacedAt
 	}
 	orders, err := o.read(ctx, user,
-		`WHERE user_id = $1 AND placed_at < $2 ORDER BY placed_at DESC LIMIT $3`, until, min(max(limit, 0), maxHistory))
+		`WHERE user_id = $1 AND (placed_at, id) < ($2, $3) ORDER BY placed_at DESC, id DESC LIMIT $4`,
+		until, name(before.ID), min(max(limit, 0), maxHistory))
 	return orders, wrap(ctx, "read history", err)
 }
 

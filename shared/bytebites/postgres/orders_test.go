@@ -131,10 +131,10 @@ func (f *fixture) count(t *testing.T, query string, args ...any) int {
 
 func testHistory(t *testing.T, f *fixture) {
 	user := f.user()
-	old, err := f.orders.History(f.ctx, user, time.Time{}, 1000)
+	old, err := f.orders.History(f.ctx, user, bytebites.HistoryCursor{}, 1000)
 	must(t, err)
 	first, second := f.placed(t, user, seed.Meal(1), seed.Meal(2)), f.placed(t, user, seed.Meal(3))
-	all, err := f.orders.History(f.ctx, user, time.Time{}, 1000)
+	all, err := f.orders.History(f.ctx, user, bytebites.HistoryCursor{}, 1000)
 	must(t, err)
 	if len(all) != len(old)+2 || all[0].ID != second.ID || all[1].ID != first.ID || len(all[1].Lines) != 2 {
 		t.Errorf("got %d orders, the first %+v", len(all), all[0])
@@ -144,7 +144,7 @@ func testHistory(t *testing.T, f *fixture) {
 	}
 	// Reading page by page returns the same orders.
 	var paged []bytebites.OrderID
-	for before := (time.Time{}); ; {
+	for before := (bytebites.HistoryCursor{}); ; {
 		page, err := f.orders.History(f.ctx, user, before, 2)
 		must(t, err)
 		if len(page) == 0 {
@@ -153,7 +153,7 @@ func testHistory(t *testing.T, f *fixture) {
 		for _, order := range page {
 			paged = append(paged, order.ID)
 		}
-		before = page[len(page)-1].PlacedAt
+		before = page[len(page)-1].Cursor()
 	}
 	if len(paged) != len(all) {
 		t.Fatalf("pages hold %d orders, want %d", len(paged), len(all))
@@ -163,8 +163,44 @@ func testHistory(t *testing.T, f *fixture) {
 			t.Errorf("order %d: %s of %s, page has %s", i, order.ID, order.User, paged[i])
 		}
 	}
-	if none, err := f.orders.History(f.ctx, user, time.Time{}, -1); err != nil || len(none) != 0 {
+	testHistoryOfOneInstant(t, f)
+	if none, err := f.orders.History(f.ctx, user, bytebites.HistoryCursor{}, -1); err != nil || len(none) != 0 {
 		t.Errorf("limit of -1: %d orders, error %v", len(none), err)
+	}
+}
+
+// testHistoryOfOneInstant reads nine orders of one instant in pages of each size.
+func testHistoryOfOneInstant(t *testing.T, f *fixture) {
+	t.Helper()
+	const orders = 9
+	user := bytebites.NewUserID(time.Now())
+	must(t, f.profiles.Create(f.ctx, bytebites.Profile{User: user, Preferences: bytebites.Preferences{PortionCount: 2}}))
+	var want []bytebites.OrderID // the ids of drafts ascend
+	at := time.Date(2026, 2, 1, 18, 0, 0, 0, time.UTC)
+	for range orders {
+		order := f.draft(user, seed.Meal(1))
+		order.PlacedAt = at
+		f.reserve(t, order)
+		must(t, f.orders.Place(f.ctx, order, nil))
+		must(t, f.stock.Confirm(f.ctx, order.ID))
+		want = slices.Insert(want, 0, order.ID)
+	}
+	for limit := 1; limit <= orders; limit++ {
+		var got []bytebites.OrderID
+		for before := (bytebites.HistoryCursor{}); len(got) <= orders; {
+			page, err := f.orders.History(f.ctx, user, before, limit)
+			must(t, err)
+			if len(page) == 0 {
+				break
+			}
+			for _, order := range page {
+				got = append(got, order.ID)
+			}
+			before = page[len(page)-1].Cursor()
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("pages of %d: got %v, want %v", limit, got, want)
+		}
 	}
 }
 
@@ -185,7 +221,7 @@ func testFinish(t *testing.T, f *fixture) {
 }
 
 func testSeededOrders(t *testing.T, f *fixture) {
-	history, err := f.orders.History(f.ctx, seed.User(f.size.Users), time.Time{}, 1)
+	history, err := f.orders.History(f.ctx, seed.User(f.size.Users), bytebites.HistoryCursor{}, 1)
 	must(t, err)
 	if len(history) != 1 {
 		t.Fatal("no seeded orders")

@@ -50,7 +50,7 @@ func testFaults(t *testing.T, f *fixture) {
 	plan := func() string {
 		t.Helper()
 		rows, err := f.db.QueryContext(f.ctx, `EXPLAIN SELECT id FROM orders
-			WHERE user_id = 'u0000077' AND placed_at < 'infinity' ORDER BY placed_at DESC LIMIT 20`)
+			WHERE user_id = 'u0000077' AND (placed_at, id) < ('infinity', '') ORDER BY placed_at DESC, id DESC LIMIT 20`)
 		must(t, err)
 		defer func() { must(t, rows.Close()) }()
 		var plan strings.Builder
@@ -83,7 +83,7 @@ func testStatements(t *testing.T, f *fixture) {
 	for _, call := range []func() error{
 		func() error { _, err := f.orders.Order(f.ctx, user, order.ID); return err },
 		func() error { _, err := f.orders.OrderByKey(f.ctx, user, order.IdempotencyKey); return err },
-		func() error { _, err := f.orders.History(f.ctx, user, time.Time{}, 20); return err },
+		func() error { _, err := f.orders.History(f.ctx, user, bytebites.HistoryCursor{}, 20); return err },
 		func() error { _, err := f.orders.ApplyPayment(f.ctx, event); return err },
 		func() error { _, err := f.orders.ApplyPayment(f.ctx, event); return err },
 		func() error { return f.orders.Finish(f.ctx, user, order.ID, bytebites.EffectEmail) },

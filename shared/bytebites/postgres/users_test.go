@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"bytebites.example/workshop/shared/bytebites"
+	"bytebites.example/workshop/shared/bytebites/postgres"
 	"bytebites.example/workshop/shared/bytebites/seed"
 )
 
@@ -143,5 +144,56 @@ func testWeeks(t *testing.T, f *fixture) {
 			t.Errorf("got %+v, %v; want %+v", got, err, week)
 		}
 	}
+	testWeekOrder(t, f)
 	wantError(t, "week of an unknown subscriber", f.weeks.SetWeek(f.ctx, "nobody", bytebites.Week{}), bytebites.ErrNotFound)
+}
+
+// testWeekOrder stores the plans of two overlapping orders in both sequences, also at once. The
+// newer plan must stay.
+func testWeekOrder(t *testing.T, f *fixture) {
+	t.Helper()
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	plan := func(meal int, basis int64, planned time.Time) bytebites.Week {
+		return bytebites.Week{Meals: []bytebites.MealID{seed.Meal(meal)}, PlannedAt: planned, Basis: basis}
+	}
+	for _, test := range []struct {
+		name         string
+		older, newer bytebites.Week
+	}{
+		{"one more order", plan(1, 10, at), plan(2, 20, at.Add(time.Millisecond))},
+		{"one more order, on a replica whose clock is behind", plan(1, 10, at), plan(2, 20, at.Add(-time.Hour))},
+		{"the same orders, planned later", plan(1, 10, at), plan(2, 10, at.Add(time.Microsecond))},
+		{"the same orders and time", plan(2, 10, at), plan(2, 10, at)},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			newest := func(user bytebites.UserID, how string) {
+				t.Helper()
+				if got, err := f.weeks.Week(f.ctx, user); err != nil || !reflect.DeepEqual(got, test.newer) {
+					t.Errorf("%s: got %+v, %v; want %+v", how, got, err, test.newer)
+				}
+			}
+			user := f.user()
+			must(t, f.weeks.SetWeek(f.ctx, user, test.older))
+			must(t, f.weeks.SetWeek(f.ctx, user, test.newer))
+			newest(user, "older first")
+			must(t, f.weeks.SetWeek(f.ctx, user, test.older))
+			newest(user, "newer first")
+
+			// The transaction of the newer order holds the row while the older order waits for it.
+			other := f.user()
+			must(t, f.weeks.SetWeek(f.ctx, other, plan(3, 1, at.Add(-time.Hour))))
+			inside, late := make(chan struct{}), make(chan error, 1)
+			go func() {
+				<-inside
+				late <- f.weeks.SetWeek(f.ctx, other, test.older)
+			}()
+			must(t, postgres.Transact(f.ctx, f.db, func(ctx context.Context) error {
+				err := f.weeks.SetWeek(ctx, other, test.newer)
+				close(inside)
+				return err
+			}))
+			must(t, <-late)
+			newest(other, "at once")
+		})
+	}
 }

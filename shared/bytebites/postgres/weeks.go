@@ -20,7 +20,7 @@ func (w *Weeks) Week(ctx context.Context, user bytebites.UserID) (bytebites.Week
 	var week bytebites.Week
 	var meals pq.StringArray
 	err := Join(ctx, w.db).QueryRowContext(ctx,
-		`SELECT meals, planned_at FROM weeks WHERE user_id = $1`, name(user)).Scan(&meals, &week.PlannedAt)
+		`SELECT meals, planned_at, basis FROM weeks WHERE user_id = $1`, name(user)).Scan(&meals, &week.PlannedAt, &week.Basis)
 	if err != nil {
 		return bytebites.Week{}, wrap(ctx, "read week", err)
 	}
@@ -31,12 +31,14 @@ func (w *Weeks) Week(ctx context.Context, user bytebites.UserID) (bytebites.Week
 	return week, nil
 }
 
-// SetWeek replaces the week planned for a subscriber. The error is ErrNotFound for an unknown
-// subscriber. PlannedAt is stored to the microsecond.
+// SetWeek stores a week planned for a subscriber, unless the stored week is newer; see
+// bytebites.Weeks. The error is ErrNotFound for an unknown subscriber. PlannedAt is stored to the
+// microsecond.
 func (w *Weeks) SetWeek(ctx context.Context, user bytebites.UserID, week bytebites.Week) error {
 	_, err := Join(ctx, w.db).ExecContext(ctx, `
-INSERT INTO weeks (user_id, meals, planned_at) VALUES ($1, $2, $3)
-ON CONFLICT (user_id) DO UPDATE SET meals = excluded.meals, planned_at = excluded.planned_at`,
-		name(user), names(week.Meals), week.PlannedAt)
+INSERT INTO weeks (user_id, meals, planned_at, basis) VALUES ($1, $2, $3, $4)
+ON CONFLICT (user_id) DO UPDATE SET meals = excluded.meals, planned_at = excluded.planned_at, basis = excluded.basis
+WHERE (weeks.basis, weeks.planned_at) <= (excluded.basis, excluded.planned_at)`,
+		name(user), names(week.Meals), week.PlannedAt, week.Basis)
 	return wrap(ctx, "set week", unknownParent(err))
 }

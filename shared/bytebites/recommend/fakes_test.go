@@ -89,7 +89,7 @@ func (s *subscriber) Profile(_ context.Context, user bytebites.UserID) (bytebite
 	return bytebites.Profile{User: user, Preferences: s.preferences}, nil
 }
 
-func (s *subscriber) History(context.Context, bytebites.UserID, time.Time, int) ([]bytebites.Order, error) {
+func (s *subscriber) History(context.Context, bytebites.UserID, bytebites.HistoryCursor, int) ([]bytebites.Order, error) {
 	return s.history, nil
 }
 

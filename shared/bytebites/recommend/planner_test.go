@@ -1,12 +1,14 @@
 package recommend
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -228,5 +230,82 @@ func TestMenuReadSurvivesTheRequestThatBeganIt(t *testing.T) {
 	close(k.gate)
 	if _, err := cache.current(t.Context()); err != nil {
 		t.Fatalf("another caller: %v", err)
+	}
+}
+
+// slowHistory holds the first read of a history until it is released.
+type slowHistory struct {
+	*subscriber
+	read    chan struct{} // receives a value when the first read begins
+	release chan struct{}
+	held    atomic.Bool
+}
+
+func (s *slowHistory) History(ctx context.Context, user bytebites.UserID, before bytebites.HistoryCursor, limit int) ([]bytebites.Order, error) {
+	if s.held.CompareAndSwap(false, true) {
+		close(s.read)
+		<-s.release
+	}
+	return s.subscriber.History(ctx, user, before, limit)
+}
+
+// TestPlannedAtIsTheBeginning overlaps two plans. The one that began first ends last.
+func TestPlannedAtIsTheBeginning(t *testing.T) {
+	random := rand.New(rand.NewPCG(9, 1))
+	k := newKitchen(50, 8, random)
+	s := &slowHistory{
+		subscriber: newSubscriber(k, random, bytebites.Preferences{}),
+		read:       make(chan struct{}), release: make(chan struct{}),
+	}
+	planner := New(k, s, s)
+	var ticks atomic.Int64
+	planner.now = func() time.Time { return time.Unix(1e9+ticks.Add(1), 0) }
+
+	first := make(chan bytebites.Week, 1)
+	go func() {
+		week, err := planner.Plan(context.WithoutCancel(t.Context()), "u1")
+		if err != nil {
+			t.Errorf("first plan: %v", err)
+		}
+		first <- week
+	}()
+	<-s.read
+	second, err := planner.Plan(t.Context(), "u1")
+	close(s.release)
+	if err != nil {
+		t.Fatalf("second plan: %v", err)
+	}
+	if week := <-first; !week.PlannedAt.Before(second.PlannedAt) {
+		t.Errorf("the plan that began first says %v, the second one %v", week.PlannedAt, second.PlannedAt)
+	}
+}
+
+func TestBasisGrowsWithEachOrder(t *testing.T) {
+	at := time.Date(2026, 3, 1, 18, 0, 0, 0, time.UTC)
+	for _, test := range []struct {
+		name     string
+		placedAt time.Time // of the new order; the others are placed at and in the hours before
+		want     int       // as cmp.Compare
+	}{
+		{"later than all", at.Add(time.Hour), +1},
+		{"by a replica whose clock is behind", at.Add(-time.Minute), +1},
+		{"of the same instant", at, +1},
+		{"too old to be considered", at.AddDate(-1, 0, 0), 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			orders := make([]bytebites.Order, historyOrders)
+			for i := range orders {
+				orders[i].PlacedAt = at.Add(-time.Duration(i) * time.Hour)
+			}
+			before := basisOf(orders)
+			orders = append(orders, bytebites.Order{PlacedAt: test.placedAt})
+			slices.SortFunc(orders, func(a, b bytebites.Order) int { return b.PlacedAt.Compare(a.PlacedAt) })
+			if got := cmp.Compare(basisOf(orders[:historyOrders]), before); got != test.want {
+				t.Errorf("compared with the basis before: got %d, want %d", got, test.want)
+			}
+		})
+	}
+	if one, two := basisOf(make([]bytebites.Order, 0)), basisOf([]bytebites.Order{{PlacedAt: at}}); one >= two {
+		t.Errorf("basis of no order %d, of the first %d", one, two)
 	}
 }

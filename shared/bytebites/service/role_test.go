@@ -131,7 +131,7 @@ func testPartsOfARole(t *testing.T, config Config) {
 		if err := r.PrepareUserData(ctx, r.UserData); err != nil {
 			return err
 		}
-		orders, err := parts.Orders.History(ctx, seed.User(1), time.Time{}, 1)
+		orders, err := parts.Orders.History(ctx, seed.User(1), bytebites.HistoryCursor{}, 1)
 		if err != nil {
 			return err
 		}

@@ -118,7 +118,7 @@ func invent(t *testing.T, db *sql.DB, user string, random *rand.Rand) {
 		exec(t, db, `INSERT INTO ratings VALUES ($1, $2, $3)`, user, name(), random.IntN(5)+1)
 	}
 	if random.IntN(2) == 0 {
-		exec(t, db, `INSERT INTO weeks VALUES ($1, $2, $3)`, user, oddList(random), instant(random))
+		exec(t, db, `INSERT INTO weeks VALUES ($1, $2, $3, $4)`, user, oddList(random), instant(random), random.Int64())
 	}
 	for range random.IntN(5) {
 		order := name()

@@ -82,7 +82,7 @@ func tables() []table {
 		},
 		{
 			name:     "weeks",
-			columns:  []string{"user_id", "meals", "planned_at"},
+			columns:  []string{"user_id", "meals", "planned_at", "basis"},
 			instants: []string{"planned_at"},
 			order:    `user_id`,
 		},

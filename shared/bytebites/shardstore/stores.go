@@ -172,7 +172,7 @@ func (o orders) OrderByKey(ctx context.Context, user bytebites.UserID, key strin
 	})
 }
 
-func (o orders) History(ctx context.Context, user bytebites.UserID, before time.Time, limit int) ([]bytebites.Order, error) {
+func (o orders) History(ctx context.Context, user bytebites.UserID, before bytebites.HistoryCursor, limit int) ([]bytebites.Order, error) {
 	return ask(ctx, o.access, user, func(ctx context.Context, at service.UserData) ([]bytebites.Order, error) {
 		return at.Orders.History(ctx, user, before, limit)
 	})

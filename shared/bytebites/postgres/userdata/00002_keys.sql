@@ -17,7 +17,7 @@ ALTER TABLE cart_lines
     ADD FOREIGN KEY (user_id) REFERENCES carts;
 
 -- Fault 'missing index': the history of a subscriber is
---     SELECT ... FROM orders WHERE user_id = $1 ORDER BY placed_at DESC
+--     SELECT ... FROM orders WHERE user_id = $1 ORDER BY placed_at DESC, id DESC
 -- No index serves this query, so each history reads the orders of all subscribers. orders_key
 -- starts with user_id, but it contains only orders with an Idempotency-Key, so the query cannot
 -- use it.

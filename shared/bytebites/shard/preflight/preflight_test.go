@@ -46,7 +46,7 @@ func TestCheck(t *testing.T) {
 		t.Helper()
 		orders := postgres.NewOrders(db)
 		for range n {
-			_, err := orders.History(ctx, bytebites.UserID("u7"), time.Time{}, 20)
+			_, err := orders.History(ctx, bytebites.UserID("u7"), bytebites.HistoryCursor{}, 20)
 			must(t, err)
 		}
 	}

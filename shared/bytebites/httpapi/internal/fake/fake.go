@@ -479,6 +479,9 @@ func (w *World) SetWeek(ctx context.Context, user bytebites.UserID, week bytebit
 		return err
 	}
 	defer leave()
+	if stored, found := w.weeks[user]; found && cmp.Or(cmp.Compare(stored.Basis, week.Basis), stored.PlannedAt.Compare(week.PlannedAt)) > 0 {
+		return nil
+	}
 	w.weeks[user] = week
 	return nil
 }
@@ -530,9 +533,8 @@ func (w *World) PlaceOrder(ctx context.Context, r bytebites.OrderRequest) (byteb
 	w.placed++
 	order := bytebites.Order{
 		ID: bytebites.OrderID(fmt.Sprintf("o%08d", w.placed)), User: r.User, IdempotencyKey: r.IdempotencyKey,
-		Status: bytebites.OrderPlaced,
-		// Orders are at least one microsecond apart, because the pages of the history need that.
-		PlacedAt: w.now().Truncate(time.Microsecond).Add(time.Duration(w.placed) * time.Microsecond),
+		Status:   bytebites.OrderPlaced,
+		PlacedAt: w.now().Truncate(time.Microsecond),
 		Done:     map[bytebites.Effect]time.Time{},
 	}
 	for _, l := range r.Lines {
@@ -594,8 +596,12 @@ func (w *World) Order(ctx context.Context, user bytebites.UserID, id bytebites.O
 	return order, nil
 }
 
+func latestFirst(a, b bytebites.HistoryCursor) int {
+	return cmp.Or(b.PlacedAt.Compare(a.PlacedAt), cmp.Compare(b.ID, a.ID))
+}
+
 // History implements bytebites.Orders.
-func (w *World) History(ctx context.Context, user bytebites.UserID, before time.Time, limit int) ([]bytebites.Order, error) {
+func (w *World) History(ctx context.Context, user bytebites.UserID, before bytebites.HistoryCursor, limit int) ([]bytebites.Order, error) {
 	leave, err := w.enter(ctx, "History")
 	if err != nil {
 		return nil, err
@@ -603,11 +609,11 @@ func (w *World) History(ctx context.Context, user bytebites.UserID, before time.
 	defer leave()
 	var orders []bytebites.Order
 	for _, order := range w.orders {
-		if order.User == user && (before.IsZero() || order.PlacedAt.Before(before)) {
+		if order.User == user && (before.IsZero() || latestFirst(order.Cursor(), before) > 0) {
 			orders = append(orders, order)
 		}
 	}
-	slices.SortFunc(orders, func(a, b bytebites.Order) int { return b.PlacedAt.Compare(a.PlacedAt) })
+	slices.SortFunc(orders, func(a, b bytebites.Order) int { return latestFirst(a.Cursor(), b.Cursor()) })
 	return orders[:min(limit, len(orders))], nil
 }
 
