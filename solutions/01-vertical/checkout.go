@@ -2,13 +2,13 @@ package vertical
 
 import (
 	"context"
-	"time"
 
 	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/bytebites/checkout"
 )
 
-// Checkout places orders, as many at a time as there are requests.
+// Checkout places orders, as many at a time as there are requests. Only requests with one
+// Idempotency-Key take turns.
 type Checkout struct {
 	*checkout.Steps
 }
@@ -17,12 +17,24 @@ type Checkout struct {
 func NewCheckout(steps *checkout.Steps) *Checkout { return &Checkout{Steps: steps} }
 
 // PlaceOrder places an order, or returns the one that was placed before under the same
-// Idempotency-Key, and then reports true.
+// Idempotency-Key, and then reports true. A replay finishes an order that its request has
+// abandoned.
 func (c *Checkout) PlaceOrder(ctx context.Context, request bytebites.OrderRequest) (bytebites.Order, bool, error) {
+	unlock, err := c.LockKey(ctx, request)
+	if err != nil {
+		return bytebites.Order{}, false, err
+	}
+	defer unlock()
+
 	if order, found, err := c.Replay(ctx, request); err != nil {
 		return bytebites.Order{}, false, err
 	} else if found {
-		return c.resume(ctx, request, order), true, nil
+		if c.Abandoned(order) {
+			c.finish(ctx, request.Email, &order, func(ctx context.Context) (bytebites.Week, error) {
+				return c.Plan(ctx, order.User)
+			})
+		}
+		return order, true, nil
 	}
 	order, err := c.Draft(ctx, request)
 	if err != nil {
@@ -40,23 +52,9 @@ func (c *Checkout) PlaceOrder(ctx context.Context, request bytebites.OrderReques
 	if err != nil || replayed {
 		return order, replayed, err
 	}
+	unlock() // From here on a retry finds the order, and need not wait for its mail.
 	c.finish(ctx, request.Email, &order, func(context.Context) (bytebites.Week, error) { return week, nil })
 	return order, false, nil
-}
-
-// abandoned is the age from which on no request can still be at an order's effects: ten
-// seconds for the request and ten for what follows the commit.
-const abandoned = 20 * time.Second
-
-// resume does what a request that died left undone. A younger order's effects are another
-// request's, which is at them right now: two would send two mails.
-func (c *Checkout) resume(ctx context.Context, request bytebites.OrderRequest, order bytebites.Order) bytebites.Order {
-	if time.Since(order.PlacedAt) > abandoned {
-		c.finish(ctx, request.Email, &order, func(ctx context.Context) (bytebites.Week, error) {
-			return c.Plan(ctx, order.User)
-		})
-	}
-	return order
 }
 
 // finish does what is undone of a placed order's effects.

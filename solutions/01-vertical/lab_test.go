@@ -1,9 +1,14 @@
 package vertical_test
 
 import (
+	"cmp"
+	"slices"
 	"testing"
 
 	"bytebites.example/workshop/labs/01-vertical/spec"
+	"bytebites.example/workshop/shared/bytebites"
+	"bytebites.example/workshop/shared/bytebites/checkout"
+	"bytebites.example/workshop/shared/bytebites/postgres"
 	"bytebites.example/workshop/shared/instance"
 	frame "bytebites.example/workshop/shared/workshop/lab"
 	"bytebites.example/workshop/shared/workshop/labtest"
@@ -14,10 +19,12 @@ import (
 // solution is the subject that passes.
 func solution() spec.Subject {
 	return spec.Subject{
-		Files:   vertical.Files(),
-		Size:    vertical.Size,
-		Package: "./solutions/service",
-		Args:    []string{"--through", "01"},
+		Files:    vertical.Files(),
+		Checkout: func(steps *checkout.Steps) bytebites.Checkout { return vertical.NewCheckout(steps) },
+		Size:     vertical.Size,
+		Pool:     vertical.Pool,
+		Package:  "./solutions/service",
+		Args:     []string{"--through", "01"},
 	}
 }
 
@@ -26,47 +33,259 @@ func TestLab(t *testing.T) { labtest.Run(t, spec.Lab(solution())) }
 func TestFull(t *testing.T) { labtest.Full(t, spec.Full(solution())) }
 
 func TestAnswers(t *testing.T) {
+	checkouts, pools := wrong.Checkouts(), wrong.Pools()
 	variant := func(name string) frame.Lab {
 		s := solution()
 		s.Args = append(s.Args, "--variant", name)
+		if build, ok := checkouts[name]; ok {
+			s.Checkout = build
+		}
+		if pool, ok := pools[name]; ok {
+			s.Pool = func() postgres.PoolConfig { return pool }
+		}
 		return spec.Lab(s)
 	}
-	noHeadroom := solution()
-	noHeadroom.Size = cheapestThatJustHolds
-	labtest.Answers(t, frame.Answers{Wrong: []frame.Wrong{
-		{
-			Name: wrong.LockKept, Check: "side by side", Lab: variant(wrong.LockKept),
-			Why: "the mail has left the transaction, so the lock seems to do no harm",
+	sized := func(size func([]instance.Capacity, float64) (instance.Type, bool)) frame.Lab {
+		s := solution()
+		s.Size = size
+		return spec.Lab(s)
+	}
+	labtest.Answers(t, frame.Answers{
+		Wrong: []frame.Wrong{
+			{
+				Name: "lock-kept", Check: "side by side", Lab: variant("lock-kept"),
+				Why: "the mail has left the transaction, so the lock seems to do no harm",
+			},
+			{
+				Name: "four-places", Check: "side by side", Lab: variant("four-places"),
+				Why: "some limit must protect the machine, and four orders at once never failed in a test",
+			},
+			{
+				Name: "mail-lock", Check: "side by side", Lab: variant("mail-lock"),
+				Why: "orders do not wait, but the mail server should not get two mails at once",
+			},
+			{
+				Name: "hundred-mail", Check: "side by side", Lab: variant("hundred-mail"),
+				Why: "a hundred mails at once are more than any evening so far had",
+			},
+			{
+				Name: "no-turns", Check: "last portion", Lab: variant("no-turns"),
+				Why:  "the unique index prevents the double order, so no lock seems to be needed",
+				Also: []string{"abandoned order"},
+			},
+			{
+				Name: "turns-to-look", Check: "last portion", Lab: variant("turns-to-look"),
+				Why: "only the look-up must not happen twice at once, so the turn seems to end there",
+			},
+			{
+				Name: "busy-retry", Check: "one mail", Lab: variant("busy-retry"),
+				Why:  "the client retries anyway, so the second request may as well be sent away",
+				Also: []string{"abandoned order"},
+			},
+			{
+				Name: "mails-on-replay", Check: "one mail", Lab: variant("mails-on-replay"),
+				Why: "an order that says that its mail is not out should be mailed, and the lock that made that safe is gone",
+			},
+			{
+				Name: "hasty-retry", Check: "one mail", Lab: variant("hasty-retry"),
+				Why: "an order takes half a second, so after a second its request must have died",
+			},
+			{
+				Name: "hides-replay", Check: "one mail", Lab: variant("hides-replay"),
+				Why:  "the client gets its order either way",
+				Also: []string{"every exit", "abandoned order"},
+			},
+			{
+				Name: "loser-finishes", Check: "one mail", Lab: variant("loser-finishes"),
+				Why: "the order is there when Place returns, so its effects seem to be due",
+			},
+			{
+				Name: "never-resumes", Check: "abandoned order", Lab: variant("never-resumes"),
+				Why: "a replay that does nothing can do nothing twice",
+			},
+			{
+				Name: "resumes-next-day", Check: "abandoned order", Lab: variant("resumes-next-day"),
+				Why: "a day is how long an Idempotency-Key lives, so it seems to be how long one waits",
+			},
+			{
+				Name: "resumes-mail-only", Check: "abandoned order", Lab: variant("resumes-mail-only"),
+				Why: "the mail is what the customer misses",
+			},
+			{
+				Name: "resumes-alone", Check: "abandoned order", Lab: variant("resumes-alone"),
+				Why: "the turn is for placing orders, and this order is placed",
+			},
+			{
+				Name: "resume-in-request", Check: "abandoned order", Lab: variant("resume-in-request"),
+				Why: "the retry is a request like any other, so its context seems to be the right one",
+			},
+			{
+				Name: "mail-in-transaction", Check: "mail after commit", Lab: variant("mail-in-transaction"),
+				Why:  "no order without a confirmation: the transaction seems to promise just that",
+				Also: []string{"side by side", "effect fails", "every exit", "abandoned order", "free connections"},
+			},
+			{
+				Name: "mail-before-place", Check: "mail after commit", Lab: variant("mail-before-place"),
+				Why:  "outside the transaction is where the mail should go, and before it there is no order to undo",
+				Also: []string{"one mail", "effect fails", "every exit", "caller gone", "abandoned order", "free connections"},
+			},
+			{
+				Name: "background-effects", Check: "mail after commit", Lab: variant("background-effects"),
+				Why:  "nobody should wait for a mail, and go is one word",
+				Also: []string{"one mail", "effect fails", "every exit"},
+			},
+			{
+				Name: "mail-and-forget", Check: "effect fails", Lab: variant("mail-and-forget"),
+				Why:  "the mail is on its way, so it counts as sent",
+				Also: []string{"one mail", "last portion", "mail after commit", "every exit", "abandoned order"},
+			},
+			{
+				Name: "refused-mail-done", Check: "effect fails", Lab: variant("refused-mail-done"),
+				Why:  "a refused mail must not disturb the order, so its error is dropped",
+				Also: []string{"abandoned order"},
+			},
+			{
+				Name: "mail-error-fatal", Check: "effect fails", Lab: variant("mail-error-fatal"),
+				Why:  "an order without a confirmation went wrong, so it is answered as an error",
+				Also: []string{"abandoned order"},
+			},
+			{
+				Name: "stops-at-failure", Check: "effect fails", Lab: variant("stops-at-failure"),
+				Why:  "on an error one returns",
+				Also: []string{"abandoned order"},
+			},
+			{
+				Name: "mail-only", Check: "effect fails", Lab: variant("mail-only"),
+				Why:  "the mail was what had to move, and the rest got lost on the way",
+				Also: []string{"side by side", "mail after commit", "every exit", "caller gone", "abandoned order"},
+			},
+			{
+				Name: "keeps-stock", Check: "every exit", Lab: variant("keeps-stock"),
+				Why:  "the sweeper gives the stock back in the end",
+				Also: []string{"last portion", "caller gone"},
+			},
+			{
+				Name: "answers-early", Check: "every exit", Lab: variant("answers-early"),
+				Why:  "an answer that waits for nothing is the fastest",
+				Also: []string{"side by side", "one mail", "last portion", "mail after commit", "effect fails", "caller gone", "abandoned order", "free connections", "contract", "crash"},
+			},
+			{
+				Name: "effects-in-request", Check: "caller gone", Lab: variant("effects-in-request"),
+				Why: "the context of the request is at hand, and everything takes a context",
+			},
+			{
+				Name: wrong.EndlessPool, Check: "pool", Lab: variant(wrong.EndlessPool),
+				Why: "if one connection is too few, why have a limit at all",
+			},
+			{
+				Name: wrong.PoolOfOne, Check: "pool", Lab: variant(wrong.PoolOfOne),
+				Why: "once nothing holds the connection for long, one seems to be enough",
+			},
+			{
+				Name: wrong.TwoKept, Check: "kept connections", Lab: variant(wrong.TwoKept),
+				Why: "two idle connections are what database/sql keeps by default",
+			},
+			{
+				Name: wrong.ShortLived, Check: "kept connections", Lab: variant(wrong.ShortLived),
+				Why: "a fresh connection is never stale",
+			},
+			{
+				Name: "no-headroom", Check: "size", Lab: sized(cheapestThatJustHolds),
+				Why: "the size that was measured at the peak's rate holds the peak, by the letter",
+			},
+			{
+				Name: "first-that-holds", Check: "size", Lab: sized(firstThatHolds),
+				Why: "the table of sizes is sorted by price, as all price lists are",
+			},
+			{
+				Name: "cheapest-order", Check: "size", Lab: sized(cheapestOrder),
+				Why: "the price of an order is what counts, so the size with the lowest seems to be the choice",
+			},
+			{
+				Name: "largest-if-none", Check: "size", Lab: sized(largestIfNone),
+				Why: "the largest size is better than none",
+			},
 		},
-		{
-			Name: wrong.MailInTransaction, Check: "free connections", Lab: variant(wrong.MailInTransaction),
-			Why: "no order without a confirmation: the transaction seems to promise just that",
-			// What undoes the order when the mail fails is the same mistake.
-			Also: []string{"mail down"},
+		Right: []frame.Right{
+			{
+				Name: "one-flight", Lab: variant("one-flight"), Checks: []string{"one mail", "last portion", "caller gone", "abandoned order"},
+				Why: "Requests that come at once share one flight that outlives them, instead of taking turns.",
+			},
+			{
+				Name: "turns-by-subscriber", Lab: variant("turns-by-subscriber"), Checks: []string{"side by side", "one mail", "last portion"},
+				Why: "All orders of one subscriber take turns; orders of others do not wait.",
+			},
+			{
+				Name: "turns-to-the-end", Lab: variant("turns-to-the-end"), Checks: []string{"one mail", "last portion", "abandoned order"},
+				Why: "The turn ends with the effects, so a retry waits for the mail.",
+			},
+			{
+				Name: "plans-first", Lab: variant("plans-first"), Checks: []string{"every exit", "caller gone", "last portion"},
+				Why: "The week is planned before the stock is reserved.",
+			},
+			{
+				Name: "plans-in-effect", Lab: variant("plans-in-effect"), Checks: []string{"every exit", "effect fails", "caller gone"},
+				Why: "The week is planned after the commit; an order stands without it.",
+			},
+			{
+				Name: "abandoned-later", Lab: variant("abandoned-later"), Checks: []string{"one mail", "abandoned order"},
+				Why: "An order counts as abandoned after 45 s instead of 20 s.",
+			},
+			{
+				Name: wrong.ThreeConnections, Lab: variant(wrong.ThreeConnections), Checks: []string{"pool", "kept connections"},
+				Why: "Two or three connections for each core is what the lesson starts from.",
+			},
+			{
+				Name: "sorted-sizes", Lab: sized(sortedSizes), Checks: []string{"size"},
+				Why: "The sizes are sorted by price in place, and the first that holds the peak is taken.",
+			},
 		},
-		{
-			Name: wrong.MailsOnReplay, Check: "one mail", Lab: variant(wrong.MailsOnReplay),
-			Why: "an order that says that its mail is not out should be mailed, and the lock that made that safe is gone",
-		},
-		{
-			Name: wrong.MailAndForget, Check: "one mail", Lab: variant(wrong.MailAndForget),
-			Why: "nobody should wait for a mail, and go is one word",
-			// Nobody learns that the mail failed, and few get as far as the mail server.
-			Also: []string{"mail down", "side by side"},
-		},
-		{
-			Name: wrong.EndlessPool, Check: "pool", Lab: variant(wrong.EndlessPool),
-			Why: "if one connection is too few, why have a limit at all",
-		},
-		{
-			Name: wrong.PoolOfOne, Check: "pool", Lab: variant(wrong.PoolOfOne),
-			Why: "once nothing holds the connection for long, one seems to be enough",
-		},
-		{
-			Name: "no-headroom", Check: "size", Lab: spec.Lab(noHeadroom),
-			Why: "the size that was measured at the peak's rate holds the peak, by the letter",
-		},
-	}})
+	})
+}
+
+// holds reports whether a size holds a peak with headroom.
+func holds(size instance.Capacity, peak float64) bool { return peak/size.Goodput <= vertical.Headroom }
+
+// sortedSizes is right, and sorts what it was given.
+func sortedSizes(measured []instance.Capacity, peak float64) (instance.Type, bool) {
+	slices.SortFunc(measured, func(a, b instance.Capacity) int { return cmp.Compare(a.Type.PriceMicros, b.Type.PriceMicros) })
+	return firstThatHolds(measured, peak)
+}
+
+// firstThatHolds trusts the order of the table.
+func firstThatHolds(measured []instance.Capacity, peak float64) (instance.Type, bool) {
+	for _, size := range measured {
+		if holds(size, peak) {
+			return size.Type, true
+		}
+	}
+	return instance.Type{}, false
+}
+
+// cheapestOrder compares prices of orders, not of hours.
+func cheapestOrder(measured []instance.Capacity, peak float64) (instance.Type, bool) {
+	var best instance.Capacity
+	found := false
+	for _, size := range measured {
+		if holds(size, peak) && (!found || size.PerMillion() < best.PerMillion()) {
+			best, found = size, true
+		}
+	}
+	return best.Type, found
+}
+
+// largestIfNone rents the largest size when none holds the peak.
+func largestIfNone(measured []instance.Capacity, peak float64) (instance.Type, bool) {
+	if best, ok := vertical.Size(measured, peak); ok {
+		return best, true
+	}
+	var largest instance.Type
+	for _, size := range measured {
+		if size.Type.CPU > largest.CPU {
+			largest = size.Type
+		}
+	}
+	return largest, len(measured) > 0
 }
 
 // cheapestThatJustHolds forgets that a machine near saturation is a queue.

@@ -1,0 +1,299 @@
+package spec
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"bytebites.example/workshop/shared/bytebites"
+	"bytebites.example/workshop/shared/bytebites/checkout/checkouttest"
+	"bytebites.example/workshop/shared/workshop/lab"
+)
+
+// errBroken is what a broken part answers.
+var errBroken = errors.New("broken for this check")
+
+// exit is a way out of a checkout: a call fails, or its answer is lost.
+type exit struct {
+	call checkouttest.Call
+	lost bool // the call does its work, and the answer is an error
+	// sweeper says that the reservation is left to the sweeper.
+	sweeper bool
+	// undone are the effects that may be undone if the order stands.
+	undone []bytebites.Effect
+}
+
+func (e exit) String() string {
+	if e.lost {
+		return "when the answer of " + phrase(e.call) + " is lost"
+	}
+	return "when " + phrase(e.call) + " fails"
+}
+
+// exitsBefore are those before the order is committed, and of the reservation's confirmation.
+func exitsBefore() []exit {
+	week := []bytebites.Effect{bytebites.EffectRecommendation}
+	return []exit{
+		{call: checkouttest.Replay},
+		{call: checkouttest.Prices},
+		{call: checkouttest.Reserve},
+		{call: checkouttest.Reserve, lost: true},
+		{call: checkouttest.Recommend, undone: week},
+		{call: checkouttest.Place},
+		{call: checkouttest.Commit, sweeper: true},
+		{call: checkouttest.Commit, lost: true},
+		{call: checkouttest.Confirm, sweeper: true},
+		{call: checkouttest.Confirm, lost: true},
+	}
+}
+
+// exitsAfter are those of the effects of a committed order.
+func exitsAfter() []exit {
+	return []exit{
+		{call: checkouttest.Mail, undone: []bytebites.Effect{bytebites.EffectEmail}},
+		{call: checkouttest.Mail, lost: true, undone: []bytebites.Effect{bytebites.EffectEmail}},
+		{call: checkouttest.Ledger, undone: []bytebites.Effect{bytebites.EffectLedger}},
+		{call: checkouttest.SaveWeek, undone: []bytebites.Effect{bytebites.EffectRecommendation}},
+		{call: checkouttest.Finish, undone: bytebites.Effects()},
+	}
+}
+
+// take sends a request whose checkout leaves by an exit.
+func (m *memory) take(ctx context.Context, e exit, request bytebites.OrderRequest) (answered, error) {
+	broken := m.Fail
+	if e.lost {
+		broken = m.Lose
+	}
+	m.Lock()
+	broken[e.call] = errBroken
+	m.Unlock()
+	defer func() {
+		m.Lock()
+		defer m.Unlock()
+		delete(broken, e.call)
+	}()
+	return m.place(ctx, request)
+}
+
+// everyExit takes each exit in turn and then sends the order again.
+func (l *trial) everyExit(ctx context.Context, _ *lab.Run) error {
+	for _, e := range exitsBefore() {
+		if err := l.leaveBy(ctx, e); err != nil {
+			return fmt.Errorf("%s: %w", e, err)
+		}
+	}
+	return l.refusals(ctx)
+}
+
+func (l *trial) leaveBy(ctx context.Context, e exit) error {
+	m, err := l.inMemory()
+	if err != nil {
+		return err
+	}
+	asked := request("u1", "k")
+	first, err := m.take(ctx, e, asked)
+	if err != nil {
+		return err
+	}
+	if err := m.truthful(asked, first); err != nil {
+		return err
+	}
+	if first.err == nil {
+		if err := m.didAllBut(first.order.ID, e.undone); err != nil {
+			return err
+		}
+	}
+	if e.sweeper {
+		if err := m.Settle(ctx); err != nil {
+			return err
+		}
+	}
+	if err := cmp.Or(m.balanced(), m.mailsMatch()); err != nil {
+		return err
+	}
+	again, err := m.place(ctx, asked)
+	switch {
+	case err != nil:
+		return err
+	case again.err != nil:
+		return &lab.Failure{
+			Expected: "the order to go through when it is sent again", Seen: again.err.Error(),
+			Look: lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder", Hint: "what did the first try leave behind?"},
+		}
+	case again.replayed != (first.err == nil):
+		return &lab.Failure{
+			Expected: "PlaceOrder to report true for an order that stands already, and false for a new one",
+			Seen:     fmt.Sprintf("%t", again.replayed),
+			Look:     lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder"},
+		}
+	}
+	return cmp.Or(m.truthful(asked, again), m.balanced(), m.mailsMatch())
+}
+
+// didAllBut demands that an order's effects are done, but for those that may be undone.
+func (m *memory) didAllBut(id bytebites.OrderID, undone []bytebites.Effect) error {
+	m.Lock()
+	done := maps.Clone(m.Placed[id].Done)
+	m.Unlock()
+	var missing []string
+	for _, effect := range bytebites.Effects() {
+		if _, ok := done[effect]; !ok && !slices.Contains(undone, effect) {
+			missing = append(missing, string(effect))
+		}
+	}
+	if len(missing) > 0 {
+		return &lab.Failure{
+			Expected: "every other effect of an order that stands to be done when the order is answered",
+			Seen:     "undone: " + strings.Join(missing, ", "),
+			Look:     lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder", Hint: "one Effect for each, under the context of Aftermath, and wait for all of them"},
+		}
+	}
+	return nil
+}
+
+// refusals demands that the errors of a request reach the caller as what they are, and that
+// the refused order leaves no trace.
+func (l *trial) refusals(ctx context.Context) error {
+	soup := bytebites.Line{Meal: "soup", Quantity: 1}
+	for _, refused := range []struct {
+		what  string
+		key   string
+		lines []bytebites.Line
+		want  error
+	}{
+		{"an order of a meal that does not exist", "a", []bytebites.Line{soup, {Meal: "gone", Quantity: 1}}, bytebites.ErrNotFound},
+		{"an order of more than there is", "b", []bytebites.Line{soup, {Meal: "rare", Quantity: 2}}, bytebites.ErrOutOfStock},
+		{"another order under the key of an order", "k", []bytebites.Line{soup}, bytebites.ErrKeyReused},
+	} {
+		m, err := l.inMemory()
+		if err != nil {
+			return err
+		}
+		if _, err := m.place(ctx, request("u1", "k")); err != nil {
+			return err
+		}
+		mails := len(m.mails())
+		a, err := m.place(ctx, request("u1", refused.key, refused.lines...))
+		if err != nil {
+			return err
+		}
+		if !errors.Is(a.err, refused.want) || len(m.mails()) != mails {
+			return &lab.Failure{
+				Expected: fmt.Sprintf("%s to be refused with the error %q, and no mail", refused.what, refused.want),
+				Seen:     fmt.Sprintf("error %v, %d mails", a.err, len(m.mails())-mails),
+				Look:     lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder", Hint: "return the error of the step, or wrap it with %w"},
+			}
+		}
+		if err := m.balanced(); err != nil {
+			return fmt.Errorf("after %s: %w", refused.what, err)
+		}
+	}
+	return nil
+}
+
+// effectFails breaks each effect in turn.
+func (l *trial) effectFails(ctx context.Context, _ *lab.Run) error {
+	for _, e := range exitsAfter() {
+		m, err := l.inMemory()
+		if err != nil {
+			return err
+		}
+		asked := request("u1", "k")
+		a, err := m.take(ctx, e, asked)
+		if err != nil {
+			return fmt.Errorf("%s: %w", e, err)
+		}
+		if a.err != nil {
+			return fmt.Errorf("%s: %w", e, &lab.Failure{
+				Expected: "the order to stand", Seen: a.err.Error(),
+				Look: lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder", Hint: "an Effect that fails is logged and stays undone; the order stands"},
+			})
+		}
+		for _, effect := range e.undone {
+			if _, done := a.order.Done[effect]; done {
+				return fmt.Errorf("%s: %w", e, &lab.Failure{
+					Expected: "the order to say that the effect is not done", Seen: fmt.Sprintf("%s is called done", effect),
+					Look: lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder", Hint: "return the error of the work from the Effect"},
+				})
+			}
+		}
+		if err := cmp.Or(m.truthful(asked, a), m.didAllBut(a.order.ID, e.undone), m.balanced()); err != nil {
+			return fmt.Errorf("%s: %w", e, err)
+		}
+	}
+	return nil
+}
+
+// callerGone has the client disconnect at each step of an order.
+func (l *trial) callerGone(ctx context.Context, _ *lab.Run) error {
+	for _, call := range []checkouttest.Call{
+		checkouttest.Replay, checkouttest.Prices, checkouttest.Reserve, checkouttest.Recommend, checkouttest.Place, checkouttest.Commit,
+		checkouttest.Confirm, checkouttest.Mail, checkouttest.Ledger, checkouttest.SaveWeek, checkouttest.Finish,
+	} {
+		if err := l.disconnectAt(ctx, call); err != nil {
+			return fmt.Errorf("the client disconnects during %s: %w", phrase(call), err)
+		}
+	}
+	return nil
+}
+
+func (l *trial) disconnectAt(ctx context.Context, call checkouttest.Call) error {
+	m, err := l.inMemory()
+	if err != nil {
+		return err
+	}
+	client, disconnect := context.WithCancel(ctx)
+	defer disconnect()
+	m.on(call, func(context.Context) { disconnect() })
+	asked := request("u1", "k")
+	if _, err := await(ctx, m.send(client, asked)); err != nil {
+		return err
+	}
+	return m.eventually(ctx, func() error {
+		if order, stands := m.storedUnder(asked); stands {
+			if err := m.didAllBut(order.ID, nil); err != nil {
+				return err
+			}
+		}
+		return cmp.Or(m.balanced(), m.mailsMatch())
+	})
+}
+
+// mailAfterCommit looks at what is open while a mail is sent.
+func (l *trial) mailAfterCommit(ctx context.Context, _ *lab.Run) error {
+	m, err := l.inMemory()
+	if err != nil {
+		return err
+	}
+	asked := request("u1", "k")
+	a, err := m.place(ctx, asked)
+	if err != nil {
+		return err
+	}
+	if a.err != nil || a.replayed {
+		return &lab.Failure{Expected: "a new order to be placed", Seen: fmt.Sprintf("replayed %t, error %v", a.replayed, a.err), Look: lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder"}}
+	}
+	if err := cmp.Or(m.truthful(asked, a), m.didAllBut(a.order.ID, nil), m.balanced(), m.mailsMatch()); err != nil {
+		return err
+	}
+	return m.mailedFreely()
+}
+
+// mailedFreely demands that no transaction was open when a mail was sent, and that the mail's
+// order was stored.
+func (m *memory) mailedFreely() error {
+	for _, mail := range m.mails() {
+		if mail.OpenTransactions > 0 || !mail.Stored {
+			return &lab.Failure{
+				Expected: "an order to be committed before its mail is sent",
+				Seen:     fmt.Sprintf("open transactions: %d, order in the database: %t", mail.OpenTransactions, mail.Stored),
+				Look:     lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder", Hint: "what runs inside Place, and what runs before it?"},
+			}
+		}
+	}
+	return nil
+}

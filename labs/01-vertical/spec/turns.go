@@ -1,0 +1,462 @@
+package spec
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+
+	"bytebites.example/workshop/shared/bytebites"
+	"bytebites.example/workshop/shared/bytebites/checkout"
+	"bytebites.example/workshop/shared/bytebites/checkout/checkouttest"
+	"bytebites.example/workshop/shared/testbed/hostspeed"
+	"bytebites.example/workshop/shared/workshop/lab"
+)
+
+const (
+	// crowd is the number of subscribers whose orders are held up at once. No bound on orders
+	// at once that a machine needs is so low.
+	crowd = 200
+	// noneComes is the pause after which no further order counts as on its way. In memory
+	// an order takes well under a millisecond to any call.
+	noneComes = time.Second
+	// triesAtOnce is the number of requests that come at once under one key.
+	triesAtOnce = 20
+	// retryAge is the age of an order when a retry comes while its request is still at it. A
+	// request and the work after its commit may take almost AbandonedAfter.
+	retryAge = checkout.AbandonedAfter * 3 / 4
+	// abandonedFor is the age of an order that its request has left undone.
+	abandonedFor = 3 * checkout.AbandonedAfter
+	// storedID is the id of an order that the subject's checkout did not place.
+	storedID = "stored"
+)
+
+// sideBySide holds up a crowd of orders at each step, one after another, and sends one more.
+func (l *trial) sideBySide(ctx context.Context, _ *lab.Run) error {
+	for _, call := range []checkouttest.Call{
+		checkouttest.Mail, checkouttest.Replay, checkouttest.Prices, checkouttest.Reserve,
+		checkouttest.Recommend, checkouttest.Place, checkouttest.Ledger, checkouttest.SaveWeek,
+	} {
+		if err := l.holdCrowdAt(ctx, call); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *trial) holdCrowdAt(ctx context.Context, call checkouttest.Call) error {
+	m, err := l.inMemory()
+	if err != nil {
+		return err
+	}
+	g := m.hold(call, crowd)
+	defer g.release()
+	answers := make([]<-chan answered, crowd)
+	for i := range answers {
+		answers[i] = m.send(ctx, request(bytebites.UserID(fmt.Sprintf("u%d", i)), "k"))
+	}
+	arrived := g.await(ctx, crowd)
+	if arrived == 0 {
+		return &lab.Failure{
+			Expected: "every order to come to " + phrase(call), Seen: "none did",
+			Look: lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder"},
+		}
+	}
+	if arrived < crowd {
+		return &lab.Failure{
+			Expected: fmt.Sprintf("%d orders of different subscribers to be at %s at once", crowd, phrase(call)),
+			Seen:     fmt.Sprintf("%d; the others waited for them", arrived),
+			Look:     lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder", Hint: "what lets only some orders through?"},
+		}
+	}
+	a, err := m.place(ctx, request("one more", "k"))
+	if err == nil && a.err != nil {
+		err = &lab.Failure{
+			Expected: "an order to be placed beside others", Seen: a.err.Error(),
+			Look: lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder"},
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("while %d orders are held up at %s: %w", crowd, phrase(call), err)
+	}
+	g.release()
+	for _, answer := range answers {
+		a, err := await(ctx, answer)
+		if err != nil {
+			return err
+		}
+		if a.err != nil {
+			return &lab.Failure{
+				Expected: fmt.Sprintf("%d orders at once to be placed", crowd), Seen: a.err.Error(),
+				Look: lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder"},
+			}
+		}
+	}
+	return m.balanced()
+}
+
+// await returns how many calls of n arrived, once no more come.
+func (g *gate) await(ctx context.Context, n int) (arrived int) {
+	quiet := time.NewTimer(hostspeed.Wait(noneComes))
+	defer quiet.Stop()
+	for arrived < n {
+		select {
+		case <-g.arrived:
+			arrived++
+			quiet.Reset(hostspeed.Wait(noneComes))
+		case <-quiet.C:
+			return arrived
+		case <-ctx.Done():
+			return arrived
+		}
+	}
+	return arrived
+}
+
+// oneMail sends orders twice, at every moment at which an impatient client might.
+func (l *trial) oneMail(ctx context.Context, _ *lab.Run) error {
+	for _, call := range []checkouttest.Call{
+		checkouttest.Reserve, checkouttest.Recommend, checkouttest.Place, checkouttest.Mail, checkouttest.Ledger, checkouttest.SaveWeek,
+	} {
+		if err := l.retryDuring(ctx, call); err != nil {
+			return fmt.Errorf("a retry comes during %s: %w", phrase(call), err)
+		}
+	}
+	m, err := l.inMemory()
+	if err != nil {
+		return err
+	}
+	if err := m.oneOrder(ctx, func() (answers []<-chan answered) {
+		for range triesAtOnce {
+			answers = append(answers, m.send(ctx, request("u1", "k")))
+		}
+		return answers
+	}); err != nil {
+		return fmt.Errorf("%d requests come at once: %w", triesAtOnce, err)
+	}
+	m.age(abandonedFor)
+	if err := m.oneOrder(ctx, func() []<-chan answered {
+		return []<-chan answered{m.send(ctx, request("u1", "k"))}
+	}); err != nil {
+		return fmt.Errorf("a retry comes long after everything is done: %w", err)
+	}
+	return l.otherProcess(ctx)
+}
+
+// otherProcess has another process place the order while the subject's is about to. Its effects
+// are the other process's.
+func (l *trial) otherProcess(ctx context.Context) error {
+	m, err := l.inMemory()
+	if err != nil {
+		return err
+	}
+	asked := request("u1", "k")
+	m.on(checkouttest.Place, func(context.Context) {
+		if _, there := m.storedUnder(asked); !there {
+			m.store(asked, bytebites.Effects(), 0)
+		}
+	})
+	a, err := m.place(ctx, asked)
+	if err != nil {
+		return err
+	}
+	if err := cmp.Or(m.isReplay(a), m.balanced()); err != nil {
+		return fmt.Errorf("another process places the order first: %w", err)
+	}
+	if n := len(m.mails()); n > 0 {
+		return fmt.Errorf("another process places the order first: %w", &lab.Failure{
+			Expected: "no mail from the process whose order is a replay", Seen: fmt.Sprintf("%d", n),
+			Look: lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder", Hint: "what does Place report when the order was there already?"},
+		})
+	}
+	return nil
+}
+
+func (l *trial) retryDuring(ctx context.Context, call checkouttest.Call) error {
+	m, err := l.inMemory()
+	if err != nil {
+		return err
+	}
+	return m.oneOrder(ctx, func() []<-chan answered {
+		first, retry := m.sendTwice(ctx, call, request("u1", "k"))
+		return []<-chan answered{first, retry}
+	})
+}
+
+// sendTwice sends a request that is held up at a call, and sends it again retryAge later.
+func (m *memory) sendTwice(ctx context.Context, call checkouttest.Call, asked bytebites.OrderRequest) (first, retry <-chan answered) {
+	g := m.hold(call, 1)
+	defer g.release()
+	first = m.send(ctx, asked)
+	g.await(ctx, 1)
+	m.age(retryAge)
+	return first, m.settled(ctx, m.send(ctx, asked))
+}
+
+// settled waits until an answer has come or must be waiting for something, and returns where
+// the answer comes.
+func (m *memory) settled(ctx context.Context, answer <-chan answered) <-chan answered {
+	known := make(chan answered, 1)
+	select {
+	case a := <-answer:
+		known <- a
+		return known
+	case <-time.After(retryLooks):
+	case <-ctx.Done():
+	}
+	return answer
+}
+
+// oneOrder demands that requests under one key are all answered with one order, that one of
+// them placed it at most, and that it was mailed once.
+func (m *memory) oneOrder(ctx context.Context, send func() []<-chan answered) error {
+	fresh := 0
+	ids := make(map[bytebites.OrderID]bool)
+	_, there := m.storedUnder(request("u1", "k"))
+	for _, answer := range send() {
+		a, err := await(ctx, answer)
+		if err != nil {
+			return err
+		}
+		if a.err != nil {
+			return &lab.Failure{
+				Expected: "each request under one key to be answered with the order", Seen: a.err.Error(),
+				Look: lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder"},
+			}
+		}
+		ids[a.order.ID] = true
+		if !a.replayed {
+			fresh++
+		}
+		if err := m.truthful(request("u1", "k"), a); err != nil {
+			return err
+		}
+	}
+	wantFresh := 1
+	if there {
+		wantFresh = 0
+	}
+	if len(ids) != 1 || fresh != wantFresh {
+		return &lab.Failure{
+			Expected: "one order for one Idempotency-Key, and PlaceOrder to report true to all but the request that placed it",
+			Seen:     fmt.Sprintf("%d orders, %d times false", len(ids), fresh),
+			Look:     lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder", Hint: "what do Replay and Place return?"},
+		}
+	}
+	if n := len(m.mails()); n != 1 {
+		return &lab.Failure{
+			Expected: "one mail for one order", Seen: fmt.Sprintf("%d", n),
+			Look: lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder", Hint: "does a request that finds the order placed send a mail? Does a request wait for its mail?"},
+		}
+	}
+	return cmp.Or(m.balanced(), m.mailsMatch())
+}
+
+// age makes all orders older.
+func (m *memory) age(by time.Duration) {
+	m.Lock()
+	defer m.Unlock()
+	for id, order := range m.Placed {
+		order.PlacedAt = order.PlacedAt.Add(-by)
+		m.Placed[id] = order
+	}
+}
+
+// lastPortion sends an order of the last portion twice.
+func (l *trial) lastPortion(ctx context.Context, _ *lab.Run) error {
+	asked := request("u1", "k", bytebites.Line{Meal: "rare", Quantity: 1})
+	for _, call := range []checkouttest.Call{checkouttest.Recommend, checkouttest.Place, checkouttest.Confirm, checkouttest.Mail} {
+		for _, fails := range []bool{false, true} {
+			m, err := l.inMemory()
+			if err != nil {
+				return err
+			}
+			if fails && call != checkouttest.Recommend {
+				continue
+			}
+			if fails {
+				m.Lose[call] = errBroken // for both requests
+			}
+			first, retry := m.sendTwice(ctx, call, asked)
+			one, err := await(ctx, first)
+			if err != nil {
+				return err
+			}
+			two, err := await(ctx, retry)
+			if err != nil {
+				return err
+			}
+			if err := cmp.Or(m.bothTold(asked, one, two), m.balanced()); err != nil {
+				return fmt.Errorf("the first request is at %s: %w", phrase(call), err)
+			}
+		}
+	}
+	return nil
+}
+
+// bothTold demands that of two requests under one key neither is told that the order failed
+// when it stands.
+func (m *memory) bothTold(asked bytebites.OrderRequest, first, retry answered) error {
+	if err := m.truthful(asked, first); err != nil {
+		return err
+	}
+	_, stands := m.storedUnder(asked)
+	if stands && retry.err != nil && !errors.Is(retry.err, bytebites.ErrBusy) {
+		return &lab.Failure{
+			Expected: "a retry to be answered with the order that the first request placed", Seen: retry.err.Error(),
+			Look: lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder", Hint: "what did the lock keep apart that has the same Idempotency-Key?"},
+		}
+	}
+	return nil
+}
+
+// abandonedOrder sends orders again whose first request has died after the commit.
+func (l *trial) abandonedOrder(ctx context.Context, _ *lab.Run) error {
+	email := bytebites.EffectEmail
+	for _, c := range []struct {
+		what   string
+		undone []bytebites.Effect
+		retry  func(*memory) error
+	}{
+		{"nothing of it is done", bytebites.Effects(), nil},
+		{"only its mail is missing", []bytebites.Effect{email}, nil},
+		{"all but its mail is missing", []bytebites.Effect{bytebites.EffectLedger, bytebites.EffectRecommendation}, nil},
+		{"the client of the retry disconnects", bytebites.Effects(), func(m *memory) error { return m.retryAndDisconnect(ctx) }},
+		{"its mail is refused again, and then not", bytebites.Effects(), func(m *memory) error {
+			return m.retryWithout(ctx, checkouttest.Mail, email)
+		}},
+		{"its week cannot be planned, and then can", bytebites.Effects(), func(m *memory) error {
+			return m.retryWithout(ctx, checkouttest.Recommend, bytebites.EffectRecommendation)
+		}},
+		{"two retries come at once", bytebites.Effects(), func(m *memory) error { return m.retryTwice(ctx, checkouttest.Mail) }},
+		{"two retries come at once, and the first is at the look-up", bytebites.Effects(), func(m *memory) error { return m.retryTwice(ctx, checkouttest.Replay) }},
+	} {
+		if err := l.abandon(ctx, c.undone, c.retry); err != nil {
+			return fmt.Errorf("an order is %s old, and %s: %w", abandonedFor, c.what, err)
+		}
+	}
+	return nil
+}
+
+// abandon stores an order with undone effects, sends it again, first as first does, and
+// demands that it is whole then.
+func (l *trial) abandon(ctx context.Context, undone []bytebites.Effect, first func(*memory) error) error {
+	m, err := l.inMemory()
+	if err != nil {
+		return err
+	}
+	asked := request("u1", "k")
+	m.store(asked, undone, abandonedFor)
+	mails := 0
+	if slices.Contains(undone, bytebites.EffectEmail) {
+		mails = 1
+	}
+	if first != nil {
+		if err := first(m); err != nil {
+			return err
+		}
+	}
+	a, err := m.place(ctx, asked)
+	if err != nil {
+		return err
+	}
+	if err := m.isReplay(a); err != nil {
+		return err
+	}
+	var missing []bytebites.Effect
+	for _, effect := range undone {
+		if !m.happened(a.order, effect) {
+			missing = append(missing, effect)
+		}
+	}
+	switch n := len(m.mails()); {
+	case len(missing) > 0:
+		return &lab.Failure{
+			Expected: "a retry to do what is undone of an order that its request has abandoned", Seen: fmt.Sprintf("undone: %v", missing),
+			Look: lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder", Hint: "what does a retry do when Replay finds the order and Abandoned says true?"},
+		}
+	case n != mails:
+		return &lab.Failure{
+			Expected: "a mail exactly when it is undone: " + strconv.Itoa(mails), Seen: strconv.Itoa(n),
+			Look: lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder", Hint: "Effect does nothing when the effect is done; do two retries take turns?"},
+		}
+	}
+	return cmp.Or(m.didAllBut(a.order.ID, nil), m.mailsMatch(), m.mailedFreely(), m.balanced())
+}
+
+// store stores an order of some age under the id storedID.
+func (m *memory) store(asked bytebites.OrderRequest, undone []bytebites.Effect, age time.Duration) {
+	m.Lock()
+	defer m.Unlock()
+	order := bytebites.Order{
+		ID: storedID, User: asked.User, IdempotencyKey: asked.IdempotencyKey, Status: bytebites.OrderPlaced,
+		PlacedAt: time.Now().Add(-age), Done: make(map[bytebites.Effect]time.Time),
+	}
+	for _, line := range asked.Lines {
+		order.Lines = append(order.Lines, bytebites.OrderLine{Meal: line.Meal, Name: "a " + string(line.Meal), Quantity: line.Quantity, Price: 500})
+		order.Total += 500 * bytebites.Cents(line.Quantity)
+		m.Shelf[line.Meal] -= line.Quantity
+	}
+	for _, effect := range bytebites.Effects() {
+		order.Done[effect] = order.PlacedAt
+	}
+	maps.DeleteFunc(order.Done, func(effect bytebites.Effect, _ time.Time) bool {
+		return slices.Contains(undone, effect)
+	})
+	m.Placed[order.ID] = order
+	m.Held[order.ID] = &checkouttest.Reservation{User: order.User, Lines: asked.Lines, State: "confirmed"}
+}
+
+// isReplay demands that a retry is answered with the stored order.
+func (m *memory) isReplay(a answered) error {
+	if a.err != nil || !a.replayed || a.order.ID != storedID {
+		return &lab.Failure{
+			Expected: "a retry to be answered with the order that stands, as a replay",
+			Seen:     fmt.Sprintf("order %q, replayed %t, error %v", a.order.ID, a.replayed, a.err),
+			Look:     lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder", Hint: "an effect that fails does not fail the retry"},
+		}
+	}
+	return nil
+}
+
+// retryAndDisconnect sends a retry whose client disconnects during the mail.
+func (m *memory) retryAndDisconnect(ctx context.Context) error {
+	client, disconnect := context.WithCancel(ctx)
+	defer disconnect()
+	m.on(checkouttest.Mail, func(context.Context) { disconnect() })
+	defer m.on(checkouttest.Mail, nil)
+	if _, err := await(ctx, m.send(client, request("u1", "k"))); err != nil {
+		return err
+	}
+	return m.eventually(ctx, func() error { return m.didAllBut(storedID, nil) })
+}
+
+// retryWithout sends a retry while a call fails. The effect stays undone, and the others are
+// done.
+func (m *memory) retryWithout(ctx context.Context, call checkouttest.Call, effect bytebites.Effect) error {
+	asked := request("u1", "k")
+	a, err := m.take(ctx, exit{call: call}, asked)
+	if err != nil {
+		return err
+	}
+	return cmp.Or(m.isReplay(a), m.truthful(asked, a), m.didAllBut(storedID, []bytebites.Effect{effect}))
+}
+
+// retryTwice sends two retries at once, the first held up at a call.
+func (m *memory) retryTwice(ctx context.Context, call checkouttest.Call) error {
+	first, second := m.sendTwice(ctx, call, request("u1", "k"))
+	for _, answer := range []<-chan answered{first, second} {
+		a, err := await(ctx, answer)
+		if err != nil {
+			return err
+		}
+		if err := m.isReplay(a); err != nil {
+			return err
+		}
+	}
+	return nil
+}
