@@ -158,6 +158,7 @@ func (w *World) do(ctx context.Context, name Call, work func() error) error {
 	return w.Lose[name]
 }
 
+// MealsByID is the bytebites.Catalogue method. It knows the meals that were stocked.
 func (w *World) MealsByID(ctx context.Context, ids []bytebites.MealID) (meals []bytebites.Meal, err error) {
 	err = w.do(ctx, Prices, func() error {
 		for _, id := range ids {
@@ -170,6 +171,7 @@ func (w *World) MealsByID(ctx context.Context, ids []bytebites.MealID) (meals []
 	return meals, err
 }
 
+// Reserve is the bytebites.Stock method.
 func (w *World) Reserve(ctx context.Context, id bytebites.OrderID, user bytebites.UserID, lines []bytebites.Line) error {
 	return w.do(ctx, Reserve, func() error {
 		for _, line := range lines {
@@ -185,6 +187,7 @@ func (w *World) Reserve(ctx context.Context, id bytebites.OrderID, user bytebite
 	})
 }
 
+// Confirm is the bytebites.Stock method.
 func (w *World) Confirm(ctx context.Context, id bytebites.OrderID) error {
 	return w.do(ctx, Confirm, func() error {
 		r, ok := w.Held[id]
@@ -196,6 +199,7 @@ func (w *World) Confirm(ctx context.Context, id bytebites.OrderID) error {
 	})
 }
 
+// Release is the bytebites.Stock method.
 func (w *World) Release(ctx context.Context, id bytebites.OrderID) error {
 	return w.do(ctx, Release, func() error {
 		r, ok := w.Held[id]
@@ -213,6 +217,7 @@ func (w *World) Release(ctx context.Context, id bytebites.OrderID) error {
 	})
 }
 
+// Unsettled is the bytebites.Stock method. It ignores the age.
 func (w *World) Unsettled(ctx context.Context, _, limit int) (due []bytebites.Reservation, err error) {
 	err = w.do(ctx, Unsettled, func() error {
 		for id, r := range w.Held {
@@ -225,6 +230,7 @@ func (w *World) Unsettled(ctx context.Context, _, limit int) (due []bytebites.Re
 	return due, err
 }
 
+// Place is the bytebites.Orders method.
 func (w *World) Place(ctx context.Context, order bytebites.Order, within func(context.Context) error) error {
 	done, err := w.call(ctx, Place, true)
 	if err != nil {
@@ -272,6 +278,7 @@ func (w *World) Place(ctx context.Context, order bytebites.Order, within func(co
 // transaction is the context key of the events that an order's transaction adds.
 type transaction struct{}
 
+// Add is the bytebites.Outbox method.
 func (w *World) Add(ctx context.Context, _ bytebites.UserID, events ...bytebites.Event) error {
 	told, ok := ctx.Value(transaction{}).(map[bytebites.EventID]bytebites.Event)
 	done, err := w.call(ctx, Outbox, !ok) // the transaction has the connection
@@ -290,6 +297,7 @@ func (w *World) Add(ctx context.Context, _ bytebites.UserID, events ...bytebites
 	return nil
 }
 
+// Order is the bytebites.Orders method.
 func (w *World) Order(ctx context.Context, user bytebites.UserID, id bytebites.OrderID) (order bytebites.Order, err error) {
 	err = w.do(ctx, Order, func() error {
 		var ok bool
@@ -301,6 +309,7 @@ func (w *World) Order(ctx context.Context, user bytebites.UserID, id bytebites.O
 	return order, err
 }
 
+// OrderByKey is the bytebites.Orders method.
 func (w *World) OrderByKey(ctx context.Context, user bytebites.UserID, key string) (order bytebites.Order, err error) {
 	err = w.do(ctx, Replay, func() error {
 		for _, o := range w.Placed {
@@ -324,6 +333,7 @@ func copied(order bytebites.Order) bytebites.Order {
 	return order
 }
 
+// Finish is the bytebites.Orders method.
 func (w *World) Finish(ctx context.Context, _ bytebites.UserID, id bytebites.OrderID, effect bytebites.Effect) error {
 	return w.do(ctx, Finish, func() error {
 		w.Placed[id].Done[effect] = time.Unix(1, 0)
@@ -331,6 +341,7 @@ func (w *World) Finish(ctx context.Context, _ bytebites.UserID, id bytebites.Ord
 	})
 }
 
+// Record is the bytebites.SupplierLedger method.
 func (w *World) Record(ctx context.Context, order bytebites.Order) error {
 	return w.do(ctx, Ledger, func() error {
 		w.Booked[order.ID]++
@@ -338,6 +349,7 @@ func (w *World) Record(ctx context.Context, order bytebites.Order) error {
 	})
 }
 
+// SetWeek is the bytebites.Weeks method.
 func (w *World) SetWeek(ctx context.Context, user bytebites.UserID, week bytebites.Week) error {
 	return w.do(ctx, SaveWeek, func() error {
 		w.Weeks[user] = week
@@ -345,10 +357,12 @@ func (w *World) SetWeek(ctx context.Context, user bytebites.UserID, week bytebit
 	})
 }
 
+// Week is the bytebites.Weeks method. It never finds a week.
 func (w *World) Week(context.Context, bytebites.UserID) (bytebites.Week, error) {
 	return bytebites.Week{}, bytebites.ErrNotFound
 }
 
+// Plan is the bytebites.Recommender method. It reads the history, so it needs a connection.
 func (w *World) Plan(ctx context.Context, _ bytebites.UserID) (bytebites.Week, error) {
 	err := w.do(ctx, Recommend, func() error { // it reads the history
 		w.Plans++
@@ -357,6 +371,7 @@ func (w *World) Plan(ctx context.Context, _ bytebites.UserID) (bytebites.Week, e
 	return bytebites.Week{Meals: []bytebites.MealID{"soup"}}, err
 }
 
+// ConfirmOrder is the bytebites.Mailer method.
 func (w *World) ConfirmOrder(ctx context.Context, to string, order bytebites.Order) error {
 	done, err := w.call(ctx, Mail, false)
 	if err != nil {
