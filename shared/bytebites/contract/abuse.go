@@ -341,6 +341,10 @@ func spoil(r *rand.Rand, body string) []byte {
 		case 3: // a number replaced
 			b = replaceDigits(r, b, []string{"-1", "0", "51", "1e400", "1.5", "99999999999999999999", "-9223372036854775809", "\"1\"", "null", "[]", "{}", "true"}[r.IntN(12)])
 		case 4: // a string replaced
+			if r.IntN(4) == 0 {
+				b = bytes.Replace(b, []byte(`:"`), []byte(`:"`+notUnicode()[r.IntN(len(notUnicode()))]), 1+r.IntN(2))
+				continue
+			}
 			b = bytes.Replace(b, []byte(`:"`), []byte(`:"`+strings.ToValidUTF8(injection(r), "")), 1+r.IntN(2))
 		case 5: // a value of another type
 			b = bytes.Replace(b, []byte(`:`), []byte(`:`+[]string{"null", "[[[]]]", `{"a":1}`, `"x"`, "1", "false"}[r.IntN(6)]+`,"x":`), 1)

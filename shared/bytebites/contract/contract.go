@@ -55,7 +55,7 @@ type Check struct {
 // ratings and preferences of the target's subscribers behind, and one new subscriber.
 func Checks() []Check {
 	var all []Check
-	for _, part := range [][]Check{operationChecks(), accountChecks(), sessionChecks(), mealChecks(), subscriberChecks(), orderChecks(), paymentChecks(), inputChecks()} {
+	for _, part := range [][]Check{operationChecks(), accountChecks(), sessionChecks(), mealChecks(), subscriberChecks(), orderChecks(), paymentChecks(), inputChecks(), textChecks()} {
 		all = append(all, part...)
 	}
 	return all

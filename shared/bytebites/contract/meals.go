@@ -236,6 +236,13 @@ func checkStaff(ctx context.Context, c *Client) error {
 	if changed.Price != before.Price+100 || seen.Price != changed.Price || changed.Version <= before.Version || changed.Name != before.Name {
 		return fmt.Errorf("expected price %d and a new version, saw %+v, then %+v", before.Price+100, changed, seen)
 	}
+	// Read as 0, this version would overwrite the change above.
+	if answer, err = c.Put(ctx, path, Raw(`{"price_cents":1,"version":null}`), staff, Hostile()); err != nil {
+		return err
+	}
+	if err := answer.WantProblem(http.StatusBadRequest, "malformed-request"); err != nil {
+		return fmt.Errorf("version null: %w", err)
+	}
 	for _, step := range []struct {
 		path   string
 		body   any

@@ -101,3 +101,17 @@ func subscriberChecks() []Check {
 		}},
 	}
 }
+
+// sameJSON returns an error unless two JSON texts have the same value.
+func sameJSON(want, got []byte) error {
+	var values [2]any
+	for i, text := range [][]byte{want, got} {
+		if err := json.Unmarshal(text, &values[i]); err != nil {
+			return fmt.Errorf("decode %.100q: %w", text, err)
+		}
+	}
+	if !reflect.DeepEqual(values[0], values[1]) {
+		return fmt.Errorf("expected %s, saw %s", want, got)
+	}
+	return nil
+}

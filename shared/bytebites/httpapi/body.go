@@ -12,8 +12,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
-	"unicode/utf8"
 
+	"bytebites.example/workshop/shared/bytebites/strictjson"
 	"github.com/gin-gonic/gin"
 )
 
@@ -83,13 +83,17 @@ func (a *api) readJSON(c *gin.Context, dst any) error {
 }
 
 // decodeJSON is stricter than encoding/json, which takes the last of two equal names, ignores case
-// and repairs broken UTF-8. It refuses bodies that two readers could understand in two ways.
+// and replaces text that is not Unicode. It refuses bodies that two readers could understand in two
+// ways.
 func decodeJSON(body []byte, dst any) error {
 	if len(bytes.TrimSpace(body)) == 0 {
 		return malformed("The body is empty.")
 	}
-	if !utf8.Valid(body) {
+	switch err := strictjson.CheckText(body); {
+	case errors.Is(err, strictjson.ErrNotUTF8):
 		return malformed("The body is not UTF-8.")
+	case err != nil: // stored as U+FFFD, two different passwords would be equal
+		return malformed("The body has a \\u escape of half a surrogate pair.")
 	}
 	if !json.Valid(body) {
 		return malformed("The body is not one JSON value.")

@@ -44,6 +44,7 @@ func FuzzAPI(f *testing.F) {
 	f.Add("POST", "/orders", "", "application/json", "Idempotency-Key", "k", []byte(`{"lines":[{"meal_id":"m0060","quantity":50}]}`), true)
 	f.Add("POST", "/webhooks/payments", "", "application/json", httpapi.SignatureHeader, "t=1,v1=00", []byte(`{}`), false)
 	f.Add("PUT", "/me/addresses", "", "application/json", "Origin", "http://evil.example", []byte(`{"addresses":[]}`), true)
+	f.Add("PUT", "/me/addresses", "", "application/json", "Origin", "", []byte(`{"addresses":[{"label":"\ud800","street":"\ud83e\udd66","postal_code":"\ufffd","city":"x","country":"DE"}]}`), true)
 	f.Add("OPTIONS", "/meals//ratings", "q=%", "text/plain", "Range", "bytes=0-", []byte{0xff}, true)
 
 	f.Fuzz(func(t *testing.T, method, path, query, contentType, name, value string, body []byte, signedIn bool) {

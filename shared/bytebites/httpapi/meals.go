@@ -2,7 +2,9 @@ package httpapi
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"reflect"
 
 	"bytebites.example/workshop/shared/bytebites"
 	"github.com/gin-gonic/gin"
@@ -166,7 +168,21 @@ type mealChangeBody struct {
 	Name        *string `json:"name"`
 	Description *string `json:"description"`
 	Price       *int64  `json:"price_cents"`
-	Version     int     `json:"version"`
+	Version     version `json:"version"`
+}
+
+// version is the version of a meal in a body. It is not null: read as 0, a null would turn a guarded
+// change into one that overwrites any version.
+type version int
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (v *version) UnmarshalJSON(text []byte) error {
+	var given *int
+	if err := json.Unmarshal(text, &given); err != nil || given == nil {
+		return &json.UnmarshalTypeError{Value: "value other than an integer", Field: "version", Type: reflect.TypeFor[int]()}
+	}
+	*v = version(*given)
+	return nil
 }
 
 func (a *api) updateMeal(c *gin.Context) error {
@@ -175,7 +191,7 @@ func (a *api) updateMeal(c *gin.Context) error {
 		return err
 	}
 	var v validator
-	change := bytebites.MealChange{Name: body.Name, Description: body.Description, Version: body.Version}
+	change := bytebites.MealChange{Name: body.Name, Description: body.Description, Version: int(body.Version)}
 	if body.Name != nil {
 		v.text("name", *body.Name, 1, 120)
 	}

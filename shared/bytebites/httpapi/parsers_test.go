@@ -146,6 +146,25 @@ func FuzzDecodeJSON(f *testing.F) {
 	})
 }
 
+// FuzzTextOfBodies decodes a text in a body. An accepted text has U+FFFD only where the body has it, so
+// no other character was replaced.
+func FuzzTextOfBodies(f *testing.F) {
+	for _, seed := range []string{"", "Home", `\ud83e\udd66`, `\ud800`, `\udc00\ud800`, `\\ud800`, `\ufffd`, "\ufffd", "a\u0000b", "\xff", "\xed\xa0\x80"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		body := []byte(`{"addresses":[{"label":"` + text + `"}]}`)
+		var dst addressesBody
+		if decodeJSON(body, &dst) != nil || len(dst.Addresses) != 1 {
+			return
+		}
+		meant := strings.Count(text, "\ufffd") + strings.Count(strings.ToLower(strings.ReplaceAll(text, `\\`, "")), `\ufffd`)
+		if got := strings.Count(dst.Addresses[0].Label, "\ufffd"); got > meant {
+			t.Errorf("%q was taken for %q", text, dst.Addresses[0].Label)
+		}
+	})
+}
+
 func TestPlainText(t *testing.T) {
 	for s, want := range map[string]bool{
 		"Crème fraîche, 200 g": true, "👩‍👩‍👧 dinner": true, "日本": true, "": true,

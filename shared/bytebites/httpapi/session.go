@@ -97,9 +97,7 @@ func (a *api) signIn(c *gin.Context) error {
 	}
 	var v validator
 	v.text("email", body.Email, 3, 254)
-	if len(body.Password) == 0 || len(body.Password) > maxPasswordBytes {
-		v.fail("password", "must have from 1 to %d bytes", maxPasswordBytes)
-	}
+	v.password("password", body.Password, 1)
 	if err := v.err(); err != nil {
 		return err
 	}

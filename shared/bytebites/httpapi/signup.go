@@ -42,9 +42,7 @@ func (a *api) signUp(c *gin.Context) error {
 	var v validator
 	v.email("email", body.Email)
 	v.text("name", body.Name, 1, 80)
-	if n := len(body.Password); n < minPasswordBytes || n > maxPasswordBytes {
-		v.fail("password", "must have from %d to %d bytes", minPasswordBytes, maxPasswordBytes)
-	}
+	v.password("password", body.Password, minPasswordBytes)
 	if err := v.err(); err != nil {
 		return err
 	}

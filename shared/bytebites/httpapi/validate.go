@@ -55,6 +55,17 @@ func (v *validator) text(pointer, s string, low, high int) {
 	}
 }
 
+// password requires low to maxPasswordBytes bytes without a NUL. bcrypt repeats a password with a NUL
+// behind it until its key is full. So "ab", "ab\x00ab" and so on would be one password.
+func (v *validator) password(pointer, s string, low int) {
+	switch n := len(s); {
+	case n < low || n > maxPasswordBytes:
+		v.fail(pointer, "must have from %d to %d bytes", low, maxPasswordBytes)
+	case strings.ContainsRune(s, 0):
+		v.fail(pointer, "must not have a NUL character")
+	}
+}
+
 func (v *validator) number(pointer string, n, low, high int64) {
 	if n < low || n > high {
 		v.fail(pointer, "must be from %d to %d", low, high)

@@ -8,9 +8,9 @@ import (
 	"io"
 	"slices"
 	"time"
-	"unicode/utf8"
 
 	"bytebites.example/workshop/shared/bytebites"
+	"bytebites.example/workshop/shared/bytebites/strictjson"
 )
 
 // MaxBytes is the size of the largest body that Decode accepts. Encode never returns a larger
@@ -91,8 +91,8 @@ func decode(encoded []byte) (body, error) {
 	if len(encoded) > MaxBytes {
 		return body{}, fmt.Errorf("body of %d bytes: want at most %d", len(encoded), MaxBytes)
 	}
-	if !utf8.Valid(encoded) { // encoding/json would replace the invalid bytes
-		return body{}, errors.New("not UTF-8")
+	if err := strictjson.CheckText(encoded); err != nil { // encoding/json would replace such text
+		return body{}, err
 	}
 	var b body
 	decoder := json.NewDecoder(bytes.NewReader(encoded))

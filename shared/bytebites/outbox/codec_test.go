@@ -134,6 +134,7 @@ func TestDecodeIsStrict(t *testing.T) {
 		"no order":       strings.Replace(whole, `"order_id":"ord_1",`, "", 1),
 		"no time":        strings.Replace(whole, `2026-03-01T18:30:00.123456789Z`, "yesterday", 1),
 		"broken text":    strings.Replace(whole, `evt_1`, "\xff", 1),
+		"half a pair":    strings.Replace(whole, `evt_1`, `\ud800`, 1),
 		"another topic":  strings.Replace(whole, `"payment_processed",`, `"order_placed",`, 1),
 		"too much":       strings.Repeat(" ", outbox.MaxBytes) + whole,
 	} {

@@ -2,6 +2,7 @@ package shardstore
 
 import (
 	"cmp"
+	"math"
 	"slices"
 
 	"bytebites.example/workshop/shared/bytebites"
@@ -32,7 +33,8 @@ func mergePopular(parts [][]bytebites.Popularity, limit int) []bytebites.Popular
 
 // mergeRatings adds up the number of ratings of each meal and averages the stars. The average is
 // weighted by the number of ratings: otherwise a server with one rating would count as much as one
-// with a thousand.
+// with a thousand. The sum of the stars is a whole number. It is rounded to that, so that the result
+// does not depend on the sequence of the parts.
 func mergeRatings(parts []map[bytebites.MealID]bytebites.Rating) map[bytebites.MealID]bytebites.Rating {
 	merged := make(map[bytebites.MealID]bytebites.Rating)
 	for _, part := range parts {
@@ -42,7 +44,7 @@ func mergeRatings(parts []map[bytebites.MealID]bytebites.Rating) map[bytebites.M
 			if count == 0 {
 				continue
 			}
-			stars := sum.Average*float64(sum.Count) + r.Average*float64(r.Count)
+			stars := math.Round(sum.Average*float64(sum.Count)) + math.Round(r.Average*float64(r.Count))
 			merged[meal] = bytebites.Rating{Count: count, Average: stars / float64(count)}
 		}
 	}

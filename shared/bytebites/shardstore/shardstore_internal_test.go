@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"reflect"
 	"slices"
@@ -54,6 +55,28 @@ func TestMergeRatings(t *testing.T) {
 	want := map[bytebites.MealID]bytebites.Rating{"a": {Count: 100, Average: 4.96}, "b": {Count: 2, Average: 3}}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+// TestMergedRatingsDoNotDependOnTheSequence merges the answers of three servers in each sequence,
+// because servers answer in any order. A subscriber must not see the average change for that.
+func TestMergedRatingsDoNotDependOnTheSequence(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 1000 {
+		parts, count, stars := make([]map[bytebites.MealID]bytebites.Rating, 3), 0, 0
+		for i := range parts {
+			n := 1 + random.IntN(200)
+			sum := n + random.IntN(4*n+1)
+			parts[i] = map[bytebites.MealID]bytebites.Rating{"a": {Count: n, Average: float64(sum) / float64(n)}}
+			count, stars = count+n, stars+sum
+		}
+		want := bytebites.Rating{Count: count, Average: float64(stars) / float64(count)}
+		for _, sequence := range [][3]int{{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}} {
+			got := mergeRatings([]map[bytebites.MealID]bytebites.Rating{parts[sequence[0]], parts[sequence[1]], parts[sequence[2]]})
+			if got["a"] != want {
+				t.Fatalf("%v in sequence %v: got %v, want %v", parts, sequence, got["a"], want)
+			}
+		}
 	}
 }
 
