@@ -4,7 +4,9 @@ package smtp
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/mail"
 	"time"
@@ -32,7 +34,9 @@ func New(addr string, from mail.Address, now func() time.Time) *Mailer {
 }
 
 // ConfirmOrder sends the confirmation of an order. It returns when the server has accepted the
-// mail, or when ctx ends, at any step of the SMTP dialogue.
+// mail, or when ctx ends, at any step of the SMTP dialogue. The error matches bytebites.ErrBusy if
+// it tells nothing about the mail: the server cannot be reached, gives no answer, or refuses with a
+// temporary code.
 func (m *Mailer) ConfirmOrder(ctx context.Context, email string, order bytebites.Order) error {
 	to, err := mail.ParseAddress(email)
 	if err != nil {
@@ -46,9 +50,24 @@ func (m *Mailer) ConfirmOrder(ctx context.Context, email string, order bytebites
 		if ctx.Err() != nil { // err is the closed connection, and ctx has the reason
 			err = fmt.Errorf("%w (%w)", context.Cause(ctx), err)
 		}
+		if temporary(err) {
+			err = fmt.Errorf("%w: %w", bytebites.ErrBusy, err)
+		}
 		return fmt.Errorf("deliver to %s: %w", m.addr, err)
 	}
 	return nil
+}
+
+// temporary reports whether a later try may succeed: there was no answer, or one with a 4xx code
+// (RFC 5321, 4.2.1).
+func temporary(err error) bool {
+	var answer *smtp.SMTPError
+	if errors.As(err, &answer) {
+		return answer.Temporary()
+	}
+	var network net.Error
+	return errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
 }
 
 func (m *Mailer) deliver(ctx context.Context, to string, message []byte) error {

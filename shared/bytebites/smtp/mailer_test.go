@@ -182,6 +182,59 @@ func FuzzHeadersStayWhole(f *testing.F) {
 	})
 }
 
+// An error that tells nothing about the mail is busy, so that nothing gives the mail up.
+func TestBusy(t *testing.T) {
+	refusing := func(code int) string {
+		return serve(t, &inbox{fail: &gosmtp.SMTPError{Code: code, Message: "no"}})
+	}
+	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := closed.Close(); err != nil {
+		t.Fatal(err)
+	}
+	hangUp, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer hangUp.Close() //nolint:errcheck // only a test
+	go func() {
+		for {
+			conn, err := hangUp.Accept()
+			if err != nil {
+				return
+			}
+			_ = conn.Close()
+		}
+	}()
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close() //nolint:errcheck // only a test
+	for _, test := range []struct {
+		name, address, email string
+		busy                 bool
+	}{
+		{"temporary refusal", refusing(451), "anna@example.com", true},
+		{"permanent refusal", refusing(550), "anna@example.com", false},
+		{"nothing listens", closed.Addr().String(), "anna@example.com", true},
+		{"hangs up", hangUp.Addr().String(), "anna@example.com", true},
+		{"silent", silent.Addr().String(), "anna@example.com", true},
+		{"no address", refusing(451), "anna", false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			err := smtp.New(test.address, sender(), nil).ConfirmOrder(ctx, test.email, order("Soup"))
+			if err == nil || errors.Is(err, bytebites.ErrBusy) != test.busy {
+				t.Errorf("%v, want busy %t", err, test.busy)
+			}
+		})
+	}
+}
+
 func TestRefusalIsReported(t *testing.T) {
 	i := &inbox{fail: &gosmtp.SMTPError{Code: 451, Message: "try again later"}}
 	err := smtp.New(serve(t, i), sender(), nil).ConfirmOrder(t.Context(), "anna@example.com", order("Soup"))

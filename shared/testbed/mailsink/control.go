@@ -19,7 +19,8 @@ const (
 //	GET    /messages?to=A&limit=N   the latest N messages (default 1,000) to A, or to all
 //	DELETE /messages                delete messages and counts
 //	PUT    /delay   {"delay_ms": 60}
-//	PUT    /failure {"rate": 0.5}   share of messages rejected with a temporary error
+//	PUT    /failure {"rate": 0.5}   share of messages rejected with a temporary error; with
+//	                                "permanent": true, for good
 func (s *Sink) Control() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { respond(w, map[string]string{"status": "ok"}) })
@@ -46,7 +47,8 @@ func (s *Sink) Control() http.Handler {
 	})
 	mux.HandleFunc("PUT /failure", func(w http.ResponseWriter, r *http.Request) {
 		var body struct {
-			Rate *float64 `json:"rate"`
+			Rate      *float64 `json:"rate"`
+			Permanent bool     `json:"permanent"`
 		}
 		if !decode(w, r, &body) {
 			return
@@ -55,7 +57,11 @@ func (s *Sink) Control() http.Handler {
 			http.Error(w, "rate: required", http.StatusBadRequest)
 			return
 		}
-		s.change(w, s.SetFailureRate(*body.Rate))
+		err := s.SetFailureRate(*body.Rate)
+		if err == nil {
+			s.SetPermanent(body.Permanent)
+		}
+		s.change(w, err)
 	})
 	return mux
 }

@@ -55,6 +55,7 @@ type Sink struct {
 	mu          sync.Mutex
 	delay       time.Duration
 	failureRate float64
+	permanent   bool    // rejections are for good
 	failures    float64 // share of the next failure that has built up, below 1
 	accepted    int64
 	rejected    int64
@@ -89,7 +90,7 @@ func (s *Sink) SetDelay(delay time.Duration) error {
 }
 
 // SetFailureRate sets the share of messages, 0 to 1, that the sink rejects after the delay
-// with a temporary error. The rejections are evenly spaced and not random, so that a test
+// with a temporary error, or a permanent one after SetPermanent. The rejections are evenly spaced and not random, so that a test
 // knows their number.
 func (s *Sink) SetFailureRate(rate float64) error {
 	if !(rate >= 0 && rate <= 1) { // NaN is neither
@@ -99,6 +100,14 @@ func (s *Sink) SetFailureRate(rate float64) error {
 	defer s.mu.Unlock()
 	s.failureRate, s.failures = rate, 0
 	return nil
+}
+
+// SetPermanent sets whether the sink rejects messages with a permanent error, as a server does
+// that knows no such recipient.
+func (s *Sink) SetPermanent(permanent bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.permanent = permanent
 }
 
 // Stats returns the counts.
@@ -160,6 +169,11 @@ func (s *Sink) take(m Message) error {
 	s.waiting--
 	if stopped || s.fails() {
 		s.rejected++
+		if s.permanent && !stopped {
+			return &smtp.SMTPError{
+				Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 1}, Message: "no such recipient",
+			}
+		}
 		return &smtp.SMTPError{
 			Code: 451, EnhancedCode: smtp.EnhancedCode{4, 3, 0}, Message: "try again later",
 		}
