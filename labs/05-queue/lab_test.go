@@ -9,5 +9,5 @@ import (
 )
 
 func TestLab(t *testing.T) {
-	labtest.Run(t, spec.Lab(spec.Subject{Files: queue.Files(), Package: "./labs/05-queue/service"}))
+	labtest.Run(t, spec.Lab(spec.Subject{Files: queue.Files(), Package: "./labs/05-queue/service", Apply: queue.Apply}))
 }

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"bytebites.example/workshop/labs/05-queue/spec"
+	"bytebites.example/workshop/shared/bytebites/service"
 	frame "bytebites.example/workshop/shared/workshop/lab"
 	"bytebites.example/workshop/shared/workshop/labtest"
 	"bytebites.example/workshop/solutions/05-queue"
@@ -16,6 +17,7 @@ func solution() spec.Subject {
 		Files:   queue.Files(),
 		Package: "./solutions/service",
 		Args:    []string{"--through", "05"},
+		Apply:   queue.Apply,
 	}
 }
 
@@ -23,25 +25,126 @@ func TestLab(t *testing.T) { labtest.Run(t, spec.Lab(solution())) }
 
 func TestFull(t *testing.T) { labtest.Full(t, spec.Full(solution())) }
 
+// with returns the subject with one of the variants.
+func with(variants map[string]func(*service.Composition), name string) spec.Subject {
+	s := solution()
+	s.Args = append(s.Args, "--variant", name)
+	s.Apply = func(c *service.Composition) {
+		queue.Apply(c)
+		variants[name](c)
+	}
+	return s
+}
+
 func TestAnswers(t *testing.T) {
 	// variant returns a wrong answer that is a part of the service.
 	variant := func(name, check, why string, also ...string) frame.Wrong {
-		s := solution()
-		s.Args = append(s.Args, "--variant", name)
-		return frame.Wrong{Name: name, Check: check, Why: why, Lab: spec.Lab(s), Also: also}
+		return frame.Wrong{Name: name, Check: check, Why: why, Lab: spec.Lab(with(wrong.Variants(), name)), Also: also}
+	}
+	right := func(name, why string, checks ...string) frame.Right {
+		return frame.Right{Name: name, Why: why, Lab: spec.Lab(with(wrong.RightAnswers(), name)), Checks: checks}
 	}
 	labtest.Answers(t, frame.Answers{Wrong: []frame.Wrong{
 		// What it has acknowledged and not done yet changes orders after the queues are empty.
 		variant(wrong.AckBeforeWork, "worker killed", "the broker need not keep what a worker has, and what fails the worker can try again itself",
-			"duplicates"),
+			"duplicates", "acknowledgements", "retries", "mail server away"),
 		// The events of its orders are never in an outbox.
-		variant(wrong.PublishWithoutOutbox, "broker down", "a broker with confirms is there to be relied on: why write everything down twice?", "unroutable"),
+		variant(wrong.PublishWithoutOutbox, "broker down", "a broker with confirms is there to be relied on: why write everything down twice?",
+			"order and events", "unroutable"),
 		// Messages that a killed broker had not read are lost too, and returned messages are not noticed.
-		variant(wrong.NoConfirms, "lost on the way", "what was written to the connection without an error has arrived: TCP sees to that", "broker down", "unroutable"),
+		variant(wrong.NoConfirms, "lost on the way", "what was written to the connection without an error has arrived: TCP sees to that",
+			"confirms", "broker down", "unroutable"),
 		// The check kills the workers to remove the poison. They bind their queues again when they start.
-		variant(wrong.PoisonForEver, "poison", "what fails is put back: it will go better some time, and nothing is ever lost", "unroutable"),
+		variant(wrong.PoisonForEver, "poison", "what fails is put back: it will go better some time, and nothing is ever lost",
+			"queues", "acknowledgements", "retries", "mail server away", "unroutable"),
 		// A message comes again whenever a worker dies or finds a claim taken, and unroutable ones as above.
 		variant(wrong.EffectsTwice, "duplicates", "the broker hands each message to one worker, and an acknowledged message does not come again",
-			"lost on the way", "broker down", "replay", "worker killed", "poison", "mail begun", "unroutable"),
+			"handlers", "mail claim", "lost on the way", "broker down", "replay", "worker killed", "poison", "mail begun", "unroutable"),
+
+		variant("classic-queues", "queues", "a durable queue sounds as if it kept what is in it"),
+		variant("fleeting-exchange", "queues", "an exchange keeps nothing, so why should it outlive the broker?"),
+		variant("nothing-parked", "queues", "after five tries nobody will want the message any more", "retries", "mail server away", "poison"),
+		variant("dead-letters-lost", "queues", "a dead letter moves within the broker, and what could get lost there?"),
+		variant("returns-without-end", "queues", "a message that comes back is never dropped, so no dinner is"),
+		variant("log-without-end", "queues", "a log keeps everything: that is what it is for"),
+		variant("log-of-orders", "queues", "only orders are ever replayed"),
+		variant("parked-queues-mixed", "queues", "two keys that look alike are easily swapped", "retries", "mail server away", "poison", "acknowledgements"),
+		variant("one-waiting-room", "retries", "a time to live of each message needs one queue less for each delay"),
+		variant("back-to-the-topic", "retries", "the message came by its topic, so it goes back by its topic", "effects", "duplicates", "poison"),
+		variant("fleeting-retry-queue", "retries", "what waits there waits for seconds only"),
+		variant("busy-counts", "retries", "an error is an error", "mail server away"),
+		variant("counts-in-memory", "retries", "a worker remembers how often a message has failed it"),
+		variant("three-tries", "retries", "three tries are what everybody does"),
+		variant("never-parks", "retries", "it will go better some time, and nothing is ever lost", "mail server away", "poison"),
+		variant("waits-alike", "retries", "a second is as good a pause as any"),
+		variant("tries-the-unreadable", "retries", "an error is an error, and all errors are tried again", "acknowledgements"),
+		variant("drops-the-unreadable", "retries", "what nobody can read is of no use to anybody", "poison"),
+		variant("drops-the-failed", "retries", "after five tries the log has what went wrong", "mail server away", "poison"),
+		variant("no-prefetch", "acknowledgements", "the broker knows best how much a worker can take", "told to stop"),
+		variant("one-at-a-time", "acknowledgements", "the prefetch says how much is fetched, not how much is done at once", "told to stop"),
+		variant("ack-then-put-back", "acknowledgements", "the message goes back in a moment, so the old one can go", "told to stop"),
+		variant("put-back-unconfirmed", "acknowledgements", "what was written to the connection without an error has arrived"),
+		variant("put-back-not-mandatory", "acknowledgements", "the retry queue was declared a moment ago, so it is there"),
+		variant("put-back-where-consumed", "acknowledgements", "there is a connection already"),
+		variant("worker-counts-nothing", "acknowledgements", "what the worker does is in its log"),
+		variant("cut-off-by-stop", "told to stop", "the context of Serve is the one to pass on"),
+		variant("handlers-without-end", "told to stop", "a handler knows itself when it has to end", "mail server away"),
+		variant("leaves-its-handlers", "told to stop", "what is not acknowledged comes again anyway"),
+		variant("empties-before-stop", "told to stop", "a worker that stops should leave no work behind"),
+		variant("told-after-commit", "order and events", "an event must not announce an order that is not there yet"),
+		variant("told-before-order", "order and events", "when the outbox fails there is no order to undo"),
+		variant("outbox-error-logged", "order and events", "an order must not fail because of a mail"),
+		variant("told-outside", "order and events", "the context of the request is at hand"),
+		variant("tells-orders-only", "order and events", "who plans the week can hear of the order as well", "effects", "new consumer", "does not wait"),
+		variant("ids-by-the-clock", "order and events", "an id with the time in it is unique"),
+		variant("payment-told-after", "payment and event", "an event must not announce a payment that is not kept yet"),
+		variant("payment-error-logged", "payment and event", "the provider must not hear of our outbox"),
+		variant("payment-told-outside", "payment and event", "the context of the request is at hand"),
+		variant("one-event-per-order", "payment and event", "NewID makes the id of every other event"),
+		variant("each-payment-is-new", "payment and event", "the provider only wants to hear that the webhook came", "payments"),
+		variant("confirm-by-confirm", "confirms", "publish and wait, publish and wait: that is easy to follow"),
+		variant("nack-is-an-answer", "confirms", "the wait for the confirm returned no error"),
+		variant("not-mandatory", "confirms", "the queues are declared, so an event always has one", "unroutable"),
+		variant("no-room-for-returns", "confirms", "an unbuffered channel is what most examples use"),
+		variant("waits-for-ever", "confirms", "a broker answers some time, or the connection ends", "lost on the way"),
+		variant("fleeting-messages", "confirms", "the queue is durable, and so is what is in it"),
+		variant("nack-is-an-error", "confirms", "a broker that refuses an event needs a fresh connection"),
+		variant("late-is-no-error", "confirms", "the ids that are confirmed say it all"),
+		variant("impatient-when-blocked", "confirms", "300 ms are a long time for a broker"),
+		variant("never-asks-the-link", "confirms", "the channel was opened when the link was free", "unroutable"),
+		variant("relay-counts-nothing", "confirms", "what the relay does is in its log", "unroutable"),
+		variant("booked-then-noted", "handlers", "first the work, and then the note that it is done"),
+		variant("noted-then-booked", "handlers", "first the note, so that no other worker begins"),
+		variant("plans-with-the-lock", "handlers", "all work of an effect belongs into its transaction"),
+		variant("hides-errors", "handlers", "the text of the cause is in the new error", "mail claim", "mail server away"),
+		variant("skips-errors", "handlers", "an order must not be held up by bookkeeping", "poison"),
+		variant("always-first", "handlers", "the handler did what it was asked to"),
+		variant("prefetch-of-thousand", "handlers", "the more a worker holds, the less it waits for the broker"),
+		variant("prefetch-of-one", "handlers", "one message at a time is the safest"),
+		variant("reads-before-claim", "mail claim", "the order must be read to know whom to mail"),
+		variant("short-claim", "mail claim", "mails take milliseconds, and a claim should end soon when its worker dies"),
+		variant("keeps-its-claim", "mail claim", "a claim ends by itself", "mail server away", "mail begun"),
+		variant("claimed-is-done", "mail claim", "another worker is at the mail, so it will be sent", "mail begun", "duplicates"),
+		variant("one-deadline", "mail claim", "one deadline for all that belongs to a mail"),
+		variant("note-may-fail", "mail claim", "the mail is out, and that is what counts"),
+		variant("no-refusal-is-final", "mail server away", "mail servers change their mind", "mail claim"),
+		variant("quiet-is-the-end", "whole log", "when nothing comes for half a second, all has been read"),
+		variant("any-mark-ends", "whole log", "a mark is a mark", "replay"),
+		variant("replays-all-topics", "whole log", "a handler knows what is its own", "replay"),
+		variant("replay-without-acks", "whole log", "a log keeps its messages, whatever is acknowledged", "replay"),
+		variant("replays-from-now", "whole log", "a replay begins where the log ends", "replay"),
+		variant("replay-hides-failures", "whole log", "the log of the program says which events failed"),
+		variant("replay-ends-at-error", "whole log", "an error ends a program"),
+		variant("replay-ends-at-poison", "whole log", "a message that cannot be read is an error too", "replay"),
+	}, Right: []frame.Right{
+		right("rooms-of-their-own", "each queue has four waiting queues of its own, published to by name, and a fixed number of goroutines take the deliveries",
+			"queues", "acknowledgements", "retries", "told to stop", "poison"),
+		right("events-apart", "the events are made before the transaction, and added in another order by a call each", "order and events", "payment and event", effectsCheck),
+		right("channel-per-batch", "each batch has a channel of its own, and goes out in windows of 50", "confirms", "lost on the way"),
+		right("notes-apart", "a mail is noted, and its claim given up, by two calls; other prefetches and time limits", "handlers", "mail claim", "mail server away"),
+		right("mark-by-exchange", "the mark of a replay goes by the exchange, under a key that only the log is bound to", "whole log", "replay"),
 	}})
 }
+
+// effectsCheck is the check that counts all effects of orders on real servers.
+const effectsCheck = "effects"

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"time"
 
+	"bytebites.example/workshop/shared/bytebites/service"
 	"bytebites.example/workshop/shared/workshop/lab"
 	"bytebites.example/workshop/shared/workshop/rig"
 )
@@ -23,6 +24,9 @@ type Subject struct {
 	// workers and its replay.
 	Package string
 	Args    []string
+	// Apply puts the subject's part into a service, as Package does. The checks without servers
+	// call its parts in their own process.
+	Apply func(*service.Composition)
 }
 
 // latencyFloor is the least gain in the latency of placing an order in a rush.
@@ -61,6 +65,30 @@ func Lab(subject Subject) lab.Lab {
 		Claim:  rig.ClaimAlone,
 		Stages: l.stages(),
 		Checks: []lab.Check{
+			// These need no server, so a learner has their verdict within seconds.
+			{Name: "queues", Kind: lab.Core, Step: 1, Run: l.declares,
+				Proves: "each event gets to the queues of its topic and to the log, and dead letters to parked queues, also after the broker has restarted"},
+			{Name: "order and events", Kind: lab.Core, Step: 1, Run: l.toldWithTheOrder,
+				Proves: "an order and its events are stored in one transaction, or neither is, whichever step fails"},
+			{Name: "payment and event", Kind: lab.Core, Step: 2, Run: l.toldWithThePayment,
+				Proves: "a payment and its event are stored in one transaction, or neither is"},
+			{Name: "confirms", Kind: lab.Core, Step: 3, Run: l.publishes,
+				Proves: "the relay deletes only events that the broker has stored, and sends a whole batch before it waits"},
+			{Name: "handlers", Kind: lab.Core, Step: 4, Run: l.handlesOnce,
+				Proves: "a handler does its work and notes it in one transaction, once, when an event comes again or to two workers at once"},
+			{Name: "mail claim", Kind: lab.Core, Step: 4, Run: l.mailsOnce,
+				Proves: "one worker at a time sends a mail, under a claim that outlasts a slow mail server"},
+			{Name: "acknowledgements", Kind: lab.Core, Step: 5, Run: l.acknowledges,
+				Proves: "a worker acknowledges a message when its work is done or the broker has confirmed it elsewhere, and holds no more than its prefetch"},
+			{Name: "retries", Kind: lab.Core, Step: 5, Run: l.retries,
+				Proves: "a message that fails waits longer each time and is parked after five tries; a busy server does not count"},
+			{Name: "told to stop", Kind: lab.Core, Step: 5, Run: l.stops,
+				Proves: "a worker that is told to stop finishes and acknowledges the messages that it holds, and loses none"},
+			{Name: "mail server away", Kind: lab.Core, Step: 5, Run: l.mailServerAway,
+				Proves: "a mail waits for as long as the mail server is away, and is parked when the mail server refuses it for good"},
+			{Name: "whole log", Kind: lab.Core, Step: 6, Run: l.replaysTheLog,
+				Proves: "a replay handles each event of its queue's topic once, to the one that was last when it began"},
+
 			{Name: "contract", Kind: lab.Core, Step: 1, Needs: []string{jobsStage}, Run: l.contract,
 				Proves: "the service still keeps every promise of its API"},
 			{Name: doesNotWait, Kind: lab.Core, Step: 1, Needs: []string{peopleStage, jobsStage}, Run: l.doesNotWait,
@@ -95,8 +123,11 @@ func Lab(subject Subject) lab.Lab {
 			{Name: "placement latency", Unit: "ms", Floor: latencyFloor, Needs: after(withoutStage), Timed: true, Measure: l.rush,
 				Proves: "mean latency of placing an order in a rush that the service of lab 04 cannot keep up with"},
 		},
-		Starter: []string{doesNotWait, newConsumer, "payments"},
-		Next:    "go tool workshop list",
+		Starter: []string{
+			"queues", "order and events", "payment and event", "confirms", "handlers", "mail claim", "acknowledgements", "retries", "told to stop",
+			"mail server away", "whole log", doesNotWait, newConsumer, "payments",
+		},
+		Next: "go tool workshop list",
 	}
 }
 

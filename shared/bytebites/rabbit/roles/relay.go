@@ -32,9 +32,20 @@ const (
 	watchEvery = time.Second
 )
 
+// RelayRole is the relay, with the parts that it was made of.
+type RelayRole struct {
+	service.Job
+	Declare    Declare
+	NewPublish NewPublish
+}
+
 // Relay returns the role that publishes the events in the outboxes of all servers. Several relays
 // may run: each event is locked by one of them.
-func Relay(declare Declare, newPublish NewPublish) service.Job {
+func Relay(declare Declare, newPublish NewPublish) RelayRole {
+	return RelayRole{relay(declare, newPublish), declare, newPublish}
+}
+
+func relay(declare Declare, newPublish NewPublish) service.Job {
 	return func(ctx context.Context, r service.Resources, args []string) error {
 		if len(args) > 0 {
 			return fmt.Errorf("relay: expected no arguments, got %q", args)

@@ -68,7 +68,7 @@ func TestRelayWantsABroker(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer nobody.Close() //nolint:errcheck // it was never open
-	err = Relay(nil, nil)(t.Context(), service.Resources{
+	err = Relay(nil, nil).Job(t.Context(), service.Resources{
 		UserData: nobody, Metrics: prometheus.NewRegistry(), Logger: slog.New(slog.DiscardHandler),
 	}, nil)
 	if err == nil || !strings.Contains(err.Error(), "BYTEBITES_AMQP") {

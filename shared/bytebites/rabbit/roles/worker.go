@@ -12,9 +12,21 @@ import (
 	"bytebites.example/workshop/shared/bytebites/service"
 )
 
+// WorkerRole is the worker, with the parts that it was made of.
+type WorkerRole struct {
+	service.PartsJob
+	Declare   Declare
+	Consumers Consumers
+	Serve     Serve
+}
+
 // Worker returns the role that handles messages. Its arguments name the queues; without arguments
 // it handles all queues. Several workers may run and share the messages.
-func Worker(declare Declare, consumers Consumers, serve Serve) service.PartsJob {
+func Worker(declare Declare, consumers Consumers, serve Serve) WorkerRole {
+	return WorkerRole{worker(declare, consumers, serve), declare, consumers, serve}
+}
+
+func worker(declare Declare, consumers Consumers, serve Serve) service.PartsJob {
 	return func(ctx context.Context, r service.Resources, p service.Parts, args []string) error {
 		chosen, err := named(consumers(p), args)
 		if err != nil {
@@ -39,9 +51,21 @@ func Worker(declare Declare, consumers Consumers, serve Serve) service.PartsJob 
 	}
 }
 
+// ReplayRole is the replay, with the parts that it was made of.
+type ReplayRole struct {
+	service.PartsJob
+	Declare   Declare
+	Consumers Consumers
+	Replay    Replay
+}
+
 // Replaying returns the role that replays the log for one queue, which its only argument names. It
 // ends when the replay is done or has failed. It may be run again.
-func Replaying(declare Declare, consumers Consumers, replay Replay) service.PartsJob {
+func Replaying(declare Declare, consumers Consumers, replay Replay) ReplayRole {
+	return ReplayRole{replaying(declare, consumers, replay), declare, consumers, replay}
+}
+
+func replaying(declare Declare, consumers Consumers, replay Replay) service.PartsJob {
 	return func(ctx context.Context, r service.Resources, p service.Parts, args []string) error {
 		if len(args) != 1 {
 			return fmt.Errorf("expected the name of one queue, got %q", args)

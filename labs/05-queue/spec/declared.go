@@ -1,0 +1,197 @@
+package spec
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"bytebites.example/workshop/shared/bytebites"
+	"bytebites.example/workshop/shared/testbed/fakebroker"
+	"bytebites.example/workshop/shared/workshop/lab"
+)
+
+const (
+	// logQueue is the stream of the lab.
+	logQueue = "events"
+	// maxReturns is after how many returns a message that kills its worker must be parked.
+	maxReturns = 100
+)
+
+// declares runs the subject's Declare at a fake broker, and sends messages through what it declares.
+func (l *trial) declares(ctx context.Context, _ *lab.Run) error {
+	c, err := l.compose()
+	if err != nil {
+		return err
+	}
+	b, err := c.bench()
+	if err != nil {
+		return err
+	}
+	defer b.close()
+	// Each program declares all, again and again.
+	for range 2 {
+		if err := b.declare(c.relay.Declare); err != nil {
+			return err
+		}
+	}
+	kind, durable, there := b.broker.Exchange(exchange)
+	if !there || kind != amqp.ExchangeTopic || !durable {
+		return &lab.Failure{
+			Expected: "a durable topic exchange " + exchange, Seen: fmt.Sprintf("there %t, durable %t, type %q", there, durable, kind), Look: declareLook("which exchange do publishers know?"),
+		}
+	}
+	b.broker.Restart()
+	for _, look := range []func(*fakebroker.Broker) error{lastingQueues, routes, boundedLog, parks, deadLettersSafely} {
+		if err := look(b.broker); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lastingQueues demands the types of the queues after a restart.
+func lastingQueues(b *fakebroker.Broker) error {
+	want := map[string]string{logQueue: "stream"}
+	for name := range queues() {
+		want[name], want[name+parkedSuffix] = "quorum", ""
+	}
+	for _, name := range slices.Sorted(maps.Keys(want)) {
+		q, there := b.Queue(name)
+		if !there || want[name] != "" && q.Type != want[name] {
+			seen := "none"
+			if there {
+				seen = "a " + q.Type + " queue"
+			}
+			return &lab.Failure{
+				Expected: fmt.Sprintf("a queue %s that outlives the broker%s", name, of(want[name])), Seen: seen,
+				Look: declareLook("durable alone is not enough: amqp.QueueTypeArg"),
+			}
+		}
+	}
+	return nil
+}
+
+func of(kind string) string {
+	if kind == "" {
+		return ""
+	}
+	return ", of the type " + kind
+}
+
+// routes publishes an event of each topic, after the restart.
+func routes(b *fakebroker.Broker) error {
+	for _, topic := range bytebites.Topics() {
+		m, err := messageOf(eventOf(topic, "order-1"))
+		if err != nil {
+			return err
+		}
+		routed := b.Publish(exchange, string(topic), m)
+		want := []string{logQueue}
+		for name, of := range queues() {
+			if of == topic {
+				want = append(want, name)
+			}
+		}
+		slices.Sort(want)
+		got := slices.DeleteFunc(slices.Clone(routed), func(name string) bool {
+			_, theirs := queues()[name]
+			return !theirs && name != logQueue
+		})
+		if !slices.Equal(got, want) {
+			return &lab.Failure{
+				Expected: fmt.Sprintf("events %s in the queues %v, also after the broker has restarted", topic, want), Seen: fmt.Sprintf("in %v", routed),
+				Look: declareLook("which topic is each queue bound to?"),
+			}
+		}
+	}
+	return nil
+}
+
+// boundedLog demands that the stream ends somewhere.
+func boundedLog(b *fakebroker.Broker) error {
+	q, _ := b.Queue(logQueue)
+	_, bytes := q.Arguments[amqp.StreamMaxLenBytesArg]
+	_, age := q.Arguments[amqp.StreamMaxAgeArg]
+	if !bytes && !age {
+		return &lab.Failure{
+			Expected: "a stream with a greatest size or age", Seen: fmt.Sprintf("arguments %v", q.Arguments),
+			Look: declareLook("say where the log ends, or the disk says so: amqp.StreamMaxLenBytesArg, amqp.StreamMaxAgeArg"),
+		}
+	}
+	return nil
+}
+
+// parks gives up a message of each queue, and returns another until its queue gives it up.
+func parks(b *fakebroker.Broker) error {
+	conn, err := amqp.Dial(b.URL())
+	if err != nil {
+		return fmt.Errorf("connect to the fake broker: %w", err)
+	}
+	defer conn.Close() //nolint:errcheck // the broker ends after it
+	ch, err := conn.Channel()
+	if err != nil {
+		return fmt.Errorf("open channel: %w", err)
+	}
+	for _, name := range slices.Sorted(maps.Keys(queues())) {
+		b.Purge(name)
+		b.Purge(name + parkedSuffix)
+		for _, body := range []string{"given up", "returned too often"} {
+			b.Publish("", name, amqp.Publishing{Body: []byte(body), DeliveryMode: amqp.Persistent})
+		}
+		if err := errors.Join(settleFirst(ch, name, false, 1), settleFirst(ch, name, true, maxReturns)); err != nil {
+			return err
+		}
+		q, _ := b.Queue(name + parkedSuffix)
+		var bodies []string
+		for _, m := range q.Ready {
+			bodies = append(bodies, string(m.Body))
+		}
+		slices.Sort(bodies)
+		if !slices.Equal(bodies, []string{"given up", "returned too often"}) {
+			return &lab.Failure{
+				Expected: fmt.Sprintf("a message that is given up by Nack, and one that came back %d times, in %s", maxReturns, name+parkedSuffix),
+				Seen:     fmt.Sprintf("%q", bodies), Look: declareLook("where does a queue send its dead letters (x-dead-letter-exchange), and what is its limit of deliveries?"),
+			}
+		}
+	}
+	return nil
+}
+
+// settleFirst fetches the first message of a queue and rejects it, up to n times.
+func settleFirst(ch *amqp.Channel, name string, requeue bool, n int) error {
+	for range n {
+		d, ok, err := ch.Get(name, false)
+		if err != nil {
+			return fmt.Errorf("fetch from %s: %w", name, err)
+		}
+		if !ok {
+			return nil
+		}
+		if err := d.Nack(false, requeue); err != nil {
+			return fmt.Errorf("reject a message of %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// deadLettersSafely demands that dead letters are moved at least once.
+func deadLettersSafely(b *fakebroker.Broker) error {
+	for _, q := range b.Queues() {
+		if _, moves := q.Arguments["x-dead-letter-exchange"]; !moves {
+			continue
+		}
+		strategy, overflow := q.Arguments["x-dead-letter-strategy"], q.Arguments[amqp.QueueOverflowArg]
+		if q.Type != "quorum" || strategy != "at-least-once" || overflow != amqp.QueueOverflowRejectPublish {
+			return &lab.Failure{
+				Expected: "a quorum queue with x-dead-letter-strategy at-least-once and x-overflow reject-publish, for " + q.Name,
+				Seen:     fmt.Sprintf("a %s queue with strategy %v and overflow %v", q.Type, strategy, overflow),
+				Look:     declareLook("by default a broker that dies while it moves a dead letter loses it"),
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,495 @@
+package spec
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"bytebites.example/workshop/shared/bytebites"
+	"bytebites.example/workshop/shared/bytebites/outbox"
+	"bytebites.example/workshop/shared/bytebites/rabbit"
+	"bytebites.example/workshop/shared/bytebites/rabbit/roles"
+	"bytebites.example/workshop/shared/testbed/fakebroker"
+	"bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/rig"
+)
+
+const (
+	// tapQueue is a queue that the subject does not know.
+	tapQueue = "check_tap"
+	// minWindow is how many events of a batch of 200 a publisher must send before it waits for a
+	// confirm.
+	minWindow = 20
+	// hurriedTimeout ends the context of a batch that the broker does not answer. publishBound is how
+	// soon Publish must return: a publisher may use a time limit of its own, and no batch may take
+	// longer than the ten seconds that the relay gives it.
+	hurriedTimeout = time.Second
+	publishBound   = 10 * time.Second
+)
+
+func publisherLook(hint string) lab.Look {
+	return lab.Look{File: "publisher.go", Func: "NewPublisher", Hint: hint}
+}
+
+// press is a publisher of the subject at a fake broker that has only an exchange and a tap.
+type press struct {
+	*bench
+	link    *roles.Link
+	publish roles.Publish
+}
+
+func (c *composed) press(tapped bool) (*press, error) {
+	b, err := newBench()
+	if err != nil {
+		return nil, err
+	}
+	b.broker.DeclareExchange(exchange, "topic")
+	if tapped {
+		b.broker.Bind(tapQueue, "#", exchange)
+	}
+	conn, err := b.connect("relay")
+	if err != nil {
+		b.close()
+		return nil, err
+	}
+	p := &press{bench: b, link: roles.NewLink(conn, b.meter)}
+	err = guard(publisherLook(""), func() error {
+		p.publish = c.relay.NewPublish(p.link, b.meter)
+		return nil
+	})
+	if err != nil {
+		b.close()
+		return nil, err
+	}
+	return p, nil
+}
+
+// sent is what a call of Publish returned.
+type sent struct {
+	confirmed []bytebites.EventID
+	err       error
+	panicked  error // what guard returned
+}
+
+// send calls Publish in the background.
+func (p *press) send(ctx context.Context, events []bytebites.Event) <-chan sent {
+	out := make(chan sent, 1)
+	go func() {
+		var s sent
+		s.panicked = guardFor(publishBound, publisherLook("a broker that answers nothing has died in a way that TCP has not noticed yet"), func() error {
+			s.confirmed, s.err = p.publish(ctx, events)
+			return nil
+		})
+		if s.panicked != nil {
+			s = sent{panicked: s.panicked}
+		}
+		out <- s
+	}()
+	return out
+}
+
+func idsOfEvents(events []bytebites.Event) []bytebites.EventID {
+	ids := make([]bytebites.EventID, len(events))
+	for i, event := range events {
+		ids[i] = event.ID
+	}
+	return ids
+}
+
+// same reports whether two lists have the same ids, in any order.
+func same(a, b []bytebites.EventID) bool {
+	a, b = slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b))
+	return slices.Equal(a, b)
+}
+
+// publishes runs the subject's publisher at fake brokers that store, refuse, return and lose events.
+func (l *trial) publishes(ctx context.Context, _ *lab.Run) error {
+	c, err := l.compose()
+	if err != nil {
+		return err
+	}
+	return together(ctx,
+		c.storesEvents, c.sendsTheBatch, c.keepsRefused, c.keepsReturned, c.keepsUnanswered, c.keepsOfALostConnection,
+		c.keepsOfAClosedChannel, c.waitsWhileBlocked)
+}
+
+// together runs scenarios side by side, because most of their time is waiting. The first failure ends
+// the others.
+func together(ctx context.Context, scenarios ...func(context.Context) error) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	errs := make([]error, len(scenarios))
+	var all sync.WaitGroup
+	for i, scenario := range scenarios {
+		all.Go(func() {
+			if errs[i] = scenario(ctx); errs[i] != nil {
+				stop()
+			}
+		})
+	}
+	all.Wait()
+	var other error
+	for _, err := range errs {
+		if lab.Classify(err) == lab.NotYet {
+			return err
+		}
+		if other == nil || errors.Is(other, context.Canceled) {
+			other = err
+		}
+	}
+	return other
+}
+
+// storesEvents publishes events of all topics, and restarts the broker.
+func (c *composed) storesEvents(ctx context.Context) error {
+	p, err := c.press(true)
+	if err != nil {
+		return err
+	}
+	defer p.close()
+	var all []bytebites.Event
+	for _, topic := range bytebites.Topics() {
+		all = append(all, events(topic, 10)...)
+	}
+	for batch := range slices.Chunk(all, 10) { // one publisher, several batches
+		s := <-p.send(ctx, batch)
+		if s.panicked != nil {
+			return s.panicked
+		}
+		if s.err != nil || !same(s.confirmed, idsOfEvents(batch)) {
+			return &lab.Failure{
+				Expected: fmt.Sprintf("the ids of all %d events, which the broker has confirmed", len(batch)),
+				Seen:     fmt.Sprintf("%d ids, error %v", len(s.confirmed), s.err),
+				Look:     publisherLook("return the ids that the broker has confirmed"),
+			}
+		}
+	}
+	q, _ := p.broker.Queue(tapQueue)
+	got := make(map[bytebites.EventID]bool)
+	for _, m := range q.Ready {
+		event, err := outbox.Decode(m.Body)
+		if err != nil || m.Key != string(event.Topic) {
+			return &lab.Failure{
+				Expected: "messages with a body of outbox.Encode, under the topic as routing key",
+				Seen:     fmt.Sprintf("routing key %q, body %.60q", m.Key, m.Body), Look: publisherLook("what do consumers read?"),
+			}
+		}
+		got[event.ID] = true
+	}
+	if len(got) != len(all) || len(q.Ready) != len(all) {
+		return &lab.Failure{
+			Expected: fmt.Sprintf("%d events in a queue that is bound to #, when Publish has returned their ids", len(all)), Seen: fmt.Sprintf("%d messages, of %d events", len(q.Ready), len(got)),
+			Look: publisherLook("when is an event delivered, and when only sent? Publish each once"),
+		}
+	}
+	p.broker.Restart()
+	if q, _ = p.broker.Queue(tapQueue); len(q.Ready) != len(all) {
+		return &lab.Failure{
+			Expected: "confirmed events in a durable queue after the broker has restarted", Seen: fmt.Sprintf("%d of %d", len(q.Ready), len(all)),
+			Look: publisherLook("messages are not persistent by default"),
+		}
+	}
+	return wantCounted(p.bench, map[rabbit.Delivery]int{rabbit.Confirmed: len(all), rabbit.Nacked: 0, rabbit.Returned: 0})
+}
+
+// wantCounted demands the numbers of events in the metrics.
+func wantCounted(b *bench, want map[rabbit.Delivery]int) error {
+	for outcome, n := range want {
+		if got := b.counter("bytebites_events_published_total", map[string]string{"outcome": string(outcome)}); got != float64(n) {
+			return &lab.Failure{
+				Expected: fmt.Sprintf("%d events counted as %s in bytebites_events_published_total", n, outcome), Seen: fmt.Sprintf("%.0f", got),
+				Look: publisherLook("count the outcome of each event by meter.Published"),
+			}
+		}
+	}
+	return nil
+}
+
+// sendsTheBatch holds all confirms back until enough of a batch has come.
+func (c *composed) sendsTheBatch(ctx context.Context) error {
+	p, err := c.press(true)
+	if err != nil {
+		return err
+	}
+	defer p.close()
+	p.broker.OnPublish(func(fakebroker.Published) fakebroker.Answer { return fakebroker.Hold })
+	batch := events(bytebites.TopicOrderPlaced, roles.Batch)
+	out := p.send(ctx, batch)
+	came := func() int { return len(p.broker.Published()) }
+	last, since := 0, time.Now()
+	quiet := func() bool { // no more has come for a while
+		if n := came(); n != last {
+			last, since = n, time.Now()
+		}
+		return last == roles.Batch || time.Since(since) > 2*stillPause && (last >= minWindow || time.Since(since) > 10*stillPause)
+	}
+	if _, err := until(ctx, quiet); err != nil {
+		return err
+	}
+	if n := came(); n < minWindow {
+		return &lab.Failure{
+			Expected: fmt.Sprintf("a batch of %d events that is sent before the first confirm is waited for", roles.Batch),
+			Seen:     fmt.Sprintf("%d of them, while no confirm came", n), Look: publisherLook("send the whole batch, then wait"),
+		}
+	}
+	if err := rig.Pause(ctx, stillPause); err != nil {
+		return err
+	}
+	select {
+	case s := <-out:
+		if s.panicked != nil {
+			return s.panicked
+		}
+		if s.err == nil || len(s.confirmed) > 0 {
+			return unconfirmedReturned(s, "the broker had confirmed none")
+		}
+		return &lab.Failure{
+			Expected: "a publisher that waits for the broker's confirms", Seen: "error " + s.err.Error(), Look: publisherLook("how long may a confirm take?"),
+		}
+	default:
+	}
+	p.broker.OnPublish(nil)
+	p.broker.Release()
+	s := <-out
+	if s.panicked != nil {
+		return s.panicked
+	}
+	if s.err != nil || !same(s.confirmed, idsOfEvents(batch)) {
+		return &lab.Failure{
+			Expected: fmt.Sprintf("the ids of all %d events, when the broker has confirmed them", len(batch)),
+			Seen:     fmt.Sprintf("%d ids, error %v", len(s.confirmed), s.err), Look: publisherLook("go through the confirms of the whole batch"),
+		}
+	}
+	return nil
+}
+
+func unconfirmedReturned(s sent, because string) error {
+	return &lab.Failure{
+		Expected: "only ids of events that the broker has confirmed", Seen: fmt.Sprintf("%d more ids, and %s", len(s.confirmed), because),
+		Look: publisherLook("when is an event delivered, and when only sent?"),
+	}
+}
+
+// within waits at most d until so returns true.
+func within(ctx context.Context, d time.Duration, so func() bool) (bool, error) {
+	for deadline := time.Now().Add(d); !so(); {
+		if time.Now().After(deadline) {
+			return false, nil
+		}
+		if err := rig.Pause(ctx, lookInterval); err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// keepsRefused has the broker refuse some events, in two batches.
+func (c *composed) keepsRefused(ctx context.Context) error {
+	p, err := c.press(true)
+	if err != nil {
+		return err
+	}
+	defer p.close()
+	n := 0
+	p.broker.OnPublish(func(fakebroker.Published) fakebroker.Answer {
+		if n++; n%3 == 0 {
+			return fakebroker.Refuse
+		}
+		return fakebroker.Store
+	})
+	batch := events(bytebites.TopicOrderPlaced, 30)
+	for range 2 {
+		s := <-p.send(ctx, batch)
+		if s.panicked != nil {
+			return s.panicked
+		}
+		var want []bytebites.EventID
+		for i, event := range batch {
+			if (i+1)%3 != 0 {
+				want = append(want, event.ID)
+			}
+		}
+		if !same(s.confirmed, want) {
+			return &lab.Failure{
+				Expected: fmt.Sprintf("the ids of the %d events that the broker has stored", len(want)),
+				Seen:     fmt.Sprintf("%d ids, error %v, when it refused every third event", len(s.confirmed), s.err),
+				Look:     publisherLook("a nack is an answer, and not the one you want"),
+			}
+		}
+		if s.err != nil {
+			return &lab.Failure{
+				Expected: "no error when the broker refuses an event: the connection can still be used", Seen: s.err.Error(),
+				Look: publisherLook("which events stay in the outbox, and when must the relay connect again?"),
+			}
+		}
+	}
+	return wantCounted(p.bench, map[rabbit.Delivery]int{rabbit.Confirmed: 40, rabbit.Nacked: 20})
+}
+
+// keepsReturned publishes whole batches that no queue takes, and one of which a queue takes some.
+func (c *composed) keepsReturned(ctx context.Context) error {
+	p, err := c.press(false)
+	if err != nil {
+		return err
+	}
+	defer p.close()
+	p.broker.Bind(tapQueue, string(bytebites.TopicOrderPlaced), exchange)
+	nowhere := events(bytebites.TopicRecommendationRequest, roles.Batch)
+	some := append(events(bytebites.TopicOrderPlaced, 20), nowhere[:20]...)
+	for _, batch := range [][]bytebites.Event{nowhere, some, nowhere} {
+		s := <-p.send(ctx, batch)
+		if s.panicked != nil {
+			return s.panicked
+		}
+		var want []bytebites.EventID
+		for _, event := range batch {
+			if event.Topic == bytebites.TopicOrderPlaced {
+				want = append(want, event.ID)
+			}
+		}
+		if s.err != nil || !same(s.confirmed, want) {
+			return &lab.Failure{
+				Expected: fmt.Sprintf("%d ids and no error for a batch of %d events, of which a queue takes %d", len(want), len(batch), len(want)),
+				Seen:     fmt.Sprintf("%d ids, error %v", len(s.confirmed), s.err),
+				Look:     publisherLook("the broker returns a mandatory message that no queue takes, and then confirms it"),
+			}
+		}
+	}
+	return wantCounted(p.bench, map[rabbit.Delivery]int{rabbit.Confirmed: 20, rabbit.Returned: 2*roles.Batch + 20})
+}
+
+// keepsUnanswered has the broker lose all events after the first few.
+func (c *composed) keepsUnanswered(ctx context.Context) error {
+	p, err := c.press(true)
+	if err != nil {
+		return err
+	}
+	defer p.close()
+	n := 0
+	p.broker.OnPublish(func(fakebroker.Published) fakebroker.Answer {
+		if n++; n > 5 {
+			return fakebroker.Lose
+		}
+		return fakebroker.Store
+	})
+	hurried, cancel := context.WithTimeout(ctx, hurriedTimeout)
+	defer cancel()
+	batch := events(bytebites.TopicOrderPlaced, 20)
+	return wantKept(<-p.send(hurried, batch), batch[5:], "the broker has answered nothing")
+}
+
+// wantKept demands an error, and none of the ids of events that were lost.
+func wantKept(s sent, lost []bytebites.Event, because string) error {
+	if s.panicked != nil {
+		return s.panicked
+	}
+	for _, event := range lost {
+		if slices.Contains(s.confirmed, event.ID) {
+			return unconfirmedReturned(s, because)
+		}
+	}
+	if s.err == nil {
+		return &lab.Failure{
+			Expected: "an error from Publish, so that the relay connects again", Seen: "no error, although " + because,
+			Look: publisherLook("confirms that come late would be taken for those of the next batch"),
+		}
+	}
+	return nil
+}
+
+// keepsOfALostConnection cuts the connection while the confirms of a batch are on their way.
+func (c *composed) keepsOfALostConnection(ctx context.Context) error {
+	p, err := c.press(true)
+	if err != nil {
+		return err
+	}
+	defer p.close()
+	p.broker.OnPublish(func(fakebroker.Published) fakebroker.Answer { return fakebroker.Hold })
+	batch := events(bytebites.TopicOrderPlaced, 20)
+	out := p.send(ctx, batch)
+	if _, err := within(ctx, 3*time.Second, func() bool { return len(p.broker.Published()) == len(batch) }); err != nil {
+		return err
+	}
+	p.broker.Drop("relay")
+	return wantKept(<-out, batch, "the connection was lost before the broker confirmed")
+}
+
+// keepsOfAClosedChannel has the broker close the channel, because the exchange is gone.
+func (c *composed) keepsOfAClosedChannel(ctx context.Context) error {
+	b, err := newBench()
+	if err != nil {
+		return err
+	}
+	p := &press{bench: b}
+	defer p.close()
+	conn, err := b.connect("relay")
+	if err != nil {
+		return err
+	}
+	p.link = roles.NewLink(conn, b.meter)
+	p.publish = c.relay.NewPublish(p.link, b.meter)
+	batch := events(bytebites.TopicOrderPlaced, 20)
+	return wantKept(<-p.send(ctx, batch), batch, "the broker closed the channel")
+}
+
+// waitsWhileBlocked has the broker block the link while one batch is under way, and before another.
+func (c *composed) waitsWhileBlocked(ctx context.Context) error {
+	p, err := c.press(true)
+	if err != nil {
+		return err
+	}
+	defer p.close()
+	other := &press{bench: p.bench, link: p.link, publish: c.relay.NewPublish(p.link, p.meter)}
+	for i, each := range []*press{p, other} { // both have published before
+		if s := <-each.send(ctx, events(bytebites.TopicPaymentProcessed, 1+i)); s.panicked != nil || s.err != nil {
+			return errors.Join(s.panicked, failed(s.err, "an event that is published", publisherLook("which call returned the error?")))
+		}
+	}
+	p.broker.Block()
+	first := events(bytebites.TopicRecommendationRequest, 10)
+	out := p.send(ctx, first)
+	told, err := until(ctx, p.link.Blocked)
+	if err != nil {
+		return err
+	}
+	if !told {
+		return &lab.Failure{Expected: "a batch that is sent to the broker", Seen: "nothing sent", Look: publisherLook("publish each event of the batch")}
+	}
+	// The broker reads nothing from this connection now.
+	hurried, cancel := context.WithTimeout(ctx, hurriedTimeout)
+	defer cancel()
+	s := <-other.send(hurried, events(bytebites.TopicOrderPlaced, 10))
+	if s.panicked != nil {
+		return s.panicked
+	}
+	if len(s.confirmed) > 0 {
+		return unconfirmedReturned(s, "the broker took no messages")
+	}
+	p.broker.Unblock()
+	s = <-out
+	if s.panicked != nil {
+		return s.panicked
+	}
+	if s.err != nil || !same(s.confirmed, idsOfEvents(first)) {
+		return &lab.Failure{
+			Expected: "events that were under way when the broker blocked the link, confirmed when it takes messages again",
+			Seen:     fmt.Sprintf("%d of %d ids, error %v", len(s.confirmed), len(first), s.err),
+			Look:     publisherLook("a blocked link is back-pressure, and not a failure: wait"),
+		}
+	}
+	if err := rig.Pause(ctx, stillPause); err != nil {
+		return err
+	}
+	for _, m := range p.broker.Published() {
+		if m.Key == string(bytebites.TopicOrderPlaced) {
+			return &lab.Failure{
+				Expected: "no message that is sent to a broker that has blocked the link", Seen: "messages of a batch that began while the link was blocked",
+				Look: publisherLook("wait by link.Ready before each batch"),
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,154 @@
+package wrong
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"bytebites.example/workshop/shared/bytebites"
+	"bytebites.example/workshop/shared/bytebites/checkout"
+	"bytebites.example/workshop/shared/bytebites/outbox"
+	"bytebites.example/workshop/shared/bytebites/service"
+)
+
+// teller is a checkout that makes its events before the transaction, and adds each by a call of its
+// own. Its fields are mistakes.
+type teller struct {
+	*checkout.Steps
+	afterCommit  bool // tells when the order is committed
+	beforePlace  bool // tells before there is an order
+	logsFailures bool // an outbox that fails is only logged
+	outside      bool // tells with the context of the request
+	ordersOnly   bool // nobody plans the week
+	freshIDs     bool // each telling is a new event
+	again        bool // a replay mails, plans and books
+}
+
+func (t teller) checkout(c *service.Composition) {
+	c.Checkout = func(_ service.Resources, steps *checkout.Steps) (bytebites.Checkout, error) {
+		t.Steps = steps
+		return t, nil
+	}
+}
+
+func (t teller) PlaceOrder(ctx context.Context, request bytebites.OrderRequest) (bytebites.Order, bool, error) {
+	if order, found, err := t.Replay(ctx, request); err != nil || found {
+		return order, found, err
+	}
+	order, err := t.Draft(ctx, request)
+	if err != nil {
+		return bytebites.Order{}, false, err
+	}
+	events := t.events(order, request.Email)
+	if err := t.Reserve(ctx, order); err != nil {
+		return bytebites.Order{}, false, err
+	}
+	if t.beforePlace {
+		if err := t.tell(ctx, events); err != nil {
+			t.Release(ctx, order)
+			return bytebites.Order{}, false, err
+		}
+	}
+	request2 := ctx
+	placed, replayed, err := t.Place(ctx, order, func(ctx context.Context) error {
+		if t.beforePlace || t.afterCommit {
+			return nil
+		}
+		if t.outside {
+			ctx = request2
+		}
+		return t.tell(ctx, events)
+	})
+	if err != nil || replayed {
+		return placed, replayed, err
+	}
+	if t.afterCommit {
+		if err := t.tell(ctx, events); err != nil {
+			slog.ErrorContext(ctx, "not told", "order", string(order.ID), "error", err)
+		}
+	}
+	return placed, false, nil
+}
+
+func (t teller) events(order bytebites.Order, email string) []bytebites.Event {
+	all := []bytebites.Event{
+		{Topic: bytebites.TopicRecommendationRequest},
+		{Topic: bytebites.TopicOrderPlaced, Email: email},
+	}
+	if t.ordersOnly {
+		all = all[1:]
+	}
+	for i := range all {
+		e := &all[i]
+		e.ID, e.User, e.Order, e.At = outbox.NewID(e.Topic, order.ID), order.User, order.ID, order.PlacedAt
+		if t.freshIDs {
+			e.ID += bytebites.EventID(time.Now().Format(":150405.000000"))
+		}
+	}
+	return all
+}
+
+func (t teller) tell(ctx context.Context, events []bytebites.Event) error {
+	for _, event := range events {
+		if err := t.Tell(ctx, event.User, event); err != nil {
+			if !t.logsFailures {
+				return err
+			}
+			slog.ErrorContext(ctx, "not told", "event", string(event.ID), "error", err)
+		}
+	}
+	return nil
+}
+
+// receiver receives payments. Its fields are mistakes.
+type receiver struct {
+	orders       bytebites.Orders
+	outbox       bytebites.Outbox
+	afterCommit  bool // tells when the payment is recorded
+	logsFailures bool // an outbox that fails is only logged
+	onePerOrder  bool // the event has the id of the order
+	outside      bool // tells with the context of the request
+	alwaysNew    bool // says each time that the payment is new
+}
+
+func (r receiver) payments(c *service.Composition) {
+	c.Payments = func(_ service.Resources, p service.Parts) (bytebites.Payments, error) {
+		r.orders, r.outbox = p.Orders, p.Outbox
+		return r, nil
+	}
+}
+
+func (r receiver) Receive(ctx context.Context, payment bytebites.PaymentEvent) (bool, error) {
+	event := bytebites.Event{
+		ID: outbox.NewPaymentID(payment), Topic: bytebites.TopicPaymentProcessed,
+		User: payment.User, Order: payment.Order, At: time.Now(), Payment: &payment,
+	}
+	if r.onePerOrder {
+		event.ID = outbox.NewID(event.Topic, event.Order)
+	}
+	request := ctx
+	first, err := r.orders.RecordPayment(ctx, payment, func(ctx context.Context) error {
+		if r.afterCommit {
+			return nil
+		}
+		if r.outside {
+			ctx = request
+		}
+		if err := r.outbox.Add(ctx, event.User, event); err != nil {
+			if !r.logsFailures {
+				return err
+			}
+			slog.ErrorContext(ctx, "not told", "event", string(event.ID), "error", err)
+		}
+		return nil
+	})
+	if err != nil {
+		return false, err
+	}
+	if first && r.afterCommit {
+		if err := r.outbox.Add(ctx, event.User, event); err != nil {
+			return false, err
+		}
+	}
+	return first || r.alwaysNew, nil
+}

@@ -1,0 +1,279 @@
+package wrong
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"bytebites.example/workshop/shared/bytebites"
+	"bytebites.example/workshop/shared/bytebites/outbox"
+	"bytebites.example/workshop/shared/bytebites/rabbit"
+	"bytebites.example/workshop/shared/bytebites/rabbit/roles"
+)
+
+// worker serves in another way than the solution does: a fixed number of goroutines take the
+// deliveries, and what fails is published to a queue by its name. Its fields are mistakes.
+type worker struct {
+	rooms topology
+
+	unlimited      bool // no prefetch
+	oneAtATime     bool // one message at a time
+	ackThenPutBack bool // acknowledges what failed before it is elsewhere
+	noConfirm      bool // takes what it published for stored
+	notMandatory   bool // takes what no queue took for stored
+	overConn       bool // publishes over the connection that it consumes from
+	countsBusy     bool // a busy server counts as a failure of the message
+	inMemory       bool // counts the failures itself, and not in the header
+	tries          int  // 5 unless set
+	sameWait       bool // waits equally long each time
+	triesUnread    bool // tries what it cannot read again
+	dropsUnread    bool // acknowledges what it cannot read
+	dropsFailed    bool // acknowledges what has failed too often
+	endsWithStop   bool // handlers end with the order to stop
+	noDeadline     bool // handlers may go on for ever
+	leaves         bool // does not wait for its handlers
+	drains         bool // empties the queue before it stops
+	countsNothing  bool // no metrics
+	silentLoss     bool // ends without an error when it is told to stop or loses its connection
+
+	mu       *sync.Mutex
+	failures map[string]int
+}
+
+// handleFor bounds what is done for one message.
+const handleFor = 8 * time.Second
+
+// bench is a worker at its queue.
+type bench struct {
+	worker
+	roles.Broker
+	roles.Consumer
+	publishing sync.Mutex
+	ch         *amqp.Channel
+	returns    chan amqp.Return
+}
+
+func (w worker) serve(ctx context.Context, b roles.Broker, c roles.Consumer) error {
+	if w.tries == 0 {
+		w.tries = 5
+	}
+	w.mu, w.failures = &sync.Mutex{}, make(map[string]int)
+	at := &bench{worker: w, Broker: b, Consumer: c}
+	ch, err := b.Conn.Channel()
+	if err != nil {
+		return fmt.Errorf("open channel: %w", err)
+	}
+	defer ch.Close() //nolint:errcheck // what is not settled goes back
+	if !w.unlimited {
+		if err := ch.Qos(c.Prefetch, 0, false); err != nil {
+			return fmt.Errorf("set prefetch: %w", err)
+		}
+	}
+	deliveries, err := ch.Consume(c.Queue, "", false, false, false, false, nil)
+	if err != nil {
+		return fmt.Errorf("consume: %w", err)
+	}
+	n := c.Prefetch
+	if w.oneAtATime {
+		n = 1
+	}
+	failed := make(chan error, n)
+	var hands sync.WaitGroup
+	for range n {
+		hands.Go(func() {
+			if err := at.take(ctx, deliveries); err != nil {
+				failed <- err
+			}
+		})
+	}
+	ended := make(chan struct{})
+	go func() {
+		hands.Wait()
+		close(ended)
+	}()
+	select {
+	case err = <-failed:
+		return err
+	case <-ended:
+		return nil
+	case <-ctx.Done():
+	}
+	if w.leaves {
+		return nil
+	}
+	<-ended
+	return nil
+}
+
+// take handles deliveries until ctx ends.
+func (b *bench) take(ctx context.Context, deliveries <-chan amqp.Delivery) error {
+	for {
+		if ctx.Err() != nil && !b.drains {
+			return nil
+		}
+		stop := ctx.Done()
+		if b.drains && ctx.Err() != nil {
+			over := make(chan struct{})
+			time.AfterFunc(50*time.Millisecond, func() { close(over) })
+			stop = over
+		}
+		select {
+		case <-stop:
+			if !b.drains || stop != ctx.Done() {
+				return nil
+			}
+		case d, open := <-deliveries:
+			if !open {
+				return errors.New("no more deliveries")
+			}
+			if err := b.settle(ctx, d); err != nil && ctx.Err() == nil {
+				return err
+			}
+		}
+	}
+}
+
+var errUnread = errors.New("unreadable")
+
+// do does what a delivery asks for.
+func (b *bench) do(ctx context.Context, d amqp.Delivery) (bytebites.Event, bool, error) {
+	event, err := outbox.Decode(d.Body)
+	if err != nil {
+		return event, false, fmt.Errorf("%w: %w", errUnread, err)
+	}
+	if !b.endsWithStop {
+		ctx = context.WithoutCancel(ctx)
+	}
+	if !b.noDeadline {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, handleFor)
+		defer cancel()
+	}
+	first, err := b.Handle(ctx, event)
+	return event, first, err
+}
+
+func (b *bench) settle(ctx context.Context, d amqp.Delivery) error {
+	event, first, err := b.do(ctx, d)
+	if err != nil {
+		b.Logger.WarnContext(ctx, "message failed", "queue", b.Queue, "message", d.MessageId, "error", err)
+	}
+	failures := rabbit.Retries(d.Headers)
+	if b.inMemory {
+		b.mu.Lock()
+		failures = b.failures[d.MessageId]
+		b.failures[d.MessageId]++
+		b.mu.Unlock()
+	}
+	outcome := rabbit.Done
+	switch {
+	case err == nil && !first:
+		outcome = rabbit.Duplicate
+		err = d.Ack(false)
+	case err == nil:
+		err = d.Ack(false)
+	case errors.Is(err, errUnread) && b.dropsUnread:
+		outcome, err = rabbit.Parked, d.Ack(false)
+	case errors.Is(err, errUnread) && !b.triesUnread:
+		outcome, err = rabbit.Parked, d.Nack(false, false)
+	case errors.Is(err, bytebites.ErrBusy) && !b.countsBusy:
+		outcome, err = rabbit.Retried, b.putBack(ctx, d, len(waits()), failures)
+	case failures+1 >= b.tries && b.dropsFailed:
+		outcome, err = rabbit.Parked, d.Ack(false)
+	case failures+1 >= b.tries:
+		outcome, err = rabbit.Parked, d.Nack(false, false)
+	default:
+		outcome, err = rabbit.Retried, b.putBack(ctx, d, min(failures+1, len(waits())), failures+1)
+	}
+	if err != nil {
+		return err
+	}
+	if !b.countsNothing {
+		b.Meter.Handled(b.Queue, outcome)
+		if outcome == rabbit.Done {
+			b.Meter.Age(b.Queue, time.Since(event.At))
+		}
+	}
+	return nil
+}
+
+// putBack publishes a message to a waiting queue, and acknowledges it.
+func (b *bench) putBack(ctx context.Context, d amqp.Delivery, room, failures int) error {
+	if b.sameWait {
+		room = 1
+	}
+	if b.ackThenPutBack {
+		if err := d.Ack(false); err != nil {
+			return err
+		}
+	}
+	m := amqp.Publishing{
+		Headers:   amqp.Table{rabbit.RetriesHeader: int32(failures)}, //nolint:gosec // at most 5
+		MessageId: d.MessageId, Type: d.Type, Timestamp: d.Timestamp, ContentType: d.ContentType, DeliveryMode: amqp.Persistent, Body: d.Body,
+	}
+	if b.inMemory {
+		m.Headers = nil
+	}
+	if b.rooms.oneRoom {
+		m.Expiration = strconv.FormatInt(waits()[room-1].Milliseconds(), 10)
+	}
+	if err := b.publish(ctx, b.rooms.room(b.Queue, room), m); err != nil {
+		return err
+	}
+	if b.ackThenPutBack {
+		return nil
+	}
+	return d.Ack(false)
+}
+
+// publish publishes a message to a queue, and waits until the broker has it.
+func (b *bench) publish(ctx context.Context, to string, m amqp.Publishing) error {
+	b.publishing.Lock()
+	defer b.publishing.Unlock()
+	if err := b.open(ctx); err != nil {
+		return err
+	}
+	confirmation, err := b.ch.PublishWithDeferredConfirm("", to, !b.notMandatory, false, m)
+	if err != nil || b.noConfirm {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 4*time.Second)
+	defer cancel()
+	confirmed, err := confirmation.WaitContext(ctx)
+	switch {
+	case err != nil:
+		return err
+	case !confirmed:
+		return errors.New("the broker has refused the message")
+	}
+	select {
+	case <-b.returns:
+		return errors.New("no queue took the message")
+	default:
+		return nil
+	}
+}
+
+func (b *bench) open(ctx context.Context) (err error) {
+	if err := b.Link.Ready(ctx); err != nil || b.ch != nil {
+		return err
+	}
+	if b.overConn {
+		b.ch, err = b.Conn.Channel()
+	} else {
+		b.ch, err = b.Link.Channel(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	b.returns = b.ch.NotifyReturn(make(chan amqp.Return, 1))
+	if b.noConfirm {
+		return nil
+	}
+	return b.ch.Confirm(false)
+}
