@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"bytebites.example/workshop/labs/03-cache/meter"
+	"bytebites.example/workshop/shared/bytebites"
 )
 
 const (
@@ -21,6 +22,9 @@ const (
 	// absentFor is how long it is remembered that there is no such thing. Short: nobody
 	// deletes these entries when the thing comes to be.
 	absentFor = 30 * time.Second
+	// approximateFor is how long an answer is kept that the store marked as approximate. It
+	// spares the servers that still answer, and is over soon after the others are back.
+	approximateFor = 5 * time.Second
 	// longest is the time to live that no entry exceeds.
 	longest = time.Hour
 	// jitter is the share of its time to live by which an entry may expire early. Entries
@@ -157,13 +161,15 @@ func (r *reader[K, V]) loadLeased(ctx context.Context, ids []K) (map[K]V, error)
 }
 
 // loadInto asks the store for ids, adds what it has to found, and puts it into the cache
-// under their leases. What the store could not say is not kept: an error is not an answer.
+// under their leases. What the store could not say is not kept: an error is not an answer. What it
+// could say only approximately is kept for seconds.
 func (r *reader[K, V]) loadInto(ctx context.Context, found map[K]V, ids []K, leases []lease) error {
 	if len(ids) == 0 {
 		return nil
 	}
 	r.cache.meter.Loaded(r.kind)
-	loaded, err := r.load(ctx, ids)
+	marked, approximate := bytebites.WithApproximate(ctx)
+	loaded, err := r.load(marked, ids)
 	fillings := make([]filling, len(ids))
 	for i, id := range ids {
 		fillings[i] = filling{lease: leases[i]}
@@ -175,6 +181,9 @@ func (r *reader[K, V]) loadInto(ctx context.Context, found map[K]V, ids []K, lea
 			fillings[i].value, fillings[i].ttl = r.encode(value)
 		default:
 			fillings[i].ttl = jittered(absentFor)
+		}
+		if approximate() {
+			fillings[i].ttl = min(fillings[i].ttl, approximateFor)
 		}
 	}
 	r.cache.fill(ctx, fillings)
@@ -205,6 +214,12 @@ func (r *reader[K, V]) write(ctx context.Context, id K, value V) {
 // forget takes things out of the cache. Call it when the store has committed a change of
 // them: before that, a reader would put the old state back.
 func (r *reader[K, V]) forget(ctx context.Context, ids ...K) { r.cache.forget(ctx, r.keys(ids)...) }
+
+// tryForget is forget for things that the store did not have before either. If Redis does not
+// answer, it gives up.
+func (r *reader[K, V]) tryForget(ctx context.Context, ids ...K) {
+	_ = r.cache.tryForget(ctx, r.keys(ids)...) // nothing is under these keys but that there is none
+}
 
 func (r *reader[K, V]) keys(ids []K) []string {
 	keys := make([]string, len(ids))

@@ -205,7 +205,7 @@ func (s *stores) gather(ctx context.Context, answers <-chan answer, servers int)
 		return nil, fmt.Errorf("%d of %d servers answered: %w: %w", len(arrived), servers, bytebites.ErrBusy, failure)
 	}
 	if failure != nil {
-		s.meter.Partial()
+		s.meter.Partial(ctx)
 		s.logger.WarnContext(ctx, "answered in part", "answers", len(arrived), "servers", servers, "error", failure)
 	}
 	return arrived, nil

@@ -1,9 +1,12 @@
 package shardstore
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"bytebites.example/workshop/shared/bytebites"
 )
 
 // Meter counts failures that no request reports.
@@ -39,5 +42,9 @@ func NewMeter(metrics prometheus.Registerer) (*Meter, error) {
 // CopyFailed counts a write that was committed at home and not copied.
 func (m *Meter) CopyFailed() { m.uncopied.Inc() }
 
-// Partial counts an answer about all subscribers that lacks a server's part.
-func (m *Meter) Partial() { m.partial.Inc() }
+// Partial counts an answer about all subscribers that lacks a server's part. It marks the answer to
+// the question of ctx as approximate, so that the cache does not keep it as a whole one.
+func (m *Meter) Partial(ctx context.Context) {
+	m.partial.Inc()
+	bytebites.MarkApproximate(ctx)
+}
