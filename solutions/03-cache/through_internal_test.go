@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -17,6 +18,7 @@ import (
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
+	resp "github.com/alicebob/miniredis/v2/server"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"bytebites.example/workshop/shared/bytebites"
@@ -335,10 +337,112 @@ func TestOwed(t *testing.T) {
 			t.Errorf("a owed: %v, want true; b owed: %v, want false", o.has("a"), o.has("b"))
 		}
 		time.Sleep(longest + time.Second)
-		if due := o.due(); len(due) != 0 || o.has("a") {
+		if due := o.due(); !due.none() || o.has("a") {
 			t.Errorf("%v is due after all entries have expired", due)
 		}
 	})
+}
+
+// A long outage must not fill the memory.
+func TestOwedIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var o owed
+		for i := range maxOwed + 1 {
+			o.add(strconv.Itoa(i))
+		}
+		due := o.due()
+		if len(o.keys) > 0 || len(due.keys) > 0 || due.all.IsZero() || !o.has("any") {
+			t.Errorf("%d keys owed beside the whole cache: %v; any key owed: %v", len(o.keys), !due.all.IsZero(), o.has("any"))
+		}
+		time.Sleep(time.Second)
+		o.add("late")
+		o.paid(due)
+		if !o.has("any") {
+			t.Error("a key that came to be owed during the flush is not owed any more")
+		}
+		o.paid(o.due())
+		if o.has("any") {
+			t.Error("owed after it was paid")
+		}
+		o.all = time.Now()
+		time.Sleep(longest + time.Second)
+		if !o.due().none() {
+			t.Error("due after all entries have expired")
+		}
+	})
+}
+
+func TestOwedCacheIsFlushed(t *testing.T) {
+	server := miniredis.RunT(t)
+	w := newWords()
+	r := w.reader(open(t, server.Addr()))
+	want(t, r, "ab", map[string]string{"a": "apple", "b": "bread"})
+	server.SetError("LOADING Redis is loading the dataset in memory")
+	w.set("b", "brioche")
+	r.forget(t.Context(), "b")
+	for i := range maxOwed {
+		r.cache.owed.add(strconv.Itoa(i))
+	}
+	server.SetError("")
+	eventually(t, "the cache is flushed", func() bool { return !r.cache.owed.has("any") })
+	want(t, r, "ab", map[string]string{"a": "apple", "b": "brioche"})
+}
+
+// While Redis is away its counters keep their values: a fall to 0 would read as a restart, and
+// the rise after it as new evictions.
+func TestEvictedKeepsItsValue(t *testing.T) {
+	server := miniredis.RunT(t)
+	c := open(t, server.Addr())
+	info := func(answer string) {
+		server.Server().SetPreHook(func(peer *resp.Peer, command string, _ ...string) bool {
+			if strings.EqualFold(command, "info") {
+				peer.WriteBulk(answer)
+				return true
+			}
+			return false
+		})
+	}
+	info("# Stats\r\nevicted_keys:7\r\nkeyspace_hits:1\r\n")
+	if n := c.evicted(); n != 7 {
+		t.Errorf("evicted: %v, want 7", n)
+	}
+	info("# Stats\r\n")
+	if n := c.evicted(); n != 7 {
+		t.Errorf("evicted, when Redis does not say: %v, want 7", n)
+	}
+	server.Close()
+	if n := c.evicted(); n != 7 {
+		t.Errorf("evicted, while Redis is away: %v, want 7", n)
+	}
+}
+
+// A total without a server's part is shown, and is not kept as a whole one.
+func TestApproximateIsKeptBriefly(t *testing.T) {
+	server := miniredis.RunT(t)
+	w := newWords()
+	r := w.reader(open(t, server.Addr()))
+	partial := true
+	r.load = func(ctx context.Context, ids []string) (map[string]string, error) {
+		found, err := w.load(ctx, ids)
+		if partial {
+			bytebites.MarkApproximate(ctx)
+			delete(found, "b")
+		}
+		return found, err
+	}
+	want(t, r, "ab", map[string]string{"a": "apple"})
+	want(t, r, "ab", map[string]string{"a": "apple"})
+	if n := w.times(); n != 1 {
+		t.Errorf("the store was asked %d times, want once: it has enough to do", n)
+	}
+	partial = false
+	server.FastForward(approximateFor)
+	want(t, r, "ab", map[string]string{"a": "apple", "b": "bread"})
+	for _, key := range []string{"a", "b"} {
+		if ttl := server.TTL(r.key(key)); ttl < longest/2 {
+			t.Errorf("a whole answer is kept for %s", ttl)
+		}
+	}
 }
 
 func TestJitterOnlyShortens(t *testing.T) {
