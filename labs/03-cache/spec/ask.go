@@ -38,13 +38,36 @@ func (l *trial) calls(ctx context.Context) (map[string]int64, error) {
 	return calls, nil
 }
 
-// get sends a GET to a replica, signed in unless the cookie is empty.
+// get sends a GET to a replica, signed in unless the cookie is empty. That no answer comes is a
+// failure: the servers have all of the machine's speed here, and the client waits for seconds.
 func (l *trial) get(ctx context.Context, replica *testbed.Service, path, cookie string) (rig.Answer, error) {
 	header := make(map[string]string)
 	if cookie != "" {
 		header["Cookie"] = cookie
 	}
-	return rig.Ask(ctx, l.http, replica.URL(), rig.Request{Method: http.MethodGet, Path: path, Header: header})
+	return l.ask(ctx, replica, rig.Request{Method: http.MethodGet, Path: path, Header: header})
+}
+
+func (l *trial) ask(ctx context.Context, replica *testbed.Service, r rig.Request) (rig.Answer, error) {
+	a, err := rig.Ask(ctx, l.http, replica.URL(), r)
+	if err != nil && ctx.Err() == nil {
+		return a, &lab.Failure{
+			Expected: fmt.Sprintf("an answer of replica %s to %s %s", replica.Name(), r.Method, r.Path), Seen: err.Error(),
+			Look: lab.Look{File: "through.go", Func: "reader.get", Hint: "for how long may it wait, and for what?"},
+		}
+	}
+	return a, err
+}
+
+// decode decodes the body of an answer.
+func decode(a rig.Answer, path string, dst any) error {
+	if err := a.Into(dst); err != nil {
+		return &lab.Failure{
+			Expected: "the answer of the API to GET " + path, Seen: fmt.Sprintf("%v: %s", err, a),
+			Look: lab.Look{File: "through.go", Func: "reader.get", Hint: "whose value does a caller get?"},
+		}
+	}
+	return nil
 }
 
 // contract runs the contract test of the API on the first replica.

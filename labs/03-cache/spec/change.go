@@ -13,6 +13,7 @@ import (
 	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/measure/probe/pgstat"
 	"bytebites.example/workshop/shared/testbed"
+	"bytebites.example/workshop/shared/testbed/hostspeed"
 	"bytebites.example/workshop/shared/workshop/lab"
 	"bytebites.example/workshop/shared/workshop/rig"
 )
@@ -55,7 +56,7 @@ func (l *trial) price(ctx context.Context, replica *testbed.Service, path string
 		priced
 		Meals []priced `json:"meals"`
 	}
-	if err := a.Into(&page); err != nil {
+	if err := decode(a, path, &page); err != nil {
 		return 0, err
 	}
 	for _, m := range append(page.Meals, page.priced) {
@@ -167,7 +168,7 @@ func (l *trial) putWhileRead(ctx context.Context, price int64) error {
 
 // awaitLock waits until a service waits for a lock.
 func (l *trial) awaitLock(ctx context.Context) error {
-	for deadline := time.Now().Add(lockTimeout); ; {
+	for deadline := time.Now().Add(hostspeed.Wait(lockTimeout)); ; {
 		var waiting int
 		err := l.servers.Pool.QueryRowContext(ctx,
 			`SELECT count(*) FROM pg_stat_activity WHERE application_name = 'bytebites' AND wait_event_type = 'Lock'`).Scan(&waiting)
@@ -178,7 +179,10 @@ func (l *trial) awaitLock(ctx context.Context) error {
 			return nil
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("no change of a price waits for the row after %s", lockTimeout)
+			return &lab.Failure{
+				Expected: "a change of a price that reaches the database", Seen: fmt.Sprintf("none within %s", hostspeed.Wait(lockTimeout)),
+				Look: lab.Look{File: "catalogue.go", Func: "catalogue.UpdateMeal", Hint: "does it call the store?"},
+			}
 		}
 		if err := rig.Pause(ctx, pollEvery); err != nil {
 			return err
@@ -219,7 +223,7 @@ func (l *trial) slowReader(ctx context.Context, _ *lab.Run) error {
 
 // awaitCall waits until the database has answered a query of a table since pgstat.Reset.
 func (l *trial) awaitCall(ctx context.Context, table string) error {
-	for deadline := time.Now().Add(lockTimeout + 5*slowRoundTrip); ; {
+	for deadline := time.Now().Add(hostspeed.Wait(lockTimeout + 5*slowRoundTrip)); ; {
 		calls, err := l.calls(ctx)
 		if err != nil {
 			return err
@@ -228,7 +232,10 @@ func (l *trial) awaitCall(ctx context.Context, table string) error {
 			return nil
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("the slow replica has not queried %s", table)
+			return &lab.Failure{
+				Expected: "a query of " + table + " by the slow replica while Redis is empty", Seen: "none",
+				Look: lab.Look{File: "through.go", Func: "reader.get", Hint: "where does the answer come from while Redis is empty?"},
+			}
 		}
 		if err := rig.Pause(ctx, pollEvery); err != nil {
 			return err

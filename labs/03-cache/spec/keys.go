@@ -335,7 +335,10 @@ func (l *trial) readAllMeals(ctx context.Context) error {
 		group.Go(func() error {
 			a, err := l.get(ctx, l.replicas[0], "/meals/"+string(meal), "")
 			if err == nil && a.Status != http.StatusOK {
-				err = fmt.Errorf("read meal %s: status %d", meal, a.Status)
+				err = &lab.Failure{
+					Expected: "an answer with meal " + string(meal), Seen: a.String(),
+					Look: lab.Look{File: "through.go", Func: "reader.get", Hint: "which error does it return?"},
+				}
 			}
 			return err
 		})

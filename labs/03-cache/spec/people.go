@@ -11,6 +11,7 @@ import (
 	"bytebites.example/workshop/shared/measure/load"
 	"bytebites.example/workshop/shared/measure/probe/pgstat"
 	"bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 const (
@@ -88,7 +89,7 @@ func (l *trial) visit(ctx context.Context, people []load.Session, when string) e
 					Email string `json:"email"`
 				}
 				if a.Status == http.StatusOK {
-					if err := a.Into(&me); err != nil {
+					if err := decode(a, "/me", &me); err != nil {
 						return err
 					}
 				}
@@ -109,17 +110,15 @@ func (l *trial) visit(ctx context.Context, people []load.Session, when string) e
 // signOut signs a subscriber out on the first replica, just after both replicas have read
 // the session.
 func (l *trial) signOut(ctx context.Context, person load.Session) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodDelete, l.replicas[0].URL()+"/sessions", nil)
+	out, err := l.ask(ctx, l.replicas[0], rig.Request{Method: http.MethodDelete, Path: "/sessions", Header: map[string]string{"Cookie": person.Cookie}})
 	if err != nil {
 		return err
 	}
-	request.Header.Set("Cookie", person.Cookie)
-	response, err := l.http.Do(request)
-	if err != nil {
-		return err
-	}
-	if err := response.Body.Close(); err != nil {
-		return err
+	if out.Status != http.StatusNoContent {
+		return &lab.Failure{
+			Expected: "status 204 for a sign-out", Seen: out.String(),
+			Look: lab.Look{File: "sessions.go", Func: "sessions.Delete", Hint: "which error does it return?"},
+		}
 	}
 	for _, replica := range l.replicas {
 		a, err := l.get(ctx, replica, "/me", person.Cookie)

@@ -116,11 +116,19 @@ func (l *trial) fewQueries(ctx context.Context, run *lab.Run) (err error) {
 			return &lab.Failure{
 				Expected: fmt.Sprintf("right answers to %d requests, %s", p.requests+p.failed, p.name),
 				Seen:     fmt.Sprintf("%d failed: %v", wrong, p.failures),
-				Look:     lab.Look{File: "through.go", Func: "reader.get", Hint: "which error does it return?"},
+				Look:     lab.Look{File: "through.go", Func: "reader.get", Hint: failedHint(p.failures)},
 			}
 		}
 	}
 	return nil
+}
+
+// failedHint asks about the cause of requests that failed.
+func failedHint(failures map[string]int) string {
+	if failures[load.CauseMixedUp] > 0 {
+		return "do two things share a key, or a load?"
+	}
+	return "which error does it return?"
 }
 
 // notLate returns the number of requests that failed for another reason than a timeout. A busy

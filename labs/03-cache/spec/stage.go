@@ -13,6 +13,7 @@ import (
 	"bytebites.example/workshop/shared/instance"
 	"bytebites.example/workshop/shared/measure/load"
 	"bytebites.example/workshop/shared/testbed"
+	"bytebites.example/workshop/shared/testbed/hostspeed"
 	"bytebites.example/workshop/shared/workshop/lab"
 	"bytebites.example/workshop/shared/workshop/rig"
 )
@@ -132,7 +133,7 @@ func (l *trial) buildBefore(ctx context.Context, _ *lab.Run) (end func() error, 
 
 // startReplicas starts both replicas side by side.
 func (l *trial) startReplicas(ctx context.Context, _ *lab.Run) (end func() error, err error) {
-	l.http = &http.Client{Timeout: answerTimeout, Transport: &http.Transport{MaxIdleConnsPerHost: crowd}}
+	l.http = &http.Client{Timeout: hostspeed.Wait(answerTimeout), Transport: &http.Transport{MaxIdleConnsPerHost: crowd}}
 	end = func() error {
 		l.http.CloseIdleConnections()
 		return nil
