@@ -133,8 +133,8 @@ type orders struct {
 // Popular returns the meals that recent orders took most portions of.
 func (o *orders) Popular(ctx context.Context, limit int) ([]bytebites.Popularity, error) {
 	// TODO(lab 03): choose a time to live for this list. Every order changes it a little,
-	// so it cannot be kept for an hour as meals are, nor be deleted with every order. How
-	// old may it be?
+	// so it cannot be kept for an hour as meals are, nor be deleted with every order. It
+	// may be five minutes old.
 	found, err := o.popular.get(ctx, []int{limit})
 	if err != nil {
 		return nil, err

@@ -13,5 +13,6 @@ func TestLab(t *testing.T) {
 		Files:     cache.Files(),
 		RedisConf: cache.RedisConf(),
 		Package:   "./labs/03-cache/service",
+		Apply:     cache.Apply,
 	}))
 }

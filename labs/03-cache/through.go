@@ -17,9 +17,10 @@ func (r *reader[K, V]) get(ctx context.Context, ids []K) (map[K]V, error) {
 	// Then:
 	//   - name each key by kind, version and id: bytebites:1:meal:m0001
 	//   - set a time to live of about an hour, and not the same second for all keys
-	//   - store for seconds that an id does not exist; do not store an error
+	//   - load anew what cannot be decoded
+	//   - store that an id does not exist, for a minute at most; do not store an error
 	//   - load once when 200 requests miss the same key (golang.org/x/sync/singleflight).
-	//     What if the first of them disconnects?
+	//     What if the first of them disconnects? Give the load a time limit of its own
 	//   - when Redis does not answer, ask the database
 	// Stretch: load once for all replicas. A slow reader must not store a value that was
 	// deleted after it began to read.

@@ -17,39 +17,98 @@ func solution() spec.Subject {
 		RedisConf: cache.RedisConf(),
 		Package:   "./solutions/service",
 		Args:      []string{"--through", "03"},
+		Apply:     cache.Apply,
 	}
+}
+
+// variant is a subject whose cache is one of package wrong.
+func variant(name string) spec.Subject {
+	s := solution()
+	s.Args, s.Apply = append(s.Args, "--variant", name), wrong.Variants()[name]
+	return s
 }
 
 func TestLab(t *testing.T) { labtest.Run(t, spec.Lab(solution())) }
 
 func TestAnswers(t *testing.T) {
-	// variant returns a wrong answer that is a variant of the service. All variants are simple:
-	// they have no leases, no breaker and no list of lost deletions, so they fail those stretch
-	// checks too.
-	variant := func(name, check, why string, also ...string) frame.Wrong {
-		s := solution()
-		s.Args = append(s.Args, "--variant", name)
+	// All variants are simple: they have no leases, no breaker and no list of lost deletions, so they
+	// fail those stretch checks too.
+	no := func(name, check, why string, also ...string) frame.Wrong {
 		return frame.Wrong{
-			Name: name, Check: check, Why: why, Lab: spec.Lab(s),
-			Also: append(also, "one query for all", "slow reader", "breaker", "lost deletion"),
+			Name: name, Check: check, Why: why, Lab: spec.Lab(variant(name)),
+			Also: append(also, "one query for all", "slow reader", "breaker", "lost deletion", "lost sign-out"),
 		}
+	}
+	yes := func(name, why string, checks ...string) frame.Right {
+		return frame.Right{Name: name, Why: why, Lab: spec.Lab(variant(name)), Checks: checks}
 	}
 	noEviction := solution()
 	noEviction.RedisConf = "maxmemory 384mb\nmaxmemory-policy noeviction\nsave \"\"\nappendonly no\n"
-	labtest.Answers(t, frame.Answers{Wrong: []frame.Wrong{
-		variant(wrong.NeverForgets, "price change", "the new price is there after an hour, and an hour is not long", "contract"),
-		variant(wrong.ForgetsFirst, "price change", "delete the key first, because after the change a client could see the old price for a moment"),
-		variant(wrong.KeepsPages, "price change", "the meal has changed, so the meal's key is deleted"),
-		variant(wrong.CachesErrors, "errors", "the store found nothing, so the meal does not exist, whatever the error was"),
-		variant(wrong.NeverExpires, "expiry", "a change deletes its keys, so no key needs to expire", "jitter"),
-		variant(wrong.NoSingleFlight, "stampede", "each request that misses loads for itself, and the database has answered those for years"),
-		variant(wrong.FirstOnesLoad, "stampede", "a load needs a context, and the request has one"),
-		variant(wrong.NeedsRedis, "redis gone", "errors are returned, as everywhere else"),
-		variant(wrong.WriteBack, "sessions", "a sign-in need not wait for the database: Redis has the session, and a batch writes it a second later"),
-		variant(wrong.SignedOutStays, "sessions", "the session is deleted in the database, and its copy expires by itself", "contract"),
+	wrongs := []frame.Wrong{
 		{
 			Name: "no-eviction", Check: "memory", Lab: spec.Lab(noEviction),
 			Why: "maxmemory is set, and data must not be lost",
 		},
-	}})
+
+		no(wrong.PutsNothing, "kept", "the value has been found, and the caller has it", "oldest answers", "sign-in and sign-out", "without redis", "start without redis", "read-through", "unknown meals", "few queries", "sessions"),
+		no(wrong.NoVersion, "entries", "kind and id tell two entries apart"),
+		no(wrong.TrustsEntries, "entries", "what the cache has written the cache can read"),
+		no(wrong.IgnoresCase, "own answers", "an id is not meant to differ from another by case alone"),
+		no(wrong.NoLimitInKey, "own answers", "there is one list of popular meals, and a limit only cuts it", "oldest answers"),
+		no(wrong.OneFlight, "own answers", "one load at a time for each kind spares the database most", "sign-in and sign-out", "without redis"),
+		no(wrong.FirstIDLoads, "own answers", "a name of all ids is long, and the first one is rarely that of another list"),
+		no(wrong.NeverExpires, "expiry", "a change deletes its keys, so no key needs to expire", "oldest answers", "jitter"),
+
+		no(wrong.LoadsUnknown, "unknown meals", "there is nothing to keep of a meal that does not exist"),
+		no(wrong.CachesErrors, "errors", "the store found nothing, so the meal does not exist, whatever the error was", "store errors", "shared page", "sign-in and sign-out"),
+		no(wrong.SkipsErrors, "store errors", "a page with most of its meals is better than an error"),
+		no(wrong.NoSingleFlight, "stampede", "each request that misses loads for itself, and the database has answered those for years", "shared load", "shared page"),
+		no(wrong.FirstOnesLoad, "stampede", "a load needs a context, and the request has one", "shared load", "shared page"),
+		no(wrong.CarriesRequest, "shared load", "context.WithoutCancel keeps the load alive, and its values may be of use", "shared page"),
+		no(wrong.EndlessLoad, "shared load", "the load belongs to no request, so its context is the background", "shared page"),
+
+		no(wrong.PageNoCursor, "own pages", "a page is told by its filter", "every page", "oldest answers"),
+		no(wrong.PageNoDiet, "own pages", "a diet is chosen less often than a cuisine, and was added later", "every page", "oldest answers"),
+		no(wrong.PageUnquoted, "own pages", "cuisines and diets are words without a colon"),
+		no(wrong.PageEachLoads, "shared page", "pages are many, so few people miss the same one"),
+		no(wrong.NeverForgets, "price change", "the new price is there after an hour, and an hour is not long", "every page", "contract"),
+		no(wrong.ForgetsFirst, "price change", "delete the key first, because after the change a client could see the old price for a moment", "every page"),
+		no(wrong.KeepsPages, "price change", "the meal has changed, so the meal's key is deleted", "every page"),
+		no(wrong.ForgetsLeaving, "every page", "the deletion belongs to the request"),
+		no(wrong.NewNameWaits, "every page", "a price must be right, and a name changes hardly ever"),
+		no(wrong.EachSearch, "every page", "people search for the same words again and again"),
+		no(wrong.KeepsPrices, "every page", "a highest price is one filter more, like a diet"),
+		no(wrong.RatingStays, "every page", "one rating more moves an average of hundreds by nothing", "contract"),
+		no(wrong.DayLong, "oldest answers", "deletions keep the cache right, and a day saves most queries", "jitter"),
+		no(wrong.SecondsLong, "oldest answers", "a short time to live makes up for every deletion that is lost", "jitter"),
+		no(wrong.PopularHour, "oldest answers", "one time to live for all kinds is simple"),
+		no(wrong.Absent, "oldest answers", "that there is none is an answer as good as any"),
+		no(wrong.SessionForLife, "oldest answers", "the copy of a session lives as long as the session"),
+
+		no(wrong.WriteBack, "sessions", "a sign-in need not wait for the database: Redis has the session, and a batch writes it a second later", "sign-in and sign-out", "without redis"),
+		no(wrong.SignedOutStays, "sessions", "the session is deleted in the database, and its copy expires by itself", "sign-in and sign-out", "contract"),
+		no(wrong.WriteAround, "sign-in and sign-out", "the first read puts the session into Redis anyway"),
+		no(wrong.RedisFirst, "sign-in and sign-out", "the next request comes at once, so Redis is told first"),
+		no(wrong.ShortHash, "sign-in and sign-out", "eight bytes of a hash are enough to tell sessions apart"),
+		no(wrong.ExpiredCounts, "sign-in and sign-out", "Redis expires what is old"),
+		no(wrong.ErrorSignsOut, "sign-in and sign-out", "without a session that can be loaded nobody is signed in"),
+		no(wrong.DeleteFirst, "sign-in and sign-out", "first the copy, then the session, so that no copy is left over"),
+		no(wrong.StaysSignedIn, "sign-in and sign-out", "the cookie is gone, so a sign-out always succeeds"),
+
+		no(wrong.NeedsRedis, "redis gone", "errors are returned, as everywhere else", "entries", "without redis", "start without redis"),
+		no(wrong.WaitsForRedis, "without redis", "the client's defaults are well chosen", "start without redis", "redis gone"),
+		no(wrong.TriesAgain, "without redis", "a call that fails may well succeed the next time"),
+		no(wrong.CreateNeeds, "without redis", "write-through means that both writes succeed"),
+		no(wrong.DeleteNeeds, "without redis", "nobody may be told that they are signed out while a copy is left"),
+		no(wrong.RateNeeds, "without redis", "a rating that does not show is an error"),
+		no(wrong.PingsAtStart, "start without redis", "a wrong address should show at the start, and not at dinner"),
+		no(wrong.GivesUpRedis, "start without redis", "without Redis at the start the service works without a cache"),
+	}
+	rights := []frame.Right{
+		yes(wrong.Generations, "pages are kept whole, and one key ends all of them at each change", "own pages", "every page", "price change"),
+		yes(wrong.WholeMenu, "the whole menu is one entry, from which each replica picks its pages", "own pages", "every page", "shared page"),
+		yes(wrong.Tombstones, "sessions are hashes, and a sign-out leaves a mark in place of a deletion", "sign-in and sign-out", "entries", "without redis"),
+		yes(wrong.LongLived, "all is kept for nearly as long as the lesson allows", "oldest answers", "expiry"),
+	}
+	labtest.Answers(t, frame.Answers{Wrong: wrongs, Right: rights})
 }

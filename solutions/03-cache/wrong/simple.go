@@ -20,13 +20,15 @@ import (
 )
 
 const (
-	patience    = 120 * time.Millisecond
-	menuFor     = time.Hour
-	popularFor  = time.Minute
-	sessionFor  = 10 * time.Minute
-	absentFor   = 30 * time.Second
-	loadTimeout = 5 * time.Second
-	prefix      = "simple:"
+	patience   = 120 * time.Millisecond
+	menuFor    = time.Hour
+	popularFor = time.Minute
+	sessionFor = 10 * time.Minute
+	// sessionLength is the length of a session of the service.
+	sessionLength = 12 * time.Hour
+	absentFor     = 30 * time.Second
+	loadTimeout   = 5 * time.Second
+	prefix        = "simple:1:"
 )
 
 // simple is a cache without leases and without a breaker. Meals are kept by id; pages and
@@ -34,19 +36,46 @@ const (
 // ends when a meal changes. But for its mistakes it would pass all core checks.
 type simple struct {
 	mistakes
+	differences
 	redis  *redis.Client
 	flight singleflight.Group
 }
 
-func open(r service.Resources, wrong mistakes) *simple {
-	s := &simple{mistakes: wrong, redis: redis.NewClient(&redis.Options{
+func open(r service.Resources, wrong mistakes, other differences) (service.Cache, error) {
+	options := &redis.Options{
 		Addr: r.Config.RedisAddr, DialTimeout: patience, ReadTimeout: patience, WriteTimeout: patience,
 		MaxRetries: -1, DialerRetries: 1,
 		PoolSize: 16, PoolTimeout: time.Second, // a crowd waits for its turn
-	})}
+	}
+	switch {
+	case wrong.waitsForRedis:
+		options = &redis.Options{Addr: r.Config.RedisAddr}
+	case wrong.triesAgain:
+		options.MaxRetries = 3 // the client's default
+	}
+	s := &simple{mistakes: wrong, differences: other, redis: redis.NewClient(options)}
 	r.OnClose(s.redis.Close)
-	return s
+	if wrong.pingsAtStart || wrong.givesUpRedis {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		err := s.redis.Ping(ctx).Err()
+		switch {
+		case err == nil:
+		case wrong.givesUpRedis:
+			return without{}, nil
+		default:
+			return nil, fmt.Errorf("ping redis: %w", err)
+		}
+	}
+	return s, nil
 }
+
+// without is a cache that keeps nothing.
+type without struct{}
+
+func (without) Catalogue(c bytebites.Catalogue) bytebites.Catalogue { return c }
+func (without) Sessions(s bytebites.Sessions) bytebites.Sessions    { return s }
+func (without) UserData(u service.UserData) service.UserData        { return u }
 
 // kept is an entry: a value, or that there is none.
 type kept[T any] struct {
@@ -63,14 +92,17 @@ func (k kept[T]) result() (T, error) {
 
 // through returns what is kept under a key, or else loads it and keeps it.
 func through[T any](ctx context.Context, s *simple, key string, ttl time.Duration, load func(context.Context) (T, error)) (T, error) {
+	var none T
 	text, err := s.redis.Get(ctx, key).Bytes()
 	if err == nil {
 		var entry kept[T]
 		if err = json.Unmarshal(text, &entry); err == nil {
 			return entry.result()
 		}
+		if s.trustsEntries {
+			return none, fmt.Errorf("decode %s: %w", key, err)
+		}
 	}
-	var none T
 	if s.needsRedis && !errors.Is(err, redis.Nil) {
 		return none, err
 	}
@@ -81,23 +113,25 @@ func through[T any](ctx context.Context, s *simple, key string, ttl time.Duratio
 			return none, err
 		}
 		entry := kept[T]{Absent: absent, Value: value}
+		ttl := ttl
 		if absent {
 			ttl = absentFor
+			if s.absentLong {
+				ttl = menuFor
+			}
 		}
-		s.keep(ctx, key, entry, ttl)
+		if !s.putsNothing && (!absent || !s.loadsUnknown) {
+			_ = s.keep(ctx, key, entry, ttl) // the next one will try again
+		}
 		return entry.result()
 	}
-	if s.noSingleFlight {
+	if s.noSingleFlight || s.pageEachLoads && strings.Contains(key, ":page:") {
 		value, err := work(ctx)
 		return value.(T), err
 	}
-	loading := s.flight.DoChan(key, func() (any, error) {
-		ctx := ctx
-		if !s.firstOnesLoad {
-			var cancel context.CancelFunc
-			ctx, cancel = context.WithTimeout(context.Background(), loadTimeout)
-			defer cancel()
-		}
+	loading := s.flight.DoChan(s.flightName(key), func() (any, error) {
+		ctx, cancel := s.loadContext(ctx)
+		defer cancel()
 		return work(ctx)
 	})
 	select {
@@ -108,20 +142,63 @@ func through[T any](ctx context.Context, s *simple, key string, ttl time.Duratio
 	}
 }
 
+// flightName names the load that serves all who miss a key.
+func (s *simple) flightName(key string) string {
+	kind, rest, _ := strings.Cut(strings.TrimPrefix(key, prefix), ":")
+	switch first, _, several := strings.Cut(rest, ","); {
+	case s.oneFlight && (kind == "meal" || kind == "session"):
+		return kind
+	case s.firstIDLoads && several:
+		return kind + first
+	default:
+		return key
+	}
+}
+
+// loadContext is the context of a load that began with a request.
+func (s *simple) loadContext(request context.Context) (context.Context, context.CancelFunc) {
+	switch {
+	case s.firstOnesLoad:
+		return request, func() {}
+	case s.carriesRequest:
+		return context.WithTimeout(context.WithoutCancel(request), loadTimeout)
+	case s.endlessLoad:
+		return context.Background(), func() {}
+	default:
+		return context.WithTimeout(context.Background(), loadTimeout)
+	}
+}
+
 // keep puts an entry under a key, if Redis lets it.
-func (s *simple) keep(ctx context.Context, key string, entry any, ttl time.Duration) {
+func (s *simple) keep(ctx context.Context, key string, entry any, ttl time.Duration) error {
 	text, err := json.Marshal(entry)
 	if err != nil {
-		return
+		return err
 	}
 	ttl -= time.Duration(0.1 * mathrand.Float64() * float64(ttl))
-	if s.neverExpires {
+	switch {
+	case s.neverExpires:
 		ttl = 0
+	case s.dayLong:
+		ttl = 24 * time.Hour
+	case s.secondsLong:
+		ttl = min(ttl, 10*time.Second)
+	case s.longLived:
+		ttl = stretched(ttl)
 	}
-	_ = s.redis.Set(ctx, key, text, ttl).Err() // the next one will try again
+	return s.redis.Set(ctx, key, text, ttl).Err()
 }
 
 const generationKey = prefix + "generation"
+
+// prefix comes before the generation. Without a version replicas of two releases read each
+// other's entries.
+func (s *simple) prefix() string {
+	if s.noVersion {
+		return "simple:"
+	}
+	return prefix
+}
 
 // menuKey returns the name of something that shows several meals, in the present generation.
 func (s *simple) menuKey(ctx context.Context, name string) (string, error) {
@@ -134,15 +211,19 @@ func (s *simple) menuKey(ctx context.Context, name string) (string, error) {
 			generation, err = s.redis.Get(ctx, generationKey).Result()
 		}
 	}
-	return prefix + generation + ":" + name, err
+	return s.prefix() + generation + ":" + name, err
 }
 
 // generationFor is longer than anything of a generation is kept.
 func (s *simple) generationFor() time.Duration {
-	if s.neverExpires {
+	switch {
+	case s.neverExpires:
 		return 0
+	case s.dayLong:
+		return 48 * time.Hour
+	default:
+		return 2 * menuFor
 	}
-	return 2 * menuFor
 }
 
 // menu reads something that shows several meals.
@@ -159,19 +240,26 @@ func menu[T any](ctx context.Context, s *simple, name string, load func(context.
 }
 
 // forget ends what is kept of a meal.
-func (s *simple) forget(ctx context.Context, id bytebites.MealID) {
-	ctx = context.WithoutCancel(ctx)
+func (s *simple) forget(ctx context.Context, id bytebites.MealID, newPrice bool) {
+	if !s.forgetsLeaving {
+		ctx = context.WithoutCancel(ctx)
+	}
 	if s.neverForgets {
 		return
 	}
-	keys := []string{mealKey(id)}
-	if !s.keepsPages {
+	keys := []string{s.mealKey(id)}
+	if !s.keepsPages && (newPrice || !s.newNameWaits) {
 		keys = append(keys, generationKey)
 	}
 	_ = s.redis.Del(ctx, keys...).Err() // lost, when Redis does not answer
 }
 
-func mealKey(id bytebites.MealID) string { return prefix + "meal:" + string(id) }
+func (s *simple) mealKey(id bytebites.MealID) string {
+	if s.ignoresCase {
+		id = bytebites.MealID(strings.ToLower(string(id)))
+	}
+	return s.prefix() + "meal:" + string(id)
+}
 
 // Catalogue puts the cache in front of the meals.
 func (s *simple) Catalogue(store bytebites.Catalogue) bytebites.Catalogue {
@@ -184,32 +272,64 @@ type catalogue struct {
 }
 
 func (c *catalogue) Meal(ctx context.Context, id bytebites.MealID) (bytebites.Meal, error) {
-	return through(ctx, c.cache, mealKey(id), menuFor, func(ctx context.Context) (bytebites.Meal, error) {
+	return through(ctx, c.cache, c.cache.mealKey(id), menuFor, func(ctx context.Context) (bytebites.Meal, error) {
 		return c.Catalogue.Meal(ctx, id)
 	})
 }
 
 func (c *catalogue) MealsByID(ctx context.Context, ids []bytebites.MealID) ([]bytebites.Meal, error) {
+	if c.cache.skipsErrors {
+		return c.oneByOne(ctx, ids)
+	}
 	return menu(ctx, c.cache, "meals:"+joined(ids), func(ctx context.Context) ([]bytebites.Meal, error) {
 		return c.Catalogue.MealsByID(ctx, ids)
 	})
 }
 
-func (c *catalogue) Meals(ctx context.Context, f bytebites.MealFilter) ([]bytebites.Meal, error) {
-	if f.Search != "" || f.MaxPrice != 0 {
-		return c.Catalogue.Meals(ctx, f)
+// oneByOne reads meals by one key each.
+func (c *catalogue) oneByOne(ctx context.Context, ids []bytebites.MealID) ([]bytebites.Meal, error) {
+	var meals []bytebites.Meal
+	for _, id := range ids {
+		if meal, err := c.Meal(ctx, id); err == nil {
+			meals = append(meals, meal)
+		}
 	}
-	name := fmt.Sprintf("page:%q:%q:%q:%d", f.Cuisine, f.Diet, f.After, f.Limit)
-	return menu(ctx, c.cache, name, func(ctx context.Context) ([]bytebites.Meal, error) { return c.Catalogue.Meals(ctx, f) })
+	return meals, nil
+}
+
+func (c *catalogue) Meals(ctx context.Context, f bytebites.MealFilter) ([]bytebites.Meal, error) {
+	load := func(ctx context.Context) ([]bytebites.Meal, error) { return c.Catalogue.Meals(ctx, f) }
+	if f.Search != "" || f.MaxPrice != 0 {
+		if c.cache.eachSearch && f.Search != "" || c.cache.keepsPrices && f.Search == "" {
+			return through(ctx, c.cache, c.cache.prefix()+fmt.Sprintf("search:%+q", fmt.Sprint(f)), menuFor, load)
+		}
+		return load(ctx)
+	}
+	if c.cache.wholeMenu {
+		return c.menuPage(ctx, f)
+	}
+	return menu(ctx, c.cache, "page:"+c.cache.pageName(f), load)
+}
+
+func (s *simple) pageName(f bytebites.MealFilter) string {
+	switch {
+	case s.pageNoCursor:
+		f.After = ""
+	case s.pageNoDiet:
+		f.Diet = ""
+	case s.pageUnquoted:
+		return fmt.Sprintf("%s:%s:%s:%d", f.Cuisine, f.Diet, f.After, f.Limit)
+	}
+	return fmt.Sprintf("%q:%q:%q:%d", f.Cuisine, f.Diet, f.After, f.Limit)
 }
 
 func (c *catalogue) UpdateMeal(ctx context.Context, id bytebites.MealID, change bytebites.MealChange) (bytebites.Meal, error) {
 	if c.cache.forgetsFirst {
-		c.cache.forget(ctx, id)
+		c.cache.forget(ctx, id, true)
 		return c.Catalogue.UpdateMeal(ctx, id, change)
 	}
 	meal, err := c.Catalogue.UpdateMeal(ctx, id, change)
-	c.cache.forget(ctx, id)
+	c.cache.forget(ctx, id, change.Price != nil)
 	return meal, err
 }
 
@@ -241,9 +361,14 @@ func (r *ratings) Ratings(ctx context.Context, meals []bytebites.MealID) (map[by
 
 // Rate ends the generation: which pages show the meal is not known.
 func (r *ratings) Rate(ctx context.Context, user bytebites.UserID, meal bytebites.MealID, stars int) error {
-	err := r.store.Rate(ctx, user, meal, stars)
-	_ = r.cache.redis.Del(context.WithoutCancel(ctx), generationKey).Err() // lost, when Redis does not answer
-	return err
+	if err := r.store.Rate(ctx, user, meal, stars); err != nil || r.cache.ratingStays {
+		return err
+	}
+	err := r.cache.redis.Del(context.WithoutCancel(ctx), generationKey).Err() // lost, when Redis does not answer
+	if r.cache.rateNeeds {
+		return err
+	}
+	return nil
 }
 
 type orders struct {
@@ -252,13 +377,24 @@ type orders struct {
 }
 
 func (o *orders) Popular(ctx context.Context, limit int) ([]bytebites.Popularity, error) {
-	return through(ctx, o.cache, prefix+"popular:"+strconv.Itoa(limit), popularFor, func(ctx context.Context) ([]bytebites.Popularity, error) {
+	ttl, name := popularFor, strconv.Itoa(limit)
+	if o.cache.popularHour {
+		ttl = menuFor
+	}
+	if o.cache.noLimitInKey {
+		name = "all"
+	}
+	popular, err := through(ctx, o.cache, o.cache.prefix()+"popular:"+name, ttl, func(ctx context.Context) ([]bytebites.Popularity, error) {
 		return o.Orders.Popular(ctx, limit)
 	})
+	return popular[:min(limit, len(popular))], err
 }
 
 // Sessions puts the cache in front of who is signed in.
 func (s *simple) Sessions(store bytebites.Sessions) bytebites.Sessions {
+	if s.tombstones {
+		return &marked{Sessions: store, cache: s}
+	}
 	return &sessions{Sessions: store, cache: s}
 }
 
@@ -267,8 +403,33 @@ type sessions struct {
 	cache *simple
 }
 
-func sessionKey(tokenHash [32]byte) string {
-	return prefix + "session:" + hex.EncodeToString(tokenHash[:])
+func (s *simple) sessionKey(tokenHash [32]byte) string {
+	hash := tokenHash[:]
+	if s.shortHash {
+		hash = hash[:8]
+	}
+	return s.prefix() + "session:" + hex.EncodeToString(hash)
+}
+
+// sessionFor returns how long a session is kept.
+func (s *simple) sessionFor(session bytebites.Session) time.Duration {
+	left := time.Until(session.ExpiresAt)
+	switch {
+	case s.expiredCounts:
+		return sessionFor
+	case s.sessionForLife:
+		return left
+	default:
+		return min(sessionFor, left)
+	}
+}
+
+// loadedFor returns how long a session is kept that was loaded.
+func (s *simple) loadedFor() time.Duration {
+	if s.sessionForLife {
+		return sessionLength
+	}
+	return sessionFor
 }
 
 // writeLater is how long a session waits to be written to the database, together with others.
@@ -276,29 +437,58 @@ const writeLater = time.Second
 
 func (s *sessions) Create(ctx context.Context, session bytebites.Session) error {
 	store := func(ctx context.Context) error { return s.Sessions.Create(ctx, session) }
-	if s.cache.writeBack {
+	keep := func(ctx context.Context) error {
+		return s.cache.keep(ctx, s.cache.sessionKey(session.TokenHash), kept[bytebites.Session]{Value: session}, s.cache.sessionFor(session))
+	}
+	switch {
+	case s.cache.writeBack:
 		time.AfterFunc(writeLater, func() { _ = store(context.Background()) })
-	} else if err := store(ctx); err != nil {
+	case s.cache.redisFirst:
+		_ = keep(ctx)
+		return store(ctx)
+	default:
+		if err := store(ctx); err != nil || s.cache.writeAround {
+			return err
+		}
+	}
+	if err := keep(ctx); s.cache.createNeeds {
 		return err
 	}
-	s.cache.keep(ctx, sessionKey(session.TokenHash), kept[bytebites.Session]{Value: session}, sessionFor)
 	return nil
 }
 
 func (s *sessions) Session(ctx context.Context, tokenHash [32]byte) (bytebites.Session, error) {
-	session, err := through(ctx, s.cache, sessionKey(tokenHash), sessionFor, func(ctx context.Context) (bytebites.Session, error) {
-		return s.Sessions.Session(ctx, tokenHash)
+	session, err := through(ctx, s.cache, s.cache.sessionKey(tokenHash), s.cache.loadedFor(), func(ctx context.Context) (bytebites.Session, error) {
+		session, err := s.Sessions.Session(ctx, tokenHash)
+		if err != nil && s.cache.errorSignsOut {
+			return session, fmt.Errorf("%w: %w", bytebites.ErrNotFound, err)
+		}
+		return session, err
 	})
-	if err == nil && !session.ExpiresAt.After(time.Now()) {
+	if err == nil && !session.ExpiresAt.After(time.Now()) && !s.cache.expiredCounts {
 		return bytebites.Session{}, fmt.Errorf("session: %w", bytebites.ErrNotFound)
 	}
 	return session, err
 }
 
 func (s *sessions) Delete(ctx context.Context, tokenHash [32]byte) error {
+	forget := func() error {
+		return s.cache.redis.Del(context.WithoutCancel(ctx), s.cache.sessionKey(tokenHash)).Err()
+	}
+	if s.cache.deleteNeeds || s.cache.deleteFirst {
+		if err := forget(); err != nil && s.cache.deleteNeeds {
+			return err
+		}
+		if s.cache.deleteFirst {
+			return s.Sessions.Delete(ctx, tokenHash)
+		}
+	}
 	err := s.Sessions.Delete(ctx, tokenHash)
 	if !s.cache.signedOutStays {
-		_ = s.cache.redis.Del(context.WithoutCancel(ctx), sessionKey(tokenHash)).Err() // lost, when Redis does not answer
+		_ = forget() // lost, when Redis does not answer
+	}
+	if s.cache.staysSignedIn {
+		return nil
 	}
 	return err
 }

@@ -1,56 +1,186 @@
-// Package wrong is plausible wrong answers to lab 03. Each is the cache that many would
-// write, simple, with one mistake in it. Which check must reject which answer is in the
-// solution's test.
+// Package wrong is wrong answers to lab 03, and right ones that differ from the solution. Each wrong
+// answer is the cache that many would write, simple, with one mistake in it. Which check must
+// reject which answer is in the solution's test.
 package wrong
 
 import "bytebites.example/workshop/shared/bytebites/service"
 
 // The names of the variants.
 const (
-	NeverForgets   = "never-forgets"
-	ForgetsFirst   = "forgets-first"
-	KeepsPages     = "keeps-pages"
+	Absent         = "absent-for-an-hour"
 	CachesErrors   = "caches-errors"
-	NeverExpires   = "never-expires"
-	NoSingleFlight = "no-single-flight"
+	CarriesRequest = "load-carries-request"
+	CreateNeeds    = "sign-in-needs-redis"
+	DayLong        = "kept-for-a-day"
+	DeleteFirst    = "signed-out-in-redis-first"
+	DeleteNeeds    = "sign-out-needs-redis"
+	EachSearch     = "keeps-searches"
+	EndlessLoad    = "endless-load"
+	ErrorSignsOut  = "error-signs-out"
+	ExpiredCounts  = "expired-counts"
+	FirstIDLoads   = "first-id-names-load"
 	FirstOnesLoad  = "first-ones-load"
+	ForgetsFirst   = "forgets-first"
+	ForgetsLeaving = "forgets-for-who-stays"
+	GivesUpRedis   = "gives-redis-up"
+	IgnoresCase    = "ignores-case"
+	KeepsPages     = "keeps-pages"
+	KeepsPrices    = "keeps-highest-prices"
+	LoadsUnknown   = "loads-unknown"
 	NeedsRedis     = "needs-redis"
-	WriteBack      = "write-back"
+	NeverExpires   = "never-expires"
+	NeverForgets   = "never-forgets"
+	NewNameWaits   = "new-name-waits"
+	NoLimitInKey   = "popular-of-any-length"
+	NoSingleFlight = "no-single-flight"
+	NoVersion      = "no-version"
+	OneFlight      = "one-flight"
+	PageEachLoads  = "each-page-loads"
+	PageNoCursor   = "page-without-cursor"
+	PageNoDiet     = "page-without-diet"
+	PageUnquoted   = "page-unquoted"
+	PingsAtStart   = "pings-at-start"
+	PopularHour    = "popular-for-an-hour"
+	PutsNothing    = "puts-nothing"
+	RateNeeds      = "rating-needs-redis"
+	RatingStays    = "rating-stays"
+	RedisFirst     = "redis-first"
+	SecondsLong    = "kept-for-seconds"
+	SessionForLife = "session-for-its-life"
+	ShortHash      = "short-session-key"
 	SignedOutStays = "signed-out-stays"
+	SkipsErrors    = "skips-errors"
+	StaysSignedIn  = "sign-out-error-lost"
+	TriesAgain     = "tries-again"
+	TrustsEntries  = "trusts-entries"
+	WaitsForRedis  = "waits-for-redis"
+	WriteAround    = "write-around"
+	WriteBack      = "write-back"
 )
 
 // mistakes are what may be wrong with a simple cache.
 type mistakes struct {
 	neverForgets   bool // nothing is deleted when it changes
 	forgetsFirst   bool // it is deleted before the change is committed
+	forgetsLeaving bool // the deletion ends with the request of who made the change
 	keepsPages     bool // a meal is deleted, the pages that it is on are not
-	cachesErrors   bool // an error is taken for 'there is none', and kept
+	newNameWaits   bool // the pages are deleted when the price changes, and else not
+	ratingStays    bool // new stars delete nothing
+	eachSearch     bool // searches are kept for their time, whatever changes
+	keepsPrices    bool // so are pages with a highest price
+
+	putsNothing  bool // what is loaded is not put into Redis
+	cachesErrors bool // an error is taken for 'there is none', and kept
+	skipsErrors  bool // meals that cannot be loaded are left out
+	loadsUnknown bool // that there is none is not kept
+	absentLong   bool // and here for an hour
+
 	neverExpires   bool // no time to live
+	dayLong        bool // a time to live of a day
+	secondsLong    bool // a time to live of some seconds
+	popularHour    bool // popular meals are kept for as long as meals
+	sessionForLife bool // sessions are kept until they expire
+
 	noSingleFlight bool // who misses, loads
+	pageEachLoads  bool // so it is with pages
 	firstOnesLoad  bool // the load that all wait for ends with the first one's request
-	needsRedis     bool // an error of Redis is an error of the page
+	carriesRequest bool // the load has the values of the first one's request
+	endlessLoad    bool // the load has no time limit
+	oneFlight      bool // all loads of a kind are one
+	firstIDLoads   bool // loads of several meals that begin with the same one are one
+
+	ignoresCase   bool // M001 and m001 have one key
+	noLimitInKey  bool // the list of popular meals is kept as it was asked for first
+	pageNoCursor  bool // all pages of a list have one key
+	pageNoDiet    bool // pages for all diets have one key
+	pageUnquoted  bool // the parts of a page's key run into one another
+	shortHash     bool // a session's key has the first bytes of its hash
+	noVersion     bool // the names of keys have no version
+	trustsEntries bool // an entry that cannot be read is an error
+
+	needsRedis    bool // an error of Redis is an error of the page
+	waitsForRedis bool // the client's defaults
+	triesAgain    bool // the client's default number of tries
+	pingsAtStart  bool // without Redis the service does not start
+	givesUpRedis  bool // without Redis at the start it is never asked again
+	rateNeeds     bool // an error of Redis is an error of a rating
+
 	writeBack      bool // a session is written to Redis, and a second later to the database
+	writeAround    bool // a session is written to the database only
+	redisFirst     bool // a session is written to Redis before the database
+	createNeeds    bool // an error of Redis is an error of a sign-in
+	errorSignsOut  bool // a session that cannot be loaded does not exist
+	expiredCounts  bool // a session lives as long as its entry
 	signedOutStays bool // a sign-out deletes the session in the database alone
+	deleteFirst    bool // a sign-out deletes the copy before the session
+	deleteNeeds    bool // a sign-out ends when Redis does not answer
+	staysSignedIn  bool // an error of a sign-out is not told
 }
 
-// Variants returns, by name, what each answer changes in a service.
+// Variants returns, by name, what each answer changes in a service, be it wrong or right.
 func Variants() map[string]func(*service.Composition) {
 	variants := make(map[string]func(*service.Composition))
 	for name, wrong := range map[string]mistakes{
-		NeverForgets:   {neverForgets: true},
-		ForgetsFirst:   {forgetsFirst: true},
-		KeepsPages:     {keepsPages: true},
+		Absent:         {absentLong: true},
 		CachesErrors:   {cachesErrors: true},
-		NeverExpires:   {neverExpires: true},
-		NoSingleFlight: {noSingleFlight: true},
+		CarriesRequest: {carriesRequest: true},
+		CreateNeeds:    {createNeeds: true},
+		DayLong:        {dayLong: true},
+		DeleteFirst:    {deleteFirst: true},
+		DeleteNeeds:    {deleteNeeds: true},
+		EachSearch:     {eachSearch: true},
+		EndlessLoad:    {endlessLoad: true},
+		ErrorSignsOut:  {errorSignsOut: true},
+		ExpiredCounts:  {expiredCounts: true},
+		FirstIDLoads:   {firstIDLoads: true},
 		FirstOnesLoad:  {firstOnesLoad: true},
+		ForgetsFirst:   {forgetsFirst: true},
+		ForgetsLeaving: {forgetsLeaving: true},
+		GivesUpRedis:   {givesUpRedis: true},
+		IgnoresCase:    {ignoresCase: true},
+		KeepsPages:     {keepsPages: true},
+		KeepsPrices:    {keepsPrices: true},
+		LoadsUnknown:   {loadsUnknown: true},
 		NeedsRedis:     {needsRedis: true},
-		WriteBack:      {writeBack: true},
+		NeverExpires:   {neverExpires: true},
+		NeverForgets:   {neverForgets: true},
+		NewNameWaits:   {newNameWaits: true},
+		NoLimitInKey:   {noLimitInKey: true},
+		NoSingleFlight: {noSingleFlight: true},
+		NoVersion:      {noVersion: true},
+		OneFlight:      {oneFlight: true},
+		PageEachLoads:  {pageEachLoads: true},
+		PageNoCursor:   {pageNoCursor: true},
+		PageNoDiet:     {pageNoDiet: true},
+		PageUnquoted:   {pageUnquoted: true},
+		PingsAtStart:   {pingsAtStart: true},
+		PopularHour:    {popularHour: true},
+		PutsNothing:    {putsNothing: true},
+		RateNeeds:      {rateNeeds: true},
+		RatingStays:    {ratingStays: true},
+		RedisFirst:     {redisFirst: true},
+		SecondsLong:    {secondsLong: true},
+		SessionForLife: {sessionForLife: true},
+		ShortHash:      {shortHash: true},
 		SignedOutStays: {signedOutStays: true},
+		SkipsErrors:    {skipsErrors: true},
+		StaysSignedIn:  {staysSignedIn: true},
+		TriesAgain:     {triesAgain: true},
+		TrustsEntries:  {trustsEntries: true},
+		WaitsForRedis:  {waitsForRedis: true},
+		WriteAround:    {writeAround: true},
+		WriteBack:      {writeBack: true},
 	} {
-		variants[name] = func(c *service.Composition) {
-			c.Cache = func(r service.Resources) (service.Cache, error) { return open(r, wrong), nil }
-		}
+		variants[name] = applied(wrong, differences{})
+	}
+	for name, other := range rightVariants() {
+		variants[name] = applied(mistakes{}, other)
 	}
 	return variants
+}
+
+func applied(wrong mistakes, other differences) func(*service.Composition) {
+	return func(c *service.Composition) {
+		c.Cache = func(r service.Resources) (service.Cache, error) { return open(r, wrong, other) }
+	}
 }

@@ -1,0 +1,242 @@
+package spec
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"bytebites.example/workshop/shared/bytebites"
+	"bytebites.example/workshop/shared/testbed/hostspeed"
+	"bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/rig"
+)
+
+const (
+	// seamCrowd is the number of callers on a replica that miss the same key at the same time.
+	seamCrowd = 60
+	// crowdLoads is how many loads such a crowd may cost on a replica. One is enough. The rest allows
+	// for a machine so busy that Redis is late and its callers load for themselves; the check
+	// "stampede" has the stricter bound. Without single flight each caller loads.
+	crowdLoads = seamCrowd / 2
+	// longestLoad is the longest time limit that a load may have.
+	longestLoad = 30 * time.Second
+	// endlessAfter is how long the stores wait for the end of a load whose context names no end.
+	endlessAfter = 8 * time.Second
+)
+
+// requestKey is a context key of a request, such as that of an open transaction.
+type requestKey struct{}
+
+// sharedLoads judges the loads of meals, ratings and popular meals for crowds.
+func (s *seam) sharedLoads(ctx context.Context) error {
+	for _, q := range []question{meal("m010"), mealsByID("m011", "m012"), ratingsOf("m010"), popular(10)} {
+		if err := s.sharedLoad(ctx, q); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// loadSeen is what the stores see of the loads for a crowd.
+type loadSeen struct {
+	mu      sync.Mutex
+	first   context.Context // of the first load
+	carries bool            // some load has values of a request
+	began   chan struct{}   // closed by the first load
+}
+
+func (l *loadSeen) read(ctx context.Context) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.first == nil {
+		l.first = ctx
+		close(l.began)
+	}
+	l.carries = l.carries || ctx.Value(requestKey{}) != nil
+}
+
+// sharedLoad has a crowd miss the same key on one replica, after a first caller whose load is under
+// way and who then leaves.
+func (s *seam) sharedLoad(ctx context.Context, q question) error {
+	s.redis.flush()
+	s.memory.questions(q.kind)
+	seen := &loadSeen{began: make(chan struct{})}
+	s.memory.change(func() { s.memory.reading = seen.read })
+	defer s.memory.change(func() { s.memory.reading = nil })
+	letGo := s.memory.hold()
+	defer letGo()
+
+	var callers sync.WaitGroup
+	first, leave := context.WithCancel(context.WithValue(ctx, requestKey{}, "a transaction"))
+	defer leave()
+	callers.Go(func() {
+		_, _ = bounded(first, q.what, func(ctx context.Context) (string, error) { return q.ask(ctx, s.replicas[0]) })
+	})
+	if err := await(ctx, seen.began, q); err != nil {
+		return err
+	}
+	wrong := make(chan error, seamCrowd)
+	for range seamCrowd {
+		callers.Go(func() { wrong <- s.want(ctx, 0, q, "though the caller that began the load has left") })
+	}
+	if err := rig.Pause(ctx, gatherFor); err != nil {
+		return err
+	}
+	leave()
+	if err := rig.Pause(ctx, gatherFor); err != nil {
+		return err
+	}
+	letGo()
+	callers.Wait()
+	close(wrong)
+	for err := range wrong {
+		var failure *lab.Failure
+		if errors.As(err, &failure) {
+			failure.Look = lookGet("whose context ends the load?")
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if n := s.memory.questions(q.kind); n > crowdLoads {
+		return &lab.Failure{
+			Expected: fmt.Sprintf("at most %d loads for %d callers that miss %s at the same time on one replica", crowdLoads, seamCrowd+1, q.what),
+			Seen:     fmt.Sprintf("%d", n), Look: lookGet("which request loads, and which ones wait for it?"),
+		}
+	}
+	return s.ownContext(ctx, seen, q)
+}
+
+// await waits for the first load of a question.
+func await(ctx context.Context, began <-chan struct{}, q question) error {
+	timeout := hostspeed.Wait(seamTimeout)
+	limit := time.NewTimer(timeout)
+	defer limit.Stop()
+	select {
+	case <-began:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-limit.C:
+		return &lab.Failure{
+			Expected: fmt.Sprintf("a load of %s while Redis is empty", q.what), Seen: fmt.Sprintf("none within %s", timeout),
+			Look: lookGet("where does the answer come from while Redis is empty?"),
+		}
+	}
+}
+
+// ownContext judges the context of a load: it has an end of its own, and no values of a request.
+func (s *seam) ownContext(ctx context.Context, seen *loadSeen, q question) error {
+	seen.mu.Lock()
+	load, carries := seen.first, seen.carries
+	seen.mu.Unlock()
+	if carries {
+		return &lab.Failure{
+			Expected: fmt.Sprintf("a load of %s whose context has no values of the request, because one of them may be an open transaction", q.what),
+			Seen:     "a value of the first caller's context", Look: lookGet("which context is the load's made of?"),
+		}
+	}
+	if end, bounded := load.Deadline(); bounded {
+		if left := time.Until(end); left > longestLoad {
+			return endless(q, fmt.Sprintf("a time limit of %s", left.Round(time.Second)))
+		}
+		return nil
+	}
+	switch {
+	case load.Done() == nil:
+		return endless(q, "none")
+	case load.Err() != nil:
+		return nil // it ended with the load
+	}
+	limit := time.NewTimer(endlessAfter)
+	defer limit.Stop()
+	select {
+	case <-load.Done():
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-limit.C:
+		return endless(q, "none")
+	}
+}
+
+func endless(q question, seen string) error {
+	return &lab.Failure{
+		Expected: fmt.Sprintf("a time limit of at most %s for a load of %s, because nobody can end it from outside", longestLoad, q.what),
+		Seen:     seen, Look: lookGet("when does a load end that the database never answers?"),
+	}
+}
+
+// storeErrors is storeError for several questions.
+func (s *seam) storeErrors(ctx context.Context, questions ...question) error {
+	for _, q := range questions {
+		if err := s.storeError(ctx, q); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// storeError has the stores fail for a moment. A question that needs them must fail, and be answered
+// rightly as soon as they work again.
+func (s *seam) storeError(ctx context.Context, q question) error {
+	s.redis.flush()
+	s.memory.fail(true)
+	defer s.memory.fail(false)
+	for r := range s.replicas {
+		seen, err := bounded(ctx, q.what, func(ctx context.Context) (string, error) { return q.ask(ctx, s.replicas[r]) })
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err == nil:
+			look := q.look
+			look.Hint = "is an error of the load returned?"
+			return &lab.Failure{
+				Expected: fmt.Sprintf("an error for %s while the database fails and Redis is empty", q.what), Seen: quote(seen, 0), Look: look,
+			}
+		}
+	}
+	s.memory.fail(false)
+	return s.wantAll(ctx, at(lookGet("what is put into the cache when a load fails?"), []question{q}), "as soon as the database works again")
+}
+
+// storeErrorInPart has the stores fail when some of the meals are in the cache and some are not.
+func (s *seam) storeErrorInPart(ctx context.Context) error {
+	if err := s.wantAll(ctx, []question{mealsByID("m031", "m032"), ratingsOf("m031")}, "read before the database fails"); err != nil {
+		return err
+	}
+	s.memory.fail(true)
+	defer s.memory.fail(false)
+	for _, q := range []question{mealsByID("m031", "m032", "m033"), ratingsOf("m031", "m032")} {
+		seen, err := bounded(ctx, q.what, func(ctx context.Context) (string, error) { return q.ask(ctx, s.replicas[0]) })
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err == nil {
+			return &lab.Failure{
+				Expected: fmt.Sprintf("an error for %s: some are in Redis, and the database fails for the others", q.what), Seen: quote(seen, 0),
+				Look: lookGet("is an error of the load returned when other ids were found?"),
+			}
+		}
+	}
+	return nil
+}
+
+// errorsOfStores judges errors of the stores for meals, ratings and popular meals.
+func (s *seam) errorsOfStores(ctx context.Context) error {
+	if err := s.storeErrors(ctx, meal("m021"), mealsByID("m022", "m023"), meal("none"), ratingsOf("m021"), popular(10)); err != nil {
+		return err
+	}
+	return s.storeErrorInPart(ctx)
+}
+
+// sharedPages judges loads of pages, and errors of the stores for them.
+func (s *seam) sharedPages(ctx context.Context) error {
+	first := page(bytebites.MealFilter{Limit: 20})
+	if err := s.sharedLoad(ctx, first); err != nil {
+		return err
+	}
+	return s.storeErrors(ctx, first, page(bytebites.MealFilter{Limit: 20, Cuisine: "thai"}), page(bytebites.MealFilter{Limit: 20, Search: "m01"}))
+}

@@ -1,0 +1,140 @@
+package spec
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"bytebites.example/workshop/shared/bytebites"
+	"bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/rig"
+)
+
+// gatherFor is how long the stores hold their answers back, so that callers that ask at the same
+// time meet.
+const gatherFor = 60 * time.Millisecond
+
+// kept demands that a second read does not reach the stores.
+func (s *seam) kept(ctx context.Context) error {
+	for _, q := range []question{meal("m005"), mealsByID("m007", "m008", "M001"), ratingsOf("m005", "m009"), popular(10)} {
+		if err := s.isKept(ctx, q); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+const (
+	// keptReads is how often each replica reads again what all have read. keptMisses is how many of
+	// these reads may reach the stores: a Redis that is late for once, because the machine is busy,
+	// is a miss.
+	keptReads  = 10
+	keptMisses = 4
+)
+
+// isKept reads again what all replicas have read, and counts the questions to the stores.
+func (s *seam) isKept(ctx context.Context, q question) error {
+	if err := s.wantAll(ctx, []question{q}, "read for the first time"); err != nil {
+		return err
+	}
+	s.memory.questions(q.kind)
+	for range keptReads {
+		if err := s.wantAll(ctx, []question{q}, "read again"); err != nil {
+			return err
+		}
+	}
+	if n := s.memory.questions(q.kind); n > keptMisses {
+		look := q.look
+		look.Hint = "is a loaded value put into Redis, and looked up the next time?"
+		return &lab.Failure{
+			Expected: fmt.Sprintf("at most %d questions to the database for %d reads of %s, after each replica has read it once",
+				keptMisses, keptReads*seamReplicas, q.what),
+			Seen: fmt.Sprintf("%d", n), Look: look,
+		}
+	}
+	return nil
+}
+
+// ownAnswers asks for many different things with similar names: at the same time, and then again.
+func (s *seam) ownAnswers(ctx context.Context) error {
+	return s.own(ctx, []question{
+		meal("m001"), meal("M001"), meal("m001-m002"), meal("m001_m002"), meal("m002"), meal("m00"), meal("m0011"), meal("10"), meal("50"),
+		meal("none"), meal("None"), meal("thai"),
+		mealsByID("m001", "m002"), mealsByID("m001", "m003"), mealsByID("m003", "m001", "m004"), mealsByID("m002", "m003"), mealsByID("m003"), mealsByID("m001-m002", "m003"), mealsByID("m001_m002"),
+		mealsByID("none", "m004"), mealsByID("m054", "M001", "10"),
+		ratingsOf("m001"), ratingsOf("M001"), ratingsOf("m002", "m003"), ratingsOf("m002", "m004"), ratingsOf("m001", "m002"), ratingsOf("10"), ratingsOf("50"), ratingsOf("none"),
+		popular(10), popular(1), popular(50), popular(9),
+	})
+}
+
+// ownPages does the same with pages, whose filters a visitor writes.
+func (s *seam) ownPages(ctx context.Context) error {
+	pages := []question{popular(10), meal("m001")}
+	for _, f := range []bytebites.MealFilter{
+		{Limit: 20}, {Limit: 21}, {Limit: 2}, {Limit: 20, After: "m020"}, {Limit: 2, After: "m020"}, {Limit: 20, After: "thai"},
+		{Limit: 20, After: "m001-m002"}, {Limit: 20, After: "m001"},
+		{Limit: 20, Cuisine: "thai"}, {Limit: 20, Cuisine: "greek"}, {Limit: 20, Cuisine: "Thai"},
+		{Limit: 20, Diet: "vegan"}, {Limit: 20, Diet: "halal"}, {Limit: 20, Diet: "20"}, {Limit: 20, Diet: "thai"}, {Limit: 20, Cuisine: "vegan"},
+		{Limit: 20, Cuisine: "thai", Diet: "vegan"}, {Limit: 20, Cuisine: "thai:vegan"}, {Limit: 20, Cuisine: "thai", Diet: "halal"},
+		{Limit: 20, Cuisine: "thai", After: "m020"}, {Limit: 20, Diet: "vegan", After: "m020"}, {Limit: 20, Cuisine: "thai", Diet: "vegan", After: "m003"},
+		{Limit: 20, Search: "m01"}, {Limit: 20, Search: "M02"}, {Limit: 20, Search: "vegan"}, {Limit: 20, MaxPrice: 600}, {Limit: 20, MaxPrice: 700},
+		{Limit: 20, Search: "m01", MaxPrice: 600}, {Limit: 20, Cuisine: "thai", Search: "m01"}, {Limit: 20, Cuisine: "thai", MaxPrice: 600},
+		{Limit: 20, Cuisine: "none"},
+	} {
+		pages = append(pages, page(f))
+	}
+	for _, between := range separators() {
+		pages = append(pages, splitPages(between)...)
+	}
+	if err := s.own(ctx, pages); err != nil {
+		return err
+	}
+	return s.walk(ctx, 7)
+}
+
+// splitPages returns pages whose filters are the same text when their parts are joined.
+func splitPages(between string) []question {
+	return []question{
+		page(bytebites.MealFilter{Limit: 20, Cuisine: "thai" + between + "greek", Diet: "vegan"}),
+		page(bytebites.MealFilter{Limit: 20, Cuisine: "thai", Diet: "greek" + between + "vegan"}),
+	}
+}
+
+// walk reads all pages of the menu, as a visitor who always asks for the next one.
+func (s *seam) walk(ctx context.Context, limit int) error {
+	for r := range s.replicas {
+		var after bytebites.MealID
+		for range len(s.memory.meals)/limit + 1 {
+			if err := s.want(ctx, r, page(bytebites.MealFilter{After: after, Limit: limit}), "the next page of the menu"); err != nil {
+				return err
+			}
+			rest, err := s.truth.catalogue.Meals(context.WithValue(ctx, aside{}, true), bytebites.MealFilter{After: after, Limit: limit})
+			if err != nil {
+				return err
+			}
+			if len(rest) < limit {
+				break
+			}
+			after = rest[limit-1].ID
+		}
+	}
+	return nil
+}
+
+// own asks all questions at the same time while the stores hold their answers back, and then one
+// after the other. Each caller must get the answer to its own question.
+func (s *seam) own(ctx context.Context, questions []question) error {
+	s.redis.flush()
+	letGo := s.memory.hold()
+	defer letGo()
+	asked := make(chan error, 1)
+	go func() { asked <- s.wantAtOnce(ctx, questions, "asked at the same time as other questions") }()
+	if err := rig.Pause(ctx, gatherFor); err != nil {
+		return err
+	}
+	letGo()
+	if err := <-asked; err != nil {
+		return err
+	}
+	return s.wantAll(ctx, questions, "read again")
+}

@@ -1,0 +1,283 @@
+package spec
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+
+	"bytebites.example/workshop/shared/bytebites"
+	"bytebites.example/workshop/shared/workshop/lab"
+)
+
+// The bounds of an answer's age that the lesson states. They are what a lost deletion costs.
+const (
+	// keptFor is how long a meal is kept at least, unless it changes.
+	keptFor = 10 * time.Minute
+	// oldestAnswer is how old a meal, a page, a rating or a session may be.
+	oldestAnswer = 2 * time.Hour
+	// oldestPopular is how old the list of popular meals may be.
+	oldestPopular = 5 * time.Minute
+	// oldestAbsence is how long a meal may be said not to exist when it does.
+	oldestAbsence = time.Minute
+)
+
+// shown is what a visitor may look at while a meal changes.
+func shown() []question {
+	all := []question{meal("m010"), meal("m011"), mealsByID("m009", "m010", "m011"), ratingsOf("m010"), ratingsOf("m009", "m010"), popular(10)}
+	for _, f := range []bytebites.MealFilter{
+		{Limit: 20}, {Limit: 20, After: "m005"}, {Limit: 20, Cuisine: "greek"}, {Limit: 20, Diet: "halal"}, {Limit: 20, Cuisine: "greek", Diet: "halal"},
+		{Limit: 20, MaxPrice: 600}, {Limit: 20, MaxPrice: 590}, {Limit: 20, Search: "m010"}, {Limit: 20, Search: "moussaka"},
+		{Limit: 20, Search: "dish", MaxPrice: 600}, {Limit: 20, After: "m005", MaxPrice: 600},
+	} {
+		all = append(all, page(f))
+	}
+	return all
+}
+
+// everyPage changes a meal's price, its name and its rating through one replica. Each time all that
+// shows the meal must be right on both replicas as soon as the change is answered.
+func (s *seam) everyPage(ctx context.Context) error {
+	for _, c := range []struct {
+		what string
+		look lab.Look
+		make func(ctx context.Context, r replica) error
+	}{
+		{"a higher price", lookUpdate("which keys hold the meal, and are all of them deleted?"), priceTo(650)},
+		{"a lower price", lookUpdate("which keys hold the meal, and are all of them deleted?"), priceTo(420)},
+		{"a new name", lookUpdate("which answers depend on a meal's name?"), rename("moussaka")},
+		{"new stars", lab.Look{File: "catalogue.go", Func: "ratings.Rate", Hint: "which keys hold the rating, and are all of them deleted?"}, rate},
+	} {
+		if err := s.changed(ctx, c.what, c.look, c.make); err != nil {
+			return err
+		}
+	}
+	return s.unchanged(ctx)
+}
+
+func lookUpdate(hint string) lab.Look {
+	return lab.Look{File: "catalogue.go", Func: "catalogue.UpdateMeal", Hint: hint}
+}
+
+func priceTo(price bytebites.Cents) func(context.Context, replica) error {
+	return func(ctx context.Context, r replica) error {
+		_, err := r.catalogue.UpdateMeal(ctx, "m010", bytebites.MealChange{Price: &price})
+		return err
+	}
+}
+
+func rename(name string) func(context.Context, replica) error {
+	return func(ctx context.Context, r replica) error {
+		_, err := r.catalogue.UpdateMeal(ctx, "m010", bytebites.MealChange{Name: &name})
+		return err
+	}
+}
+
+func rate(ctx context.Context, r replica) error { return r.ratings.Rate(ctx, "u0000001", "m010", 1) }
+
+// changed makes a change three times: while nobody reads, while both replicas read just before the
+// commit, and by a caller that leaves just before the commit.
+func (s *seam) changed(ctx context.Context, what string, look lab.Look, change func(context.Context, replica) error) error {
+	questions := at(look, shown())
+	for _, circumstance := range []struct {
+		what string
+		hint string
+		make func(leave context.CancelFunc) func()
+	}{
+		{"", "", nil},
+		{", which both replicas read just before its commit", "delete when the store has committed, not before", func(context.CancelFunc) func() {
+			return func() { s.readEverywhere(ctx, questions) }
+		}},
+		{", whose caller left while it was made", "does the deletion end with the caller's request?", func(leave context.CancelFunc) func() { return leave }},
+	} {
+		if err := s.wantAll(ctx, questions, "before "+what); err != nil {
+			return err
+		}
+		caller, leave := context.WithCancel(ctx)
+		if circumstance.make != nil {
+			during := circumstance.make(leave)
+			s.memory.change(func() { s.memory.changing = during })
+		}
+		_, err := bounded(caller, what, func(ctx context.Context) (struct{}, error) { return struct{}{}, change(ctx, s.replicas[0]) })
+		left := caller.Err() != nil
+		leave()
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil && !left:
+			return &lab.Failure{Expected: what + " to be answered without an error", Seen: err.Error(), Look: look}
+		}
+		if left {
+			s.settle(ctx)
+		}
+		after := at(look, questions)
+		for i := range after {
+			if circumstance.hint != "" {
+				after[i].look.Hint = circumstance.hint
+			}
+		}
+		if err := s.wantAll(ctx, after, "after "+what+circumstance.what); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readEverywhere asks all replicas questions, whose answers do not matter.
+func (s *seam) readEverywhere(ctx context.Context, questions []question) {
+	for _, r := range s.replicas {
+		for _, q := range questions {
+			_, _ = bounded(ctx, q.what, func(ctx context.Context) (string, error) { return q.ask(ctx, r) })
+		}
+	}
+}
+
+// settleFor is the time that a deletion may take whose caller has left: nobody waits for it.
+const settleFor = 200 * time.Millisecond
+
+func (s *seam) settle(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(settleFor):
+	}
+}
+
+// unchanged demands that the errors of the store come through, and that they change nothing.
+func (s *seam) unchanged(ctx context.Context) error {
+	price := bytebites.Cents(999)
+	for _, test := range []struct {
+		what string
+		want error
+		id   bytebites.MealID
+		in   bytebites.MealChange
+	}{
+		{"a change of a meal that does not exist", bytebites.ErrNotFound, "none", bytebites.MealChange{Price: &price}},
+		{"a change of another version", bytebites.ErrConflict, "m012", bytebites.MealChange{Price: &price, Version: 77}},
+	} {
+		_, err := bounded(ctx, test.what, func(ctx context.Context) (bytebites.Meal, error) {
+			return s.replicas[0].catalogue.UpdateMeal(ctx, test.id, test.in)
+		})
+		if !errors.Is(err, test.want) {
+			return &lab.Failure{
+				Expected: fmt.Sprintf("the store's error for %s: %v", test.what, test.want), Seen: fmt.Sprint(err),
+				Look: lookUpdate("which error does it return?"),
+			}
+		}
+	}
+	return s.wantAll(ctx, []question{meal("m012"), page(bytebites.MealFilter{Limit: 20})}, "after a change that the store refused")
+}
+
+// expiredAnswers changes the stores behind the cache's back, and turns the clock of Redis forward.
+func (s *seam) expiredAnswers(ctx context.Context) error {
+	session := newSession(1, 24*time.Hour)
+	s.memory.change(func() { s.memory.sessions[session.TokenHash] = session })
+	kept := []question{meal("m010"), mealsByID("m009", "m010"), ratingsOf("m010")}
+	lasting := append(at(lookGet("which time to live has each key?"), append(shown(), kept...)), sessionOf(session.TokenHash))
+	longKept := []question{meal("m010"), meal("m011"), meal("m021"), meal("m022"), meal("m023"), meal("m024")}
+	if err := s.wantAll(ctx, append(append(lasting, longKept...), popular(50), meal("m500")), "read at first"); err != nil {
+		return err
+	}
+	s.redis.forward(keptFor)
+	s.memory.questions(aMeal)
+	if err := s.wantAll(ctx, longKept, fmt.Sprintf("%s later", keptFor)); err != nil {
+		return err
+	}
+	// A Redis that is late for once is a miss too.
+	if n := s.memory.questions(aMeal); n > len(longKept)/2 {
+		return &lab.Failure{
+			Expected: fmt.Sprintf("%d meals that are still in Redis %s after they were read", len(longKept), keptFor),
+			Seen:     fmt.Sprintf("%d questions to the database", n), Look: lookGet("which time to live has the key of a meal?"),
+		}
+	}
+	s.memory.change(func() {
+		s.memory.add("m500", "thai", "vegan", 777)
+		for i := range s.memory.popular {
+			s.memory.popular[i].Portions++
+		}
+	})
+	// By now popular meals have expired. They are read again, and get old again.
+	if err := s.wantAll(ctx, []question{popular(50)}, fmt.Sprintf("%s after they were read", keptFor)); err != nil {
+		return err
+	}
+	s.memory.change(func() {
+		for i := range s.memory.popular {
+			s.memory.popular[i].Portions++
+		}
+	})
+	s.redis.forward(oldestAbsence)
+	if err := s.wantAll(ctx, at(lookGet("for how long is it kept that there is no such meal?"), []question{meal("m500")}),
+		fmt.Sprintf("a new meal, %s after the answer that there is none", keptFor+oldestAbsence)); err != nil {
+		return err
+	}
+	s.redis.forward(oldestPopular)
+	look := lab.Look{File: "catalogue.go", Func: "orders.Popular", Hint: "how old may the list be?"}
+	if err := s.wantAll(ctx, at(look, []question{popular(50), popular(10)}), fmt.Sprintf("%s after they were read", oldestPopular)); err != nil {
+		return err
+	}
+	return s.expireAll(ctx, lasting, session)
+}
+
+// expireAll changes all that is kept, and demands that nothing old is left after oldestAnswer.
+func (s *seam) expireAll(ctx context.Context, lasting []question, session bytebites.Session) error {
+	s.memory.change(func() {
+		for i := range s.memory.meals {
+			s.memory.meals[i].Price += 7
+		}
+		for id := range s.memory.ratings {
+			s.memory.ratings[id] = bytebites.Rating{Count: 99, Average: 2}
+		}
+		delete(s.memory.sessions, session.TokenHash)
+	})
+	s.redis.forward(oldestAnswer)
+	return s.wantAll(ctx, lasting, fmt.Sprintf("%s after a change whose deletion was lost", oldestAnswer))
+}
+
+// versionPart is a part of a key's name that holds a version.
+var versionPart = regexp.MustCompile(`^v?[0-9]+$`)
+
+// entries demands a version in the name of a meal's key, and that entries which cannot be read are
+// loaded anew.
+func (s *seam) entries(ctx context.Context) error {
+	s.redis.flush()
+	if err := s.wantAll(ctx, []question{meal("m040")}, "with an empty Redis"); err != nil {
+		return err
+	}
+	names := s.redis.server.Keys()
+	for _, name := range names {
+		if strings.Contains(name, "m040") || !strings.Contains(strings.Join(names, " "), "m040") {
+			if !hasVersion(name) {
+				return &lab.Failure{
+					Expected: "a version among the parts of a key's name, such as bytebites:1:meal:m0001", Seen: fmt.Sprintf("%.100s", name),
+					Look: lookGet("what do replicas of two releases that share a Redis make of each other's entries?"),
+				}
+			}
+		}
+	}
+	questions := []question{
+		meal("m040"), mealsByID("m041", "m042"), ratingsOf("m041"), popular(10), page(bytebites.MealFilter{Limit: 20}), meal("none"),
+	}
+	session := newSession(2, time.Hour)
+	s.memory.change(func() { s.memory.sessions[session.TokenHash] = session })
+	questions = append(questions, sessionOf(session.TokenHash))
+	if err := s.wantAll(ctx, questions, "with an empty Redis"); err != nil {
+		return err
+	}
+	for _, name := range s.redis.server.Keys() {
+		s.redis.server.Del(name)
+		if err := s.redis.server.Set(name, "{"); err != nil {
+			return fmt.Errorf("overwrite %s: %w", name, err)
+		}
+	}
+	return s.wantAll(ctx, at(lookGet("what becomes of an entry that cannot be decoded?"), questions), `when each entry in Redis is "{"`)
+}
+
+func hasVersion(name string) bool {
+	for part := range strings.FieldsFuncSeq(name, func(r rune) bool { return strings.ContainsRune(":/.-_|{}", r) }) {
+		if versionPart.MatchString(part) {
+			return true
+		}
+	}
+	return false
+}
