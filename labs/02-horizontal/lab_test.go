@@ -14,5 +14,6 @@ func TestLab(t *testing.T) {
 		Answers: horizontal.Answers(),
 		Nginx:   horizontal.NginxConf(),
 		Package: "./labs/02-horizontal/service",
+		Apply:   horizontal.Apply,
 	}))
 }

@@ -23,13 +23,15 @@ func NewSessions(_ *sql.DB) *Sessions {
 	return &Sessions{memory: inmem.New(maxSessions, nil)}
 }
 
-// Create stores a session. Nothing else ever looks at sessions that have expired, so this
-// is where they have to go: a few at a time, for somebody waits for the answer.
+// Create stores a session, in place of an earlier one of the same token. Nothing else ever
+// looks at sessions that have expired, so it also removes some of them: at least one if there
+// is one, and at most 100, because a subscriber waits for the answer.
 func (s *Sessions) Create(ctx context.Context, session bytebites.Session) error {
 	return s.memory.Create(ctx, session)
 }
 
-// Session returns a session that has not expired, or bytebites.ErrNotFound.
+// Session returns a session that has not expired, or bytebites.ErrNotFound. A database that
+// does not answer is another error.
 func (s *Sessions) Session(ctx context.Context, tokenHash [32]byte) (bytebites.Session, error) {
 	return s.memory.Session(ctx, tokenHash)
 }

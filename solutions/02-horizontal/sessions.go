@@ -37,7 +37,8 @@ func (s *Sessions) Create(ctx context.Context, session bytebites.Session) error 
 	return nil
 }
 
-// Session returns a session that has not expired, or bytebites.ErrNotFound.
+// Session returns a session that has not expired, or bytebites.ErrNotFound. A database that
+// does not answer is another error.
 func (s *Sessions) Session(ctx context.Context, tokenHash [32]byte) (bytebites.Session, error) {
 	session := bytebites.Session{TokenHash: tokenHash}
 	err := s.db.QueryRowContext(ctx,

@@ -2,17 +2,13 @@ package spec
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
-	"sync/atomic"
 	"time"
 
-	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/measure"
 	"bytebites.example/workshop/shared/measure/load"
-	"bytebites.example/workshop/shared/measure/probe/promstat"
 	"bytebites.example/workshop/shared/testbed"
 	"bytebites.example/workshop/shared/workshop/lab"
 	"bytebites.example/workshop/shared/workshop/rig"
@@ -23,12 +19,6 @@ const (
 	killRate   = 24 // requests a second
 	killLength = 3500 * time.Millisecond
 	killAfter  = 1500 * time.Millisecond
-	// posts is the number of POSTs under way when a replica is killed that has received
-	// some of them. It is killed postsBeforeKill after they went out. Their errors must
-	// arrive within errorWithin after that.
-	posts           = 9
-	postsBeforeKill = 500 * time.Millisecond
-	errorWithin     = 700 * time.Millisecond
 )
 
 // readsAndOrders is the part of the dinner mix that can be sent a second time: nginx may
@@ -57,6 +47,17 @@ func failed(r load.Result, chosen func(load.Kind) bool) int {
 		}
 	}
 	return sum
+}
+
+// slowestRead returns the longest latency of a read.
+func slowestRead(r load.Result) time.Duration {
+	slowest := time.Duration(0)
+	for kind, part := range r.Kinds {
+		if isRead(kind) && part.Latency != nil {
+			slowest = max(slowest, part.Latency.Max())
+		}
+	}
+	return slowest
 }
 
 // starved returns a *lab.Doubt when all failures are timeouts on a machine without idle time:
@@ -119,6 +120,7 @@ func (l *trial) replicaKilled(ctx context.Context, run *lab.Run) error {
 	if err != nil && seen.load.Sent == 0 {
 		return err
 	}
+	run.Report("slowest read when a replica was killed", slowestRead(seen.load).Seconds()*1000, "ms")
 	run.Report("orders that clients sent again when a replica was killed", float64(seen.load.Retried), "")
 	if doubt := starved(seen.load); doubt != nil {
 		return doubt
@@ -168,100 +170,4 @@ func (l *trial) loginsSurvive(ctx context.Context, _ *lab.Run) error {
 		}
 	}
 	return nil
-}
-
-// sentOnce pauses every replica, sends POSTs without an Idempotency-Key, and kills one
-// replica. That replica may have handled its POSTs, so the client must get an error, and
-// nginx must not send them to another replica.
-func (l *trial) sentOnce(ctx context.Context, _ *lab.Run) (err error) {
-	victim := l.replica(busiest(l.read(ctx, spreadVisitors*replicas, spreadVisitors, false)))
-	var others []*testbed.Service
-	for _, r := range l.fleet.Replicas {
-		if r != victim {
-			others = append(others, r)
-		}
-	}
-	before, err := ratings(ctx, others)
-	if err != nil {
-		return err
-	}
-	if err := each(ctx, l.fleet.Replicas, (*testbed.Service).Pause); err != nil {
-		return err
-	}
-	var refused atomic.Int64
-	fate := make(chan error, 1)
-	go func() { fate <- l.rate(ctx, &refused) }()
-	if err := errors.Join(rig.Pause(ctx, postsBeforeKill), victim.Kill(ctx)); err != nil {
-		return err
-	}
-	for deadline := time.Now().Add(errorWithin); refused.Load() == 0 && time.Now().Before(deadline); {
-		if err := rig.Pause(ctx, 10*time.Millisecond); err != nil {
-			return err
-		}
-	}
-	told := refused.Load() // before the others go on, so that only the victim's are counted
-	if err := each(ctx, others, (*testbed.Service).Unpause); err != nil {
-		return err
-	}
-	if err := <-fate; err != nil {
-		return err
-	}
-	after, err := ratings(ctx, others)
-	if err != nil {
-		return err
-	}
-	started := l.startReplica(ctx, victim)
-	handled := after - before
-	if told == 0 || int64(handled) > posts-told {
-		return &lab.Failure{
-			Expected: fmt.Sprintf("of %d POSTs without a key, those that %s had been sent when it died to end in an error", posts, victim.Name()),
-			Seen:     fmt.Sprintf("%d errors, and %d handled by the others: nginx sent them again", told, handled),
-			Look:     lab.Look{File: "nginx.conf", Hint: "proxy_next_upstream, and non_idempotent"},
-		}
-	}
-	return started
-}
-
-// each does the same to several replicas at once.
-func each(ctx context.Context, replicas []*testbed.Service, do func(*testbed.Service, context.Context) error) error {
-	var starts []func(context.Context) error
-	for _, r := range replicas {
-		starts = append(starts, func(ctx context.Context) error { return do(r, ctx) })
-	}
-	return testbed.SideBySide(ctx, starts...)
-}
-
-// rate sends the POSTs at once, and counts those that end in an error.
-func (l *trial) rate(ctx context.Context, refused *atomic.Int64) error {
-	var sends []func(context.Context) error
-	for range posts {
-		sends = append(sends, func(ctx context.Context) error {
-			v := newVisitor()
-			defer v.close()
-			path := fmt.Sprintf("/meals/%s/ratings", seed.Meal(1))
-			r, err := v.send(ctx, http.MethodPost, l.fleet.Nginx.URL()+path, map[string]int{"stars": 5}, nil)
-			if err != nil && ctx.Err() != nil {
-				return errors.Join(err, context.Cause(ctx))
-			}
-			if err != nil || r.status >= http.StatusInternalServerError {
-				refused.Add(1)
-			}
-			return nil
-		})
-	}
-	return testbed.SideBySide(ctx, sends...)
-}
-
-// ratings returns how many requests for a rating the replicas have received since they
-// started, whatever they answered.
-func ratings(ctx context.Context, replicas []*testbed.Service) (uint64, error) {
-	var sum uint64
-	for _, r := range replicas {
-		metrics, err := promstat.Read(ctx, r.URL()+"/metrics")
-		if err != nil {
-			return 0, err
-		}
-		sum += metrics.Histogram("http_request_duration_seconds", "route")["/meals/:id/ratings"].Count
-	}
-	return sum, nil
 }

@@ -12,6 +12,8 @@ import (
 	"bytebites.example/workshop/labs/02-horizontal/answer"
 	"bytebites.example/workshop/shared/bytebites/contract"
 	"bytebites.example/workshop/shared/bytebites/postgres"
+	"bytebites.example/workshop/shared/bytebites/service"
+	"bytebites.example/workshop/shared/measure/load"
 	"bytebites.example/workshop/shared/workshop/lab"
 	"bytebites.example/workshop/shared/workshop/rig"
 )
@@ -30,6 +32,9 @@ type Subject struct {
 	// Package and Args start a service with the subject's sessions and lifecycle.
 	Package string
 	Args    []string
+	// Apply gives a composition the same sessions and lifecycle, for checks that call them in
+	// this process.
+	Apply func(*service.Composition)
 }
 
 const (
@@ -54,30 +59,50 @@ func Lab(subject Subject) lab.Lab {
 		Checks: []lab.Check{
 			{Name: "stateless", Kind: lab.Core, Step: 1, Run: l.stateless,
 				Proves: "you know which part of the service keeps something that a replica must not"},
+			{Name: "session store", Kind: lab.Core, Step: 2, Needs: []string{stageDesk}, Run: l.sessionStore,
+				Proves: "sessions.go stores, finds and deletes sessions for all replicas, also after one has started again"},
+			{Name: "one clock", Kind: lab.Core, Step: 2, Needs: []string{"session store"}, Run: l.oneClock,
+				Proves: "the database's clock decides whether a session has expired"},
+			{Name: "old sessions", Kind: lab.Core, Step: 2, Needs: []string{"session store"}, Run: l.oldSessions,
+				Proves: "sessions that have expired do not pile up, and no sign-in waits for their removal"},
 			{Name: "any session", Kind: lab.Core, Step: 2, Needs: []string{stageFleet}, Run: l.anySession,
 				Proves: "any replica serves any session, and refuses a session that has ended"},
 			{Name: "contract", Kind: lab.Core, Step: 2, Needs: []string{stageFleet}, Run: l.contract,
 				Proves: "a replica still keeps every promise of its API about sessions and orders"},
-			{Name: "old sessions", Kind: lab.Stretch, Step: 2, Needs: []string{stageFleet}, Run: l.oldSessions,
-				Proves: "sessions that have expired do not pile up"},
-			{Name: "spread", Kind: lab.Core, Step: 3, Needs: []string{stageFleet}, Run: l.spread,
+			{Name: "spread", Kind: lab.Core, Step: 3, Needs: []string{stageProxies}, Run: l.spread,
 				Proves: fmt.Sprintf("the busiest replica gets at most %g times the requests of the idlest", maxImbalance)},
+			{Name: "listed only", Kind: lab.Core, Step: 3, Needs: []string{"spread"}, Run: l.listed,
+				Proves: "nginx sends requests to the replicas on the list, and to no other"},
+			{Name: "unchanged", Kind: lab.Core, Step: 3, Needs: []string{stageProxies}, Run: l.unchanged,
+				Proves: "requests and answers pass through nginx as they are: host, origin, cookies, bodies, errors"},
+			{Name: "private pages", Kind: lab.Core, Step: 3, Needs: []string{stageProxies}, Run: l.privatePages,
+				Proves: "visitors do not reach the metrics of the replicas"},
 			{Name: "client addresses", Kind: lab.Stretch, Step: 3, Needs: []string{stageFleet}, Run: l.clientAddresses,
 				Proves: "replicas learn the address of each client, and a client cannot forge it"},
 			{Name: "kept connections", Kind: lab.Stretch, Step: 3, Needs: []string{stageFleet}, Run: l.keptConnections,
 				Proves: "connections to replicas stay open for the next request"},
-			{Name: "replica killed", Kind: lab.Core, Step: 4, Needs: []string{"spread"}, Run: l.replicaKilled,
-				Proves: "a replica that is killed under load costs no failed read and no order, lost or doubled"},
-			{Name: "logins survive", Kind: lab.Core, Step: 4, Needs: []string{"spread"}, Run: l.loginsSurvive,
-				Proves: "a subscriber stays signed in when the replica dies that signed them in"},
-			{Name: "sent once", Kind: lab.Core, Step: 4, Needs: []string{"spread"}, Run: l.sentOnce,
+			{Name: "read again", Kind: lab.Core, Step: 4, Needs: []string{"listed only"}, Run: l.readAgain,
+				Proves: "a read that a dying replica did not answer is answered by another"},
+			{Name: "silent machine", Kind: lab.Core, Step: 4, Needs: []string{"listed only"}, Run: l.silentMachine,
+				Proves: fmt.Sprintf("a machine that does not answer at all costs no read, within the %s that a client waits", load.DefaultTimeout)},
+			{Name: "bounded waits", Kind: lab.Core, Step: 4, Needs: []string{"listed only"}, Run: l.boundedWaits,
+				Proves: fmt.Sprintf("nginx waits %s to %s for the answer of a replica", leastReadTimeout, mostReadTimeout)},
+			{Name: "sent once", Kind: lab.Core, Step: 4, Needs: []string{"listed only"}, Run: l.sentOnce,
 				Proves: "nginx does not send a POST again that a replica may have handled"},
-			{Name: "rolling restart", Kind: lab.Core, Step: 5, Needs: []string{"spread"}, Run: l.rollingRestart,
+			{Name: "replica killed", Kind: lab.Core, Step: 4, Needs: []string{stageFleet, "spread"}, Run: l.replicaKilled,
+				Proves: "a replica that is killed under load costs no failed read and no order, lost or doubled"},
+			{Name: "logins survive", Kind: lab.Core, Step: 4, Needs: []string{stageFleet, "spread"}, Run: l.loginsSurvive,
+				Proves: "a subscriber stays signed in when the replica dies that signed them in"},
+			{Name: "readiness", Kind: lab.Core, Step: 5, Run: l.readiness,
+				Proves: "a replica is ready while its databases answer, and answers many questions at once"},
+			{Name: "drain", Kind: lab.Core, Step: 5, Run: l.drain,
+				Proves: "a replica that is told to stop says no, serves on until nginx knows, and then finishes"},
+			{Name: "rolling restart", Kind: lab.Core, Step: 5, Needs: []string{stageFleet, "spread"}, Run: l.rollingRestart,
 				Proves: "all replicas are restarted under load, one by one, and no request fails"},
-			{Name: "not ready", Kind: lab.Core, Step: 5, Needs: []string{"spread"}, Run: l.notReady,
+			{Name: "not ready", Kind: lab.Core, Step: 5, Needs: []string{stageFleet, "spread"}, Run: l.notReady,
 				Proves: "a replica that is about to stop says so, and then gets no request"},
 			// It ends the health checks, so it comes after the checks that restart replicas.
-			{Name: "slow replica", Kind: lab.Stretch, Step: 3, Needs: []string{"spread"}, Run: l.slowReplica,
+			{Name: "slow replica", Kind: lab.Stretch, Step: 3, Needs: []string{stageFleet, "spread"}, Run: l.slowReplica,
 				Proves: "a replica that is slow gets fewer requests"},
 			{Name: "ledger", Kind: lab.Core, Step: 4, Needs: []string{"replica killed"}, Run: l.ledger,
 				Proves: "after all this the books balance: no order lost, doubled or oversold"},
@@ -86,7 +111,7 @@ func Lab(subject Subject) lab.Lab {
 			Name: "rush latency", Unit: "ms", Floor: floor, Needs: []string{stageFleet, stageBefore}, Timed: true, Measure: l.rush,
 			Proves: fmt.Sprintf("mean latency in a rush, one %s behind nginx and %d of them", size().Name, replicas),
 		}},
-		Starter: []string{"stateless", "any session", "old sessions", "spread", "client addresses", "kept connections"},
+		Starter: []string{"stateless", "session store", "any session", "spread", "client addresses", "kept connections", "drain"},
 		Next:    "go tool workshop list",
 	}
 }

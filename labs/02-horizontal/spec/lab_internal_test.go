@@ -24,21 +24,6 @@ Udp: 3
 	}
 }
 
-func TestBusiest(t *testing.T) {
-	for _, test := range []struct {
-		counts map[string]int
-		want   string
-	}{
-		{map[string]int{"replica-1": 3, "replica-2": 9, "replica-3": 4}, "replica-2"},
-		{map[string]int{"replica-2": 5, "replica-1": 5, "": 90}, "replica-1"},
-		{map[string]int{"": 10}, ""},
-	} {
-		if got := busiest(test.counts); got != test.want {
-			t.Errorf("of %v: got %q, want %q", test.counts, got, test.want)
-		}
-	}
-}
-
 // All of it can be sent twice; were it not, a killed replica would cost failures that nobody
 // can mend.
 func TestReadsAndOrders(t *testing.T) {

@@ -37,6 +37,8 @@ type goer struct {
 	missed bool
 	strays int           // requests that nginx sent it after that
 	took   time.Duration // from when it was told to stop until it had
+	// served is the time from when it was told to stop until its last answer.
+	served time.Duration
 }
 
 // roll restarts the replicas one by one under load, as a deployment does. The next one is
@@ -96,38 +98,53 @@ func (l *trial) watchGo(ctx context.Context, r *testbed.Service) (goer, error) {
 			return err
 		},
 		func(context.Context) error {
-			g.saidNo = saysNo(up, r)
+			g.saidNo, g.served = watchAnswers(up, r, began)
 			return nil
 		},
-		func(context.Context) error {
+		func(ctx context.Context) error {
 			absent := func(names []string) bool { return !slices.Contains(names, r.Name()) }
 			if err := l.fleet.AwaitList(up, absent); err != nil {
 				return nil // it had gone before, or nginx took no list; neither is an error here
 			}
-			// Fresh visitors: connections to the workers with the old list have to end.
-			counts := l.read(up, strayReads, 1, false)
-			g.strays = counts[r.Name()]
 			g.missed = up.Err() == nil
+			// Fresh visitors: connections to the workers with the old list have to end.
+			g.strays = l.read(ctx, strayReads, 1, false)[r.Name()]
 			return nil
 		},
 	)
 	return g, err
 }
 
-// saysNo asks a replica whether it is ready until it says no or has gone.
-func saysNo(ctx context.Context, r *testbed.Service) bool {
+// watchAnswers asks a replica whether it is ready until it has gone. It returns whether it said
+// no, and the time from when it was told to stop until its last answer.
+func watchAnswers(ctx context.Context, r *testbed.Service, told time.Time) (saidNo bool, served time.Duration) {
 	v := newVisitor()
 	defer v.close()
 	for ctx.Err() == nil {
-		if got, err := v.get(ctx, r.URL()+"/readyz"); err == nil && got.status == http.StatusServiceUnavailable {
-			return true
+		if got, err := v.get(ctx, r.URL()+"/readyz"); err == nil {
+			served = time.Since(told)
+			saidNo = saidNo || got.status == http.StatusServiceUnavailable
 		}
 		select {
 		case <-ctx.Done():
 		case <-time.After(lookEvery):
 		}
 	}
-	return false
+	return saidNo, served
+}
+
+// lateList returns a *lab.Doubt when a replica served as long as the lesson asks for and nginx
+// still did not know: the machine was too slow. Else it returns nil.
+func lateList(goers []goer) error {
+	for _, g := range goers {
+		if g.saidNo && !g.missed && g.served >= drainMin()-2*lookEvery {
+			return &lab.Doubt{
+				Reason: fmt.Sprintf("%s served for %.1f s after SIGTERM, and nginx had no new list in that time", g.name, g.served.Seconds()),
+				Remedy: "close what else runs on this machine, and check again",
+			}
+		}
+	}
+	return nil
 }
 
 func (l *trial) rollingRestart(ctx context.Context, run *lab.Run) error {
@@ -138,6 +155,9 @@ func (l *trial) rollingRestart(ctx context.Context, run *lab.Run) error {
 	run.Report("requests during a rolling restart", float64(seen.load.Sent), "")
 	run.Report("orders that clients sent again during it", float64(seen.load.Retried), "")
 	if doubt := starved(seen.load); doubt != nil {
+		return doubt
+	}
+	if doubt := lateList(seen.goers); seen.load.Failed > 0 && doubt != nil {
 		return doubt
 	}
 	if seen.load.Failed > 0 {
@@ -172,10 +192,13 @@ func (l *trial) notReady(ctx context.Context, run *lab.Run) error {
 				Look:     lab.Look{File: "nginx.conf", Hint: "does it include the list of replicas that are ready?"},
 			}
 		case !g.missed:
+			if doubt := lateList([]goer{g}); doubt != nil {
+				return doubt
+			}
 			return &lab.Failure{
 				Expected: fmt.Sprintf("%s to keep serving until nginx sends it no more requests", g.name),
 				Seen:     fmt.Sprintf("it stopped %.1f s after SIGTERM, and nginx did not know yet", g.took.Seconds()),
-				Look:     lab.Look{File: "shutdown.go", Func: "Lifecycle.Stop", Hint: "the balancer asks every half second, and then has to reload nginx"},
+				Look:     lab.Look{File: "shutdown.go", Func: "Lifecycle.Stop", Hint: "the balancer asks every half second, wants two answers, and then has to reload nginx"},
 			}
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 
-	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/testbed"
 	"bytebites.example/workshop/shared/workshop/lab"
 )
@@ -71,46 +70,4 @@ func (l *trial) askEverywhere(ctx context.Context, v *visitor, want int) (odd st
 		}
 	}
 	return "", 0, nil
-}
-
-const (
-	// expired is the number of expired sessions in the table, and signIns the number of
-	// sign-ins. Each sign-in has to remove at least one, and all of them not all.
-	expired = 200
-	signIns = 3
-)
-
-// oldSessions counts expired rows before and after some have signed in.
-func (l *trial) oldSessions(ctx context.Context, _ *lab.Run) error {
-	_, err := l.servers.Pool.ExecContext(ctx,
-		`INSERT INTO sessions (token_hash, user_id, email, expires_at)
-		 SELECT sha256(('expired ' || n)::bytea), $1, $2, now() - interval '1 day' FROM generate_series(1, $3) AS n`,
-		seed.User(firstVisitor), seed.Email(firstVisitor), expired)
-	if err != nil {
-		return fmt.Errorf("put expired sessions: %w", err)
-	}
-	v := newVisitor()
-	defer v.close()
-	for range signIns {
-		if _, err := v.signIn(ctx, l.fleet.Nginx.URL(), 0); err != nil {
-			return &lab.Failure{Expected: "a subscriber to be signed in", Seen: err.Error(), Look: lab.Look{File: "sessions.go", Func: "Sessions.Create"}}
-		}
-	}
-	var left int
-	if err := l.servers.Pool.QueryRowContext(ctx, `SELECT count(*) FROM sessions WHERE expires_at <= now()`).Scan(&left); err != nil {
-		return fmt.Errorf("count expired sessions: %w", err)
-	}
-	switch gone := expired - left; {
-	case gone < signIns:
-		return &lab.Failure{
-			Expected: fmt.Sprintf("%d sign-ins to remove %d expired sessions or more, so that they do not pile up", signIns, signIns),
-			Seen:     fmt.Sprintf("%d of %d removed", gone, expired), Look: lab.Look{File: "sessions.go", Func: "Sessions.Create"},
-		}
-	case left == 0:
-		return &lab.Failure{
-			Expected: "a sign-in to remove a few expired sessions, because a subscriber waits for it",
-			Seen:     fmt.Sprintf("all %d removed by %d", expired, signIns), Look: lab.Look{File: "sessions.go", Func: "Sessions.Create", Hint: "use a LIMIT"},
-		}
-	}
-	return nil
 }

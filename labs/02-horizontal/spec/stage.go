@@ -8,7 +8,6 @@ import (
 
 	"bytebites.example/workshop/shared/instance"
 	"bytebites.example/workshop/shared/testbed"
-	"bytebites.example/workshop/shared/testbed/balancer"
 	"bytebites.example/workshop/shared/workshop/lab"
 	"bytebites.example/workshop/shared/workshop/rig"
 )
@@ -29,16 +28,12 @@ const (
 	mailDelay = 20 * time.Millisecond
 )
 
-// policy is that of the balancer's health check. One answer is enough, either way: a run is
-// short. Cloud balancers ask less often and want two or three answers.
-func policy() balancer.Policy {
-	return balancer.Policy{Interval: 500 * time.Millisecond, Timeout: 450 * time.Millisecond, Rise: 1, Fall: 1}
-}
-
 // trial is one run: the servers, and what was seen on them.
 type trial struct {
 	subject Subject
 
+	proxies *proxies
+	desk    *desk
 	servers *rig.Servers
 	fleet   *rig.Fleet // the subject's
 	before  *before    // nil unless times are judged
@@ -64,6 +59,8 @@ func (o *once[T]) get(do func() (T, error)) (T, error) {
 
 // The names of the stages.
 const (
+	stageProxies = "nginx"
+	stageDesk    = "database"
 	stageServers = "servers"
 	stageFleet   = "replicas"
 	stageBefore  = "lab 01's service"
@@ -71,6 +68,8 @@ const (
 
 func (l *trial) stages() []lab.Stage {
 	return []lab.Stage{
+		{Name: stageProxies, Starts: fmt.Sprintf("nginx with your nginx.conf, and %d servers that note what it sends", replicas), Start: l.startProxies},
+		{Name: stageDesk, Starts: "an empty PostgreSQL for sessions.go", Start: l.startDesk},
 		{Name: stageServers, Starts: "PostgreSQL and a mail server", Start: l.startServers},
 		{Name: stageFleet, Needs: []string{stageServers}, Starts: fmt.Sprintf("%d replicas of your service, and nginx", replicas),
 			Start: func(ctx context.Context, _ *lab.Run) (end func() error, err error) {
@@ -109,7 +108,7 @@ func (l *trial) startFleet(ctx context.Context) (err error) {
 			Package: l.subject.Package, Args: l.subject.Args, Type: size(),
 			Postgres: l.servers.DB, MailSink: l.servers.Mail,
 		},
-		Replicas: replicas, Nginx: l.subject.Nginx, Policy: policy(), Dataset: l.servers.Dataset, People: people,
+		Replicas: replicas, Nginx: l.subject.Nginx, Dataset: l.servers.Dataset, People: people,
 	})
 	if err != nil {
 		return rig.LearnersFault(err, look())

@@ -1,0 +1,333 @@
+package spec
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"bytebites.example/workshop/shared/bytebites/service"
+	"bytebites.example/workshop/shared/testbed/balancer"
+	"bytebites.example/workshop/shared/testbed/hostspeed"
+	"bytebites.example/workshop/shared/workshop/lab"
+)
+
+const (
+	// reloadTime is the lesson's allowance for nginx to load a new list.
+	reloadTime = 600 * time.Millisecond
+	// drainMax bounds the drain delay. The engine kills a replica 20 s after SIGTERM, and
+	// requests in flight get ten of them.
+	drainMax = 8 * time.Second
+	// finishTime is what requests in flight are given, so the context of finish must last as long.
+	finishTime = 10 * time.Second
+	// drainSlack is the inaccuracy of the times that the check of a stop compares.
+	drainSlack = 50 * time.Millisecond
+	// readyLimit is far above the time that an answer of Ready takes on a busy machine.
+	readyLimit = 3 * time.Second
+	// balancerWaits is how long the balancer waits for an answer in the check of its limit.
+	balancerWaits = 100 * time.Millisecond
+)
+
+// drainMin is the longest time from SIGTERM until nginx has a list without the replica: the
+// balancer asks after at most one interval, wants Fall answers in a row, may wait for the last
+// one, and then nginx loads the list.
+func drainMin() time.Duration {
+	p := balancer.DefaultPolicy()
+	return time.Duration(p.Fall)*p.Interval + p.Timeout + reloadTime
+}
+
+// lifecycle returns a new lifecycle of the subject.
+func (l *trial) lifecycle() service.Lifecycle {
+	c := service.Baseline()
+	l.subject.Apply(&c)
+	return c.Lifecycle()
+}
+
+func healthy(context.Context) error { return nil }
+
+var errDatabase = errors.New("connection refused")
+
+func unhealthy(context.Context) error { return errDatabase }
+
+// lookAt is the place of a method of shutdown.go.
+func lookAt(method, hint string) lab.Look {
+	return lab.Look{File: "shutdown.go", Func: "Lifecycle." + method, Hint: hint}
+}
+
+// ready calls Ready in this process. A panic is a failure, and so is a call that does not end.
+func ready(ctx context.Context, lifecycle service.Lifecycle, health func(context.Context) error) (answer, failure error) {
+	done := make(chan error, 1)
+	broken := make(chan any, 1)
+	go func() {
+		defer func() {
+			if p := recover(); p != nil {
+				broken <- p
+			}
+		}()
+		done <- lifecycle.Ready(ctx, health)
+	}()
+	limit := time.NewTimer(hostspeed.Wait(readyLimit))
+	defer limit.Stop()
+	select {
+	case err := <-done:
+		return err, nil
+	case p := <-broken:
+		return nil, &lab.Failure{Expected: "an answer of Ready", Seen: fmt.Sprintf("a panic: %v", p), Look: lookAt("Ready", "")}
+	case <-limit.C:
+		return nil, &lab.Failure{
+			Expected: "Ready to answer while another question is still open, and when its context ends",
+			Seen:     fmt.Sprintf("no answer within %s", readyLimit),
+			Look:     lookAt("Ready", "what do two questions at once wait for? Is ctx passed to healthy?"),
+		}
+	}
+}
+
+// readiness asks a replica that is not stopping whether it is ready, while its databases come
+// and go.
+func (l *trial) readiness(ctx context.Context, _ *lab.Run) error {
+	lifecycle := l.lifecycle()
+	for i, there := range []bool{true, false, true, false, false, true} {
+		health := unhealthy
+		if there {
+			health = healthy
+		}
+		answer, failure := ready(ctx, lifecycle, health)
+		switch {
+		case failure != nil:
+			return failure
+		case there && answer != nil:
+			return &lab.Failure{
+				Expected: "Ready to return nil while the databases answer and nobody has called Stop",
+				Seen:     fmt.Sprintf("%q in question %d", answer, i+1), Look: lookAt("Ready", "what does it keep from an earlier question?"),
+			}
+		case !there && answer == nil:
+			return &lab.Failure{
+				Expected: fmt.Sprintf("Ready to return an error when healthy returns %q", errDatabase),
+				Seen:     fmt.Sprintf("nil in question %d", i+1), Look: lookAt("Ready", "a replica without its databases can serve no request"),
+			}
+		}
+	}
+	return silentDatabase(ctx, lifecycle)
+}
+
+// silentDatabase asks with a health check that waits for the end of its context. That end must
+// reach it, and other questions must not wait.
+func silentDatabase(ctx context.Context, lifecycle service.Lifecycle) error {
+	waiting, release := context.WithCancel(ctx)
+	defer release()
+	asked := make(chan struct{}, 2) // one for each question
+	silent := func(ctx context.Context) error {
+		asked <- struct{}{}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-waiting.Done(): // so that nothing of the subject's waits when the check is over
+			return errDatabase
+		}
+	}
+	var first errgroup.Group
+	first.Go(func() error { _, failure := ready(waiting, lifecycle, silent); return failure })
+	select { // the first question is open from here until the release
+	case <-asked:
+	case <-time.After(hostspeed.Wait(readyLimit)):
+		return errors.Join(&lab.Failure{Expected: "Ready to call healthy", Seen: "no call", Look: lookAt("Ready", "")}, endOf(release, &first))
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	answer, err := ready(ctx, lifecycle, healthy)
+	if err == nil && answer != nil {
+		err = &lab.Failure{Expected: "Ready to return nil while the databases answer", Seen: fmt.Sprintf("%q", answer), Look: lookAt("Ready", "")}
+	}
+	if err == nil {
+		bounded, cancel := context.WithTimeout(ctx, balancerWaits)
+		defer cancel()
+		_, err = ready(bounded, lifecycle, silent)
+	}
+	return errors.Join(err, endOf(release, &first))
+}
+
+// endOf ends the open question.
+func endOf(release func(), question *errgroup.Group) error {
+	release()
+	return question.Wait()
+}
+
+// errCutOff is the error of finish in the check.
+var errCutOff = errors.New("requests cut off: 2")
+
+// stopSeen is what a call of Stop was seen to do.
+type stopSeen struct {
+	began time.Time
+
+	mu       sync.Mutex
+	finishes int
+	finished time.Time // of the first call of finish
+	ctxErr   error     // of the context that finish was given
+	left     time.Duration
+	bounded  bool // the context has a deadline, left after the call
+}
+
+// finish stands for the service's: two requests are cut off.
+func (s *stopSeen) finish(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.finishes++
+	if s.finishes == 1 {
+		s.finished, s.ctxErr = time.Now(), ctx.Err()
+		var deadline time.Time
+		if deadline, s.bounded = ctx.Deadline(); s.bounded {
+			s.left = time.Until(deadline)
+		}
+	}
+	return errCutOff
+}
+
+// drain calls Stop and asks meanwhile whether the replica is ready.
+func (l *trial) drain(ctx context.Context, run *lab.Run) error {
+	lifecycle := l.lifecycle()
+	if answer, failure := ready(ctx, lifecycle, healthy); failure != nil || answer != nil {
+		return errors.Join(failure, answerFault(answer))
+	}
+	began := time.Now()
+	seen := &stopSeen{began: began}
+	stopped := make(chan error, 1)
+	go func() {
+		defer func() {
+			if p := recover(); p != nil {
+				stopped <- &lab.Failure{Expected: "Stop to return", Seen: fmt.Sprintf("a panic: %v", p), Look: lookAt("Stop", "")}
+			}
+		}()
+		stopped <- lifecycle.Stop(context.WithoutCancel(ctx), seen.finish)
+	}()
+	// A health check without an end, as of a database that is silent, must not delay the news.
+	silent, release := context.WithCancel(ctx)
+	defer release()
+	go func() {
+		_, _ = ready(silent, lifecycle, func(context.Context) error { <-silent.Done(); return errDatabase })
+	}()
+	h, err, failure := questions(ctx, lifecycle, began, stopped)
+	if failure != nil {
+		return failure
+	}
+	return seen.judge(run, h, err)
+}
+
+func answerFault(answer error) error {
+	if answer == nil {
+		return nil
+	}
+	return &lab.Failure{Expected: "Ready to return nil before Stop is called", Seen: fmt.Sprintf("%q", answer), Look: lookAt("Ready", "")}
+}
+
+// heard is what the balancer has heard of a replica that stops.
+type heard struct {
+	noes int // answers of no in a row
+	// known is when enough of them had come; zero before.
+	known time.Time
+}
+
+// questions asks whether the replica is ready until Stop has returned, as the slowest balancer
+// does: it had asked just before SIGTERM, and waits for the answer that decides as long as it
+// may.
+func questions(ctx context.Context, lifecycle service.Lifecycle, began time.Time, stopped <-chan error) (h heard, stopErr, failure error) {
+	policy := balancer.DefaultPolicy()
+	limit := time.NewTimer(drainMax + time.Second)
+	defer limit.Stop()
+	next := began.Add(policy.Interval)
+	for {
+		at := next
+		if h.noes == policy.Fall-1 {
+			at = at.Add(policy.Timeout)
+		}
+		ask := time.NewTimer(time.Until(at))
+		select {
+		case err := <-stopped:
+			ask.Stop()
+			return h, err, nil
+		case <-ctx.Done():
+			ask.Stop()
+			return h, nil, context.Cause(ctx)
+		case <-limit.C:
+			ask.Stop()
+			return h, nil, &lab.Failure{
+				Expected: fmt.Sprintf("Stop to call finish and return within %s", drainMax),
+				Seen:     "it still waits",
+				Look:     lookAt("Stop", "the engine kills a replica 20 s after SIGTERM, and requests in flight need ten of them"),
+			}
+		case <-ask.C:
+		}
+		answer, failure := ready(ctx, lifecycle, healthy)
+		switch {
+		case failure != nil:
+			return h, nil, failure
+		case answer == nil:
+			h = heard{}
+		default:
+			if h.noes++; h.noes == policy.Fall {
+				h.known = at // and not the time of a question that this machine asked late
+			}
+		}
+		next = next.Add(policy.Interval)
+	}
+}
+
+// judge holds what was seen against the rules of a stop.
+func (s *stopSeen) judge(run *lab.Run, h heard, stopErr error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var broken *lab.Failure
+	if errors.As(stopErr, &broken) {
+		return broken
+	}
+	if s.finishes != 1 {
+		return &lab.Failure{
+			Expected: "Stop to call finish once", Seen: fmt.Sprintf("%d calls", s.finishes),
+			Look: lookAt("Stop", "without finish, the service cuts off the requests in flight"),
+		}
+	}
+	served := s.finished.Sub(s.began)
+	run.Report("from SIGTERM until the replica takes no more requests", served.Seconds(), "s")
+	switch {
+	case h.known.IsZero() && h.noes > 0 && served >= drainMin():
+		return &lab.Doubt{
+			Reason: fmt.Sprintf("Stop waited %.1f s, and this machine asked Ready only once in that time", served.Seconds()),
+			Remedy: "close what else runs on this machine, and check again",
+		}
+	case h.known.IsZero() || s.finished.Before(h.known.Add(reloadTime-drainSlack)):
+		return &lab.Failure{
+			Expected: fmt.Sprintf("Ready to say no at once, and %.1f s or more until finish is called: by then nginx knows", drainMin().Seconds()),
+			Seen:     whatCame(h.known, s.finished, served),
+			Look:     lookAt("Stop", "1. Ready returns an error. 2. Wait until the balancer and nginx know. 3. Call finish"),
+		}
+	case s.ctxErr != nil || s.bounded && s.left < finishTime:
+		return &lab.Failure{
+			Expected: fmt.Sprintf("a context for finish that lasts %s or longer, for the requests in flight", finishTime),
+			Seen:     contextLeft(s.ctxErr, s.left),
+			Look:     lookAt("Stop", "which context measures the delay, and which does finish get?"),
+		}
+	case !errors.Is(stopErr, errCutOff):
+		return &lab.Failure{
+			Expected: fmt.Sprintf("Stop to return the error of finish, %q", errCutOff), Seen: fmt.Sprintf("%v", stopErr),
+			Look: lookAt("Stop", "the error says that requests were cut off"),
+		}
+	}
+	return nil
+}
+
+// whatCame says what the slowest balancer had heard when the replica took no more requests.
+func whatCame(known, finished time.Time, served time.Duration) string {
+	if known.IsZero() || !known.Before(finished) {
+		return fmt.Sprintf("%.2f s, and the balancer had not had two answers of no", served.Seconds())
+	}
+	return fmt.Sprintf("%.2f s, of which %.2f s were left for nginx", served.Seconds(), finished.Sub(known).Seconds())
+}
+
+func contextLeft(err error, left time.Duration) string {
+	if err != nil {
+		return fmt.Sprintf("a context that has ended: %v", err)
+	}
+	return fmt.Sprintf("a context that ends in %.1f s", left.Seconds())
+}

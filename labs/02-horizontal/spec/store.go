@@ -1,0 +1,656 @@
+package spec
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"bytebites.example/workshop/shared/bytebites"
+	"bytebites.example/workshop/shared/bytebites/postgres"
+	"bytebites.example/workshop/shared/bytebites/seed"
+	"bytebites.example/workshop/shared/bytebites/service"
+	"bytebites.example/workshop/shared/testbed"
+	"bytebites.example/workshop/shared/testbed/hostspeed"
+	"bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/rig"
+)
+
+const (
+	// storeLimit bounds one call of the subject's store. It takes milliseconds, on a busy machine
+	// some hundred.
+	storeLimit = 3 * time.Second
+	// storeConnections is the size of a store's pool, and reads more than it: a read that keeps
+	// its connection leaves none for the last.
+	storeConnections = 2
+	reads            = 4 * storeConnections
+	// crowd is the number of subscribers that use a store at once.
+	crowd = 12
+	// clockShift is the difference between the clocks of a replica and of the database. A session
+	// that expires halfway between them has expired by one of them only.
+	clockShift = time.Hour
+	// endsSoon is the length of a short session, longer than the check needs on a busy machine.
+	endsSoon = 20 * time.Second
+)
+
+// desk is a PostgreSQL server without data, for the checks of the subject's store.
+type desk struct {
+	bed    *testbed.Bed
+	server *testbed.Postgres
+	pool   *sql.DB
+}
+
+// startDesk starts the server, or takes over that of the run before in a series. Each check has a
+// database of its own there, so nothing of one run reaches the next.
+func (l *trial) startDesk(ctx context.Context, run *lab.Run) (end func() error, err error) {
+	const name = "lab 02 database"
+	d, kept := taken[*desk](run, name)
+	if !kept {
+		d = &desk{}
+		if d.bed, err = testbed.Start(lifetime(ctx, run), testbed.Options{}); err != nil {
+			return nil, err
+		}
+	}
+	l.desk = d
+	end = func() error { return keepOrClose(run, name, d, d.close) }
+	if kept {
+		return end, nil
+	}
+	if d.server, err = d.bed.Postgres(ctx, testbed.PostgresOptions{}); err != nil {
+		return d.close, err
+	}
+	d.pool, err = postgres.Open(ctx, d.server.URL(), postgres.PoolConfig{MaxOpen: checkPool, MaxIdle: checkPool})
+	if err != nil {
+		return d.close, err
+	}
+	return end, nil
+}
+
+func (d *desk) close() error {
+	var err error
+	if d.pool != nil {
+		err = d.pool.Close()
+	}
+	return errors.Join(err, d.bed.Close())
+}
+
+// shelf is a database of its own for checks of the subject's store, with the subject's tables.
+type shelf struct {
+	subject Subject
+	admin   *sql.DB // of the server
+	name    string
+	url     string
+	db      *sql.DB // for the check's own questions
+	opened  []*sql.DB
+}
+
+// openShelf creates the database and applies the subject's schema.
+func (l *trial) openShelf(ctx context.Context) (*shelf, error) {
+	s := &shelf{subject: l.subject, admin: l.desk.pool, name: "sessions_" + strings.ToLower(rand.Text()[:10])}
+	at, err := url.Parse(l.desk.server.URL())
+	if err != nil {
+		return nil, errors.New("database of the stores: the server has no URL")
+	}
+	at.Path = "/" + s.name
+	s.url = at.String()
+	if _, err := s.admin.ExecContext(ctx, "CREATE DATABASE "+s.name); err != nil {
+		return nil, fmt.Errorf("create database %s: %w", s.name, err)
+	}
+	if s.db, err = postgres.Open(ctx, s.url, postgres.PoolConfig{MaxOpen: checkPool, MaxIdle: checkPool}); err != nil {
+		return nil, errors.Join(err, s.close(ctx))
+	}
+	if err := s.applySchema(ctx); err != nil {
+		return nil, errors.Join(err, s.close(ctx))
+	}
+	return s, nil
+}
+
+// checkPool is the number of connections for a check's own questions.
+const checkPool = 2
+
+// close removes the database, with connections that the subject keeps.
+func (s *shelf) close(ctx context.Context) error {
+	var errs []error
+	for _, db := range append(s.opened, s.db) {
+		if db != nil {
+			errs = append(errs, db.Close())
+		}
+	}
+	_, err := s.admin.ExecContext(context.WithoutCancel(ctx), "DROP DATABASE "+s.name+" WITH (FORCE)")
+	return errors.Join(append(errs, err)...)
+}
+
+// applySchema does what every start of a replica does.
+func (s *shelf) applySchema(ctx context.Context) error {
+	c := service.Baseline()
+	s.subject.Apply(&c)
+	for _, change := range c.SchemaChanges {
+		if _, err := s.db.ExecContext(ctx, change.SQL); err != nil {
+			return &lab.Failure{
+				Expected: "sessions.sql to run at every start of a replica", Seen: err.Error(),
+				Look: lab.Look{File: "sessions.go", Func: "NewSessions", Hint: "sessions.sql must change nothing the second time"},
+			}
+		}
+	}
+	return nil
+}
+
+// open returns a store as a new replica builds it, over a database whose clock is ahead by shift.
+func (s *shelf) open(shift time.Duration) (bytebites.Sessions, error) {
+	db, err := openShifted(s.url, shift, storeConnections)
+	if err != nil {
+		return nil, err
+	}
+	s.opened = append(s.opened, db)
+	c := service.Baseline()
+	s.subject.Apply(&c)
+	return c.Sessions(service.Resources{Catalogue: db})
+}
+
+// use runs a check with a shelf.
+func (l *trial) use(ctx context.Context, check func(context.Context, *shelf) error) (err error) {
+	s, err := l.openShelf(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.close(ctx)) }()
+	return check(ctx, s)
+}
+
+// session returns a new session of visitor n that ends at a time.
+func session(n int, ends time.Time) bytebites.Session {
+	return bytebites.Session{
+		TokenHash: sha256.Sum256([]byte(rand.Text())), User: seed.User(firstVisitor + n), Email: seed.Email(firstVisitor + n),
+		ExpiresAt: ends.UTC().Truncate(time.Second),
+	}
+}
+
+// store is a store of the subject, called with a time limit and without panics.
+type store struct{ bytebites.Sessions }
+
+// storeLook is the place of a method of sessions.go.
+func storeLook(method, hint string) lab.Look {
+	return lab.Look{File: "sessions.go", Func: "Sessions." + method, Hint: hint}
+}
+
+// call runs one call of the subject's store. The failure is not nil when the call did not end or
+// panicked, and err is the call's own.
+func call(ctx context.Context, method string, do func(context.Context) error) (err, failure error) {
+	ctx, cancel := context.WithCancel(ctx)
+	// The context outlives a call that ends in time, as that of a request does: its end would give
+	// back a connection that the call has kept.
+	limit := time.AfterFunc(hostspeed.Wait(storeLimit), cancel)
+	ended := make(chan error, 1)
+	broken := make(chan any, 1)
+	go func() {
+		defer func() {
+			if p := recover(); p != nil {
+				broken <- p
+			}
+		}()
+		ended <- do(ctx)
+	}()
+	select {
+	case err := <-ended:
+		if limit.Stop() || err == nil {
+			return err, nil
+		}
+		return nil, tooLong(method)
+	case p := <-broken:
+		return nil, &lab.Failure{Expected: method + " to return", Seen: fmt.Sprintf("a panic: %v", p), Look: storeLook(method, "")}
+	case <-ctx.Done():
+		return nil, tooLong(method)
+	}
+}
+
+func tooLong(method string) error {
+	return &lab.Failure{
+		Expected: fmt.Sprintf("%s to return within %s", method, storeLimit), Seen: "it still waits",
+		Look: storeLook(method, "does each call give its connection back? Which rows does it wait for?"),
+	}
+}
+
+func (s store) create(ctx context.Context, session bytebites.Session) error {
+	err, failure := call(ctx, "Create", func(ctx context.Context) error { return s.Create(ctx, session) })
+	if failure == nil && err != nil {
+		failure = &lab.Failure{Expected: "Create to store a session", Seen: err.Error(), Look: storeLook("Create", "")}
+	}
+	return failure
+}
+
+func (s store) find(ctx context.Context, hash [32]byte) (found bytebites.Session, err, failure error) {
+	var mu sync.Mutex // a call that does not end may still write
+	err, failure = call(ctx, "Session", func(ctx context.Context) error {
+		session, err := s.Session(ctx, hash)
+		mu.Lock()
+		defer mu.Unlock()
+		found = session
+		return err
+	})
+	mu.Lock()
+	defer mu.Unlock()
+	return found, err, failure
+}
+
+func (s store) remove(ctx context.Context, hash [32]byte) error {
+	err, failure := call(ctx, "Delete", func(ctx context.Context) error { return s.Delete(ctx, hash) })
+	if failure == nil && err != nil {
+		failure = &lab.Failure{Expected: "Delete to return nil, also for an unknown session", Seen: err.Error(), Look: storeLook("Delete", "")}
+	}
+	return failure
+}
+
+// holds demands that the store has a session, and nothing else under its token.
+func (s store) holds(ctx context.Context, want bytebites.Session, when, hint string) error {
+	got, err, failure := s.find(ctx, want.TokenHash)
+	switch {
+	case failure != nil:
+		return failure
+	case err != nil:
+		return &lab.Failure{Expected: "Session to find a session " + when, Seen: err.Error(), Look: storeLook("Session", hint)}
+	case got.User != want.User || got.Email != want.Email || !got.ExpiresAt.Equal(want.ExpiresAt) || got.TokenHash != want.TokenHash:
+		return &lab.Failure{
+			Expected: fmt.Sprintf("Session to return what Create stored, %s: %s", when, about(want)), Seen: about(got),
+			Look: storeLook("Session", hint),
+		}
+	}
+	return nil
+}
+
+func about(s bytebites.Session) string {
+	return fmt.Sprintf("user %s, %s, ends %s, token hash %.4x", s.User, s.Email, s.ExpiresAt.UTC().Format(time.RFC3339Nano), s.TokenHash)
+}
+
+// lacks demands bytebites.ErrNotFound.
+func (s store) lacks(ctx context.Context, hash [32]byte, what, method, hint string) error {
+	got, err, failure := s.find(ctx, hash)
+	switch {
+	case failure != nil:
+		return failure
+	case !errors.Is(err, bytebites.ErrNotFound):
+		seen := about(got)
+		if err != nil {
+			seen = err.Error()
+		}
+		return &lab.Failure{Expected: fmt.Sprintf("bytebites.ErrNotFound for %s", what), Seen: seen, Look: storeLook(method, hint)}
+	}
+	return nil
+}
+
+// sessionStore calls the subject's store as two replicas do.
+func (l *trial) sessionStore(ctx context.Context, _ *lab.Run) error {
+	return l.use(ctx, func(ctx context.Context, s *shelf) error {
+		one, err := s.open(0)
+		if err != nil {
+			return err
+		}
+		two, err := s.open(0)
+		if err != nil {
+			return err
+		}
+		for _, check := range []func(context.Context, *shelf, store, store) error{shared, replaced, ownAnswers, connections, restarted, unreachable, calledOff} {
+			if err := check(ctx, s, store{one}, store{two}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// shared creates a session in one replica, reads it in both, and deletes it in the other.
+func shared(ctx context.Context, _ *shelf, one, two store) error {
+	ends := time.Now().Add(2 * time.Hour)
+	here, other := session(0, ends), session(0, ends.Add(time.Hour))
+	if err := one.lacks(ctx, here.TokenHash, "a token that nobody has", "Session", ""); err != nil {
+		return err
+	}
+	const hint = "where is a session kept, and which replicas can read it there?"
+	for _, s := range []bytebites.Session{here, other} {
+		if err := one.create(ctx, s); err != nil {
+			return err
+		}
+		for _, at := range []store{one, two} {
+			if err := at.holds(ctx, s, "that any replica has stored", hint); err != nil {
+				return err
+			}
+		}
+	}
+	if err := two.remove(ctx, here.TokenHash); err != nil {
+		return err
+	}
+	for _, at := range []store{two, one} {
+		if err := at.lacks(ctx, here.TokenHash, "a session that any replica has deleted", "Delete", "what does a replica remember that another has deleted?"); err != nil {
+			return err
+		}
+	}
+	if err := one.remove(ctx, here.TokenHash); err != nil { // unknown by now
+		return err
+	}
+	return one.holds(ctx, other, "of a subscriber who signed out on another device", "which rows does Delete remove?")
+}
+
+// replaced creates a session under a token that has one.
+func replaced(ctx context.Context, _ *shelf, one, two store) error {
+	ends := time.Now().Add(time.Hour)
+	first, second := session(1, ends), session(2, ends.Add(time.Hour))
+	second.TokenHash = first.TokenHash
+	second.User, second.Email = `u'1"; --`, "Zoë.O'Brien+1@Example.org"
+	for _, s := range []bytebites.Session{first, first, second} {
+		if err := one.create(ctx, s); err != nil {
+			return err
+		}
+		if err := two.holds(ctx, s, "that replaced an earlier one of its token", "what does Create do ON CONFLICT (token_hash)?"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ownAnswers has a crowd create and read at once, each its own session.
+func ownAnswers(ctx context.Context, _ *shelf, one, two store) error {
+	var group errgroup.Group
+	for n := range crowd {
+		group.Go(func() error {
+			mine := session(n, time.Now().Add(time.Hour+time.Duration(n)*time.Minute))
+			if err := one.create(ctx, mine); err != nil {
+				return err
+			}
+			for _, at := range []store{one, two} {
+				if err := at.holds(ctx, mine, "of a subscriber among others", "which values do calls at the same time share?"); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+// connections reads more often than the pool has connections.
+func connections(ctx context.Context, _ *shelf, one, _ store) error {
+	known := session(3, time.Now().Add(time.Hour))
+	if err := one.create(ctx, known); err != nil {
+		return err
+	}
+	for range reads {
+		if err := one.holds(ctx, known, "that was read before", ""); err != nil {
+			return err
+		}
+		if err := one.lacks(ctx, session(3, time.Now()).TokenHash, "an unknown token", "Session", ""); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// restarted builds the store again, as the start of a replica does.
+func restarted(ctx context.Context, s *shelf, one, _ store) error {
+	known := session(4, time.Now().Add(time.Hour))
+	if err := one.create(ctx, known); err != nil {
+		return err
+	}
+	if err := s.applySchema(ctx); err != nil {
+		return err
+	}
+	again, err := s.open(0)
+	if err != nil {
+		return err
+	}
+	for _, at := range []store{{again}, one} {
+		err := at.holds(ctx, known, "after another replica has started", "what do NewSessions and sessions.sql do to rows that are there?")
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unreachable calls a store whose database is gone. Who is signed in must not be told otherwise.
+func unreachable(ctx context.Context, s *shelf, _, _ store) error {
+	gone, err := s.open(0)
+	if err != nil {
+		return err
+	}
+	if err := s.opened[len(s.opened)-1].Close(); err != nil {
+		return err
+	}
+	at := store{gone}
+	some := session(5, time.Now().Add(time.Hour))
+	for _, c := range []struct {
+		method string
+		do     func(context.Context) error
+	}{
+		{"Session", func(ctx context.Context) error { _, err := at.Session(ctx, some.TokenHash); return err }},
+		{"Create", func(ctx context.Context) error { return at.Create(ctx, some) }},
+		{"Delete", func(ctx context.Context) error { return at.Delete(ctx, some.TokenHash) }},
+	} {
+		err, failure := call(ctx, c.method, c.do)
+		switch {
+		case failure != nil:
+			return failure
+		case err == nil || errors.Is(err, bytebites.ErrNotFound):
+			return &lab.Failure{
+				Expected: c.method + " to return an error other than bytebites.ErrNotFound when the database cannot be reached",
+				Seen:     fmt.Sprintf("%v", err), Look: storeLook(c.method, "a subscriber must not be told to be signed out, or in, because a database is away"),
+			}
+		}
+	}
+	return nil
+}
+
+// calledOff calls the store for a request that has ended.
+func calledOff(ctx context.Context, _ *shelf, one, _ store) error {
+	known := session(6, time.Now().Add(time.Hour))
+	if err := one.create(ctx, known); err != nil {
+		return err
+	}
+	ended, end := context.WithCancel(ctx)
+	end()
+	err, failure := call(ctx, "Session", func(context.Context) error { _, err := one.Session(ended, known.TokenHash); return err })
+	if failure == nil && (err == nil || errors.Is(err, bytebites.ErrNotFound)) {
+		failure = &lab.Failure{
+			Expected: "Session to return the error of its context when that has ended", Seen: fmt.Sprintf("%v", err),
+			Look: storeLook("Session", "pass ctx to the query, so that it ends with the request"),
+		}
+	}
+	return failure
+}
+
+// oneClock calls stores of replicas whose clocks differ from the database's.
+func (l *trial) oneClock(ctx context.Context, _ *lab.Run) error {
+	return l.use(ctx, func(ctx context.Context, s *shelf) error {
+		exact, err := s.open(0)
+		if err != nil {
+			return err
+		}
+		slow, err := s.open(clockShift) // the database is ahead of the replica
+		if err != nil {
+			return err
+		}
+		fast, err := s.open(-clockShift)
+		if err != nil {
+			return err
+		}
+		var now time.Time
+		if err := s.db.QueryRowContext(ctx, `SELECT now()`).Scan(&now); err != nil {
+			return fmt.Errorf("read the database's clock: %w", err)
+		}
+		return clocks(ctx, now, store{exact}, store{slow}, store{fast})
+	})
+}
+
+const clockHint = "compare expires_at with now() in SQL: the replicas' clocks differ"
+
+// clocks calls the stores with sessions that end before and after now by the database's clock.
+func clocks(ctx context.Context, now time.Time, exact, slow, fast store) error {
+	old, soon := session(0, now.Add(-time.Second)), session(0, now.Add(endsSoon))
+	for _, s := range []bytebites.Session{old, soon} {
+		if err := exact.create(ctx, s); err != nil {
+			return err
+		}
+	}
+	if err := exact.holds(ctx, soon, "that ends in some seconds", clockHint); err != nil {
+		return err
+	}
+	if err := exact.lacks(ctx, old.TokenHash, "a session that has expired a second ago", "Session", clockHint); err != nil {
+		return err
+	}
+	// Expired by the database's clock, and not by that of the replica.
+	late := session(1, now.Add(clockShift/2))
+	if err := slow.create(ctx, late); err != nil {
+		return err
+	}
+	if err := slow.lacks(ctx, late.TokenHash, "a session that has expired by the database's clock and not by the replica's", "Session", clockHint); err != nil {
+		return err
+	}
+	// A replica whose clock is fast removes what has expired, and signs a subscriber out.
+	live, left := session(2, now.Add(clockShift/2)), session(3, now.Add(2*clockShift))
+	for _, s := range []bytebites.Session{live, left} {
+		if err := exact.create(ctx, s); err != nil {
+			return err
+		}
+	}
+	for range signIns {
+		if err := fast.create(ctx, session(4, now.Add(time.Hour))); err != nil {
+			return err
+		}
+	}
+	if err := fast.remove(ctx, left.TokenHash); err != nil {
+		return err
+	}
+	if err := exact.lacks(ctx, left.TokenHash, "a session that a replica with a fast clock has deleted", "Delete", clockHint); err != nil {
+		return err
+	}
+	_, err, failure := exact.find(ctx, live.TokenHash)
+	if failure == nil && err != nil {
+		failure = &lab.Failure{
+			Expected: "a live session to stay when a replica whose clock is an hour ahead removes expired ones",
+			Seen:     err.Error(), Look: storeLook("Create", clockHint),
+		}
+	}
+	return failure
+}
+
+const (
+	// expired is the number of expired sessions in the table. Each of signIns sign-ins has to
+	// remove at least one and at most removedMost of them.
+	expired     = 1000
+	signIns     = 3
+	removedMost = 100
+	// removalTime bounds the wait for a removal that does not hold up the sign-in.
+	removalTime  = 3 * time.Second
+	removalPause = 20 * time.Millisecond
+)
+
+// oldSessions counts expired rows while some sign in, and has others hold them meanwhile.
+func (l *trial) oldSessions(ctx context.Context, run *lab.Run) error {
+	return l.use(ctx, func(ctx context.Context, s *shelf) error {
+		built, err := s.open(0)
+		if err != nil {
+			return err
+		}
+		at := store{built}
+		live := session(0, time.Now().Add(time.Minute))
+		if err := at.create(ctx, live); err != nil {
+			return err
+		}
+		if err := s.putExpired(ctx); err != nil {
+			return err
+		}
+		if err := s.removes(ctx, run, at); err != nil {
+			return err
+		}
+		if err := at.holds(ctx, live, "that has not expired, after others have signed in", "which rows does a sign-in remove?"); err != nil {
+			return err
+		}
+		return s.whileHeld(ctx, at)
+	})
+}
+
+// putExpired puts expired sessions into the table.
+func (s *shelf) putExpired(ctx context.Context) error {
+	_, err := s.db.ExecContext(ctx,
+		`INSERT INTO sessions (token_hash, user_id, email, expires_at)
+		 SELECT sha256(('expired ' || n)::bytea), $1, $2, now() - interval '1 day' FROM generate_series(1, $3) AS n`,
+		seed.User(firstVisitor), seed.Email(firstVisitor), expired)
+	if err != nil {
+		return fmt.Errorf("put expired sessions: %w", err)
+	}
+	return nil
+}
+
+// left counts the expired sessions in the table.
+func (s *shelf) left(ctx context.Context) (left int, err error) {
+	err = s.db.QueryRowContext(ctx, `SELECT count(*) FROM sessions WHERE expires_at <= now()`).Scan(&left)
+	if err != nil {
+		return 0, fmt.Errorf("count expired sessions: %w", err)
+	}
+	return left, nil
+}
+
+// removes has some sign in, and counts what they remove.
+func (s *shelf) removes(ctx context.Context, run *lab.Run, at store) error {
+	for range signIns {
+		if err := at.create(ctx, session(1, time.Now().Add(time.Hour))); err != nil {
+			return err
+		}
+	}
+	gone := 0
+	for deadline := time.Now().Add(hostspeed.Wait(removalTime)); ; {
+		left, err := s.left(ctx)
+		if err != nil {
+			return err
+		}
+		if gone = expired - left; gone >= signIns || time.Now().After(deadline) {
+			break
+		}
+		if err := rig.Pause(ctx, removalPause); err != nil {
+			return err
+		}
+	}
+	run.Report(fmt.Sprintf("expired sessions that %d sign-ins removed", signIns), float64(gone), "")
+	switch {
+	case gone < signIns:
+		return &lab.Failure{
+			Expected: fmt.Sprintf("%d sign-ins to remove %d expired sessions or more, so that they do not pile up", signIns, signIns),
+			Seen:     fmt.Sprintf("%d of %d removed", gone, expired), Look: storeLook("Create", ""),
+		}
+	case gone > signIns*removedMost:
+		return &lab.Failure{
+			Expected: fmt.Sprintf("a sign-in to remove at most %d expired sessions, because a subscriber waits for it", removedMost),
+			Seen:     fmt.Sprintf("%d of %d removed by %d", gone, expired, signIns), Look: storeLook("Create", "use a LIMIT"),
+		}
+	}
+	return nil
+}
+
+// whileHeld signs in while another sign-in, which has not committed, removes the expired rows.
+func (s *shelf) whileHeld(ctx context.Context, at store) (err error) {
+	tx, err := s.db.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("hold expired sessions: %w", err)
+	}
+	defer func() { err = errors.Join(err, tx.Rollback()) }()
+	if _, err := tx.ExecContext(ctx, `SELECT 1 FROM sessions WHERE expires_at <= now() FOR UPDATE`); err != nil {
+		return fmt.Errorf("hold expired sessions: %w", err)
+	}
+	err, failure := call(ctx, "Create", func(ctx context.Context) error { return at.Create(ctx, session(2, time.Now().Add(time.Hour))) })
+	if failure == nil {
+		failure = err
+	}
+	if failure != nil {
+		return &lab.Failure{
+			Expected: "a sign-in to leave the rows alone that another sign-in removes at the moment", Seen: failure.Error(),
+			Look: storeLook("Create", "FOR UPDATE SKIP LOCKED"),
+		}
+	}
+	return nil
+}
