@@ -13,6 +13,7 @@ import (
 	"bytebites.example/workshop/solutions/01-vertical"
 	wrong01 "bytebites.example/workshop/solutions/01-vertical/wrong"
 	"bytebites.example/workshop/solutions/02-horizontal"
+	right02 "bytebites.example/workshop/solutions/02-horizontal/right"
 	wrong02 "bytebites.example/workshop/solutions/02-horizontal/wrong"
 	"bytebites.example/workshop/solutions/03-cache"
 	wrong03 "bytebites.example/workshop/solutions/03-cache/wrong"
@@ -46,6 +47,7 @@ func wrongAnswers() []map[string]func(*service.Composition) {
 		wrong00.Variants(),
 		wrong01.Variants(),
 		wrong02.Variants(),
+		right02.Variants(),
 		wrong03.Variants(),
 		wrong04.Variants(),
 		wrong05.Variants(),

@@ -4,6 +4,7 @@ package wrong
 
 import (
 	"context"
+	"maps"
 	"sync"
 
 	"bytebites.example/workshop/shared/bytebites"
@@ -25,7 +26,7 @@ const maxSessions = 10_000
 
 // Variants returns, by name, what each answer changes in a service with the solution in it.
 func Variants() map[string]func(*service.Composition) {
-	return map[string]func(*service.Composition){
+	variants := map[string]func(*service.Composition){
 		MemorySessions: keeping(func(service.Resources) bytebites.Sessions { return inmem.New(maxSessions, nil) }),
 		RememberedLogins: keeping(func(r service.Resources) bytebites.Sessions {
 			return &rememberedLogins{Sessions: horizontal.NewSessions(r.Catalogue), known: make(map[[32]byte]bytebites.Session)}
@@ -33,6 +34,9 @@ func Variants() map[string]func(*service.Composition) {
 		YesWhileLeaving: going(func() service.Lifecycle { return yesWhileLeaving{horizontal.NewLifecycle()} }),
 		LeavesAtOnce:    going(func() service.Lifecycle { return leavesAtOnce{horizontal.NewLifecycle()} }),
 	}
+	maps.Copy(variants, sessions())
+	maps.Copy(variants, shutdown())
+	return variants
 }
 
 func keeping(build func(service.Resources) bytebites.Sessions) func(*service.Composition) {
