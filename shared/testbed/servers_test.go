@@ -283,6 +283,16 @@ func (st *stack) postgresSettings(t *testing.T) {
 	if err := db.QueryRowContext(t.Context(), query).Scan(&count); err != nil || count != 0 {
 		t.Errorf("pg_stat_statements has %d statements of the warm-up, %v; want none", count, err)
 	}
+	// The counts of the first warm-up are published by now, at the end of its session.
+	if err := st.postgres.WarmUp(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var pages, total int
+	const reads = `SELECT (SELECT blks_hit + blks_read FROM pg_stat_database WHERE datname = current_database()),
+	                      (SELECT sum(relpages) FROM pg_class WHERE relkind IN ('r', 'i', 't'))`
+	if err := db.QueryRowContext(t.Context(), reads).Scan(&pages, &total); err != nil || pages >= total {
+		t.Errorf("%d pages are counted, %v; want fewer than the %d that the warm-up reads", pages, err, total)
+	}
 }
 
 func (st *stack) redisAnswers(t *testing.T) {

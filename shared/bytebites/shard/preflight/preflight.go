@@ -2,7 +2,9 @@
 // indexes, enough memory for the pages that are read, and the largest machine. Shards of a server
 // that scans whole tables are several servers that scan whole tables.
 //
-// It judges by PostgreSQL's own counts, so some load must run, or must have run.
+// It judges by PostgreSQL's own counts since their last reset, so some load must run, or must have
+// run. A session publishes its counts within a second while it works, and within ten seconds of its
+// last statement.
 package preflight
 
 import (
@@ -50,21 +52,31 @@ func Check(ctx context.Context, db *sql.DB, machine Machine) (Report, error) {
 	if err := r.judgeMachine(machine); err != nil {
 		return Report{}, fmt.Errorf("pre-flight: %w", err)
 	}
-	before, err := read(ctx, db)
-	if err != nil {
-		return Report{}, fmt.Errorf("pre-flight: %w", err)
-	}
-	select {
-	case <-ctx.Done():
-		return Report{}, fmt.Errorf("pre-flight: %w", context.Cause(ctx))
-	case <-time.After(Window):
-	}
-	after, err := read(ctx, db)
+	before, after, err := watch(ctx, db)
 	if err != nil {
 		return Report{}, fmt.Errorf("pre-flight: %w", err)
 	}
 	r.judge(after, after.since(before))
 	return r, nil
+}
+
+// watch reads the counts at both ends of a window.
+func watch(ctx context.Context, db *sql.DB) (before, after counts, err error) {
+	session, err := db.Conn(ctx)
+	if err != nil {
+		return counts{}, counts{}, postgres.Wrap(ctx, "open a session", err)
+	}
+	defer func() { err = errors.Join(err, session.Close()) }()
+	if before, err = read(ctx, session); err != nil {
+		return counts{}, counts{}, err
+	}
+	select {
+	case <-ctx.Done():
+		return counts{}, counts{}, context.Cause(ctx)
+	case <-time.After(Window):
+	}
+	after, err = read(ctx, session)
+	return before, after, err
 }
 
 // counts are PostgreSQL's counts of a server's activity.
@@ -106,9 +118,15 @@ func (c counts) since(earlier counts) counts {
 }
 
 // read reads a server's counts. The tables of user data are those with a user_id, without the
-// tables of the move.
-func read(ctx context.Context, db *sql.DB) (c counts, err error) {
-	err = db.QueryRowContext(ctx, `
+// tables of the move. First the session publishes its own counts, and forgets those of others that
+// it has read before.
+func read(ctx context.Context, session *sql.Conn) (c counts, err error) {
+	for _, statement := range []string{`SELECT pg_stat_force_next_flush()`, `SELECT pg_stat_clear_snapshot()`} {
+		if _, err := session.ExecContext(ctx, statement); err != nil {
+			return counts{}, postgres.Wrap(ctx, "publish counts", err)
+		}
+	}
+	err = session.QueryRowContext(ctx, `
 SELECT blks_hit, blks_read,
        pg_database_size(datid) <= pg_size_bytes(current_setting('shared_buffers'))
 FROM pg_stat_database WHERE datname = current_database()`).
@@ -116,7 +134,7 @@ FROM pg_stat_database WHERE datname = current_database()`).
 	if err != nil {
 		return counts{}, postgres.Wrap(ctx, "read counts of pages", err)
 	}
-	rows, err := db.QueryContext(ctx, `
+	rows, err := session.QueryContext(ctx, `
 SELECT stat.relname, greatest(stat.n_live_tup, class.reltuples::bigint), stat.seq_scan, coalesce(stat.idx_scan, 0), stat.seq_tup_read,
        (SELECT count(*) FROM pg_index WHERE indrelid = stat.relid)
      + (SELECT count(*) FROM pg_constraint WHERE contype = 'f' AND stat.relid IN (conrelid, confrelid))
