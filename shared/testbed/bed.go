@@ -90,7 +90,7 @@ func Start(ctx context.Context, o Options) (*Bed, error) {
 	if o.QuotaPeriod < time.Millisecond || o.QuotaPeriod > time.Second {
 		return nil, fmt.Errorf("start test bed: quota period %v: want 1 ms to 1 s", o.QuotaPeriod)
 	}
-	setUp, cancel := context.WithTimeout(ctx, hostspeed.Wait(connectTimeout))
+	setUp, cancel := hostlock.WithTimeout(ctx, hostspeed.Wait(connectTimeout)) // another process may sweep
 	defer cancel()
 	docker, err := engine.Connect(setUp)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"os/signal"
 	"syscall"
 	"testing"
+	"time"
 
 	"bytebites.example/workshop/shared/progress"
 	"bytebites.example/workshop/shared/testbed/hostlock"
@@ -32,11 +33,7 @@ func ForTestWith(tb testing.TB, o Options) *Bed {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	tb.Cleanup(stop)
 	report := progress.Stderr()
-	release, err := hostlock.Core(ctx, func(holder string) { report.Note("waiting for a core of the machine, held by %s", holder) })
-	if err != nil {
-		tb.Fatalf("wait for a core: %v", err)
-	}
-	tb.Cleanup(release)
+	tb.Cleanup(coreForTest(ctx, tb, report))
 	o.Progress = report
 	bed, err := Start(ctx, o)
 	if err != nil {
@@ -57,6 +54,23 @@ func ForTestWith(tb testing.TB, o Options) *Bed {
 		tb.Fatal(err)
 	}
 	return bed
+}
+
+// coreForTest waits for a core of the machine, as long as that leaves enough of the test's time.
+func coreForTest(ctx context.Context, tb testing.TB, report *progress.Reporter) (release func()) {
+	tb.Helper()
+	var deadline time.Time
+	limited := false
+	if t, ok := tb.(interface{ Deadline() (time.Time, bool) }); ok { // a *testing.B has none
+		deadline, limited = t.Deadline()
+	}
+	ctx, cancel := hostlock.InTest(ctx, deadline, limited)
+	defer cancel()
+	release, err := hostlock.Core(ctx, func(holder string) { report.Note("waiting for a core of the machine, held by %s", holder) })
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return release
 }
 
 func (b *Bed) logServices(tb testing.TB) {

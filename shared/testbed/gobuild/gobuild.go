@@ -124,7 +124,8 @@ func (b *Builder) Asked(pkg string) bool {
 }
 
 func (b *Builder) build(ctx context.Context, pkg string) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, hostspeed.Wait(buildTimeout))
+	// The lock below may be held by another process that builds the same package.
+	ctx, cancel := hostlock.WithTimeout(ctx, hostspeed.Wait(buildTimeout))
 	defer cancel()
 	root, err := modroot.Root()
 	if err != nil {

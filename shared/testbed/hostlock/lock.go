@@ -20,8 +20,8 @@ const retryDelay = 50 * time.Millisecond
 // Lock waits for the machine-wide lock of that name. The process holds it until release, or
 // until it ends: the kernel keeps the lock, so kill -9 releases it too. The lock is not
 // re-entrant. While another process holds it, Lock calls onWait, unless nil, with the
-// holder: at once, and again when the holder changes. When ctx ends first, the error wraps
-// its cause.
+// holder: at once, and again when the holder changes. The wait counts against no WithTimeout.
+// When ctx ends first, the error wraps its cause.
 func Lock(ctx context.Context, name string, onWait func(holder string)) (release func(), err error) {
 	_, release, err = lockOne(ctx, []string{name}, name, onWait)
 	return release, err
@@ -77,6 +77,7 @@ func lockOne(ctx context.Context, names []string, what string, onWait func(holde
 		return 0, nil, err
 	}
 	told := ""
+	var resume func()
 	for {
 		holders := make([]string, 0, len(names))
 		for i, name := range names {
@@ -89,6 +90,10 @@ func lockOne(ctx context.Context, names []string, what string, onWait func(holde
 				return i, release, nil
 			}
 			holders = append(holders, readHolder(path))
+		}
+		if resume == nil {
+			resume = wait(ctx)
+			defer resume()
 		}
 		if now := strings.Join(holders, "; "); onWait != nil && now != told {
 			told = now

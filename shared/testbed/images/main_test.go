@@ -32,7 +32,9 @@ func TestMain(m *testing.M) {
 // run takes a core of the machine, because these tests start a dozen servers.
 func run(m *testing.M) int {
 	if !testing.Short() {
-		release, err := hostlock.Core(context.Background(), func(holder string) {
+		ctx, cancel := hostlock.BeforeTests(context.Background())
+		defer cancel()
+		release, err := hostlock.Core(ctx, func(holder string) {
 			fmt.Fprintln(os.Stderr, "waiting for a core of the machine:", holder)
 		})
 		if err != nil {

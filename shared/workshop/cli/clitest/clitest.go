@@ -62,13 +62,15 @@ func (c claimed) Run() int {
 		return c.M.Run()
 	}
 	onWait := func(holder string) { fmt.Fprintf(os.Stderr, "waiting for the machine, held by %s\n", holder) }
-	unlock, err := hostlock.Lock(context.Background(), "scripts "+c.name, onWait)
+	ctx, cancel := hostlock.BeforeTests(context.Background())
+	defer cancel()
+	unlock, err := hostlock.Lock(ctx, "scripts "+c.name, onWait)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return environmentExitCode
 	}
 	defer unlock()
-	release, err := hostlock.Core(context.Background(), onWait)
+	release, err := hostlock.Core(ctx, onWait)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return environmentExitCode
