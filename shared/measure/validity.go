@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"bytebites.example/workshop/shared/measure/hostcpu"
 	"bytebites.example/workshop/shared/measure/load"
 )
 
@@ -18,7 +19,7 @@ const (
 	// minSentShare is the least share of the planned requests that must go out.
 	minSentShare = 0.98
 	// MinIdleCores is the least idle CPU time of the host, in cores.
-	MinIdleCores = 0.1
+	MinIdleCores = hostcpu.MinIdleCores
 	// littleRequests is the least number of requests for a check by Little's law.
 	littleRequests = 200
 	// littleTolerance is the largest relative deviation from Little's law.

@@ -159,7 +159,7 @@ func (n *Nginx) Reload(ctx context.Context) error {
 
 func (n *Nginx) reloadLocked(ctx context.Context) error {
 	within := hostspeed.Wait(reloadTimeout)
-	ctx, cancel := context.WithTimeoutCause(ctx, within, fmt.Errorf("no new workers within %v", within))
+	ctx, cancel := context.WithTimeoutCause(ctx, within, &LateError{What: "no new workers", Within: within})
 	defer cancel()
 	before, err := n.workers(ctx)
 	if err != nil {

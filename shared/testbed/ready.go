@@ -30,7 +30,8 @@ const (
 // awaitReady tries until the server is ready, has ended, or its time is up.
 func (s *Server) awaitReady(ctx context.Context) error {
 	within := hostspeed.Wait(s.ready.within)
-	ctx, cancel := context.WithTimeoutCause(ctx, within, fmt.Errorf("not ready within %v", within))
+	late := &LateError{What: "not ready", Within: within}
+	ctx, cancel := context.WithTimeoutCause(ctx, within, late)
 	defer cancel()
 	pause := firstPause
 	for {
@@ -45,12 +46,36 @@ func (s *Server) awaitReady(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
+			if errors.Is(context.Cause(ctx), late) {
+				late.Err = err
+				return late
+			}
 			return fmt.Errorf("%w: %w", context.Cause(ctx), err)
 		case <-time.After(pause):
 			pause = min(2*pause, longestPause)
 		}
 	}
 }
+
+// LateError says that a server did not get to a state within a time limit.
+type LateError struct {
+	What   string // such as "not ready"
+	Within time.Duration
+	Err    error // of the last attempt; may be nil
+}
+
+func (e *LateError) Error() string {
+	text := fmt.Sprintf("%s within %v", e.What, e.Within)
+	if e.Err != nil {
+		text += ": " + e.Err.Error()
+	}
+	return text
+}
+
+func (e *LateError) Unwrap() error { return e.Err }
+
+// Timeout returns true, as that of a net.Error does.
+func (e *LateError) Timeout() bool { return true }
 
 // ended returns an error that says how the server ended, or nil while it runs.
 func (s *Server) ended(ctx context.Context) error {

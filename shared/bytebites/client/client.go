@@ -50,6 +50,9 @@ func (e *StatusError) Error() string {
 	return text
 }
 
+// StatusCode returns the received status.
+func (e *StatusError) StatusCode() int { return e.Status }
+
 // SignIn signs a subscriber in at the service at baseURL, which has no slash at its end. It costs
 // the service one password hash, about 64 ms of CPU (bcrypt, cost 10). The error is a *StatusError
 // if the service refuses.

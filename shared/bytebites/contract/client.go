@@ -113,8 +113,19 @@ func (a *Answer) Want(statuses ...int) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("%s %s: expected status %v, saw %d: %.300s", a.Method, a.Path, statuses, a.Status, a.AnswerBody)
+	return &StatusError{a.Status, fmt.Sprintf("%s %s: expected status %v, saw %d: %.300s", a.Method, a.Path, statuses, a.Status, a.AnswerBody)}
 }
+
+// StatusError says that an answer has another status than expected.
+type StatusError struct {
+	Status int // the received one
+	Text   string
+}
+
+func (e *StatusError) Error() string { return e.Text }
+
+// StatusCode returns the received status.
+func (e *StatusError) StatusCode() int { return e.Status }
 
 // Into decodes the answer's body.
 func (a *Answer) Into(dst any) error {

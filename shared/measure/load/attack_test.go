@@ -307,8 +307,8 @@ func TestNobodyThere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Failures["connection"] != 50 || r.FailureShare() != 1 {
-		t.Errorf("failures %v, want 50 of connection", r.Failures)
+	if r.Failures["refused"] != 50 || r.FailureShare() != 1 {
+		t.Errorf("failures %v, want 50 of refused", r.Failures)
 	}
 }
 
@@ -374,5 +374,29 @@ func TestMergeAndSummary(t *testing.T) {
 	}
 	if want.Host.CPUs < 1 || want.Host.IdleShare < 0 || want.Host.IdleShare > 1 || want.BytesIn == 0 || want.BytesOut == 0 {
 		t.Errorf("host %+v, %d bytes in, %d out", want.Host, want.BytesIn, want.BytesOut)
+	}
+}
+
+func TestLate(t *testing.T) {
+	for _, test := range []struct {
+		name     string
+		failures map[string]int
+		want     bool
+	}{
+		{"none failed", nil, false},
+		{"timeouts", map[string]int{"timeout": 2}, true},
+		{"nobody there", map[string]int{"refused": 2}, true},
+		{"busy", map[string]int{"status 502": 1, "status 503": 1, "status 504": 1}, true},
+		{"broken", map[string]int{"status 500": 1}, false},
+		{"cut", map[string]int{"connection": 1}, false},
+		{"a wrong answer among timeouts", map[string]int{"timeout": 9, "answer": 1}, false},
+	} {
+		r := load.Result{Sent: 10, Failures: test.failures}
+		for _, n := range test.failures {
+			r.Failed += n
+		}
+		if got := r.Late(); got != test.want {
+			t.Errorf("%s: late %t, want %t", test.name, got, test.want)
+		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -21,7 +22,8 @@ const CauseTimeout = "timeout"
 // The other causes. A wrong status is "status NNN".
 const (
 	causeConnection = "connection"
-	causeAnswer     = "answer" // right status, but a wrong content type or no such body
+	causeRefused    = "refused" // a connection that nobody accepts
+	causeAnswer     = "answer"  // right status, but a wrong content type or no such body
 )
 
 // client sends the requests of a stream. It is the http.RoundTripper of vegeta's client.
@@ -144,8 +146,11 @@ func (c *client) attempt(q Request, rec *record) attempt {
 func (c *client) failure(err error) attempt {
 	cause := causeConnection
 	var timeout net.Error
-	if errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout() {
+	switch {
+	case errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout():
 		cause = CauseTimeout
+	case errors.Is(err, syscall.ECONNREFUSED):
+		cause = causeRefused
 	}
 	return attempt{cause: cause, mayRetry: true, end: time.Since(c.began)}
 }

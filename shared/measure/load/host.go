@@ -7,8 +7,9 @@ import (
 	"runtime"
 	"time"
 
-	"github.com/shirou/gopsutil/v4/cpu"
 	"github.com/shirou/gopsutil/v4/process"
+
+	"bytebites.example/workshop/shared/measure/hostcpu"
 )
 
 // Host is the CPU use of the machine while an attack sent requests.
@@ -24,33 +25,6 @@ type Host struct {
 // IdleCores returns the idle CPU time in cores.
 func (h Host) IdleCores() float64 { return h.IdleShare * float64(h.CPUs) }
 
-// machineTimes is CPU time since boot, in seconds over all cores.
-type machineTimes struct{ idle, total float64 }
-
-func readMachine(ctx context.Context) (machineTimes, error) {
-	all, err := cpu.TimesWithContext(ctx, false)
-	if err != nil {
-		return machineTimes{}, fmt.Errorf("read CPU times: %w", err)
-	}
-	if len(all) == 0 {
-		return machineTimes{}, fmt.Errorf("read CPU times: none")
-	}
-	t := all[0]
-	// Guest time is left out, because the kernel counts it in User.
-	idle := t.Idle + t.Iowait
-	return machineTimes{idle: idle, total: idle + t.User + t.Nice + t.System + t.Irq + t.Softirq + t.Steal}, nil
-}
-
-// idleShare is the idle share between two readings. It is 0 when there is no time between
-// them.
-func idleShare(from, to machineTimes) float64 {
-	total := to.total - from.total
-	if total <= 0 {
-		return 0
-	}
-	return min(max((to.idle-from.idle)/total, 0), 1)
-}
-
 func readOwnCPU(ctx context.Context) (time.Duration, error) {
 	p, err := process.NewProcessWithContext(ctx, int32(os.Getpid()))
 	if err != nil {
@@ -65,7 +39,7 @@ func readOwnCPU(ctx context.Context) (time.Duration, error) {
 
 // sampler reads the machine's CPU times over an attack's window.
 type sampler struct {
-	from, to machineTimes
+	from, to hostcpu.Times
 	own      time.Duration
 	err      error
 	done     chan struct{}
@@ -77,7 +51,7 @@ func startSampler(ctx context.Context, until time.Time) (*sampler, error) {
 	if s.own, err = readOwnCPU(ctx); err != nil {
 		return nil, err
 	}
-	if s.from, err = readMachine(ctx); err != nil {
+	if s.from, err = hostcpu.Read(ctx); err != nil {
 		return nil, err
 	}
 	go func() {
@@ -89,7 +63,7 @@ func startSampler(ctx context.Context, until time.Time) (*sampler, error) {
 		case <-timer.C:
 		case <-ctx.Done():
 		}
-		s.to, s.err = readMachine(context.WithoutCancel(ctx))
+		s.to, s.err = hostcpu.Read(context.WithoutCancel(ctx))
 	}()
 	return s, nil
 }
@@ -103,5 +77,5 @@ func (s *sampler) stop(ctx context.Context) (Host, error) {
 	if err != nil {
 		return Host{}, err
 	}
-	return Host{CPUs: runtime.NumCPU(), IdleShare: idleShare(s.from, s.to), ClientCPU: own - s.own}, nil
+	return Host{CPUs: runtime.NumCPU(), IdleShare: hostcpu.IdleShare(s.from, s.to), ClientCPU: own - s.own}, nil
 }

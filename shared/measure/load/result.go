@@ -24,8 +24,8 @@ type Result struct {
 	Completed  int
 	OutOfStock int
 	Failed     int
-	// Failures counts failed requests by cause: "timeout", "connection", "answer" (wrong
-	// content type or body), or "status NNN".
+	// Failures counts failed requests by cause: "timeout", "refused" or "connection", "answer"
+	// (wrong content type or body), or "status NNN".
 	Failures map[string]int
 	Retried  int // orders that were sent a second time
 	// InWindow counts the requests that were completed within the window.
@@ -83,6 +83,17 @@ func (r Result) FailureShare() float64 {
 		return 1
 	}
 	return float64(r.Failed) / float64(r.Sent)
+}
+
+// Late reports whether requests failed, and all of them for want of time: by a timeout, a refused
+// connection, or a status with which a service or a balancer says that it has no time (502, 503 or
+// 504). On a busy machine that says nothing of the service.
+func (r Result) Late() bool {
+	late := 0
+	for _, cause := range []string{CauseTimeout, causeRefused, "status 502", "status 503", "status 504"} {
+		late += r.Failures[cause]
+	}
+	return r.Failed > 0 && late == r.Failed
 }
 
 // SuccessShare returns 1 - FailureShare.

@@ -18,8 +18,8 @@ import (
 	"bytebites.example/workshop/shared/workshop/lab"
 )
 
-// checkTimeout bounds a run of a lab. It is far above what a run takes, because waiting for the
-// machine counts, and each check and stage has a limit of its own.
+// checkTimeout bounds a run of a lab. It is far above what a run takes, because each check and
+// stage has a limit of its own. Waiting for the machine does not count.
 const checkTimeout = 30 * time.Minute
 
 // checkOptions are the flags of check.

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"bytebites.example/workshop/shared/testbed/hostlock"
 )
 
 // state is how far a stage or check has come.
@@ -139,7 +141,8 @@ func (a *attempt) startSideBySide(ctx context.Context, stages []node) {
 // failStage notes a stage that did not start, as a check that did not pass.
 func (a *attempt) failStage(s node, err error, seconds float64) (blocked string) {
 	result := CheckResult{Name: s.name, Proves: s.stage.Starts + " can be started", Kind: Core, Seconds: seconds}
-	result.judge(err)
+	began := time.Now().Add(-time.Duration(seconds * float64(time.Second)))
+	result.judge(a.run.bench(began), err)
 	a.settle(result, false)
 	return s.name
 }
@@ -172,7 +175,7 @@ func (a *attempt) check(ctx context.Context, p planned) {
 	err := inTime(ctx, orDefault(check.Timeout, defaultCheckTimeout), "check "+check.Name,
 		func(ctx context.Context) error { return check.Run(ctx, a.run) })
 	result.Seconds = time.Since(began).Seconds()
-	result.judge(err)
+	result.judge(a.run.bench(began), err)
 	a.settle(result, p.timed())
 }
 
@@ -196,6 +199,7 @@ func (a *attempt) gain(ctx context.Context, p planned) {
 }
 
 func (g *GainResult) measure(ctx context.Context, gain *Gain, run *Run) {
+	bench := run.bench(time.Now())
 	measured, err := gain.Measure(ctx, run)
 	err = calledOff(ctx, err)
 	if err == nil && (math.IsNaN(measured.Ratio) || math.IsInf(measured.Ratio, 0)) {
@@ -211,7 +215,7 @@ func (g *GainResult) measure(ctx context.Context, gain *Gain, run *Run) {
 	if err == nil {
 		err = g.againstFloor()
 	}
-	if g.Verdict, g.Failure, g.Doubt = classify(err); err != nil {
+	if g.Verdict, g.Failure, g.Doubt = bench.classify(err); err != nil {
 		g.Detail = err.Error()
 	}
 }
@@ -232,8 +236,8 @@ func (g *GainResult) againstFloor() error {
 	}
 }
 
-func (c *CheckResult) judge(err error) {
-	if c.Verdict, c.Failure, c.Doubt = classify(err); err != nil {
+func (c *CheckResult) judge(b bench, err error) {
+	if c.Verdict, c.Failure, c.Doubt = b.classify(err); err != nil {
 		c.Detail = err.Error()
 	}
 }
@@ -245,10 +249,10 @@ func orDefault(timeout, otherwise time.Duration) time.Duration {
 	return otherwise
 }
 
-// inTime bounds work. Work that exceeds its time, or that the run's end cuts short, sees
+// inTime bounds work; waiting for the machine does not count. Work that exceeds its time, or that the run's end cuts short, sees
 // failures of its own making, so its error blames no code.
 func inTime(ctx context.Context, timeout time.Duration, name string, work func(context.Context) error) error {
-	bounded, cancel := context.WithTimeout(ctx, timeout)
+	bounded, cancel := hostlock.WithTimeout(ctx, timeout)
 	defer cancel()
 	err := work(bounded)
 	if err == nil || ctx.Err() != nil || bounded.Err() == nil {
@@ -260,10 +264,9 @@ func inTime(ctx context.Context, timeout time.Duration, name string, work func(c
 // startInTime bounds the start of a stage as inTime bounds a check. What the stage started
 // may end with its context, so that ends with the run, or when the start takes too long.
 func startInTime(ctx context.Context, timeout time.Duration, name string, start func(context.Context) error) error {
-	bounded, cancel := context.WithCancelCause(ctx)
-	limit := time.AfterFunc(timeout, func() { cancel(context.DeadlineExceeded) })
+	bounded, lift := hostlock.WithLimit(ctx, timeout)
 	err := start(bounded)
-	if limit.Stop() || ctx.Err() != nil {
+	if lift() || ctx.Err() != nil {
 		return calledOff(ctx, err)
 	}
 	if err == nil {
@@ -279,10 +282,17 @@ func tooLate(name string, timeout time.Duration, err error) error {
 	}
 }
 
-// calledOff returns err, or after the end of the run an error that blames no code.
+// calledOff returns err, or after the end of the run an error that blames no code. A run whose
+// time is over was too slow; one that was interrupted says nothing at all.
 func calledOff(ctx context.Context, err error) error {
 	if err == nil || ctx.Err() == nil {
 		return err
+	}
+	if errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
+		return &Doubt{
+			Reason: "the time of the run was over before this ended: " + err.Error(),
+			Remedy: "close what else runs on this machine, and run it again; in go test, with more time: -timeout 30m",
+		}
 	}
 	return fmt.Errorf("the run ended before this did (%w): %s", context.Cause(ctx), err.Error())
 }

@@ -42,6 +42,10 @@ type Failure struct {
 	Expected string `json:"expected"`
 	Seen     string `json:"seen"`
 	Look     Look   `json:"look,omitzero"` // where to look next
+	// Waited says that the failure rests on time: on an answer, or a state, that did not come
+	// within a limit. On a machine without idle time in that wait it is a Doubt. It is zero
+	// for what rests on counts, answers and state: they are the same on every machine.
+	Waited Waited `json:"-"`
 }
 
 // Error tells all three in one line.
@@ -70,13 +74,13 @@ func (d *Doubt) Error() string {
 
 // Classify returns the verdict that an error of a check stands for.
 func Classify(err error) Verdict {
-	verdict, _, _ := classify(err)
+	verdict, _, _ := bench{}.classify(err)
 	return verdict
 }
 
 // classify also returns the failure or the doubt that the error carries. Of joined errors
 // the gravest decides: a failure beside an error of the environment may be its consequence.
-func classify(err error) (Verdict, *Failure, *Doubt) {
+func (b bench) classify(err error) (Verdict, *Failure, *Doubt) {
 	if err == nil {
 		return Pass, nil, nil
 	}
@@ -87,21 +91,27 @@ func classify(err error) (Verdict, *Failure, *Doubt) {
 			if before, ok := strings.CutSuffix(err.Error(), e.Error()); ok {
 				told.Where = strings.TrimSuffix(before, ": ")
 			}
+			if doubt := b.busy(e.Waited, err.Error()); doubt != nil {
+				return Inconclusive, nil, doubt
+			}
 			return NotYet, &told, nil
 		case *Doubt:
 			return Inconclusive, nil, e
 		case interface{ Unwrap() []error }:
-			return gravest(e.Unwrap())
+			return b.gravest(e.Unwrap())
 		}
+	}
+	if doubt := b.busy(Late(err), err.Error()); doubt != nil {
+		return Inconclusive, nil, doubt
 	}
 	return Environment, nil, nil
 }
 
 // gravest classifies each error and returns the first of the gravest verdicts.
-func gravest(errs []error) (verdict Verdict, failure *Failure, doubt *Doubt) {
+func (b bench) gravest(errs []error) (verdict Verdict, failure *Failure, doubt *Doubt) {
 	verdict = Pass
 	for _, err := range errs {
-		if v, f, d := classify(err); v.severity() > verdict.severity() {
+		if v, f, d := b.classify(err); v.severity() > verdict.severity() {
 			verdict, failure, doubt = v, f, d
 		}
 	}

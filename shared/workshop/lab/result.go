@@ -17,6 +17,9 @@ const (
 	// EnvStep and EnvOnly carry the Selection: a number, and a name.
 	EnvStep = "WORKSHOP_STEP"
 	EnvOnly = "WORKSHOP_ONLY"
+	// EnvTimeout is the time limit of a run, such as "30m0s". Waiting for the machine does not
+	// count.
+	EnvTimeout = "WORKSHOP_TIMEOUT"
 )
 
 // Verdict is what a run says of a lab, a check or a gain.

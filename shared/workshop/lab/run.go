@@ -20,6 +20,8 @@ type Run struct {
 	Progress func(line string)
 	// Series is the series of runs that the run is part of; nil for a run on its own.
 	Series *Series
+	// Machine tells when the machine had no idle time. Nil is a machine that always has some.
+	Machine Machine
 
 	mu       sync.Mutex
 	result   Result
@@ -29,6 +31,9 @@ type Run struct {
 
 // Timed reports whether the run judges measured times and rates.
 func (r *Run) Timed() bool { return r.timed }
+
+// bench judges what began at that time.
+func (r *Run) bench(began time.Time) bench { return bench{machine: r.Machine, began: began} }
 
 // Report adds a figure to the result. A later one of the same name takes its place.
 func (r *Run) Report(name string, value float64, unit string) {

@@ -6,25 +6,21 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
+	"bytebites.example/workshop/shared/measure/hostcpu"
+	"bytebites.example/workshop/shared/testbed/hostlock"
 	"bytebites.example/workshop/shared/workshop/course"
 	"bytebites.example/workshop/shared/workshop/lab"
 )
 
-const (
-	// closingTime is the part of the test's time that a run keeps for taking its servers down.
-	closingTime = 30 * time.Second
-	// answerTimeout bounds one answer, so that one that hangs leaves time for the others.
-	// Waiting for the machine counts.
-	answerTimeout = 10 * time.Minute
-)
+// answerTimeout bounds one answer, so that one that hangs leaves time for the others. Waiting
+// for the machine does not count.
+const answerTimeout = 10 * time.Minute
 
 // Run runs a lab's checks and gains as far as the mode and the selection in the environment
 // say, writes the result to the file that the environment names, and fails the test unless
@@ -103,8 +99,9 @@ func Full(t *testing.T, l lab.Lab) {
 
 func run(t *testing.T, l lab.Lab, mode lab.Mode, selection lab.Selection) {
 	t.Helper()
-	ctx, stop := timeOf(t)
+	ctx, clock, stop := timeOf(t)
 	defer stop()
+	l.Claim = clock.inTime(l.Claim)
 	result, err := do(ctx, t, l, &lab.Run{Mode: mode, Selection: selection})
 	if err != nil {
 		t.Error(err)
@@ -142,7 +139,7 @@ func Answers(t *testing.T, answers lab.Answers) {
 	if mode != lab.ModeVerify && mode != lab.ModeProof || testing.Short() {
 		t.Skipf("answers take a run each; run: go tool workshop verify %s", answers.Wrong[0].Lab.Name)
 	}
-	ctx, stop := timeOf(t)
+	ctx, _, stop := timeOf(t)
 	defer stop()
 	series := &lab.Series{}
 	defer func() {
@@ -153,7 +150,7 @@ func Answers(t *testing.T, answers lab.Answers) {
 	var results lab.AnswerResults
 	one := func(name, what, why string, l lab.Lab, checks []string, judge func(lab.Result) (lab.Verdict, string)) {
 		t.Run(name, func(t *testing.T) {
-			ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+			ctx, cancel := hostlock.WithTimeout(ctx, answerTimeout)
 			defer cancel()
 			fmt.Fprintf(t.Output(), "%s answer %s: %s\n", what, name, why)
 			run := &lab.Run{Mode: mode, Series: series}
@@ -200,6 +197,9 @@ func write(t *testing.T, results interface{ WriteFile(string) error }) {
 
 func do(ctx context.Context, t *testing.T, l lab.Lab, run *lab.Run) (lab.Result, error) {
 	run.Progress = func(line string) { fmt.Fprintln(t.Output(), line) }
+	machine, stop := hostcpu.Watch(ctx)
+	defer stop()
+	run.Machine = machine
 	return l.Do(ctx, run)
 }
 
@@ -223,17 +223,4 @@ func selectionOf(t *testing.T) lab.Selection {
 		selection.Step = step
 	}
 	return selection
-}
-
-// timeOf returns a context that ends early enough to take the servers down. An interrupt
-// ends it too, and not the process, so that the servers go with the run.
-func timeOf(t *testing.T) (context.Context, context.CancelFunc) {
-	t.Helper()
-	ctx, stop := signal.NotifyContext(t.Context(), os.Interrupt, syscall.SIGTERM)
-	deadline, ok := t.Deadline()
-	if !ok {
-		return ctx, stop
-	}
-	ctx, cancel := context.WithDeadline(ctx, deadline.Add(-closingTime))
-	return ctx, func() { cancel(); stop() }
 }

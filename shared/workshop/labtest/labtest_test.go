@@ -72,6 +72,16 @@ func TestSubject(t *testing.T) {
 		labtest.Answers(t, answers(wrong("one", errors.New("no engine"))))
 	case "without a name":
 		labtest.Answers(t, answers(wrong("", failure)))
+	case "waits":
+		labtest.Run(t, waiting(func(context.Context) error { return nil }))
+	case "waits and works":
+		labtest.Run(t, waiting(func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }))
+	case "waits and hangs":
+		labtest.Run(t, waiting(func(context.Context) error { select {} }))
+	case "an answer waits":
+		w := wrong("one", failure)
+		w.Lab = waiting(func(context.Context) error { return failure })
+		labtest.Answers(t, answers(w))
 	case "nothing wrong":
 		labtest.Answers(t, lab.Answers{})
 	default:

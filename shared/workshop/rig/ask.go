@@ -8,6 +8,9 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
+
+	"bytebites.example/workshop/shared/workshop/lab"
 )
 
 // Request is a request of a check to the service.
@@ -23,6 +26,17 @@ type Answer struct {
 	ContentType string
 	Cookies     []*http.Cookie
 	Body        []byte
+
+	began, ended time.Time
+}
+
+// Waited returns the wait for an answer that says that the service had no time, see
+// lab.LateStatus; else the zero value. It is the Waited of a failure that shows the answer.
+func (a Answer) Waited() lab.Waited {
+	if !lab.LateStatus(a.Status) {
+		return lab.Waited{}
+	}
+	return lab.Between(a.began, a.ended)
 }
 
 // Into decodes the body.
@@ -36,7 +50,8 @@ func (a Answer) Into(dst any) error {
 // String tells the status and the beginning of the body.
 func (a Answer) String() string { return fmt.Sprintf("status %d: %.200s", a.Status, a.Body) }
 
-// Ask sends a request to the service at baseURL. An error means that no whole answer came.
+// Ask sends a request to the service at baseURL. An error means that no whole answer came; it is
+// a *lab.RequestError, so that lab.Late knows when the request was under way.
 func Ask(ctx context.Context, client *http.Client, baseURL string, r Request) (Answer, error) {
 	var body io.Reader
 	if r.Body != nil {
@@ -56,13 +71,20 @@ func Ask(ctx context.Context, client *http.Client, baseURL string, r Request) (A
 	for name, value := range r.Header {
 		request.Header.Set(name, value)
 	}
+	began := time.Now()
 	response, err := client.Do(request)
 	if err != nil {
-		return Answer{}, err
+		return Answer{}, &lab.RequestError{Began: began, Ended: time.Now(), Err: err}
 	}
 	defer response.Body.Close() //nolint:errcheck // the body was read to its end
 	read, err := io.ReadAll(response.Body)
-	return Answer{response.StatusCode, response.Header.Get("Content-Type"), response.Cookies(), read}, err
+	if err != nil {
+		err = &lab.RequestError{Began: began, Ended: time.Now(), Err: err}
+	}
+	return Answer{
+		Status: response.StatusCode, ContentType: response.Header.Get("Content-Type"), Cookies: response.Cookies(), Body: read,
+		began: began, ended: time.Now(),
+	}, err
 }
 
 // WithoutInfo returns the lines of a service's log that are warnings, errors or panics.

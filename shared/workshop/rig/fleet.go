@@ -13,6 +13,7 @@ import (
 	"bytebites.example/workshop/shared/testbed"
 	"bytebites.example/workshop/shared/testbed/balancer"
 	"bytebites.example/workshop/shared/testbed/hostspeed"
+	"bytebites.example/workshop/shared/workshop/lab"
 )
 
 const (
@@ -141,7 +142,10 @@ func (f *Fleet) StopAsking() error {
 }
 
 // ListError is nginx not having the list of replicas that it should have.
-type ListError struct{ Err error }
+type ListError struct {
+	Err    error
+	Waited lab.Waited // for the list
+}
 
 func (e *ListError) Error() string { return e.Err.Error() }
 func (e *ListError) Unwrap() error { return e.Err }
@@ -152,11 +156,12 @@ func (f *Fleet) AwaitList(ctx context.Context, good func(names []string) bool) e
 	limit := hostspeed.Wait(listTimeout)
 	wait, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not within %v", limit))
 	defer cancel()
+	began := time.Now()
 	if _, err := f.controller.Await(wait, good); err != nil {
 		if ctx.Err() != nil {
 			return err
 		}
-		return &ListError{err}
+		return &ListError{Err: err, Waited: lab.Since(began)}
 	}
 	return nil
 }

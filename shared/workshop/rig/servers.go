@@ -185,11 +185,19 @@ func LearnersFault(err error, look lab.Look) error {
 
 // startFault returns the failure of a server that the learner's files decide on, or err.
 func startFault(err error, start *testbed.StartError, look lab.Look) error {
+	var waited lab.Waited
+	var late *testbed.LateError
+	if errors.As(start.Err, &late) {
+		waited = lab.Last(late.Within)
+	}
 	switch start.Kind {
 	case "service":
-		return &lab.Failure{Expected: "a service that starts", Seen: start.Error(), Look: look}
+		return &lab.Failure{Expected: "a service that starts", Seen: start.Error(), Look: look, Waited: waited}
 	case "nginx":
-		return &lab.Failure{Expected: "an nginx that starts", Seen: start.Error(), Look: lab.Look{File: "nginx.conf", Hint: "its own words are above"}}
+		return &lab.Failure{
+			Expected: "an nginx that starts", Seen: start.Error(), Waited: waited,
+			Look: lab.Look{File: "nginx.conf", Hint: "its own words are above"},
+		}
 	default:
 		return err
 	}

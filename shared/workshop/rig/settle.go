@@ -8,6 +8,7 @@ import (
 
 	"bytebites.example/workshop/shared/bytebites/checkout"
 	"bytebites.example/workshop/shared/bytebites/postgres"
+	"bytebites.example/workshop/shared/testbed"
 	"bytebites.example/workshop/shared/testbed/hostspeed"
 )
 
@@ -44,7 +45,7 @@ func Settle(ctx context.Context, catalogue, userData *sql.DB, age time.Duration)
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("order %s of %s is still held %s after the load", due[0].Order, due[0].User, limit)
+			return &testbed.LateError{What: fmt.Sprintf("order %s of %s is not settled", due[0].Order, due[0].User), Within: limit}
 		case <-time.After(settleEvery):
 		}
 	}
