@@ -44,10 +44,16 @@ func TestAnswers(t *testing.T) {
 	}
 	noEviction := solution()
 	noEviction.RedisConf = "maxmemory 384mb\nmaxmemory-policy noeviction\nsave \"\"\nappendonly no\n"
+	keepsLog := solution()
+	keepsLog.RedisConf = "maxmemory 384mb\nmaxmemory-policy allkeys-lfu\nsave \"\"\nappendonly yes\n"
 	wrongs := []frame.Wrong{
 		{
 			Name: "no-eviction", Check: "memory", Lab: spec.Lab(noEviction),
 			Why: "maxmemory is set, and data must not be lost",
+		},
+		{
+			Name: "keeps-log", Check: "memory", Lab: spec.Lab(keepsLog),
+			Why: "with a log Redis is warm again after a restart",
 		},
 
 		no(wrong.PutsNothing, "kept", "the value has been found, and the caller has it", "oldest answers", "sign-in and sign-out", "without redis", "start without redis", "read-through", "unknown meals", "few queries", "sessions"),
@@ -65,6 +71,7 @@ func TestAnswers(t *testing.T) {
 		no(wrong.NoSingleFlight, "stampede", "each request that misses loads for itself, and the database has answered those for years", "shared load", "shared page"),
 		no(wrong.FirstOnesLoad, "stampede", "a load needs a context, and the request has one", "shared load", "shared page"),
 		no(wrong.CarriesRequest, "shared load", "context.WithoutCancel keeps the load alive, and its values may be of use", "shared page"),
+		no(wrong.LeavesLater, "shared load", "the answer comes soon, and then the caller is gone", "shared page"),
 		no(wrong.EndlessLoad, "shared load", "the load belongs to no request, so its context is the background", "shared page"),
 
 		no(wrong.PageNoCursor, "own pages", "a page is told by its filter", "every page", "oldest answers"),
@@ -97,6 +104,7 @@ func TestAnswers(t *testing.T) {
 
 		no(wrong.NeedsRedis, "redis gone", "errors are returned, as everywhere else", "entries", "without redis", "start without redis"),
 		no(wrong.WaitsForRedis, "without redis", "the client's defaults are well chosen", "start without redis", "redis gone"),
+		no(wrong.Impatient, "late redis", "Redis answers in less than a millisecond"),
 		no(wrong.TriesAgain, "without redis", "a call that fails may well succeed the next time"),
 		no(wrong.CreateNeeds, "without redis", "write-through means that both writes succeed"),
 		no(wrong.DeleteNeeds, "without redis", "nobody may be told that they are signed out while a copy is left"),

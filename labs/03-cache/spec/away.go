@@ -153,6 +153,38 @@ func (s *seam) usesRedisAgain(ctx context.Context, q question, when string) erro
 	}
 }
 
+const (
+	// lateAnswer is how late a Redis may be that is still to be used: the machine of a replica stands
+	// still for longer when its CPU quota is used up.
+	lateAnswer = 15 * time.Millisecond
+	// lateReads is how often a meal is read from such a Redis. One hit shows that it is waited for.
+	lateReads = 20
+)
+
+// lateRedis reads a meal from a Redis that is late.
+func (s *seam) lateRedis(ctx context.Context) error {
+	q := meal("m010")
+	if err := s.wantAll(ctx, []question{q}, "read at first"); err != nil {
+		return err
+	}
+	s.redis.takes(lateAnswer)
+	defer s.redis.takes(0)
+	for range lateReads {
+		s.memory.questions(q.kind)
+		if err := s.want(ctx, 0, q, fmt.Sprintf("while Redis takes %s to answer", lateAnswer)); err != nil {
+			return err
+		}
+		if s.memory.questions(q.kind) == 0 {
+			return nil
+		}
+	}
+	return &lab.Failure{
+		Expected: fmt.Sprintf("a meal from a Redis that takes %s to answer", lateAnswer),
+		Seen:     fmt.Sprintf("%d of %d reads that asked the database", lateReads, lateReads),
+		Look:     lab.Look{File: "redis.go", Func: "Open", Hint: "for how long does a replica stand still when its CPU quota is used up?"},
+	}
+}
+
 // startsWithoutRedis opens caches while Redis is away. They must open, answer, and use Redis when it
 // is there.
 func (l *trial) startsWithoutRedis(ctx context.Context, _ *lab.Run) error {

@@ -196,6 +196,24 @@ func (l *trial) memory(ctx context.Context, _ *lab.Run) error {
 			Look: lab.Look{File: "redis.conf", Hint: "set maxmemory-policy"},
 		}
 	}
+	return l.keepsNoLog(ctx)
+}
+
+// keepsNoLog demands that Redis is empty after a restart: what it had before may be old.
+func (l *trial) keepsNoLog(ctx context.Context) error {
+	for _, name := range []string{"save", "appendonly"} {
+		values, err := l.redis.ConfigGet(ctx, name).Result()
+		if err != nil {
+			return fmt.Errorf("read %s: %w", name, err)
+		}
+		if value := values[name]; value != "" && value != "no" {
+			return &lab.Failure{
+				Expected: "a Redis that is empty after a restart, because what it had may have changed meanwhile",
+				Seen:     fmt.Sprintf("%s %s", name, value),
+				Look:     lab.Look{File: "redis.conf", Hint: "leave out snapshots and the log"},
+			}
+		}
+	}
 	return nil
 }
 

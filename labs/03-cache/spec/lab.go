@@ -110,6 +110,8 @@ func Lab(subject Subject) lab.Lab {
 
 			{Name: "without redis", Kind: lab.Core, Step: 6, Needs: []string{"kept"}, Run: l.onSeam((*seam).withoutRedis),
 				Proves: "reads, changes, sign-ins and sign-outs are right while Redis refuses, fails or hangs, and Redis is used again afterwards"},
+			{Name: "late redis", Kind: lab.Core, Step: 6, Needs: []string{"kept"}, Run: l.onSeam((*seam).lateRedis),
+				Proves: "a Redis that takes 15 ms to answer is waited for"},
 			{Name: "start without redis", Kind: lab.Core, Step: 6, Needs: []string{"kept"}, Run: l.startsWithoutRedis,
 				Proves: "a replica starts and answers while Redis is away, and uses Redis when it is there"},
 			{Name: "redis gone", Kind: lab.Core, Step: 6, Needs: []string{"read-through", stagePeople}, Run: l.redisGone,

@@ -22,6 +22,8 @@ const (
 	crowdLoads = seamCrowd / 2
 	// longestLoad is the longest time limit that a load may have.
 	longestLoad = 30 * time.Second
+	// leaveTimeout bounds the time until a caller that has left is let go.
+	leaveTimeout = time.Second
 	// endlessAfter is how long the stores wait for the end of a load whose context names no end.
 	endlessAfter = 8 * time.Second
 )
@@ -71,9 +73,11 @@ func (s *seam) sharedLoad(ctx context.Context, q question) error {
 	var callers sync.WaitGroup
 	first, leave := context.WithCancel(context.WithValue(ctx, requestKey{}, "a transaction"))
 	defer leave()
-	callers.Go(func() {
-		_, _ = bounded(first, q.what, func(ctx context.Context) (string, error) { return q.ask(ctx, s.replicas[0]) })
-	})
+	left := make(chan struct{})
+	go func() {
+		defer close(left)
+		_, _ = recovered(first, q.what, func(ctx context.Context) (string, error) { return q.ask(ctx, s.replicas[0]) })
+	}()
 	if err := await(ctx, seen.began, q); err != nil {
 		return err
 	}
@@ -85,7 +89,7 @@ func (s *seam) sharedLoad(ctx context.Context, q question) error {
 		return err
 	}
 	leave()
-	if err := rig.Pause(ctx, gatherFor); err != nil {
+	if err := letLeave(ctx, left, q); err != nil {
 		return err
 	}
 	letGo()
@@ -123,6 +127,23 @@ func await(ctx context.Context, began <-chan struct{}, q question) error {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("a load of %s while Redis is empty", q.what), Seen: fmt.Sprintf("none within %s", timeout),
 			Look: lookGet("where does the answer come from while Redis is empty?"),
+		}
+	}
+}
+
+// letLeave waits until a caller that has left is let go, while its load goes on.
+func letLeave(ctx context.Context, left <-chan struct{}, q question) error {
+	limit := time.NewTimer(hostspeed.Wait(leaveTimeout))
+	defer limit.Stop()
+	select {
+	case <-left:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-limit.C:
+		return &lab.Failure{
+			Expected: fmt.Sprintf("a caller that leaves while %s is loaded to be let go", q.what), Seen: "it waits for the load",
+			Look: lookGet("does it wait for the end of its own context too?"),
 		}
 	}
 }

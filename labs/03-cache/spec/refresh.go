@@ -173,7 +173,11 @@ func (s *seam) unchanged(ctx context.Context) error {
 func (s *seam) expiredAnswers(ctx context.Context) error {
 	session := newSession(1, 24*time.Hour)
 	s.memory.change(func() { s.memory.sessions[session.TokenHash] = session })
-	kept := []question{meal("m010"), mealsByID("m009", "m010"), ratingsOf("m010")}
+	unrated := s.memory.unrated()
+	kept := []question{
+		meal("m010"), mealsByID("m009", "m010"), ratingsOf("m010"), ratingsOf(unrated),
+		page(bytebites.MealFilter{Limit: 20, Cuisine: "thai", After: "m048"}), // m500 will be on it
+	}
 	lasting := append(at(lookGet("which time to live has each key?"), append(shown(), kept...)), sessionOf(session.TokenHash))
 	longKept := []question{meal("m010"), meal("m011"), meal("m021"), meal("m022"), meal("m023"), meal("m024")}
 	if err := s.wantAll(ctx, append(append(lasting, longKept...), popular(50), meal("m500")), "read at first"); err != nil {
@@ -216,11 +220,11 @@ func (s *seam) expiredAnswers(ctx context.Context) error {
 	if err := s.wantAll(ctx, at(look, []question{popular(50), popular(10)}), fmt.Sprintf("%s after they were read", oldestPopular)); err != nil {
 		return err
 	}
-	return s.expireAll(ctx, lasting, session)
+	return s.expireAll(ctx, lasting, unrated, session)
 }
 
 // expireAll changes all that is kept, and demands that nothing old is left after oldestAnswer.
-func (s *seam) expireAll(ctx context.Context, lasting []question, session bytebites.Session) error {
+func (s *seam) expireAll(ctx context.Context, lasting []question, unrated bytebites.MealID, session bytebites.Session) error {
 	s.memory.change(func() {
 		for i := range s.memory.meals {
 			s.memory.meals[i].Price += 7
@@ -228,6 +232,7 @@ func (s *seam) expireAll(ctx context.Context, lasting []question, session bytebi
 		for id := range s.memory.ratings {
 			s.memory.ratings[id] = bytebites.Rating{Count: 99, Average: 2}
 		}
+		s.memory.ratings[unrated] = bytebites.Rating{Count: 1, Average: 5}
 		delete(s.memory.sessions, session.TokenHash)
 	})
 	s.redis.forward(oldestAnswer)

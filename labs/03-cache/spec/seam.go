@@ -139,13 +139,8 @@ func bounded[T any](ctx context.Context, what string, call func(context.Context)
 	done := make(chan result, 1)
 	go func() {
 		var r result
-		defer func() {
-			if p := recover(); p != nil {
-				r.err = fmt.Errorf("%s: panic: %v", what, p)
-			}
-			done <- r
-		}()
-		r.value, r.err = call(limit)
+		r.value, r.err = recovered(limit, what, call)
+		done <- r
 	}()
 	select {
 	case r := <-done:
@@ -159,6 +154,16 @@ func bounded[T any](ctx context.Context, what string, call func(context.Context)
 	}
 }
 
+// recovered calls a function of the subject and returns a panic as an error.
+func recovered[T any](ctx context.Context, what string, call func(context.Context) (T, error)) (value T, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%s: panic: %v", what, p)
+		}
+	}()
+	return call(ctx)
+}
+
 // fakeRedis is a Redis in this process. Its keys expire by the clock, and by forward.
 type fakeRedis struct {
 	server *miniredis.Miniredis
@@ -168,6 +173,7 @@ type fakeRedis struct {
 	known   *server.Server // which commands it has
 	refusal string         // the answer to every command; empty for none
 	silence chan struct{}  // unless nil, no command is answered until it is closed
+	late    time.Duration  // that each answer takes
 	unknown map[string]bool
 	counted map[string]int // unless nil, how often each command came with its arguments
 }
@@ -193,7 +199,7 @@ func (r *fakeRedis) listenIn() {
 // before is called before each command. It returns whether the command is answered.
 func (r *fakeRedis) before(peer *server.Peer, command string, args ...string) bool {
 	r.mu.Lock()
-	refusal, silence := r.refusal, r.silence
+	refusal, silence, late := r.refusal, r.silence, r.late
 	if !r.known.IsRegisteredCommand(command) {
 		r.unknown[command] = true
 	}
@@ -201,6 +207,7 @@ func (r *fakeRedis) before(peer *server.Peer, command string, args ...string) bo
 		r.counted[fmt.Sprintf("%s %q", command, args)]++
 	}
 	r.mu.Unlock()
+	time.Sleep(late)
 	if silence != nil {
 		<-silence
 	}
@@ -245,6 +252,13 @@ func (r *fakeRedis) refuses(message string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.refusal = message
+}
+
+// takes makes Redis take that long for each answer.
+func (r *fakeRedis) takes(late time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.late = late
 }
 
 // hangs makes Redis answer no command.

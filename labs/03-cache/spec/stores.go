@@ -65,7 +65,6 @@ func newMemory() *memory {
 		m.add(fmt.Sprintf("s%03d", 2*i), "thai"+between+"greek", "vegan", 3000+i)
 		m.add(fmt.Sprintf("s%03d", 2*i+1), "thai", "greek"+between+"vegan", 3100+i)
 	}
-	slices.SortFunc(m.meals, func(a, b bytebites.Meal) int { return strings.Compare(string(a.ID), string(b.ID)) })
 	for i, meal := range m.meals {
 		m.popular = append(m.popular, bytebites.Popularity{Meal: meal.ID, Portions: 5000 - i})
 		if i%3 != 0 {
@@ -82,6 +81,7 @@ func (m *memory) add(id, cuisine, diet string, price int) {
 		Ingredients: []bytebites.Ingredient{{Name: "rice", Grams: 80, Supplier: "Mills"}},
 		Nutrition:   bytebites.Nutrition{KiloCalories: price}, Version: 1,
 	})
+	slices.SortFunc(m.meals, func(a, b bytebites.Meal) int { return strings.Compare(string(a.ID), string(b.ID)) })
 }
 
 // change changes the stores behind the cache's back, as a deletion that was lost would leave
@@ -164,6 +164,17 @@ func (m *memory) write(change func() error) error {
 		return errStore
 	}
 	return change()
+}
+
+// unrated returns a meal without a rating.
+func (m *memory) unrated() bytebites.MealID {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	at := slices.IndexFunc(m.meals, func(meal bytebites.Meal) bool {
+		_, rated := m.ratings[meal.ID]
+		return !rated
+	})
+	return m.meals[at].ID
 }
 
 func (m *memory) find(id bytebites.MealID) int {

@@ -50,6 +50,8 @@ func open(r service.Resources, wrong mistakes, other differences) (service.Cache
 	switch {
 	case wrong.waitsForRedis:
 		options = &redis.Options{Addr: r.Config.RedisAddr}
+	case wrong.impatient:
+		options.DialTimeout, options.ReadTimeout, options.WriteTimeout = 5*time.Millisecond, 5*time.Millisecond, 5*time.Millisecond
 	case wrong.triesAgain:
 		options.MaxRetries = 3 // the client's default
 	}
@@ -134,8 +136,12 @@ func through[T any](ctx context.Context, s *simple, key string, ttl time.Duratio
 		defer cancel()
 		return work(ctx)
 	})
+	left := ctx.Done()
+	if s.leavesLater {
+		left = nil
+	}
 	select {
-	case <-ctx.Done():
+	case <-left:
 		return none, context.Cause(ctx)
 	case loaded := <-loading:
 		return loaded.Val.(T), loaded.Err

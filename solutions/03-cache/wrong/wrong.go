@@ -42,6 +42,8 @@ const (
 	PingsAtStart   = "pings-at-start"
 	PopularHour    = "popular-for-an-hour"
 	PutsNothing    = "puts-nothing"
+	Impatient      = "five-milliseconds"
+	LeavesLater    = "waits-after-leaving"
 	RateNeeds      = "rating-needs-redis"
 	RatingStays    = "rating-stays"
 	RedisFirst     = "redis-first"
@@ -82,6 +84,7 @@ type mistakes struct {
 	sessionForLife bool // sessions are kept until they expire
 
 	noSingleFlight bool // who misses, loads
+	leavesLater    bool // a caller that has left waits for the load all the same
 	pageEachLoads  bool // so it is with pages
 	firstOnesLoad  bool // the load that all wait for ends with the first one's request
 	carriesRequest bool // the load has the values of the first one's request
@@ -100,6 +103,7 @@ type mistakes struct {
 
 	needsRedis    bool // an error of Redis is an error of the page
 	waitsForRedis bool // the client's defaults
+	impatient     bool // a call to Redis may take five milliseconds
 	triesAgain    bool // the client's default number of tries
 	pingsAtStart  bool // without Redis the service does not start
 	givesUpRedis  bool // without Redis at the start it is never asked again
@@ -156,6 +160,8 @@ func Variants() map[string]func(*service.Composition) {
 		PingsAtStart:   {pingsAtStart: true},
 		PopularHour:    {popularHour: true},
 		PutsNothing:    {putsNothing: true},
+		Impatient:      {impatient: true},
+		LeavesLater:    {leavesLater: true},
 		RateNeeds:      {rateNeeds: true},
 		RatingStays:    {ratingStays: true},
 		RedisFirst:     {redisFirst: true},
