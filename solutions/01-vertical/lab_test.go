@@ -160,6 +160,25 @@ func TestAnswers(t *testing.T) {
 				Also: []string{"side by side", "mail after commit", "every exit", "caller gone", "abandoned order"},
 			},
 			{
+				Name: "releases-after-place", Check: "every exit", Lab: variant("releases-after-place"),
+				Why: "the reservation was made here, so it seems to be released here",
+			},
+			{
+				Name: "impatient-mail", Check: "mail after commit", Lab: variant("impatient-mail"),
+				Why:  "a subscriber should not wait for a slow mail server",
+				Also: []string{"abandoned order"},
+			},
+			{
+				Name: "endless-mail", Check: "mail after commit", Lab: variant("endless-mail"),
+				Why:  "the mail must go out, however long it takes",
+				Also: []string{"abandoned order"},
+			},
+			{
+				Name: "cached-orders", Check: "one mail", Lab: variant("cached-orders"),
+				Why:  "an order that was placed a moment ago need not be looked up, and a key looks unique",
+				Also: []string{"every exit", "contract"},
+			},
+			{
 				Name: "keeps-stock", Check: "every exit", Lab: variant("keeps-stock"),
 				Why:  "the sweeper gives the stock back in the end",
 				Also: []string{"last portion", "caller gone"},

@@ -8,14 +8,19 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"bytebites.example/workshop/shared/bytebites"
+	"bytebites.example/workshop/shared/bytebites/checkout"
 	"bytebites.example/workshop/shared/bytebites/checkout/checkouttest"
 	"bytebites.example/workshop/shared/workshop/lab"
 )
 
 // errBroken is what a broken part answers.
 var errBroken = errors.New("broken for this check")
+
+// minMailTime is the least time that a mail server gets to take a message.
+const minMailTime = 5 * time.Second
 
 // exit is a way out of a checkout: a call fails, or its answer is lost.
 type exit struct {
@@ -85,6 +90,9 @@ func (l *trial) everyExit(ctx context.Context, _ *lab.Run) error {
 		if err := l.leaveBy(ctx, e); err != nil {
 			return fmt.Errorf("%s: %w", e, err)
 		}
+	}
+	if err := l.commitUnknown(ctx); err != nil {
+		return fmt.Errorf("when the outcome of the order's commit is unknown: %w", err)
 	}
 	return l.refusals(ctx)
 }
@@ -287,12 +295,61 @@ func (l *trial) mailAfterCommit(ctx context.Context, _ *lab.Run) error {
 // order was stored.
 func (m *memory) mailedFreely() error {
 	for _, mail := range m.mails() {
+		if mail.TimeLeft < minMailTime || mail.TimeLeft > checkout.AbandonedAfter {
+			return &lab.Failure{
+				Expected: fmt.Sprintf("a mail to have between %s and %s", minMailTime, checkout.AbandonedAfter), Seen: timeLeft(mail.TimeLeft),
+				Look: lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder", Hint: "which context does Aftermath return?"},
+			}
+		}
 		if mail.OpenTransactions > 0 || !mail.Stored {
 			return &lab.Failure{
 				Expected: "an order to be committed before its mail is sent",
 				Seen:     fmt.Sprintf("open transactions: %d, order in the database: %t", mail.OpenTransactions, mail.Stored),
 				Look:     lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder", Hint: "what runs inside Place, and what runs before it?"},
 			}
+		}
+	}
+	return nil
+}
+
+func timeLeft(left time.Duration) string {
+	if left == 0 {
+		return "no end, and the order waits for as long as the mail server likes"
+	}
+	return left.Round(time.Millisecond).String()
+}
+
+// commitUnknown has a commit end without an answer, and the database silent after it. The order
+// may be there, so its stock must not be given back before the sweeper knows.
+func (l *trial) commitUnknown(ctx context.Context) error {
+	m, err := l.inMemory()
+	if err != nil {
+		return err
+	}
+	m.Lock()
+	m.Lose[checkouttest.Commit], m.Fail[checkouttest.Order] = errBroken, errBroken
+	m.Unlock()
+	a, err := m.place(ctx, request("u1", "k"))
+	if err != nil {
+		return err
+	}
+	if a.err == nil {
+		return &lab.Failure{
+			Expected: "an error when it is not known whether the order stands", Seen: "an order",
+			Look: lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder", Hint: "return the error of Place"},
+		}
+	}
+	m.Lock()
+	clear(m.Lose)
+	clear(m.Fail)
+	m.Unlock()
+	if err := m.Settle(ctx); err != nil {
+		return err
+	}
+	if err := m.Books(); err != nil {
+		return &lab.Failure{
+			Expected: "the stock of an order that may stand to be left to the sweeper", Seen: err.Error(),
+			Look: lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder", Hint: "Place releases what it can; do not call Release after it"},
 		}
 	}
 	return nil

@@ -57,7 +57,7 @@ func (l *trial) holdCrowdAt(ctx context.Context, call checkouttest.Call) error {
 	defer g.release()
 	answers := make([]<-chan answered, crowd)
 	for i := range answers {
-		answers[i] = m.send(ctx, request(bytebites.UserID(fmt.Sprintf("u%d", i)), "k"))
+		answers[i] = m.send(ctx, request(subscriber(i), "k"))
 	}
 	arrived := g.await(ctx, crowd)
 	if arrived == 0 {
@@ -84,7 +84,7 @@ func (l *trial) holdCrowdAt(ctx context.Context, call checkouttest.Call) error {
 		return fmt.Errorf("while %d orders are held up at %s: %w", crowd, phrase(call), err)
 	}
 	g.release()
-	for _, answer := range answers {
+	for i, answer := range answers {
 		a, err := await(ctx, answer)
 		if err != nil {
 			return err
@@ -95,9 +95,16 @@ func (l *trial) holdCrowdAt(ctx context.Context, call checkouttest.Call) error {
 				Look: lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder"},
 			}
 		}
+		if err := m.truthful(request(subscriber(i), "k"), a); err != nil {
+			return err
+		}
 	}
 	return m.balanced()
 }
+
+// subscriber returns the id of one of a crowd. All use the same Idempotency-Key, which is a name in
+// the space of each subscriber.
+func subscriber(i int) bytebites.UserID { return bytebites.UserID(fmt.Sprintf("u%d", i)) }
 
 // await returns how many calls of n arrived, once no more come.
 func (g *gate) await(ctx context.Context, n int) (arrived int) {
@@ -143,6 +150,20 @@ func (l *trial) oneMail(ctx context.Context, _ *lab.Run) error {
 		return []<-chan answered{m.send(ctx, request("u1", "k"))}
 	}); err != nil {
 		return fmt.Errorf("a retry comes long after everything is done: %w", err)
+	}
+	other := request("u2", "k")
+	a, err := m.place(ctx, other)
+	if err != nil {
+		return err
+	}
+	if a.err != nil || a.replayed {
+		return fmt.Errorf("another subscriber uses the same key: %w", &lab.Failure{
+			Expected: "a new order of the other subscriber", Seen: fmt.Sprintf("an order of %q, replayed %t, error %v", a.order.User, a.replayed, a.err),
+			Look: lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder", Hint: "a key belongs to its subscriber"},
+		})
+	}
+	if err := m.truthful(other, a); err != nil {
+		return fmt.Errorf("another subscriber uses the same key: %w", err)
 	}
 	return l.otherProcess(ctx)
 }

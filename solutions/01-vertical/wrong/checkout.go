@@ -33,6 +33,9 @@ func Checkouts() map[string]func(*checkout.Steps) bytebites.Checkout {
 	all["one-flight"] = func(steps *checkout.Steps) bytebites.Checkout {
 		return &oneFlight{inner: &edited{Steps: steps, edit: edit{noTurns: true}}}
 	}
+	all["cached-orders"] = func(steps *checkout.Steps) bytebites.Checkout {
+		return &cachedOrders{edited: &edited{Steps: steps}}
+	}
 	all["answers-early"] = func(steps *checkout.Steps) bytebites.Checkout { return answersEarly{&edited{Steps: steps}} }
 	return all
 }
@@ -57,6 +60,7 @@ type edit struct {
 	mailsIn        bool // inside the order's transaction
 	mailsBefore    bool // the order is placed
 	keepsStock     bool // when the plan fails
+	releases       bool // whenever Place fails
 	planFirst      bool
 	planInEffect   bool
 	inCtx          bool // effects end with the request
@@ -66,6 +70,7 @@ type edit struct {
 	mailErrorFatal bool
 	stops          bool // at the first effect that fails
 	mailOnly       bool // forgets the other effects
+	mailTime       time.Duration
 }
 
 func edits() map[string]edit {
@@ -93,16 +98,19 @@ func edits() map[string]edit {
 		"resumes-alone":     {resumeAlone: true},
 		"resume-in-request": {resumeInCtx: true},
 
-		"mail-in-transaction": {mailsIn: true},
-		"mail-before-place":   {mailsBefore: true},
-		"background-effects":  {background: true},
-		"mail-and-forget":     {forgets: true},
-		"refused-mail-done":   {mailErrorLost: true},
-		"mail-error-fatal":    {mailErrorFatal: true},
-		"stops-at-failure":    {stops: true},
-		"mail-only":           {mailOnly: true},
-		"keeps-stock":         {keepsStock: true},
-		"effects-in-request":  {inCtx: true},
+		"mail-in-transaction":  {mailsIn: true},
+		"mail-before-place":    {mailsBefore: true},
+		"background-effects":   {background: true},
+		"mail-and-forget":      {forgets: true},
+		"refused-mail-done":    {mailErrorLost: true},
+		"mail-error-fatal":     {mailErrorFatal: true},
+		"stops-at-failure":     {stops: true},
+		"mail-only":            {mailOnly: true},
+		"keeps-stock":          {keepsStock: true},
+		"releases-after-place": {releases: true},
+		"impatient-mail":       {mailTime: time.Second},
+		"endless-mail":         {mailTime: 24 * time.Hour},
+		"effects-in-request":   {inCtx: true},
 
 		"turns-by-subscriber": {perUser: true},
 		"turns-to-the-end":    {toTheEnd: true},
@@ -151,7 +159,11 @@ func (c *edited) PlaceOrder(ctx context.Context, request bytebites.OrderRequest)
 	if c.mailsIn {
 		within = func(ctx context.Context) error { return c.Mail(ctx, request.Email, order) }
 	}
+	reserved := order
 	order, replayed, err := c.Place(ctx, order, within)
+	if err != nil && c.releases {
+		c.Release(ctx, reserved)
+	}
 	if err != nil || replayed && !c.loserFinishes {
 		return order, replayed, err
 	}
@@ -291,6 +303,11 @@ func (c *edited) mail(ctx context.Context, email string, order bytebites.Order) 
 		c.mailers <- struct{}{}
 		defer func() { <-c.mailers }()
 	}
+	if c.mailTime > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), c.mailTime)
+		defer cancel()
+	}
 	return c.Mail(ctx, email, order)
 }
 
@@ -351,4 +368,21 @@ func (c answersEarly) PlaceOrder(ctx context.Context, request bytebites.OrderReq
 		}
 	}()
 	return answer, false, nil
+}
+
+// cachedOrders remembers the orders by key, and forgets that a key belongs to its subscriber.
+type cachedOrders struct {
+	*edited
+	placed sync.Map
+}
+
+func (c *cachedOrders) PlaceOrder(ctx context.Context, request bytebites.OrderRequest) (bytebites.Order, bool, error) {
+	if order, ok := c.placed.Load(request.IdempotencyKey); ok {
+		return order.(bytebites.Order), true, nil //nolint:forcetypeassert // nothing else is stored
+	}
+	order, replayed, err := c.edited.PlaceOrder(ctx, request)
+	if err == nil {
+		c.placed.Store(request.IdempotencyKey, order)
+	}
+	return order, replayed, err
 }

@@ -82,6 +82,8 @@ type Message struct {
 	// transactions were open, when the mail was sent.
 	Stored           bool
 	OpenTransactions int
+	// TimeLeft is the time from then to the end of the mail's context; 0 is no end.
+	TimeLeft time.Duration
 }
 
 // New returns a World with that many portions of each meal, and with that many connections to
@@ -381,7 +383,11 @@ func (w *World) ConfirmOrder(ctx context.Context, to string, order bytebites.Ord
 	w.Lock()
 	defer w.Unlock()
 	_, stored := w.Placed[order.ID]
-	w.Mails = append(w.Mails, Message{To: to, Order: order, Stored: stored, OpenTransactions: w.open})
+	message := Message{To: to, Order: order, Stored: stored, OpenTransactions: w.open}
+	if end, ok := ctx.Deadline(); ok {
+		message.TimeLeft = time.Until(end)
+	}
+	w.Mails = append(w.Mails, message)
 	return w.Lose[Mail]
 }
 
