@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,7 +12,9 @@ import (
 	"strings"
 	"time"
 
+	"bytebites.example/workshop/shared/bytebites/checkout"
 	"bytebites.example/workshop/shared/measure"
+	"bytebites.example/workshop/shared/measure/probe/pgstat"
 	"bytebites.example/workshop/shared/testbed"
 	"bytebites.example/workshop/shared/workshop/evidence"
 	"bytebites.example/workshop/shared/workshop/lab"
@@ -33,19 +36,23 @@ func (l *trial) keep(run *lab.Run, file string, text func() []byte) error {
 }
 
 func (l *trial) statementsText() []byte {
+	statements := slices.SortedStableFunc(slices.Values(l.before.statements), func(a, b pgstat.Statement) int {
+		return cmp.Compare(b.Typical(), a.Typical())
+	})
 	var total time.Duration
-	for _, s := range l.before.statements {
-		total += s.Time
+	for _, s := range statements {
+		total += s.Typical()
 	}
 	head := fmt.Sprintf("What the database did during %s of a quiet dinner (%d requests a second), before your index.\n"+
-		"From pg_stat_statements; a page is 8 KiB.\n\n", quietLength, quietRate)
-	shown := l.before.statements[:min(shownStatements, len(l.before.statements))]
+		"From pg_stat_statements; a page is 8 KiB. The times leave out the slowest call of each statement,\n"+
+		"because one pause of the machine can be as long as all other calls together.\n\n", quietLength, quietRate)
+	shown := statements[:min(shownStatements, len(statements))]
 	text := evidence.Table(head, func(w io.Writer) {
 		fmt.Fprintln(w, "#\ttime %\tms/call\tcalls\trows/call\tpages/call\t")
 		for i, s := range shown {
 			calls := float64(max(s.Calls, 1))
-			fmt.Fprintf(w, "%d\t%.1f\t%.2f\t%d\t%.1f\t%.0f\t\n", i+1, 100*s.Time.Seconds()/total.Seconds(),
-				1000*s.Time.Seconds()/calls, s.Calls, float64(s.Rows)/calls, s.PagesPerCall())
+			fmt.Fprintf(w, "%d\t%.1f\t%.2f\t%d\t%.1f\t%.0f\t\n", i+1, 100*s.Typical().Seconds()/total.Seconds(),
+				1000*s.Typical().Seconds()/max(calls-1, 1), s.Calls, float64(s.Rows)/calls, s.PagesPerCall())
 		}
 	})
 	for i, s := range shown {
@@ -55,17 +62,15 @@ func (l *trial) statementsText() []byte {
 }
 
 func (l *trial) stepsText() []byte {
-	head := fmt.Sprintf("Where the time of %d orders went, %d requests a second for %s and nearly all of them orders, with your index.\n"+
+	head := fmt.Sprintf("Where the time of an order goes, with your index: the medians of %d orders, sent one after another.\n"+
 		"From the service's metric bytebites_order_step_seconds; a step includes its wait for a connection.\n\n",
-		l.after.orders(), ordersRate, ordersLength)
-	steps := slices.SortedFunc(maps.Keys(l.after.steps), func(a, b string) int {
-		return int(1e6 * (l.after.steps[b].Total - l.after.steps[a].Total))
-	})
+		len(l.after.orders))
+	times := medians(l.after.orders, func(step checkout.Step) string { return string(step) })
+	steps := slices.SortedFunc(maps.Keys(times), func(a, b string) int { return cmp.Compare(times[b], times[a]) })
 	return evidence.Table(head, func(w io.Writer) {
-		fmt.Fprintln(w, "ms/order\ttimes\t  step\t")
+		fmt.Fprintln(w, "ms/order\t  step\t")
 		for _, step := range steps {
-			sum := l.after.steps[step]
-			fmt.Fprintf(w, "%.2f\t%d\t  %s\t\n", 1000*sum.Total/float64(l.after.orders()), sum.Count, step)
+			fmt.Fprintf(w, "%.2f\t  %s\t\n", 1000*times[step], step)
 		}
 	})
 }

@@ -1,35 +1,40 @@
 package spec
 
 import (
-	"errors"
 	"testing"
 
 	"bytebites.example/workshop/shared/measure/load"
 	"bytebites.example/workshop/shared/workshop/lab"
 )
 
-// Any failed request below the knee is told, whatever its cause.
+// A failed request below the knee is never the learner's. A timeout on a machine without idle
+// time is the machine's.
 func TestServed(t *testing.T) {
 	tests := []struct {
 		name     string
 		failures map[string]int
-		want     bool
+		idle     float64 // share
+		want     lab.Verdict
 	}{
-		{"nothing failed", nil, true},
-		{"a client gave up", map[string]int{"timeout": 1}, false},
-		{"a wrong answer", map[string]int{"answer": 1}, false},
+		{"nothing failed", nil, 0, lab.Pass},
+		{"a client gave up", map[string]int{"timeout": 1}, 0.5, lab.Environment},
+		{"a client gave up on a machine without idle time", map[string]int{"timeout": 1}, 0, lab.Inconclusive},
+		{"a wrong answer", map[string]int{"answer": 1}, 0.5, lab.Environment},
+		{"a wrong answer on a machine without idle time", map[string]int{"answer": 1, "timeout": 1}, 0, lab.Environment},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			result := load.Result{Sent: 36, Failures: tt.failures}
+			result := load.Result{
+				Planned: 36, Sent: 36, Failures: tt.failures, Latency: load.NewHistogram(), Lateness: load.NewHistogram(),
+				Host: load.Host{CPUs: 2, IdleShare: tt.idle},
+			}
 			for _, n := range tt.failures {
 				result.Failed += n
 			}
 			l := &trial{after: side{load: result}}
-			err := l.served(t.Context(), &lab.Run{})
-			var failure *lab.Failure
-			if (err == nil) != tt.want || err != nil && !errors.As(err, &failure) {
-				t.Errorf("got %v, want it to pass: %t", err, tt.want)
+			err := l.served()
+			if got := lab.Classify(err); got != tt.want {
+				t.Errorf("got %s (%v), want %s", got, err, tt.want)
 			}
 		})
 	}

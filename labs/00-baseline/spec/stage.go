@@ -3,6 +3,7 @@ package spec
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"bytebites.example/workshop/labs/00-baseline/answer"
@@ -31,11 +32,13 @@ const (
 	// sends this load, and the orders below, for half as long: counts need no more.
 	quietRate   = 6 // requests a second
 	quietLength = 6 * time.Second
-	// ordersRate and ordersLength make one in which nearly all requests are orders, one
-	// at a time most of the time, so that the steps of an order can be averaged.
-	ordersRate   = 4 // requests a second
-	ordersLength = 5 * time.Second
-	people       = 30
+	// orders is how many orders are sent, one after another, to see where their time goes. The
+	// median of so many stays the same when a pause of the machine makes a few of them slow.
+	orders        = 21
+	untimedOrders = 15
+	// orderWindow is the time within which one order is sent.
+	orderWindow = 100 * time.Millisecond
+	people      = 30
 	// historyReads is how many subscribers' histories are read to count pages.
 	historyReads = 20
 )
@@ -68,17 +71,17 @@ type side struct {
 	variant         *rig.Variant
 	load            load.Result // of all requests that were sent to it
 	statements      []pgstat.Statement
-	steps           map[string]promstat.Sum // seconds of each step of an order
+	orders          []orderSteps
 	pagesPerHistory float64
 }
 
-// orders returns how many orders went through all steps.
-func (s side) orders() uint64 { return max(s.steps[string(checkout.StepMail)].Count, 1) }
+// orderSteps are the seconds of each step of one order.
+type orderSteps map[checkout.Step]float64
 
 // placeOf returns where the time of a step is spent. It is Unanswered for the wait behind
 // earlier orders: their own steps count that time.
-func placeOf(step string) answer.Word {
-	switch checkout.Step(step) {
+func placeOf(step checkout.Step) answer.Word {
+	switch step {
 	case checkout.StepLockWait:
 		return answer.Unanswered
 	case checkout.StepMail:
@@ -155,10 +158,18 @@ func (l *trial) startOrders(ctx context.Context, run *lab.Run) (end func() error
 	if err := l.measureDinner(ctx, &l.after, profile); err != nil {
 		return nil, err
 	}
-	if err := l.after.measureOrders(ctx, l.length(ordersLength)); err != nil {
+	n := untimedOrders
+	if l.timed {
+		n = orders
+	}
+	if err := l.after.measureOrders(ctx, n); err != nil {
 		return nil, err
 	}
 	rig.ReportHost(run, l.after.load)
+	run.Report("requests below the knee", float64(l.after.load.Sent), "")
+	if err := l.served(); err != nil {
+		return nil, err
+	}
 	return nil, l.keep(run, "order-steps.txt", l.stepsText)
 }
 
@@ -202,26 +213,60 @@ func (l *trial) measureDinner(ctx context.Context, s *side, profile profiler) er
 	return err
 }
 
-// measureOrders measures the steps of some orders that do not get into one another's way.
-func (s *side) measureOrders(ctx context.Context, length time.Duration) error {
-	began, err := orderSteps(ctx, s.variant.Service)
-	if err != nil {
-		return err
-	}
+// measureOrders sends n orders one after another, and keeps the time of each one's steps.
+func (s *side) measureOrders(ctx context.Context, n int) error {
 	generator := s.variant.Generator
-	generator.Mix = load.Orders()
-	orders, err := generator.Hit(ctx, ordersRate, length)
+	generator.Mix = load.OnlyOrders()
+	began, err := stepsSoFar(ctx, s.variant.Service)
 	if err != nil {
 		return err
 	}
-	s.load = load.Merge(s.load, orders)
-	if s.steps, err = orderSteps(ctx, s.variant.Service); err != nil {
-		return err
-	}
-	for step, sum := range s.steps {
-		s.steps[step] = sum.Less(began[step])
+	for i := range n {
+		generator.Seed = uint64(1 + i)
+		result, err := generator.Hit(ctx, 1/orderWindow.Seconds(), orderWindow)
+		if err != nil {
+			return err
+		}
+		s.load = load.Merge(s.load, result)
+		ended, err := stepsSoFar(ctx, s.variant.Service)
+		if err != nil {
+			return err
+		}
+		// After a retry the steps are those of two requests.
+		if mail := string(checkout.StepMail); ended[mail].Count == began[mail].Count+1 {
+			steps := make(orderSteps)
+			for step, sum := range ended {
+				steps[checkout.Step(step)] = sum.Less(began[step]).Total
+			}
+			s.orders = append(s.orders, steps)
+		}
+		began = ended
 	}
 	return nil
+}
+
+// medians returns the median time, in seconds, of a part of the orders: its name is what name
+// says of each of its steps. Steps without a name count for nothing.
+func medians(orders []orderSteps, name func(checkout.Step) string) map[string]float64 {
+	times := make(map[string][]float64)
+	for i, order := range orders {
+		for step, seconds := range order {
+			part := name(step)
+			if part == "" {
+				continue
+			}
+			if times[part] == nil {
+				times[part] = make([]float64, len(orders))
+			}
+			times[part][i] += seconds
+		}
+	}
+	middle := make(map[string]float64)
+	for part, all := range times {
+		slices.Sort(all)
+		middle[part] = all[len(all)/2]
+	}
+	return middle
 }
 
 // countPages reads some histories the way the service does, and returns the mean number
@@ -230,9 +275,9 @@ func (l *trial) countPages(ctx context.Context) (float64, error) {
 	if err := pgstat.Reset(ctx, l.servers.Pool); err != nil {
 		return 0, err
 	}
-	orders := postgres.NewOrders(l.servers.Pool)
+	stored := postgres.NewOrders(l.servers.Pool)
 	for n := range historyReads {
-		if _, err := orders.History(ctx, seed.User(1+n*n), bytebites.HistoryCursor{}, 20); err != nil {
+		if _, err := stored.History(ctx, seed.User(1+n*n), bytebites.HistoryCursor{}, 20); err != nil {
 			return 0, err
 		}
 	}
@@ -247,7 +292,8 @@ func (l *trial) countPages(ctx context.Context) (float64, error) {
 	return float64(pages) / historyReads, nil
 }
 
-func orderSteps(ctx context.Context, service *testbed.Service) (map[string]promstat.Sum, error) {
+// stepsSoFar returns the sums of the steps since the service started.
+func stepsSoFar(ctx context.Context, service *testbed.Service) (map[string]promstat.Sum, error) {
 	metrics, err := promstat.Read(ctx, service.URL()+"/metrics")
 	if err != nil {
 		return nil, err

@@ -17,7 +17,9 @@ type Statement struct {
 	Query string
 	Calls int64
 	Time  time.Duration // execution time of all calls together
-	Rows  int64         // returned or changed by all calls together
+	// Slowest is the execution time of the slowest call.
+	Slowest time.Duration
+	Rows    int64 // returned or changed by all calls together
 	// Pages is how many pages of 8 KiB all calls together read, from memory or from disk.
 	Pages int64
 }
@@ -30,6 +32,11 @@ func (s Statement) PagesPerCall() float64 {
 	}
 	return float64(s.Pages) / float64(s.Calls)
 }
+
+// Typical returns the execution time of all calls together without the slowest one. One pause of the
+// machine makes one call slow, and says nothing about the statement. It is 0 for a statement that
+// ran once.
+func (s Statement) Typical() time.Duration { return s.Time - s.Slowest }
 
 // fromTable finds the first table that a statement reads or changes.
 var fromTable = regexp.MustCompile(`(?is)\b(?:from|into|update)\s+"?([a-z_][a-z0-9_]*)"?`)
@@ -57,7 +64,7 @@ func Reset(ctx context.Context, db *sql.DB) error {
 // are left out.
 func Read(ctx context.Context, db *sql.DB) ([]Statement, error) {
 	rows, err := db.QueryContext(ctx, `
-		SELECT s.query, s.calls, s.total_exec_time, s.rows, s.shared_blks_hit + s.shared_blks_read
+		SELECT s.query, s.calls, s.total_exec_time, s.max_exec_time, s.rows, s.shared_blks_hit + s.shared_blks_read
 		FROM pg_stat_statements AS s
 		JOIN pg_database AS d ON d.oid = s.dbid
 		WHERE d.datname = current_database() AND s.query NOT LIKE '%pg_stat_statements%'
@@ -69,11 +76,11 @@ func Read(ctx context.Context, db *sql.DB) ([]Statement, error) {
 	var statements []Statement
 	for rows.Next() {
 		var s Statement
-		var milliseconds float64
-		if err := rows.Scan(&s.Query, &s.Calls, &milliseconds, &s.Rows, &s.Pages); err != nil {
+		var total, slowest float64 // milliseconds
+		if err := rows.Scan(&s.Query, &s.Calls, &total, &slowest, &s.Rows, &s.Pages); err != nil {
 			return nil, fmt.Errorf("read statement statistics: %w", err)
 		}
-		s.Time = time.Duration(milliseconds * float64(time.Millisecond))
+		s.Time, s.Slowest = time.Duration(total*float64(time.Millisecond)), time.Duration(slowest*float64(time.Millisecond))
 		s.Query = strings.Join(strings.Fields(s.Query), " ")
 		statements = append(statements, s)
 	}

@@ -1,0 +1,389 @@
+package spec
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/lib/pq"
+
+	"bytebites.example/workshop/shared/bytebites/postgres"
+	"bytebites.example/workshop/shared/bytebites/seed"
+	"bytebites.example/workshop/shared/workshop/lab"
+)
+
+const (
+	// scratchDatabase is where index.sql is tried. It has few rows, so that a statement that
+	// destroys rows destroys no others, and each try takes milliseconds.
+	scratchDatabase = "scratch"
+	scratchUsers    = 200
+	scratchOrders   = 1000
+	// applyTimeout bounds one run of index.sql there.
+	applyTimeout = 30 * time.Second
+	// lockTimeout bounds the wait for a lock. In the scratch database only the check's own
+	// reader holds one.
+	lockTimeout = "2s"
+	// lockNotAvailable is PostgreSQL's code for the end of lock_timeout.
+	lockNotAvailable = "55P03"
+)
+
+// scratchSize is the data of the scratch database.
+func scratchSize() seed.Size {
+	return seed.Size{Users: scratchUsers, Meals: seed.Small().Meals, Orders: scratchOrders}
+}
+
+// harmless runs index.sql in a scratch database three times, as three starts of the service do,
+// and compares what is there before and after.
+func (l *trial) harmless(ctx context.Context, _ *lab.Run) (err error) {
+	text, err := fs.ReadFile(l.subject.Files, "index.sql")
+	if err != nil {
+		return fmt.Errorf("read index.sql: %w", err)
+	}
+	db, remove, err := l.scratch(ctx)
+	defer func() { err = errors.Join(err, remove()) }()
+	if err != nil {
+		return err
+	}
+	found, err := surveyOf(ctx, db)
+	if err != nil {
+		return err
+	}
+	for table, rows := range found.rows {
+		if strings.HasPrefix(rows, "0 ") {
+			return fmt.Errorf("scratch database: table %s has no rows, so nothing shows whether index.sql changes them", table)
+		}
+	}
+	if err := apply(ctx, db, string(text), nil); err != nil {
+		return fmt.Errorf("at the first start: %w", err)
+	}
+	first, err := surveyOf(ctx, db)
+	if err != nil {
+		return err
+	}
+	if err := onlyAnIndex(found, first); err != nil {
+		return fmt.Errorf("at the first start: %w", err)
+	}
+	if err := apply(ctx, db, string(text), nil); err != nil {
+		return fmt.Errorf("at the second start: %w", err)
+	}
+	second, err := surveyOf(ctx, db)
+	if err != nil {
+		return err
+	}
+	if err := nothing(first, second); err != nil {
+		return fmt.Errorf("at the second start: %w", err)
+	}
+	return l.besideAReader(ctx, db, string(text))
+}
+
+// besideAReader runs index.sql while a transaction that has read orders is open.
+func (l *trial) besideAReader(ctx context.Context, db *sql.DB, text string) error {
+	reader, err := db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return fmt.Errorf("read orders: %w", err)
+	}
+	defer reader.Rollback() //nolint:errcheck // it only reads
+	if _, err := reader.ExecContext(ctx, "SELECT count(*) FROM orders"); err != nil {
+		return fmt.Errorf("read orders: %w", err)
+	}
+	if err := apply(ctx, db, text, []string{"SET lock_timeout = '" + lockTimeout + "'"}); err != nil {
+		return fmt.Errorf("at a start while orders are read: %w", err)
+	}
+	return nil
+}
+
+// scratch makes the scratch database. Remove is never nil.
+func (l *trial) scratch(ctx context.Context) (db *sql.DB, remove func() error, err error) {
+	remove = func() error { return nil }
+	address, err := url.Parse(l.servers.DB.URL())
+	if err != nil {
+		return nil, remove, errors.New("scratch database: malformed URL") // the parser's error quotes the password
+	}
+	address.Path = "/" + scratchDatabase
+	make := func(statements ...string) error {
+		for _, statement := range statements {
+			if _, err := l.servers.Pool.ExecContext(context.WithoutCancel(ctx), statement); err != nil {
+				return fmt.Errorf("scratch database: %w", err)
+			}
+		}
+		return nil
+	}
+	drop := "DROP DATABASE IF EXISTS " + scratchDatabase + " WITH (FORCE)"
+	// An earlier run may have left settings of the role.
+	if err := make("ALTER ROLE CURRENT_USER RESET ALL", drop, "CREATE DATABASE "+scratchDatabase); err != nil {
+		return nil, remove, err
+	}
+	remove = func() error { return make(drop, "ALTER ROLE CURRENT_USER RESET ALL") }
+	err = l.servers.AtFullSpeed(ctx, func() error { return seed.Fill(ctx, address.String(), scratchSize()) })
+	if err != nil {
+		return nil, remove, err
+	}
+	if db, err = postgres.Open(ctx, address.String(), postgres.PoolConfig{MaxOpen: 3, MaxIdle: 3}); err != nil {
+		return nil, remove, err
+	}
+	dropped := remove
+	remove = func() error { return errors.Join(db.Close(), dropped()) }
+	return db, remove, fillTheRest(ctx, db)
+}
+
+// fillTheRest puts a row into every table that the seed leaves empty.
+func fillTheRest(ctx context.Context, db *sql.DB) error {
+	user := seed.User(1)
+	for _, statement := range []string{
+		`INSERT INTO orders (id, user_id, idempotency_key, total_cents, status) VALUES ('ord_1', $1, 'k', 100, 'paid')`,
+		`INSERT INTO order_lines (order_id, user_id, position, meal_id, name, quantity, price_cents) VALUES ('ord_1', $1, 1, 'm0001', 'soup', 1, 100)`,
+		`INSERT INTO order_effects (order_id, user_id, effect) VALUES ('ord_1', $1, 'confirmation_email')`,
+		`INSERT INTO payment_events (event_id, user_id, order_id, amount_cents, succeeded) VALUES ('e1', $1, 'ord_1', 100, true)`,
+		`INSERT INTO supplier_ledger (order_id, user_id, supplier, ingredient, grams) VALUES ('ord_1', $1, 'farm', 'carrots', 500)`,
+		`INSERT INTO weeks (user_id, meals, planned_at) VALUES ($1, '{m0001}', now())`,
+		`INSERT INTO reservations (order_id, user_id, state, settled_at) VALUES ('ord_1', $1, 'confirmed', now())`,
+	} {
+		if _, err := db.ExecContext(ctx, statement, string(user)); err != nil {
+			return fmt.Errorf("fill scratch database: %.40s: %w", statement, err)
+		}
+	}
+	if _, err := db.ExecContext(ctx, `INSERT INTO reservation_lines (order_id, meal_id, quantity) VALUES ('ord_1', 'm0001', 1)`); err != nil {
+		return fmt.Errorf("fill scratch database: %w", err)
+	}
+	return nil
+}
+
+// apply runs index.sql as the service does: in one piece, on a connection of its own, after some
+// settings.
+func apply(ctx context.Context, db *sql.DB, text string, settings []string) error {
+	bounded, cancel := context.WithTimeout(ctx, applyTimeout)
+	defer cancel()
+	conn, err := db.Conn(bounded)
+	if err != nil {
+		return fmt.Errorf("apply index.sql: %w", err)
+	}
+	defer conn.Close() //nolint:errcheck // what matters is the statement's error
+	for _, setting := range append([]string{"DISCARD ALL", "SET statement_timeout = 0"}, settings...) {
+		if _, err := conn.ExecContext(bounded, setting); err != nil {
+			return fmt.Errorf("apply index.sql: %w", err)
+		}
+	}
+	_, err = conn.ExecContext(bounded, text)
+	var refused *pq.Error
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case bounded.Err() != nil:
+		return &lab.Failure{
+			Expected: fmt.Sprintf("index.sql to end within %s on %d orders", applyTimeout, scratchOrders), Seen: "it went on",
+			Look: lab.Look{File: "index.sql", Hint: "write one statement that creates the index"},
+		}
+	case errors.As(err, &refused) && string(refused.Code) == lockNotAvailable:
+		return &lab.Failure{
+			Expected: "no reader to be shut out when the service starts again", Seen: "index.sql waited for a reader of orders to end",
+			Look: lab.Look{File: "index.sql", Hint: "which statement takes an exclusive lock, though the index is there?"},
+		}
+	case errors.As(err, &refused):
+		return &lab.Failure{
+			Expected: "a statement that PostgreSQL accepts", Seen: fmt.Sprintf("%q (SQLSTATE %s)", refused.Message, refused.Code),
+			Look: lab.Look{File: "index.sql", Hint: refusedHint(string(refused.Code))},
+		}
+	default:
+		return fmt.Errorf("apply index.sql: %w", err)
+	}
+}
+
+// refusedHint says what usually causes an error of PostgreSQL.
+func refusedHint(code string) string {
+	switch code {
+	case "25001": // active_sql_transaction
+		return "PostgreSQL runs several statements of one file in one transaction, so write this one alone"
+	case "42P07": // duplicate_table: an index of that name is there
+		return "the service runs this file each time it starts: IF NOT EXISTS"
+	default:
+		return "try it: go tool workshop up baseline; go tool workshop shell postgres"
+	}
+}
+
+// survey is what a database holds.
+type survey struct {
+	objects map[string]string // definitions by kind and name
+	rows    map[string]string // count and checksum of the rows, by table
+	places  map[string]string // checksum of where the rows are, by table
+	files   map[string]string // of tables and indexes, by name: a rebuild changes them
+	indexes []string          // the objects that are indexes
+	unique  []string          // those that refuse equal rows
+}
+
+// objectsQuery lists all that a statement can define or set in a database: kind and name, and
+// the definition.
+const objectsQuery = `
+WITH mine AS (SELECT oid, nspname FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema')
+SELECT CASE c.relkind WHEN 'r' THEN 'table ' WHEN 'i' THEN 'index ' WHEN 'v' THEN 'view ' WHEN 'm' THEN 'materialized view ' ELSE 'relation ' END || c.relname,
+       concat_ws(' ', c.relkind, c.relpersistence, c.reloptions, c.relrowsecurity, c.relowner, c.relacl, pg_get_indexdef(i.indexrelid), i.indisvalid)
+FROM pg_class c JOIN mine ON mine.oid = c.relnamespace LEFT JOIN pg_index i ON i.indexrelid = c.oid
+UNION ALL
+SELECT 'column ' || c.relname || '.' || a.attname, concat_ws(' ', format_type(a.atttypid, a.atttypmod), a.attnotnull, pg_get_expr(d.adbin, d.adrelid))
+FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid AND c.relkind = 'r' JOIN mine ON mine.oid = c.relnamespace
+LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum WHERE a.attnum > 0 AND NOT a.attisdropped
+UNION ALL
+SELECT 'constraint ' || k.conname || ' of ' || k.conrelid::regclass, pg_get_constraintdef(k.oid) FROM pg_constraint k JOIN mine ON mine.oid = k.connamespace
+UNION ALL
+SELECT 'trigger ' || t.tgname || ' of ' || t.tgrelid::regclass, pg_get_triggerdef(t.oid) || ' ' || t.tgenabled::text FROM pg_trigger t
+UNION ALL
+SELECT 'rule ' || r.rulename || ' of ' || r.ev_class::regclass, pg_get_ruledef(r.oid) FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class JOIN mine ON mine.oid = c.relnamespace
+UNION ALL
+SELECT 'function ' || p.oid::regprocedure, md5(p.prosrc) FROM pg_proc p JOIN mine ON mine.oid = p.pronamespace
+UNION ALL
+SELECT 'schema ' || nspname, '' FROM mine
+UNION ALL
+SELECT 'extension ' || extname, extversion FROM pg_extension
+UNION ALL
+SELECT 'setting of database ' || coalesce(d.datname, 'any') || ' and role ' || coalesce(r.rolname, 'any'), array_to_string(s.setconfig, ', ')
+FROM pg_db_role_setting s LEFT JOIN pg_database d ON d.oid = s.setdatabase LEFT JOIN pg_roles r ON r.oid = s.setrole`
+
+const filesQuery = `
+SELECT c.relname, pg_relation_filenode(c.oid)::text
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND c.relkind IN ('r', 'i', 'm')`
+
+const tablesQuery = `
+SELECT c.relname, c.oid::regclass::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND c.relkind = 'r'`
+
+const uniqueQuery = `SELECT c.relname, '' FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE i.indisunique OR i.indisexclusion`
+
+func surveyOf(ctx context.Context, db *sql.DB) (survey, error) {
+	var s survey
+	var err error
+	if s.objects, err = pairs(ctx, db, objectsQuery); err != nil {
+		return s, err
+	}
+	if s.files, err = pairs(ctx, db, filesQuery); err != nil {
+		return s, err
+	}
+	unique, err := pairs(ctx, db, uniqueQuery)
+	if err != nil {
+		return s, err
+	}
+	s.unique = slices.Sorted(maps.Keys(unique))
+	for object := range s.objects {
+		if name, ok := strings.CutPrefix(object, "index "); ok {
+			s.indexes = append(s.indexes, name)
+		}
+	}
+	tables, err := pairs(ctx, db, tablesQuery)
+	if err != nil {
+		return s, err
+	}
+	s.rows, s.places = make(map[string]string), make(map[string]string)
+	for name, table := range tables {
+		var rows, places string
+		err := db.QueryRowContext(ctx, `
+SELECT count(*) || ' ' || coalesce(sum(hashtextextended(t::text, 0)::numeric), 0), coalesce(sum(hashtextextended(t.ctid::text, 0)::numeric), 0)::text
+FROM `+table+` t`).Scan(&rows, &places)
+		if err != nil {
+			return s, fmt.Errorf("survey %s: %w", name, err)
+		}
+		s.rows[name], s.places[name] = rows, places
+	}
+	return s, nil
+}
+
+// pairs returns the rows of a query with two text columns.
+func pairs(ctx context.Context, db *sql.DB, query string) (all map[string]string, err error) {
+	rows, err := db.QueryContext(ctx, query)
+	if err != nil {
+		return nil, fmt.Errorf("survey database: %w", err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	all = make(map[string]string)
+	for rows.Next() {
+		var key, value string
+		if err := rows.Scan(&key, &value); err != nil {
+			return nil, fmt.Errorf("survey database: %w", err)
+		}
+		all[key] = value
+	}
+	return all, rows.Err()
+}
+
+// onlyAnIndex demands that nothing but a new index has come.
+func onlyAnIndex(before, after survey) error {
+	if err := sameRows(before, after); err != nil {
+		return err
+	}
+	for _, object := range slices.Sorted(maps.Keys(before.objects)) {
+		now, there := after.objects[object]
+		seen := object + " is gone"
+		if there {
+			seen = object + " changed"
+		}
+		if now != before.objects[object] || !there {
+			return &lab.Failure{
+				Expected: "every other table, index and setting to stay as it is", Seen: seen,
+				Look: lab.Look{File: "index.sql", Hint: "write one statement that creates the index and nothing else"},
+			}
+		}
+	}
+	var come []string
+	for _, object := range slices.Sorted(maps.Keys(after.objects)) {
+		if _, there := before.objects[object]; !there {
+			come = append(come, object)
+		}
+	}
+	switch {
+	case len(come) > 1 || len(come) == 1 && !strings.HasPrefix(come[0], "index "):
+		return &lab.Failure{
+			Expected: "one new index and nothing else: each order pays for every index", Seen: "new: " + strings.Join(come, ", "),
+			Look: lab.Look{File: "index.sql", Hint: "write one statement that creates the index and nothing else"},
+		}
+	case len(come) == 1 && slices.Contains(after.unique, strings.TrimPrefix(come[0], "index ")):
+		return &lab.Failure{
+			Expected: "an index that every order fits into", Seen: "a unique index: it refuses an order whose columns are equal to those of another",
+			Look: lab.Look{File: "index.sql", Hint: "may a subscriber place two orders at one moment?"},
+		}
+	}
+	return nil
+}
+
+func sameRows(before, after survey) error {
+	for _, table := range slices.Sorted(maps.Keys(before.rows)) {
+		if now, there := after.rows[table]; there && now != before.rows[table] {
+			return &lab.Failure{
+				Expected: "index.sql to change no row", Seen: "the rows of " + table + " changed",
+				Look: lab.Look{File: "index.sql", Hint: "write one statement that creates the index and nothing else"},
+			}
+		}
+	}
+	return nil
+}
+
+// nothing demands that a further run of index.sql changes nothing.
+func nothing(before, after survey) error {
+	look := lab.Look{File: "index.sql", Hint: "the service runs this file each time it starts: IF NOT EXISTS"}
+	if err := sameRows(before, after); err != nil {
+		return err
+	}
+	if more := len(after.indexes) - len(before.indexes); more > 0 {
+		return &lab.Failure{Expected: "no more indexes than after the first start", Seen: fmt.Sprintf("%d more", more), Look: look}
+	}
+	for _, name := range slices.Sorted(maps.Keys(after.files)) {
+		if file, there := before.files[name]; there && file != after.files[name] {
+			return &lab.Failure{Expected: "no table or index to be built again at a further start", Seen: name + " was built again", Look: look}
+		}
+	}
+	for _, table := range slices.Sorted(maps.Keys(before.places)) {
+		if after.places[table] != before.places[table] {
+			return &lab.Failure{Expected: "no row to be written again at a further start", Seen: "rows of " + table + " were", Look: look}
+		}
+	}
+	if !maps.Equal(before.objects, after.objects) {
+		return &lab.Failure{Expected: "a further start to change nothing", Seen: "other tables, indexes or settings", Look: look}
+	}
+	return nil
+}
