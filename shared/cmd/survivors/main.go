@@ -1,6 +1,6 @@
-// Command survivors compares the mutants that survived a run of gremlins with those that
-// docs/trust.md lists. Its arguments are the reports that gremlins wrote, each as FOLDER=FILE with
-// the folder that was mutated. It ends with 1 when a mutant survived that is not listed, or when
+// Command survivors compares the mutants that survived a run of gremlins or of command mutate with
+// those that docs/trust.md lists. Its arguments are the reports of these, each as FOLDER=FILE with
+// the folder that was mutated. A folder may have several reports. It ends with 1 when a mutant survived that is not listed, or when
 // a listed one did not survive.
 package main
 
@@ -34,7 +34,7 @@ func main() {
 // a line number would change with every edit above it.
 type mutant struct {
 	file string // from the module's root
-	kind string // gremlins' name, such as CONDITIONALS_BOUNDARY
+	kind string // the name in the report, such as CONDITIONALS_BOUNDARY
 	line string // the text of the source line, without indentation
 }
 
@@ -44,13 +44,14 @@ func (m mutant) String() string {
 
 func run(out io.Writer, reports []string) error {
 	if len(reports) == 0 {
-		return errors.New("want reports of gremlins, as FOLDER=FILE")
+		return errors.New("want reports, as FOLDER=FILE")
 	}
 	text, err := os.ReadFile(page)
 	if err != nil {
 		return fmt.Errorf("read the list: %w", err)
 	}
 	var lived, listed []mutant
+	var folders []string
 	for _, report := range reports {
 		folder, file, found := strings.Cut(report, "=")
 		if !found {
@@ -61,7 +62,10 @@ func run(out io.Writer, reports []string) error {
 			return err
 		}
 		lived = append(lived, more...)
-		listed = append(listed, listedIn(string(text), folder)...)
+		if !slices.Contains(folders, folder) {
+			folders = append(folders, folder)
+			listed = append(listed, listedIn(string(text), folder)...)
+		}
 	}
 	return compare(out, lived, listed)
 }
@@ -70,7 +74,7 @@ func run(out io.Writer, reports []string) error {
 func compare(out io.Writer, lived, listed []mutant) error {
 	missing := without(lived, listed)
 	gone := without(listed, lived)
-	_, err := fmt.Fprintf(out, "%d mutants survived, %d are listed\n", len(slices.Compact(slices.Clone(lived))), len(listed))
+	_, err := fmt.Fprintf(out, "%d mutants survived, %d are listed\n", len(without(lived, nil)), len(listed))
 	tell := func(heading string, mutants []mutant) {
 		if len(mutants) == 0 {
 			return
@@ -120,7 +124,7 @@ func listedIn(text, folder string) []mutant {
 	return listed
 }
 
-// report is the part of gremlins' report that is read here.
+// report is the part of a report that is read here.
 type report struct {
 	Files []struct {
 		Name      string `json:"file_name"`

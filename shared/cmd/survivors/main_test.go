@@ -22,6 +22,7 @@ func TestSurvivors(t *testing.T) {
 		says, problem      string
 	}{
 		{name: "as listed", rows: listed, says: "1 mutants survived, 1 are listed\n"},
+		{name: "two reports of a folder", rows: listed, args: []string{"labs=report.json", "labs=report.json"}, says: "1 mutants survived, 1 are listed\n"},
 		{name: "not listed", says: "survived and not listed", problem: "not up to date"},
 		{name: "in the form of the page", says: strings.TrimSuffix(listed, " both give 1 |\n"), problem: "not up to date"},
 		{name: "killed since", rows: listed + other, says: "did not survive", problem: "not up to date"},

@@ -1,0 +1,131 @@
+// Command mutate makes mutants of a solution that gremlins does not make, and runs the checks of its
+// lab that need no server: mutate -o FILE FOLDER. A mutant lacks a statement, a branch (such as an
+// error check) or a "not", or has a number that is off by one.
+//
+// It changes only code that the checks reach. A run of the checks is bounded by the time that they take
+// without a mutant, so the whole run is bounded by the number of mutants. The report has the form of gremlins' report, so that
+// command survivors reads both. A mutant lives if the verdict is not "not yet": a check that blames
+// the machine for the mutant has not noticed it either.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const (
+	// timeoutFactor and leastTimeout bound the run of a mutant, by the time of the run without one.
+	timeoutFactor = 5
+	leastTimeout  = 20 * time.Second
+)
+
+func main() {
+	report := flag.String("o", "", "write the report to `FILE`")
+	only := flag.String("only", "", "run only mutants whose place and kind begin with `PREFIX`, such as \"checkout.go:27:2 SKIP\"")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Stdout, *report, *only, flag.Args()); err != nil {
+		fmt.Fprintln(os.Stderr, "mutate:", err)
+		os.Exit(1)
+	}
+}
+
+// mutation and fileReport are parts of the report.
+type mutation struct {
+	Line   int    `json:"line"`
+	Column int    `json:"column"`
+	Kind   string `json:"type"`
+	Status string `json:"status"`
+}
+
+type fileReport struct {
+	Name      string     `json:"file_name"`
+	Mutations []mutation `json:"mutations"`
+}
+
+func run(ctx context.Context, out io.Writer, path, only string, folders []string) (err error) {
+	if path == "" || len(folders) != 1 {
+		return errors.New("want -o FILE and one FOLDER")
+	}
+	scratch, err := os.MkdirTemp("", "mutate-")
+	if err != nil {
+		return fmt.Errorf("make scratch folder: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(scratch)) }()
+	r := &runner{folder: filepath.ToSlash(filepath.Clean(folders[0])), scratch: scratch, timeout: leastTimeout}
+	files := []fileReport{}
+	reached, err := r.baseline(ctx)
+	switch {
+	case errors.Is(err, errNoChecks):
+		_, err = fmt.Fprintf(out, "%s: %v\n", r.folder, err)
+	case err == nil:
+		files, err = r.mutate(ctx, out, reached, only)
+	}
+	if err != nil {
+		return err
+	}
+	text, err := json.Marshal(map[string][]fileReport{"files": files})
+	if err != nil {
+		return fmt.Errorf("encode report: %w", err)
+	}
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		return fmt.Errorf("write report: %w", err)
+	}
+	return nil
+}
+
+// mutate runs all mutants and prints a line for each.
+func (r *runner) mutate(ctx context.Context, out io.Writer, reached map[string][]block, only string) ([]fileReport, error) {
+	names, err := filepath.Glob(filepath.Join(r.folder, "*.go"))
+	if err != nil {
+		return nil, fmt.Errorf("list files: %w", err)
+	}
+	var files []fileReport
+	counts := make(map[string]int)
+	for _, name := range names {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		source, err := os.ReadFile(name)
+		if err != nil {
+			return nil, fmt.Errorf("read source: %w", err)
+		}
+		mutants, err := mutantsOf(name, source)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		file := fileReport{Name: filepath.Base(name)}
+		for _, m := range mutants {
+			if !strings.HasPrefix(file.Name+":"+m.String(), only) {
+				continue
+			}
+			status := notCovered
+			if slices.ContainsFunc(reached[file.Name], func(b block) bool { return b.holds(m.line, m.col) }) {
+				if status, err = r.try(ctx, name, m.apply(source)); err != nil {
+					return nil, fmt.Errorf("%s:%v: %w", name, m, err)
+				}
+			}
+			counts[status]++
+			if _, err := fmt.Fprintf(out, "%12s %s at %s:%d:%d\n", status, m.kind, file.Name, m.line, m.col); err != nil {
+				return nil, err
+			}
+			file.Mutations = append(file.Mutations, mutation{m.line, m.col, m.kind, status})
+		}
+		files = append(files, file)
+	}
+	_, err = fmt.Fprintf(out, "Killed: %d, Lived: %d, Not covered: %d, Timed out: %d, Not viable: %d\n",
+		counts[killed], counts[lived], counts[notCovered], counts[timedOut], counts[notViable])
+	return files, err
+}
