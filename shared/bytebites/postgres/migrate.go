@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"database/sql"
@@ -101,16 +102,21 @@ func (s Schema) provider(db *sql.DB) (*goose.Provider, error) {
 }
 
 // MigrationsKey returns a hash of all migrations of both schemas.
-func MigrationsKey() string {
+func MigrationsKey() string { return keyOf(migrations) }
+
+// keyOf returns a hash of the names and contents of all files. A clone on Windows may have other
+// line ends, which are no other schema.
+func keyOf(files fs.FS) string {
 	sum := sha256.New()
-	err := fs.WalkDir(migrations, ".", func(path string, entry fs.DirEntry, err error) error {
+	err := fs.WalkDir(files, ".", func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
 		}
-		content, err := fs.ReadFile(migrations, path)
+		content, err := fs.ReadFile(files, path)
 		if err != nil {
 			return err
 		}
+		content = bytes.ReplaceAll(content, []byte("\r\n"), []byte("\n"))
 		_, err = fmt.Fprintf(sum, "%s %d\n%s", path, len(content), content)
 		return err
 	})

@@ -12,6 +12,7 @@
 package seed
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
@@ -94,7 +95,8 @@ func (s Size) Key() string {
 	return hex.EncodeToString(sum.Sum(nil))[:12]
 }
 
-// hashFiles writes the names and contents of all files to w, in order of name.
+// hashFiles writes the names and contents of all files to w, in order of name. A clone on Windows
+// may have other line ends, which are no other data.
 func hashFiles(w io.Writer, files fs.FS) error {
 	return fs.WalkDir(files, ".", func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
@@ -104,6 +106,7 @@ func hashFiles(w io.Writer, files fs.FS) error {
 		if err != nil {
 			return err
 		}
+		content = bytes.ReplaceAll(content, []byte("\r\n"), []byte("\n"))
 		_, err = fmt.Fprintf(w, "%s %d\n%s", path, len(content), content)
 		return err
 	})

@@ -47,16 +47,19 @@ func recipeKey(n Name) string {
 func baseRef() Ref { return localRef("debian", debianRelease, recipeKey(baseRecipe)) }
 
 // mustContext returns a recipe's folder as a tar. The bytes are the same every time.
-func mustContext(name string) []byte { return makeTar(mustFiles(path.Join("recipes", name))) }
+func mustContext(name string) []byte { return makeTar(mustFiles(recipes, path.Join("recipes", name))) }
 
 // mustRootFS returns the files that a recipe adds to the image's file system.
-func mustRootFS(name string) []tarFile { return mustFiles(path.Join("recipes", name, "rootfs")) }
+func mustRootFS(name string) []tarFile {
+	return mustFiles(recipes, path.Join("recipes", name, "rootfs"))
+}
 
-// mustFiles returns the content of an embedded folder, each folder before its files. It
-// panics when there is no such folder; a test of the catalogue makes that impossible.
-func mustFiles(dir string) []tarFile {
+// mustFiles returns the content of a folder, each folder before its files. All of them are texts. A
+// clone on Windows may have other line ends; a script that has them does not run in a container.
+// mustFiles panics when there is no such folder; a test of the catalogue makes that impossible.
+func mustFiles(from fs.FS, dir string) []tarFile {
 	var files []tarFile
-	err := fs.WalkDir(recipes, dir, func(file string, entry fs.DirEntry, err error) error {
+	err := fs.WalkDir(from, dir, func(file string, entry fs.DirEntry, err error) error {
 		if err != nil || file == dir {
 			return err
 		}
@@ -65,10 +68,11 @@ func mustFiles(dir string) []tarFile {
 			files = append(files, tarFile{name: name + "/", mode: 0o755})
 			return nil
 		}
-		data, err := fs.ReadFile(recipes, file)
+		data, err := fs.ReadFile(from, file)
 		if err != nil {
 			return err
 		}
+		data = bytes.ReplaceAll(data, []byte("\r\n"), []byte("\n"))
 		mode := int64(0o644)
 		if bytes.HasPrefix(data, []byte("#!")) {
 			mode = 0o755 // go:embed does not keep the mode
