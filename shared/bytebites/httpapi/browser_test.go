@@ -27,6 +27,15 @@ func TestBrowserOrdersDinner(t *testing.T) {
 		t.Errorf("expected 12 meals, saw %d", n)
 	}
 	p.Page("desktop-menu")
+	if drawn := p.Count("#meals .plate .dish > *"); drawn < 12*3 {
+		t.Errorf("12 meals are drawn with %d shapes", drawn)
+	}
+	if written := p.Count("svg text"); written > 0 {
+		t.Errorf("%d drawings need a font", written)
+	}
+	if missing := browsertest.Evaluate[string](p, `[...dishes.map(([, name]) => name), ...Object.values(cuisineDishes)].filter((name) => !drawings[name]).join()`); missing != "" {
+		t.Errorf("no drawing of %s", missing)
+	}
 
 	p.Set("#filters select[name=cuisine]", "thai")
 	p.Do(chromedp.Evaluate[chromedp.Void](`void document.querySelector("#filters").dispatchEvent(new Event("input"))`))

@@ -35,9 +35,10 @@ type storefront struct {
 func newStorefront() (*storefront, error) {
 	s := &storefront{assets: map[string]asset{}}
 	for name, contentType := range map[string]string{
-		"app.css":  "text/css; charset=utf-8",
-		"app.js":   "text/javascript; charset=utf-8",
-		"icon.svg": "image/svg+xml",
+		"app.css":   "text/css; charset=utf-8",
+		"app.js":    "text/javascript; charset=utf-8",
+		"dishes.js": "text/javascript; charset=utf-8",
+		"icon.svg":  "image/svg+xml",
 	} {
 		data, err := webFiles.ReadFile("web/" + name)
 		if err != nil {

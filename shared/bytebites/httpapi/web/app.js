@@ -82,16 +82,6 @@ const palettes = {
   chinese: ["#fbe1cf", "#c2331d", "#e0a030", "#4d7a3e"], spanish: ["#fde4b5", "#d99a16", "#b8321c", "#52803f"], vietnamese: ["#e3f1da", "#5d9440", "#e07b39", "#c8432b"],
   moroccan: ["#f9ddc3", "#b5541c", "#d99a16", "#7a8f3a"], lebanese: ["#f1e9d0", "#8a7a2f", "#b5541c", "#4f7d3f"], mediterranean: ["#dcefe9", "#3c8d7d", "#e07b39", "#c8432b"],
 };
-const dishes = [
-  [/soup|stew|chowder|pho/i, "🍲"], [/ramen|noodle|udon|soba|laksa/i, "🍜"], [/taco/i, "🌮"], [/burrito|wrap/i, "🌯"], [/pizza/i, "🍕"], [/burger/i, "🍔"],
-  [/pasta|lasagn|spaghetti|penne|gnocchi|linguine|ravioli/i, "🍝"], [/curry|dal|masala|korma|tikka/i, "🍛"], [/salad|slaw/i, "🥗"], [/sushi|poke/i, "🍣"], [/dumpling|gyoza|bao/i, "🥟"],
-  [/shrimp|prawn/i, "🍤"], [/salmon|cod|fish|tuna|trout/i, "🐟"], [/steak|beef/i, "🥩"], [/chicken|turkey/i, "🍗"], [/pie|quiche/i, "🥧"], [/rice|risotto|paella|bibimbap/i, "🍚"],
-  [/falafel/i, "🧆"], [/pita|gyro|kebab|souvlaki/i, "🥙"], [/bowl/i, "🥣"], [/egg|shakshuka|omelette/i, "🍳"],
-];
-const cuisineEmoji = {
-  italian: "🍝", thai: "🍛", mexican: "🌮", indian: "🍛", japanese: "🍱", french: "🥘", greek: "🥗", american: "🍔", korean: "🍲", chinese: "🥡", spanish: "🥘",
-  vietnamese: "🍜", moroccan: "🍲", lebanese: "🧆", mediterranean: "🫒",
-};
 
 function hash(text) {
   let h = 2166136261;
@@ -106,12 +96,14 @@ function svg(tag, attributes, ...children) {
   return element;
 }
 
+const star = () => svg("svg", { class: "star", viewBox: "0 0 24 24", "aria-hidden": "true", focusable: "false" },
+  svg("path", { d: "M12 2l3.1 6.6 7 .9-5.2 5 1.4 7.1L12 18.1l-6.3 3.5 1.4-7.1-5.2-5 7-.9z" }));
+
 // plate draws a meal. The same meal always gets the same picture.
 function plate(meal) {
   const cuisine = meal.cuisine.toLowerCase();
   const known = Object.keys(palettes);
   const palette = palettes[cuisine] || palettes[known[hash(cuisine) % known.length]];
-  const emoji = (dishes.find(([pattern]) => pattern.test(meal.name)) || [0, cuisineEmoji[cuisine] || "🍽️"])[1];
   let seed = hash(meal.id);
   const random = () => (seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0) / 4294967296;
   const art = svg("svg", { class: "plate", viewBox: "0 0 320 200", "aria-hidden": "true", focusable: "false" }, svg("rect", { width: 320, height: 200, fill: palette[0] }));
@@ -124,7 +116,8 @@ function plate(meal) {
     const angle = random() * 2 * Math.PI, far = 40 + random() * 15;
     art.append(svg("circle", { cx: 160 + Math.cos(angle) * far, cy: 104 + Math.sin(angle) * far, r: 3 + random() * 7, fill: palette[1 + (i % 3)], opacity: 0.85 }));
   }
-  art.append(svg("text", { x: 160, y: 106, "font-size": 66, "text-anchor": "middle", "dominant-baseline": "central" }, emoji));
+  art.append(svg("g", { class: "dish", transform: "translate(160 104) scale(1.15)", "data-dish": dishOf(meal) },
+    ...drawings[dishOf(meal)].map(([tag, attributes]) => svg(tag, attributes))));
   return art;
 }
 
@@ -138,7 +131,7 @@ function card(meal, rank) {
   prices.set(meal.id, meal.price_cents);
   const facts = make("p", { class: "facts" }, make("span", {}, `${meal.prep_minutes} min`), make("span", {}, `${meal.kilocalories} kcal`));
   if (meal.rating && meal.rating.count > 0) {
-    facts.prepend(make("span", { class: "stars", "aria-label": `${meal.rating.average.toFixed(1)} of 5 stars, ${meal.rating.count} ratings` }, `★ ${meal.rating.average.toFixed(1)} `, make("small", {}, `(${meal.rating.count})`)));
+    facts.prepend(make("span", { class: "stars", "aria-label": `${meal.rating.average.toFixed(1)} of 5 stars, ${meal.rating.count} ratings` }, star(), `${meal.rating.average.toFixed(1)} `, make("small", {}, `(${meal.rating.count})`)));
   }
   return make("li", {}, make("article", { class: "card", "data-meal": meal.id },
     plate(meal), rank ? make("span", { class: "rank" }, `No. ${rank}`) : null,
