@@ -54,9 +54,10 @@ func thisHost() host {
 }
 
 // runTool runs a program and shows its output as the step's detail. The kernel kills the
-// program when this process ends.
+// program when this process ends. The program's files get the modes that an image needs, whatever
+// the user's umask is: the servers in an image run as users of their own.
 func runTool(ctx context.Context, step *progress.Step, name string, arguments ...string) error {
-	cmd := exec.CommandContext(ctx, name, arguments...)
+	cmd := exec.CommandContext(ctx, "sh", append([]string{"-c", `umask 022 && exec "$0" "$@"`, name}, arguments...)...)
 	cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C")
 	out := &tail{step: step}
 	cmd.Stdout, cmd.Stderr = out, out
@@ -160,13 +161,16 @@ func (h host) debootstrap(ctx context.Context, step *progress.Step, dir string) 
 	// Write the settings first, so that debootstrap's dpkg follows them too.
 	for _, f := range mustRootFS(baseRecipe) {
 		target := filepath.Join(dir, filepath.FromSlash(f.name))
+		var err error
 		if strings.HasSuffix(f.name, "/") {
-			if err := os.MkdirAll(target, fs.FileMode(f.mode)); err != nil {
-				return fmt.Errorf("prepare base: %w", err)
-			}
-			continue
+			err = os.MkdirAll(target, fs.FileMode(f.mode))
+		} else {
+			err = os.WriteFile(target, f.data, fs.FileMode(f.mode))
 		}
-		if err := os.WriteFile(target, f.data, fs.FileMode(f.mode)); err != nil {
+		if err == nil {
+			err = os.Chmod(target, fs.FileMode(f.mode)) // the umask has taken bits away
+		}
+		if err != nil {
 			return fmt.Errorf("prepare base: %w", err)
 		}
 	}
