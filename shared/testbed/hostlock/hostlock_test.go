@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -89,6 +91,33 @@ func within(t *testing.T, d time.Duration) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), d)
 	t.Cleanup(cancel)
 	return ctx
+}
+
+// A home that cannot be written to is no reason to fail: the locks go to the temporary folder.
+func TestDirWithoutAHome(t *testing.T) {
+	temporary := t.TempDir()
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, cache := range map[string]string{"cache is a file": file, "cache in a file": filepath.Join(file, "cache"), "relative": "cache"} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv("XDG_CACHE_HOME", cache)
+			t.Setenv("HOME", cache)
+			t.Setenv("LocalAppData", cache)
+			t.Setenv("TMPDIR", temporary)
+			t.Setenv("TMP", temporary)
+			dir, err := hostlock.Dir()
+			if err != nil || !strings.HasPrefix(dir, temporary) && runtime.GOOS != "windows" {
+				t.Fatalf("%s, %v; want a folder in %s", dir, err, temporary)
+			}
+			release, err := hostlock.Lock(t.Context(), "oven", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			release()
+		})
+	}
 }
 
 func TestKilledProcessLetsGo(t *testing.T) {

@@ -155,16 +155,34 @@ func fileName(name string) string {
 	}, name) + ".lock"
 }
 
+// folder is the name of the lock folder.
+const folder = "bytebites-workshop"
+
 // Dir returns the folder of the lock files, and makes it when needed. It lies in the user's
-// cache folder, or in the temporary folder when the user has no home.
+// cache folder, or in the temporary folder when the user has no home or cannot write to it.
 func Dir() (string, error) {
 	cache, err := os.UserCacheDir()
-	if err != nil {
-		cache = filepath.Join(os.TempDir(), fmt.Sprintf("bytebites-%d", os.Getuid()))
+	if err == nil {
+		dir := filepath.Join(cache, folder)
+		if err = writable(dir); err == nil {
+			return dir, nil
+		}
 	}
-	dir := filepath.Join(cache, "bytebites-workshop")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return "", fmt.Errorf("make lock folder: %w", err)
+	dir := filepath.Join(os.TempDir(), fmt.Sprintf("bytebites-%d", os.Getuid()), folder)
+	if tempErr := writable(dir); tempErr != nil {
+		return "", fmt.Errorf("make lock folder: %w", errors.Join(err, tempErr))
 	}
 	return dir, nil
+}
+
+// writable makes a folder when needed, and a file in it.
+func writable(dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	probe, err := os.OpenFile(filepath.Join(dir, "writable"), os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	return probe.Close()
 }
