@@ -199,7 +199,7 @@ func probePorts(ports []int, published map[int]string) []Finding {
 		case holder != "":
 			findings = append(findings, Finding{name, Warn, "taken by the container " + holder, "if that is an earlier stack of the workshop: go tool workshop down; else: docker stop " + holder})
 		default:
-			findings = append(findings, Finding{name, Warn, fmt.Sprintf("cannot be used: %v", err), "stop the program that listens there, or choose another port"})
+			findings = append(findings, Finding{name, Warn, fmt.Sprintf("cannot be used: %v", err), "stop the program that listens there, or set another port in .env"})
 		}
 	}
 	return findings

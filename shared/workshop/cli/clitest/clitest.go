@@ -20,6 +20,7 @@ import (
 	"bytebites.example/workshop/shared/modroot"
 	"bytebites.example/workshop/shared/testbed/hostlock"
 	"bytebites.example/workshop/shared/workshop/cli"
+	"bytebites.example/workshop/shared/workshop/cli/stack"
 )
 
 // Runner is the body of the command: cli.Run, or a variant of it.
@@ -115,7 +116,7 @@ func DockerScripts(t *testing.T, dir string) {
 			// clone of its own, so that the developer's .env and stack are left alone.
 			env.Setenv("HOME", os.Getenv("HOME"))
 			project := testProject + filepath.Base(env.WorkDir)
-			env.Setenv("COMPOSE_PROJECT_NAME", project)
+			env.Setenv(stack.StackEnv, project)
 			env.Defer(func() { removeStack(t, env.WorkDir, project) })
 			for _, name := range []string{"go.mod", "go.sum", "shared", "labs", "solutions", "docker-compose.yml"} {
 				if err := os.Symlink(filepath.Join(root, name), filepath.Join(env.WorkDir, name)); err != nil {
@@ -144,7 +145,7 @@ func removeStack(t *testing.T, dir, project string) {
 	defer cancel()
 	down := exec.CommandContext(ctx, "workshop", "down") // one of Main's programs
 	down.Dir = dir
-	down.Env = append(os.Environ(), "COMPOSE_PROJECT_NAME="+project)
+	down.Env = append(os.Environ(), stack.StackEnv+"="+project)
 	if output, err := down.CombinedOutput(); err != nil {
 		t.Errorf("workshop down: %v\n%s", err, output)
 	}
@@ -154,9 +155,11 @@ func removeStack(t *testing.T, dir, project string) {
 func commands(ctx context.Context) map[string]func(*testscript.TestScript, bool, []string) {
 	w := waiter{ctx}
 	s := servers{w}
+	e := engines{ctx}
 	return map[string]func(*testscript.TestScript, bool, []string){
 		"exitcode": exitCode, "await": w.await, "gone": w.gone,
 		"get": s.get, "monitored": s.monitored, "refused": s.refused, "freeports": s.freePorts, "hold": s.hold,
+		"engine": e.fake, "theirs": e.theirs, "dotenv": dotenv,
 		"order": s.order, "effects": s.effects, "watched": s.watched,
 	}
 }

@@ -186,7 +186,7 @@ func (s servers) refused(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// freePorts sets each of the named variables to a free port.
+// freePorts sets each of the named variables to a free port, for the script and in .env.
 func (s servers) freePorts(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
 		ts.Fatalf("usage: freeports VARIABLE...")
@@ -199,6 +199,7 @@ func (s servers) freePorts(ts *testscript.TestScript, neg bool, args []string) {
 		_, port, err := net.SplitHostPort(listener.Addr().String())
 		ts.Check(err)
 		ts.Setenv(variable, port)
+		ts.Check(setDotenv(ts.MkAbs(".env"), variable+"="+port))
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -12,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 
+	"bytebites.example/workshop/shared/userenv"
 	"bytebites.example/workshop/shared/workshop/cli/subprocess"
 )
 
@@ -22,16 +24,22 @@ const (
 	defaultProject = "bytebites"
 )
 
-// project returns the name of the stack's compose project. The variable that compose itself
-// reads goes before the default.
+// StackEnv is the variable that names the stack's compose project, before .env. The shell's
+// COMPOSE_PROJECT_NAME does not count, because it names a stack of the user's.
+const StackEnv = "WORKSHOP_STACK"
+
+// project returns the name of the stack's compose project.
 func (s *Stack) project(file *envFile) string {
-	for _, name := range []string{s.Getenv("COMPOSE_PROJECT_NAME"), file.get("COMPOSE_PROJECT_NAME")} {
+	for _, name := range []string{s.Getenv(StackEnv), file.get("COMPOSE_PROJECT_NAME")} {
 		if name != "" {
 			return name
 		}
 	}
 	return defaultProject
 }
+
+// projectName are the names that every compose tool takes and leaves as they are.
+var projectName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]*$`)
 
 // compose is the tool that reads docker-compose.yml: `docker compose` (version 2 or later), or
 // docker-compose 1.28 or later, because 1.28 is the first version with profiles.
@@ -53,6 +61,10 @@ func (s *Stack) findCompose(ctx context.Context, env ...string) (*compose, error
 	if err != nil {
 		return nil, err
 	}
+	own, err := s.environment()
+	if err != nil {
+		return nil, err
+	}
 	seen := ""
 	for _, candidate := range [][]string{{"docker", "compose"}, {"docker-compose"}} {
 		out, err := s.output(ctx, candidate[0], append(candidate[1:], "version", "--short")...)
@@ -69,7 +81,7 @@ func (s *Stack) findCompose(ctx context.Context, env ...string) (*compose, error
 		}
 		return &compose{
 			program: candidate[0], before: candidate[1:], version: version, project: s.project(file),
-			stack: s, env: slices.Concat(s.Env, env), blanks: s.placeholders(file),
+			stack: s, env: slices.Concat(own, env), blanks: s.placeholders(file),
 		}, nil
 	}
 	return nil, unavailable("neither `docker compose` nor docker-compose 1.28 or newer is installed"+seen, composeRemedy)
@@ -150,21 +162,68 @@ func (c *compose) wrap(err error, verb string) error {
 	return err
 }
 
+// variable finds the variables of docker-compose.yml: ${NAME}, also with a default, and $NAME.
+var variable = regexp.MustCompile(`\$\$|\$\{?([A-Za-z_][A-Za-z0-9_]*)`)
+
+// variables returns the variables of docker-compose.yml.
+func (s *Stack) variables() ([]string, error) {
+	text, err := os.ReadFile(filepath.Join(s.Root, composeFile))
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", composeFile, err)
+	}
+	var names []string
+	for _, match := range variable.FindAllStringSubmatch(string(text), -1) {
+		if match[1] != "" {
+			names = append(names, match[1])
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names), nil
+}
+
+// environment returns the environment of compose. Compose would prefer a variable of the shell to
+// that of .env. The shell's POSTGRES_PASSWORD or SERVICE_PORT belong to another program. Compose
+// talks to the engine only, so it needs no proxy; docker-compose 1 does not even start with a SOCKS
+// proxy.
+func (s *Stack) environment() ([]string, error) {
+	ours, err := s.variables()
+	if err != nil {
+		return nil, err
+	}
+	env := userenv.Without(userenv.Clean(s.Env), ours...)
+	for _, name := range []string{"ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY"} {
+		env = userenv.Without(env, name, strings.ToLower(name))
+	}
+	// The variable is set here because .env may have it too. With it, compose refuses to remove the
+	// services of an older docker-compose.yml.
+	return append(env, "COMPOSE_IGNORE_ORPHANS=false"), nil
+}
+
+// overridden returns the variables of docker-compose.yml that the shell sets to another value than
+// .env.
+func (s *Stack) overridden(file *envFile) ([]string, error) {
+	ours, err := s.variables()
+	return slices.DeleteFunc(ours, func(name string) bool {
+		value := s.Getenv(name)
+		return value == "" || value == file.get(name)
+	}), err
+}
+
 // engineFor points compose at the engine's address, because docker-compose 1 knows no docker
-// contexts. An address that needs certificates is left to compose.
+// contexts. A socket needs no certificates. An address that needs some is left to compose.
 func engineFor(host string) []string {
 	if strings.HasPrefix(host, "unix://") || strings.HasPrefix(host, "npipe://") {
-		return []string{"DOCKER_HOST=" + host}
+		return []string{"DOCKER_HOST=" + host, "DOCKER_CONTEXT=", "DOCKER_TLS_VERIFY=", "DOCKER_CERT_PATH="}
 	}
 	return nil
 }
 
-// placeholders returns values for the secrets that neither .env nor the environment has. Verbs
-// that only look at the stack or remove it must also work without .env.
+// placeholders returns values for the secrets that .env does not have. Verbs that only look at the
+// stack or remove it must also work without .env.
 func (s *Stack) placeholders(f *envFile) []string {
 	var env []string
 	for _, key := range s.Course.Secrets() {
-		if f.get(key) == "" && s.Getenv(key) == "" {
+		if f.get(key) == "" {
 			env = append(env, key+"=unused")
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"bytebites.example/workshop/shared/userenv"
 	"bytebites.example/workshop/shared/workshop/course"
 )
 
@@ -92,11 +93,24 @@ func TestComposeFilePublishesOnLoopback(t *testing.T) {
 	}
 }
 
+// `up` makes every file readable that is mounted; see readableByServers.
+func TestComposeFileMountsKnownFiles(t *testing.T) {
+	mounts := regexp.MustCompile(`"([^"]*):/[^":]*:ro"`).FindAllStringSubmatch(composeText(t), -1)
+	if len(mounts) < 5 {
+		t.Fatalf("%s has only %d mounts", composeFile, len(mounts))
+	}
+	for _, mount := range mounts {
+		if source := mount[1]; !strings.HasPrefix(source, "./"+deployDir+"/") && !strings.HasPrefix(source, "${NGINX_CONF:") && !strings.HasPrefix(source, "${REDIS_CONF:") {
+			t.Errorf("%s mounts %s, which `up` does not make readable", composeFile, source)
+		}
+	}
+}
+
 // Each compose tool reads the file without an engine. It accepts every profile alone, and refuses
 // the file without the secrets.
 func TestComposeFileIsTaken(t *testing.T) {
 	t.Parallel()
-	here, known := os.Environ(), []string(nil)
+	here, known := userenv.Clean(os.Environ()), []string(nil)
 	for _, key := range course.Labs().Secrets() {
 		known = append(known, key+"=unused")
 	}
@@ -117,8 +131,14 @@ func TestComposeFileIsTaken(t *testing.T) {
 		for _, name := range everyProfile(course.Labs()) {
 			t.Run(strings.Join(tool, " ")+" "+name, func(t *testing.T) {
 				t.Parallel()
-				if said, err := config(known, "--profile", name, "config"); err != nil {
+				said, err := config(known, "--profile", name, "config")
+				if err != nil {
 					t.Errorf("%v\n%s", err, said)
+				}
+				// By this label `up` and `down` know their own containers.
+				services, labels := strings.Count(said, "    cap_drop:"), strings.Count(said, stackLabel)
+				if services == 0 || labels != services {
+					t.Errorf("%d of %d services have the label %s", labels, services, stackLabel)
 				}
 			})
 		}

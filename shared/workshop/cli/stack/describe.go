@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"bytebites.example/workshop/shared/bytebites/seed"
+	"bytebites.example/workshop/shared/testbed/images"
 	"bytebites.example/workshop/shared/workshop/course"
 )
 
@@ -50,6 +51,7 @@ func (s *Stack) describe(file *envFile, chosen []string) Description {
 		fact("metrics", s.address(file, "SERVICE_PORT")+"/metrics")
 		fact("profiles", s.address(file, "PPROF_PORT")+"/debug/pprof/")
 	}
+	fact("database", "postgres:5432 inside the stack, user "+images.DatasetUser+", password POSTGRES_PASSWORD in .env")
 	fact("mail sink", s.address(file, "MAILSINK_PORT")+"/stats")
 	if slices.Contains(chosen, queueProfile) {
 		fact("RabbitMQ", s.address(file, "RABBITMQ_PORT")+"/, user bytebites, password BROKER_PASSWORD in .env")

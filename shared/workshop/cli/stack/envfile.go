@@ -8,7 +8,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
+
+	"bytebites.example/workshop/shared/testbed/engine"
 )
 
 // envFile is .env, from which docker compose reads its variables. The user may edit it too, so
@@ -27,9 +30,10 @@ func readEnvFile(path string) (*envFile, error) {
 		}}, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read .env: %w", err)
+		return nil, &engine.Unavailable{Problem: "the file .env of the clone cannot be read", Remedy: "correct its owner and mode, or remove it: `up` writes a new one", Err: err}
 	}
-	body := strings.TrimRight(strings.ReplaceAll(string(text), "\r\n", "\n"), "\n")
+	body := strings.TrimPrefix(string(text), "\ufeff") // a mark that some editors on Windows write
+	body = strings.TrimRight(strings.ReplaceAll(body, "\r\n", "\n"), "\n")
 	return &envFile{path: path, lines: strings.Split(body, "\n")}, nil
 }
 
@@ -37,7 +41,7 @@ func readEnvFile(path string) (*envFile, error) {
 func (f *envFile) get(key string) string {
 	if at := f.find(key); at >= 0 {
 		_, value, _ := strings.Cut(f.lines[at], "=")
-		return unquote(strings.TrimSpace(value))
+		return parseValue(value)
 	}
 	return ""
 }
@@ -52,11 +56,24 @@ func (f *envFile) find(key string) int {
 	return -1
 }
 
-func unquote(value string) string {
-	if n := len(value); n >= 2 && (value[0] == '"' || value[0] == '\'') && value[n-1] == value[0] {
-		return value[1 : n-1]
+// quoted is a value in quotes, with or without a comment behind it.
+var quoted = regexp.MustCompile(`^(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)')\s*(?:#.*)?$`)
+
+// comment is the end of a line that compose does not read.
+var comment = regexp.MustCompile(`\s#.*$`)
+
+// parseValue reads a value as docker-compose does: without the quotes around it, and without a
+// comment behind it. A quote that is not closed makes the value empty.
+func parseValue(text string) string {
+	text = strings.TrimSpace(text)
+	if text == "" || text[0] != '"' && text[0] != '\'' {
+		return strings.TrimSpace(comment.ReplaceAllString(text, ""))
 	}
-	return value
+	match := quoted.FindStringSubmatch(text)
+	if match == nil {
+		return ""
+	}
+	return strings.NewReplacer(`\\`, `\`, `\"`, `"`, `\'`, `'`).Replace(match[1] + match[2])
 }
 
 func (f *envFile) set(key, value string) {
@@ -83,18 +100,36 @@ func (f *envFile) keepSecret(key string) error {
 	return nil
 }
 
-// write replaces the file in one step, readable by its owner only.
+// write replaces the file in one step, readable by its owner only. If it is a symbolic link, the
+// file that it points to is replaced.
 func (f *envFile) write() error {
-	draft, err := os.CreateTemp(filepath.Dir(f.path), ".env.*") // mode 0600
+	path := f.path
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target
+	}
+	draft, err := os.CreateTemp(filepath.Dir(path), ".env.*") // mode 0600
 	if err != nil {
-		return fmt.Errorf("write .env: %w", err)
+		return notWritable(err)
 	}
 	_, err = draft.WriteString(strings.Join(f.lines, "\n") + "\n")
 	if err = errors.Join(err, draft.Close()); err == nil {
-		err = os.Rename(draft.Name(), f.path)
+		err = os.Rename(draft.Name(), path)
 	}
 	if err != nil {
-		return fmt.Errorf("write .env: %w", errors.Join(err, os.Remove(draft.Name())))
+		return notWritable(errors.Join(err, os.Remove(draft.Name())))
 	}
 	return nil
+}
+
+// writable returns an error if write would fail, before minutes of work.
+func (f *envFile) writable() error {
+	probe, err := os.CreateTemp(filepath.Dir(f.path), ".env.*")
+	if err != nil {
+		return notWritable(err)
+	}
+	return errors.Join(probe.Close(), os.Remove(probe.Name()))
+}
+
+func notWritable(err error) error {
+	return &engine.Unavailable{Problem: "the file .env of the clone cannot be written", Remedy: "clone the workshop into a folder that your user can write to", Err: err}
 }

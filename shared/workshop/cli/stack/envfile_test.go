@@ -60,6 +60,66 @@ func TestEnvFileKeepsWhatTheUserWrote(t *testing.T) {
 	}
 }
 
+// The expected values are those that docker-compose 1.29 and docker compose 2 read.
+func TestEnvFileValues(t *testing.T) {
+	for line, want := range map[string]string{
+		"A=18080 # mine":      "18080",
+		"A=18080\t#mine":      "18080",
+		"A=18080#mine":        "18080#mine",
+		`A="18080" # mine`:    "18080",
+		`A='a # b' # mine`:    "a # b",
+		`A="a b"`:             "a b",
+		`A="open`:             "",
+		`A="a" b`:             "",
+		`A="a\"b\\"`:          `a"b\`,
+		"A= 18080 ":           "18080",
+		"export A=1":          "1",
+		"A = 1":               "1",
+		"A=":                  "",
+		"A= # nothing":        "# nothing",
+		"A=--through 05":      "--through 05",
+		"\ufeffA=1":           "1",
+		"A=1\r\nA=2\r\n":      "2",
+		"#A=1":                "",
+		"A=postgres://a?b=c#": "postgres://a?b=c#",
+	} {
+		path := filepath.Join(t.TempDir(), ".env")
+		if err := os.WriteFile(path, []byte(line), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		file, err := readEnvFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := file.get("A"); got != want {
+			t.Errorf("%q: %q, want %q", line, got, want)
+		}
+	}
+}
+
+func TestEnvFileThatIsALink(t *testing.T) {
+	dir := t.TempDir()
+	target, link := filepath.Join(dir, "target"), filepath.Join(dir, ".env")
+	if err := os.WriteFile(target, []byte("A=1\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(target, link); err != nil {
+		t.Skip(err)
+	}
+	file, err := readEnvFile(link)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file.set("A", "2")
+	if err := file.write(); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(target)
+	if info, statErr := os.Lstat(link); err != nil || statErr != nil || string(text) != "A=2\n" || info.Mode()&os.ModeSymlink == 0 {
+		t.Errorf("the target is %q, %v; the link is %v, %v", text, err, info, statErr)
+	}
+}
+
 func TestNewEnvFile(t *testing.T) {
 	dir := t.TempDir()
 	secrets := map[string]bool{}

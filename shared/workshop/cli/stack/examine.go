@@ -35,15 +35,18 @@ func (s *Stack) Examine(ctx context.Context) (Examination, error) {
 	var x Examination
 	for _, p := range publishedPorts(s.Course) {
 		port := s.port(file, p.variable)
-		number, err := strconv.Atoi(port)
 		switch {
-		case err != nil:
+		case !isPort(port):
 			x.Findings = append(x.Findings, engine.Finding{
-				Name: p.variable, Status: engine.Warn, Detail: port + " is not a port number", Remedy: "set it to a number in .env",
+				Name: p.variable, Status: engine.Warn, Detail: port + " is not a port number", Remedy: "set it to a number from 1 to 65535 in .env",
 			})
 		case slices.Contains(running, p.service):
 			x.Findings = append(x.Findings, engine.Finding{Name: "port " + port, Status: engine.OK, Detail: "held by the running stack"})
 		default:
+			number, err := strconv.Atoi(port)
+			if err != nil {
+				return Examination{}, err // isPort has accepted it
+			}
 			x.Ports = append(x.Ports, number)
 		}
 	}

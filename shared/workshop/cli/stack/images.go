@@ -11,25 +11,20 @@ import (
 )
 
 // makeImages makes the images of the chosen profiles. It returns their names by the variables of
-// docker-compose.yml, and the engine's address.
-func (s *Stack) makeImages(ctx context.Context, service string, size seed.Size, chosen []string) (refs map[string]string, host string, err error) {
-	e, err := s.Connect(ctx)
+// docker-compose.yml.
+func (s *Stack) makeImages(ctx context.Context, e *engine.Engine, service string, size seed.Size, chosen []string) (map[string]string, error) {
+	refs, err := s.serverImages(ctx, e, chosen)
 	if err != nil {
-		return nil, "", err
-	}
-	defer func() { _ = e.Close() }()
-	refs, err = s.serverImages(ctx, e, chosen)
-	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	seeded, err := images.EnsureDataset(ctx, e, s.Progress, size)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	refs["DATABASE_IMAGE"] = string(seeded)
 	platform, err := gobuild.PlatformOf(ctx, e)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	for _, part := range []struct {
 		variable, pkg string
@@ -40,15 +35,15 @@ func (s *Stack) makeImages(ctx context.Context, service string, size seed.Size, 
 	} {
 		binary, err := s.Build(ctx, platform, part.pkg)
 		if err != nil {
-			return nil, "", err
+			return nil, err
 		}
 		ref, err := part.image(ctx, e, s.Progress, binary)
 		if err != nil {
-			return nil, "", err
+			return nil, err
 		}
 		refs[part.variable] = string(ref)
 	}
-	return refs, e.Host(), nil
+	return refs, nil
 }
 
 // serverImages makes the images of the real servers, and of the base that programs run on. It

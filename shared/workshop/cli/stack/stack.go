@@ -65,6 +65,13 @@ func (s *Stack) existing(ctx context.Context) (*compose, error) {
 		return nil, err
 	}
 	defer func() { _ = e.Close() }()
+	file, err := s.readEnv()
+	if err != nil {
+		return nil, err
+	}
+	if err := s.ours(ctx, e, file); err != nil {
+		return nil, err
+	}
 	c, err := s.findCompose(ctx, engineFor(e.Host())...)
 	if err != nil {
 		return nil, err

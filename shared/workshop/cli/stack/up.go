@@ -38,11 +38,29 @@ func (s *Stack) Up(ctx context.Context, o Options) (Description, error) {
 		return Description{}, err
 	}
 	chosen := namesOf(profiles)
-	refs, host, err := s.makeImages(ctx, code.service, size, chosen)
+	e, err := s.Connect(ctx)
 	if err != nil {
 		return Description{}, err
 	}
-	c, err := s.findCompose(ctx, engineFor(host)...)
+	defer func() { _ = e.Close() }()
+	file, err := s.readEnv()
+	if err != nil {
+		return Description{}, err
+	}
+	if err := s.ours(ctx, e, file); err != nil { // before minutes of work
+		return Description{}, err
+	}
+	if err := file.writable(); err != nil {
+		return Description{}, err
+	}
+	if err := s.noteOverridden(file); err != nil {
+		return Description{}, err
+	}
+	refs, err := s.makeImages(ctx, e, code.service, size, chosen)
+	if err != nil {
+		return Description{}, err
+	}
+	c, err := s.findCompose(ctx, engineFor(e.Host())...)
 	if err != nil {
 		return Description{}, err
 	}
@@ -54,8 +72,11 @@ func (s *Stack) Up(ctx context.Context, o Options) (Description, error) {
 		return Description{}, unavailable("the running stack keeps its user data on shards, which the replicas of profile queue alone do not read",
 			"keep the shards with: go tool workshop up sharding queue; or start afresh after: go tool workshop down")
 	}
-	file, err := s.writeEnv(refs, code)
+	file, err = s.writeEnv(refs, code)
 	if err != nil {
+		return Description{}, err
+	}
+	if err := s.readableByServers(code); err != nil {
 		return Description{}, err
 	}
 	if err := s.portsFree(ctx, file, chosen, running); err != nil {
@@ -83,6 +104,16 @@ func (s *Stack) Up(ctx context.Context, o Options) (Description, error) {
 		}
 	}
 	return described, nil
+}
+
+// noteOverridden shows the variables of the shell that have no effect, because a user who starts
+// compose by hand with them would get another stack.
+func (s *Stack) noteOverridden(file *envFile) error {
+	names, err := s.overridden(file)
+	for _, name := range names {
+		s.Progress.Note("%s of the shell is ignored; .env counts", name)
+	}
+	return err
 }
 
 // start starts the services of the profiles, all but the mover: Up runs it later, where the user
