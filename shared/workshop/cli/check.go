@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"bytebites.example/workshop/shared/testbed/engine"
 	"bytebites.example/workshop/shared/workshop/lab"
 )
 
@@ -220,6 +221,10 @@ func (a *app) listChecks(ctx context.Context, run testRun, selection lab.Selecti
 	err = a.runTest(ctx, run)
 	if ctx.Err() != nil {
 		return nil, nil, context.Cause(ctx)
+	}
+	var missing *engine.Unavailable
+	if errors.As(err, &missing) {
+		return nil, nil, err
 	}
 	text, readErr := os.ReadFile(run.result)
 	if err = errors.Join(err, readErr); err == nil {

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"bytebites.example/workshop/shared/testbed/engine"
 	"bytebites.example/workshop/shared/workshop/cli/subprocess"
 	"bytebites.example/workshop/shared/workshop/lab"
 )
@@ -99,7 +100,7 @@ func readKept(path string) (k kept, ok bool, err error) {
 		return kept{}, false, fmt.Errorf("kept result: %w", err)
 	}
 	if err := json.Unmarshal(text, &k); err != nil {
-		return kept{}, false, fmt.Errorf("kept result %s: %w", path, err)
+		return kept{}, false, &engine.Unavailable{Problem: "the kept result " + path + " is damaged", Remedy: "run the check again; it writes the file anew", Err: err}
 	}
 	return k, true, nil
 }

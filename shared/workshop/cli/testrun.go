@@ -43,7 +43,8 @@ type testRun struct {
 	output    *testOutput
 }
 
-// runTest runs a test to its end. The error is that of subprocess.Command.Run. It runs the compiled
+// runTest runs a test to its end. The error is that of subprocess.Command.Run, or an
+// *engine.Unavailable if the test did not start. It runs the compiled
 // test and not `go test`: this way it is our own child, and dies with us.
 func (a *app) runTest(ctx context.Context, r testRun) error {
 	step := "" // all
@@ -56,5 +57,6 @@ func (a *app) runTest(ctx context.Context, r testRun) error {
 			lab.EnvStep+"="+step, lab.EnvOnly+"="+r.selection.Only, lab.EnvTimeout+"="+r.timeout.String()),
 		Stdout: r.output, Stderr: r.output,
 	}
-	return c.Run(ctx, r.binary, "-test.run=^"+r.name+"$", "-test.count=1", "-test.v", "-test.timeout="+hangTimeout.String())
+	err := c.Run(ctx, r.binary, "-test.run=^"+r.name+"$", "-test.count=1", "-test.v", "-test.timeout="+hangTimeout.String())
+	return notStarted(r.binary, err)
 }

@@ -81,7 +81,7 @@ func (a *app) runTour(ctx context.Context) error {
 		Dir: w.root, Env: append(append([]string{}, a.env...), lab.EnvResult+"="+file),
 		Stdout: a.out, Stderr: a.err,
 	}
-	err = c.Run(ctx, binary)
+	err = notStarted(binary, c.Run(ctx, binary))
 	var exit *exec.ExitError
 	if errors.As(err, &exit) && exit.Exited() {
 		return verdictError{fromExitCode(exit.ExitCode())} // the tour has printed the reason

@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"time"
 
+	"bytebites.example/workshop/shared/testbed/engine"
 	"bytebites.example/workshop/shared/workshop/course"
 )
 
@@ -52,15 +54,16 @@ const (
 	scratchAge = 24 * time.Hour
 )
 
-// scratch makes a folder for one run, and returns a function that removes it.
+// scratch makes a folder for one run, and returns a function that removes it. The error is an
+// *engine.Unavailable.
 func (w workshop) scratch() (dir string, remove func(), err error) {
 	state := w.path(stateDir)
 	if err := os.MkdirAll(state, 0o755); err != nil {
-		return "", nil, fmt.Errorf("make %s: %w", stateDir, err)
+		return "", nil, w.notWritable(err)
 	}
 	entries, err := os.ReadDir(state)
 	if err != nil {
-		return "", nil, fmt.Errorf("read %s: %w", stateDir, err)
+		return "", nil, w.notWritable(err)
 	}
 	for _, entry := range entries {
 		info, err := entry.Info()
@@ -73,7 +76,31 @@ func (w workshop) scratch() (dir string, remove func(), err error) {
 	}
 	dir, err = os.MkdirTemp(state, scratchPrefix)
 	if err != nil {
-		return "", nil, fmt.Errorf("make scratch folder: %w", err)
+		return "", nil, w.notWritable(err)
 	}
 	return dir, func() { _ = os.RemoveAll(dir) }, nil
+}
+
+// notWritable is a clone in which the command cannot keep its files, such as one that another user
+// has run it in before.
+func (w workshop) notWritable(err error) error {
+	return &engine.Unavailable{
+		Problem: "the command cannot write to " + w.path(stateDir),
+		Remedy:  "give that folder and its files to your user (chown -R), or clone the workshop into a folder of yours",
+		Err:     err,
+	}
+}
+
+// notStarted returns the error of a program that was compiled into the clone. A program that did
+// not start is an *engine.Unavailable.
+func notStarted(program string, err error) error {
+	var exit *exec.ExitError
+	if errors.As(err, &exit) || !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	return &engine.Unavailable{
+		Problem: "programs in " + filepath.Dir(program) + " may not be executed",
+		Remedy:  "clone the workshop onto a file system that is mounted without noexec",
+		Err:     err,
+	}
 }
