@@ -10,7 +10,7 @@ const (
 	DoHeader = "X-Check-Do"
 	// HangUp closes the connection without an answer.
 	HangUp = "hang-up"
-	// HangUpAt, with the name of an instance behind it, makes only that one hang up.
+	// HangUpAt is a prefix: with the name of an instance behind it, only that one hangs up.
 	HangUpAt = "hang-up-at "
 	// ContentType is that of every answer.
 	ContentType = "application/problem+json"
