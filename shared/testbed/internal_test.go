@@ -305,3 +305,18 @@ func TestReachable(t *testing.T) {
 		t.Errorf("an engine elsewhere: %v, want an engine.Unavailable with a remedy", err)
 	}
 }
+
+// A role serves no request, so it gets no secret of the API.
+func TestRoleEnvironment(t *testing.T) {
+	b := &Bed{}
+	b.secrets.staffToken, b.secrets.paymentSecret = "staff", "payment"
+	env := b.roleEnv(ServiceOptions{Name: "relay", BrokerURL: "amqp://broker"})
+	for name, value := range env {
+		if value == "staff" || value == "payment" {
+			t.Errorf("a role gets %s", name)
+		}
+	}
+	if env["BYTEBITES_AMQP"] == "" || env["BYTEBITES_METRICS_ADDR"] == "" {
+		t.Errorf("got %v", env)
+	}
+}

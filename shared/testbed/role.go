@@ -3,7 +3,6 @@ package testbed
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -37,8 +36,7 @@ func (b *Bed) Role(ctx context.Context, o RoleOptions) (*Role, error) {
 		o.Name = o.Role
 	}
 	o.Service.Name = o.Name
-	env := map[string]string{"BYTEBITES_METRICS_ADDR": ":" + strconv.Itoa(roleMetricsPort)}
-	maps.Copy(env, b.serviceEnv(o.Service))
+	env := b.roleEnv(o.Service)
 	s, err := b.static(ctx, o.Service.Package, spec{
 		kind:        "role",
 		name:        o.Name,
@@ -53,6 +51,17 @@ func (b *Bed) Role(ctx context.Context, o RoleOptions) (*Role, error) {
 		return nil, err
 	}
 	return &Role{Server: s}, nil
+}
+
+// roleEnv returns the environment of a role. It has no secret of the API.
+func (b *Bed) roleEnv(o ServiceOptions) map[string]string {
+	env := b.serviceEnv(o)
+	delete(env, "BYTEBITES_STAFF_TOKEN")
+	delete(env, "BYTEBITES_PAYMENT_SECRET")
+	if env["BYTEBITES_METRICS_ADDR"] == "" {
+		env["BYTEBITES_METRICS_ADDR"] = ":" + strconv.Itoa(roleMetricsPort)
+	}
+	return env
 }
 
 // MetricsURL is the address of the role's metrics for this process. It answers while the

@@ -79,8 +79,8 @@ type Config struct {
 //	BYTEBITES_REDIS           host:port of Redis, required from lab 03 on
 //	BYTEBITES_AMQP            amqp:// or amqps:// URL of RabbitMQ, required from lab 05 on
 //	BYTEBITES_METRICS_ADDR    address of a role's metrics; none unless set
-//	BYTEBITES_STAFF_TOKEN     secret of at least 16 bytes, required
-//	BYTEBITES_PAYMENT_SECRET  secret of at least 16 bytes, required
+//	BYTEBITES_STAFF_TOKEN     secret of at least 16 bytes, required by the API, and not read by roles
+//	BYTEBITES_PAYMENT_SECRET  the same
 //	BYTEBITES_DEMO_EMAIL      fills in the storefront's sign-in form; nothing unless set
 //	BYTEBITES_DEMO_PASSWORD   the same
 //	BYTEBITES_SESSION_TTL     how long a sign-in lasts, 1s to 9600h; 12h unless set
@@ -90,36 +90,50 @@ type Config struct {
 //	BYTEBITES_LOG_LEVEL       debug, info, warn or error; info unless set
 func FromEnv(getenv func(string) string) (Config, error) {
 	e := env{get: getenv}
+	config := e.common()
+	config.StaffToken = e.secret("BYTEBITES_STAFF_TOKEN")
+	config.PaymentSecret = []byte(e.secret("BYTEBITES_PAYMENT_SECRET"))
+	config.DemoEmail = getenv("BYTEBITES_DEMO_EMAIL")
+	config.DemoPassword = getenv("BYTEBITES_DEMO_PASSWORD")
+	return config, errors.Join(e.problems...)
+}
+
+// RoleFromEnv reads the Config of a role as FromEnv does. A role serves no request, so it needs no
+// secret of the API, and keeps none that is set.
+func RoleFromEnv(getenv func(string) string) (Config, error) {
+	e := env{get: getenv}
+	config := e.common()
+	return config, errors.Join(e.problems...)
+}
+
+// common reads what the API and the roles both need.
+func (e *env) common() Config {
 	config := Config{
 		Addr:           e.addr("BYTEBITES_ADDR", defaultAddr),
 		PprofAddr:      e.addr("BYTEBITES_PPROF_ADDR", "127.0.0.1:6060"),
 		Instance:       e.orElse("BYTEBITES_INSTANCE", hostname),
 		CatalogueURL:   e.database("BYTEBITES_CATALOGUE_DB"),
 		SMTPAddr:       e.addr("BYTEBITES_SMTP", ""),
-		StaffToken:     e.secret("BYTEBITES_STAFF_TOKEN"),
-		PaymentSecret:  []byte(e.secret("BYTEBITES_PAYMENT_SECRET")),
-		DemoEmail:      getenv("BYTEBITES_DEMO_EMAIL"),
-		DemoPassword:   getenv("BYTEBITES_DEMO_PASSWORD"),
 		SessionTTL:     e.sessionTTL("BYTEBITES_SESSION_TTL"),
 		SecureCookies:  e.secureCookies("BYTEBITES_SECURE_COOKIES", "BYTEBITES_PUBLIC_URL"),
 		TrustedProxies: e.prefixes("BYTEBITES_TRUSTED_PROXIES"),
 		LogLevel:       e.level("BYTEBITES_LOG_LEVEL"),
 	}
-	if getenv("BYTEBITES_REDIS") != "" {
+	if e.get("BYTEBITES_REDIS") != "" {
 		config.RedisAddr = e.addr("BYTEBITES_REDIS", "")
 	}
-	if getenv("BYTEBITES_METRICS_ADDR") != "" {
+	if e.get("BYTEBITES_METRICS_ADDR") != "" {
 		config.MetricsAddr = e.addr("BYTEBITES_METRICS_ADDR", "")
 	}
-	if getenv("BYTEBITES_AMQP") != "" {
+	if e.get("BYTEBITES_AMQP") != "" {
 		config.BrokerURL = e.broker("BYTEBITES_AMQP")
 	}
 	config.UserDataURL = config.CatalogueURL
-	if getenv("BYTEBITES_USERDATA_DB") != "" {
+	if e.get("BYTEBITES_USERDATA_DB") != "" {
 		config.UserDataURL = e.database("BYTEBITES_USERDATA_DB")
 	}
 	config.ShardURLs = e.shards("BYTEBITES_SHARD_DBS", config.UserDataURL)
-	return config, errors.Join(e.problems...)
+	return config
 }
 
 // env reads variables and collects the problems that it finds.

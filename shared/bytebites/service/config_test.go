@@ -132,6 +132,25 @@ func TestFromEnvNamesWhatIsWrong(t *testing.T) {
 	}
 }
 
+// A role has no use for the secrets of the API.
+func TestRoleFromEnvTakesNoSecretOfTheAPI(t *testing.T) {
+	vars := whole()
+	vars["BYTEBITES_DEMO_PASSWORD"] = "hunter2secret"
+	config, err := service.RoleFromEnv(func(name string) string { return vars[name] })
+	if err != nil || config.StaffToken != "" || len(config.PaymentSecret) > 0 || config.DemoPassword != "" {
+		t.Errorf("got %+v, %v", config, err)
+	}
+	delete(vars, "BYTEBITES_STAFF_TOKEN")
+	delete(vars, "BYTEBITES_PAYMENT_SECRET")
+	if _, err := service.RoleFromEnv(func(name string) string { return vars[name] }); err != nil {
+		t.Errorf("without the secrets: %v", err)
+	}
+	delete(vars, "BYTEBITES_CATALOGUE_DB")
+	if _, err := service.RoleFromEnv(func(name string) string { return vars[name] }); err == nil {
+		t.Error("a role without a database: want an error")
+	}
+}
+
 func TestFromEnvNamesAllAtOnce(t *testing.T) {
 	_, err := fromEnv(nil)
 	if err == nil {

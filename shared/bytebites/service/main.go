@@ -62,7 +62,11 @@ func runComposed(ctx context.Context, role string, args []string, compose func()
 			return err
 		}
 	}
-	config, err := FromEnv(os.Getenv)
+	read := FromEnv
+	if role != "" {
+		read = RoleFromEnv
+	}
+	config, err := read(os.Getenv)
 	if err != nil {
 		return fmt.Errorf("configuration:\n%w", err)
 	}

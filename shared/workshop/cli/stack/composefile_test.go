@@ -142,6 +142,25 @@ func TestComposeFileIsTaken(t *testing.T) {
 				}
 			})
 		}
+		t.Run(strings.Join(tool, " ")+" gives roles no secret of the API", func(t *testing.T) {
+			t.Parallel()
+			said, err := config(known, "--profile", "queue", "--profile", "sharding", "config")
+			if err != nil {
+				t.Fatalf("%v\n%s", err, said)
+			}
+			_, services, _ := strings.Cut("\n"+said, "\nservices:\n")
+			for _, name := range []string{"replica-1", "relay", "worker", moverService} {
+				text := regexp.MustCompile(`(?m)^  ` + name + `:\n(?:(?:    .*)?\n)*`).FindString(services)
+				for _, secret := range []string{"BYTEBITES_STAFF_TOKEN", "BYTEBITES_PAYMENT_SECRET", "BYTEBITES_DEMO_PASSWORD"} {
+					if has := strings.Contains(text, secret); has != (name == "replica-1") {
+						t.Errorf("service %s has %s: %t", name, secret, has)
+					}
+				}
+				if !strings.Contains(text, "BYTEBITES_SHARD_DBS") {
+					t.Errorf("service %s does not know the shards:\n%s", name, text)
+				}
+			}
+		})
 		t.Run(strings.Join(tool, " ")+" without secrets", func(t *testing.T) {
 			t.Parallel()
 			empty := strings.Split(strings.Join(course.Labs().Secrets(), "=\n")+"=", "\n")
