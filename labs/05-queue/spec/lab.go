@@ -97,6 +97,8 @@ func Lab(subject Subject) lab.Lab {
 				Proves: "a new queue that the publisher does not know gets the events of every order, whichever server the order is on"},
 			{Name: effects, Kind: lab.Core, Step: 1, Needs: []string{peopleStage, jobsStage}, Run: l.effects,
 				Proves: "each order gets exactly one mail, one booking in the suppliers' ledger, and a week planned after it"},
+			{Name: "outbox fails", Kind: lab.Core, Step: 2, Needs: []string{doesNotWait}, Run: l.outboxFails,
+				Proves: "without its event no order and no payment is stored or accepted, also when a replica is killed between"},
 			{Name: "payments", Kind: lab.Core, Step: 2, Needs: []string{peopleStage, jobsStage}, Run: l.payments,
 				Proves: "a payment whose webhook comes ten times, one after another or at once, is applied once"},
 			{Name: "lost on the way", Kind: lab.Core, Step: 3, Needs: byQueue, Run: l.lostOnTheWay,
