@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
@@ -19,6 +20,10 @@ const (
 	logQueue = "events"
 	// maxReturns is after how many returns a message that kills its worker must be parked.
 	maxReturns = 100
+	// fewReturns is how often a message may come back because workers are restarted, and stay.
+	fewReturns = 3
+	// longAway is how long no worker runs.
+	longAway = 72 * time.Hour
 )
 
 // declares runs the subject's Declare at a fake broker, and sends messages through what it declares.
@@ -45,12 +50,12 @@ func (l *trial) declares(ctx context.Context, _ *lab.Run) error {
 		}
 	}
 	b.broker.Restart()
-	for _, look := range []func(*fakebroker.Broker) error{lastingQueues, routes, boundedLog, parks, deadLettersSafely} {
+	for _, look := range []func(*fakebroker.Broker) error{lastingQueues, routes, keeps, boundedLog, deadLettersSafely} {
 		if err := look(b.broker); err != nil {
 			return err
 		}
 	}
-	return nil
+	return parks(ctx, b.broker)
 }
 
 // lastingQueues demands the types of the queues after a restart.
@@ -111,6 +116,28 @@ func routes(b *fakebroker.Broker) error {
 	return nil
 }
 
+// keeps lets days pass, and demands that no message has left the queues of consumers.
+func keeps(b *fakebroker.Broker) error {
+	b.Advance(longAway)
+	for _, name := range slices.Sorted(maps.Keys(queues())) {
+		for _, name := range []string{name, name + parkedSuffix} {
+			q, _ := b.Queue(name)
+			_, ends := q.Arguments["x-expires"]
+			_, few := q.Arguments["x-max-length"]
+			_, small := q.Arguments["x-max-length-bytes"]
+			drops := ends || (few || small) && q.Arguments[amqp.QueueOverflowArg] != amqp.QueueOverflowRejectPublish
+			if drops || len(q.Ready) == 0 && name == q.Name && queues()[name] != "" {
+				return &lab.Failure{
+					Expected: fmt.Sprintf("messages that wait in %s for as long as no worker runs", name),
+					Seen:     fmt.Sprintf("%d messages after %s, arguments %v", len(q.Ready), longAway, q.Arguments),
+					Look:     declareLook("only retry queues have a time to live"),
+				}
+			}
+		}
+	}
+	return nil
+}
+
 // boundedLog demands that the stream ends somewhere.
 func boundedLog(b *fakebroker.Broker) error {
 	q, _ := b.Queue(logQueue)
@@ -126,7 +153,7 @@ func boundedLog(b *fakebroker.Broker) error {
 }
 
 // parks gives up a message of each queue, and returns another until its queue gives it up.
-func parks(b *fakebroker.Broker) error {
+func parks(ctx context.Context, b *fakebroker.Broker) error {
 	conn, err := amqp.Dial(b.URL())
 	if err != nil {
 		return fmt.Errorf("connect to the fake broker: %w", err)
@@ -142,7 +169,20 @@ func parks(b *fakebroker.Broker) error {
 		for _, body := range []string{"given up", "returned too often"} {
 			b.Publish("", name, amqp.Publishing{Body: []byte(body), DeliveryMode: amqp.Persistent})
 		}
-		if err := errors.Join(settleFirst(ch, name, false, 1), settleFirst(ch, name, true, maxReturns)); err != nil {
+		if err := errors.Join(settleFirst(ch, name, false, 1), settleFirst(ch, name, true, fewReturns)); err != nil {
+			return err
+		}
+		stays, err := within(ctx, stepLimit(), func() bool { q, _ := b.Queue(name); return len(q.Ready) == 1 })
+		if err != nil {
+			return err
+		}
+		if !stays {
+			return &lab.Failure{
+				Expected: fmt.Sprintf("a message that came back %d times, because its workers were restarted, in %s", fewReturns, name), Seen: "none",
+				Look: declareLook("what is the queue's limit of deliveries?"),
+			}
+		}
+		if err := settleFirst(ch, name, true, maxReturns); err != nil {
 			return err
 		}
 		q, _ := b.Queue(name + parkedSuffix)

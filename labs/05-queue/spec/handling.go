@@ -353,6 +353,13 @@ func (c *composed) mailsOne(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var early atomic.Bool // the claim was given up before the note
+	note := func(context.Context) error {
+		early.Store(early.Load() || !d.claimed("order-1", bytebites.EffectEmail))
+		return nil
+	}
+	d.on(callOnce, note)
+	d.on(callFinish, note)
 	for n := 1; n <= 3; n++ {
 		h, err := d.handle(ctx, mailQueue)
 		if err != nil {
@@ -363,6 +370,12 @@ func (c *composed) mailsOne(ctx context.Context) error {
 				Expected: "one mail, noted as sent, no claim left, and true only the first time", Seen: fmt.Sprintf("at time %d: %s", n, d.mailState(h)),
 				Look: emailLook("claim, read the order, mail, and then note it and give the claim up"),
 			}
+		}
+	}
+	if early.Load() {
+		return &lab.Failure{
+			Expected: "a claim that is given up when the mail is noted as sent, and not before", Seen: "a note without a claim",
+			Look: emailLook("between the two another worker may claim, and mail again"),
 		}
 	}
 	d.mu.Lock()
@@ -486,15 +499,15 @@ type slowPost struct {
 	sent atomic.Int64
 }
 
-// early is how long before its deadline a mail is accepted, and late how long after it the note of
+// lead is how long before its deadline a mail is accepted, and late how long after it the note of
 // the mail reaches the database.
-const early, late = 300 * time.Millisecond, 200 * time.Millisecond
+const lead, late = 300 * time.Millisecond, 200 * time.Millisecond
 
 // ConfirmOrder accepts the mail also when its time ran out at that moment.
 func (p *slowPost) ConfirmOrder(ctx context.Context, _ string, _ bytebites.Order) error {
 	ends, ok := ctx.Deadline()
 	if ok {
-		_ = rig.Pause(ctx, time.Until(ends)-early) // the mail server has the mail in any case
+		_ = rig.Pause(ctx, time.Until(ends)-lead) // the mail server has the mail in any case
 	}
 	p.sent.Add(1)
 	p.ends <- ends

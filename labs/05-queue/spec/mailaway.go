@@ -7,9 +7,11 @@ import (
 	"net"
 	"net/mail"
 	"sync"
+	"time"
 
 	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/bytebites/outbox"
+	"bytebites.example/workshop/shared/bytebites/rabbit"
 	"bytebites.example/workshop/shared/bytebites/smtp"
 	"bytebites.example/workshop/shared/testbed/mailsink"
 	"bytebites.example/workshop/shared/workshop/lab"
@@ -59,7 +61,7 @@ func (l *trial) mailServerAway(ctx context.Context, _ *lab.Run) error {
 	if err != nil {
 		return err
 	}
-	return together(ctx, c.waitsForTheMailServer, c.parksARefusedMail)
+	return together(ctx, c.waitsForTheMailServer, c.waitsForASlowMailServer, c.parksARefusedMail)
 }
 
 // clerk is the subject's worker for mails, with a mail server.
@@ -157,6 +159,35 @@ func (c *composed) waitsForTheMailServer(ctx context.Context) error {
 	if accepted := k.sink.Stats().Accepted; !sent || accepted != 1 {
 		return &lab.Failure{
 			Expected: "one mail when the mail server is back", Seen: fmt.Sprintf("%d mails, noted as sent %t", accepted, sent), Look: emailLook("what does it do at its next try?"),
+		}
+	}
+	return nil
+}
+
+// waitsForASlowMailServer demands that a mail server that gives no answer in time does not count.
+func (c *composed) waitsForASlowMailServer(ctx context.Context) error {
+	k, err := c.clerk(ctx, false)
+	if err != nil {
+		return err
+	}
+	defer k.end()
+	wait, _, err := k.awaitTry(ctx, &k.tried, "order-1", 1, k.body)
+	if err != nil {
+		return err
+	}
+	if err := k.sink.SetDelay(time.Minute); err != nil {
+		return err
+	}
+	k.broker.Advance(wait)
+	_, isParked, err := k.awaitTryFor(ctx, settleTimeout+stepLimit(), &k.tried, "order-1", 2, k.body)
+	if err != nil {
+		return err
+	}
+	put := k.republished()
+	if n := rabbit.Retries(put[len(put)-1].Headers); isParked || n > 0 {
+		return &lab.Failure{
+			Expected: fmt.Sprintf("a try that is not counted, when the mail server takes longer than a mail may: %s 0", rabbit.RetriesHeader),
+			Seen:     fmt.Sprintf("%d, parked %t", n, isParked), Look: serveLook("bytebites.ErrBusy is no failure of the message: do not count it"),
 		}
 	}
 	return nil

@@ -5,8 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/bytebites/outbox"
@@ -20,6 +21,10 @@ import (
 const (
 	// tapQueue is a queue that the subject does not know.
 	tapQueue = "check_tap"
+	// batchSize is how many events the check hands to a publisher at a time, and maxChannels how many
+	// channels it may have open after some batches.
+	batchSize   = 4
+	maxChannels = 3
 	// minWindow is how many events of a batch of 200 a publisher must send before it waits for a
 	// confirm.
 	minWindow = 20
@@ -116,31 +121,14 @@ func (l *trial) publishes(ctx context.Context, _ *lab.Run) error {
 		c.keepsOfAClosedChannel, c.waitsWhileBlocked)
 }
 
-// together runs scenarios side by side, because most of their time is waiting. The first failure ends
-// the others.
+// together runs scenarios side by side, because most of their time is waiting. It returns the first
+// error, which ends the others.
 func together(ctx context.Context, scenarios ...func(context.Context) error) error {
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	errs := make([]error, len(scenarios))
-	var all sync.WaitGroup
-	for i, scenario := range scenarios {
-		all.Go(func() {
-			if errs[i] = scenario(ctx); errs[i] != nil {
-				stop()
-			}
-		})
+	all, ctx := errgroup.WithContext(ctx)
+	for _, scenario := range scenarios {
+		all.Go(func() error { return scenario(ctx) })
 	}
-	all.Wait()
-	var other error
-	for _, err := range errs {
-		if lab.Classify(err) == lab.NotYet {
-			return err
-		}
-		if other == nil || errors.Is(other, context.Canceled) {
-			other = err
-		}
-	}
-	return other
+	return all.Wait()
 }
 
 // storesEvents publishes events of all topics, and restarts the broker.
@@ -154,7 +142,7 @@ func (c *composed) storesEvents(ctx context.Context) error {
 	for _, topic := range bytebites.Topics() {
 		all = append(all, events(topic, 10)...)
 	}
-	for batch := range slices.Chunk(all, 10) { // one publisher, several batches
+	for batch := range slices.Chunk(all, batchSize) { // one publisher, several batches
 		s := <-p.send(ctx, batch)
 		if s.panicked != nil {
 			return s.panicked
@@ -185,7 +173,14 @@ func (c *composed) storesEvents(ctx context.Context) error {
 			Look: publisherLook("when is an event delivered, and when only sent? Publish each once"),
 		}
 	}
+	if n := p.broker.Channels("relay"); n > maxChannels {
+		return &lab.Failure{
+			Expected: fmt.Sprintf("at most %d channels open after %d batches", maxChannels, (len(all)+batchSize-1)/batchSize), Seen: fmt.Sprintf("%d", n),
+			Look: publisherLook("a channel is made to last; one that does not must be closed"),
+		}
+	}
 	p.broker.Restart()
+	p.broker.Advance(longAway)
 	if q, _ = p.broker.Queue(tapQueue); len(q.Ready) != len(all) {
 		return &lab.Failure{
 			Expected: "confirmed events in a durable queue after the broker has restarted", Seen: fmt.Sprintf("%d of %d", len(q.Ready), len(all)),

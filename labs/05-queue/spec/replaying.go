@@ -12,6 +12,7 @@ import (
 	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/bytebites/rabbit/roles"
 	"bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 const (
@@ -73,10 +74,11 @@ func (r *replayed) fill(c *composed) error {
 		ended := make(chan error, 1)
 		go func() {
 			ended <- c.replay.Replay(ctx, broker, roles.Consumer{Queue: ledgerQueue, Prefetch: 5, Handle: func(ctx context.Context, event bytebites.Event) (bool, error) {
+				first, err := handle(ctx, event)
 				r.mu.Lock()
-				r.seen[event.ID]++
-				r.mu.Unlock()
-				return handle(ctx, event)
+				defer r.mu.Unlock()
+				r.seen[event.ID]++ // when it is done, because a replay must wait for that
+				return first, err
 			}})
 		}()
 		return ended
@@ -143,7 +145,7 @@ func (c *composed) replaysAll(ctx context.Context) error {
 			}
 		}
 	})
-	ended := r.run(ctx, func(context.Context, bytebites.Event) (bool, error) { return true, nil })
+	ended := r.run(ctx, func(ctx context.Context, _ bytebites.Event) (bool, error) { return true, rig.Pause(ctx, lookInterval) })
 	select {
 	case err := <-ended:
 		right, _, _ := r.count()
@@ -228,7 +230,7 @@ func (c *composed) stopsAReplay(ctx context.Context) error {
 	}
 	stop()
 	select {
-	case <-ended:
+	case _ = <-ended: // whatever it returns
 		return nil
 	case <-time.After(settleTimeout):
 		return &lab.Failure{

@@ -155,7 +155,7 @@ func (l *trial) acknowledges(ctx context.Context, _ *lab.Run) error {
 	if err != nil {
 		return err
 	}
-	return together(ctx, c.acksAfterTheWork, c.putsBackWithConfirm, c.takesAsManyAsMayBe, c.countsOutcomes)
+	return together(ctx, c.acksAfterTheWork, c.settlesOneByOne, c.putsBackWithConfirm, c.takesAsManyAsMayBe, c.countsOutcomes)
 }
 
 // acksAfterTheWork kills a worker while it handles a message.
@@ -195,6 +195,40 @@ func (c *composed) acksAfterTheWork(ctx context.Context) error {
 		return &lab.Failure{
 			Expected: "three messages that are back in their queue when their worker dies at work", Seen: fmt.Sprintf("%d, of which it had settled %d before the work was done", n, early),
 			Look: serveLook("is a message acknowledged before its work or after?"),
+		}
+	}
+	return nil
+}
+
+// settlesOneByOne has two messages at work while one is done and one cannot be read.
+func (c *composed) settlesOneByOne(ctx context.Context) error {
+	finish := make(chan struct{})
+	s, err := c.shift(ctx, ledgerQueue, 4, func(_ context.Context, event bytebites.Event) (bool, error) {
+		if event.Order != "order-3" {
+			<-finish
+		}
+		return true, nil
+	})
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	defer close(finish)
+	if err := s.put(events(bytebites.TopicOrderPlaced, 3)...); err != nil {
+		return err
+	}
+	s.broker.Publish("", ledgerQueue, amqp.Publishing{Body: []byte("not an event"), DeliveryMode: amqp.Persistent})
+	parked := func() int { q, _ := s.broker.Queue(ledgerQueue + parkedSuffix); return len(q.Ready) }
+	if _, err := until(ctx, func() bool { return s.settled(fakebroker.Acked) > 0 && parked() > 0 }); err != nil {
+		return err
+	}
+	if err := rig.Pause(ctx, stillPause); err != nil {
+		return err
+	}
+	if held := len(s.state().Unsettled); held != 2 || parked() != 1 {
+		return &lab.Failure{
+			Expected: "two messages that are held while they are at work, one acknowledged and one parked", Seen: fmt.Sprintf("%d held, %d acknowledged, %d parked", held, s.settled(fakebroker.Acked), parked()),
+			Look: serveLook("settle each message alone: multiple settles all that came before it"),
 		}
 	}
 	return nil
@@ -358,6 +392,18 @@ func (c *composed) takesAsManyAsMayBe(ctx context.Context) error {
 			Look: serveLook("acknowledge each message when its work is committed"),
 		}
 	}
+	// The broker cancels the consumers of a queue that is deleted, and closes their deliveries.
+	s.broker.DeleteQueue(s.queue)
+	select {
+	case err = <-s.ended:
+	case <-time.After(stepLimit()):
+		err = nil
+	}
+	if err == nil {
+		return &lab.Failure{
+			Expected: "an error from a worker to which the broker delivers no more, so that it connects again", Seen: "none", Look: serveLook("what do you receive from deliveries that are closed?"),
+		}
+	}
 	return nil
 }
 
@@ -402,6 +448,14 @@ func (c *composed) countsOutcomes(ctx context.Context) error {
 				Expected: fmt.Sprintf("%.0f message counted as %s in bytebites_messages_handled_total", n, outcome), Seen: fmt.Sprintf("%.0f", got),
 				Look: serveLook("count the outcome of each message by b.Meter.Handled"),
 			}
+		}
+	}
+	if _, err := within(ctx, time.Second, func() bool { return len(s.state().Unsettled) == 0 }); err != nil {
+		return err
+	}
+	if n := len(s.state().Unsettled); n > 0 {
+		return &lab.Failure{
+			Expected: "each message settled, also one whose work was done before", Seen: fmt.Sprintf("%d still held", n), Look: serveLook("what does false without an error say?"),
 		}
 	}
 	if _, err := within(ctx, time.Second, func() bool {
@@ -463,6 +517,10 @@ func (t *tried) all() int {
 // awaitTry waits until a message was tried n times and waits in a queue for its next try, or is
 // parked. It returns how long it has to wait there.
 func (s *shift) awaitTry(ctx context.Context, t *tried, order bytebites.OrderID, n int, body []byte) (wait time.Duration, isParked bool, err error) {
+	return s.awaitTryFor(ctx, stepLimit(), t, order, n, body)
+}
+
+func (s *shift) awaitTryFor(ctx context.Context, limit time.Duration, t *tried, order bytebites.OrderID, n int, body []byte) (wait time.Duration, isParked bool, err error) {
 	var lost time.Time // since when the message is in no queue
 	settled := func() bool {
 		copies, in := s.copies(body)
@@ -484,7 +542,7 @@ func (s *shift) awaitTry(ctx context.Context, t *tried, order bytebites.OrderID,
 		}
 		return isParked || ok
 	}
-	came, err := until(ctx, settled)
+	came, err := within(ctx, limit, settled)
 	if err != nil || came && (lost.IsZero() || time.Since(lost) <= lostAfter) {
 		return wait, isParked, err
 	}
@@ -537,6 +595,12 @@ func (c *composed) parksAfterFiveTries(ctx context.Context) error {
 			Expected: fmt.Sprintf("a message that always fails to wait in a queue after each of %d tries, and to be parked after the next", maxTries-1),
 			Seen:     fmt.Sprintf("%d tries, %d waits, %d parked", n, len(waits), len(parked.Ready)),
 			Look:     serveLook("count the tries in rabbit.RetriesHeader"),
+		}
+	}
+	if n := s.broker.Channels(publishing); n > maxChannels {
+		return &lab.Failure{
+			Expected: fmt.Sprintf("at most %d channels open to put messages back", maxChannels), Seen: fmt.Sprintf("%d after %d messages", n, len(s.republished())),
+			Look: serveLook("a channel is made to last; one that does not must be closed"),
 		}
 	}
 	for i, p := range s.republished() {

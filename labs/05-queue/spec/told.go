@@ -219,6 +219,25 @@ func tellsOncePerKey(ctx context.Context, c *composed) error {
 			Look:     placeLook("what does Replay return?"),
 		}
 	}
+	// The meals may be sold out by now, and the order stands nevertheless.
+	at.fail(callReserve, &bytebites.OutOfStockError{Meal: "meal-1"})
+	again, replayed, refused, err = at.order(ctx, asked("key-1"))
+	if err != nil {
+		return err
+	}
+	other := asked("key-1")
+	other.Lines[0].Quantity++
+	_, _, reused, err := at.order(ctx, other)
+	if err != nil {
+		return err
+	}
+	if refused != nil || !replayed || again.ID != first.ID || !errors.Is(reused, bytebites.ErrKeyReused) || len(at.told()) != 2 {
+		return &lab.Failure{
+			Expected: fmt.Sprintf("the order of the first request when its meals are sold out, and the error %q for other lines under its key", bytebites.ErrKeyReused),
+			Seen:     fmt.Sprintf("order %s, replayed %t, errors %v and %v, %d events", again.ID, replayed, refused, reused, len(at.told())),
+			Look:     placeLook("begin with Replay"),
+		}
+	}
 	// The other request of the same key commits while this one reserves.
 	if at, err = c.counter(); err != nil {
 		return err
@@ -229,7 +248,7 @@ func tellsOncePerKey(ctx context.Context, c *composed) error {
 		replayed bool
 		err      error
 	}
-	other := make(chan outcome, 1)
+	rival := make(chan outcome, 1)
 	at.on(callReserve, func(ctx context.Context) error {
 		at.on(callReserve, nil)
 		done := make(chan struct{})
@@ -237,7 +256,7 @@ func tellsOncePerKey(ctx context.Context, c *composed) error {
 			defer close(done)
 			var o outcome
 			o.order, o.replayed, o.err = at.checkout.PlaceOrder(context.WithoutCancel(ctx), asked("key-2"))
-			other <- o
+			rival <- o
 		}()
 		select {
 		case <-done:
@@ -251,7 +270,7 @@ func tellsOncePerKey(ctx context.Context, c *composed) error {
 	}
 	var o outcome
 	select {
-	case o = <-other:
+	case o = <-rival:
 	case <-time.After(stepLimit()):
 		o.err = errors.New("no answer to the other request")
 	}
@@ -268,7 +287,11 @@ func tellsOncePerKey(ctx context.Context, c *composed) error {
 
 // leavesNothingWhenTheOutboxFails lets the outbox take no event, or only the first.
 func leavesNothingWhenTheOutboxFails(ctx context.Context, c *composed) error {
-	for failing := 1; failing <= 2; failing++ {
+	type fault struct {
+		number int // of the first event that the outbox refuses
+		err    error
+	}
+	for _, fault := range []fault{{1, errDown}, {2, errDown}, {1, bytebites.ErrBusy}, {2, bytebites.ErrConflict}} {
 		at, err := c.counter()
 		if err != nil {
 			return err
@@ -276,8 +299,8 @@ func leavesNothingWhenTheOutboxFails(ctx context.Context, c *composed) error {
 		defer at.close()
 		n := 0
 		at.on(callOutbox, func(context.Context) error {
-			if n++; n >= failing {
-				return errDown
+			if n++; n >= fault.number {
+				return fault.err
 			}
 			return nil
 		})
@@ -287,7 +310,7 @@ func leavesNothingWhenTheOutboxFails(ctx context.Context, c *composed) error {
 		}
 		if refused == nil || at.placed() > 0 || len(at.told()) > 0 || at.leftHeld() > 0 {
 			return &lab.Failure{
-				Expected: fmt.Sprintf("an error, and no order, event or reservation, when the outbox takes no event from number %d on", failing),
+				Expected: fmt.Sprintf("an error, and no order, event or reservation, when the outbox takes no event from number %d on (%s)", fault.number, fault.err),
 				Seen:     fmt.Sprintf("%d orders, %d events, %d reservations, error %v", at.placed(), len(at.told()), at.leftHeld(), refused),
 				Look:     placeLook("the order and its events stand or fall together"),
 			}

@@ -288,6 +288,19 @@ func (b *Broker) Connections() []string {
 	return names
 }
 
+// Channels returns how many channels are open on the connections with that name.
+func (b *Broker) Channels(name string) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	n := 0
+	for c := range b.conns {
+		if c.name == name {
+			n += len(c.channels)
+		}
+	}
+	return n
+}
+
 // Queue describes a queue. It reports false if there is none of that name.
 func (b *Broker) Queue(name string) (QueueState, bool) {
 	b.mu.Lock()

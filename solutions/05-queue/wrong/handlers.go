@@ -29,6 +29,7 @@ type handlers struct {
 	patient         bool // no refusal is for good
 	skipsErrors     bool // logs an error of the ledger, and goes on
 	alwaysFirst     bool // reports an effect each time
+	releasesFirst   bool // gives the claim up before the note
 	prefetch        int  // of all queues, unless 0
 }
 
@@ -162,6 +163,9 @@ func (h handlers) email(ctx context.Context, event bytebites.Event) (bool, error
 	}
 	noting, end := context.WithTimeout(noting, 5*time.Second)
 	defer end()
+	if h.releasesFirst {
+		_ = h.Claims.Release(noting, event.User, event.Order, effect)
+	}
 	if err == nil && !done {
 		if err = h.Orders.Finish(noting, event.User, event.Order, effect); h.neverNotes {
 			err = nil

@@ -28,6 +28,8 @@ type publisher struct {
 	impatient     bool // gives up while the link is blocked
 	neverAsks     bool // keeps its channel, and does not ask whether the link is blocked
 	countsNothing bool // no metrics
+	leaks         bool // never closes the channel of a batch
+	expiring      bool // messages that end after a minute
 
 	kept *amqp.Channel
 }
@@ -40,7 +42,7 @@ func (p publisher) make(link *roles.Link, meter *rabbit.Meter) roles.Publish {
 		if err != nil {
 			return nil, err
 		}
-		if !p.neverAsks {
+		if !p.neverAsks && !p.leaks {
 			defer ch.Close() //nolint:errcheck // its batch is over
 		}
 		count := func(outcome rabbit.Delivery) {
@@ -102,6 +104,9 @@ func (p publisher) window(ctx context.Context, link *roles.Link, ch *amqp.Channe
 			return nil, err
 		}
 		m := amqp.Publishing{MessageId: string(event.ID), DeliveryMode: amqp.Persistent, Body: body}
+		if p.expiring {
+			m.Expiration = "60000"
+		}
 		if p.transient {
 			m.DeliveryMode = amqp.Transient
 		}

@@ -26,6 +26,7 @@ type replay struct {
 	endsAtFailure bool // leaves all events behind one that failed
 	endsAtPoison  bool // ends at a message that it cannot read
 	neverStops    bool // goes on when it is told to stop
+	leaves        bool // does not wait for its handlers
 }
 
 func (r replay) role() roles.ReplayRole {
@@ -88,6 +89,13 @@ func (r replay) run(ctx context.Context, b roles.Broker, c roles.Consumer) error
 					return fmt.Errorf("%d events failed", failed)
 				}
 				return nil
+			}
+			if r.leaves {
+				go func() { _ = r.handle(ctx, c, d) }()
+				if err := d.Ack(false); err != nil {
+					return err
+				}
+				continue
 			}
 			err := r.handle(ctx, c, d)
 			if err != nil {

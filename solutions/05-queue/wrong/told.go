@@ -2,6 +2,7 @@ package wrong
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -21,7 +22,8 @@ type teller struct {
 	outside      bool // tells with the context of the request
 	ordersOnly   bool // nobody plans the week
 	freshIDs     bool // each telling is a new event
-	again        bool // a replay mails, plans and books
+	noReplay     bool // leaves it to Place to find an earlier order
+	busyIsFine   bool // an outbox that is busy is only logged
 }
 
 func (t teller) checkout(c *service.Composition) {
@@ -32,8 +34,10 @@ func (t teller) checkout(c *service.Composition) {
 }
 
 func (t teller) PlaceOrder(ctx context.Context, request bytebites.OrderRequest) (bytebites.Order, bool, error) {
-	if order, found, err := t.Replay(ctx, request); err != nil || found {
-		return order, found, err
+	if !t.noReplay {
+		if order, found, err := t.Replay(ctx, request); err != nil || found {
+			return order, found, err
+		}
 	}
 	order, err := t.Draft(ctx, request)
 	if err != nil {
@@ -91,7 +95,8 @@ func (t teller) events(order bytebites.Order, email string) []bytebites.Event {
 func (t teller) tell(ctx context.Context, events []bytebites.Event) error {
 	for _, event := range events {
 		if err := t.Tell(ctx, event.User, event); err != nil {
-			if !t.logsFailures {
+			fine := t.logsFailures || t.busyIsFine && errors.Is(err, bytebites.ErrBusy)
+			if !fine {
 				return err
 			}
 			slog.ErrorContext(ctx, "not told", "event", string(event.ID), "error", err)

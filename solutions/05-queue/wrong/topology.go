@@ -26,6 +26,8 @@ type topology struct {
 	toTheTopic   bool // what has waited goes to the exchange, and so to all queues of its topic
 	swapped      bool // the parked queues of mails and bookings
 	fleetingRoom bool // the waiting queues do not outlive the broker
+	oneReturn    bool // a message that came back twice is given up
+	expires      bool // what waits for a day is given up
 }
 
 // waits are how long a message waits after each failure.
@@ -91,6 +93,12 @@ func (t topology) consumer(ch *amqp.Channel, name string, topic bytebites.Topic)
 		delete(main, "x-dead-letter-exchange")
 		delete(main, "x-dead-letter-routing-key")
 		delete(main, "x-dead-letter-strategy")
+	}
+	if t.oneReturn {
+		main["x-delivery-limit"] = int64(1)
+	}
+	if t.expires {
+		main[amqp.QueueMessageTTLArg] = (24 * time.Hour).Milliseconds()
 	}
 	if t.endless {
 		main["x-delivery-limit"] = int64(-1)

@@ -39,7 +39,11 @@ type worker struct {
 	leaves         bool // does not wait for its handlers
 	drains         bool // empties the queue before it stops
 	countsNothing  bool // no metrics
-	silentLoss     bool // ends without an error when it is told to stop or loses its connection
+	acksAll        bool // acknowledges all that came before a message, too
+	spins          bool // takes closed deliveries for messages
+	opensAgain     bool // opens a channel for each message that it puts back
+	deadlineFails  bool // a deadline is a failure of the message
+	keepsDuplicate bool // does not acknowledge what was done before
 
 	mu       *sync.Mutex
 	failures map[string]int
@@ -128,6 +132,10 @@ func (b *bench) take(ctx context.Context, deliveries <-chan amqp.Delivery) error
 				return nil
 			}
 		case d, open := <-deliveries:
+			if !open && b.spins {
+				time.Sleep(time.Millisecond)
+				continue
+			}
 			if !open {
 				return errors.New("no more deliveries")
 			}
@@ -171,17 +179,23 @@ func (b *bench) settle(ctx context.Context, d amqp.Delivery) error {
 		b.mu.Unlock()
 	}
 	outcome := rabbit.Done
+	busy := errors.Is(err, bytebites.ErrBusy) && !b.countsBusy
+	if b.deadlineFails && errors.Is(err, context.DeadlineExceeded) {
+		busy = false
+	}
 	switch {
 	case err == nil && !first:
 		outcome = rabbit.Duplicate
-		err = d.Ack(false)
+		if !b.keepsDuplicate {
+			err = d.Ack(b.acksAll)
+		}
 	case err == nil:
-		err = d.Ack(false)
+		err = d.Ack(b.acksAll)
 	case errors.Is(err, errUnread) && b.dropsUnread:
 		outcome, err = rabbit.Parked, d.Ack(false)
 	case errors.Is(err, errUnread) && !b.triesUnread:
 		outcome, err = rabbit.Parked, d.Nack(false, false)
-	case errors.Is(err, bytebites.ErrBusy) && !b.countsBusy:
+	case busy:
 		outcome, err = rabbit.Retried, b.putBack(ctx, d, len(waits()), failures)
 	case failures+1 >= b.tries && b.dropsFailed:
 		outcome, err = rabbit.Parked, d.Ack(false)
@@ -260,7 +274,7 @@ func (b *bench) publish(ctx context.Context, to string, m amqp.Publishing) error
 }
 
 func (b *bench) open(ctx context.Context) (err error) {
-	if err := b.Link.Ready(ctx); err != nil || b.ch != nil {
+	if err := b.Link.Ready(ctx); err != nil || b.ch != nil && !b.opensAgain {
 		return err
 	}
 	if b.overConn {

@@ -88,6 +88,8 @@ func topologies() map[string]topology {
 		"back-to-the-topic":    {toTheTopic: true},
 		"parked-queues-mixed":  {swapped: true},
 		"fleeting-retry-queue": {fleetingRoom: true},
+		"one-return":           {oneReturn: true},
+		"waits-for-a-day":      {expires: true},
 	}
 }
 
@@ -112,6 +114,11 @@ func workers() map[string]worker {
 		"leaves-its-handlers":     {leaves: true},
 		"empties-before-stop":     {drains: true},
 		"worker-counts-nothing":   {countsNothing: true},
+		"acks-all-before":         {acksAll: true},
+		"spins-when-cut-off":      {spins: true},
+		"channel-per-put-back":    {opensAgain: true},
+		"deadline-counts":         {deadlineFails: true},
+		"keeps-duplicates":        {keepsDuplicate: true},
 	}
 }
 
@@ -123,6 +130,8 @@ func tellers() map[string]teller {
 		"told-outside":        {outside: true},
 		"tells-orders-only":   {ordersOnly: true},
 		"ids-by-the-clock":    {freshIDs: true},
+		"no-replay":           {noReplay: true},
+		"busy-outbox-is-fine": {busyIsFine: true},
 	}
 }
 
@@ -149,6 +158,8 @@ func publishers() map[string]publisher {
 		"impatient-when-blocked": {impatient: true},
 		"never-asks-the-link":    {neverAsks: true},
 		"relay-counts-nothing":   {countsNothing: true},
+		"leaks-channels":         {leaks: true},
+		"expiring-messages":      {expiring: true},
 	}
 }
 
@@ -167,6 +178,7 @@ func handlings() map[string]handlers {
 		"no-refusal-is-final":  {patient: true},
 		"skips-errors":         {skipsErrors: true},
 		"always-first":         {alwaysFirst: true},
+		"releases-before-note": {releasesFirst: true},
 		"prefetch-of-thousand": {prefetch: 1000},
 		"prefetch-of-one":      {prefetch: 1},
 	}
@@ -183,5 +195,6 @@ func replays() map[string]replay {
 		"replay-ends-at-error":  {endsAtFailure: true},
 		"replay-ends-at-poison": {endsAtPoison: true},
 		"replay-never-stops":    {neverStops: true},
+		"replay-leaves-work":    {leaves: true},
 	}
 }
