@@ -277,7 +277,9 @@ func (l *trial) countPages(ctx context.Context) (float64, error) {
 	}
 	stored := postgres.NewOrders(l.servers.Pool)
 	for n := range historyReads {
-		if _, err := stored.History(ctx, seed.User(1+n*n), bytebites.HistoryCursor{}, 20); err != nil {
+		// An index may serve some subscribers and not others, so they are spread over all.
+		subscriber := seed.User(1 + n*(l.servers.Dataset.Users-1)/(historyReads-1))
+		if _, err := stored.History(ctx, subscriber, bytebites.HistoryCursor{}, 20); err != nil {
 			return 0, err
 		}
 	}

@@ -13,6 +13,7 @@ func SQL() map[string]string {
 		"placed-at-first": `CREATE INDEX IF NOT EXISTS orders_placed_at_user ON orders (placed_at DESC, user_id);`,
 		"only-the-date":   `CREATE INDEX IF NOT EXISTS orders_placed_at ON orders (placed_at DESC);`,
 		"lower-case":      `CREATE INDEX IF NOT EXISTS orders_user ON orders (lower(user_id), placed_at DESC);`,
+		"first-customers": `CREATE INDEX IF NOT EXISTS orders_user ON orders (user_id, placed_at DESC) WHERE user_id < 'u0005000';`,
 		"no-two-alike":    `CREATE UNIQUE INDEX IF NOT EXISTS orders_user_placed_at ON orders (user_id, placed_at DESC);`,
 
 		// What else the statement does.
