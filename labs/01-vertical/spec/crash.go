@@ -58,7 +58,7 @@ func (l *trial) crash(ctx context.Context, run *lab.Run) error {
 		return err
 	}
 	if err := postgres.Invariants(ctx, l.servers.Pool, l.servers.Pool); err != nil {
-		return &lab.Failure{Expected: "books that balance", Seen: err.Error(), Look: lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder", Hint: "release the reservation when the order fails"}}
+		return &lab.Failure{Expected: "books that balance", Seen: err.Error(), Waited: lab.Late(err), Look: lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder", Hint: "release the reservation when the order fails"}}
 	}
 	return l.tuned.SignInAgain(ctx)
 }

@@ -106,7 +106,7 @@ func (l *trial) freeConnections(context.Context, *lab.Run) error {
 	case s.failed != nil:
 		return &lab.Failure{
 			Expected: fmt.Sprintf("%d orders at once to be placed while the mail server takes %s", ordersAtOnce, slowMail),
-			Seen:     s.failed.Error(), Look: lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder"},
+			Seen:     s.failed.Error(), Waited: lab.Late(s.failed), Look: lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder"},
 		}
 	case s.idleInTransaction > 0:
 		return &lab.Failure{

@@ -241,7 +241,7 @@ func (m *memory) truthful(request bytebites.OrderRequest, a answered) error {
 func (m *memory) balanced() error {
 	if err := m.Books(); err != nil {
 		return &lab.Failure{
-			Expected: "every order to have its stock, and all other stock to be given back", Seen: err.Error(),
+			Expected: "every order to have its stock, and all other stock to be given back", Seen: err.Error(), Waited: lab.Late(err),
 			Look: lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder", Hint: "call Release on each return between Reserve and Place"},
 		}
 	}

@@ -88,7 +88,7 @@ func (l *trial) kill(ctx context.Context) (killSeen, error) {
 	var seen killSeen
 	var err error
 	if seen.victim, err = v.signIn(ctx, l.fleet.Nginx.URL(), 0); err != nil {
-		return seen, &lab.Failure{Expected: "a subscriber to be signed in", Seen: err.Error(), Look: lab.Look{File: "sessions.go", Func: "Sessions.Create"}}
+		return seen, &lab.Failure{Expected: "a subscriber to be signed in", Seen: err.Error(), Waited: lab.Late(err), Look: lab.Look{File: "sessions.go", Func: "Sessions.Create"}}
 	}
 	victim := l.replica(seen.victim)
 	generator := l.fleet.Generator
@@ -128,8 +128,8 @@ func (l *trial) replicaKilled(ctx context.Context, run *lab.Run) error {
 	if reads := failed(seen.load, isRead); reads > 0 {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("%s to be killed without a failed read", seen.victim),
-			Seen:     fmt.Sprintf("%d failed (of all requests, by cause: %v)", reads, seen.load.Failures),
-			Look:     lab.Look{File: "nginx.conf", Hint: "proxy_next_upstream, and proxy_connect_timeout: how long does nginx wait for a silent replica?"},
+			Seen:     fmt.Sprintf("%d failed (of all requests, by cause: %v)", reads, seen.load.Failures), Waited: rig.LateLoad(seen.load),
+			Look: lab.Look{File: "nginx.conf", Hint: "proxy_next_upstream, and proxy_connect_timeout: how long does nginx wait for a silent replica?"},
 		}
 	}
 	books, reconcileErr := rig.Reconcile(ctx, l.servers.Pool, seen.load.Orders)
@@ -137,7 +137,7 @@ func (l *trial) replicaKilled(ctx context.Context, run *lab.Run) error {
 	case reconcileErr != nil:
 		return reconcileErr
 	case books.Accepted == 0:
-		return &lab.Failure{Expected: "orders to be accepted", Seen: fmt.Sprintf("none of %d", len(seen.load.Orders)), Look: lab.Look{File: "nginx.conf"}}
+		return &lab.Failure{Expected: "orders to be accepted", Seen: fmt.Sprintf("none of %d", len(seen.load.Orders)), Waited: rig.LateLoad(seen.load), Look: lab.Look{File: "nginx.conf"}}
 	case books.Lost+books.Doubled+books.Invented > 0:
 		return &lab.Failure{
 			Expected: fmt.Sprintf("all of %d orders that clients hold a confirmation of, once, and no other", books.Accepted),
@@ -147,8 +147,8 @@ func (l *trial) replicaKilled(ctx context.Context, run *lab.Run) error {
 	case failed(seen.load, isOrder) > 0:
 		return &lab.Failure{
 			Expected: "every order to be placed, at the second try at the latest",
-			Seen:     fmt.Sprintf("%d were not (%v)", failed(seen.load, isOrder), seen.load.Failures),
-			Look:     lab.Look{File: "nginx.conf", Hint: "to which replica does a second try go?"},
+			Seen:     fmt.Sprintf("%d were not (%v)", failed(seen.load, isOrder), seen.load.Failures), Waited: rig.LateLoad(seen.load),
+			Look: lab.Look{File: "nginx.conf", Hint: "to which replica does a second try go?"},
 		}
 	}
 	return err

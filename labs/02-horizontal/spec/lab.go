@@ -168,7 +168,7 @@ func (l *trial) contract(ctx context.Context, _ *lab.Run) error {
 		return err
 	}
 	if err := errors.Join(contract.RunSessions(ctx, client.Target), contract.RunOrders(ctx, client.Target)); err != nil {
-		return &lab.Failure{Expected: "every promise of the API about sessions and orders to be kept", Seen: err.Error(), Look: lab.Look{File: "sessions.go", Func: "Sessions.Session"}}
+		return &lab.Failure{Expected: "every promise of the API about sessions and orders to be kept", Seen: err.Error(), Waited: lab.Late(err), Look: lab.Look{File: "sessions.go", Func: "Sessions.Session"}}
 	}
 	return nil
 }

@@ -111,7 +111,7 @@ func (p *proxies) replace(ctx context.Context, conf []byte) error {
 	err := p.nginx.ReplaceConf(ctx, conf)
 	var rejected *testbed.ConfigError
 	if errors.As(err, &rejected) {
-		return &lab.Failure{Expected: "an nginx that starts", Seen: err.Error(), Look: confLook("its own words are above")}
+		return &lab.Failure{Expected: "an nginx that starts", Seen: err.Error(), Waited: lab.Late(err), Look: confLook("its own words are above")}
 	}
 	return err
 }
@@ -133,7 +133,7 @@ func (p *proxies) publish(ctx context.Context, list []byte) error {
 	var rejected *testbed.ConfigError
 	if errors.As(err, &rejected) {
 		return &lab.Failure{
-			Expected: "nginx to take a new list of replicas in " + rig.UpstreamsFile, Seen: err.Error(),
+			Expected: "nginx to take a new list of replicas in " + rig.UpstreamsFile, Seen: err.Error(), Waited: lab.Late(err),
 			Look: lab.Look{File: "nginx.conf", Hint: "is the list included, and nothing beside it that names a replica?"},
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"bytebites.example/workshop/shared/measure/load"
 	"bytebites.example/workshop/shared/testbed"
 	"bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 const (
@@ -163,8 +164,8 @@ func (l *trial) rollingRestart(ctx context.Context, run *lab.Run) error {
 	if seen.load.Failed > 0 {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("%d replicas to be restarted one by one and no request to fail", replicas),
-			Seen:     fmt.Sprintf("%d of %d requests failed: %v", seen.load.Failed, seen.load.Sent, seen.load.Failures),
-			Look:     lab.Look{File: "shutdown.go", Func: "Lifecycle.Stop", Hint: "does nginx still send requests when the replica takes no more? See nginx.conf too"},
+			Seen:     fmt.Sprintf("%d of %d requests failed: %v", seen.load.Failed, seen.load.Sent, seen.load.Failures), Waited: rig.LateLoad(seen.load),
+			Look: lab.Look{File: "shutdown.go", Func: "Lifecycle.Stop", Hint: "does nginx still send requests when the replica takes no more? See nginx.conf too"},
 		}
 	}
 	return err

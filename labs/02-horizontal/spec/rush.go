@@ -102,8 +102,8 @@ func (l *trial) rush(ctx context.Context, run *lab.Run) (lab.Measured, error) {
 	if failed := load.Merge(r.seen.After...).FailureShare(); failed >= maxFailures {
 		return lab.Measured{}, &lab.Failure{
 			Expected: fmt.Sprintf("less than %.0f %% of requests to fail in the rush", 100*maxFailures),
-			Seen:     fmt.Sprintf("%.1f %%: %v", 100*failed, load.Merge(r.seen.After...).Failures),
-			Look:     lab.Look{File: "nginx.conf", Hint: "see rush.txt in " + evidenceFolder},
+			Seen:     fmt.Sprintf("%.1f %%: %v", 100*failed, load.Merge(r.seen.After...).Failures), Waited: rig.LateLoad(r.seen.After...),
+			Look: lab.Look{File: "nginx.conf", Hint: "see rush.txt in " + evidenceFolder},
 		}
 	}
 	return measured, nil

@@ -25,7 +25,7 @@ func (l *trial) comeAndGo(ctx context.Context, n int, in, out *testbed.Service) 
 	v := newVisitor()
 	defer v.close()
 	if _, err := v.signIn(ctx, in.URL(), n); err != nil {
-		return &lab.Failure{Expected: "a subscriber to be signed in at " + in.Name(), Seen: err.Error(), Look: lab.Look{File: "sessions.go", Func: "Sessions.Create"}}
+		return &lab.Failure{Expected: "a subscriber to be signed in at " + in.Name(), Seen: err.Error(), Waited: lab.Late(err), Look: lab.Look{File: "sessions.go", Func: "Sessions.Create"}}
 	}
 	odd, status, err := l.askEverywhere(ctx, v, http.StatusOK)
 	switch {

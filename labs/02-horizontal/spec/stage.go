@@ -129,7 +129,7 @@ func listFault(err error) error {
 	var missing *rig.ListError
 	if errors.As(err, &missing) {
 		return &lab.Failure{
-			Expected: "nginx to take the list of the replicas that are ready", Seen: err.Error(),
+			Expected: "nginx to take the list of the replicas that are ready", Seen: err.Error(), Waited: missing.Waited,
 			Look: lab.Look{File: "nginx.conf", Hint: "nginx does not load a configuration that names a replica which is gone"},
 		}
 	}

@@ -135,7 +135,7 @@ func (s *shelf) applySchema(ctx context.Context) error {
 	for _, change := range c.SchemaChanges {
 		if _, err := s.db.ExecContext(ctx, change.SQL); err != nil {
 			return &lab.Failure{
-				Expected: "sessions.sql to run at every start of a replica", Seen: err.Error(),
+				Expected: "sessions.sql to run at every start of a replica", Seen: err.Error(), Waited: lab.Late(err),
 				Look: lab.Look{File: "sessions.go", Func: "NewSessions", Hint: "sessions.sql must change nothing the second time"},
 			}
 		}
@@ -221,7 +221,7 @@ func tooLong(method string) error {
 func (s store) create(ctx context.Context, session bytebites.Session) error {
 	err, failure := call(ctx, "Create", func(ctx context.Context) error { return s.Create(ctx, session) })
 	if failure == nil && err != nil {
-		failure = &lab.Failure{Expected: "Create to store a session", Seen: err.Error(), Look: storeLook("Create", "")}
+		failure = &lab.Failure{Expected: "Create to store a session", Seen: err.Error(), Waited: lab.Late(err), Look: storeLook("Create", "")}
 	}
 	return failure
 }
@@ -243,7 +243,7 @@ func (s store) find(ctx context.Context, hash [32]byte) (found bytebites.Session
 func (s store) remove(ctx context.Context, hash [32]byte) error {
 	err, failure := call(ctx, "Delete", func(ctx context.Context) error { return s.Delete(ctx, hash) })
 	if failure == nil && err != nil {
-		failure = &lab.Failure{Expected: "Delete to return nil, also for an unknown session", Seen: err.Error(), Look: storeLook("Delete", "")}
+		failure = &lab.Failure{Expected: "Delete to return nil, also for an unknown session", Seen: err.Error(), Waited: lab.Late(err), Look: storeLook("Delete", "")}
 	}
 	return failure
 }
@@ -255,7 +255,7 @@ func (s store) holds(ctx context.Context, want bytebites.Session, when, hint str
 	case failure != nil:
 		return failure
 	case err != nil:
-		return &lab.Failure{Expected: "Session to find a session " + when, Seen: err.Error(), Look: storeLook("Session", hint)}
+		return &lab.Failure{Expected: "Session to find a session " + when, Seen: err.Error(), Waited: lab.Late(err), Look: storeLook("Session", hint)}
 	case got.User != want.User || got.Email != want.Email || !got.ExpiresAt.Equal(want.ExpiresAt) || got.TokenHash != want.TokenHash:
 		return &lab.Failure{
 			Expected: fmt.Sprintf("Session to return what Create stored, %s: %s", when, about(want)), Seen: about(got),
@@ -533,7 +533,7 @@ func clocks(ctx context.Context, now time.Time, exact, slow, fast store) error {
 	if failure == nil && err != nil {
 		failure = &lab.Failure{
 			Expected: "a live session to stay when a replica whose clock is an hour ahead removes expired ones",
-			Seen:     err.Error(), Look: storeLook("Create", clockHint),
+			Seen:     err.Error(), Waited: lab.Late(err), Look: storeLook("Create", clockHint),
 		}
 	}
 	return failure
@@ -648,7 +648,7 @@ func (s *shelf) whileHeld(ctx context.Context, at store) (err error) {
 	}
 	if failure != nil {
 		return &lab.Failure{
-			Expected: "a sign-in to leave the rows alone that another sign-in removes at the moment", Seen: failure.Error(),
+			Expected: "a sign-in to leave the rows alone that another sign-in removes at the moment", Seen: failure.Error(), Waited: lab.Late(failure),
 			Look: storeLook("Create", "FOR UPDATE SKIP LOCKED"),
 		}
 	}

@@ -52,7 +52,7 @@ func (l *trial) ask(ctx context.Context, replica *testbed.Service, r rig.Request
 	a, err := rig.Ask(ctx, l.http, replica.URL(), r)
 	if err != nil && ctx.Err() == nil {
 		return a, &lab.Failure{
-			Expected: fmt.Sprintf("an answer of replica %s to %s %s", replica.Name(), r.Method, r.Path), Seen: err.Error(),
+			Expected: fmt.Sprintf("an answer of replica %s to %s %s", replica.Name(), r.Method, r.Path), Seen: err.Error(), Waited: lab.Late(err),
 			Look: lab.Look{File: "through.go", Func: "reader.get", Hint: "for how long may it wait, and for what?"},
 		}
 	}
@@ -74,7 +74,7 @@ func decode(a rig.Answer, path string, dst any) error {
 func (l *trial) contract(ctx context.Context, _ *lab.Run) error {
 	if err := contract.Run(ctx, l.client.Target); err != nil {
 		return &lab.Failure{
-			Expected: "a service that keeps every promise of its API", Seen: err.Error(),
+			Expected: "a service that keeps every promise of its API", Seen: err.Error(), Waited: lab.Late(err),
 			Look: lab.Look{File: "catalogue.go", Func: "catalogue.UpdateMeal", Hint: "which change leaves an old value in Redis, and under which key?"},
 		}
 	}

@@ -48,7 +48,7 @@ func (l *trial) price(ctx context.Context, replica *testbed.Service, path string
 	}
 	if a.Status != http.StatusOK {
 		return 0, &lab.Failure{
-			Expected: "an answer to GET " + path, Seen: a.String(),
+			Expected: "an answer to GET " + path, Seen: a.String(), Waited: a.Waited(),
 			Look: lab.Look{File: "through.go", Func: "reader.get", Hint: "which error does it return?"},
 		}
 	}
@@ -108,7 +108,7 @@ func (l *trial) put(ctx context.Context, price int64) error {
 	}
 	if err != nil {
 		return &lab.Failure{
-			Expected: "a changed price", Seen: err.Error(),
+			Expected: "a changed price", Seen: err.Error(), Waited: lab.Late(err),
 			Look: lab.Look{File: "catalogue.go", Func: "catalogue.UpdateMeal", Hint: "which error does it return?"},
 		}
 	}

@@ -354,7 +354,7 @@ func (l *trial) readAllMeals(ctx context.Context) error {
 			a, err := l.get(ctx, l.replicas[0], "/meals/"+string(meal), "")
 			if err == nil && a.Status != http.StatusOK {
 				err = &lab.Failure{
-					Expected: "an answer with meal " + string(meal), Seen: a.String(),
+					Expected: "an answer with meal " + string(meal), Seen: a.String(), Waited: a.Waited(),
 					Look: lab.Look{File: "through.go", Func: "reader.get", Hint: "which error does it return?"},
 				}
 			}

@@ -55,8 +55,8 @@ func (l *trial) redisGone(ctx context.Context, run *lab.Run) error {
 	if r.Failed > 0 {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("right answers to %d requests while Redis was paused, killed and flushed", r.Sent),
-			Seen:     fmt.Sprintf("%d failed: %v", r.Failed, r.Failures),
-			Look:     lab.Look{File: "redis.go", Func: "Open", Hint: "how long may a call take? And what does reader.get in through.go do after it?"},
+			Seen:     fmt.Sprintf("%d failed: %v", r.Failed, r.Failures), Waited: rig.LateLoad(r),
+			Look: lab.Look{File: "redis.go", Func: "Open", Hint: "how long may a call take? And what does reader.get in through.go do after it?"},
 		}
 	}
 	return nil

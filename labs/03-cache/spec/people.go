@@ -68,7 +68,7 @@ func (l *trial) signInVisitors(ctx context.Context, number int) ([]load.Session,
 	signedIn, err := load.Login(ctx, l.replicas[0].URL(), seed.Password, emails)
 	if err != nil {
 		return nil, &lab.Failure{
-			Expected: "subscribers who can sign in", Seen: err.Error(),
+			Expected: "subscribers who can sign in", Seen: err.Error(), Waited: lab.Late(err),
 			Look: lab.Look{File: "sessions.go", Func: "sessions.Create", Hint: "which error does it return?"},
 		}
 	}
@@ -96,8 +96,8 @@ func (l *trial) visit(ctx context.Context, people []load.Session, when string) e
 				if me.Email != person.Email {
 					return &lab.Failure{
 						Expected: fmt.Sprintf("replica %s to answer with the profile of %s, %s", replica.Name(), person.Email, when),
-						Seen:     a.String(),
-						Look:     lab.Look{File: "sessions.go", Func: "sessions.Create", Hint: "is a session in the database before the answer, and under a key of its own in Redis?"},
+						Seen:     a.String(), Waited: a.Waited(),
+						Look: lab.Look{File: "sessions.go", Func: "sessions.Create", Hint: "is a session in the database before the answer, and under a key of its own in Redis?"},
 					}
 				}
 				return nil

@@ -99,7 +99,7 @@ func (l *trial) errors(ctx context.Context, _ *lab.Run) error {
 			}
 			if a.Status < 500 {
 				return &lab.Failure{
-					Expected: "an error (5xx) while the database cannot answer", Seen: a.String(),
+					Expected: "an error (5xx) while the database cannot answer", Seen: a.String(), Waited: a.Waited(),
 					Look: lab.Look{File: "through.go", Func: "reader.get", Hint: "is an error of the load returned?"},
 				}
 			}
@@ -116,8 +116,8 @@ func (l *trial) errors(ctx context.Context, _ *lab.Run) error {
 		if a.Status != http.StatusOK {
 			return &lab.Failure{
 				Expected: fmt.Sprintf("replica %s to answer GET %s when the database works again", replica.Name(), path),
-				Seen:     a.String(),
-				Look:     lab.Look{File: "through.go", Func: "reader.get", Hint: "what is put into the cache when a load fails?"},
+				Seen:     a.String(), Waited: a.Waited(),
+				Look: lab.Look{File: "through.go", Func: "reader.get", Hint: "what is put into the cache when a load fails?"},
 			}
 		}
 	}

@@ -107,7 +107,7 @@ func (s *seam) changed(ctx context.Context, what string, look lab.Look, change f
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case err != nil && !left:
-			return &lab.Failure{Expected: what + " to be answered without an error", Seen: err.Error(), Look: look}
+			return &lab.Failure{Expected: what + " to be answered without an error", Seen: err.Error(), Waited: lab.Late(err), Look: look}
 		}
 		if left {
 			s.settle(ctx)

@@ -91,7 +91,7 @@ func (s *seam) open(ctx context.Context) error {
 	cache, err := bounded(ctx, "Open", func(context.Context) (service.Cache, error) { return composition.Cache(resources) })
 	if err != nil {
 		return &lab.Failure{
-			Expected: "a cache that opens, whatever Redis does", Seen: err.Error(),
+			Expected: "a cache that opens, whatever Redis does", Seen: err.Error(), Waited: lab.Late(err),
 			Look: lab.Look{File: "redis.go", Func: "Open", Hint: "is Redis asked before there is a request?"},
 		}
 	}

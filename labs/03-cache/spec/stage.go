@@ -109,7 +109,7 @@ func redisFault(err error) error {
 	var start *testbed.StartError
 	if errors.As(err, &start) && start.Kind == "redis" {
 		return &lab.Failure{
-			Expected: "a Redis that starts", Seen: start.Error(),
+			Expected: "a Redis that starts", Seen: start.Error(), Waited: lab.Late(start),
 			Look: lab.Look{File: "redis.conf", Hint: "the log of Redis above names the line"},
 		}
 	}

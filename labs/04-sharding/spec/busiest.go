@@ -186,7 +186,7 @@ func (l *trial) send(ctx context.Context, service *testbed.Service, people load.
 	if a.Status >= 400 {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("%s %s to be answered", q.Method, strings.SplitN(q.Path, "?", 2)[0]),
-			Seen:     a.String(), Look: lab.Look{File: "stores.go", Func: "stores.Write"},
+			Seen:     a.String(), Waited: a.Waited(), Look: lab.Look{File: "stores.go", Func: "stores.Write"},
 		}
 	}
 	return nil

@@ -104,7 +104,7 @@ func (l *trial) useEverything(ctx context.Context, p *person) error {
 			return err
 		}
 		if !slices.Contains(w.status, a.Status) {
-			return &lab.Failure{Expected: w.what + " to be stored", Seen: a.String(), Look: lab.Look{File: "stores.go", Func: "stores.Write"}}
+			return &lab.Failure{Expected: w.what + " to be stored", Seen: a.String(), Waited: a.Waited(), Look: lab.Look{File: "stores.go", Func: "stores.Write"}}
 		}
 		if err := w.acknowledged(a); err != nil {
 			return err
@@ -119,7 +119,7 @@ func (l *trial) useEverything(ctx context.Context, p *person) error {
 			return err
 		}
 		if a.Status != http.StatusOK {
-			return &lab.Failure{Expected: "GET " + path + " to be answered", Seen: a.String(), Look: lab.Look{File: "stores.go", Func: "stores.Read"}}
+			return &lab.Failure{Expected: "GET " + path + " to be answered", Seen: a.String(), Waited: a.Waited(), Look: lab.Look{File: "stores.go", Func: "stores.Read"}}
 		}
 	}
 	return nil

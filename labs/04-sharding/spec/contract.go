@@ -15,7 +15,7 @@ func (l *trial) contract(ctx context.Context, _ *lab.Run) error {
 	}
 	if err := contract.Run(ctx, client.Target); err != nil {
 		return &lab.Failure{
-			Expected: "the API contract to be kept", Seen: err.Error(),
+			Expected: "the API contract to be kept", Seen: err.Error(), Waited: lab.Late(err),
 			Look: lab.Look{File: "stores.go", Func: "stores.Read", Hint: "does each question reach the server that has the answer?"},
 		}
 	}

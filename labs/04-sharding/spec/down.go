@@ -222,8 +222,8 @@ func (l *trial) wellAgain(ctx context.Context, m shard.Map, people []*person) er
 		if time.Now().After(deadline) {
 			return &lab.Failure{
 				Expected: fmt.Sprintf("all subscribers to be served %s after the shard answers again", backWithin),
-				Seen:     fmt.Sprintf("%d writes that failed", bad),
-				Look:     lab.Look{File: "stores.go", Func: "stores.Write", Hint: "what does a replica remember of a server that was down?"},
+				Seen:     fmt.Sprintf("%d writes that failed", bad), Waited: lab.Last(backWithin),
+				Look: lab.Look{File: "stores.go", Func: "stores.Write", Hint: "what does a replica remember of a server that was down?"},
 			}
 		}
 	}

@@ -129,8 +129,8 @@ func (l *trial) idsOnReplicas(ctx context.Context, _ *lab.Run) error {
 			if a.Status != http.StatusCreated {
 				return &lab.Failure{
 					Expected: "an order to be placed on replica " + l.replicas[n%len(l.replicas)].Name(),
-					Seen:     a.String(),
-					Look:     lab.Look{File: "router.go", Func: "router.NewOrderID", Hint: "can two replicas draw the same id?"},
+					Seen:     a.String(), Waited: a.Waited(),
+					Look: lab.Look{File: "router.go", Func: "router.NewOrderID", Hint: "can two replicas draw the same id?"},
 				}
 			}
 			if err := w.acknowledged(a); err != nil {

@@ -93,8 +93,8 @@ func (m *mover) wait(ctx context.Context) (outcome, error) {
 	case <-time.After(m.trial.scale.phaseTime):
 		return outcome{}, &lab.Failure{
 			Expected: fmt.Sprintf("a mover that reaches %s within %s", m.goal, m.trial.scale.phaseTime),
-			Seen:     fmt.Sprintf("it is still running, %s: %s", m.trial.when(), m.lastLines(ctx)),
-			Look:     lab.Look{File: "migrate.go", Func: "migrate", Hint: "what does it wait for? See mover.log in .workshop/04-sharding"},
+			Seen:     fmt.Sprintf("it is still running, %s: %s", m.trial.when(), m.lastLines(ctx)), Waited: lab.Last(m.trial.scale.phaseTime),
+			Look: lab.Look{File: "migrate.go", Func: "migrate", Hint: "what does it wait for? See mover.log in .workshop/04-sharding"},
 		}
 	}
 }
@@ -157,8 +157,8 @@ func (m *mover) awaitPhase(ctx context.Context, phase shard.Phase) (bool, error)
 		case time.Now().After(deadline):
 			return false, &lab.Failure{
 				Expected: fmt.Sprintf("the phase %s within %s", phase, m.trial.scale.phaseTime),
-				Seen:     fmt.Sprintf("%s, and the mover says: %s", now.Phase, m.lastLines(ctx)),
-				Look:     lab.Look{File: "migrate.go", Func: "migrate", Hint: "what does it wait for? See mover.log in .workshop/04-sharding"},
+				Seen:     fmt.Sprintf("%s, and the mover says: %s", now.Phase, m.lastLines(ctx)), Waited: lab.Last(m.trial.scale.phaseTime),
+				Look: lab.Look{File: "migrate.go", Func: "migrate", Hint: "what does it wait for? See mover.log in .workshop/04-sharding"},
 			}
 		}
 	}

@@ -72,8 +72,8 @@ func (l *trial) rush(ctx context.Context, run *lab.Run) (lab.Measured, error) {
 	if failed := load.Merge(r.seen.After...); failed.FailureShare() >= maxFailures {
 		return lab.Measured{}, &lab.Failure{
 			Expected: fmt.Sprintf("less than %.0f %% of requests to fail in the rush", 100*maxFailures),
-			Seen:     fmt.Sprintf("%.1f %%: %v", 100*failed.FailureShare(), failed.Failures),
-			Look:     lab.Look{File: "stores.go", Func: "stores.Write", Hint: "see rush.txt in .workshop/04-sharding"},
+			Seen:     fmt.Sprintf("%.1f %%: %v", 100*failed.FailureShare(), failed.Failures), Waited: rig.LateLoad(r.seen.After...),
+			Look: lab.Look{File: "stores.go", Func: "stores.Write", Hint: "see rush.txt in .workshop/04-sharding"},
 		}
 	}
 	return measured, nil

@@ -168,8 +168,8 @@ func (l *trial) orderOnDead(ctx context.Context, m shard.Map, buyers []*person) 
 		if time.Now().After(deadline) {
 			return &lab.Failure{
 				Expected: fmt.Sprintf("the meals of %d orders that could not be placed to be released", sent),
-				Seen:     fmt.Sprintf("%d of them still reserved after %s", held, releasedWithin),
-				Look:     lab.Look{File: "stores.go", Func: "stores.Write", Hint: "no transaction spans both servers: an order that fails must release what it reserved on the other"},
+				Seen:     fmt.Sprintf("%d of them still reserved after %s", held, releasedWithin), Waited: lab.Last(releasedWithin),
+				Look: lab.Look{File: "stores.go", Func: "stores.Write", Hint: "no transaction spans both servers: an order that fails must release what it reserved on the other"},
 			}, nil
 		}
 	}
@@ -196,8 +196,8 @@ func (l *trial) sellOut(ctx context.Context, buyers []*person, first []*buying) 
 		if time.Now().After(deadline) {
 			return &lab.Failure{
 				Expected: fmt.Sprintf("every order to be accepted or refused %s after the shard is back", backWithin),
-				Seen:     fmt.Sprintf("%d that are neither", unknown),
-				Look:     lab.Look{File: "stores.go", Func: "stores.Write", Hint: "what does a replica remember of a server that was down?"},
+				Seen:     fmt.Sprintf("%d that are neither", unknown), Waited: lab.Last(backWithin),
+				Look: lab.Look{File: "stores.go", Func: "stores.Write", Hint: "what does a replica remember of a server that was down?"},
 			}
 		}
 	}
@@ -285,7 +285,7 @@ func (l *trial) wantSoldOut(ctx context.Context, run *lab.Run) error {
 		userData = append(userData, n.pool)
 	}
 	if err := postgres.Invariants(ctx, l.servers.Pool, userData...); err != nil {
-		return &lab.Failure{Expected: "stock, reservations and orders to agree", Seen: err.Error(), Look: lab.Look{File: "stores.go", Func: "stores.Read", Hint: "an order on a server that does not answer is busy, not missing"}}
+		return &lab.Failure{Expected: "stock, reservations and orders to agree", Seen: err.Error(), Waited: lab.Late(err), Look: lab.Look{File: "stores.go", Func: "stores.Read", Hint: "an order on a server that does not answer is busy, not missing"}}
 	}
 	return nil
 }

@@ -49,7 +49,7 @@ func (l *trial) page(ctx context.Context, path string, dst any) error {
 		return err
 	}
 	if a.Status != http.StatusOK {
-		return &lab.Failure{Expected: "GET " + path + " to be answered", Seen: a.String(), Look: lab.Look{File: "stores.go", Func: "stores.Everywhere"}}
+		return &lab.Failure{Expected: "GET " + path + " to be answered", Seen: a.String(), Waited: a.Waited(), Look: lab.Look{File: "stores.go", Func: "stores.Everywhere"}}
 	}
 	return a.Into(dst)
 }

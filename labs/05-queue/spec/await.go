@@ -83,7 +83,7 @@ func (l *trial) wantDone(ctx context.Context, orders []*order, expected string, 
 		Expected: expected,
 		Seen: fmt.Sprintf("of the effects of %d orders %s are missing, and no further one came in %s%s",
 			len(orders), strings.Join(counts, ", "), stallTimeout, l.warnings(ctx)),
-		Look: look,
+		Look: look, Waited: lab.Last(stallTimeout),
 	}
 }
 

@@ -164,7 +164,8 @@ func (w *wire) quiet(ctx context.Context) error {
 		if time.Now().After(deadline) {
 			return &lab.Failure{
 				Expected: fmt.Sprintf("queues that are empty within %s", drainTimeout), Seen: fmt.Sprintf("%d messages in them", ready),
-				Look: lab.Look{File: "consumers.go", Func: "Serve", Hint: "which message is never acknowledged?"},
+				Waited: lab.Last(drainTimeout),
+				Look:   lab.Look{File: "consumers.go", Func: "Serve", Hint: "which message is never acknowledged?"},
 			}
 		}
 		if err := rig.Pause(ctx, pollInterval); err != nil {

@@ -138,7 +138,7 @@ func failed(err error, expected string, look lab.Look) error {
 	if err == nil || lab.Classify(err) == lab.NotYet {
 		return err
 	}
-	return &lab.Failure{Expected: expected, Seen: err.Error(), Look: look}
+	return &lab.Failure{Expected: expected, Seen: err.Error(), Waited: lab.Late(err), Look: look}
 }
 
 // guard calls the subject's code in the check's own process. A panic, and a call that does not

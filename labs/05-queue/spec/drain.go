@@ -86,7 +86,8 @@ func (l *trial) awaitConsumers(ctx context.Context, want int) (err error) {
 		if time.Now().After(deadline) {
 			return &lab.Failure{
 				Expected: fmt.Sprintf("%d workers that consume %s", want, recommendationQueue), Seen: fmt.Sprintf("%d%s", q.Consumers, l.warnings(ctx)),
-				Look: lab.Look{File: "consumers.go", Func: "Serve", Hint: "what does a worker do when it is told to stop, and when it starts?"},
+				Waited: lab.Last(consumeTimeout),
+				Look:   lab.Look{File: "consumers.go", Func: "Serve", Hint: "what does a worker do when it is told to stop, and when it starts?"},
 			}
 		}
 		if err := rig.Pause(ctx, pollInterval); err != nil {

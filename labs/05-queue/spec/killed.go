@@ -131,7 +131,8 @@ func (l *trial) awaitStuck(ctx context.Context) ([]string, error) {
 		case elapsed > stuckTimeout:
 			return nil, &lab.Failure{
 				Expected: "a worker that is at the effects of orders", Seen: "none" + l.warnings(ctx),
-				Look: lab.Look{File: "consumers.go", Func: "Serve", Hint: "see worker.log in .workshop/05-queue"},
+				Waited: lab.Last(stuckTimeout),
+				Look:   lab.Look{File: "consumers.go", Func: "Serve", Hint: "see worker.log in .workshop/05-queue"},
 			}
 		}
 		if err := rig.Pause(ctx, pollInterval/5); err != nil {
@@ -150,8 +151,8 @@ func (l *trial) mailBegun(ctx context.Context, run *lab.Run) error {
 	if n := missing[bytebites.EffectEmail]; n > 0 {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("the mails of %d orders, some of which a worker had begun when it was killed", len(l.begun)),
-			Seen:     fmt.Sprintf("%d that are not sent, and none more came in %s%s", n, claimStallTimeout, l.warnings(ctx)),
-			Look:     lab.Look{File: "consumers.go", Func: "effects.email", Hint: "how long does a claim last, and where is the message meanwhile?"},
+			Seen:     fmt.Sprintf("%d that are not sent, and none more came in %s%s", n, claimStallTimeout, l.warnings(ctx)), Waited: lab.Last(claimStallTimeout),
+			Look: lab.Look{File: "consumers.go", Func: "effects.email", Hint: "how long does a claim last, and where is the message meanwhile?"},
 		}
 	}
 	books, err := l.read(ctx, l.begun)

@@ -69,7 +69,7 @@ func (l *trial) place(ctx context.Context, p *person) (*order, error) {
 	}
 	if seen != "" {
 		return nil, &lab.Failure{
-			Expected: fmt.Sprintf("an order to be accepted within %s", retryFor), Seen: seen,
+			Expected: fmt.Sprintf("an order to be accepted within %s", retryFor), Seen: seen, Waited: lateAnswer(a),
 			Look: lab.Look{File: "publisher.go", Func: "Checkout.PlaceOrder", Hint: "what does an order wait for?"},
 		}
 	}
@@ -118,6 +118,15 @@ func (l *trial) retry(ctx context.Context, r rig.Request, wanted ...int) (a rig.
 			return a, tries, "", err
 		}
 	}
+}
+
+// lateAnswer returns the wait of a request that was repeated for retryFor, when its last answer says
+// that the service had no time or did not come.
+func lateAnswer(a rig.Answer) lab.Waited {
+	if a.Status != 0 && !lab.LateStatus(a.Status) {
+		return lab.Waited{}
+	}
+	return lab.Last(retryFor)
 }
 
 // load places n orders of the people in turn, several at a time, with a pause after each. It

@@ -57,7 +57,7 @@ func (l *trial) pay(ctx context.Context, p payment) (applied, known bool, err er
 	}
 	if seen != "" {
 		return false, false, &lab.Failure{
-			Expected: fmt.Sprintf("a payment's webhook to be answered with 200 within %s", retryFor), Seen: seen,
+			Expected: fmt.Sprintf("a payment's webhook to be answered with 200 within %s", retryFor), Seen: seen, Waited: lateAnswer(a),
 			Look: lab.Look{File: "publisher.go", Func: "Payments.Receive", Hint: "what does a webhook wait for?"},
 		}
 	}

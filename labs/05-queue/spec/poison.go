@@ -188,8 +188,8 @@ func (l *trial) awaitParked(ctx context.Context, w *wire) error {
 			}
 			return &lab.Failure{
 				Expected: "messages that cannot be read, and one that always fails, to be parked",
-				Seen:     fmt.Sprintf("%s after %s; the one that fails was tried %d times", strings.Join(bad, ", "), parkTimeout, tries),
-				Look:     lab.Look{File: "consumers.go", Func: "Serve", Hint: "which messages are tried again, and how often? See also the dead-letter exchange in topology.go"},
+				Seen:     fmt.Sprintf("%s after %s; the one that fails was tried %d times", strings.Join(bad, ", "), parkTimeout, tries), Waited: lab.Last(parkTimeout),
+				Look: lab.Look{File: "consumers.go", Func: "Serve", Hint: "which messages are tried again, and how often? See also the dead-letter exchange in topology.go"},
 			}
 		}
 		if err := rig.Pause(ctx, pollInterval); err != nil {

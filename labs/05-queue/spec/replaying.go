@@ -203,7 +203,7 @@ func (c *composed) replaysPastFailures(ctx context.Context) error {
 	case err = <-ended:
 	case <-time.After(stepLimit()):
 		err = errors.New("it still runs")
-		return &lab.Failure{Expected: "a replay that ends", Seen: err.Error(), Look: replayLook("what does it do with an event that fails?")}
+		return &lab.Failure{Expected: "a replay that ends", Seen: err.Error(), Waited: lab.Late(err), Look: replayLook("what does it do with an event that fails?")}
 	}
 	if right, _, _ := r.count(); err == nil || right != replayedEvents {
 		return &lab.Failure{

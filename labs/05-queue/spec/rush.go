@@ -74,8 +74,8 @@ func (l *trial) rush(ctx context.Context, run *lab.Run) (lab.Measured, error) {
 	if after := load.Merge(r.seen.After...); after.FailureShare() >= maxFailures {
 		return lab.Measured{}, &lab.Failure{
 			Expected: fmt.Sprintf("less than %.0f %% of orders to fail in the rush", 100*maxFailures),
-			Seen:     fmt.Sprintf("%.1f %%: %v", 100*after.FailureShare(), after.Failures),
-			Look:     lab.Look{File: "publisher.go", Func: "Checkout.PlaceOrder", Hint: "see rush.txt in .workshop/05-queue"},
+			Seen:     fmt.Sprintf("%.1f %%: %v", 100*after.FailureShare(), after.Failures), Waited: rig.LateLoad(r.seen.After...),
+			Look: lab.Look{File: "publisher.go", Func: "Checkout.PlaceOrder", Hint: "see rush.txt in .workshop/05-queue"},
 		}
 	}
 	return measured, nil
@@ -179,8 +179,8 @@ WHERE (SELECT count(*) FROM order_effects WHERE order_id = placed) < $2`,
 		if time.Now().After(deadline) {
 			return &lab.Failure{
 				Expected: fmt.Sprintf("a worker that does all effects of a round within %s", drainRoundTimeout),
-				Seen:     fmt.Sprintf("%d orders with missing effects%s", missing, r.trial.warnings(ctx)),
-				Look:     lab.Look{File: "consumers.go", Func: "Consumers", Hint: "how many messages of each queue may a worker have in hand?"},
+				Seen:     fmt.Sprintf("%d orders with missing effects%s", missing, r.trial.warnings(ctx)), Waited: lab.Last(drainRoundTimeout),
+				Look: lab.Look{File: "consumers.go", Func: "Consumers", Hint: "how many messages of each queue may a worker have in hand?"},
 			}
 		}
 		if err := rig.Pause(ctx, pollInterval); err != nil {

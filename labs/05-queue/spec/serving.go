@@ -889,7 +889,7 @@ func (c *composed) finishesWhatItHolds(ctx context.Context) error {
 	select {
 	case err := <-s.ended:
 		if err != nil {
-			return &lab.Failure{Expected: "no error from a worker that was told to stop", Seen: err.Error(), Look: serveLook("what does Serve return when ctx has ended?")}
+			return &lab.Failure{Expected: "no error from a worker that was told to stop", Seen: err.Error(), Waited: lab.Late(err), Look: serveLook("what does Serve return when ctx has ended?")}
 		}
 	case <-time.After(settleTimeout):
 		return &lab.Failure{
@@ -957,7 +957,7 @@ func (c *composed) bindsItsHandlers(ctx context.Context) error {
 	case err := <-ends:
 		if err != nil {
 			return &lab.Failure{
-				Expected: fmt.Sprintf("a handler's context that ends within %s", settleTimeout), Seen: err.Error(),
+				Expected: fmt.Sprintf("a handler's context that ends within %s", settleTimeout), Seen: err.Error(), Waited: lab.Late(err),
 				Look: serveLook("a context that does not end with ctx, but has a limit"),
 			}
 		}
