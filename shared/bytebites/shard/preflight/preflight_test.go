@@ -84,14 +84,6 @@ func TestCheck(t *testing.T) {
 		<-stopped
 	}
 	underLoad(func() { reports(false, false) })
-	// What this session did before the window is no part of it, though it is not published yet.
-	underLoad(func() {
-		exec(t, db, `DROP INDEX orders_user_placed_at`)
-		histories(db, 100)
-		exec(t, db, index)
-		reports(false, false)
-	})
-
 	hurried, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
 	defer cancel()
 	if r, err := preflight.Check(hurried, db, preflight.Machine{}); err == nil {
