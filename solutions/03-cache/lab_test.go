@@ -61,7 +61,7 @@ func TestAnswers(t *testing.T) {
 		no(wrong.TrustsEntries, "entries", "what the cache has written the cache can read"),
 		no(wrong.IgnoresCase, "own answers", "an id is not meant to differ from another by case alone"),
 		no(wrong.NoLimitInKey, "own answers", "there is one list of popular meals, and a limit only cuts it", "oldest answers"),
-		no(wrong.OneFlight, "own answers", "one load at a time for each kind spares the database most", "sign-in and sign-out", "without redis"),
+		no(wrong.OneFlight, "own answers", "one load at a time for each kind spares the database most", "sign-in and sign-out", "without redis", "few queries", "sessions", "redis gone"),
 		no(wrong.FirstIDLoads, "own answers", "a name of all ids is long, and the first one is rarely that of another list"),
 		no(wrong.NeverExpires, "expiry", "a change deletes its keys, so no key needs to expire", "oldest answers", "jitter"),
 
@@ -74,8 +74,8 @@ func TestAnswers(t *testing.T) {
 		no(wrong.LeavesLater, "shared load", "the answer comes soon, and then the caller is gone", "shared page"),
 		no(wrong.EndlessLoad, "shared load", "the load belongs to no request, so its context is the background", "shared page"),
 
-		no(wrong.PageNoCursor, "own pages", "a page is told by its filter", "every page", "oldest answers"),
-		no(wrong.PageNoDiet, "own pages", "a diet is chosen less often than a cuisine, and was added later", "every page", "oldest answers"),
+		no(wrong.PageNoCursor, "own pages", "a page is told by its filter", "every page", "oldest answers", "contract"),
+		no(wrong.PageNoDiet, "own pages", "a diet is chosen less often than a cuisine, and was added later", "every page", "oldest answers", "contract"),
 		no(wrong.PageUnquoted, "own pages", "cuisines and diets are words without a colon"),
 		no(wrong.PageEachLoads, "shared page", "pages are many, so few people miss the same one"),
 		no(wrong.NeverForgets, "price change", "the new price is there after an hour, and an hour is not long", "every page", "contract"),
