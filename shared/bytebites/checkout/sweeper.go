@@ -1,18 +1,36 @@
 package checkout
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"bytebites.example/workshop/shared/bytebites"
 )
 
+const (
+	// sweepAtOnce is how many reservations a sweep settles at the same time. A server that hangs
+	// occupies some of them and not the sweep.
+	sweepAtOnce = 8
+	// settleTimeout bounds the settling of one reservation.
+	settleTimeout = 3 * time.Second
+	// mostFailed bounds the reservations that a sweep asks for beyond Limit, because they failed in
+	// the sweep before.
+	mostFailed = 1_000
+)
+
 // Sweeper settles reservations that a crash or a lost answer left held. It confirms a
 // reservation whose order exists and releases the others. Several replicas may sweep at once,
-// because settling twice changes nothing.
+// because settling twice changes nothing. One Sweeper makes one sweep at a time.
+//
+// Reservations that could not be settled, such as those of a server that is down, come last in the
+// next sweep and take no place of others.
 type Sweeper struct {
 	Stock  bytebites.Stock
 	Orders bytebites.Orders
@@ -25,6 +43,8 @@ type Sweeper struct {
 	Every time.Duration
 	// Limit bounds the reservations that one sweep settles.
 	Limit int
+
+	failed map[bytebites.OrderID]bool // in the last sweep
 }
 
 // Run sweeps until ctx ends. It logs failures, and the next sweep retries them.
@@ -51,23 +71,53 @@ func (s *Sweeper) Run(ctx context.Context) {
 // Sweep runs one sweep and returns the number of reservations that it settled. A reservation
 // that cannot be settled does not stop the others. The errors are joined.
 func (s *Sweeper) Sweep(ctx context.Context) (settled int, err error) {
-	due, err := s.Stock.Unsettled(ctx, int(s.MinAge.Seconds()), s.Limit)
+	due, err := s.Stock.Unsettled(ctx, int(s.MinAge.Seconds()), s.Limit+len(s.failed))
 	if err != nil {
 		return 0, fmt.Errorf("find unsettled reservations: %w", err)
 	}
-	var failures []error
-	for _, reservation := range due {
-		if ctx.Err() != nil {
-			failures = append(failures, ctx.Err())
-			break
+	// The oldest come first, and those that failed before come behind all others.
+	slices.SortStableFunc(due, func(a, b bytebites.Reservation) int {
+		return cmp.Compare(btoi(s.failed[a.Order]), btoi(s.failed[b.Order]))
+	})
+	failures := make([]error, len(due))
+	var group errgroup.Group
+	group.SetLimit(sweepAtOnce)
+	for i, reservation := range due {
+		group.Go(func() error {
+			if err := s.settleInTime(ctx, reservation); err != nil {
+				failures[i] = fmt.Errorf("settle %s: %w", reservation.Order, err)
+			}
+			return nil
+		})
+	}
+	_ = group.Wait() // the errors are in failures
+	s.failed = make(map[bytebites.OrderID]bool)
+	for i, failure := range failures {
+		switch {
+		case failure == nil:
+			settled++
+		case len(s.failed) < mostFailed:
+			s.failed[due[i].Order] = true
 		}
-		if err := s.settle(ctx, reservation); err != nil {
-			failures = append(failures, fmt.Errorf("settle %s: %w", reservation.Order, err))
-			continue
-		}
-		settled++
 	}
 	return settled, errors.Join(failures...)
+}
+
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// settleInTime settles a reservation, for settleTimeout at most.
+func (s *Sweeper) settleInTime(ctx context.Context, r bytebites.Reservation) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
+	defer cancel()
+	return s.settle(ctx, r)
 }
 
 func (s *Sweeper) settle(ctx context.Context, r bytebites.Reservation) error {

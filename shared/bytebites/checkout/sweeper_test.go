@@ -3,8 +3,11 @@ package checkout_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"bytebites.example/workshop/shared/bytebites"
@@ -63,6 +66,60 @@ func TestSweepGoesOnPastAFailure(t *testing.T) {
 	if n, err := sweeper(w).Sweep(within(t)); n != 1 || !errors.Is(err, errBroken) {
 		t.Fatalf("settled %d, %v; want 1 and the failure", n, err)
 	}
+}
+
+// hanging is orders of which some never answer, as those on a server that hangs.
+type hanging struct {
+	bytebites.Orders
+	user bytebites.UserID // whose orders hang
+}
+
+func (h hanging) Order(ctx context.Context, user bytebites.UserID, id bytebites.OrderID) (bytebites.Order, error) {
+	if user == h.user {
+		<-ctx.Done()
+		return bytebites.Order{}, ctx.Err()
+	}
+	return h.Orders.Order(ctx, user, id)
+}
+
+// queue is reservations in order of age.
+type queue struct {
+	*checkouttest.World
+	due []bytebites.Reservation
+}
+
+func (q *queue) Unsettled(_ context.Context, _, limit int) ([]bytebites.Reservation, error) {
+	return slices.Clone(q.due[:min(limit, len(q.due))]), nil
+}
+
+// A server that hangs has the oldest reservations, more than a sweep takes. Those of other servers
+// must be settled all the same.
+func TestSweepPassesAServerThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		q := &queue{World: w}
+		s := sweeper(w)
+		s.Stock, s.Orders, s.Every, s.Limit = q, hanging{w, "hung"}, 15*time.Second, 20
+		for n := range 3 * s.Limit {
+			q.due = append(q.due, bytebites.Reservation{Order: bytebites.OrderID(fmt.Sprintf("hung-%d", n)), User: "hung"})
+		}
+		q.due = append(q.due, bytebites.Reservation{Order: "other", User: "u1"})
+		if err := w.Reserve(t.Context(), "other", "u1", []bytebites.Line{{Meal: "soup", Quantity: 1}}); err != nil {
+			t.Fatal(err)
+		}
+		for sweeps := 1; w.Held["other"].State == "held"; sweeps++ {
+			if sweeps > 4 {
+				t.Fatal("after 4 sweeps, reservations of a server that hangs still take the places of all others")
+			}
+			began := time.Now()
+			ctx, cancel := context.WithTimeout(t.Context(), s.Every)
+			_, _ = s.Sweep(ctx) // there are errors
+			cancel()
+			if took := time.Since(began); took > s.Every {
+				t.Errorf("a sweep took %s", took)
+			}
+		}
+	})
 }
 
 func TestSweepIsBounded(t *testing.T) {
