@@ -22,6 +22,9 @@ type PoolConfig struct {
 	// lost and is closed. 0 means no bound. A context's deadline is not enough when the server
 	// hangs: the driver asks it to cancel the statement, and waits for that answer too.
 	Silence time.Duration
+	// NoStatementTimeout lets a statement take any time, unless the URL says otherwise. It is for
+	// changes of the schema.
+	NoStatementTimeout bool
 }
 
 // defaults are the settings that a connection gets unless its URL has them. connect_timeout is
@@ -39,7 +42,7 @@ func defaults() map[string]string {
 // Open connects to the server of a postgres:// URL and pings it. Settings in the URL's query,
 // such as statement_timeout, replace the defaults. No error contains the password.
 func Open(ctx context.Context, databaseURL string, pool PoolConfig) (*sql.DB, error) {
-	config, err := parse(databaseURL)
+	config, err := parse(databaseURL, pool)
 	if err != nil {
 		return nil, err
 	}
@@ -56,15 +59,19 @@ func Open(ctx context.Context, databaseURL string, pool PoolConfig) (*sql.DB, er
 // OpenLater is Open for a server that may be down. It does not connect, so a call on the pool
 // fails if the server does not answer.
 func OpenLater(databaseURL string, pool PoolConfig) (*sql.DB, error) {
-	config, err := parse(databaseURL)
+	config, err := parse(databaseURL, pool)
 	if err != nil {
 		return nil, err
 	}
 	return unconnected(config, pool)
 }
 
-func parse(databaseURL string) (pq.Config, error) {
-	dsn, err := withDefaults(databaseURL)
+func parse(databaseURL string, pool PoolConfig) (pq.Config, error) {
+	settings := defaults()
+	if pool.NoStatementTimeout {
+		settings["statement_timeout"] = "0"
+	}
+	dsn, err := withDefaults(databaseURL, settings)
 	if err != nil {
 		return pq.Config{}, err
 	}
@@ -89,14 +96,14 @@ func unconnected(config pq.Config, pool PoolConfig) (*sql.DB, error) {
 	return db, nil
 }
 
-// withDefaults adds the default settings that the URL does not have.
-func withDefaults(databaseURL string) (string, error) {
+// withDefaults adds the settings that the URL does not have.
+func withDefaults(databaseURL string, settings map[string]string) (string, error) {
 	u, err := url.Parse(databaseURL)
 	if err != nil || (u.Scheme != "postgres" && u.Scheme != "postgresql") || u.Host == "" {
 		return "", errors.New("database URL: want postgres://user:password@host:port/database")
 	}
 	query := u.Query()
-	for name, value := range defaults() {
+	for name, value := range settings {
 		if !query.Has(name) {
 			query.Set(name, value)
 		}

@@ -13,7 +13,7 @@ import (
 //
 // A role returns when its job is done, or soon after ctx has ended. It gets the arguments that
 // follow the flags. It listens on no port; RunRole serves its metrics on Config.MetricsAddr. It
-// changes a schema only by calling Resources.PrepareUserData.
+// changes a schema only by calling Resources.PrepareUserData and Resources.ForSchema.
 type Role interface {
 	run(ctx context.Context, r Resources, c Composition, args []string) error
 }

@@ -149,10 +149,10 @@ func registerCollectors(metrics *prometheus.Registry, databases *databases) erro
 }
 
 func migrate(ctx context.Context, r Resources) error {
-	if err := postgres.MigrateCatalogue(ctx, r.Catalogue); err != nil {
+	if err := r.ForSchema(ctx, r.Catalogue, postgres.MigrateCatalogue); err != nil {
 		return fmt.Errorf("migrate catalogue: %w", err)
 	}
-	if err := postgres.MigrateUserData(ctx, r.UserData); err != nil {
+	if err := r.ForSchema(ctx, r.UserData, postgres.MigrateUserData); err != nil {
 		return fmt.Errorf("migrate user data: %w", err)
 	}
 	return applySchemaChanges(ctx, r, r.changes)

@@ -4,8 +4,10 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"bytebites.example/workshop/shared/bytebites/postgres"
@@ -37,6 +39,8 @@ const (
 	// on a large table takes long on a small machine.
 	schemaTimeout = 5 * time.Minute
 	schemaPoll    = 100 * time.Millisecond
+	// schemaConnections is enough for a migration and the lock that it holds.
+	schemaConnections = 2
 )
 
 // applySchemaChanges makes the changes one by one. Replicas that start at the same time take turns.
@@ -46,17 +50,56 @@ func applySchemaChanges(ctx context.Context, r Resources, changes []SchemaChange
 		if change.Database == CatalogueDatabase {
 			db = r.Catalogue
 		}
-		if err := applySchemaChange(ctx, db, change, r.Logger); err != nil {
+		err := r.ForSchema(ctx, db, func(ctx context.Context, db *sql.DB) error { return applySchemaChange(ctx, db, change, r.Logger) })
+		if err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// ForSchema calls work with connections to the server of db, which is one of the service's own, for
+// changes of its schema. The connections of requests give up a statement after a second or ten; an
+// index on a large table takes longer. Work has schemaTimeout for each wait for the server.
+//
+// A server that does not answer db is an error at once.
+func (r Resources) ForSchema(ctx context.Context, db *sql.DB, work func(ctx context.Context, db *sql.DB) error) (err error) {
+	url := r.urlOf(db)
+	if url == "" { // a test's own database
+		return work(ctx, db)
+	}
+	if err := db.PingContext(ctx); err != nil {
+		return postgres.Wrap(ctx, "reach server for a change of its schema", err)
+	}
+	patient, err := postgres.OpenLater(url, postgres.PoolConfig{MaxOpen: schemaConnections, MaxIdle: schemaConnections, Silence: schemaTimeout, NoStatementTimeout: true})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, patient.Close()) }()
+	return work(ctx, patient)
+}
+
+// urlOf returns the URL of one of the service's databases; empty for another.
+func (r Resources) urlOf(db *sql.DB) string {
+	switch i := slices.Index(r.Shards, db); {
+	case db == r.Catalogue:
+		return r.Config.CatalogueURL
+	case db == r.UserData:
+		return r.Config.UserDataURL
+	case i >= 0 && i < len(r.Config.ShardURLs):
+		return r.Config.ShardURLs[i]
+	}
+	return ""
+}
+
 // PrepareUserData gives a server of user data its schema: the migrations and then the composition's
 // changes. It changes nothing the second time, and concurrent calls are safe. At start the service
 // calls it for UserData, and for every shard that answers.
 func (r Resources) PrepareUserData(ctx context.Context, db *sql.DB) error {
+	return r.ForSchema(ctx, db, r.prepareUserData)
+}
+
+func (r Resources) prepareUserData(ctx context.Context, db *sql.DB) error {
 	if err := postgres.MigrateUserData(ctx, db); err != nil {
 		return fmt.Errorf("migrate user data: %w", err)
 	}

@@ -38,6 +38,8 @@ func testLateShard(t *testing.T, bed *testbed.Bed, config Config) {
 	}
 	c := Baseline()
 	c.SchemaChanges = []SchemaChange{
+		// It takes longer than a request may wait for a shard.
+		{Name: "slow", SQL: "SELECT pg_sleep(1.5)"},
 		{Name: "user data", SQL: "CREATE INDEX CONCURRENTLY IF NOT EXISTS parts_test_shard ON orders (placed_at)"},
 		{Name: "catalogue", Database: CatalogueDatabase, SQL: "CREATE INDEX IF NOT EXISTS parts_test_meals ON meals (name)"},
 	}
