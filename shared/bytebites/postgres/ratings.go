@@ -8,7 +8,13 @@ import (
 )
 
 // Ratings stores the stars that subscribers give.
-type Ratings struct{ db *sql.DB }
+type Ratings struct {
+	db      *sql.DB
+	counted Counted
+}
+
+// Counting returns the same ratings, with Ratings over the subscribers that are counted.
+func (r *Ratings) Counting(counted Counted) *Ratings { return &Ratings{db: r.db, counted: counted} }
 
 // NewRatings returns the ratings in a database with the user data's schema.
 func NewRatings(db *sql.DB) *Ratings { return &Ratings{db: db} }
@@ -30,7 +36,7 @@ func (r *Ratings) Ratings(ctx context.Context, meals []bytebites.MealID) (map[by
 		bytebites.Rating
 	}
 	rows, err := Join(ctx, r.db).QueryContext(ctx, `
-SELECT meal_id, count(*), avg(stars)::double precision FROM ratings WHERE meal_id = ANY ($1) GROUP BY meal_id`,
+SELECT meal_id, count(*), avg(stars)::double precision FROM ratings WHERE meal_id = ANY ($1)`+r.counted.and("ratings")+` GROUP BY meal_id`,
 		names(meals))
 	rated, err := collect(rows, err, func(r *row) []any { return []any{&r.meal, &r.Count, &r.Average} })
 	if err != nil {

@@ -52,7 +52,8 @@ DO $do$ BEGIN
             only_one boolean PRIMARY KEY DEFAULT true CHECK (only_one),
             version  bigint NOT NULL,
             open     boolean NOT NULL,
-            turn     bigint NOT NULL -- the number of the last mover that moved it; see Mover
+            turn     bigint NOT NULL, -- the number of the last mover that moved it; see Mover
+            moved_at timestamptz NOT NULL DEFAULT now()
         );
         INSERT INTO shard_fence (version, open, turn) VALUES (0, false, 0);
     END IF;
@@ -64,6 +65,8 @@ DO $do$ BEGIN
         );
         CREATE INDEX shard_marks_uncopied ON shard_marks (user_id) WHERE copied < version;
     END IF;
+    CREATE TABLE IF NOT EXISTS shard_left (user_id text COLLATE "C" PRIMARY KEY, version bigint NOT NULL); -- see Leave
+    ALTER TABLE shard_fence ADD COLUMN IF NOT EXISTS moved_at timestamptz NOT NULL DEFAULT now();
 END $do$;
 CREATE OR REPLACE FUNCTION shard_pass(wanted bigint) RETURNS boolean LANGUAGE plpgsql VOLATILE AS $body$
 BEGIN
@@ -75,7 +78,7 @@ CREATE OR REPLACE FUNCTION shard_move_fence(mover bigint, wanted bigint, opened 
 BEGIN
     PERFORM set_config('lock_timeout', '%[4]d', true);
     PERFORM pg_advisory_xact_lock(%[2]d);
-    UPDATE shard_fence SET version = wanted, open = opened, turn = mover WHERE turn <= mover;
+    UPDATE shard_fence SET version = wanted, open = opened, turn = mover, moved_at = clock_timestamp() WHERE turn <= mover;
     RETURN FOUND;
 END $body$;`, prepareLock, fenceLock, idleTimeout.Milliseconds(), fenceWait.Milliseconds())
 }

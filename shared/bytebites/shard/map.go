@@ -84,9 +84,10 @@ type Map struct {
 	// Target is the future server of each bucket. For a bucket that stays, it is the home.
 	Target Assignment
 	// NewFrom separates new subscribers from others, from phase NewUsers on. A subscriber with this
-	// id or a greater one is new. Ids grow with time; see bytebites.NewUserID.
+	// id or a greater one is new. If it is empty, nobody is new. Ids grow with time; see
+	// bytebites.NewUserID.
 	NewFrom bytebites.UserID
-	// Cursor is the last subscriber that backfill or verify has processed; see Mover.SaveCursor.
+	// Cursor is the last subscriber that the backfill has processed; see Mover.SaveCursor.
 	Cursor bytebites.UserID
 }
 

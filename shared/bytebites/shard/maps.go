@@ -30,13 +30,16 @@ const (
 // Maps is a replica's view of the map. It reads the map a few times a second.
 type Maps struct {
 	control *sql.DB
-	servers int // the number of servers that the replica knows
+	servers []*sql.DB // those that the replica knows, by number
 	name    string
 	logger  *slog.Logger
 
-	flight singleflight.Group
-	last   atomic.Pointer[reading]
-	keep   sync.Mutex // held while last is replaced
+	flight    singleflight.Group
+	refreshed atomic.Bool // a writer was turned away since the last look at the fences
+	reopening sync.WaitGroup
+	looking   atomic.Bool // the fences are being looked at
+	last      atomic.Pointer[reading]
+	keep      sync.Mutex // held while last is replaced
 
 	mu     sync.Mutex
 	counts map[int64]count // not written yet, by version of the map
@@ -76,7 +79,7 @@ func Watch(ctx context.Context, control *sql.DB, servers []*sql.DB, name string,
 	if err := newFences(ctx, servers, first, logger); err != nil {
 		return nil, err
 	}
-	m := &Maps{control: control, servers: len(servers), name: name, logger: logger, counts: make(map[int64]count)}
+	m := &Maps{control: control, servers: servers, name: name, logger: logger, counts: make(map[int64]count)}
 	m.last.Store(&reading{m: first, at: at})
 	m.begin(ctx)
 	// Making the fences may have taken longer than staleAfter.
@@ -98,6 +101,7 @@ func (m *Maps) begin(ctx context.Context) {
 	m.close = sync.OnceValue(func() error {
 		cancel()
 		<-done
+		m.reopening.Wait()
 		// A read in flight ends soon, or this one fails at once.
 		_, _, _ = m.flight.Do(flightKey, m.read)
 		return m.handOver(context.WithoutCancel(ctx))
@@ -143,9 +147,14 @@ func (m *Maps) Current() (Map, error) {
 	return last.m, nil
 }
 
+// Version returns the version of the map as last read.
+func (m *Maps) Version() int64 { return m.last.Load().m.Version }
+
 // Refresh reads the map now. Concurrent calls share one query, which may have begun a moment before
-// the call.
+// the call. A writer that a fence turns away calls it. So Maps then looks at the fences too, in the
+// background, and opens those that a dead mover left closed.
 func (m *Maps) Refresh(ctx context.Context) (Map, error) {
+	m.refreshed.Store(true)
 	select {
 	case <-ctx.Done():
 		return Map{}, fmt.Errorf("read map: %w", context.Cause(ctx))
@@ -171,7 +180,7 @@ func (m *Maps) read() (any, error) {
 	}
 	if !changed {
 		next = have.m
-	} else if err := known(next, m.servers); err != nil {
+	} else if err := known(next, len(m.servers)); err != nil {
 		return nil, fmt.Errorf("read map: %w", err)
 	}
 	m.keep.Lock()
@@ -201,6 +210,7 @@ func (m *Maps) follow() {
 		case <-tick.C:
 		}
 		_, err, _ := m.flight.Do(flightKey, m.read)
+		m.lookAtFences()
 		if err == nil {
 			err = m.handOver(m.ctx)
 		}
@@ -213,6 +223,21 @@ func (m *Maps) follow() {
 			}
 		}
 	}
+}
+
+// lookAtFences opens fences that a dead mover left closed, if a writer was turned away. It returns at
+// once: a server that hangs must not keep the replica from reading the map.
+func (m *Maps) lookAtFences() {
+	if !m.refreshed.Load() || !m.looking.CompareAndSwap(false, true) {
+		return
+	}
+	m.refreshed.Store(false)
+	m.reopening.Go(func() {
+		defer m.looking.Store(false)
+		if err := reopen(m.ctx, m.control, m.servers, m.logger); err != nil && m.ctx.Err() == nil {
+			m.logger.LogAttrs(m.ctx, slog.LevelWarn, "look at fences failed", slog.Any("error", err))
+		}
+	})
 }
 
 // Compared counts a dark read and whether its answers were the same. The counts of all replicas are

@@ -36,7 +36,7 @@ var (
 	// errTurnOver says that a later mover has had its turn, and nothing was changed.
 	errTurnOver = errors.New("another mover has taken over")
 	// errUnknown says that it is unknown whether the map was changed.
-	errUnknown = errors.New("outcome of the map change unknown: fences stay closed until the next mover recovers them")
+	errUnknown = errors.New("outcome of the map change unknown: fences stay closed until the next mover or a replica opens them")
 )
 
 // Mover changes the map. An advisory lock on the control database allows one mover at a time. The
@@ -129,6 +129,9 @@ func (m *Mover) recoverFences(ctx context.Context) error {
 			}
 			err := prepareFence(bounded, server)
 			if err == nil {
+				err = forgetLeft(bounded, server, m.current.Version)
+			}
+			if err == nil {
 				err = m.open(bounded, Server(number), m.current.Version)
 			}
 			if err != nil && !needed && ctx.Err() == nil {
@@ -199,7 +202,9 @@ func (m *Mover) Publish(ctx context.Context, next Map) error {
 // fails or ctx ends before the map is published, Switch opens the fences for the old map.
 //
 // It closes the fences of the servers that the map names, because no writer uses others. settle and
-// next must obey their context, because all writers wait for them.
+// next must obey their context, because all writers wait for them. If they take longer than
+// closingLease, or the mover dies, replicas open the fences for the old map, and the mover's turn is
+// over.
 func (m *Mover) Switch(ctx context.Context, settle func(ctx context.Context) error, next func(ctx context.Context) (Map, error)) error {
 	before := m.Map()
 	used := inUse(before)
@@ -351,7 +356,7 @@ func (m *Mover) move(ctx context.Context, server Server, version int64, open boo
 	}
 }
 
-// SaveCursor stores the last subscriber that backfill or verify has processed.
+// SaveCursor stores the last subscriber that the backfill has processed.
 func (m *Mover) SaveCursor(ctx context.Context, cursor bytebites.UserID) error {
 	if err := context.Cause(ctx); err != nil {
 		return fmt.Errorf("save cursor: %w", err)

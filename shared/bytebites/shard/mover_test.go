@@ -2,6 +2,7 @@ package shard_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"bytebites.example/workshop/shared/bytebites"
+	"bytebites.example/workshop/shared/bytebites/postgres"
 	"bytebites.example/workshop/shared/bytebites/shard"
 )
 
@@ -333,6 +335,113 @@ func testLostSession(t *testing.T, f *fixture) {
 // testWriters has replicas write while all data moves from server to server and back. At the end
 // every acknowledged write exists exactly once. No write was made on a server that was no longer
 // home.
+// ownPools opens pools for a mover that is to die: closing them ends it as the death of its process
+// does.
+func (f *fixture) ownPools(t *testing.T, c cluster) cluster {
+	t.Helper()
+	again := func(db *sql.DB) *sql.DB {
+		var name string
+		must(t, db.QueryRow(`SELECT current_database()`).Scan(&name))
+		opened, err := postgres.Open(f.ctx, f.urlOf(t, name), postgres.PoolConfig{MaxOpen: 10, MaxIdle: 10})
+		must(t, err)
+		return opened
+	}
+	own := cluster{control: again(c.control)}
+	for _, server := range c.servers {
+		own.servers = append(own.servers, again(server))
+	}
+	return own
+}
+
+func (c cluster) closeAll() {
+	_ = c.control.Close()
+	for _, server := range c.servers {
+		_ = server.Close()
+	}
+}
+
+// writeUntil tries a write by the map until it is let in, as a replica's writers do.
+func writeUntil(ctx context.Context, maps *shard.Maps, servers []*sql.DB, within time.Duration) (time.Duration, error) {
+	began := time.Now()
+	m, err := maps.Current()
+	for err == nil {
+		if err = shard.Within(ctx, servers[m.Home[0]], m.Version, nothing); err == nil || time.Since(began) > within {
+			break
+		}
+		if errors.Is(err, shard.ErrMoved) {
+			time.Sleep(25 * time.Millisecond)
+			m, err = maps.Refresh(ctx)
+		}
+	}
+	return time.Since(began), err
+}
+
+// testDeadInside kills a mover inside Switch, and inside Publish. Nobody starts another. Writers must
+// be let in again.
+func testDeadInside(t *testing.T, f *fixture) {
+	var dying sync.WaitGroup // a dead mover tries for a while to open its fences
+	defer dying.Wait()
+	for _, inside := range []string{"settle", "next", "publish"} {
+		c := f.cluster(t, 2)
+		maps := c.watch(t, f, "replica")
+		own := f.ownPools(t, c)
+		mover := own.mover(t, f)
+		next := mover.Map()
+		next.Phase, next.Target = shard.NewUsers, everywhere(1)
+		dead := make(chan struct{})
+		die := func(context.Context) error { own.closeAll(); close(dead); return nil }
+		switched := func(settle func(context.Context) error, choose func(context.Context) (shard.Map, error)) {
+			dying.Go(func() {
+				if err := mover.Switch(f.ctx, settle, choose); err == nil {
+					t.Errorf("a mover that died in %s published its map", inside)
+				}
+			})
+		}
+		switch inside {
+		case "settle":
+			switched(die, to(next))
+		case "next":
+			switched(nothing, func(ctx context.Context) (shard.Map, error) { return next, die(ctx) })
+		case "publish": // the map is published, and the fences are not moved
+			exec(t, c.control, `UPDATE shard_map SET version = version + 1, phase = 'new-users', target = array_fill(1, ARRAY[1024]), changed_at = now()`)
+			must(t, die(f.ctx))
+		}
+		<-dead
+		if took, err := writeUntil(f.ctx, maps, c.servers, 30*time.Second); err != nil {
+			t.Errorf("dead in %s: after %s, writers are not let in: %v", inside, took, err)
+		}
+	}
+}
+
+// testSuspendedInside suspends a mover inside Switch. Its session stays, so its lease has to end.
+func testSuspendedInside(t *testing.T, f *fixture) {
+	c := f.cluster(t, 2)
+	maps := c.watch(t, f, "replica")
+	mover := c.mover(t, f)
+	defer func() { must(t, mover.Close()) }()
+	next := mover.Map()
+	next.Phase, next.Target = shard.NewUsers, everywhere(1)
+	inside, resume, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	go func() {
+		ended <- mover.Switch(f.ctx, func(context.Context) error { close(inside); <-resume; return nil }, to(next))
+	}()
+	<-inside
+	took, err := writeUntil(f.ctx, maps, c.servers, 40*time.Second)
+	if err != nil || took < 5*time.Second {
+		t.Errorf("after %s: %v; want writers to be let in when the lease has ended", took, err)
+	}
+	close(resume)
+	if err := <-ended; err == nil {
+		t.Error("a mover whose lease had ended published its map: writes of the meantime may be lost")
+	}
+	if m, err := maps.Refresh(f.ctx); err != nil || m.Phase != shard.Settled {
+		t.Errorf("phase %s, %v; want no change", m.Phase, err)
+	}
+	if _, err := writeUntil(f.ctx, maps, c.servers, 30*time.Second); err != nil {
+		t.Errorf("after the mover's end, writers are not let in: %v", err)
+	}
+}
+
 func testWriters(t *testing.T, f *fixture) {
 	const (
 		servers  = 3

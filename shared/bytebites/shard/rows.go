@@ -138,7 +138,14 @@ func Replace(ctx context.Context, server *sql.DB, c Copy) error {
 		if _, err := q.ExecContext(ctx, deleteStatement(), ids); err != nil {
 			return postgres.Wrap(ctx, "delete older rows", err)
 		}
-		_, err := q.ExecContext(ctx, insertStatement(), c.json())
+		// Who left this server once, and comes back by a later move, is counted again. A record for a map
+		// that is still to come stays: it is of a subscriber who writes before they leave.
+		_, err := q.ExecContext(ctx,
+			`DELETE FROM shard_left WHERE user_id = ANY ($1) AND version <= (SELECT version FROM shard_fence)`, ids)
+		if err != nil {
+			return postgres.Wrap(ctx, "forget that subscribers had left", err)
+		}
+		_, err = q.ExecContext(ctx, insertStatement(), c.json())
 		return postgres.Wrap(ctx, "insert copied rows", err)
 	})
 }
@@ -218,8 +225,11 @@ func Delete(ctx context.Context, server *sql.DB, users []bytebites.UserID) error
 		if err != nil {
 			return postgres.Wrap(ctx, "delete marks", err)
 		}
-		_, err = q.ExecContext(ctx, deleteStatement(), ids)
-		return postgres.Wrap(ctx, "delete rows", err)
+		if _, err := q.ExecContext(ctx, deleteStatement(), ids); err != nil {
+			return postgres.Wrap(ctx, "delete rows", err)
+		}
+		_, err = q.ExecContext(ctx, `DELETE FROM shard_left WHERE user_id = ANY ($1)`, ids)
+		return postgres.Wrap(ctx, "forget that subscribers had left", err)
 	})
 }
 

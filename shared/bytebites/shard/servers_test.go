@@ -51,6 +51,8 @@ func TestServers(t *testing.T) {
 		{"turns", testTurns},
 		{"late mover", testLateMover},
 		{"lost session", testLostSession},
+		{"dead inside", testDeadInside},
+		{"suspended inside", testSuspendedInside},
 		{"writers and switches", testWriters},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, f) })

@@ -90,7 +90,7 @@ func prepare(ctx context.Context, r service.Resources, server *sql.DB) error {
 	if err := r.PrepareUserData(ctx, server); err != nil {
 		return err
 	}
-	return shard.Prepare(ctx, server)
+	return r.ForSchema(ctx, server, shard.Prepare)
 }
 
 // allowed returns an error if other measures should come before sharding.

@@ -16,16 +16,18 @@ type Server struct {
 }
 
 // Servers returns a service's servers of user data, indexed by their numbers: shard.Old first. The
-// supplier ledger looks up ingredients in the catalogue.
-func Servers(r service.Resources, catalogue bytebites.Catalogue) []Server {
+// supplier ledger looks up ingredients in the catalogue. Popular meals and ratings leave out subscribers
+// who have left a server by the present map, and whose rows are still there.
+func Servers(r service.Resources, catalogue bytebites.Catalogue, maps *shard.Maps) []Server {
+	here := func(table string) string { return shard.NotLeft(maps.Version(), table) }
 	servers := make([]Server, 0, 1+len(r.Shards))
 	for _, db := range Pools(r) {
 		outbox, claims := r.OutboxOn(db)
 		servers = append(servers, Server{DB: db, Stores: service.UserData{
 			Profiles: postgres.NewProfiles(db),
 			Carts:    postgres.NewCarts(db),
-			Ratings:  postgres.NewRatings(db),
-			Orders:   postgres.NewOrders(db),
+			Ratings:  postgres.NewRatings(db).Counting(here),
+			Orders:   postgres.NewOrders(db).Counting(here),
 			Ledger:   postgres.NewLedger(db, catalogue),
 			Weeks:    postgres.NewWeeks(db),
 			Outbox:   outbox,
