@@ -31,5 +31,8 @@ func (c copier) copy(context.Context, shard.Place, []bytebites.UserID) (shard.Co
 //     and pause a moment
 //   - verify: walk again, and compare both sides (shardstore.Differing). A subscriber that
 //     is being written may differ for a moment. A longer difference is a reason to stop
+//   - leave: before the last map, note on each shard that goes on serving others who leaves it
+//     by that map (shard.Leave), and those who join meanwhile when the fences are closed.
+//     Otherwise popular meals count them twice until their rows are deleted
 //   - clean: at the end, delete the rows that are left on shards which go on serving others
 //     (shard.Delete). Wait first for copies that began by the map before

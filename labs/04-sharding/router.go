@@ -50,6 +50,7 @@ func (router) Plan(home shard.Assignment, _ []shard.Server) shard.Assignment {
 // Place says which servers have a subscriber's data, by the map.
 func (router) Place(shard.Map, bytebites.UserID) shard.Place {
 	// TODO(lab 04): follow the table in the lesson, with m.Home and m.Target of the bucket,
-	// m.Moves and m.NewFrom. Where there is no mirror, return the home.
+	// m.Moves and m.NewFrom; while NewFrom is empty, nobody is new. Where there is no mirror,
+	// return the home.
 	return shard.Place{Home: shard.Old, Mirror: shard.Old}
 }

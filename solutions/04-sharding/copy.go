@@ -21,7 +21,7 @@ const (
 	batchFor      = 30 * time.Second
 	backfillPause = 25 * time.Millisecond // between two batches, for those who wait meanwhile
 	// Whoever is being written while both sides are read differs for a moment.
-	compareFor   = 5 * time.Second
+	compareFor   = 3 * time.Second
 	comparePause = 20 * time.Millisecond
 	// lateCopies is when the last copy has arrived that a replica began by an older map.
 	lateCopies = 2 * patience
@@ -133,12 +133,15 @@ func (r *rows) backfill(ctx context.Context, m shard.Map) error {
 	mark := func(ctx context.Context, home shard.Server, users []bytebites.UserID) error {
 		return shard.MarkAll(ctx, r.pools[home], m.Version, users)
 	}
-	err = r.walk(ctx, m, func(ctx context.Context, found []shardstore.Found) error {
+	err = shardstore.Walk(ctx, r.pools, inUse(m), m.Cursor, func(ctx context.Context, found []shardstore.Found) error {
 		if err := r.deleteStrays(ctx, m, found); err != nil { // of a move that was given up
 			return err
 		}
 		n, err := r.copyAll(ctx, m, shardstore.Users(found), mark)
 		if err != nil {
+			return err
+		}
+		if err := r.cursor(ctx, found[len(found)-1].User); err != nil {
 			return err
 		}
 		progress.Add(ctx, len(found), n)
@@ -148,24 +151,15 @@ func (r *rows) backfill(ctx context.Context, m shard.Map) error {
 	return err
 }
 
-// walk visits everybody from where the map's cursor is, and moves that along.
-func (r *rows) walk(ctx context.Context, m shard.Map, visit func(context.Context, []shardstore.Found) error) error {
-	return shardstore.Walk(ctx, r.pools, inUse(m), m.Cursor, func(ctx context.Context, found []shardstore.Found) error {
-		if err := visit(ctx, found); err != nil {
-			return err
-		}
-		return r.cursor(ctx, found[len(found)-1].User)
-	})
-}
-
 // verify compares what both sides have of everybody who moves, by hash, and demands that
-// nobody is anywhere else.
+// nobody is anywhere else. It begins with the first subscriber each time: whoever verifies again
+// wants to know about now.
 func (r *rows) verify(ctx context.Context, m shard.Map) error {
 	if err := r.settle(ctx, m); err != nil {
 		return err
 	}
 	same := 0
-	err := r.walk(ctx, m, func(ctx context.Context, found []shardstore.Found) error {
+	err := shardstore.Walk(ctx, r.pools, inUse(m), "", func(ctx context.Context, found []shardstore.Found) error {
 		for server, users := range r.strays(m, found) {
 			return fmt.Errorf("%d subscribers, such as %s, are on server %d too, where nobody looks for them", len(users), users[0], server)
 		}
@@ -216,6 +210,21 @@ func (r *rows) compare(ctx context.Context, m shard.Map, place shard.Place, user
 		}
 		users = differ
 	}
+}
+
+// leave notes, on each shard that subscribers behind after leave by the next map, that they do.
+func (r *rows) leave(ctx context.Context, m shard.Map, after bytebites.UserID) error {
+	return shardstore.Walk(ctx, r.pools, inUse(m), after, func(ctx context.Context, found []shardstore.Found) error {
+		for place, group := range r.mirrored(m, shardstore.Users(found)) {
+			if place.Mirror == shard.Old {
+				continue
+			}
+			if err := shard.Leave(ctx, r.pools[place.Mirror], m.Version+1, group); err != nil {
+				return fmt.Errorf("server %d: %w", place.Mirror, err)
+			}
+		}
+		return nil
+	})
 }
 
 // clean deletes what the move has left on servers that go on serving others.

@@ -41,6 +41,7 @@ type work interface {
 	settle(ctx context.Context, m shard.Map) error
 	backfill(ctx context.Context, m shard.Map) error
 	verify(ctx context.Context, m shard.Map) error
+	leave(ctx context.Context, m shard.Map, after bytebites.UserID) error
 	clean(ctx context.Context, m shard.Map) error
 	newFrom(ctx context.Context, m shard.Map) (bytebites.UserID, error)
 }
@@ -77,7 +78,7 @@ type step struct {
 }
 
 // steps returns all stops in their order. Where somebody's home changes the fences are closed
-// (begin, flip, giveUp); all else is a new map, published while everybody goes on writing.
+// (begin, flip, giveUp), and where servers stop counting who has left them (finish); all else is a new map, published while everybody goes on writing.
 // Fences stop who writes by an old map, and nobody stops who reads by it. So a server that was
 // home by an older map stays a mirror until all know a newer one (forget, giveUp, finish).
 func (m *move) steps() []step {
@@ -197,14 +198,23 @@ func (m *move) giveUp(ctx context.Context, to shard.Phase) error {
 	return m.control.Publish(ctx, next)
 }
 
-// finish ends the double writes, and with them the way back.
+// finish ends the double writes, and with them the way back. From its map on, servers that were left
+// go on counting others, and must not count those who have left. They are noted before, and those who
+// join meanwhile when nobody joins.
 func (m *move) finish(ctx context.Context, to shard.Phase) error {
 	if err := pause(ctx, oldMaps); err != nil {
 		return err
 	}
-	next := m.control.Map()
-	next.Phase, next.Home, next.NewFrom = to, next.Target, ""
-	return m.control.Publish(ctx, next)
+	if err := m.work.leave(ctx, m.control.Map(), ""); err != nil {
+		return err
+	}
+	return m.closed(ctx, func(ctx context.Context, next shard.Map) (shard.Map, error) {
+		if err := m.work.leave(ctx, m.control.Map(), next.NewFrom); err != nil {
+			return next, err
+		}
+		next.Phase, next.Home, next.NewFrom = to, next.Target, ""
+		return next, nil
+	})
 }
 
 // closed changes homes: behind closed fences, when every copy that was still to be made has

@@ -139,7 +139,14 @@ func (w *world) settle(context.Context, shard.Map) error {
 
 func (w *world) backfill(context.Context, shard.Map) error { return w.do("backfill") }
 func (w *world) verify(context.Context, shard.Map) error   { return w.do("verify") }
-func (w *world) clean(context.Context, shard.Map) error    { return w.do("clean") }
+func (w *world) leave(context.Context, shard.Map, bytebites.UserID) error {
+	if w.closed {
+		return w.do("the last leave")
+	}
+	return w.do("leave")
+}
+
+func (w *world) clean(context.Context, shard.Map) error { return w.do("clean") }
 
 func (w *world) newFrom(context.Context, shard.Map) (bytebites.UserID, error) {
 	if !w.closed {
@@ -164,7 +171,7 @@ const (
 	begins  = "settle, settle at rest, new from, switch to new-users"
 	copies  = "publish double-writes, publish backfill, backfill, publish verify, verify, publish dark-reads, settle"
 	flips   = "settle, settle at rest, switch to flipped"
-	done    = "publish settled, clean"
+	done    = "leave, settle, settle at rest, the last leave, switch to settled, clean"
 	returns = "settle, settle at rest, switch to dark-reads, publish verify, publish backfill, publish double-writes, publish new-users, " + givesUp
 	givesUp = "settle, settle at rest, switch to double-writes, publish settled"
 )
@@ -237,7 +244,7 @@ func TestAnotherMoverGoesOn(t *testing.T) {
 				maps = append(maps, what)
 			}
 		}
-		const inOrder = "switch to new-users, publish double-writes, publish backfill, publish verify, publish dark-reads, switch to flipped, publish settled"
+		const inOrder = "switch to new-users, publish double-writes, publish backfill, publish verify, publish dark-reads, switch to flipped, switch to settled"
 		if got := strings.Join(maps, ", "); got != inOrder {
 			t.Errorf("died before %s: %s", want[dies], got)
 		}

@@ -60,7 +60,7 @@ func Open(r service.Resources, catalogue bytebites.Catalogue) (service.UserData,
 	if err != nil {
 		return service.UserData{}, err
 	}
-	servers := shardstore.Servers(r, catalogue)
+	servers := shardstore.Servers(r, catalogue, watched)
 	s := &stores{
 		router:  NewRouter(),
 		maps:    watched,

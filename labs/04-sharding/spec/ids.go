@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
@@ -23,6 +24,8 @@ const (
 	orderers, ordersEach = 3, 4
 	// legacyIDs is how many ids in the form of before this lab are checked.
 	legacyIDs = 10_000
+	// mutatedIDs is how many ids are changed, character by character.
+	mutatedIDs = 200
 )
 
 // idPattern matches ids that need no escaping in a path.
@@ -104,7 +107,7 @@ func (l *trial) unnamedIDs() error {
 			}
 		}
 	}
-	for _, text := range hostile() {
+	for _, text := range slices.Concat(hostile(), l.mutated()) {
 		if bucket, ok := l.subject.Router.BucketOf(bytebites.OrderID(text)); ok && (bucket < 0 || bucket >= shard.Buckets) {
 			return &lab.Failure{
 				Expected: fmt.Sprintf("no bucket for order %.40q, or a bucket from 0 to 1023", text), Seen: fmt.Sprintf("bucket %d", bucket),
@@ -113,6 +116,20 @@ func (l *trial) unnamedIDs() error {
 		}
 	}
 	return nil
+}
+
+// mutated returns ids that differ from valid ones in one character, or in length.
+func (l *trial) mutated() []string {
+	var all []string
+	for n := range mutatedIDs {
+		id := string(l.subject.Router.NewOrderID(seed.User(1 + n)))
+		for at := range len(id) {
+			for _, c := range []string{"", "f", "F", "9", "z", "-", "_", "\x00", "é"} {
+				all = append(all, id[:at]+c+id[at+1:])
+			}
+		}
+	}
+	return all
 }
 
 // idsOnReplicas places orders on both replicas by turns. An id that depends on a counter or a

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"slices"
 
+	"bytebites.example/workshop/shared/bytebites/service"
 	"bytebites.example/workshop/shared/bytebites/shard"
 	"bytebites.example/workshop/shared/workshop/lab"
 	"bytebites.example/workshop/shared/workshop/rig"
@@ -19,9 +20,12 @@ const evidenceFolder = ".workshop/" + Name
 
 // Subject is the code under test: the learner's code, the solution or a wrong answer.
 type Subject struct {
-	Files fs.FS // the files that may carry TODO marks
+	Name  string // of the answer; empty for the code under test. No two subjects of a test binary share one
+	Files fs.FS  // the files that may carry TODO marks
 	// Router is the router of the service. The checks call it in this process too.
 	Router shard.Router
+	// Apply puts the subject's stores and mover into a service. Checks call these in this process.
+	Apply func(*service.Composition)
 	// Package and Args start a service with the subject's router, stores and mover.
 	Package string
 	Args    []string
@@ -36,6 +40,7 @@ const (
 
 // The stages.
 const (
+	databases   = "databases"
 	servers     = "servers"
 	replicas    = "replicas"
 	links       = "links"
@@ -57,6 +62,7 @@ func routed(more ...string) []string {
 // fifth shard. The checks stand in the order in which they can share servers. The move of
 // step 3 starts on the old server. So it comes before the checks of step 2 on the shards.
 func Lab(subject Subject) lab.Lab {
+	answerAndExit(subject)
 	l := newTrial(subject, early())
 	return lab.Lab{
 		Name:   Name,
@@ -70,14 +76,48 @@ func Lab(subject Subject) lab.Lab {
 				Proves: "no two orders get the same id, and each id names the bucket of its subscriber"},
 			{Name: "plan", Kind: lab.Core, Step: 1, Run: l.plan,
 				Proves: "four servers get 256 buckets each; a fifth takes its share from them, and no other bucket moves"},
+			{Name: "processes", Kind: lab.Core, Step: 1, Needs: []string{"buckets", "ids"}, Run: l.processes,
+				Proves: "processes that start at the same moment draw different ids, and agree on buckets and plan"},
 			{Name: "hot shard", Kind: lab.Core, Step: 1, Needs: []string{"plan"}, Run: l.hotShard,
 				Proves: "the next 500 subscribers who join are not all on one shard"},
 			{Name: "places", Kind: lab.Core, Step: 1, Run: l.places,
 				Proves: "in each phase of a move every subscriber has one home, and a mirror where one is needed"},
+			{Name: "home answers", Kind: lab.Core, Step: 2, Needs: routed(databases), Run: l.homeAnswers,
+				Proves: "in each phase of a move a read shows what the subscriber's home has"},
+			{Name: "home that hangs", Kind: lab.Core, Step: 2, Needs: routed(databases), Run: l.hungHome,
+				Proves: "while a server hangs, its subscribers are told that it is busy, and all others are served"},
+			{Name: "double writes", Kind: lab.Core, Step: 2, Needs: routed(databases), Run: l.doubleWrites,
+				Proves: "in each phase of a move a write reaches the home and its mirror, and no other server"},
+			{Name: "closed fences", Kind: lab.Core, Step: 2, Needs: routed(databases, "double writes"), Run: l.closedFence,
+				Proves: "a write that meets a change of homes is made at the new home, or refused as busy"},
+			{Name: "marks", Kind: lab.Core, Step: 2, Needs: routed(databases, "double writes"), Run: l.marksWithRows,
+				Proves: "a write and its mark are there together or not at all"},
+			{Name: "failed copies", Kind: lab.Core, Step: 2, Needs: routed(databases, "double writes"), Run: l.failedCopies,
+				Proves: "a write whose copy fails is answered as stored, and its mark, a count and the log tell of it"},
+			{Name: "late copies", Kind: lab.Core, Step: 2, Needs: routed(databases, "double writes"), Run: l.lateCopy,
+				Proves: "an older copy that arrives late replaces nothing newer, and a copy does not end with its client"},
+			{Name: "everybody once", Kind: lab.Core, Step: 2, Needs: routed(databases), Run: l.everybodyOnce,
+				Proves: "in each phase of a move, questions about all subscribers count each of them once"},
+			{Name: "enough answers", Kind: lab.Core, Step: 2, Needs: routed(databases, "everybody once"), Run: l.enoughAnswers,
+				Proves: "questions about all subscribers are answered without one server of four, and refused without most of them"},
+			{Name: "dark reads", Kind: lab.Core, Step: 2, Needs: routed(databases), Run: l.darkReadsCompare,
+				Proves: "in phase dark-reads reads are made on both servers and compared, and no subscriber waits for that"},
 			{Name: "contract", Kind: lab.Core, Step: 2, Needs: []string{replicas}, Run: l.contract,
 				Proves: "the service still keeps its API contract"},
 			{Name: "ids on replicas", Kind: lab.Core, Step: 2, Needs: routed(subscribers), Run: l.idsOnReplicas,
 				Proves: "two replicas never give two orders the same id"},
+			{Name: "verify stops", Kind: lab.Core, Step: 3, Needs: routed(databases), Run: l.verifyStops,
+				Proves: "a difference between home and mirror stops the move before the flip, each time that it is verified"},
+			{Name: "dark reads stop", Kind: lab.Core, Step: 3, Needs: routed(databases, "dark reads"), Run: l.darkReadsStop,
+				Proves: "without dark reads, or when one of them differs, the move does not flip"},
+			{Name: "backfill resumes", Kind: lab.Core, Step: 3, Needs: routed(databases), Run: l.backfillResumes,
+				Proves: "a backfill goes batch by batch, and goes on where a mover was killed"},
+			{Name: "closing ends", Kind: lab.Core, Step: 3, Needs: routed(databases), Run: l.closingEnds,
+				Proves: "a switch that cannot settle lets subscribers write again"},
+			{Name: "maps of a move", Kind: lab.Core, Step: 3, Needs: routed(databases), Run: l.wholeMove,
+				Proves: "homes change behind closed fences, with all copies made, and old homes stay mirrors while replicas may read them"},
+			{Name: "nothing left", Kind: lab.Core, Step: 4, Needs: routed(databases), Run: l.nothingLeft,
+				Proves: "a subscriber who moves to a fifth shard is counted once all the time, and is on one shard in the end"},
 			{Name: "preflight", Kind: lab.Core, Step: 3, Needs: routed(subscribers), Run: l.preflight,
 				Proves: "the mover moves no subscriber while an index is missing"},
 			{Name: "migration", Kind: lab.Core, Step: 3, Needs: routed(subscribers, links), Timeout: l.scale.checkTime, Run: l.migration,
@@ -121,6 +161,7 @@ func Lab(subject Subject) lab.Lab {
 // stages returns what the checks share. Sign-in and the move to the shards run side by side.
 func (l *trial) stages() []lab.Stage {
 	return []lab.Stage{
+		{Name: databases, Starts: "a PostgreSQL server, on which databases stand for servers of user data", Start: l.startDatabases},
 		{Name: servers, Starts: "six PostgreSQL servers, Redis, a mail server, and the build of your service", Timeout: l.scale.startTime, Start: l.startServers},
 		{Name: replicas, Starts: "two replicas of your service", Needs: []string{servers}, Start: l.startReplicas},
 		{Name: links, Starts: "slow links between the mover and its servers", Needs: []string{servers}, Start: l.startLinks},

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"hash/fnv"
+	"math/rand/v2"
+	"slices"
 
 	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/bytebites/seed"
@@ -59,8 +61,79 @@ func (l *trial) plan(_ context.Context, run *lab.Run) error {
 				Look:     lab.Look{File: "router.go", Func: "router.Plan", Hint: "which server has more than its share, and how many more?"},
 			}
 		}
-		return nil
+		return l.anyPlan()
 	})
+}
+
+// anyPlan checks plans from any homes to any servers: as few buckets as possible move, and when all
+// are where they should be, none.
+func (l *trial) anyPlan() error {
+	random := rand.New(rand.NewPCG(4, 4)) // fixed, so that a failure comes again
+	homes := []shard.Assignment{{}}
+	for range 6 {
+		var home shard.Assignment
+		for b := range home {
+			home[b] = shard.Server(1 + random.IntN(1+random.IntN(6)))
+		}
+		homes = append(homes, home)
+	}
+	for _, home := range homes {
+		for _, servers := range [][]shard.Server{{1, 2, 3, 4}, {4, 2, 1}, {1, 2, 3, 4, 5, 6, 7}, {5}, {2, 6}} {
+			plan := l.subject.Router.Plan(home, servers)
+			if err := wantShares(plan, servers); err != nil {
+				return err
+			}
+			moved := 0
+			for b := range plan {
+				if plan[b] != home[b] {
+					moved++
+				}
+			}
+			// Where the buckets do not divide, it is free who gets one more.
+			if least := fewestMoves(home, servers); moved >= least+len(servers) {
+				return &lab.Failure{
+					Expected: fmt.Sprintf("%d buckets to move from servers with %v buckets to the servers %v, or a few more", least, spreadOf(home), servers),
+					Seen:     fmt.Sprintf("%d", moved),
+					Look:     lab.Look{File: "router.go", Func: "router.Plan", Hint: "which server has more than its share? A server that is not on the list gives all of its buckets"},
+				}
+			}
+			if again := l.subject.Router.Plan(plan, servers); again != plan {
+				return &lab.Failure{
+					Expected: "no bucket to move when each server has its share", Seen: "another plan for homes that are as planned",
+					Look: lab.Look{File: "router.go", Func: "router.Plan", Hint: "a move is done when the plan is what is there"},
+				}
+			}
+			for range 3 {
+				if again := l.subject.Router.Plan(home, servers); again != plan {
+					return &lab.Failure{
+						Expected: "the same plan each time", Seen: "another one",
+						Look: lab.Look{File: "router.go", Func: "router.Plan", Hint: "a mover that was killed plans again, and must get the same plan"},
+					}
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// fewestMoves returns the least number of buckets that must move so that each server has its share.
+// Where the buckets do not divide, those that have most keep one more.
+func fewestMoves(home shard.Assignment, servers []shard.Server) int {
+	counts := spreadOf(home)
+	has := make([]int, 0, len(servers))
+	for _, server := range servers {
+		has = append(has, counts[server])
+	}
+	slices.SortFunc(has, func(a, b int) int { return b - a })
+	stay := 0
+	for i, n := range has {
+		share := shard.Buckets / len(servers)
+		if i < shard.Buckets%len(servers) {
+			share++
+		}
+		stay += min(n, share)
+	}
+	return shard.Buckets - stay
 }
 
 // wantShares demands that the numbers of buckets of the servers differ by one at most.
@@ -119,6 +192,11 @@ func (l *trial) places(context.Context, *lab.Run) error {
 					if err := l.wantPlace(m, user, shard.Place{Home: from, Mirror: from}); err != nil {
 						return err
 					}
+					// On the way back nobody is new any more, and buckets still move.
+					m.Target[bucket], m.NewFrom = 3, ""
+					if err := l.wantPlace(m, user, placeOf(phase, false, from, 3)); err != nil {
+						return err
+					}
 				}
 			}
 		}
@@ -145,7 +223,7 @@ func (l *trial) wantPlace(m shard.Map, user bytebites.UserID, want shard.Place) 
 	}
 	b := l.subject.Router.Bucket(user)
 	who := "a subscriber from before"
-	if user >= m.NewFrom {
+	if m.NewFrom != "" && user >= m.NewFrom {
 		who = "a subscriber who joined since"
 	}
 	return &lab.Failure{

@@ -74,7 +74,7 @@ func newPlain() *plain {
 		if !m.Moves(b) {
 			return shard.Place{Home: m.Home[b], Mirror: m.Home[b]}
 		}
-		return placeOf(m.Phase, user >= m.NewFrom, m.Home[b], m.Target[b])
+		return placeOf(m.Phase, m.NewFrom != "" && user >= m.NewFrom, m.Home[b], m.Target[b])
 	}
 	return p
 }
@@ -161,7 +161,7 @@ func TestArithmeticRejectsWrongRouters(t *testing.T) {
 		{"home at once", "places", "double-writes", func(p *plain) {
 			p.place = func(m shard.Map, u bytebites.UserID) shard.Place {
 				b := p.bucket(u)
-				place := placeOf(m.Phase, u >= m.NewFrom, m.Home[b], m.Target[b])
+				place := placeOf(m.Phase, m.NewFrom != "" && u >= m.NewFrom, m.Home[b], m.Target[b])
 				if m.Phase == shard.DoubleWrites {
 					place.Home, place.Mirror = m.Target[b], m.Home[b]
 				}
@@ -171,7 +171,7 @@ func TestArithmeticRejectsWrongRouters(t *testing.T) {
 		{"no mirror on the way back", "places", "flipped", func(p *plain) {
 			p.place = func(m shard.Map, u bytebites.UserID) shard.Place {
 				b := p.bucket(u)
-				place := placeOf(m.Phase, u >= m.NewFrom, m.Home[b], m.Target[b])
+				place := placeOf(m.Phase, m.NewFrom != "" && u >= m.NewFrom, m.Home[b], m.Target[b])
 				if m.Phase == shard.Flipped {
 					place.Mirror = place.Home
 				}

@@ -51,6 +51,7 @@ type trial struct {
 	scale   scale
 	http    *http.Client
 
+	databases *oneServer // stage databases
 	// Stage servers.
 	servers *rig.Servers // the catalogue's server, and the mail server
 	cache   *testbed.Redis

@@ -50,7 +50,7 @@ func (wrong mistake) open(r service.Resources, catalogue bytebites.Catalogue) (s
 	if err != nil {
 		return service.UserData{}, err
 	}
-	servers := shardstore.Servers(r, catalogue)
+	servers := shardstore.Servers(r, catalogue, maps)
 	a := &access{
 		mistake: wrong, maps: maps, servers: servers,
 		dark: shardstore.NewDarkReads(servers, maps.Compared, meter, r.Logger),

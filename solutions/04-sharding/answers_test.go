@@ -1,0 +1,186 @@
+package sharding_test
+
+import (
+	"slices"
+	"testing"
+
+	"bytebites.example/workshop/labs/04-sharding/spec"
+	"bytebites.example/workshop/shared/bytebites/service"
+	frame "bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/labtest"
+	"bytebites.example/workshop/solutions/04-sharding/wrong"
+)
+
+// variant returns the subject of an answer that is a part of the service.
+func variant(name string) spec.Subject {
+	s := solution()
+	s.Name, s.Args = name, append(s.Args, "--variant", name)
+	s.Apply = wrong.Variants()[name]
+	return s
+}
+
+// ofService returns a wrong answer that is a part of the service.
+func ofService(name, check, why string, also ...string) frame.Wrong {
+	return frame.Wrong{Name: name, Check: check, Why: why, Lab: spec.Lab(variant(name)), Also: also}
+}
+
+// inProcess returns a wrong answer that is called in the process of the checks only.
+func inProcess(name, check string, apply func(*service.Composition), why string, also ...string) frame.Wrong {
+	s := solution()
+	s.Name, s.Apply = name, apply
+	return frame.Wrong{Name: name, Check: check, Why: why, Lab: spec.Lab(s), Also: also}
+}
+
+// ofRouter returns a wrong answer whose router has a flaw.
+func ofRouter(name, check string, flaw wrong.RouterFlaw, why string, also ...string) frame.Wrong {
+	s := solution()
+	s.Name, s.Router, s.Apply = name, flaw.Router(), flaw.Apply
+	return frame.Wrong{Name: name, Check: check, Why: why, Lab: spec.Lab(s), Also: also}
+}
+
+func TestAnswers(t *testing.T) {
+	labtest.Answers(t, frame.Answers{
+		Wrong: slices.Concat(wrongServices(), wrongRouters(), wrongStores(), wrongMovers()),
+		Right: rightAnswers(),
+	})
+}
+
+func wrongServices() []frame.Wrong {
+	signed, byRange, colliding := solution(), variant(wrong.RangeOfIDs), variant(wrong.CollidingIDs)
+	signed.Name, signed.Router = wrong.SignedModulo, wrong.Signed()
+	byRange.Router = wrong.ByRange()
+	colliding.Router = wrong.Colliding()
+	return []frame.Wrong{
+		// The checks of router.go reject these three without any server.
+		{
+			Name: wrong.SignedModulo, Check: "buckets", Lab: spec.Lab(signed),
+			// The others call Bucket too, and get numbers that are no buckets.
+			Also: []string{"ids", "hot shard", "places"},
+			Why:  "a hash modulo the number of buckets is what every article says, and most languages have no other integers",
+		},
+		{
+			Name: wrong.RangeOfIDs, Check: "hot shard", Lab: spec.Lab(byRange),
+			// Ids of another form than those of today are all in the last bucket.
+			Also: []string{"buckets"},
+			Why:  "ranges are how everything else is divided, and one server can answer what is asked about a month",
+		},
+		{
+			Name: wrong.CollidingIDs, Check: "ids", Lab: spec.Lab(colliding),
+			// The contract places several orders of one subscriber within a millisecond.
+			Also: []string{"contract"},
+			Why:  "the bucket and the millisecond: who orders twice in one?",
+		},
+		ofService(wrong.OverwritesNewer, "migration", "the batch was read a moment ago, so it is what there is", "way back"),
+		ofService(wrong.IgnoresSecondFailure, "migration", "the write is safe at home and the failure is in the log: somebody will look",
+			"way back", "maps of a move"),
+		ofService(wrong.BusyForAll, "contract", "who writes can only wait or try again", "contract on shards", "ids on replicas", "migration", "way back", "fifth shard"),
+		ofService(wrong.NoPreflight, "preflight", "the mover is started by somebody who knows the server"),
+		ofService(wrong.NoCompensation, "stock", "reserve, place, confirm: what fails is an error, and errors are returned"),
+		ofService(wrong.ElsewhereWhenDown, "one shard down", "there are four servers, so why should anybody see an error because of one?",
+			"stock", "home that hangs", "failed copies", "enough answers", "closed fences"),
+		ofService(wrong.AsksEveryServer, "by user", "who wants to know it all must ask them all, and the old server still answers",
+			"totals", "everybody once", "failed copies", "enough answers", "closed fences"),
+	}
+}
+
+func wrongRouters() []frame.Wrong {
+	type flaw = wrong.RouterFlaw
+	return []frame.Wrong{
+		ofRouter("seed-of-second", "processes", flaw{SeedOfSecond: true}, "a random source is seeded with the time, as in every tutorial"),
+		ofRouter("seeded-hash", "processes", flaw{SeededHash: true}, "maphash is the library's own, and quick"),
+		ofRouter("weak-hash", "buckets", flaw{WeakHash: true}, "FNV-1a is a hash, and 32 bits are more than 1,024"),
+		ofRouter("trusts-ids", "ids", flaw{TrustsIDs: true}, "an id that was made here is read as it was made"),
+		ofRouter("plans-by-turns", "plan", flaw{PlansByTurns: true}, "bucket by bucket to each server in turn is even"),
+		ofRouter("plans-in-map-order", "plan", flaw{PlansInMapOrder: true}, "the room of each server is a map, and any server with room will do"),
+		ofRouter("keeps-leaving", "plan", flaw{KeepsLeaving: true}, "a server that has buckets is a server, on the list or not"),
+		ofRouter("no-mirror-back", "places", flaw{NoMirrorBack: true}, "after the flip the shard has it all"),
+		ofRouter("new-while-empty", "places", flaw{NewWhileEmpty: true}, "every id is behind the empty one"),
+		ofRouter("new-behind", "places", flaw{NewBehind: true}, "new are those who come after"),
+		ofRouter("flips-early", "places", flaw{FlipsEarly: true}, "in dark-reads the shards are read, so they are home"),
+	}
+}
+
+func wrongStores() []frame.Wrong {
+	type flaw = wrong.StoresFlaw
+	of := func(name, check string, f flaw, why string, also ...string) frame.Wrong {
+		return inProcess(name, check, f.Apply, why, also...)
+	}
+	return []frame.Wrong{
+		of("reads-target", "home answers", flaw{ReadsTarget: true}, "what was verified can be read where it will be"),
+		of("asks-mirror", "home that hangs", flaw{ReadsMirrorToo: true}, "the mirror has a copy, and a copy is better than an error"),
+		of("no-read-limit", "home that hangs", flaw{NoReadLimit: true}, "the request has a deadline of its own"),
+		of("no-write-limit", "home that hangs", flaw{NoWriteLimit: true}, "a write must not be given up half-way"),
+		of("hides-outage", "home that hangs", flaw{HidesOutage: true}, "what cannot be read was not found"),
+		of("new-unmirrored", "double writes", flaw{OnlyOldMirrored: true}, "new subscribers have nothing on the old server", "late copies"),
+		of("copy-not-noted", "double writes", flaw{CopyNotNoted: true}, "the mirror has it, and that is what counts"),
+		of("no-fence", "closed fences", flaw{NoFence: true}, "the map was read a moment ago"),
+		of("gives-up-when-moved", "closed fences", flaw{GivesUpWhenMoved: true}, "a client that is told 503 tries again"),
+		of("keeps-old-map", "closed fences", flaw{RetriesOldMap: true}, "the map is read four times a second anyway"),
+		of("waits-for-ever", "closed fences", flaw{WaitsForEver: true}, "a switch ends, sooner or later"),
+		of("moved-to-caller", "closed fences", flaw{ErrMovedToCaller: true}, "the last error says best what happened"),
+		of("no-mark", "double writes", flaw{NoMark: true}, "the copy follows at once"),
+		of("mark-after-commit", "marks", flaw{MarkAfterCommit: true}, "a mark for a write that failed would be a lie", "failed copies", "late copies"),
+		of("mark-before", "marks", flaw{MarkBefore: true}, "the mark is there before the write, so no write is without one"),
+		of("copy-error-to-caller", "failed copies", flaw{CopyErrorToCaller: true}, "an error is not swallowed"),
+		of("silent-copy", "failed copies", flaw{SilentCopy: true}, "the mover finds it, so why cry?"),
+		of("no-copy-limit", "failed copies", flaw{NoCopyLimit: true}, "the copy must arrive"),
+		of("copy-of-client", "late copies", flaw{CopyOfClient: true}, "contexts are passed on"),
+		of("checks-outside", "late copies", flaw{ChecksOutside: true}, "the versions were compared just before"),
+		of("copy-over-newer", "late copies", flaw{OverNewer: true}, "what was just written is the newest there is"),
+		of("asks-targets", "everybody once", flaw{AsksTargets: true}, "new subscribers live on the targets"),
+		of("asks-first", "everybody once", flaw{AsksFirst: true}, "every server has the popular meals"),
+		of("needs-all", "enough answers", flaw{NeedsAll: true}, "a total that lacks a server is wrong"),
+		of("any-is-enough", "enough answers", flaw{AnyIsEnough: true}, "something is better than nothing"),
+		of("none-is-enough", "enough answers", flaw{NoneIsEnough: true}, "what has come is added up"),
+		of("silent-partial", "enough answers", flaw{SilentPartial: true}, "the page is there, and nobody complains"),
+		of("no-dark-reads", "dark reads", flaw{NoDarkReads: true}, "verify has compared all of it"),
+		of("dark-reads-of-old", "dark reads", flaw{DarkReadsOfOld: true}, "new subscribers are on the shards already"),
+		of("waits-for-dark-read", "dark reads", flaw{WaitsForDarkRead: true}, "both answers are needed to compare them"),
+	}
+}
+
+func wrongMovers() []frame.Wrong {
+	type flaw = wrong.MoverFlaw
+	of := func(name, check string, f flaw, why string, also ...string) frame.Wrong {
+		return inProcess(name, check, f.Apply, why, also...)
+	}
+	return []frame.Wrong{
+		of("never-verifies", "verify stops", flaw{NeverVerifies: true}, "the backfill has copied all of it"),
+		of("verifies-sample", "verify stops", flaw{VerifiesSample: true}, "one in two hundred finds what is common"),
+		of("verifies-once", "verify stops", flaw{VerifiesOnce: true}, "a walk has a cursor, and goes on where it was"),
+		of("only-logs", "verify stops", flaw{OnlyLogs: true}, "somebody reads the log"),
+		of("flips-unread", "dark reads stop", flaw{NoDarkReads: true}, "the phase is there for those who read"),
+		of("ignores-dark-reads", "dark reads stop", flaw{IgnoresDifferences: true}, "a few differ in any system"),
+		of("starts-over", "backfill resumes", flaw{StartsOver: true}, "a batch may be copied twice"),
+		of("one-batch", "backfill resumes", flaw{OneBatch: true}, "one statement is quicker than many"),
+		of("closes-for-ever", "closing ends", flaw{ClosesForEver: true}, "what is left to copy is copied in a moment"),
+		of("forgets-at-once", "maps of a move", flaw{ForgetsAtOnce: true}, "everybody reads the new map", "nothing left"),
+		of("publishes-flip", "maps of a move", flaw{PublishesFlip: true}, "both servers have all of it", "nothing left"),
+		of("new-from-clock", "maps of a move", flaw{NewFromClock: true}, "new are those who join from now on"),
+		of("back-from-done", "maps of a move", flaw{BackFromDone: true}, "when nothing is to do, all is well"),
+		of("counts-leftovers", "nothing left", flaw{CountsLeftovers: true}, "they are deleted in a moment"),
+		of("leaves-strays", "nothing left", flaw{LeavesStrays: true}, "nobody looks there any more", "fifth shard"),
+	}
+}
+
+func rightAnswers() []frame.Right {
+	other := variant(wrong.OtherRouter)
+	other.Router = wrong.Other()
+	return []frame.Right{
+		{
+			Name: wrong.OtherRouter, Lab: spec.Lab(other),
+			Why:    "another hash, ids of another form, and a plan that takes from the fullest server: stores and mover follow it",
+			Checks: []string{"buckets", "ids", "processes", "plan", "hot shard", "places", "double writes", "everybody once"},
+		},
+		{
+			Name: wrong.LaterCopies, Lab: spec.Lab(variant(wrong.LaterCopies)),
+			Why:    "the copy follows the answer",
+			Checks: []string{"double writes", "closed fences", "marks", "failed copies", "late copies", "enough answers", "dark reads"},
+		},
+		{
+			Name: wrong.LastMarks, Lab: spec.Lab(variant(wrong.LastMarks)),
+			Why:    "the mark follows the change in its transaction, and a display needs three of four answers",
+			Checks: []string{"double writes", "marks", "enough answers"},
+		},
+	}
+}
