@@ -318,7 +318,27 @@ func (l *trial) listed(ctx context.Context, _ *lab.Run) error {
 			}
 		}
 	}
-	return nil
+	return p.noOther(ctx)
+}
+
+// noOther puts one replica on the list that refuses connections. Then no replica may answer.
+func (p *proxies) noOther(ctx context.Context) error {
+	const closedPort = 1
+	if err := p.publish(ctx, fmt.Appendf(nil, "server %s:%d;\n", p.echoes[0].IP(), closedPort)); err != nil {
+		return err
+	}
+	t := p.send(ctx, p.nginx.URL(), ask{method: http.MethodGet, path: page(0)})
+	notes, err := p.notes(ctx, t.id)
+	if err != nil {
+		return err
+	}
+	if len(notes) > 0 {
+		return &lab.Failure{
+			Expected: "an error when the only replica on the list refuses connections, and no request to another",
+			Seen:     t.String(), Look: confLook("which servers does the upstream block name beside the list?"),
+		}
+	}
+	return p.publish(ctx, p.listOf(1, p.echoes...))
 }
 
 // changes are requests of all kinds that change something, as a browser sends them.

@@ -323,6 +323,9 @@ func shared(ctx context.Context, _ *shelf, one, two store) error {
 			}
 		}
 	}
+	if err := one.holds(ctx, here, "of a subscriber who signed in on a second device", "which rows does Create remove?"); err != nil {
+		return err
+	}
 	if err := two.remove(ctx, here.TokenHash); err != nil {
 		return err
 	}
@@ -343,7 +346,7 @@ func replaced(ctx context.Context, _ *shelf, one, two store) error {
 	first, second := session(1, ends), session(2, ends.Add(time.Hour))
 	second.TokenHash = first.TokenHash
 	second.User, second.Email = `u'1"; --`, "Zoë.O'Brien+1@Example.org"
-	for _, s := range []bytebites.Session{first, first, second} {
+	for _, s := range []bytebites.Session{first, first, second, first} {
 		if err := one.create(ctx, s); err != nil {
 			return err
 		}
@@ -492,15 +495,15 @@ const clockHint = "compare expires_at with now() in SQL: the replicas' clocks di
 // clocks calls the stores with sessions that end before and after now by the database's clock.
 func clocks(ctx context.Context, now time.Time, exact, slow, fast store) error {
 	old, soon := session(0, now.Add(-time.Second)), session(0, now.Add(endsSoon))
-	for _, s := range []bytebites.Session{old, soon} {
+	for _, s := range []bytebites.Session{soon, old} { // a sign-in after the old one would remove it
 		if err := exact.create(ctx, s); err != nil {
 			return err
 		}
 	}
-	if err := exact.holds(ctx, soon, "that ends in some seconds", clockHint); err != nil {
+	if err := exact.lacks(ctx, old.TokenHash, "a session that has expired a second ago", "Session", clockHint); err != nil {
 		return err
 	}
-	if err := exact.lacks(ctx, old.TokenHash, "a session that has expired a second ago", "Session", clockHint); err != nil {
+	if err := exact.holds(ctx, soon, "that ends in some seconds", clockHint); err != nil {
 		return err
 	}
 	// Expired by the database's clock, and not by that of the replica.
