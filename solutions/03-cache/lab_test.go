@@ -74,7 +74,7 @@ func TestAnswers(t *testing.T) {
 		no(wrong.LeavesLater, "shared load", "the answer comes soon, and then the caller is gone", "shared page"),
 		no(wrong.EndlessLoad, "shared load", "the load belongs to no request, so its context is the background", "shared page"),
 
-		no(wrong.PageNoCursor, "own pages", "a page is told by its filter", "every page", "oldest answers", "contract"),
+		no(wrong.PageNoCursor, "own pages", "a page is told by its filter", "every page", "oldest answers", "contract", "people"),
 		no(wrong.PageNoDiet, "own pages", "a diet is chosen less often than a cuisine, and was added later", "every page", "oldest answers", "contract"),
 		no(wrong.PageUnquoted, "own pages", "cuisines and diets are words without a colon"),
 		no(wrong.PageEachLoads, "shared page", "pages are many, so few people miss the same one"),

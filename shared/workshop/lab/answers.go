@@ -13,8 +13,8 @@ type Wrong struct {
 	Name  string // short, in kebab-case; also the service's --variant where it has one
 	Why   string // one sentence: why a reasonable person would write this
 	Check string // the core check that must reject it, by correctness or a count
-	// Also names further checks that may reject it too, because the same mistake shows
-	// in them. Only a run of all checks, ModeProof, looks at these.
+	// Also names further checks, or stages, that may reject it too, because the same mistake
+	// shows in them. Only a run of all checks, ModeProof, looks at these.
 	Also []string
 	Lab  Lab // the lab's spec, on this wrong subject
 }
@@ -74,8 +74,9 @@ func (w Wrong) problems() []string {
 		problems = append(problems, fmt.Sprintf("check %q is timed, and a clock proves nothing", w.Check))
 	}
 	for _, name := range w.Also {
-		if w.Lab.index(name) < 0 {
-			problems = append(problems, fmt.Sprintf("there is no check %q", name))
+		stage := slices.ContainsFunc(w.Lab.Stages, func(s Stage) bool { return s.Name == name })
+		if w.Lab.index(name) < 0 && !stage {
+			problems = append(problems, fmt.Sprintf("there is no check or stage %q", name))
 		}
 	}
 	return problems

@@ -89,7 +89,7 @@ func TestValidateAnswers(t *testing.T) {
 		{"spaces", with(func(w *lab.Wrong) { w.Name = "no index" }), nil, "kebab-case"},
 		{"no reason", with(func(w *lab.Wrong) { w.Why = "" }), nil, "the reason why"},
 		{"no such check", with(func(w *lab.Wrong) { w.Check = "indexes" }), nil, `no check "indexes"`},
-		{"no such further check", with(func(w *lab.Wrong) { w.Also = []string{"indexes"} }), nil, `no check "indexes"`},
+		{"no such further check", with(func(w *lab.Wrong) { w.Also = []string{"indexes"} }), nil, `no check or stage "indexes"`},
 		{"stretch", with(func(w *lab.Wrong) { w.Check = "tidy" }), nil, "not a core check"},
 		{"timed", with(func(w *lab.Wrong) { w.Check = "rate" }), nil, "timed"},
 		{"right", nil, []lab.Right{right}, ""},

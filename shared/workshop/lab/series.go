@@ -1,11 +1,17 @@
 package lab
 
-import "errors"
+import (
+	"errors"
+	"sync"
+)
 
 // Series is several runs of one lab, one after another, such as those of its wrong answers.
 // It keeps what the next run can use again, such as a test bed with its servers. A run
-// without a series keeps nothing. The methods are for one goroutine.
-type Series struct{ kept map[string]kept }
+// without a series keeps nothing. Stages that start side by side may call the methods.
+type Series struct {
+	mu   sync.Mutex
+	kept map[string][]kept
+}
 
 // kept is a thing between two runs.
 type kept struct {
@@ -14,26 +20,38 @@ type kept struct {
 }
 
 // Keep stores a thing under a name for the next run. Close calls close unless Take took the
-// thing back before. There must be no other thing of that name.
+// thing back before. There may be several things of one name.
 func (s *Series) Keep(name string, thing any, close func() error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.kept == nil {
-		s.kept = make(map[string]kept)
+		s.kept = make(map[string][]kept)
 	}
-	s.kept[name] = kept{thing, close}
+	s.kept[name] = append(s.kept[name], kept{thing, close})
 }
 
-// Take returns the thing of that name, and nil when there is none. The caller then owns it.
+// Take returns a thing of that name, and nil when there is none. The caller then owns it.
 func (s *Series) Take(name string) any {
-	thing := s.kept[name].thing
-	delete(s.kept, name)
-	return thing
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := s.kept[name]
+	if len(all) == 0 {
+		return nil
+	}
+	last := all[len(all)-1]
+	s.kept[name] = all[:len(all)-1]
+	return last.thing
 }
 
 // Close closes what no run has taken back.
 func (s *Series) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	var errs []error
-	for _, k := range s.kept {
-		errs = append(errs, k.close())
+	for _, all := range s.kept {
+		for _, k := range all {
+			errs = append(errs, k.close())
+		}
 	}
 	s.kept = nil
 	return errors.Join(errs...)

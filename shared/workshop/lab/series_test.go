@@ -26,6 +26,10 @@ func TestSeries(t *testing.T) {
 		t.Errorf("closed what was taken: %v, %d calls", err, closed)
 	}
 	s.Keep("bed", "second", end)
+	s.Keep("bed", "third", end)
+	if got := s.Take("bed"); got != "third" {
+		t.Errorf("took %v of two, want the last one kept", got)
+	}
 	if err := s.Close(); !errors.Is(err, failure) || closed != 1 {
 		t.Errorf("close: %v, %d calls; want the error and one call", err, closed)
 	}
