@@ -52,9 +52,13 @@ var errDatabase = errors.New("connection refused")
 
 func unhealthy(context.Context) error { return errDatabase }
 
-// lookAt is the place of a method of shutdown.go.
-func lookAt(method, hint string) lab.Look {
-	return lab.Look{File: "shutdown.go", Func: "Lifecycle." + method, Hint: hint}
+// lookReady and lookStop are the places to mend in shutdown.go.
+func lookReady(hint string) lab.Look {
+	return lab.Look{File: "shutdown.go", Func: "Lifecycle.Ready", Hint: hint}
+}
+
+func lookStop(hint string) lab.Look {
+	return lab.Look{File: "shutdown.go", Func: "Lifecycle.Stop", Hint: hint}
 }
 
 // ready calls Ready in this process. A panic is a failure, and so is a call that does not end.
@@ -75,12 +79,12 @@ func ready(ctx context.Context, lifecycle service.Lifecycle, health func(context
 	case err := <-done:
 		return err, nil
 	case p := <-broken:
-		return nil, &lab.Failure{Expected: "an answer of Ready", Seen: fmt.Sprintf("a panic: %v", p), Look: lookAt("Ready", "")}
+		return nil, &lab.Failure{Expected: "an answer of Ready", Seen: fmt.Sprintf("a panic: %v", p), Look: lookReady("")}
 	case <-limit.C:
 		return nil, &lab.Failure{
 			Expected: "Ready to answer while another question is still open, and when its context ends",
 			Seen:     fmt.Sprintf("no answer within %s", readyLimit),
-			Look:     lookAt("Ready", "what do two questions at once wait for? Is ctx passed to healthy?"),
+			Look:     lookReady("what do two questions at once wait for? Is ctx passed to healthy?"),
 		}
 	}
 }
@@ -101,12 +105,12 @@ func (l *trial) readiness(ctx context.Context, _ *lab.Run) error {
 		case there && answer != nil:
 			return &lab.Failure{
 				Expected: "Ready to return nil while the databases answer and nobody has called Stop",
-				Seen:     fmt.Sprintf("%q in question %d", answer, i+1), Look: lookAt("Ready", "what does it keep from an earlier question?"),
+				Seen:     fmt.Sprintf("%q in question %d", answer, i+1), Look: lookReady("what does it keep from an earlier question?"),
 			}
 		case !there && answer == nil:
 			return &lab.Failure{
 				Expected: fmt.Sprintf("Ready to return an error when healthy returns %q", errDatabase),
-				Seen:     fmt.Sprintf("nil in question %d", i+1), Look: lookAt("Ready", "a replica without its databases can serve no request"),
+				Seen:     fmt.Sprintf("nil in question %d", i+1), Look: lookReady("a replica without its databases can serve no request"),
 			}
 		}
 	}
@@ -133,13 +137,13 @@ func silentDatabase(ctx context.Context, lifecycle service.Lifecycle) error {
 	select { // the first question is open from here until the release
 	case <-asked:
 	case <-time.After(hostspeed.Wait(readyLimit)):
-		return errors.Join(&lab.Failure{Expected: "Ready to call healthy", Seen: "no call", Look: lookAt("Ready", "")}, endOf(release, &first))
+		return errors.Join(&lab.Failure{Expected: "Ready to call healthy", Seen: "no call", Look: lookReady("")}, endOf(release, &first))
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
 	answer, err := ready(ctx, lifecycle, healthy)
 	if err == nil && answer != nil {
-		err = &lab.Failure{Expected: "Ready to return nil while the databases answer", Seen: fmt.Sprintf("%q", answer), Look: lookAt("Ready", "")}
+		err = &lab.Failure{Expected: "Ready to return nil while the databases answer", Seen: fmt.Sprintf("%q", answer), Look: lookReady("")}
 	}
 	if err == nil {
 		bounded, cancel := context.WithTimeout(ctx, balancerWaits)
@@ -197,7 +201,7 @@ func (l *trial) drain(ctx context.Context, run *lab.Run) error {
 	go func() {
 		defer func() {
 			if p := recover(); p != nil {
-				stopped <- &lab.Failure{Expected: "Stop to return", Seen: fmt.Sprintf("a panic: %v", p), Look: lookAt("Stop", "")}
+				stopped <- &lab.Failure{Expected: "Stop to return", Seen: fmt.Sprintf("a panic: %v", p), Look: lookStop("")}
 			}
 		}()
 		stopped <- lifecycle.Stop(context.WithoutCancel(ctx), seen.finish)
@@ -219,7 +223,7 @@ func answerFault(answer error) error {
 	if answer == nil {
 		return nil
 	}
-	return &lab.Failure{Expected: "Ready to return nil before Stop is called", Seen: fmt.Sprintf("%q", answer), Look: lookAt("Ready", "")}
+	return &lab.Failure{Expected: "Ready to return nil before Stop is called", Seen: fmt.Sprintf("%q", answer), Look: lookReady("")}
 }
 
 // heard is what the balancer has heard of a replica that stops.
@@ -255,7 +259,7 @@ func questions(ctx context.Context, lifecycle service.Lifecycle, began time.Time
 			return h, nil, &lab.Failure{
 				Expected: fmt.Sprintf("Stop to call finish and return within %s", drainMax),
 				Seen:     "it still waits",
-				Look:     lookAt("Stop", "the engine kills a replica 20 s after SIGTERM, and requests in flight need ten of them"),
+				Look:     lookStop("the engine kills a replica 20 s after SIGTERM, and requests in flight need ten of them"),
 			}
 		case <-ask.C:
 		}
@@ -285,7 +289,7 @@ func (s *stopSeen) judge(run *lab.Run, h heard, stopErr error) error {
 	if s.finishes != 1 {
 		return &lab.Failure{
 			Expected: "Stop to call finish once", Seen: fmt.Sprintf("%d calls", s.finishes),
-			Look: lookAt("Stop", "without finish, the service cuts off the requests in flight"),
+			Look: lookStop("without finish, the service cuts off the requests in flight"),
 		}
 	}
 	served := s.finished.Sub(s.began)
@@ -300,18 +304,18 @@ func (s *stopSeen) judge(run *lab.Run, h heard, stopErr error) error {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("Ready to say no at once, and %.1f s or more until finish is called: by then nginx knows", drainMin().Seconds()),
 			Seen:     whatCame(h.known, s.finished, served),
-			Look:     lookAt("Stop", "1. Ready returns an error. 2. Wait until the balancer and nginx know. 3. Call finish"),
+			Look:     lookStop("1. Ready returns an error. 2. Wait until the balancer and nginx know. 3. Call finish"),
 		}
 	case s.ctxErr != nil || s.bounded && s.left < finishTime:
 		return &lab.Failure{
 			Expected: fmt.Sprintf("a context for finish that lasts %s or longer, for the requests in flight", finishTime),
 			Seen:     contextLeft(s.ctxErr, s.left),
-			Look:     lookAt("Stop", "which context measures the delay, and which does finish get?"),
+			Look:     lookStop("which context measures the delay, and which does finish get?"),
 		}
 	case !errors.Is(stopErr, errCutOff):
 		return &lab.Failure{
 			Expected: fmt.Sprintf("Stop to return the error of finish, %q", errCutOff), Seen: fmt.Sprintf("%v", stopErr),
-			Look: lookAt("Stop", "the error says that requests were cut off"),
+			Look: lookStop("the error says that requests were cut off"),
 		}
 	}
 	return nil

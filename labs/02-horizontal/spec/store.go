@@ -178,7 +178,14 @@ type store struct{ bytebites.Sessions }
 
 // storeLook is the place of a method of sessions.go.
 func storeLook(method, hint string) lab.Look {
-	return lab.Look{File: "sessions.go", Func: "Sessions." + method, Hint: hint}
+	switch method {
+	case "Create":
+		return lab.Look{File: "sessions.go", Func: "Sessions.Create", Hint: hint}
+	case "Delete":
+		return lab.Look{File: "sessions.go", Func: "Sessions.Delete", Hint: hint}
+	default:
+		return lab.Look{File: "sessions.go", Func: "Sessions.Session", Hint: hint}
+	}
 }
 
 // call runs one call of the subject's store. The failure is not nil when the call did not end or
