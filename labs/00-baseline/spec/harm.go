@@ -23,6 +23,7 @@ const (
 	// scratchDatabase is where index.sql is tried. It has few rows, so that a statement that
 	// destroys rows destroys no others, and each try takes milliseconds.
 	scratchDatabase = "scratch"
+	filledDatabase  = "scratch_filled" // what it is copied from
 	scratchUsers    = 200
 	scratchOrders   = 1000
 	// applyTimeout bounds one run of index.sql there.
@@ -99,38 +100,80 @@ func (l *trial) besideAReader(ctx context.Context, db *sql.DB, text string) erro
 	return nil
 }
 
-// scratch makes the scratch database. Remove is never nil.
+// scratch makes the scratch database, as a copy of one that a series of runs fills once. Remove
+// is never nil.
 func (l *trial) scratch(ctx context.Context) (db *sql.DB, remove func() error, err error) {
 	remove = func() error { return nil }
-	address, err := url.Parse(l.servers.DB.URL())
-	if err != nil {
-		return nil, remove, errors.New("scratch database: malformed URL") // the parser's error quotes the password
+	if err := l.fillScratch(ctx); err != nil {
+		return nil, remove, err
 	}
-	address.Path = "/" + scratchDatabase
-	make := func(statements ...string) error {
-		for _, statement := range statements {
-			if _, err := l.servers.Pool.ExecContext(context.WithoutCancel(ctx), statement); err != nil {
-				return fmt.Errorf("scratch database: %w", err)
-			}
-		}
-		return nil
-	}
-	drop := "DROP DATABASE IF EXISTS " + scratchDatabase + " WITH (FORCE)"
 	// An earlier run may have left settings of the role.
-	if err := make("ALTER ROLE CURRENT_USER RESET ALL", drop, "CREATE DATABASE "+scratchDatabase); err != nil {
+	const drop, reset = "DROP DATABASE IF EXISTS " + scratchDatabase + " WITH (FORCE)", "ALTER ROLE CURRENT_USER RESET ALL"
+	if err := l.administer(ctx, reset, drop, "CREATE DATABASE "+scratchDatabase+" TEMPLATE "+filledDatabase); err != nil {
 		return nil, remove, err
 	}
-	remove = func() error { return make(drop, "ALTER ROLE CURRENT_USER RESET ALL") }
-	err = l.servers.AtFullSpeed(ctx, func() error { return seed.Fill(ctx, address.String(), scratchSize()) })
-	if err != nil {
-		return nil, remove, err
-	}
-	if db, err = postgres.Open(ctx, address.String(), postgres.PoolConfig{MaxOpen: 3, MaxIdle: 3}); err != nil {
+	remove = func() error { return l.administer(context.WithoutCancel(ctx), drop, reset) }
+	if db, err = l.openScratch(ctx, scratchDatabase); err != nil {
 		return nil, remove, err
 	}
 	dropped := remove
-	remove = func() error { return errors.Join(db.Close(), dropped()) }
-	return db, remove, fillTheRest(ctx, db)
+	return db, func() error { return errors.Join(db.Close(), dropped()) }, nil
+}
+
+// fillScratch makes the database that scratch copies, unless an earlier run of the series did.
+func (l *trial) fillScratch(ctx context.Context) error {
+	var filled bool
+	err := l.servers.Pool.QueryRowContext(ctx, "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)", filledDatabase).Scan(&filled)
+	if err != nil || filled {
+		return err
+	}
+	// Under another name until it is whole: a run that is cut short must not leave half of it.
+	const half = filledDatabase + "_half"
+	if err := l.administer(ctx, "DROP DATABASE IF EXISTS "+half+" WITH (FORCE)", "CREATE DATABASE "+half); err != nil {
+		return err
+	}
+	address, err := l.scratchURL(half)
+	if err != nil {
+		return err
+	}
+	if err := l.servers.AtFullSpeed(ctx, func() error { return seed.Fill(ctx, address, scratchSize()) }); err != nil {
+		return err
+	}
+	db, err := l.openScratch(ctx, half)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(fillTheRest(ctx, db), db.Close()); err != nil {
+		return err
+	}
+	return l.administer(ctx, "ALTER DATABASE "+half+" RENAME TO "+filledDatabase)
+}
+
+// administer runs statements that make and remove databases.
+func (l *trial) administer(ctx context.Context, statements ...string) error {
+	for _, statement := range statements {
+		if _, err := l.servers.Pool.ExecContext(ctx, statement); err != nil {
+			return fmt.Errorf("scratch database: %w", err)
+		}
+	}
+	return nil
+}
+
+func (l *trial) scratchURL(database string) (string, error) {
+	address, err := url.Parse(l.servers.DB.URL())
+	if err != nil {
+		return "", errors.New("scratch database: malformed URL") // the parser's error quotes the password
+	}
+	address.Path = "/" + database
+	return address.String(), nil
+}
+
+func (l *trial) openScratch(ctx context.Context, database string) (*sql.DB, error) {
+	address, err := l.scratchURL(database)
+	if err != nil {
+		return nil, err
+	}
+	return postgres.Open(ctx, address, postgres.PoolConfig{MaxOpen: 3, MaxIdle: 3})
 }
 
 // fillTheRest puts a row into every table that the seed leaves empty.

@@ -147,7 +147,7 @@ Exit codes: 0 pass, 1 not yet, 2 inconclusive, 3 the environment is at fault,
 	root.PersistentFlags().BoolVar(&noColor, "no-color", false, "no colours and no live lines (so does NO_COLOR)")
 	root.AddCommand(
 		a.doctor(), a.list(), a.check(), a.hint(), a.tour(),
-		a.up(), a.down(), a.shell(), a.images(), a.verify(), a.report(),
+		a.up(), a.down(), a.shell(), a.rush(), a.images(), a.verify(), a.report(),
 		a.branches(),
 	)
 	return root

@@ -30,6 +30,10 @@ func (a *app) compileTest(ctx context.Context, w workshop, p *progress.Reporter,
 // test that hangs before its own limit, testRun.timeout, begins to count.
 const hangTimeout = 12 * time.Hour
 
+// quickAnswers is how many answers whose checks need no server run side by side. They mostly
+// wait, so they are more than there are cores.
+const quickAnswers = 4
+
 // testRun is one run of one compiled test.
 type testRun struct {
 	binary string
@@ -57,6 +61,6 @@ func (a *app) runTest(ctx context.Context, r testRun) error {
 			lab.EnvStep+"="+step, lab.EnvOnly+"="+r.selection.Only, lab.EnvTimeout+"="+r.timeout.String()),
 		Stdout: r.output, Stderr: r.output,
 	}
-	err := c.Run(ctx, r.binary, "-test.run=^"+r.name+"$", "-test.count=1", "-test.v", "-test.timeout="+hangTimeout.String())
+	err := c.Run(ctx, r.binary, "-test.run=^"+r.name+"$", "-test.count=1", "-test.v", "-test.parallel="+strconv.Itoa(quickAnswers), "-test.timeout="+hangTimeout.String())
 	return notStarted(r.binary, err)
 }

@@ -122,8 +122,9 @@ func run(t *testing.T, l lab.Lab, mode lab.Mode, selection lab.Selection) {
 // against the checks and the wrong answers.
 //
 // The answers use real servers, so the test skips unless `verify` asks for it. One answer
-// after another uses the same servers: see lab.Series. It writes the results to the file that the
-// environment names.
+// after another uses the same servers: see lab.Series. Answers whose checks need no server run
+// side by side after the others, because such checks mostly wait. It writes the results to the file
+// that the environment names.
 func Answers(t *testing.T, answers lab.Answers) {
 	t.Helper()
 	mode := modeOf(t)
@@ -140,16 +141,22 @@ func Answers(t *testing.T, answers lab.Answers) {
 		t.Skipf("answers take a run each; run: go tool workshop verify %s", answers.Wrong[0].Lab.Name)
 	}
 	ctx, _, stop := timeOf(t)
-	defer stop()
 	series := &lab.Series{}
-	defer func() {
+	results := lab.AnswerResults{
+		Wrong: make([]lab.WrongResult, len(answers.Wrong)), Right: make([]lab.RightResult, len(answers.Right)),
+	}
+	t.Cleanup(func() { // after the subtests that run side by side
+		write(t, results)
 		if err := series.Close(); err != nil {
 			t.Error(err)
 		}
-	}()
-	var results lab.AnswerResults
+		stop()
+	})
 	one := func(name, what, why string, l lab.Lab, checks []string, judge func(lab.Result) (lab.Verdict, string)) {
 		t.Run(name, func(t *testing.T) {
+			if mode == lab.ModeVerify && !needServers(l, checks) {
+				t.Parallel()
+			}
 			ctx, cancel := hostlock.WithTimeout(ctx, answerTimeout)
 			defer cancel()
 			fmt.Fprintf(t.Output(), "%s answer %s: %s\n", what, name, why)
@@ -166,21 +173,27 @@ func Answers(t *testing.T, answers lab.Answers) {
 			}
 		})
 	}
-	for _, w := range answers.Wrong {
+	for i, w := range answers.Wrong {
 		one(w.Name, "wrong", w.Why, w.Lab, []string{w.Check}, func(result lab.Result) (lab.Verdict, string) {
 			r := lab.WrongResult{Name: w.Name, Check: w.Check, Also: slices.Clone(w.Also), Result: result}
-			results.Wrong = append(results.Wrong, r)
+			results.Wrong[i] = r
 			return r.Verdict()
 		})
 	}
-	for _, right := range answers.Right {
+	for i, right := range answers.Right {
 		one(right.Name, "right", right.Why, right.Lab, right.Checks, func(result lab.Result) (lab.Verdict, string) {
 			r := lab.RightResult{Name: right.Name, Result: result}
-			results.Right = append(results.Right, r)
+			results.Right[i] = r
 			return r.Verdict()
 		})
 	}
-	write(t, results)
+}
+
+// needServers reports whether one of the checks starts servers.
+func needServers(l lab.Lab, checks []string) bool {
+	return slices.ContainsFunc(l.List(), func(entry lab.Listed) bool {
+		return entry.Servers && slices.Contains(checks, entry.Name)
+	})
 }
 
 // write writes what a run left to the file that the environment names, if it names one.

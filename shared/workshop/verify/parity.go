@@ -123,7 +123,7 @@ func (l folder) marked(file string) (bool, error) {
 }
 
 // notLearners are the folders of a lab and of a solution that the learner does not edit.
-func notLearners() []string { return []string{"spec", "service", "wrong", "testdata"} }
+func notLearners() []string { return []string{"spec", "service", "wrong", "right", "testdata"} }
 
 // filesIn returns the files of a lab's or a solution's folder. It leaves out texts, tests,
 // hidden files and the folders that the learner does not edit.

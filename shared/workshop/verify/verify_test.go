@@ -79,6 +79,7 @@ func module() fstest.MapFS {
 		"solutions/00-toy/lab_test.go":         tests + "\nfunc TestAnswers(t *testing.T) {}\n",
 		"solutions/00-toy/wrong/wrong.go":      "package wrong\n\nfunc Variants() {}\n",
 		"solutions/00-toy/wrong/turned.sql":    "CREATE INDEX y;\n",
+		"solutions/00-toy/right/right.go":      "package right\n",
 		"solutions/00-toy/wrong/wrong_test.go": "package wrong\n",
 	}
 	tree := make(fstest.MapFS)
