@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/lib/pq"
+	"bytebites.example/workshop/shared/bytebites/pgconn"
 )
 
 // shifted is a connector to a database whose clock is ahead of this process by shift, as a
@@ -22,9 +22,9 @@ type shifted struct {
 
 // openShifted returns a pool of the database at url, with a clock that is ahead by shift.
 func openShifted(url string, shift time.Duration, connections int) (*sql.DB, error) {
-	connector, err := pq.NewConnector(url)
+	connector, err := pgconn.Connector(url)
 	if err != nil {
-		return nil, errors.New("configure connections: the driver cannot parse the URL") // which has a password
+		return nil, err
 	}
 	db := sql.OpenDB(shifted{connector, shift})
 	db.SetMaxOpenConns(connections)

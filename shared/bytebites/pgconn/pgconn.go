@@ -8,6 +8,7 @@ package pgconn
 
 import (
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"maps"
@@ -69,6 +70,16 @@ func Config(databaseURL string) (pq.Config, error) {
 
 // Open returns a pool for a URL. It does not connect yet.
 func Open(databaseURL string) (*sql.DB, error) {
+	connector, err := Connector(databaseURL)
+	if err != nil {
+		return nil, err
+	}
+	return sql.OpenDB(connector), nil
+}
+
+// Connector returns a connector for a URL, for a pool that needs a connector of its own around
+// it.
+func Connector(databaseURL string) (driver.Connector, error) {
 	config, err := Config(databaseURL)
 	if err != nil {
 		return nil, err
@@ -77,7 +88,7 @@ func Open(databaseURL string) (*sql.DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("configure connections to %s: %w", config.Host, err)
 	}
-	return sql.OpenDB(connector), nil
+	return connector, nil
 }
 
 // set applies a setting of the URL's query. The error does not contain the value, which may be

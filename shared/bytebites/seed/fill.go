@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"time"
 
 	"github.com/lib/pq"
 	"golang.org/x/sync/errgroup"
@@ -198,6 +199,9 @@ func settle(ctx context.Context, db *sql.DB, _ Size) error {
 	if err := db.QueryRowContext(ctx, string(list)).Scan(&tables); err != nil {
 		return fmt.Errorf("list tables: %w", err)
 	}
+	if err := awaitOldSnapshots(ctx, db); err != nil {
+		return err
+	}
 	group, vacuumCtx := errgroup.WithContext(ctx)
 	group.SetLimit(sessions)
 	for _, table := range tables {
@@ -216,6 +220,36 @@ func settle(ctx context.Context, db *sql.DB, _ Size) error {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
 	return nil
+}
+
+// snapshotPoll is the time between two looks at the open snapshots.
+const snapshotPoll = 100 * time.Millisecond
+
+// awaitOldSnapshots waits until every snapshot that is older than the last row has ended. An
+// analysis by autovacuum that began while the rows were written holds one. A vacuum beside it
+// cannot freeze those rows, nor mark them as visible to all.
+func awaitOldSnapshots(ctx context.Context, db *sql.DB) error {
+	var now time.Time
+	if err := db.QueryRowContext(ctx, `SELECT clock_timestamp()`).Scan(&now); err != nil {
+		return fmt.Errorf("read the time: %w", err)
+	}
+	for {
+		var old int
+		err := db.QueryRowContext(ctx, `
+			SELECT count(*) FROM pg_stat_activity
+			WHERE pid <> pg_backend_pid() AND datname = current_database() AND backend_xmin IS NOT NULL AND xact_start < $1`, now).Scan(&old)
+		if err != nil {
+			return fmt.Errorf("wait for old snapshots: %w", err)
+		}
+		if old == 0 {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("wait for old snapshots: %w", context.Cause(ctx))
+		case <-time.After(snapshotPoll):
+		}
+	}
 }
 
 // vacuum also freezes the rows, so that the first reader does not have to write hint bits.
