@@ -193,7 +193,7 @@ func (l *trial) killedBetween(ctx context.Context, requests []request) error {
 	killed := replica.Kill(ctx)
 	hangUp()
 	for range requests {
-		_ = <-answers // the connection is lost
+		<-answers // the connection is lost
 	}
 	err = errors.Join(waiting, killed, release(), l.awaitRollback(ctx))
 	if started := replica.Start(context.WithoutCancel(ctx)); err == nil {

@@ -230,7 +230,7 @@ func (c *composed) stopsAReplay(ctx context.Context) error {
 	}
 	stop()
 	select {
-	case _ = <-ended: // whatever it returns
+	case <-ended: // whatever it returns
 		return nil
 	case <-time.After(settleTimeout):
 		return &lab.Failure{

@@ -19,7 +19,8 @@ func TestWaitingCountsAgainstNoTimeout(t *testing.T) {
 	}
 	whole, cancel := hostlock.WithTimeout(t.Context(), limit)
 	defer cancel()
-	part, cancelPart := hostlock.WithTimeout(context.WithValue(whole, struct{}{}, "a part of it"), limit/2)
+	type key struct{}
+	part, cancelPart := hostlock.WithTimeout(context.WithValue(whole, key{}, "a part of it"), limit/2)
 	defer cancelPart()
 	time.AfterFunc(3*limit, release)
 
