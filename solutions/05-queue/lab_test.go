@@ -117,7 +117,7 @@ func TestAnswers(t *testing.T) {
 		variant("noted-then-booked", "handlers", "first the note, so that no other worker begins"),
 		variant("plans-with-the-lock", "handlers", "all work of an effect belongs into its transaction"),
 		variant("hides-errors", "handlers", "the text of the cause is in the new error", "mail claim", "mail server away"),
-		variant("skips-errors", "handlers", "an order must not be held up by bookkeeping", "poison"),
+		variant("skips-failures", "handlers", "an order must not be held up by bookkeeping", "poison"),
 		variant("always-first", "handlers", "the handler did what it was asked to"),
 		variant("prefetch-of-thousand", "handlers", "the more a worker holds, the less it waits for the broker"),
 		variant("prefetch-of-one", "handlers", "one message at a time is the safest"),

@@ -34,7 +34,7 @@ const (
 	NoLimitInKey   = "popular-of-any-length"
 	NoSingleFlight = "no-single-flight"
 	NoVersion      = "no-version"
-	OneFlight      = "one-flight"
+	OneFlight      = "one-flight-a-kind"
 	PageEachLoads  = "each-page-loads"
 	PageNoCursor   = "page-without-cursor"
 	PageNoDiet     = "page-without-diet"

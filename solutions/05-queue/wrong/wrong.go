@@ -176,7 +176,7 @@ func handlings() map[string]handlers {
 		"one-deadline":         {oneDeadline: true},
 		"note-may-fail":        {neverNotes: true},
 		"no-refusal-is-final":  {patient: true},
-		"skips-errors":         {skipsErrors: true},
+		"skips-failures":       {skipsErrors: true},
 		"always-first":         {alwaysFirst: true},
 		"releases-before-note": {releasesFirst: true},
 		"prefetch-of-thousand": {prefetch: 1000},
