@@ -182,18 +182,18 @@ func (l *trial) killedBetween(ctx context.Context, requests []request) error {
 		return err
 	}
 	asking, hangUp := context.WithCancel(ctx)
-	answers := make(chan error, len(requests))
+	answers := make(chan bool, len(requests))
 	for _, r := range requests {
 		go func() {
 			_, err := rig.Ask(asking, l.http, replica.URL(), r.Request)
-			answers <- err
+			answers <- err == nil
 		}()
 	}
 	waiting := l.awaitWriters(ctx, len(requests))
 	killed := replica.Kill(ctx)
 	hangUp()
 	for range requests {
-		<-answers // the connection is lost
+		<-answers // false: the connection is lost
 	}
 	err = errors.Join(waiting, killed, release(), l.awaitRollback(ctx))
 	if started := replica.Start(context.WithoutCancel(ctx)); err == nil {

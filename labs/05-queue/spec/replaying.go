@@ -230,7 +230,10 @@ func (c *composed) stopsAReplay(ctx context.Context) error {
 	}
 	stop()
 	select {
-	case <-ended: // whatever it returns
+	case err := <-ended:
+		if err != nil && !errors.Is(err, context.Canceled) {
+			run.Logf("told to stop, the replay returned: %v", err)
+		}
 		return nil
 	case <-time.After(settleTimeout):
 		return &lab.Failure{
