@@ -230,10 +230,7 @@ func (c *composed) stopsAReplay(ctx context.Context) error {
 	}
 	stop()
 	select {
-	case err := <-ended:
-		if err != nil && !errors.Is(err, context.Canceled) {
-			run.Logf("told to stop, the replay returned: %v", err)
-		}
+	case <-ended: //nolint:errcheck // it was told to stop, so its error does not matter
 		return nil
 	case <-time.After(settleTimeout):
 		return &lab.Failure{

@@ -32,6 +32,9 @@ type Lab struct {
 	// Each carries the lab's TODO mark in the starter, and each has its solution under the same
 	// path in the solution's folder.
 	Files []string
+	// Stretch are the files of the lab's deep dives, as Files are given. A learner may edit them
+	// and need not: the solution's Files with the starter's Stretch pass every core check.
+	Stretch []string
 	// Images are the images that this lab is the first to use.
 	Images []images.Name
 	// Dataset is the seeded database of a run with timed checks, such as `check` of the whole lab.
@@ -49,6 +52,11 @@ type Lab struct {
 type Step struct {
 	Number int // from 1
 	Name   string
+	// Minutes is the estimated time of the step.
+	Minutes int
+	// Places are what the step changes: "through.go: reader.get" for a function of a Go file,
+	// "redis.conf" for another file.
+	Places []string
 }
 
 // Budget is the lab's row in docs/budget.md, which says how the CPU quotas fit into two cores.

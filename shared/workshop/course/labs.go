@@ -12,8 +12,8 @@ func Labs() Course {
 			Number: 0, Name: "00-baseline", Title: "baseline", Minutes: 60,
 			Summary: "measure first: find where the time goes, and the missing index",
 			Steps: []Step{
-				{1, "find the slow statement"}, {2, "write its index"}, {3, "find what an order waits for"},
-				{4, "find what a restart forgets"}, {5, "find the knee"},
+				{Number: 1, Name: "find the slow statement"}, {Number: 2, Name: "write its index"}, {Number: 3, Name: "find what an order waits for"},
+				{Number: 4, Name: "find what a restart forgets"}, {Number: 5, Name: "find the knee"},
 			},
 			Files:   []string{"answers.go", "index.sql"},
 			Images:  []images.Name{images.Postgres, images.Static},
@@ -35,7 +35,7 @@ func Labs() Course {
 			Number: 1, Name: "01-vertical", Title: "vertical", Minutes: 60,
 			Summary: "a bigger machine, and what stops it from helping",
 			Steps: []Step{
-				{1, "take the lock out"}, {2, "mail after the transaction"}, {3, "size the pool"}, {4, "choose the machine"},
+				{Number: 1, Name: "take the lock out"}, {Number: 2, Name: "mail after the transaction"}, {Number: 3, Name: "size the pool"}, {Number: 4, Name: "choose the machine"},
 			},
 			Files:   []string{"checkout.go", "sizing.go"},
 			Dataset: seed.Full(), Untimed: seed.Growing(),
@@ -48,8 +48,8 @@ func Labs() Course {
 			Number: 2, Name: "02-horizontal", Title: "horizontal", Minutes: 75,
 			Summary: "stateless replicas behind nginx, any of which may die unnoticed",
 			Steps: []Step{
-				{1, "say what is stateless"}, {2, "share the sessions"}, {3, "spread the load"},
-				{4, "survive the death of a replica"}, {5, "stop without an error"},
+				{Number: 1, Name: "say what is stateless"}, {Number: 2, Name: "share the sessions"}, {Number: 3, Name: "spread the load"},
+				{Number: 4, Name: "survive the death of a replica"}, {Number: 5, Name: "stop without an error"},
 			},
 			Files:   []string{"answers.go", "sessions.go", "nginx.conf", "shutdown.go"},
 			Images:  []images.Name{images.Nginx},
@@ -67,8 +67,8 @@ func Labs() Course {
 			Number: 3, Name: "03-cache", Title: "cache", Minutes: 90,
 			Summary: "Redis: read-through catalogue, write-through sessions",
 			Steps: []Step{
-				{1, "bound the memory"}, {2, "read through the cache"}, {3, "handle misses"},
-				{4, "invalidate the catalogue"}, {5, "write sessions through"}, {6, "survive an outage of Redis"},
+				{Number: 1, Name: "bound the memory"}, {Number: 2, Name: "read through the cache"}, {Number: 3, Name: "handle misses"},
+				{Number: 4, Name: "invalidate the catalogue"}, {Number: 5, Name: "write sessions through"}, {Number: 6, Name: "survive an outage of Redis"},
 			},
 			Files:   []string{"redis.conf", "redis.go", "through.go", "catalogue.go", "sessions.go"},
 			Images:  []images.Name{images.Redis, images.Toxiproxy},
@@ -87,7 +87,7 @@ func Labs() Course {
 			Number: 4, Name: "04-sharding", Title: "sharding", Minutes: 120,
 			Summary: "user data on four PostgreSQL shards, migrated while live",
 			Steps: []Step{
-				{1, "route by bucket"}, {2, "keep a subscriber on one server"}, {3, "copy and migrate in phases"}, {4, "add a fifth shard"},
+				{Number: 1, Name: "route by bucket"}, {Number: 2, Name: "keep a subscriber on one server"}, {Number: 3, Name: "copy and migrate in phases"}, {Number: 4, Name: "add a fifth shard"},
 			},
 			Files:   []string{"router.go", "stores.go", "copy.go", "migrate.go"},
 			Dataset: seed.Early(),
@@ -106,8 +106,8 @@ func Labs() Course {
 			Number: 5, Name: "05-queue", Title: "queue", Minutes: 120,
 			Summary: "RabbitMQ: orders stop waiting for mail, bookkeeping and recommendations, and none of these is lost",
 			Steps: []Step{
-				{1, "answer an order before its effects"}, {2, "tell of payments by the outbox"}, {3, "publish with confirms"},
-				{4, "do each effect once"}, {5, "acknowledge, retry and park"}, {6, "replay the stream"},
+				{Number: 1, Name: "answer an order before its effects"}, {Number: 2, Name: "tell of payments by the outbox"}, {Number: 3, Name: "publish with confirms"},
+				{Number: 4, Name: "do each effect once"}, {Number: 5, Name: "acknowledge, retry and park"}, {Number: 6, Name: "replay the stream"},
 			},
 			Files:   []string{"topology.go", "publisher.go", "consumers.go"},
 			Images:  []images.Name{images.RabbitMQ},

@@ -16,6 +16,9 @@ type Wrong struct {
 	// Also names further checks, or stages, that may reject it too, because the same mistake
 	// shows in them. Only a run of all checks, ModeProof, looks at these.
 	Also []string
+	// Flaw is the number of the step whose flaw this is: the solution with the starter's code
+	// of that step. The checks of all other steps accept it. 0 means that it is no step's flaw.
+	Flaw int
 	Lab  Lab // the lab's spec, on this wrong subject
 }
 
