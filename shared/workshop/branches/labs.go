@@ -187,7 +187,7 @@ func supporting(name string, files map[string]entry) []string {
 // ok when the course has no entry of the lab.
 func (r *Repository) listed(name string) (paths []string, ok bool) {
 	entry, ok := r.course.Named(name)
-	for _, file := range entry.Files {
+	for _, file := range entry.Editable() {
 		paths = append(paths, labFolder(name)+file)
 	}
 	return paths, ok

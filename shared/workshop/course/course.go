@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 
 	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/testbed/images"
@@ -58,6 +59,20 @@ type Step struct {
 	// "redis.conf" for another file.
 	Places []string
 }
+
+// Place splits a place of a step into its file and its function. The function is empty when
+// the place is a whole file.
+func Place(place string) (file, function string) {
+	file, function, _ = strings.Cut(place, ": ")
+	return file, function
+}
+
+// InSteps reports whether the lab's steps say how long each takes and what it changes.
+func (l Lab) InSteps() bool { return len(l.Steps) > 0 && l.Steps[0].Minutes > 0 }
+
+// Editable are all files that a learner may edit: those of the core path, then those of the
+// deep dives.
+func (l Lab) Editable() []string { return slices.Concat(l.Files, l.Stretch) }
 
 // Budget is the lab's row in docs/budget.md, which says how the CPU quotas fit into two cores.
 type Budget struct {
@@ -145,6 +160,39 @@ func distinct[T comparable](values []T) []T {
 	return once
 }
 
+// Bounds of the core path of a lab, in minutes. The labs that move data and events take longer.
+const (
+	maxMinutes     = 90
+	maxLongMinutes = 120
+	firstLong      = 4 // number of the first lab that may take maxLongMinutes
+)
+
+// stepProblem returns what is wrong with the times and places of a lab in steps.
+func (l Lab) stepProblem() string {
+	if !l.InSteps() {
+		return ""
+	}
+	limit, sum := maxMinutes, 0
+	if l.Number >= firstLong {
+		limit = maxLongMinutes
+	}
+	for _, step := range l.Steps {
+		if step.Minutes <= 0 || len(step.Places) == 0 {
+			return fmt.Sprintf("step %d has no minutes or no places", step.Number)
+		}
+		sum += step.Minutes
+	}
+	if sum > l.Minutes || l.Minutes > limit {
+		return fmt.Sprintf("%d minutes, of which the steps take %d; want at most %d", l.Minutes, sum, limit)
+	}
+	for _, file := range l.Stretch {
+		if !strings.HasPrefix(path.Base(file), "stretch_") {
+			return fmt.Sprintf("the deep dive %s does not begin with stretch_", file)
+		}
+	}
+	return ""
+}
+
 var folderName = regexp.MustCompile(`^\d{2}-[a-z0-9-]+$`)
 
 // Validate returns an error for every entry that is incomplete or contradicts another.
@@ -169,7 +217,10 @@ func (c Course) Validate() error {
 				wrong(l, "step %d is %+v; steps have names and are numbered from 1", k+1, step)
 			}
 		}
-		if len(distinct(l.Files)) != len(l.Files) {
+		if problem := l.stepProblem(); problem != "" {
+			wrong(l, "%s", problem)
+		}
+		if len(distinct(l.Editable())) != len(l.Editable()) {
 			wrong(l, "a file is listed twice")
 		}
 		for _, p := range l.Profiles {

@@ -12,7 +12,7 @@ import (
 type Wrong struct {
 	Name  string // short, in kebab-case; also the service's --variant where it has one
 	Why   string // one sentence: why a reasonable person would write this
-	Check string // the core check that must reject it, by correctness or a count
+	Check string // the check that must reject it, by correctness or a count; a stretch check for a deep dive
 	// Also names further checks, or stages, that may reject it too, because the same mistake
 	// shows in them. Only a run of all checks, ModeProof, looks at these.
 	Also []string
@@ -71,12 +71,16 @@ func (w Wrong) problems() []string {
 	switch i := w.Lab.index(w.Check); {
 	case i < 0:
 		problems = append(problems, fmt.Sprintf("there is no check %q", w.Check))
-	case w.Lab.Checks[i].Kind != Core:
-		problems = append(problems, fmt.Sprintf("check %q is not a core check, so it decides nothing", w.Check))
 	case w.Lab.Checks[i].Timed:
 		problems = append(problems, fmt.Sprintf("check %q is timed, and a clock proves nothing", w.Check))
 	}
+	if i := w.Lab.index(w.Check); w.Flaw != 0 && i >= 0 && w.Lab.Checks[i].Step != w.Flaw {
+		problems = append(problems, fmt.Sprintf("it is the flaw of step %d, and check %q belongs to step %d", w.Flaw, w.Check, w.Lab.Checks[i].Step))
+	}
 	for _, name := range w.Also {
+		if i := w.Lab.index(name); w.Flaw != 0 && i >= 0 && w.Lab.Checks[i].Kind == Core && w.Lab.Checks[i].Step != w.Flaw {
+			problems = append(problems, fmt.Sprintf("it is the flaw of step %d, and check %q of step %d may not reject it", w.Flaw, name, w.Lab.Checks[i].Step))
+		}
 		stage := slices.ContainsFunc(w.Lab.Stages, func(s Stage) bool { return s.Name == name })
 		if w.Lab.index(name) < 0 && !stage {
 			problems = append(problems, fmt.Sprintf("there is no check or stage %q", name))

@@ -65,7 +65,9 @@ func TestWrongVerdict(t *testing.T) {
 func TestValidateAnswers(t *testing.T) {
 	timed := check("rate", nil)
 	timed.Timed = true
-	toy := lab.Lab{Name: "00-toy", Checks: []lab.Check{check("index", nil), timed, stretch(check("tidy", nil))}}
+	later := check("later", nil)
+	later.Step = 2
+	toy := lab.Lab{Name: "00-toy", Checks: []lab.Check{check("index", nil), timed, stretch(check("tidy", nil)), later}}
 	good := lab.Wrong{Name: "no-index", Why: "it is fast enough here", Check: "index", Also: []string{"tidy"}, Lab: toy}
 	with := func(change func(*lab.Wrong)) []lab.Wrong {
 		w := good
@@ -90,7 +92,10 @@ func TestValidateAnswers(t *testing.T) {
 		{"no reason", with(func(w *lab.Wrong) { w.Why = "" }), nil, "the reason why"},
 		{"no such check", with(func(w *lab.Wrong) { w.Check = "indexes" }), nil, `no check "indexes"`},
 		{"no such further check", with(func(w *lab.Wrong) { w.Also = []string{"indexes"} }), nil, `no check or stage "indexes"`},
-		{"stretch", with(func(w *lab.Wrong) { w.Check = "tidy" }), nil, "not a core check"},
+		{"stretch", with(func(w *lab.Wrong) { w.Check = "tidy" }), nil, ""},
+		{"flaw", with(func(w *lab.Wrong) { w.Flaw = 1 }), nil, ""},
+		{"flaw that a check of another step rejects", with(func(w *lab.Wrong) { w.Flaw = 2 }), nil, `check "index" belongs to step 1`},
+		{"flaw that another step may reject", with(func(w *lab.Wrong) { w.Flaw, w.Also = 1, []string{"later"} }), nil, `check "later" of step 2 may not`},
 		{"timed", with(func(w *lab.Wrong) { w.Check = "rate" }), nil, "timed"},
 		{"right", nil, []lab.Right{right}, ""},
 		{"right and wrong of one name", []lab.Wrong{good}, but(func(r *lab.Right) { r.Name = good.Name }), "two of that name"},

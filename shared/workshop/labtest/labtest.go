@@ -114,8 +114,9 @@ func run(t *testing.T, l lab.Lab, mode lab.Mode, selection lab.Selection) {
 
 // Answers runs a lab's answers in a test named TestAnswers, one subtest each. It fails for
 // each wrong answer that its named check does not reject, and for each right answer that a
-// check rejects. A wrong answer runs its named check with the needs of that check, a right one the
-// checks that it names. In ModeProof each runs all checks, and the test also fails when a
+// check rejects. A wrong answer runs its named check with the needs of that check. One that is the
+// flaw of a step also runs the checks of other steps that need no server: these accept it. A right
+// answer runs the checks that it names. In ModeProof each runs all checks, and the test also fails when a
 // further check rejects a wrong answer.
 //
 // In every mode it holds the lab's section of docs/trust.md, with the rules of the lab,
@@ -134,7 +135,7 @@ func Answers(t *testing.T, answers lab.Answers) {
 	if len(answers.Wrong) == 0 {
 		t.Fatal("no wrong answers")
 	}
-	if err := trusted(answers); err != nil {
+	if err := errors.Join(trusted(answers), flawsOf(course.Labs(), answers)); err != nil {
 		t.Error(err)
 	}
 	if mode != lab.ModeVerify && mode != lab.ModeProof || testing.Short() {
@@ -174,7 +175,7 @@ func Answers(t *testing.T, answers lab.Answers) {
 		})
 	}
 	for i, w := range answers.Wrong {
-		one(w.Name, "wrong", w.Why, w.Lab, []string{w.Check}, func(result lab.Result) (lab.Verdict, string) {
+		one(w.Name, "wrong", w.Why, w.Lab, checksOf(w), func(result lab.Result) (lab.Verdict, string) {
 			r := lab.WrongResult{Name: w.Name, Check: w.Check, Also: slices.Clone(w.Also), Result: result}
 			results.Wrong[i] = r
 			return r.Verdict()
@@ -187,6 +188,37 @@ func Answers(t *testing.T, answers lab.Answers) {
 			return r.Verdict()
 		})
 	}
+}
+
+// flawsOf returns an error for every step of a lab in steps whose flaw is no wrong answer.
+func flawsOf(labs course.Course, answers lab.Answers) error {
+	name := answers.Wrong[0].Lab.Name
+	entry, ok := labs.Named(name)
+	if !ok || !entry.InSteps() {
+		return nil
+	}
+	var errs []error
+	for _, step := range entry.Steps {
+		if !slices.ContainsFunc(answers.Wrong, func(w lab.Wrong) bool { return w.Flaw == step.Number }) {
+			errs = append(errs, fmt.Errorf("lab %s: step %d: no wrong answer has its flaw", name, step.Number))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// checksOf returns the checks that judge a wrong answer: the named one. For the flaw of a step
+// these are also the core checks of the other steps that need no server, which must accept it.
+func checksOf(w lab.Wrong) []string {
+	checks := []string{w.Check}
+	if w.Flaw == 0 {
+		return checks
+	}
+	for _, entry := range w.Lab.List() {
+		if entry.Kind == lab.Core && entry.Step != w.Flaw && entry.Step != 0 && !entry.Servers && !entry.Timed {
+			checks = append(checks, entry.Name)
+		}
+	}
+	return checks
 }
 
 // needServers reports whether one of the checks starts servers.

@@ -1,9 +1,11 @@
 package labtest
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
+	"bytebites.example/workshop/shared/workshop/course"
 	"bytebites.example/workshop/shared/workshop/lab"
 )
 
@@ -41,5 +43,29 @@ func TestRules(t *testing.T) {
 				t.Errorf("got %v, want an error with %q", err, tt.problem)
 			}
 		})
+	}
+}
+
+func TestFlaws(t *testing.T) {
+	labs := course.Course{{Number: 0, Name: "00-toy", Steps: []course.Step{
+		{Number: 1, Name: "write the index", Minutes: 5, Places: []string{"index.sql"}}, {Number: 2, Name: "read fewer pages", Minutes: 5, Places: []string{"pages.go"}},
+	}}}
+	toy := lab.Lab{Name: "00-toy", Checks: []lab.Check{
+		{Name: "index", Kind: lab.Core, Step: 1}, {Name: "pages", Kind: lab.Core, Step: 2}, {Name: "order", Kind: lab.Core, Step: 2, Needs: []string{"service"}},
+		{Name: "tidy", Kind: lab.Stretch, Step: 2}, {Name: "rate", Kind: lab.Core, Step: 2, Timed: true},
+	}, Stages: []lab.Stage{{Name: "service"}}}
+	first, second := lab.Wrong{Name: "no-index", Check: "index", Flaw: 1, Lab: toy}, lab.Wrong{Name: "all-pages", Check: "pages", Flaw: 2, Lab: toy}
+	if err := flawsOf(labs, lab.Answers{Wrong: []lab.Wrong{first, second}}); err != nil {
+		t.Error(err)
+	}
+	if err := flawsOf(labs, lab.Answers{Wrong: []lab.Wrong{first}}); err == nil || !strings.Contains(err.Error(), "step 2") {
+		t.Errorf("without the flaw of step 2: %v", err)
+	}
+	if got, want := checksOf(first), []string{"index", "pages"}; !slices.Equal(got, want) {
+		t.Errorf("the flaw of step 1 is judged by %v, want %v", got, want)
+	}
+	first.Flaw = 0
+	if got, want := checksOf(first), []string{"index"}; !slices.Equal(got, want) {
+		t.Errorf("an answer that is no flaw is judged by %v, want %v", got, want)
 	}
 }

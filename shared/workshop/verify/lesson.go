@@ -39,7 +39,11 @@ func lesson(l folder) ([]string, error) {
 	if problems != nil {
 		return problems, nil
 	}
-	for _, look := range []func(folder) ([]string, error){readme, hints, why, marks, looks} {
+	all := []func(folder) ([]string, error){readme, hints, why, marks, looks}
+	if l.entry.InSteps() {
+		all = append(all, work, steps)
+	}
+	for _, look := range all {
 		more, err := look(l)
 		problems = append(problems, more...)
 		if err != nil {
@@ -80,7 +84,11 @@ func readme(l folder) ([]string, error) {
 		problems = append(problems, file+": want a paragraph that begins with **Outcome.**")
 	}
 	there := markdown.Sections(text)
-	for _, want := range sections() {
+	titles := sections()
+	if l.entry.InSteps() {
+		titles = stepped(l.entry)
+	}
+	for _, want := range titles {
 		at := slices.IndexFunc(there, func(s markdown.Section) bool {
 			beginning, open := strings.CutSuffix(want, openEnd)
 			return s.Title == want || open && strings.HasPrefix(s.Title, beginning+" ")
@@ -136,6 +144,9 @@ func marks(l folder) ([]string, error) {
 	var problems []string
 	changes := 0
 	for _, file := range files.both {
+		if slices.Contains(l.entry.Stretch, file) {
+			continue // its mark is another: see deepDives
+		}
 		changed, err := l.changed(file)
 		if err != nil {
 			return problems, err

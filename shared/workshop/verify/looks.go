@@ -37,7 +37,7 @@ func looks(l folder) ([]string, error) {
 		if err != nil {
 			return problems, fmt.Errorf("read spec: %w", err)
 		}
-		reader := lookReader{lab: l, learners: l.entry.Files, frame: importedAs(parsed, framePath)}
+		reader := lookReader{lab: l, learners: l.entry.Editable(), frame: importedAs(parsed, framePath)}
 		ast.Inspect(parsed, func(n ast.Node) bool {
 			literal, ok := n.(*ast.CompositeLit)
 			if !ok {

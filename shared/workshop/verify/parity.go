@@ -125,7 +125,7 @@ func (l folder) marked(file string) (bool, error) {
 // notLearners are the folders of a lab and of a solution that the learner does not edit.
 func notLearners() []string { return []string{"spec", "service", "wrong", "right", "testdata"} }
 
-// filesIn returns the files of a lab's or a solution's folder. It leaves out texts, tests,
+// filesIn returns the files of a lab's or a solution's folder. It leaves out texts, drawings, tests,
 // hidden files and the folders that the learner does not edit.
 func filesIn(tree fs.FS, dir string) ([]string, error) {
 	var files []string
@@ -140,7 +140,7 @@ func filesIn(tree fs.FS, dir string) ([]string, error) {
 			}
 			return nil
 		}
-		if path.Ext(name) != ".md" && !strings.HasSuffix(name, "_test.go") && !strings.HasPrefix(name, ".") {
+		if path.Ext(name) != ".md" && path.Ext(name) != ".svg" && !strings.HasSuffix(name, "_test.go") && !strings.HasPrefix(name, ".") {
 			files = append(files, strings.TrimPrefix(file, dir+"/"))
 		}
 		return nil

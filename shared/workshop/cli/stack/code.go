@@ -83,7 +83,7 @@ func (s *Stack) chooseCode(names []string, l *Lab) ([]course.LabProfile, stackCo
 // root. It is empty when no lab has such a file.
 func solutionOf(labs course.Course, file string) string {
 	for _, l := range labs {
-		if slices.Contains(l.Files, file) {
+		if slices.Contains(l.Editable(), file) {
 			return "./" + l.SolutionDir() + "/" + file
 		}
 	}
