@@ -95,6 +95,11 @@ func (a *attempt) claim(ctx context.Context) error {
 	if a.claimed || a.lab.Claim == nil {
 		return nil
 	}
+	if a.run.Series != nil {
+		err := a.run.Series.claim(ctx, a.run, a.lab.Claim)
+		a.claimed = err == nil
+		return err
+	}
 	release, err := a.lab.Claim(ctx, a.run)
 	if err != nil {
 		return err

@@ -1,16 +1,21 @@
 package lab
 
 import (
+	"context"
 	"errors"
 	"sync"
 )
 
-// Series is several runs of one lab, one after another, such as those of its wrong answers.
-// It keeps what the next run can use again, such as a test bed with its servers. A run
-// without a series keeps nothing. Stages that start side by side may call the methods.
+// Series is several runs of one lab, such as those of its wrong answers. A few of them may run at
+// a time. It keeps what the next run can use again, such as a test bed with its servers, and the
+// machine, which the first run claims for all. A run without a series keeps nothing. Runs and
+// stages that go on side by side may call the methods.
 type Series struct {
 	mu   sync.Mutex
 	kept map[string][]kept
+
+	claiming sync.Mutex // held while the first run waits for the machine
+	release  func()     // gives the machine back; nil while it is not claimed
 }
 
 // kept is a thing between two runs.
@@ -43,8 +48,31 @@ func (s *Series) Take(name string) any {
 	return last.thing
 }
 
-// Close closes what no run has taken back.
+// claim waits for the machine by the first run's claim, unless an earlier run has done so. Close
+// gives it back.
+func (s *Series) claim(ctx context.Context, run *Run, claim func(context.Context, *Run) (func(), error)) error {
+	s.claiming.Lock()
+	defer s.claiming.Unlock()
+	if s.release != nil {
+		return nil
+	}
+	release, err := claim(ctx, run)
+	if err != nil {
+		return err
+	}
+	s.release = release
+	return nil
+}
+
+// Close closes what no run has taken back, and gives the machine back.
 func (s *Series) Close() error {
+	s.claiming.Lock()
+	defer s.claiming.Unlock()
+	if s.release != nil {
+		release := s.release
+		s.release = nil
+		defer release()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var errs []error

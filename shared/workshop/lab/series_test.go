@@ -1,8 +1,12 @@
 package lab_test
 
 import (
+	"context"
 	"errors"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/fstest"
 
 	"bytebites.example/workshop/shared/workshop/lab"
 )
@@ -35,5 +39,45 @@ func TestSeries(t *testing.T) {
 	}
 	if err := s.Close(); err != nil || closed != 1 {
 		t.Errorf("second close: %v, %d calls; want neither", err, closed)
+	}
+}
+
+// TestSeriesClaimsOnce: runs side by side share one claim of the machine, which lasts until
+// the series is closed.
+func TestSeriesClaimsOnce(t *testing.T) {
+	var series lab.Series
+	var claims, releases atomic.Int32
+	index := check("index", nil)
+	index.Needs = []string{"service"}
+	toy := lab.Lab{
+		Name:   "00-toy",
+		Files:  fstest.MapFS{},
+		Checks: []lab.Check{index},
+		Stages: []lab.Stage{{Name: "service", Starts: "a service", Start: func(context.Context, *lab.Run) (func() error, error) {
+			if claims.Load() != 1 || releases.Load() != 0 {
+				return nil, errors.New("the machine is not claimed")
+			}
+			return func() error { return nil }, nil
+		}}},
+		Claim: func(context.Context, *lab.Run) (func(), error) {
+			claims.Add(1)
+			return func() { releases.Add(1) }, nil
+		},
+	}
+	var running sync.WaitGroup
+	for range 4 {
+		running.Go(func() {
+			result, err := toy.Do(t.Context(), &lab.Run{Mode: lab.ModeVerify, Series: &series})
+			if err != nil || result.Verdict != lab.Pass {
+				t.Errorf("%v: %+v", err, result)
+			}
+		})
+	}
+	running.Wait()
+	if claims.Load() != 1 || releases.Load() != 0 {
+		t.Errorf("%d claims, %d releases; want one claim that lasts", claims.Load(), releases.Load())
+	}
+	if err := series.Close(); err != nil || releases.Load() != 1 {
+		t.Errorf("close: %v, %d releases; want one", err, releases.Load())
 	}
 }

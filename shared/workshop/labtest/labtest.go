@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"bytebites.example/workshop/shared/measure/hostcpu"
 	"bytebites.example/workshop/shared/testbed/hostlock"
 	"bytebites.example/workshop/shared/workshop/course"
@@ -21,6 +23,9 @@ import (
 // answerTimeout bounds one answer, so that one that hangs leaves time for the others. Waiting
 // for the machine does not count.
 const answerTimeout = 10 * time.Minute
+
+// answersAtOnce is how many answers that use servers run at a time.
+const answersAtOnce = 2
 
 // Run runs a lab's checks and gains as far as the mode and the selection in the environment
 // say, writes the result to the file that the environment names, and fails the test unless
@@ -122,10 +127,11 @@ func run(t *testing.T, l lab.Lab, mode lab.Mode, selection lab.Selection) {
 // In every mode it holds the lab's section of docs/trust.md, with the rules of the lab,
 // against the checks and the wrong answers.
 //
-// The answers use real servers, so the test skips unless `verify` asks for it. One answer
-// after another uses the same servers: see lab.Series. Answers whose checks need no server run
-// side by side after the others, because such checks mostly wait. It writes the results to the file
-// that the environment names.
+// The answers use real servers, so the test skips unless `verify` asks for it. In ModeVerify
+// answersAtOnce run at a time, because each leaves the processors idle for half of its time. One
+// answer after another uses the same servers: see lab.Series. Answers whose checks need no server
+// run side by side after the others, because such checks mostly wait. It writes the results to the
+// file that the environment names.
 func Answers(t *testing.T, answers lab.Answers) {
 	t.Helper()
 	mode := modeOf(t)
@@ -153,9 +159,11 @@ func Answers(t *testing.T, answers lab.Answers) {
 		}
 		stop()
 	})
+	var withServers, quick []func(*testing.T)
 	one := func(name, what, why string, l lab.Lab, checks []string, judge func(lab.Result) (lab.Verdict, string)) {
-		t.Run(name, func(t *testing.T) {
-			if mode == lab.ModeVerify && !needServers(l, checks) {
+		alone := mode != lab.ModeVerify || needServers(l, checks)
+		run := func(t *testing.T) {
+			if !alone {
 				t.Parallel()
 			}
 			ctx, cancel := hostlock.WithTimeout(ctx, answerTimeout)
@@ -172,7 +180,13 @@ func Answers(t *testing.T, answers lab.Answers) {
 			if verdict, reason := judge(result); verdict != lab.Pass {
 				t.Errorf("%s: %s", verdict, reason)
 			}
-		})
+		}
+		start := func(t *testing.T) { t.Run(name, run) }
+		if alone {
+			withServers = append(withServers, start)
+		} else {
+			quick = append(quick, start)
+		}
 	}
 	for i, w := range answers.Wrong {
 		one(w.Name, "wrong", w.Why, w.Lab, checksOf(w), func(result lab.Result) (lab.Verdict, string) {
@@ -188,6 +202,23 @@ func Answers(t *testing.T, answers lab.Answers) {
 			return r.Verdict()
 		})
 	}
+	atOnce := 1
+	if mode == lab.ModeVerify {
+		atOnce = answersAtOnce
+	}
+	sideBySide(t, atOnce, withServers)
+	sideBySide(t, 1, quick) // each waits by t.Parallel until this test returns
+}
+
+// sideBySide starts subtests, at most that many at a time.
+func sideBySide(t *testing.T, atOnce int, subtests []func(*testing.T)) {
+	t.Helper()
+	var starting errgroup.Group
+	starting.SetLimit(atOnce)
+	for _, subtest := range subtests {
+		starting.Go(func() error { subtest(t); return nil })
+	}
+	_ = starting.Wait() // no subtest returns an error
 }
 
 // flawsOf returns an error for every step of a lab in steps whose flaw is no wrong answer.
