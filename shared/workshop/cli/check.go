@@ -181,7 +181,7 @@ func (a *app) checkFolder(ctx context.Context, w workshop, l folder, dir string,
 	}
 	defer remove()
 	p := a.progress()
-	binary, err := a.compileTest(ctx, w, p, scratch, dir)
+	binary, err := a.compileTest(ctx, w, p, scratch, dir, "")
 	var compile *compileError
 	switch {
 	case errors.As(err, &compile) && compile.in(dir, l.Dir()):

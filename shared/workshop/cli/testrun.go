@@ -14,16 +14,22 @@ import (
 )
 
 // compileTest compiles the tests of the package in a folder, given from the module's root
-// with slashes, into a file in scratch. The error is a *compileError when they do not
-// compile.
-func (a *app) compileTest(ctx context.Context, w workshop, p *progress.Reporter, scratch, dir string) (binary string, err error) {
-	binary = filepath.Join(scratch, path.Base(path.Dir(dir))+"-"+path.Base(dir)+".test")
+// with slashes, into a file in scratch. A file for the go command's -overlay may be given, or "".
+// The error is a *compileError when they do not compile.
+func (a *app) compileTest(ctx context.Context, w workshop, p *progress.Reporter, scratch, dir, overlay string) (binary string, err error) {
+	words := []string{"-c", "-ldflags=-w"}
+	binary = filepath.Join(scratch, path.Base(path.Dir(dir))+"-"+path.Base(dir))
+	if overlay != "" {
+		words = append(words, "-overlay="+overlay)
+		binary += "-overlay"
+	}
+	binary += ".test"
 	if runtime.GOOS == "windows" {
 		binary += ".exe"
 	}
 	// The binary is thrown away after the run. Without the debugger's tables it links
 	// faster.
-	return binary, a.compile(ctx, w, p, "test", "-c", "-ldflags=-w", "-o", binary, "./"+dir)
+	return binary, a.compile(ctx, w, p, "test", append(words, "-o", binary, "./"+dir)...)
 }
 
 // hangTimeout is the limit of the testing package, which counts the wait for the machine. It ends a
@@ -45,6 +51,7 @@ type testRun struct {
 	timeout   time.Duration // waiting for the machine does not count
 	result    string        // the file that the test writes its result to
 	output    *testOutput
+	short     bool // leaves out what needs a server
 }
 
 // runTest runs a test to its end. The error is that of subprocess.Command.Run, or an
@@ -61,6 +68,10 @@ func (a *app) runTest(ctx context.Context, r testRun) error {
 			lab.EnvStep+"="+step, lab.EnvOnly+"="+r.selection.Only, lab.EnvTimeout+"="+r.timeout.String()),
 		Stdout: r.output, Stderr: r.output,
 	}
-	err := c.Run(ctx, r.binary, "-test.run=^"+r.name+"$", "-test.count=1", "-test.v", "-test.parallel="+strconv.Itoa(quickAnswers), "-test.timeout="+hangTimeout.String())
+	words := []string{"-test.run=^" + r.name + "$", "-test.count=1", "-test.v", "-test.parallel=" + strconv.Itoa(quickAnswers), "-test.timeout=" + hangTimeout.String()}
+	if r.short {
+		words = append(words, "-test.short")
+	}
+	err := c.Run(ctx, r.binary, words...)
 	return notStarted(r.binary, err)
 }

@@ -169,7 +169,7 @@ type testRunner struct {
 	w        workshop
 	p        *progress.Reporter
 	scratch  string
-	binaries map[string]string // by folder
+	binaries map[string]string // by folder and overlay
 	step     *progress.Step    // the row that is being made
 }
 
@@ -186,12 +186,37 @@ func (r *testRunner) begin(folder, what string) (end func(verify.Row)) {
 	}
 }
 
+// overlay writes a file for -overlay of the go command, which compiles other files in place of
+// those that the test replaces. It is empty when the test replaces none.
+func (r *testRunner) overlay(test verify.Test) (file string, err error) {
+	if len(test.Replace) == 0 {
+		return "", nil
+	}
+	replace := make(map[string]string)
+	for file, by := range test.Replace {
+		replace[r.w.path(filepath.FromSlash(file))] = r.w.path(filepath.FromSlash(by))
+	}
+	text, err := json.Marshal(map[string]any{"Replace": replace})
+	if err != nil {
+		return "", fmt.Errorf("overlay: %w", err)
+	}
+	file = filepath.Join(r.scratch, strings.ReplaceAll(test.Dir, "/", "-")+"-overlay.json")
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		return "", fmt.Errorf("write overlay: %w", err)
+	}
+	return file, nil
+}
+
 // Run implements verify.Runner.
 func (r *testRunner) Run(ctx context.Context, test verify.Test) (verify.Outcome, error) {
-	binary, compiled := r.binaries[test.Dir]
+	overlay, err := r.overlay(test)
+	if err != nil {
+		return verify.Outcome{}, err
+	}
+	key := test.Dir + overlay
+	binary, compiled := r.binaries[key]
 	if !compiled {
-		var err error
-		binary, err = r.app.compileTest(ctx, r.w, r.p, r.scratch, test.Dir)
+		binary, err = r.app.compileTest(ctx, r.w, r.p, r.scratch, test.Dir, overlay)
 		var compile *compileError
 		if errors.As(err, &compile) {
 			return verify.Outcome{Output: compile.output}, nil
@@ -199,17 +224,17 @@ func (r *testRunner) Run(ctx context.Context, test verify.Test) (verify.Outcome,
 		if err != nil {
 			return verify.Outcome{}, err
 		}
-		r.binaries[test.Dir] = binary
+		r.binaries[key] = binary
 	}
 	output := &testOutput{show: r.step.Detail}
 	run := testRun{
 		binary: binary, dir: r.w.path(filepath.FromSlash(test.Dir)), name: test.Name, mode: test.Mode, timeout: test.Timeout,
-		result: filepath.Join(r.scratch, "result.json"), output: output,
+		result: filepath.Join(r.scratch, "result.json"), output: output, short: test.Short,
 	}
 	if err := os.Remove(run.result); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return verify.Outcome{}, fmt.Errorf("remove the last result: %w", err)
 	}
-	err := r.app.runTest(ctx, run)
+	err = r.app.runTest(ctx, run)
 	var exit *exec.ExitError
 	if err != nil && (ctx.Err() != nil || !errors.As(err, &exit)) {
 		return verify.Outcome{}, err

@@ -50,7 +50,7 @@ func (f *finding) row() (Verdict, string) {
 func (v Verifier) starter(ctx context.Context, l folder) (Verdict, string) {
 	var result lab.Result
 	var f finding
-	v.run(ctx, l, Test{l.starter(), "TestLab", lab.ModeVerify, labTimeout}, &result, &f)
+	v.run(ctx, l, Test{Dir: l.starter(), Name: "TestLab", Mode: lab.ModeVerify, Timeout: labTimeout}, &result, &f)
 	if len(f.reasons) > 0 {
 		return f.row()
 	}
@@ -90,7 +90,7 @@ func (v Verifier) starter(ctx context.Context, l folder) (Verdict, string) {
 func (v Verifier) solution(ctx context.Context, l folder) (Verdict, string) {
 	var result lab.Result
 	var f finding
-	passed := v.run(ctx, l, Test{l.solution(), "TestLab", lab.ModeCheck, labTimeout}, &result, &f)
+	passed := v.run(ctx, l, Test{Dir: l.solution(), Name: "TestLab", Mode: lab.ModeCheck, Timeout: labTimeout}, &result, &f)
 	if len(f.reasons) > 0 {
 		return f.row()
 	}
@@ -98,6 +98,35 @@ func (v Verifier) solution(ctx context.Context, l folder) (Verdict, string) {
 	gained := slices.ContainsFunc(result.Gains, func(g lab.GainResult) bool { return g.Verdict == lab.Pass })
 	if result.Verdict == lab.Pass && !gained {
 		f.add(Failed, "it passes, and no gain was measured")
+	}
+	return f.row()
+}
+
+// corePath runs the core checks that need no server on the solution's core files with the
+// starter's files of the deep dives, as a learner has them who did only the core steps.
+func (v Verifier) corePath(ctx context.Context, l folder) (Verdict, string) {
+	var result lab.Result
+	var f finding
+	test := Test{Dir: l.solution(), Name: "TestLab", Mode: lab.ModeVerify, Timeout: labTimeout, Short: true, Replace: make(map[string]string)}
+	for _, file := range l.entry.Stretch {
+		test.Replace[path.Join(l.solution(), file)] = path.Join(l.starter(), file)
+	}
+	v.run(ctx, l, test, &result, &f)
+	if len(f.reasons) > 0 {
+		return f.row()
+	}
+	ran := false
+	for _, c := range result.Checks {
+		if c.Kind != lab.Core {
+			continue
+		}
+		ran = true
+		if c.Verdict != lab.Pass {
+			f.add(rowVerdict(c.Verdict), "without the deep dives, %s: %s: %s", c.Name, c.Verdict, c.Detail)
+		}
+	}
+	if !ran {
+		f.add(Failed, "no core check without a server judges the solution without the deep dives")
 	}
 	return f.row()
 }
@@ -111,7 +140,7 @@ func (v Verifier) answers(ctx context.Context, l folder) (Verdict, string) {
 	if v.Full {
 		mode = lab.ModeProof
 	}
-	passed := v.run(ctx, l, Test{l.solution(), "TestAnswers", mode, answersTimeout}, &results, &f)
+	passed := v.run(ctx, l, Test{Dir: l.solution(), Name: "TestAnswers", Mode: mode, Timeout: answersTimeout}, &results, &f)
 	if len(f.reasons) > 0 {
 		return f.row()
 	}
@@ -141,7 +170,7 @@ func (v Verifier) full(ctx context.Context, l folder) (Verdict, string) {
 	}
 	var result lab.Result
 	var f finding
-	passed := v.run(ctx, l, Test{l.solution(), "TestFull", lab.ModeFull, fullTimeout}, &result, &f)
+	passed := v.run(ctx, l, Test{Dir: l.solution(), Name: "TestFull", Mode: lab.ModeFull, Timeout: fullTimeout}, &result, &f)
 	if len(f.reasons) == 0 {
 		judge(&f, result, passed)
 	}

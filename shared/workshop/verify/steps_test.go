@@ -1,12 +1,17 @@
 package verify_test
 
 import (
+	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
 
 	"bytebites.example/workshop/shared/workshop/course"
+	"bytebites.example/workshop/shared/workshop/lab"
 	"bytebites.example/workshop/shared/workshop/verify"
 )
 
@@ -155,5 +160,56 @@ func TestPlacesExist(t *testing.T) {
 		if want := fmt.Sprintf("place %q", place); err != nil || !strings.Contains(strings.Join(problems, "\n"), want) {
 			t.Errorf("found %v, %v; want %q", problems, err, want)
 		}
+	}
+}
+
+// onlyCorePath answers the run of the core path, and fails every other.
+type onlyCorePath struct {
+	test   verify.Test
+	checks []lab.CheckResult
+}
+
+func (r *onlyCorePath) Run(_ context.Context, test verify.Test) (verify.Outcome, error) {
+	if len(test.Replace) == 0 {
+		return verify.Outcome{}, errors.New("not asked for")
+	}
+	r.test = test
+	text, err := json.Marshal(lab.Result{Lab: "00-toy", Verdict: lab.NotYet, Checks: r.checks})
+	return verify.Outcome{Compiled: true, Result: text}, err
+}
+
+// TestCorePath: what decides is whether the core checks pass with the starter's deep dives.
+func TestCorePath(t *testing.T) {
+	core, deep := lab.CheckResult{Name: "index", Kind: lab.Core, Verdict: lab.Pass}, lab.CheckResult{Name: "tree", Kind: lab.Stretch, Verdict: lab.NotYet, Detail: "no tree"}
+	failed := lab.CheckResult{Name: "halved", Kind: lab.Core, Verdict: lab.NotYet, Detail: "needs the tree"}
+	for name, tt := range map[string]struct {
+		checks []lab.CheckResult
+		want   verify.Verdict
+		detail string
+	}{
+		"core passes":     {[]lab.CheckResult{core, deep}, verify.Passed, ""},
+		"core needs deep": {[]lab.CheckResult{core, failed}, verify.Failed, "without the deep dives, halved"},
+		"nothing judges":  {[]lab.CheckResult{deep}, verify.Failed, "no core check without a server"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			runner := &onlyCorePath{checks: tt.checks}
+			report, err := verify.Verifier{Root: steppedModule(), Course: steppedLabs(), Runner: runner}.Run(t.Context(), []string{"00-toy"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			at := slices.IndexFunc(report.Rows, func(r verify.Row) bool { return r.What == "core path" })
+			if at < 0 || report.Rows[at].Verdict != tt.want || !strings.Contains(report.Rows[at].Detail, tt.detail) {
+				t.Fatalf("rows %+v, want %s %q", report.Rows, tt.want, tt.detail)
+			}
+			if want := "labs/00-toy/stretch_tree.go"; !runner.test.Short || runner.test.Replace["solutions/00-toy/stretch_tree.go"] != want {
+				t.Errorf("ran %+v, want a short run with %s", runner.test, want)
+			}
+		})
+	}
+	plain := steppedLabs()
+	plain[0].Stretch = nil
+	report, err := verify.Verifier{Root: steppedModule(), Course: plain, Runner: &onlyCorePath{}}.Run(t.Context(), []string{"00-toy"})
+	if err != nil || slices.ContainsFunc(report.Rows, func(r verify.Row) bool { return r.What == "core path" }) {
+		t.Errorf("a lab without deep dives: %v, %+v; want no row for its core path", err, report.Rows)
 	}
 }

@@ -79,6 +79,10 @@ type Test struct {
 	Name    string // such as "TestLab"
 	Mode    lab.Mode
 	Timeout time.Duration // waiting for the machine counts
+	// Short leaves out what needs a server, as -short does.
+	Short bool
+	// Replace compiles other files in place of some: paths from the module's root, with slashes.
+	Replace map[string]string
 }
 
 // Outcome is how a test ended.
@@ -134,6 +138,9 @@ func (v Verifier) steps(labs []string) []step {
 	for _, name := range labs {
 		l := v.folder(name)
 		for _, s := range v.ofLab() {
+			if s.what == "core path" && len(l.entry.Stretch) == 0 {
+				continue // the solution is the core path
+			}
 			steps = append(steps, step{name, s.what, func(ctx context.Context) (Verdict, string) { return s.run(ctx, l) }})
 		}
 	}
@@ -153,6 +160,7 @@ func (v Verifier) ofLab() []labStep {
 	steps := []labStep{
 		{"starter", v.starter},
 		{"solution", v.solution},
+		{"core path", v.corePath},
 		{"answers", v.answers},
 		{"parity", found(parity)},
 		{"lesson", found(lesson)},
