@@ -1,3 +1,3 @@
--- TODO(lab 00): write one statement that lets the slow query find its rows without reading
--- the whole table. The service runs this file each time it starts, so the statement must do
--- no harm the second time: CREATE INDEX IF NOT EXISTS ...
+-- TODO(lab 00), step 2: write one statement that creates an index. With it, the slow statement
+-- finds its rows without reading the whole table. The service runs this file at each start, so
+-- the statement must change nothing the second time: CREATE INDEX IF NOT EXISTS ...

@@ -2,7 +2,7 @@ package baseline
 
 import "bytebites.example/workshop/labs/00-baseline/answer"
 
-// Answers is what the evidence says. WHY.md tells where it says so.
+// Answers returns the findings. WHY.md says which file shows each.
 func Answers() answer.Sheet {
 	return answer.Sheet{
 		SlowTable:     "orders",

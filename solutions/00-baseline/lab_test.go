@@ -41,6 +41,20 @@ func TestAnswers(t *testing.T) {
 	}
 	labtest.Answers(t, frame.Answers{
 		Wrong: []frame.Wrong{
+			// The starter's code of each step, in the solution.
+			{Name: "table-unanswered", Flaw: 1, Check: "slow table", Lab: but(func(s *answer.Sheet) { s.SlowTable = "" }),
+				Why: "the slow statement is not looked for yet"},
+			{Name: "no-index", Flaw: 2, Check: "index", Lab: indexed("no-index"),
+				Why: "the table is small at first, and its primary key seems to be index enough"},
+			{Name: "wait-unanswered", Flaw: 3, Check: "order waits for", Lab: but(func(s *answer.Sheet) { s.OrderWaitsFor = answer.Unanswered }),
+				Why: "the steps of an order are not measured yet"},
+			{Name: "restart-unanswered", Flaw: 4, Check: "restart", Lab: but(func(s *answer.Sheet) { s.Restart = answer.Restart{} }),
+				Why: "the process was never killed, so its state looks safe"},
+			{Name: "knee-unanswered", Flaw: 5, Check: "knee bound", Lab: but(func(s *answer.Sheet) { s.KneePerSecond = 0 }),
+				Why: "the rate is not raised until the service breaks"},
+
+			{Name: "knee-in-minutes", Check: "knee bound", Lab: but(func(s *answer.Sheet) { s.KneePerSecond *= 60 }),
+				Why: "many dashboards count requests a minute"},
 			{Name: "placed-at-first", Check: "index", Lab: indexed("placed-at-first"),
 				Why: "the latest orders are wanted first, so the date seems to belong first in the index"},
 			{Name: "only-the-date", Check: "index", Lab: indexed("only-the-date"),

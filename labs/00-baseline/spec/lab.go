@@ -51,6 +51,8 @@ const (
 	rampStart  = 6
 	rampStep   = 1.5
 	rampLevels = 7
+	// minutes is how many seconds a minute has: a rate beyond the bound may be in requests a minute.
+	minutes = 60
 )
 
 // Lab returns the lab's demands on a subject.
@@ -61,8 +63,10 @@ func Lab(subject Subject) lab.Lab {
 		Files:  subject.Files,
 		Claim:  rig.Claim,
 		Stages: l.stages(),
-		// The checks that need stageFound come first: see stages.
+		// The check without servers comes first, then the checks that need stageFound: see stages.
 		Checks: []lab.Check{
+			{Name: "knee bound", Kind: lab.Core, Step: 5, Run: l.kneeBound,
+				Proves: "your knee is a rate that the ramp can find: orders go one at a time, and each waits for the mail server"},
 			{Name: "slow table", Kind: lab.Core, Step: 1, Needs: []string{stageFound}, Run: l.slowTable,
 				Proves: "you know which table the costliest statement reads"},
 			{Name: "harmless", Kind: lab.Core, Step: 2, Needs: []string{stageServers}, Run: l.harmless,
@@ -84,7 +88,7 @@ func Lab(subject Subject) lab.Lab {
 		}},
 		// The starter has no index and no answers. The questions that need the index are
 		// not reached, and neither is the gain.
-		Starter: []string{"slow table", "index", "restart"},
+		Starter: []string{"knee bound", "slow table", "index", "restart"},
 		Next:    "go tool workshop list",
 	}
 }
@@ -149,7 +153,7 @@ func (l *trial) slowTable(_ context.Context, run *lab.Run) error {
 	}
 	if tableName(l.subject.Answers.SlowTable) != first {
 		return &lab.Failure{
-			Expected: "SlowTable to name the table that took most of the database's time",
+			Expected: "in SlowTable, the table that took most of the database's time",
 			Seen:     quoted(l.subject.Answers.SlowTable),
 			Look:     lab.Look{File: "answers.go", Func: "Answers", Hint: "read the first row of statements.txt in " + evidenceFolder},
 		}
@@ -174,12 +178,49 @@ func (l *trial) orderWaitsFor(_ context.Context, run *lab.Run) error {
 	}
 	if string(l.subject.Answers.OrderWaitsFor) != first {
 		return &lab.Failure{
-			Expected: "OrderWaitsFor to name what takes most of an order's time",
+			Expected: "in OrderWaitsFor, the part of the system that takes most of an order's time",
 			Seen:     quoted(string(l.subject.Answers.OrderWaitsFor)),
 			Look:     lab.Look{File: "answers.go", Func: "Answers", Hint: "read the first row of order-steps.txt in " + evidenceFolder},
 		}
 	}
 	return nil
+}
+
+// kneeBound demands a rate that the ramp can find. One lock lets one order at a time through, and
+// each order waits mailDelay for the mail server. So orders have a highest rate, and the dinner
+// mix has one too, by the share of orders in it.
+func (l *trial) kneeBound(_ context.Context, run *lab.Run) error {
+	least, most := rampStart/rampStep, 1/(mailDelay.Seconds()*orderShare(load.Dinner()))
+	run.Report("knee, at most", most, "requests/s")
+	given := l.subject.Answers.KneePerSecond
+	if given >= least && given <= most {
+		return nil
+	}
+	hint := "find the last level that met the service level, in ramp.txt in " + evidenceFolder
+	if given/minutes >= least && given/minutes <= most {
+		hint = "the unit is requests a second, and this may be requests a minute"
+	}
+	seen := quoted("")
+	if given != 0 {
+		seen = fmt.Sprintf("%g", given)
+	}
+	return &lab.Failure{
+		Expected: fmt.Sprintf("KneePerSecond between %.0f, below the ramp, and %.0f requests a second, all that one order at a time allows", least, most),
+		Seen:     seen,
+		Look:     lab.Look{File: "answers.go", Func: "Answers", Hint: hint},
+	}
+}
+
+// orderShare returns the share of orders among the requests of a mix.
+func orderShare(mix load.Mix) float64 {
+	orders, all := 0.0, 0.0
+	for _, s := range mix.Shares {
+		all += s.Weight
+		if s.Kind == load.PlaceOrder {
+			orders += s.Weight
+		}
+	}
+	return orders / all
 }
 
 func (l *trial) knee(ctx context.Context, run *lab.Run) error {
@@ -205,7 +246,7 @@ func (l *trial) knee(ctx context.Context, run *lab.Run) error {
 	answer := l.subject.Answers.KneePerSecond
 	if answer < ramp.Knee.Low/rampStep || answer > ramp.Knee.High*rampStep {
 		return &lab.Failure{
-			Expected: "KneePerSecond within one step of the knee that this run's ramp found",
+			Expected: "in KneePerSecond, a rate within one level of the knee that this run's ramp found",
 			Seen:     kneeSeen(answer, ramp.Knee),
 			Look:     lab.Look{File: "answers.go", Func: "Answers", Hint: "find the last level that met the service level, in ramp.txt in " + evidenceFolder},
 		}

@@ -7,13 +7,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"bytebites.example/workshop/labs/00-baseline/answer"
 	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/measure/load"
+	"bytebites.example/workshop/shared/workshop/evidence"
 	"bytebites.example/workshop/shared/workshop/lab"
 )
 
@@ -22,7 +25,7 @@ const restartPerson = people + 100
 
 // restart leaves one thing of each kind with the service, kills the service, starts it again
 // and looks for each thing.
-func (l *trial) restart(ctx context.Context, _ *lab.Run) error {
+func (l *trial) restart(ctx context.Context, run *lab.Run) error {
 	service := l.after.variant.Service
 	trace, err := leaveTrace(ctx, service.URL(), l.servers.Bed.StaffToken())
 	if err != nil {
@@ -36,6 +39,9 @@ func (l *trial) restart(ctx context.Context, _ *lab.Run) error {
 	}
 	seen, err := trace.find(ctx)
 	if err != nil {
+		return err
+	}
+	if err := l.keep(run, "restart.txt", trace.text); err != nil {
 		return err
 	}
 	// The restart signed the load's people out too, and later checks send more load.
@@ -54,11 +60,11 @@ func (l *trial) restart(ctx context.Context, _ *lab.Run) error {
 	} {
 		if kind.answer != kind.seen {
 			return &lab.Failure{
-				Expected: fmt.Sprintf("Restart.%s to be what a kill and a start showed", kind.field),
+				Expected: fmt.Sprintf("in Restart.%s, the answer that a kill and a start showed", kind.field),
 				Seen:     quoted(string(kind.answer)),
 				Look: lab.Look{
 					File: "answers.go", Func: "Answers",
-					Hint: "try it: go tool workshop up baseline, leave something there, restart the container and look for it",
+					Hint: "read restart.txt in " + evidenceFolder + ", written by `check 00 --step 4`",
 				},
 			}
 		}
@@ -74,6 +80,23 @@ type trace struct {
 	order   string // id
 	meal    string // id
 	price   int
+	seen    []string // one line a request before the kill and after the start, for restart.txt
+}
+
+// note keeps a row of restart.txt.
+func (t *trace) note(when, request string, answered any) {
+	t.seen = append(t.seen, fmt.Sprintf("%s\t  %s\t  %v\t", when, request, answered))
+}
+
+// text returns restart.txt.
+func (t *trace) text() []byte {
+	head := "One thing of each kind was left with the service. Then the process was killed (SIGKILL) and started again.\n\n"
+	return evidence.Table(head, func(w io.Writer) {
+		fmt.Fprintln(w, "when\t  request\t  answer\t")
+		for _, row := range t.seen {
+			fmt.Fprintln(w, row)
+		}
+	})
 }
 
 type cartLine struct {
@@ -85,6 +108,18 @@ type cart struct {
 	Lines []cartLine `json:"lines"`
 }
 
+// String lists the lines.
+func (c cart) String() string {
+	if len(c.Lines) == 0 {
+		return "none"
+	}
+	var lines []string
+	for _, line := range c.Lines {
+		lines = append(lines, fmt.Sprintf("%d of %s", line.Quantity, line.Meal))
+	}
+	return strings.Join(lines, ", ")
+}
+
 type order struct {
 	ID string `json:"id"`
 }
@@ -94,49 +129,63 @@ type meal struct {
 }
 
 func leaveTrace(ctx context.Context, url, staffToken string) (trace, error) {
+	const when = "before"
 	t := trace{url: url, meal: string(seed.Meal(7))}
 	if err := t.signIn(ctx); err != nil {
 		return trace{}, err
 	}
+	t.note(when, "POST /login", "signed in")
 	t.cart = []cartLine{{Meal: t.meal, Quantity: 3}}
-	if _, err := t.call(ctx, http.MethodPut, "/cart", cart{t.cart}, nil, nil); err != nil {
+	status, err := t.call(ctx, http.MethodPut, "/cart", cart{t.cart}, nil, nil)
+	if err != nil {
 		return trace{}, err
 	}
+	t.note(when, fmt.Sprintf("PUT /cart, 3 of %s", t.meal), status)
 	var placed order
 	header := http.Header{"Idempotency-Key": {rand.Text()}}
 	lines := cart{[]cartLine{{Meal: string(seed.Meal(9)), Quantity: 1}}}
-	if _, err := t.call(ctx, http.MethodPost, "/orders", lines, header, &placed); err != nil {
+	if status, err = t.call(ctx, http.MethodPost, "/orders", lines, header, &placed); err != nil {
 		return trace{}, err
 	}
 	t.order = placed.ID
+	t.note(when, "POST /orders", fmt.Sprintf("%d, order %s", status, t.order))
 	t.price = 1000 + int(time.Now().Unix()%1000)
 	header = http.Header{"Authorization": {"Bearer " + staffToken}}
-	_, err := t.call(ctx, http.MethodPut, "/meals/"+t.meal, meal{t.price}, header, nil)
-	return t, err
+	if status, err = t.call(ctx, http.MethodPut, "/meals/"+t.meal, meal{t.price}, header, nil); err != nil {
+		return trace{}, err
+	}
+	t.note(when, fmt.Sprintf("PUT /meals/%s, price %d", t.meal, t.price), status)
+	return t, nil
 }
 
-// find says of each thing whether it is still there.
-func (t trace) find(ctx context.Context) (answer.Restart, error) {
+// find returns for each thing whether it is still there, and notes what was answered.
+func (t *trace) find(ctx context.Context) (answer.Restart, error) {
+	const when = "after"
 	var r answer.Restart
 	status, err := t.call(ctx, http.MethodGet, "/me", nil, nil, nil)
+	t.note(when, "GET /me, with the cookie from before", status)
 	if r.Sessions, err = keptIf(status == http.StatusOK, err, http.StatusUnauthorized); err != nil {
 		return answer.Restart{}, err
 	}
 	if err := t.signIn(ctx); err != nil {
 		return answer.Restart{}, err
 	}
+	t.note(when, "POST /login", "signed in")
 	var left cart
-	_, err = t.call(ctx, http.MethodGet, "/cart", nil, nil, &left)
+	status, err = t.call(ctx, http.MethodGet, "/cart", nil, nil, &left)
 	same := len(left.Lines) == 1 && left.Lines[0] == t.cart[0]
+	t.note(when, "GET /cart", fmt.Sprintf("%d, lines: %s", status, left))
 	if r.Carts, err = keptIf(same, err, 0); err != nil {
 		return answer.Restart{}, err
 	}
 	status, err = t.call(ctx, http.MethodGet, "/orders/"+t.order, nil, nil, nil)
+	t.note(when, "GET /orders/"+t.order, status)
 	if r.Orders, err = keptIf(status == http.StatusOK, err, http.StatusNotFound); err != nil {
 		return answer.Restart{}, err
 	}
 	var now meal
-	_, err = t.call(ctx, http.MethodGet, "/meals/"+t.meal, nil, nil, &now)
+	status, err = t.call(ctx, http.MethodGet, "/meals/"+t.meal, nil, nil, &now)
+	t.note(when, "GET /meals/"+t.meal, fmt.Sprintf("%d, price %d", status, now.Price))
 	r.Meals, err = keptIf(now.Price == t.price, err, 0)
 	return r, err
 }

@@ -12,8 +12,11 @@ func Labs() Course {
 			Number: 0, Name: "00-baseline", Title: "baseline", Minutes: 60,
 			Summary: "measure first: find where the time goes, and the missing index",
 			Steps: []Step{
-				{Number: 1, Name: "find the slow statement"}, {Number: 2, Name: "write its index"}, {Number: 3, Name: "find what an order waits for"},
-				{Number: 4, Name: "find what a restart forgets"}, {Number: 5, Name: "find the knee"},
+				{Number: 1, Name: "find the slow statement", Minutes: 10, Places: []string{"answers.go: Answers"}},
+				{Number: 2, Name: "write its index", Minutes: 15, Places: []string{"index.sql"}},
+				{Number: 3, Name: "find what an order waits for", Minutes: 10, Places: []string{"answers.go: Answers"}},
+				{Number: 4, Name: "find what a restart forgets", Minutes: 10, Places: []string{"answers.go: Answers"}},
+				{Number: 5, Name: "find the knee", Minutes: 15, Places: []string{"answers.go: Answers"}},
 			},
 			Files:   []string{"answers.go", "index.sql"},
 			Images:  []images.Name{images.Postgres, images.Static},

@@ -9,7 +9,8 @@ import "bytebites.example/workshop/shared/bytebites/service"
 func SQL() map[string]string {
 	const right = `CREATE INDEX IF NOT EXISTS orders_user_placed_at ON orders (user_id, placed_at DESC);`
 	return map[string]string{
-		// Wrong indexes.
+		// Wrong indexes. The first is the starter's file, which has no statement.
+		"no-index":        `-- no statement yet`,
 		"placed-at-first": `CREATE INDEX IF NOT EXISTS orders_placed_at_user ON orders (placed_at DESC, user_id);`,
 		"only-the-date":   `CREATE INDEX IF NOT EXISTS orders_placed_at ON orders (placed_at DESC);`,
 		"lower-case":      `CREATE INDEX IF NOT EXISTS orders_user ON orders (lower(user_id), placed_at DESC);`,
