@@ -23,7 +23,7 @@ const (
 	// scratchDatabase is where index.sql is tried. It has few rows, so that a statement that
 	// destroys rows destroys no others, and each try takes milliseconds.
 	scratchDatabase = "scratch"
-	filledDatabase  = "scratch_filled" // what it is copied from
+	filledDatabase  = "scratch_filled" // the template of scratchDatabase
 	scratchUsers    = 200
 	scratchOrders   = 1000
 	// applyTimeout bounds one run of index.sql there.
@@ -41,7 +41,7 @@ func scratchSize() seed.Size {
 }
 
 // harmless runs index.sql in a scratch database three times, as three starts of the service do,
-// and compares what is there before and after.
+// and compares the contents before and after each run.
 func (l *trial) harmless(ctx context.Context, _ *lab.Run) (err error) {
 	text, err := fs.ReadFile(l.subject.Files, "index.sql")
 	if err != nil {
@@ -252,7 +252,7 @@ func refusedHint(code string) string {
 	}
 }
 
-// survey is what a database holds.
+// survey describes the contents of a database.
 type survey struct {
 	objects map[string]string // definitions by kind and name
 	rows    map[string]string // count and checksum of the rows, by table

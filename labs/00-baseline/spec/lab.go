@@ -1,5 +1,5 @@
-// Package spec is what lab 00 demands: answers that agree with what was measured in the
-// same run, and an index that spares the database its largest scan.
+// Package spec has the checks and the gain of lab 00. The answers must agree with the measurements of
+// the same run, and the index must save the database its largest scan.
 package spec
 
 import (
@@ -18,7 +18,7 @@ import (
 	"bytebites.example/workshop/shared/workshop/rig"
 )
 
-// Name is the lab's.
+// Name is the name of the lab's folder.
 const Name = "00-baseline"
 
 // evidenceFolder is where learners find the evidence, from the module's root.
@@ -66,7 +66,7 @@ func Lab(subject Subject) lab.Lab {
 		// The check without servers comes first, then the checks that need stageFound: see stages.
 		Checks: []lab.Check{
 			{Name: "knee bound", Kind: lab.Core, Step: 5, Run: l.kneeBound,
-				Proves: "your knee is a rate that the ramp can find: orders go one at a time, and each waits for the mail server"},
+				Proves: "your knee is a rate that is possible while orders go one at a time and wait for the mail server"},
 			{Name: "slow table", Kind: lab.Core, Step: 1, Needs: []string{stageFound}, Run: l.slowTable,
 				Proves: "you know which table the costliest statement reads"},
 			{Name: "harmless", Kind: lab.Core, Step: 2, Needs: []string{stageServers}, Run: l.harmless,
@@ -205,7 +205,7 @@ func (l *trial) kneeBound(_ context.Context, run *lab.Run) error {
 		seen = fmt.Sprintf("%g", given)
 	}
 	return &lab.Failure{
-		Expected: fmt.Sprintf("KneePerSecond between %.0f, below the ramp, and %.0f requests a second, all that one order at a time allows", least, most),
+		Expected: fmt.Sprintf("KneePerSecond from %.0f to %.0f requests a second; no more can be answered while orders go one at a time", least, most),
 		Seen:     seen,
 		Look:     lab.Look{File: "answers.go", Func: "Answers", Hint: hint},
 	}
@@ -255,7 +255,7 @@ func (l *trial) knee(ctx context.Context, run *lab.Run) error {
 }
 
 func (l *trial) ledger(ctx context.Context, _ *lab.Run) error {
-	// With the service gone, what is half done is nobody's any more.
+	// No request is left once the service has stopped, so half-done orders can be settled at once.
 	if err := l.after.variant.Service.Stop(ctx); err != nil {
 		return err
 	}

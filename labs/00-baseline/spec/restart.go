@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -16,7 +15,6 @@ import (
 	"bytebites.example/workshop/labs/00-baseline/answer"
 	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/measure/load"
-	"bytebites.example/workshop/shared/workshop/evidence"
 	"bytebites.example/workshop/shared/workshop/lab"
 )
 
@@ -85,18 +83,13 @@ type trace struct {
 
 // note keeps a row of restart.txt.
 func (t *trace) note(when, request string, answered any) {
-	t.seen = append(t.seen, fmt.Sprintf("%s\t  %s\t  %v\t", when, request, answered))
+	t.seen = append(t.seen, fmt.Sprintf("%-8s%-50s%v", when, request, answered))
 }
 
 // text returns restart.txt.
 func (t *trace) text() []byte {
-	head := "One thing of each kind was left with the service. Then the process was killed (SIGKILL) and started again.\n\n"
-	return evidence.Table(head, func(w io.Writer) {
-		fmt.Fprintln(w, "when\t  request\t  answer\t")
-		for _, row := range t.seen {
-			fmt.Fprintln(w, row)
-		}
-	})
+	return fmt.Appendf(nil, "One thing of each kind was left with the service. Then the process was killed (SIGKILL) and started again.\n\n"+
+		"%-8s%-50s%s\n%s\n", "when", "request", "answer", strings.Join(t.seen, "\n"))
 }
 
 type cartLine struct {
@@ -158,7 +151,7 @@ func leaveTrace(ctx context.Context, url, staffToken string) (trace, error) {
 	return t, nil
 }
 
-// find returns for each thing whether it is still there, and notes what was answered.
+// find returns for each thing whether the service still has it, and notes each answer.
 func (t *trace) find(ctx context.Context) (answer.Restart, error) {
 	const when = "after"
 	var r answer.Restart

@@ -48,7 +48,7 @@ const (
 func databaseType() instance.Type { return instance.Medium() }
 func serviceType() instance.Type  { return instance.Small() }
 
-// trial is one run: the servers, and what was measured on them.
+// trial is one run: the servers and the measurements on them.
 type trial struct {
 	subject Subject
 
@@ -66,7 +66,7 @@ func (l *trial) length(timed time.Duration) time.Duration {
 	return timed / 2
 }
 
-// side is one of the two services, and what was measured of it under little load.
+// side is one of the two services, with its measurements under little load.
 type side struct {
 	variant         *rig.Variant
 	load            load.Result // of all requests that were sent to it
@@ -93,8 +93,8 @@ func placeOf(step checkout.Step) answer.Word {
 	}
 }
 
-// stages are what the checks stand on. The index outlives the service that makes it, so the
-// checks that need stageFound come first in the lab's list.
+// stages returns the servers and loads that the checks share. The index outlives the service that
+// creates it, so the checks that need stageFound come first in the lab's list.
 func (l *trial) stages() []lab.Stage {
 	return []lab.Stage{
 		{Name: stageServers, Starts: "PostgreSQL and a mail server", Start: l.startServers},
