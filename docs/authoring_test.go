@@ -73,8 +73,8 @@ func TestAuthoring(t *testing.T) {
 	if err := json.Unmarshal(runner.results["solutions/"+toy+" TestAnswers"], &answers); err != nil {
 		t.Fatal(err)
 	}
-	if len(answers.Wrong) != 2 || len(answers.Right) != 1 {
-		t.Errorf("%d wrong and %d right answers, want 2 and 1", len(answers.Wrong), len(answers.Right))
+	if len(answers.Wrong) != 3 || len(answers.Right) != 1 {
+		t.Errorf("%d wrong and %d right answers, want 3 and 1", len(answers.Wrong), len(answers.Right))
 	}
 }
 
