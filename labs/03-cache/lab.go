@@ -12,7 +12,7 @@ import (
 //go:embed redis.conf
 var redisConf string
 
-//go:embed catalogue.go redis.conf redis.go sessions.go through.go
+//go:embed catalogue.go redis.conf redis.go sessions.go through.go stretch_*.go
 var files embed.FS
 
 // Files returns the files that the learner edits.

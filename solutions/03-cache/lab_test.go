@@ -31,6 +31,14 @@ func variant(name string) spec.Subject {
 func TestLab(t *testing.T) { labtest.Run(t, spec.Lab(solution())) }
 
 func TestAnswers(t *testing.T) {
+	generated(t)
+	stretch := []string{"one query for all", "slow reader", "breaker", "lost deletion", "lost sign-out", "jitter"}
+	// A flaw is the solution's core with the starter's code of one step, and without deep dives.
+	flaw := func(step int, name, check, why string, also ...string) frame.Wrong {
+		return frame.Wrong{Name: name, Check: check, Why: why, Flaw: step, Lab: spec.Lab(variant(name)), Also: append(also, stretch...)}
+	}
+	noMemory := variant(wrong.CoreOnly)
+	noMemory.RedisConf = "maxmemory 0\nsave \"\"\nappendonly no\n"
 	// All variants are simple: they have no leases, no breaker and no list of lost deletions, so they
 	// fail those stretch checks too.
 	no := func(name, check, why string, also ...string) frame.Wrong {
@@ -47,6 +55,16 @@ func TestAnswers(t *testing.T) {
 	keepsLog := solution()
 	keepsLog.RedisConf = "maxmemory 384mb\nmaxmemory-policy allkeys-lfu\nsave \"\"\nappendonly yes\n"
 	wrongs := []frame.Wrong{
+		{
+			Name: "flaw-memory", Check: "memory", Flaw: 1, Lab: spec.Lab(noMemory), Also: append([]string{"hot keys"}, stretch...),
+			Why: "Redis needs no configuration to start",
+		},
+		flaw(2, wrong.FlawWaiting, "without redis", "the client's defaults are well chosen, and errors are returned as everywhere else", "start without redis", "redis gone"),
+		flaw(3, wrong.FlawEntries, "entries", "kind and id tell two entries apart, and there is nothing to keep of what does not exist", "own pages", "absences", "unknown meals"),
+		flaw(4, wrong.FlawLoads, "shared load", "each request that misses loads for itself, and the database has answered those for years", "shared page", "stampede"),
+		flaw(5, wrong.FlawPages, "every page", "a page is kept as it is shown, and its meal is deleted before the change so that nobody sees an old price afterwards", "price change", "contract", "oldest answers"),
+		flaw(6, wrong.FlawSessions, "sign-in and sign-out", "the next request comes at once, so Redis is told first"),
+
 		{
 			Name: "no-eviction", Check: "memory", Lab: spec.Lab(noEviction),
 			Why: "maxmemory is set, and data must not be lost",
@@ -65,7 +83,7 @@ func TestAnswers(t *testing.T) {
 		no(wrong.FirstIDLoads, "own answers", "a name of all ids is long, and the first one is rarely that of another list"),
 		no(wrong.NeverExpires, "expiry", "a change deletes its keys, so no key needs to expire", "oldest answers", "jitter"),
 
-		no(wrong.LoadsUnknown, "unknown meals", "there is nothing to keep of a meal that does not exist"),
+		no(wrong.LoadsUnknown, "absences", "there is nothing to keep of a meal that does not exist", "unknown meals"),
 		no(wrong.CachesErrors, "errors", "the store found nothing, so the meal does not exist, whatever the error was", "store errors", "shared page", "sign-in and sign-out"),
 		no(wrong.SkipsErrors, "store errors", "a page with most of its meals is better than an error"),
 		no(wrong.NoSingleFlight, "stampede", "each request that misses loads for itself, and the database has answered those for years", "shared load", "shared page"),
@@ -89,8 +107,8 @@ func TestAnswers(t *testing.T) {
 		no(wrong.DayLong, "oldest answers", "deletions keep the cache right, and a day saves most queries", "jitter"),
 		no(wrong.SecondsLong, "oldest answers", "a short time to live makes up for every deletion that is lost", "jitter"),
 		no(wrong.PopularHour, "oldest answers", "one time to live for all kinds is simple"),
-		no(wrong.Absent, "oldest answers", "that there is none is an answer as good as any"),
-		no(wrong.SessionForLife, "oldest answers", "the copy of a session lives as long as the session"),
+		no(wrong.Absent, "absences", "that there is none is an answer as good as any"),
+		no(wrong.SessionForLife, "sign-in and sign-out", "the copy of a session lives as long as the session"),
 
 		no(wrong.WriteBack, "sessions", "a sign-in need not wait for the database: Redis has the session, and a batch writes it a second later", "sign-in and sign-out", "without redis"),
 		no(wrong.SignedOutStays, "sessions", "the session is deleted in the database, and its copy expires by itself", "sign-in and sign-out", "contract"),
@@ -113,6 +131,7 @@ func TestAnswers(t *testing.T) {
 		no(wrong.GivesUpRedis, "start without redis", "without Redis at the start the service works without a cache"),
 	}
 	rights := []frame.Right{
+		yes(wrong.CoreOnly, "the core steps are finished and the deep dives are not", "stampede", "price change", "redis gone", "without redis", "sign-in and sign-out"),
 		yes(wrong.Generations, "pages are kept whole, and one key ends all of them at each change", "own pages", "every page", "price change"),
 		yes(wrong.WholeMenu, "the whole menu is one entry, from which each replica picks its pages", "own pages", "every page", "shared page"),
 		yes(wrong.Tombstones, "sessions are hashes, and a sign-out leaves a mark in place of a deletion", "sign-in and sign-out", "entries", "without redis"),

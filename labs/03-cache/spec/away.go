@@ -54,12 +54,14 @@ const mostTries = 2
 func (s *seam) triesOnce(ctx context.Context) error {
 	s.redis.refuses(loading)
 	defer s.redis.answers()
-	command, times, err := s.redis.count(func() error { return s.want(ctx, 0, meal("m030"), "while Redis answers each command with LOADING") })
+	command, times, err := s.redis.count(func() error {
+		return s.want(ctx, 0, at(lookAway(), []question{meal("m030")})[0], "while Redis answers each command with LOADING")
+	})
 	if err == nil && times > mostTries {
 		return &lab.Failure{
 			Expected: "a call to Redis that is made once, because the database answers sooner than a second try",
 			Seen:     fmt.Sprintf("%d times %.100s", times, command),
-			Look:     lab.Look{File: "redis.go", Func: "Open", Hint: "how often does the client try again by default?"},
+			Look:     lab.Look{File: "redis.go", Func: "options", Hint: "how often does the client try again by default?"},
 		}
 	}
 	return err
@@ -95,8 +97,10 @@ func (s *seam) whileAway(ctx context.Context, a absence, n byte) error {
 	return s.usesRedisAgain(ctx, meal("m020"), "after "+a.what)
 }
 
+func lookAway() lab.Look { return lookGet("what does it do when Redis does not answer?") }
+
 func (s *seam) callAll(ctx context.Context, questions []question, during string, n byte, leaves, comes bytebites.Session) error {
-	look := lookGet("what does it do when Redis does not answer?")
+	look := lookAway()
 	if err := s.wantAtOnce(ctx, at(look, questions), during); err != nil {
 		return err
 	}
@@ -129,6 +133,7 @@ func (s *seam) callAll(ctx context.Context, questions []question, during string,
 
 // usesRedisAgain waits until reads of a question stop reaching the database.
 func (s *seam) usesRedisAgain(ctx context.Context, q question, when string) error {
+	q.look = lookAway()
 	for deadline := time.Now().Add(backWithin); ; {
 		if err := s.wantAll(ctx, []question{q}, when); err != nil {
 			return err
@@ -144,7 +149,7 @@ func (s *seam) usesRedisAgain(ctx context.Context, q question, when string) erro
 		if time.Now().After(deadline) {
 			return &lab.Failure{
 				Expected: fmt.Sprintf("reads that Redis answers again within %s %s", backWithin, when), Seen: fmt.Sprintf("%d questions to the database", n),
-				Look: lab.Look{File: "redis.go", Func: "Open", Hint: "when does the client try Redis again?"},
+				Look: lab.Look{File: "redis.go", Func: "options", Hint: "when does the client try Redis again?"},
 			}
 		}
 		if err := rig.Pause(ctx, 10*pollEvery); err != nil {
@@ -181,7 +186,7 @@ func (s *seam) lateRedis(ctx context.Context) error {
 	return &lab.Failure{
 		Expected: fmt.Sprintf("a meal from a Redis that takes %s to answer", lateAnswer),
 		Seen:     fmt.Sprintf("%d of %d reads that asked the database", lateReads, lateReads),
-		Look:     lab.Look{File: "redis.go", Func: "Open", Hint: "for how long does a replica stand still when its CPU quota is used up?"},
+		Look:     lab.Look{File: "redis.go", Func: "options", Hint: "for how long does a replica stand still when its CPU quota is used up?"},
 	}
 }
 
@@ -204,7 +209,8 @@ func (s *seam) startWithout(ctx context.Context, a absence) error {
 	a.begin(s.redis)
 	err := s.openAll(ctx)
 	if err == nil {
-		err = s.wantAtOnce(ctx, []question{meal("m010"), popular(10), page(bytebites.MealFilter{Limit: 20})}, "of a replica that started while "+a.what)
+		questions := []question{meal("m010"), popular(10), page(bytebites.MealFilter{Limit: 20})}
+		err = s.wantAtOnce(ctx, at(lookAway(), questions), "of a replica that started while "+a.what)
 	}
 	if endErr := a.end(s.redis); err == nil {
 		err = endErr
@@ -233,7 +239,7 @@ func (s *seam) lostSignOut(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	look := lab.Look{File: "through.go", Func: "reader.forget", Hint: "what becomes of a deletion that fails?"}
+	look := lab.Look{File: "stretch_deletions.go", Func: "owed.add", Hint: "what becomes of a deletion that fails?"}
 	for deadline := time.Now().Add(staleTimeout); ; {
 		err := s.wantAll(ctx, at(look, []question{q}), fmt.Sprintf("%s after Redis is back, for a subscriber who signed out meanwhile", staleTimeout))
 		if err == nil || ctx.Err() != nil || time.Now().After(deadline) {

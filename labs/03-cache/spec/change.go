@@ -217,7 +217,7 @@ func (l *trial) slowReader(ctx context.Context, _ *lab.Run) error {
 			return err
 		}
 		return l.wantEverywhere(ctx, price, "after a slow replica has read the old one",
-			lab.Look{File: "through.go", Func: "reader.get", Hint: "how can it see that the key was deleted while the load was under way?"})
+			lab.Look{File: "stretch_leases.go", Func: "reader.loadLeased", Hint: "how can it see that the key was deleted while the load was under way?"})
 	})
 }
 
@@ -263,7 +263,7 @@ func (l *trial) lostDeletion(ctx context.Context, _ *lab.Run) error {
 		}
 		for deadline := time.Now().Add(staleTimeout); ; {
 			err := l.wantEverywhere(ctx, price, fmt.Sprintf("%s after Redis is back", staleTimeout),
-				lab.Look{File: "through.go", Func: "reader.forget", Hint: "what becomes of a deletion that fails?"})
+				lab.Look{File: "stretch_deletions.go", Func: "owed.add", Hint: "what becomes of a deletion that fails?"})
 			if err == nil || time.Now().After(deadline) {
 				return err
 			}

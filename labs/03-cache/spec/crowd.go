@@ -57,13 +57,13 @@ func (l *trial) stampede(ctx context.Context, run *lab.Run) error {
 			return &lab.Failure{
 				Expected: fmt.Sprintf("an answer with %s for every client after the first one has disconnected", c.what),
 				Seen:     fmt.Sprintf("none for %d of %d", c.failed, 2*crowd),
-				Look:     lab.Look{File: "through.go", Func: "reader.get", Hint: "whose context ends the load?"},
+				Look:     lab.Look{File: "through.go", Func: "reader.loadOnce", Hint: "whose context ends the load?"},
 			}
 		case c.calls > 2:
 			return &lab.Failure{
 				Expected: fmt.Sprintf("at most one query for %s on each of two replicas", c.what),
 				Seen:     fmt.Sprintf("%d for %d clients", c.calls, 2*crowd),
-				Look:     lab.Look{File: "through.go", Func: "reader.get", Hint: "which request loads, and which ones wait for it?"},
+				Look:     lab.Look{File: "through.go", Func: "reader.loadOnce", Hint: "which request loads, and which ones wait for it?"},
 			}
 		}
 	}
@@ -77,7 +77,7 @@ func (l *trial) oneForAll(context.Context, *lab.Run) error {
 			return &lab.Failure{
 				Expected: fmt.Sprintf("one query for %s, on both replicas together", c.what),
 				Seen:     fmt.Sprintf("%d, and %d clients without an answer", c.calls, c.failed),
-				Look:     lab.Look{File: "through.go", Func: "reader.get", Hint: "how does one replica learn that another one loads, and what if that one dies?"},
+				Look:     lab.Look{File: "stretch_leases.go", Func: "reader.loadLeased", Hint: "how does one replica learn that another one loads, and what if that one dies?"},
 			}
 		}
 	}

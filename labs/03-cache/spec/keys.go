@@ -92,7 +92,7 @@ func (l *trial) expiry(ctx context.Context, run *lab.Run) error {
 	if len(ttls) == 0 {
 		return &lab.Failure{
 			Expected: "keys in Redis", Seen: "none",
-			Look: lab.Look{File: "through.go", Func: "reader.get", Hint: "is a loaded value put into Redis?"},
+			Look: lab.Look{File: "through.go", Func: "reader.loadEntries", Hint: "is a loaded value put into Redis?"},
 		}
 	}
 	longest := time.Duration(0)
@@ -100,7 +100,7 @@ func (l *trial) expiry(ctx context.Context, run *lab.Run) error {
 		if ttl < 0 {
 			return &lab.Failure{
 				Expected: fmt.Sprintf("a time to live on each of %d keys", len(ttls)), Seen: fmt.Sprintf("none on %.100s", key),
-				Look: lab.Look{File: "through.go", Func: "reader.get", Hint: "find the call that sets this key, here or in sessions.go"},
+				Look: lab.Look{File: "through.go", Func: "reader.entries", Hint: "find the call that sets this key, here or in sessions.go"},
 			}
 		}
 		longest = max(longest, ttl)
@@ -157,7 +157,7 @@ func (l *trial) jitter(ctx context.Context, _ *lab.Run) error {
 			Expected: fmt.Sprintf("at most a quarter of the keys to expire within %s, after %d meals were read within %s",
 				span.Round(time.Millisecond), jitterMeals, took.Round(time.Millisecond)),
 			Seen: fmt.Sprintf("%d of %d keys that live for more than %s", together, len(long), longTTL),
-			Look: lab.Look{File: "through.go", Func: "reader.get", Hint: "keys with the same time to live bring the rush back when they expire"},
+			Look: lab.Look{File: "stretch_jitter.go", Func: "jittered", Hint: "keys with the same time to live bring the rush back when they expire"},
 		}
 	}
 	return nil

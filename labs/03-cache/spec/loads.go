@@ -98,7 +98,7 @@ func (s *seam) sharedLoad(ctx context.Context, q question) error {
 	for err := range wrong {
 		var failure *lab.Failure
 		if errors.As(err, &failure) {
-			failure.Look = lookGet("whose context ends the load?")
+			failure.Look = lookLoad("whose context ends the load?")
 		}
 		if err != nil {
 			return err
@@ -107,7 +107,7 @@ func (s *seam) sharedLoad(ctx context.Context, q question) error {
 	if n := s.memory.questions(q.kind); n > crowdLoads {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("at most %d loads for %d callers that miss %s at the same time on one replica", crowdLoads, seamCrowd+1, q.what),
-			Seen:     fmt.Sprintf("%d", n), Look: lookGet("which request loads, and which ones wait for it?"),
+			Seen:     fmt.Sprintf("%d", n), Look: lookLoad("which request loads, and which ones wait for it?"),
 		}
 	}
 	return s.ownContext(ctx, seen, q)
@@ -126,7 +126,7 @@ func await(ctx context.Context, began <-chan struct{}, q question) error {
 	case <-limit.C:
 		return &lab.Failure{
 			Expected: fmt.Sprintf("a load of %s while Redis is empty", q.what), Seen: fmt.Sprintf("none within %s", timeout),
-			Look: lookGet("where does the answer come from while Redis is empty?"),
+			Look: lookLoad("where does the answer come from while Redis is empty?"),
 		}
 	}
 }
@@ -143,7 +143,7 @@ func letLeave(ctx context.Context, left <-chan struct{}, q question) error {
 	case <-limit.C:
 		return &lab.Failure{
 			Expected: fmt.Sprintf("a caller that leaves while %s is loaded to be let go", q.what), Seen: "it waits for the load",
-			Look: lookGet("does it wait for the end of its own context too?"),
+			Look: lookLoad("does it wait for the end of its own context too?"),
 		}
 	}
 }
@@ -156,7 +156,7 @@ func (s *seam) ownContext(ctx context.Context, seen *loadSeen, q question) error
 	if carries {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("a load of %s whose context has no values of the request, because one of them may be an open transaction", q.what),
-			Seen:     "a value of the first caller's context", Look: lookGet("which context is the load's made of?"),
+			Seen:     "a value of the first caller's context", Look: lookLoad("which context is the load's made of?"),
 		}
 	}
 	if end, bounded := load.Deadline(); bounded {
@@ -183,10 +183,14 @@ func (s *seam) ownContext(ctx context.Context, seen *loadSeen, q question) error
 	}
 }
 
+func lookEntries(hint string) lab.Look {
+	return lab.Look{File: "through.go", Func: "reader.loadEntries", Hint: hint}
+}
+
 func endless(q question, seen string) error {
 	return &lab.Failure{
 		Expected: fmt.Sprintf("a time limit of at most %s for a load of %s, because nobody can end it from outside", longestLoad, q.what),
-		Seen:     seen, Look: lookGet("when does a load end that the database never answers?"),
+		Seen:     seen, Look: lookLoad("when does a load end that the database never answers?"),
 	}
 }
 
@@ -220,7 +224,7 @@ func (s *seam) storeError(ctx context.Context, q question) error {
 		}
 	}
 	s.memory.fail(false)
-	return s.wantAll(ctx, at(lookGet("what is put into the cache when a load fails?"), []question{q}), "as soon as the database works again")
+	return s.wantAll(ctx, at(lookEntries("what is put into the cache when a load fails?"), []question{q}), "as soon as the database works again")
 }
 
 // storeErrorInPart has the stores fail when some of the meals are in the cache and some are not.

@@ -56,7 +56,7 @@ func (l *trial) redisGone(ctx context.Context, run *lab.Run) error {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("right answers to %d requests while Redis was paused, killed and flushed", r.Sent),
 			Seen:     fmt.Sprintf("%d failed: %v", r.Failed, r.Failures), Waited: rig.LateLoad(r),
-			Look: lab.Look{File: "redis.go", Func: "Open", Hint: "how long may a call take? And what does reader.get in through.go do after it?"},
+			Look: lab.Look{File: "redis.go", Func: "options", Hint: "how long may a call take? And what does reader.get in through.go do after it?"},
 		}
 	}
 	return nil
@@ -119,7 +119,7 @@ func (l *trial) breaker(context.Context, *lab.Run) error {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("at most %d connections tried to a Redis that hangs for %s", maxTries, pausedFor),
 			Seen:     fmt.Sprintf("%d, at %d requests per second", l.outage.tries, outageRate),
-			Look:     lab.Look{File: "redis.go", Func: "Open", Hint: "after some failures in a row, a circuit breaker saves the next calls"},
+			Look:     lab.Look{File: "stretch_breaker.go", Func: "breaker.call", Hint: "after some failures in a row, a circuit breaker saves the next calls"},
 		}
 	}
 	return nil

@@ -27,6 +27,14 @@ func lookGet(hint string) lab.Look {
 	return lab.Look{File: "through.go", Func: "reader.get", Hint: hint}
 }
 
+func lookKey(hint string) lab.Look {
+	return lab.Look{File: "through.go", Func: "reader.key", Hint: hint}
+}
+
+func lookLoad(hint string) lab.Look {
+	return lab.Look{File: "through.go", Func: "reader.loadOnce", Hint: hint}
+}
+
 func lookSession(hint string) lab.Look {
 	return lab.Look{File: "sessions.go", Func: "sessions.Session", Hint: hint}
 }
@@ -46,7 +54,7 @@ func meal(id bytebites.MealID) question {
 	return question{aMeal, fmt.Sprintf("meal %s", id), func(ctx context.Context, r replica) (string, error) {
 		found, err := r.catalogue.Meal(ctx, id)
 		return orMissing(fmt.Sprintf("%+v", found), err)
-	}, lookGet("what makes the key of a meal?")}
+	}, lookKey("what makes the key of a meal?")}
 }
 
 func mealsByID(ids ...bytebites.MealID) question {
@@ -58,7 +66,7 @@ func mealsByID(ids ...bytebites.MealID) question {
 		}
 		slices.Sort(all) // they come in no particular order
 		return strings.Join(all, "\n"), err
-	}, lookGet("are all missing ids part of the name by which one load serves many?")}
+	}, lookLoad("are all missing ids part of the name by which one load serves many?")}
 }
 
 func page(f bytebites.MealFilter) question {
@@ -69,7 +77,7 @@ func page(f bytebites.MealFilter) question {
 			all[i] = fmt.Sprintf("%+v", m)
 		}
 		return strings.Join(all, "\n"), err
-	}, lab.Look{File: "catalogue.go", Func: "catalogue.Meals", Hint: "what does the page depend on, and is all of it in the key?"}}
+	}, lab.Look{File: "catalogue.go", Func: "pageName", Hint: "what does the page depend on, and is all of it in the name, quoted?"}}
 }
 
 func ratingsOf(ids ...bytebites.MealID) question {
@@ -81,7 +89,7 @@ func ratingsOf(ids ...bytebites.MealID) question {
 		}
 		slices.Sort(all)
 		return strings.Join(all, "\n"), err
-	}, lookGet("does the key say of what kind the value is?")}
+	}, lookKey("does the key say of what kind the value is?")}
 }
 
 func popular(limit int) question {

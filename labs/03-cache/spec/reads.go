@@ -53,7 +53,7 @@ func (l *trial) unknownMeals(ctx context.Context, run *lab.Run) error {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("at most one query on each of two replicas for %d reads of a meal that does not exist", 2*reads),
 			Seen:     fmt.Sprintf("%d", queries),
-			Look:     lab.Look{File: "through.go", Func: "reader.get", Hint: "keep that there is no such meal, for some seconds"},
+			Look:     lab.Look{File: "through.go", Func: "reader.entries", Hint: "keep that there is no such meal, for some seconds"},
 		}
 	}
 	return nil
@@ -75,7 +75,7 @@ func (l *trial) queriesOf(ctx context.Context, path, table string, status int) (
 				return 0, &lab.Failure{
 					Expected: fmt.Sprintf("status %d for GET %s on replica %s, each time", status, path, replica.Name()),
 					Seen:     fmt.Sprintf("%d: %.200s", a.Status, a.Body),
-					Look:     lab.Look{File: "through.go", Func: "reader.get", Hint: "which entry is kept, and what does the next read make of it?"},
+					Look:     lab.Look{File: "through.go", Func: "reader.look", Hint: "which entry is kept, and what does the next read make of it?"},
 				}
 			}
 		}
@@ -117,7 +117,7 @@ func (l *trial) errors(ctx context.Context, _ *lab.Run) error {
 			return &lab.Failure{
 				Expected: fmt.Sprintf("replica %s to answer GET %s when the database works again", replica.Name(), path),
 				Seen:     a.String(), Waited: a.Waited(),
-				Look: lab.Look{File: "through.go", Func: "reader.get", Hint: "what is put into the cache when a load fails?"},
+				Look: lab.Look{File: "through.go", Func: "reader.loadEntries", Hint: "what is put into the cache when a load fails?"},
 			}
 		}
 	}

@@ -171,16 +171,14 @@ func (s *seam) unchanged(ctx context.Context) error {
 
 // expiredAnswers changes the stores behind the cache's back, and turns the clock of Redis forward.
 func (s *seam) expiredAnswers(ctx context.Context) error {
-	session := newSession(1, 24*time.Hour)
-	s.memory.change(func() { s.memory.sessions[session.TokenHash] = session })
 	unrated := s.memory.unrated()
 	kept := []question{
 		meal("m010"), mealsByID("m009", "m010"), ratingsOf("m010"), ratingsOf(unrated),
 		page(bytebites.MealFilter{Limit: 20, Cuisine: "thai", After: "m048"}), // m500 will be on it
 	}
-	lasting := append(at(lookGet("which time to live has each key?"), append(shown(), kept...)), sessionOf(session.TokenHash))
+	lasting := at(lookTTL("which time to live has each key?"), append(shown(), kept...))
 	longKept := []question{meal("m010"), meal("m011"), meal("m021"), meal("m022"), meal("m023"), meal("m024")}
-	if err := s.wantAll(ctx, append(append(lasting, longKept...), popular(50), meal("m500")), "read at first"); err != nil {
+	if err := s.wantAll(ctx, append(append(lasting, longKept...), popular(50)), "read at first"); err != nil {
 		return err
 	}
 	s.redis.forward(keptFor)
@@ -192,7 +190,7 @@ func (s *seam) expiredAnswers(ctx context.Context) error {
 	if n := s.memory.questions(aMeal); n > len(longKept)/2 {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("%d meals that are still in Redis %s after they were read", len(longKept), keptFor),
-			Seen:     fmt.Sprintf("%d questions to the database", n), Look: lookGet("which time to live has the key of a meal?"),
+			Seen:     fmt.Sprintf("%d questions to the database", n), Look: lookTTL("which time to live has the key of a meal?"),
 		}
 	}
 	s.memory.change(func() {
@@ -201,8 +199,9 @@ func (s *seam) expiredAnswers(ctx context.Context) error {
 			s.memory.popular[i].Portions++
 		}
 	})
+	look := lab.Look{File: "catalogue.go", Func: "Cache.popular", Hint: "how old may the list be?"}
 	// By now popular meals have expired. They are read again, and get old again.
-	if err := s.wantAll(ctx, []question{popular(50)}, fmt.Sprintf("%s after they were read", keptFor)); err != nil {
+	if err := s.wantAll(ctx, at(look, []question{popular(50)}), fmt.Sprintf("%s after they were read", keptFor)); err != nil {
 		return err
 	}
 	s.memory.change(func() {
@@ -210,21 +209,38 @@ func (s *seam) expiredAnswers(ctx context.Context) error {
 			s.memory.popular[i].Portions++
 		}
 	})
-	s.redis.forward(oldestAbsence)
-	if err := s.wantAll(ctx, at(lookGet("for how long is it kept that there is no such meal?"), []question{meal("m500")}),
-		fmt.Sprintf("a new meal, %s after the answer that there is none", keptFor+oldestAbsence)); err != nil {
-		return err
-	}
 	s.redis.forward(oldestPopular)
-	look := lab.Look{File: "catalogue.go", Func: "orders.Popular", Hint: "how old may the list be?"}
 	if err := s.wantAll(ctx, at(look, []question{popular(50), popular(10)}), fmt.Sprintf("%s after they were read", oldestPopular)); err != nil {
 		return err
 	}
-	return s.expireAll(ctx, lasting, unrated, session)
+	return s.expireAll(ctx, lasting, unrated)
+}
+
+func lookTTL(hint string) lab.Look {
+	return lab.Look{File: "catalogue.go", Func: "Cache.Catalogue", Hint: hint}
+}
+
+// absences reads a meal that does not exist, adds it, and turns the clock of Redis forward.
+func (s *seam) absences(ctx context.Context) error {
+	look := lab.Look{File: "through.go", Func: "reader.entries", Hint: "for how long is it kept that there is no such meal?"}
+	for _, q := range []question{meal("m500"), mealsByID("m500", "m501")} {
+		q.look = lab.Look{File: "through.go", Func: "reader.take", Hint: "what does an entry with an empty text say?"}
+		if err := s.isKept(ctx, q); err != nil {
+			var failure *lab.Failure
+			if errors.As(err, &failure) {
+				failure.Look = look
+				failure.Look.Hint = "keep that there is no such meal, for some seconds"
+			}
+			return err
+		}
+	}
+	s.memory.change(func() { s.memory.add("m500", "thai", "vegan", 777) })
+	s.redis.forward(oldestAbsence)
+	return s.wantAll(ctx, at(look, []question{meal("m500")}), fmt.Sprintf("a new meal, %s after the answer that there is none", oldestAbsence))
 }
 
 // expireAll changes all that is kept, and demands that nothing old is left after oldestAnswer.
-func (s *seam) expireAll(ctx context.Context, lasting []question, unrated bytebites.MealID, session bytebites.Session) error {
+func (s *seam) expireAll(ctx context.Context, lasting []question, unrated bytebites.MealID) error {
 	s.memory.change(func() {
 		for i := range s.memory.meals {
 			s.memory.meals[i].Price += 7
@@ -233,7 +249,6 @@ func (s *seam) expireAll(ctx context.Context, lasting []question, unrated bytebi
 			s.memory.ratings[id] = bytebites.Rating{Count: 99, Average: 2}
 		}
 		s.memory.ratings[unrated] = bytebites.Rating{Count: 1, Average: 5}
-		delete(s.memory.sessions, session.TokenHash)
 	})
 	s.redis.forward(oldestAnswer)
 	return s.wantAll(ctx, lasting, fmt.Sprintf("%s after a change whose deletion was lost", oldestAnswer))
@@ -255,7 +270,7 @@ func (s *seam) entries(ctx context.Context) error {
 			if !hasVersion(name) {
 				return &lab.Failure{
 					Expected: "a version among the parts of a key's name, such as bytebites:1:meal:m0001", Seen: fmt.Sprintf("%.100s", name),
-					Look: lookGet("what do replicas of two releases that share a Redis make of each other's entries?"),
+					Look: lookKey("what do replicas of two releases that share a Redis make of each other's entries?"),
 				}
 			}
 		}
@@ -275,7 +290,7 @@ func (s *seam) entries(ctx context.Context) error {
 			return fmt.Errorf("overwrite %s: %w", name, err)
 		}
 	}
-	return s.wantAll(ctx, at(lookGet("what becomes of an entry that cannot be decoded?"), questions), `when each entry in Redis is "{"`)
+	return s.wantAll(ctx, at(lab.Look{File: "through.go", Func: "reader.look", Hint: "what becomes of an entry that cannot be decoded?"}, questions), `when each entry in Redis is "{"`)
 }
 
 func hasVersion(name string) bool {

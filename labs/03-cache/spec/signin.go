@@ -61,7 +61,7 @@ func (s *seam) remove(ctx context.Context, r int, tokenHash [32]byte, when strin
 // signInAndOut judges sessions from sign-in to expiry.
 func (s *seam) signInAndOut(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
-		s.writtenThrough, s.ownSessions, s.failedSignIn, s.failedSessionStore, s.expired, s.signOuts,
+		s.writtenThrough, s.ownSessions, s.failedSignIn, s.failedSessionStore, s.expired, s.signOuts, s.lostDeletionExpires,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -179,6 +179,27 @@ func (s *seam) expired(ctx context.Context) error {
 		return err
 	}
 	return s.wantAll(ctx, at(lookSession("an entry in Redis may outlive its session: compare the expiry"), questions), "after the session has expired")
+}
+
+// lostDeletionExpires deletes a session behind the cache's back, as a deletion that was lost would
+// leave it, and turns the clock of Redis forward.
+func (s *seam) lostDeletionExpires(ctx context.Context) error {
+	loaded, created := newSession(1, 24*time.Hour), newSession(2, 24*time.Hour)
+	s.memory.change(func() { s.memory.sessions[loaded.TokenHash] = loaded })
+	if err := s.create(ctx, 0, created, "while all works"); err != nil {
+		return err
+	}
+	questions := at(lab.Look{File: "sessions.go", Func: "keepSession", Hint: "which time to live has the key of a session?"},
+		[]question{sessionOf(loaded.TokenHash), sessionOf(created.TokenHash)})
+	if err := s.wantAll(ctx, questions, "while they last"); err != nil {
+		return err
+	}
+	s.memory.change(func() {
+		delete(s.memory.sessions, loaded.TokenHash)
+		delete(s.memory.sessions, created.TokenHash)
+	})
+	s.redis.forward(oldestAnswer)
+	return s.wantAll(ctx, questions, fmt.Sprintf("%s after a sign-out whose deletion was lost", oldestAnswer))
 }
 
 // signOuts signs subscribers out: one who waits for the answer, one whose session both replicas read

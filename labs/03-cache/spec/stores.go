@@ -166,6 +166,19 @@ func (m *memory) write(change func() error) error {
 	return change()
 }
 
+// rated returns two meals with a rating.
+func (m *memory) rated() []bytebites.MealID {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var ids []bytebites.MealID
+	for _, meal := range m.meals {
+		if _, rated := m.ratings[meal.ID]; rated && len(ids) < 2 {
+			ids = append(ids, meal.ID)
+		}
+	}
+	return ids
+}
+
 // unrated returns a meal without a rating.
 func (m *memory) unrated() bytebites.MealID {
 	m.mu.Lock()

@@ -70,10 +70,23 @@ func Labs() Course {
 			Number: 3, Name: "03-cache", Title: "cache", Minutes: 90,
 			Summary: "Redis: read-through catalogue, write-through sessions",
 			Steps: []Step{
-				{Number: 1, Name: "bound the memory"}, {Number: 2, Name: "read through the cache"}, {Number: 3, Name: "handle misses"},
-				{Number: 4, Name: "invalidate the catalogue"}, {Number: 5, Name: "write sessions through"}, {Number: 6, Name: "survive an outage of Redis"},
+				{Number: 1, Name: "bound the memory", Minutes: 5, Places: []string{"redis.conf"}},
+				{Number: 2, Name: "bound the waiting", Minutes: 15, Places: []string{"redis.go: callTimeout", "redis.go: options", "through.go: reader.get"}},
+				{Number: 3, Name: "make entries say what they are", Minutes: 20, Places: []string{
+					"through.go: schema", "through.go: absentFor", "through.go: reader.key", "through.go: reader.look", "through.go: reader.take",
+					"through.go: reader.entries", "catalogue.go: pageName",
+				}},
+				{Number: 4, Name: "one query for 200 misses", Minutes: 15, Places: []string{"through.go: loadTimeout", "through.go: reader", "through.go: reader.loadOnce"}},
+				{Number: 5, Name: "invalidate after the commit", Minutes: 20, Places: []string{
+					"catalogue.go: popularFor", "catalogue.go: catalogue", "catalogue.go: Cache.Catalogue", "catalogue.go: catalogue.Meals",
+					"catalogue.go: catalogue.UpdateMeal", "catalogue.go: ratings.Rate", "catalogue.go: Cache.popular",
+				}},
+				{Number: 6, Name: "write sessions through", Minutes: 15, Places: []string{
+					"sessions.go: sessionFor", "sessions.go: keepSession", "sessions.go: sessions.Create", "sessions.go: sessions.Session", "sessions.go: sessions.Delete",
+				}},
 			},
 			Files:   []string{"redis.conf", "redis.go", "through.go", "catalogue.go", "sessions.go"},
+			Stretch: []string{"stretch_jitter.go", "stretch_leases.go", "stretch_deletions.go", "stretch_breaker.go"},
 			Images:  []images.Name{images.Redis, images.Toxiproxy},
 			Dataset: seed.Full(), Untimed: seed.Growing(),
 			Profiles: []Profile{{

@@ -3,7 +3,15 @@
 // reject which answer is in the solution's test.
 package wrong
 
-import "bytebites.example/workshop/shared/bytebites/service"
+import (
+	"bytebites.example/workshop/shared/bytebites/service"
+	"bytebites.example/workshop/solutions/03-cache/wrong/flaw0"
+	"bytebites.example/workshop/solutions/03-cache/wrong/flaw2"
+	"bytebites.example/workshop/solutions/03-cache/wrong/flaw3"
+	"bytebites.example/workshop/solutions/03-cache/wrong/flaw4"
+	"bytebites.example/workshop/solutions/03-cache/wrong/flaw5"
+	"bytebites.example/workshop/solutions/03-cache/wrong/flaw6"
+)
 
 // The names of the variants.
 const (
@@ -59,6 +67,30 @@ const (
 	WriteAround    = "write-around"
 	WriteBack      = "write-back"
 )
+
+// The names of the flaws: the solution's core with the starter's code of one step.
+const (
+	FlawWaiting  = "flaw-waiting"
+	FlawEntries  = "flaw-entries"
+	FlawLoads    = "flaw-loads"
+	FlawPages    = "flaw-pages"
+	FlawSessions = "flaw-sessions"
+)
+
+// CoreOnly is the solution's core with the starter's deep dives. It is right.
+const CoreOnly = "cache-without-deep-dives"
+
+// flaws returns, by name, the caches of the generated packages.
+func flaws() map[string]func(service.Resources) (service.Cache, error) {
+	return map[string]func(service.Resources) (service.Cache, error){
+		CoreOnly:     func(r service.Resources) (service.Cache, error) { return flaw0.Open(r) },
+		FlawWaiting:  func(r service.Resources) (service.Cache, error) { return flaw2.Open(r) },
+		FlawEntries:  func(r service.Resources) (service.Cache, error) { return flaw3.Open(r) },
+		FlawLoads:    func(r service.Resources) (service.Cache, error) { return flaw4.Open(r) },
+		FlawPages:    func(r service.Resources) (service.Cache, error) { return flaw5.Open(r) },
+		FlawSessions: func(r service.Resources) (service.Cache, error) { return flaw6.Open(r) },
+	}
+}
 
 // mistakes are what may be wrong with a simple cache.
 type mistakes struct {
@@ -181,6 +213,9 @@ func Variants() map[string]func(*service.Composition) {
 	}
 	for name, other := range rightVariants() {
 		variants[name] = applied(mistakes{}, other)
+	}
+	for name, open := range flaws() {
+		variants[name] = func(c *service.Composition) { c.Cache = open }
 	}
 	return variants
 }

@@ -2,39 +2,31 @@ package cache
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"sync"
 	"time"
+
+	"bytebites.example/workshop/shared/bytebites"
 )
 
 // deletionRetryInterval is the pause between two tries of the deletions that failed.
 const deletionRetryInterval = 250 * time.Millisecond
 
-// forget deletes keys, and with them the right to put what was read before. It is called
-// when a change has been committed, so it does not end with the request that made it. What
-// cannot be deleted now is owed: this replica does not read it, and deletes it as soon as
-// Redis is back.
-func (c *Cache) forget(ctx context.Context, keys ...string) {
-	if err := c.tryForget(ctx, keys...); err != nil {
-		c.owed.add(keys...)
+// forgetting returns the function that deletes a session's entry. Call it before the session is
+// deleted: it asks the database whether there is such a session. Anybody can send invented tokens, so
+// the deletion of a session that does not exist is never owed.
+func (s *sessions) forgetting(ctx context.Context, tokenHash [32]byte) func(context.Context) {
+	if _, err := s.Sessions.Session(ctx, tokenHash); !errors.Is(err, bytebites.ErrNotFound) {
+		return func(ctx context.Context) { s.sessions.forget(ctx, tokenHash) }
+	}
+	return func(ctx context.Context) {
+		_ = s.sessions.cache.tryForget(ctx, s.sessions.key(tokenHash)) // its entry can only say that there is none
 	}
 }
 
-// tryForget is forget for keys that need not be owed.
-func (c *Cache) tryForget(ctx context.Context, keys ...string) error {
-	return c.delete(context.WithoutCancel(ctx), keys)
-}
-
-func (c *Cache) delete(ctx context.Context, keys []string) error {
-	all := make([]string, 0, 2*len(keys))
-	for _, key := range keys {
-		all = append(all, key, leaseKey(key))
-	}
-	return c.ask(ctx, "delete", func() error { return c.redis.Del(ctx, all...).Err() })
-}
-
-// payInBackground deletes what is owed, until it is told to stop.
+// payInBackground makes up for owed deletions until stop is called.
 func (c *Cache) payInBackground() (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var working sync.WaitGroup
@@ -63,31 +55,32 @@ func (c *Cache) pay(ctx context.Context) {
 	}
 	var err error
 	if due.all.IsZero() {
-		err = c.delete(ctx, slices.Collect(maps.Keys(due.keys)))
+		err = c.tryForget(ctx, slices.Collect(maps.Keys(due.keys))...)
 	} else {
 		err = c.ask(ctx, "flush", func() error { return c.redis.FlushDBAsync(ctx).Err() })
 	}
 	if err == nil {
 		c.owed.paid(due)
-		c.logger.Info("deleted what could not be deleted before", "keys", len(due.keys), "all", !due.all.IsZero())
+		c.logger.Info("owed deletions made", "keys", len(due.keys), "all", !due.all.IsZero())
 	}
 }
 
 const (
-	// maxOwed bounds the memory that owed keys take, to about 2 MB. It is far more than there are
-	// meals; only sessions can be more.
+	// maxOwed bounds the memory of owed keys to about 2 MB. There are far fewer meals; only
+	// sessions can exceed it.
 	maxOwed = 10_000
-	// maxDeletions bounds one deletion of many.
+	// maxDeletions bounds the keys of one deletion.
 	maxDeletions = 500
 )
 
-// owed are keys that should have been deleted. Beyond maxOwed keys the whole cache is owed.
+// owed holds keys whose deletion failed. This replica does not read them from Redis. Beyond maxOwed
+// keys, the whole cache is owed.
 type owed struct {
 	mu sync.RWMutex
 	debt
 }
 
-// debt is what is owed, and since when.
+// debt is keys that are owed, each since its time.
 type debt struct {
 	keys map[string]time.Time
 	all  time.Time // of the whole cache; zero when it is not owed
@@ -109,7 +102,7 @@ func (o *owed) add(keys ...string) {
 	}
 }
 
-// has reports whether what Redis has under a key is not to be trusted.
+// has reports whether the deletion of a key is owed, so that its entry may be old.
 func (o *owed) has(key string) bool {
 	o.mu.RLock()
 	defer o.mu.RUnlock()
@@ -117,7 +110,7 @@ func (o *owed) has(key string) bool {
 	return has || !o.all.IsZero()
 }
 
-// due returns some of what is owed. What is older than any entry has expired by itself.
+// due returns some of the owed keys. It drops those that are older than any entry can be.
 func (o *owed) due() debt {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -136,7 +129,7 @@ func (o *owed) due() debt {
 	return due
 }
 
-// paid takes off what was due, but for what has come to be owed again meanwhile.
+// paid removes keys that were due and are deleted now. A key that is owed again since then stays.
 func (o *owed) paid(due debt) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
