@@ -141,7 +141,7 @@ func Lab(subject Subject) lab.Lab {
 		// The starter keeps what it loads, so the checks that count hits and queries pass.
 		Starter: []string{
 			"memory", "without redis", "start without redis", "entries", "own pages", "absences", "shared load", "shared page",
-			"every page", "oldest answers", "sign-in and sign-out", "unknown meals", "stampede", "price change", "contract", "redis gone", "jitter",
+			"every page", "oldest answers", "sign-in and sign-out", "unknown meals", "stampede", "price change", "redis gone", "jitter",
 		},
 		Next: "go tool workshop list",
 	}
