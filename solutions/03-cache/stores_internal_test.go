@@ -247,35 +247,6 @@ func TestSessions(t *testing.T) {
 	know("expired", two, false)
 }
 
-// Anybody can sign out with an invented token. While Redis is away, that must not fill the memory;
-// nor must signing in, which writes under a new key.
-func TestOnlySessionsAreOwed(t *testing.T) {
-	server, s := miniredis.RunT(t), newShop()
-	c := open(t, server.Addr())
-	sessions := c.Sessions(s)
-	session := bytebites.Session{TokenHash: [32]byte{1}, User: "u1", ExpiresAt: time.Now().Add(time.Hour)}
-	server.SetError("LOADING Redis is loading the dataset in memory")
-	for i := range byte(20) {
-		if err := sessions.Delete(t.Context(), [32]byte{2, i}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := sessions.Create(t.Context(), session); err != nil {
-		t.Fatal(err)
-	}
-	if n := len(c.owed.due().keys); n != 0 {
-		t.Errorf("%d deletions owed before a subscriber has signed out, want none", n)
-	}
-	if err := sessions.Delete(t.Context(), session.TokenHash); err != nil {
-		t.Fatal(err)
-	}
-	if n := len(c.owed.due().keys); n != 1 {
-		t.Errorf("%d deletions owed after a sign-out, want 1", n)
-	}
-	server.SetError("")
-	eventually(t, "the deletion is made up for", func() bool { return c.owed.due().none() })
-}
-
 func TestSessionIsNobodyElses(t *testing.T) {
 	server, s := miniredis.RunT(t), newShop()
 	sessions := open(t, server.Addr()).Sessions(s)

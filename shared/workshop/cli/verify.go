@@ -194,7 +194,10 @@ func (r *testRunner) overlay(test verify.Test) (file string, err error) {
 	}
 	replace := make(map[string]string)
 	for file, by := range test.Replace {
-		replace[r.w.path(filepath.FromSlash(file))] = r.w.path(filepath.FromSlash(by))
+		if by != "" {
+			by = r.w.path(filepath.FromSlash(by))
+		}
+		replace[r.w.path(filepath.FromSlash(file))] = by
 	}
 	text, err := json.Marshal(map[string]any{"Replace": replace})
 	if err != nil {

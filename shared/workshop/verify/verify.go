@@ -81,7 +81,8 @@ type Test struct {
 	Timeout time.Duration // waiting for the machine counts
 	// Short leaves out what needs a server, as -short does.
 	Short bool
-	// Replace compiles other files in place of some: paths from the module's root, with slashes.
+	// Replace compiles other files in place of some: paths from the module's root, with slashes. With ""
+	// in its place a file is left out.
 	Replace map[string]string
 }
 
