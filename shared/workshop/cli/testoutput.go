@@ -16,6 +16,7 @@ type testOutput struct {
 	partial []byte
 	lines   []string
 	crashed bool
+	logging bool // the last line was one of t.Log
 }
 
 const (
@@ -50,9 +51,11 @@ func (o *testOutput) Write(p []byte) (int, error) {
 func (o *testOutput) line(line string) {
 	o.keep(line)
 	text, indented := strings.CutPrefix(line, "    ")
-	// Further lines of a t.Log are indented once more.
-	further := strings.HasPrefix(text, "    ") || strings.HasPrefix(text, "---")
-	if !o.crashed && indented && !further && !logPlace.MatchString(text) {
+	// Further lines of a t.Log are indented once more. Elsewhere such a line is a figure, aligned
+	// to the right.
+	further := o.logging && strings.HasPrefix(text, "    ")
+	o.logging = further || logPlace.MatchString(text)
+	if !o.crashed && indented && !o.logging && !strings.HasPrefix(strings.TrimLeft(text, " "), "---") {
 		o.show(text)
 	}
 }

@@ -12,6 +12,7 @@ func TestTestOutput(t *testing.T) {
 		name, wrote, shown, kept string
 	}{
 		{"progress only", "=== RUN   TestLab\n    ramp: 10/s\n      20/s\n    x_test.go:3: logged\n        and more\n    --- PASS: TestLab/a (0.1s)\nPASS\n", "ramp: 10/s\n  20/s\n", "PASS"},
+		{"figures aligned to the right", "      982 and 84 ms\n    x_test.go:3: logged\n        and more\n    next\n        9 and 8 ms\n", "  982 and 84 ms\nnext\n    9 and 8 ms\n", "9 and 8 ms"},
 		{"windows line ends", "    ramp\r\n", "ramp\n", "ramp"},
 		{"an unfinished line", "    ra", "", "ra"},
 		{"the end is kept", many + "the end\n", "", "the end"},
