@@ -24,8 +24,10 @@ const (
 	// failurePause is the pause after an outbox could not be emptied. Events that the broker did
 	// not store may be tried again after it, and block no others.
 	failurePause = time.Second
-	// publishTimeout bounds the work on one batch.
+	// publishTimeout bounds the work on one batch, and publishGrace is how long after it a Publish may
+	// return without a warning.
 	publishTimeout = 10 * time.Second
+	publishGrace   = time.Second
 	// readTimeout bounds one read of an outbox.
 	readTimeout = 5 * time.Second
 	// watchEvery is how often the backlog metrics are updated.
@@ -130,10 +132,21 @@ func (o outlet) batch(ctx context.Context, publish Publish) (asked, confirmed in
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishTimeout)
 		defer cancel()
 		asked = len(events)
+		defer o.warnWhenLate(ctx).Stop()
 		ids, publishing = publish(ctx, events)
 		return ids, publishing
 	})
 	return asked, confirmed, publishing, err
+}
+
+// warnWhenLate returns a timer that logs a warning when Publish outlives its bound. Calls of the
+// library take no context. One of them, Channel.Confirm(true), never returns, because it waits for an
+// answer that it asked the broker not to send.
+func (o outlet) warnWhenLate(ctx context.Context) *time.Timer {
+	return time.AfterFunc(publishTimeout+publishGrace, func() {
+		o.logger.WarnContext(ctx, "publish outlives its bound", "server", o.server, "bound", publishTimeout.String(),
+			"remedy", "see NewPublisher: wait with the context of Publish; ch.Confirm(true) never returns, use ch.Confirm(false)")
+	})
 }
 
 // watch exports the backlog of the outbox until ctx ends.

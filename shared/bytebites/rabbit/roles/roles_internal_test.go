@@ -95,3 +95,23 @@ func TestRoleStopsWithoutABroker(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A Publish that hangs shows in the log, with the call that hangs most often.
+func TestLatePublishIsLogged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log strings.Builder
+		o := outlet{server: "1", logger: slog.New(slog.NewTextHandler(&log, nil))}
+		o.warnWhenLate(t.Context()).Stop() // in time
+		defer o.warnWhenLate(t.Context()).Stop()
+		time.Sleep(publishTimeout)
+		synctest.Wait()
+		if log.Len() > 0 {
+			t.Errorf("within the bound: %s", log.String())
+		}
+		time.Sleep(2 * publishGrace)
+		synctest.Wait()
+		if n := strings.Count(log.String(), "publish outlives its bound"); n != 1 || !strings.Contains(log.String(), "ch.Confirm(false)") {
+			t.Errorf("%d warnings: %s", n, log.String())
+		}
+	})
+}
