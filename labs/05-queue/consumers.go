@@ -4,42 +4,47 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"bytebites.example/workshop/labs/05-queue/retry"
 	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/bytebites/outbox"
+	"bytebites.example/workshop/shared/bytebites/rabbit"
 	"bytebites.example/workshop/shared/bytebites/rabbit/roles"
 	"bytebites.example/workshop/shared/bytebites/service"
 )
 
-// Consumers returns who handles the messages of which queue.
+// handleFor bounds the work for one message.
+const handleFor = 10 * time.Second
+
+// Consumers returns the handler of each queue, with its prefetch: how many messages a worker holds
+// at once.
 func Consumers(p service.Parts) []roles.Consumer {
 	e := effects{p}
-	// TODO(lab 05): choose the prefetch of each queue. How many messages may a worker hold
-	// whose work is waiting for a mail server? How many whose work is planning a week? No
-	// other worker gets the messages that it holds.
+	// TODO(lab 05): step 4: choose each prefetch. No other worker gets the messages that one worker
+	// holds. Mails wait for another server. The other queues wait for the CPU, or for ten
+	// connections to each database.
 	return []roles.Consumer{
-		{Queue: ledgerQueue, Prefetch: 1, Handle: e.ledger},
-		{Queue: emailQueue, Prefetch: 1, Handle: e.email},
-		{Queue: recommendationQueue, Prefetch: 1, Handle: e.recommendation},
-		{Queue: paymentQueue, Prefetch: 1, Handle: e.payment},
+		{Queue: ledgerQueue, Prefetch: 1000, Handle: e.ledger},
+		{Queue: emailQueue, Prefetch: 1000, Handle: e.email},
+		{Queue: recommendationQueue, Prefetch: 1000, Handle: e.recommendation},
+		{Queue: paymentQueue, Prefetch: 1000, Handle: e.payment},
 	}
 }
 
-// effects does what follows from events. Each of its methods is a roles.Handler.
+// effects does the effects of events. Each method is a roles.Handler: it reports whether there was
+// anything to do.
 //
-// TODO(lab 05): make each effect idempotent. The same event comes twice, also at once: the
-// relay died before it knew that the broker had it, or a worker died before it
-// acknowledged. Then
-//   - the ledger and the week: write the effect and the note that it is done in one
-//     transaction (Orders.Once). Do long work before it
-//   - the mail, which no transaction holds: Claims.Claim keeps two workers from sending it
-//     at once. The order says whether the mail is out (Done); read that when you hold the
-//     claim
-//   - the payment needs nothing more: see Orders.SettlePayment. Why?
-//
-// Return whether there was anything to do.
+// TODO(lab 05): step 5: do each effect once. The same event comes twice, also to two workers at once.
+//  1. ledger: book inside e.Orders.Once. Effect and note commit together or not at all.
+//  2. recommendation: return if the effect is in order.Done, plan, and save the week inside
+//     e.Orders.Once. Planning takes 16 ms of CPU, so plan before the transaction.
+//  3. email: no transaction holds a mail. Call claim.Do.
 type effects struct{ service.Parts }
 
+// ledger books an order with its suppliers.
 func (e effects) ledger(ctx context.Context, event bytebites.Event) (bool, error) {
 	order, err := e.Orders.Order(ctx, event.User, event.Order)
 	if err != nil {
@@ -51,6 +56,7 @@ func (e effects) ledger(ctx context.Context, event bytebites.Event) (bool, error
 	return true, e.Orders.Finish(ctx, event.User, event.Order, bytebites.EffectLedger)
 }
 
+// email mails the confirmation of an order.
 func (e effects) email(ctx context.Context, event bytebites.Event) (bool, error) {
 	order, err := e.Orders.Order(ctx, event.User, event.Order)
 	if err != nil {
@@ -62,6 +68,7 @@ func (e effects) email(ctx context.Context, event bytebites.Event) (bool, error)
 	return true, e.Orders.Finish(ctx, event.User, event.Order, bytebites.EffectEmail)
 }
 
+// recommendation plans the next week of a subscriber.
 func (e effects) recommendation(ctx context.Context, event bytebites.Event) (bool, error) {
 	week, err := e.Steps.Plan(ctx, event.User)
 	if err != nil {
@@ -73,7 +80,11 @@ func (e effects) recommendation(ctx context.Context, event bytebites.Event) (boo
 	return true, e.Orders.Finish(ctx, event.User, event.Order, bytebites.EffectRecommendation)
 }
 
+// payment settles a recorded payment. To settle it again changes nothing.
 func (e effects) payment(ctx context.Context, event bytebites.Event) (bool, error) {
+	if event.Payment == nil {
+		return false, fmt.Errorf("event of topic %s: no payment in it", event.Topic)
+	}
 	return true, e.Orders.SettlePayment(ctx, *event.Payment)
 }
 
@@ -84,49 +95,95 @@ func Serve(ctx context.Context, b roles.Broker, c roles.Consumer) error {
 		return fmt.Errorf("open channel: %w", err)
 	}
 	defer func() { _ = ch.Close() }()
-	// TODO(lab 05): make this worker safe. As it stands, messages are lost
-	//   - when the worker dies with a message: autoack acknowledges before the work is
-	//     done. Acknowledge when the work is committed, or when the message is safe in
-	//     another queue
-	//   - when the work fails. Publish the message to a retry queue, longer each time, with
-	//     rabbit.RetriesHeader one higher, by a publisher that waits for the confirm
-	//     (b.Link, not b.Conn). Then acknowledge it. After five tries, or when it cannot be
-	//     read, park it: Nack without requeue. bytebites.ErrBusy means that another worker
-	//     holds the claim; it is no failure of the message
-	//   - when the worker is told to stop. Take no more messages (ch.Cancel), finish those
-	//     that it holds with a context that does not end with ctx but has a limit, and
-	//     acknowledge them
-	// And it is slow: one message at a time. Handle c.Prefetch at once (ch.Qos).
+	// TODO(lab 05): step 4: acknowledge after the effect. With autoack the broker forgets a message
+	// when it has sent it, and a worker that dies loses all that it holds.
+	//   1. Set the prefetch: ch.Qos(c.Prefetch, 0, false).
+	//   2. Consume without autoack.
+	//   3. Handle up to c.Prefetch messages at once: one goroutine each, in an errgroup.
+	//   4. When ctx ends, stop the deliveries (ch.Cancel) and wait for those goroutines.
+	// Then settle each message in worker.take, and let the handler outlive ctx in worker.call.
 	deliveries, err := ch.Consume(c.Queue, c.Queue, true, false, false, false, nil)
 	if err != nil {
 		return fmt.Errorf("consume: %w", err)
 	}
+	w := worker{Broker: b, Consumer: c, put: retry.New(b.Link).Put}
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case d, open := <-deliveries:
 			if !open {
-				return errors.New("the broker delivers no more")
+				return errNoMore
 			}
-			event, err := outbox.Decode(d.Body)
-			if err == nil {
-				_, err = c.Handle(ctx, event)
+			if err := w.take(ctx, d); err != nil {
+				return err
 			}
-			if err != nil {
-				b.Logger.WarnContext(ctx, "message failed", "queue", c.Queue, "message", d.MessageId, "error", err)
-			}
-			// TODO(lab 05): count the outcome (b.Meter.Handled), and after a success
-			// observe the age of the event (b.Meter.Age).
 		}
 	}
 }
 
-// Replay is a roles.Replay.
-func Replay(context.Context, roles.Broker, roles.Consumer) error {
-	// TODO(lab 05): consume the stream "events" from the first (x-stream-offset: first),
-	// and handle each event that the consumer's queue would get. A stream has no end, and
-	// delivers no more than the prefetch before you acknowledge. How do you know that you
-	// have reached the end?
-	return errors.New("TODO(lab 05): nothing is replayed yet")
+var (
+	errNoMore     = errors.New("the broker delivers no more")
+	errUnreadable = errors.New("unreadable")
+)
+
+// worker handles the deliveries of one queue.
+type worker struct {
+	roles.Broker
+	roles.Consumer
+	// put is retry.Queues.Put.
+	put func(ctx context.Context, d amqp.Delivery, queue string, delay time.Duration, retries int) error
+}
+
+// take handles a delivery and settles it. An error means that the connections cannot be used any more.
+func (w worker) take(ctx context.Context, d amqp.Delivery) error {
+	// TODO(lab 05): step 4: settle the delivery when it is handled. Without an error: d.Nack(false,
+	// false) if the outcome is rabbit.Parked, else d.Ack(false). With an error settle nothing: the
+	// broker delivers it again. Return nil then if ctx has ended, because that is no fault.
+	_, err := w.handle(ctx, d)
+	return err
+}
+
+// handle calls the consumer's handler, and counts the outcome.
+func (w worker) handle(ctx context.Context, d amqp.Delivery) (outcome rabbit.Handling, err error) {
+	event, first, err := w.call(ctx, d)
+	switch {
+	case err != nil:
+		w.Logger.WarnContext(ctx, "message failed", "queue", w.Queue, "message", d.MessageId, "error", err)
+		if outcome, err = w.failed(ctx, d, err); err != nil {
+			return outcome, err
+		}
+	case first:
+		outcome = rabbit.Done
+		w.Meter.Age(w.Queue, time.Since(event.At))
+	default:
+		outcome = rabbit.Duplicate
+	}
+	w.Meter.Handled(w.Queue, outcome)
+	return outcome, nil
+}
+
+// call reads the event of a delivery and calls the handler with it, for at most handleFor. The error
+// matches errUnreadable for a message that is no event.
+func (w worker) call(ctx context.Context, d amqp.Delivery) (event bytebites.Event, first bool, err error) {
+	if event, err = outbox.Decode(d.Body); err != nil {
+		return event, false, fmt.Errorf("%w: %w", errUnreadable, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, handleFor)
+	defer cancel()
+	first, err = w.Handle(ctx, event)
+	return event, first, err
+}
+
+// failed decides what becomes of a message whose handling returned an error. It returns rabbit.Retried
+// when the message is stored in a retry queue, and rabbit.Parked when it is to be given up.
+func (w worker) failed(ctx context.Context, d amqp.Delivery, err error) (rabbit.Handling, error) {
+	// TODO(lab 05): step 6: retry and park. As it stands, a message that always fails comes back
+	// every 200 ms for ever.
+	//   1. Park at once what cannot be read (errUnreadable).
+	//   2. Count the tries in rabbit.RetriesHeader: w.put takes the new count. Wait longer each
+	//      time (retry.Delays). Park the message when the fifth try has failed.
+	//   3. bytebites.ErrBusy says that a server is down or another worker holds the claim. It tells
+	//      nothing about the message: wait for the longest delay, and do not count the try.
+	return rabbit.Retried, w.put(ctx, d, w.Queue, retry.Delays()[0], rabbit.Retries(d.Headers))
 }

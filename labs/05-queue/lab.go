@@ -12,7 +12,7 @@ import (
 	"bytebites.example/workshop/shared/bytebites/service"
 )
 
-//go:embed consumers.go publisher.go topology.go
+//go:embed consumers.go publisher.go stretch_replay.go topology.go
 var files embed.FS
 
 // Files returns the files that the learner edits.
@@ -22,11 +22,11 @@ func Files() fs.FS { return files }
 // adds the roles that bring it to the broker and do it.
 func Apply(c *service.Composition) {
 	c.Outbox = true
-	c.Checkout = func(_ service.Resources, steps *checkout.Steps) (bytebites.Checkout, error) {
-		return NewCheckout(steps), nil
+	c.Checkout = func(r service.Resources, steps *checkout.Steps) (bytebites.Checkout, error) {
+		return NewCheckout(r, steps), nil
 	}
-	c.Payments = func(_ service.Resources, p service.Parts) (bytebites.Payments, error) {
-		return NewPayments(p.Orders, p.Outbox), nil
+	c.Payments = func(r service.Resources, p service.Parts) (bytebites.Payments, error) {
+		return NewPayments(r, p.Orders, p.Outbox), nil
 	}
 	c.Roles["relay"] = roles.Relay(Declare, NewPublisher)
 	c.Roles["worker"] = roles.Worker(Declare, Consumers, Serve)

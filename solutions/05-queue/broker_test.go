@@ -15,6 +15,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"bytebites.example/workshop/labs/05-queue/put"
+	"bytebites.example/workshop/labs/05-queue/replay"
+	"bytebites.example/workshop/labs/05-queue/retry"
 	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/bytebites/rabbit"
 	"bytebites.example/workshop/shared/bytebites/rabbit/roles"
@@ -152,7 +155,7 @@ func at(t *testing.T, server place) roles.Broker {
 		t.Fatal(err)
 	}
 	for _, s := range subscriptions() {
-		for _, name := range []string{s.queue, parked(s.queue)} {
+		for _, name := range []string{s.queue, s.queue + ".parked"} {
 			if _, err := ch.QueuePurge(name, false); err != nil {
 				t.Fatal(err)
 			}
@@ -260,11 +263,11 @@ func testDeclare(t *testing.T, server place) {
 	declaring.Wait()
 	queues := server.types(t)
 	for name, kind := range queues {
-		if want := map[bool]string{true: "stream", false: "quorum"}[name == logQueue]; kind != want {
+		if want := map[bool]string{true: "stream", false: "quorum"}[name == replay.Log]; kind != want {
 			t.Errorf("%s is a %s queue, want %s", name, kind, want)
 		}
 	}
-	if want := 2*len(subscriptions()) + len(delays()) + 1; len(queues) != want {
+	if want := 2*len(subscriptions()) + len(retry.Delays()) + 1; len(queues) != want {
 		t.Errorf("%d queues, want %d: %v", len(queues), want, slices.Sorted(maps.Keys(queues)))
 	}
 }
@@ -272,7 +275,7 @@ func testDeclare(t *testing.T, server place) {
 func testReturned(t *testing.T, server place) {
 	b := at(t, server)
 	ch := channel(t, b.Conn)
-	for queue, key := range map[string]string{paymentQueue: string(bytebites.TopicPaymentProcessed), logQueue: "#"} {
+	for queue, key := range map[string]string{paymentQueue: string(bytebites.TopicPaymentProcessed), replay.Log: "#"} {
 		if err := ch.QueueUnbind(queue, key, Exchange, nil); err != nil {
 			t.Fatal(err)
 		}
@@ -311,20 +314,25 @@ func testReturned(t *testing.T, server place) {
 
 func testBroken(t *testing.T, server place) {
 	b := at(t, server)
-	p := &publisher{link: b.Link}
 	// There is no such exchange, which the broker says by closing the channel.
 	m, err := messageOf(happened(bytebites.TopicOrderPlaced))
 	if err != nil {
 		t.Fatal(err)
 	}
-	nowhere := m
-	nowhere.exchange = "nowhere"
-	fates, err := p.publish(t.Context(), []message{nowhere, m, m})
-	if err == nil || slices.Contains(fates, rabbit.Confirmed) {
-		t.Errorf("%v, %v; want an error, and nothing confirmed", fates, err)
+	p := put.New(b.Link)
+	if err := p.Publish(t.Context(), "nowhere", "", m); err == nil {
+		t.Error("no error, want that there is no such exchange")
 	}
-	if fates, err := p.publish(t.Context(), []message{m}); err == nil || len(fates) > 0 {
-		t.Errorf("afterwards: %v, %v; want an error", fates, err)
+	if err := p.Publish(t.Context(), Exchange, string(bytebites.TopicOrderPlaced), m); err == nil {
+		t.Error("afterwards no error, want that the channel is closed")
+	}
+	ch := channel(t, b.Conn)
+	if err := ch.ExchangeDelete(Exchange, false, false); err != nil {
+		t.Fatal(err)
+	}
+	confirmed, err := NewPublisher(b.Link, b.Meter)(t.Context(), dinners(3))
+	if err == nil || len(confirmed) > 0 {
+		t.Errorf("%v, %v; want an error, and nothing confirmed", confirmed, err)
 	}
 }
 
@@ -348,7 +356,7 @@ func testRetries(t *testing.T, server place) {
 		}
 		return true, nil
 	}})
-	await(t, "two messages are parked", func() bool { return depth(t, b, parked(ledgerQueue)) == 2 })
+	await(t, "two messages are parked", func() bool { return depth(t, b, ledgerQueue+".parked") == 2 })
 	mu.Lock()
 	defer mu.Unlock()
 	if len(tried) != len(events) {
@@ -473,17 +481,13 @@ func testBlocked(t *testing.T, server place) {
 	server.memory(t, true)
 	defer server.memory(t, false)
 
-	p := &publisher{link: b.Link}
-	m, err := messageOf(happened(bytebites.TopicRecommendationRequest))
-	if err != nil {
-		t.Fatal(err)
-	}
-	hurried, cancel := context.WithTimeout(t.Context(), confirmFor+2*time.Second)
+	const blockedFor = 7 * time.Second // longer than a broker that is not blocked may take to confirm
+	hurried, cancel := context.WithTimeout(t.Context(), blockedFor)
 	defer cancel()
 	began := time.Now()
-	fates, err := p.publish(hurried, []message{m, m})
-	if err == nil || len(fates) > 0 || time.Since(began) < confirmFor || !b.Link.Blocked() {
-		t.Fatalf("%v, %v after %v, blocked %v; want nothing for as long as may be waited", fates, err, time.Since(began), b.Link.Blocked())
+	confirmed, err := NewPublisher(b.Link, b.Meter)(hurried, []bytebites.Event{happened(bytebites.TopicRecommendationRequest)})
+	if err == nil || len(confirmed) > 0 || time.Since(began) < blockedFor || !b.Link.Blocked() {
+		t.Fatalf("%v, %v after %v, blocked %v; want nothing for as long as may be waited", confirmed, err, time.Since(began), b.Link.Blocked())
 	}
 
 	var handled atomic.Int64
@@ -495,12 +499,12 @@ func testBlocked(t *testing.T, server place) {
 		return true, nil
 	}})
 	await(t, "all but the one that fails are done", func() bool { return handled.Load() == 30 })
-	time.Sleep(2 * confirmFor) // far longer than the broker may take otherwise
+	time.Sleep(10 * time.Second) // far longer than the broker may take otherwise
 	if handled.Load() != 30 {
 		t.Errorf("%d handled, want 30 and that the one that fails waits", handled.Load())
 	}
 	server.memory(t, false)
-	await(t, "the one that fails comes again and is parked", func() bool { return depth(t, b, parked(ledgerQueue)) == 1 })
+	await(t, "the one that fails comes again and is parked", func() bool { return depth(t, b, ledgerQueue+".parked") == 1 })
 	if handled.Load() != 30+tries-1 {
 		t.Errorf("%d handled, want %d", handled.Load(), 30+tries-1)
 	}

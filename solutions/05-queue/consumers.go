@@ -2,16 +2,15 @@ package queue
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
-	"log/slog"
-	"slices"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 	"golang.org/x/sync/errgroup"
 
+	"bytebites.example/workshop/labs/05-queue/claim"
+	"bytebites.example/workshop/labs/05-queue/retry"
 	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/bytebites/outbox"
 	"bytebites.example/workshop/shared/bytebites/rabbit"
@@ -19,27 +18,14 @@ import (
 	"bytebites.example/workshop/shared/bytebites/service"
 )
 
-const (
-	// handleFor bounds what is done for one message.
-	handleFor = 10 * time.Second
-	// mailFor is what a mail may take, and noteFor what it may take to note that it is out and to
-	// give up the claim. A claim lasts longer than both together, for clocks and schedulers:
-	// nobody is at a mail whose claim has ended.
-	mailFor   = 5 * time.Second
-	noteFor   = 4 * time.Second
-	notePause = 50 * time.Millisecond
-	claimFor  = mailFor + noteFor + 2*time.Second
-	// tries is how often a message may fail before it is parked.
-	tries = 5
-	// replayWindow is how many events of the log are on their way to a replay.
-	replayWindow = 100
-)
+// handleFor bounds the work for one message.
+const handleFor = 10 * time.Second
 
-// Consumers returns who handles the messages of which queue. Prefetch is how many each has in
-// hand at once: enough not to be idle while some of them wait, and no more. What is in one worker's
-// hands is in no other's; and a worker has ten connections to a server, one of which is its eye on
-// the map. Those who mail do little but wait for somebody else's server; those who plan weeks
-// wait for the CPU.
+// tries is how often a message may fail before it is parked.
+const tries = 5
+
+// Consumers returns the handler of each queue, with its prefetch: how many messages a worker holds
+// at once.
 func Consumers(p service.Parts) []roles.Consumer {
 	e := effects{p}
 	return []roles.Consumer{
@@ -50,10 +36,11 @@ func Consumers(p service.Parts) []roles.Consumer {
 	}
 }
 
-// effects does what follows from events, each once, however often it is asked to.
+// effects does the effects of events. Each method is a roles.Handler: it reports whether there was
+// anything to do.
 type effects struct{ service.Parts }
 
-// ledger books an order with its suppliers. That it is done is noted in the same transaction.
+// ledger books an order with its suppliers.
 func (e effects) ledger(ctx context.Context, event bytebites.Event) (bool, error) {
 	order, err := e.Orders.Order(ctx, event.User, event.Order)
 	if err != nil {
@@ -64,12 +51,22 @@ func (e effects) ledger(ctx context.Context, event bytebites.Event) (bool, error
 	})
 }
 
-// recommendation plans a week. It plans before the transaction: that takes CPU, and a lock that
-// is held meanwhile is one that others wait for.
+// email mails the confirmation of an order.
+func (e effects) email(ctx context.Context, event bytebites.Event) (bool, error) {
+	return claim.Do(ctx, e.Parts, event, bytebites.EffectEmail, func(ctx context.Context, order bytebites.Order) error {
+		return e.Steps.Mail(ctx, event.Email, order)
+	})
+}
+
+// recommendation plans the next week of a subscriber. It plans before the transaction: others would
+// wait for a lock that is held for 16 ms of CPU.
 func (e effects) recommendation(ctx context.Context, event bytebites.Event) (bool, error) {
 	order, err := e.Orders.Order(ctx, event.User, event.Order)
-	if err != nil || isDone(order, bytebites.EffectRecommendation) {
+	if err != nil {
 		return false, err
+	}
+	if _, done := order.Done[bytebites.EffectRecommendation]; done {
+		return false, nil
 	}
 	week, err := e.Steps.Plan(ctx, event.User)
 	if err != nil {
@@ -80,63 +77,7 @@ func (e effects) recommendation(ctx context.Context, event bytebites.Event) (boo
 	})
 }
 
-// errInHand says that somebody else is at the effect, or has died at it a moment ago.
-var errInHand = fmt.Errorf("in somebody else's hands: %w", bytebites.ErrBusy)
-
-// email mails the confirmation. No transaction holds a mail: who dies between the mail server's
-// yes and the note of it leaves one that is out and not known to be, and it is sent again, under
-// the same Message-ID. What a claim does is to keep two from being at it at once.
-func (e effects) email(ctx context.Context, event bytebites.Event) (bool, error) {
-	mailing, cancel := context.WithTimeout(ctx, mailFor)
-	defer cancel()
-	mine, err := e.Claims.Claim(mailing, event.User, event.Order, bytebites.EffectEmail, claimFor)
-	if err != nil {
-		return false, err
-	}
-	if !mine {
-		return false, errInHand
-	}
-	release := func(ctx context.Context) error {
-		return e.Claims.Release(ctx, event.User, event.Order, bytebites.EffectEmail)
-	}
-	out, err := e.mail(mailing, event)
-	// What took nearly all of its time needs some more, to be noted as out, or left to others.
-	noting, cancel := context.WithTimeout(ctx, noteFor)
-	defer cancel()
-	if err != nil || !out {
-		_ = release(noting) // else the claim ends by itself
-		return false, err
-	}
-	return e.note(noting, event, release)
-}
-
-// note notes that a mail is out, and calls within in the same transaction. What is not noted is sent
-// again, so a server that is busy is asked again.
-func (e effects) note(ctx context.Context, event bytebites.Event, within func(context.Context) error) (bool, error) {
-	for {
-		first, err := e.Orders.Once(ctx, event.User, event.Order, bytebites.EffectEmail, within)
-		if !errors.Is(err, bytebites.ErrBusy) {
-			return first, err
-		}
-		select {
-		case <-ctx.Done():
-			return false, err
-		case <-time.After(notePause):
-		}
-	}
-}
-
-// mail sends the confirmation, unless it was sent before. The order is read here, when nobody else
-// can be mailing: one that was read before may have been mailed since.
-func (e effects) mail(ctx context.Context, event bytebites.Event) (out bool, err error) {
-	order, err := e.Orders.Order(ctx, event.User, event.Order)
-	if err != nil || isDone(order, bytebites.EffectEmail) {
-		return false, err
-	}
-	return true, e.Steps.Mail(ctx, event.Email, order)
-}
-
-// payment settles a payment that was recorded. Settling again changes nothing.
+// payment settles a recorded payment. To settle it again changes nothing.
 func (e effects) payment(ctx context.Context, event bytebites.Event) (bool, error) {
 	if event.Payment == nil {
 		return false, fmt.Errorf("event of topic %s: no payment in it", event.Topic)
@@ -144,19 +85,14 @@ func (e effects) payment(ctx context.Context, event bytebites.Event) (bool, erro
 	return true, e.Orders.SettlePayment(ctx, *event.Payment)
 }
 
-func isDone(order bytebites.Order, effect bytebites.Effect) bool {
-	_, done := order.Done[effect]
-	return done
-}
-
-// Serve is a roles.Serve. A message is acknowledged when what it asks for is done, or when it is
-// safe in another queue. Who dies before leaves it to the broker, which delivers it again.
+// Serve is a roles.Serve. A worker that dies leaves its messages to the broker, which delivers them
+// again.
 func Serve(ctx context.Context, b roles.Broker, c roles.Consumer) error {
 	ch, err := b.Conn.Channel()
 	if err != nil {
 		return fmt.Errorf("open channel: %w", err)
 	}
-	defer func() { _ = ch.Close() }() // what was delivered and not begun goes back
+	defer func() { _ = ch.Close() }()
 	if err := ch.Qos(c.Prefetch, 0, false); err != nil {
 		return fmt.Errorf("set prefetch: %w", err)
 	}
@@ -164,23 +100,23 @@ func Serve(ctx context.Context, b roles.Broker, c roles.Consumer) error {
 	if err != nil {
 		return fmt.Errorf("consume: %w", err)
 	}
-	h := hand{Broker: b, Consumer: c, putBack: (&publisher{link: b.Link}).publishOne}
+	w := worker{Broker: b, Consumer: c, put: retry.New(b.Link).Put}
 	hands, ctx := errgroup.WithContext(ctx)
 	hands.Go(func() error {
 		for {
 			select {
 			case <-ctx.Done():
-				_ = ch.Cancel(c.Queue, false) // it fails when there is nothing left to cancel
+				_ = ch.Cancel(c.Queue, false) // it fails when the channel has ended
 				return nil
 			case d, open := <-deliveries:
 				if !open {
 					return errNoMore
 				}
-				hands.Go(func() error { return h.take(ctx, d) })
+				hands.Go(func() error { return w.take(ctx, d) })
 			}
 		}
 	})
-	return hands.Wait() // for those in hand as well
+	return hands.Wait()
 }
 
 var (
@@ -188,160 +124,73 @@ var (
 	errUnreadable = errors.New("unreadable")
 )
 
-// hand handles deliveries.
-type hand struct {
+// worker handles the deliveries of one queue.
+type worker struct {
 	roles.Broker
 	roles.Consumer
-	putBack func(context.Context, message) error
+	// put is retry.Queues.Put.
+	put func(ctx context.Context, d amqp.Delivery, queue string, delay time.Duration, retries int) error
 }
 
-// take handles a delivery to its end, whether or not ctx ends before. An error says that a channel
-// is of no use any more. What was not settled then comes again.
-func (h hand) take(ctx context.Context, d amqp.Delivery) error {
-	event, first, err := h.do(ctx, d)
-	v := judge(first, err, rabbit.Retries(d.Headers))
-	if err != nil {
-		h.Logger.Log(ctx, levelOf(err), "message failed", "queue", h.Queue, "message", d.MessageId,
-			"outcome", string(v.outcome), "retries", v.retries, "error", err)
+// take handles a delivery and settles it. An error means that the connections cannot be used any more.
+func (w worker) take(ctx context.Context, d amqp.Delivery) error {
+	outcome, err := w.handle(ctx, d)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return nil // told to stop: the broker delivers it again
+	case err != nil:
+		return err
+	case outcome == rabbit.Parked:
+		return d.Nack(false, false)
+	default:
+		return d.Ack(false)
 	}
-	if err := h.settle(ctx, d, v); err != nil {
-		if ctx.Err() != nil {
-			return nil // told to stop: it goes back as it came
+}
+
+// handle calls the consumer's handler, and counts the outcome.
+func (w worker) handle(ctx context.Context, d amqp.Delivery) (outcome rabbit.Handling, err error) {
+	event, first, err := w.call(ctx, d)
+	switch {
+	case err != nil:
+		w.Logger.WarnContext(ctx, "message failed", "queue", w.Queue, "message", d.MessageId, "error", err)
+		if outcome, err = w.failed(ctx, d, err); err != nil {
+			return outcome, err
 		}
-		return fmt.Errorf("settle message: %w", err)
+	case first:
+		outcome = rabbit.Done
+		w.Meter.Age(w.Queue, time.Since(event.At))
+	default:
+		outcome = rabbit.Duplicate
 	}
-	h.Meter.Handled(h.Queue, v.outcome)
-	if v.outcome == rabbit.Done {
-		h.Meter.Age(h.Queue, time.Since(event.At))
-	}
-	return nil
+	w.Meter.Handled(w.Queue, outcome)
+	return outcome, nil
 }
 
-// levelOf says how much a failure is worth a look: of what is busy there may be a lot, and it mends
-// itself.
-func levelOf(err error) slog.Level {
-	if errors.Is(err, bytebites.ErrBusy) {
-		return slog.LevelInfo
-	}
-	return slog.LevelWarn
-}
-
-// do does what a delivery asks for.
-func (h hand) do(ctx context.Context, d amqp.Delivery) (event bytebites.Event, first bool, err error) {
+// call reads the event of a delivery and calls the handler with it, for at most handleFor. The error
+// matches errUnreadable for a message that is no event.
+func (w worker) call(ctx context.Context, d amqp.Delivery) (event bytebites.Event, first bool, err error) {
 	if event, err = outbox.Decode(d.Body); err != nil {
 		return event, false, fmt.Errorf("%w: %w", errUnreadable, err)
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), handleFor)
 	defer cancel()
-	first, err = h.Handle(ctx, event)
+	first, err = w.Handle(ctx, event)
 	return event, first, err
 }
 
-// verdict is what becomes of a message.
-type verdict struct {
-	outcome rabbit.Handling
-	delay   time.Duration // before it comes again
-	retries int           // as which it comes again
-}
-
-// judge says what becomes of a message that has come again so often. What cannot be read will not
-// be readable later. What is busy (a server that is down, somebody else who is at it) tells
-// nothing about the message: it waits the longest, and that is not counted. All else is.
-func judge(first bool, err error, retries int) verdict {
-	delays := delays()
+// failed decides what becomes of a message whose handling returned an error. It returns rabbit.Retried
+// when the message is stored in a retry queue, and rabbit.Parked when it is to be given up.
+func (w worker) failed(ctx context.Context, d amqp.Delivery, err error) (rabbit.Handling, error) {
+	delays, retries := retry.Delays(), rabbit.Retries(d.Headers)
 	longest := len(delays) - 1
+	delay := delays[min(retries, longest)]
 	switch {
-	case err == nil && first:
-		return verdict{outcome: rabbit.Done}
-	case err == nil:
-		return verdict{outcome: rabbit.Duplicate}
 	case errors.Is(err, bytebites.ErrBusy):
-		return verdict{rabbit.Retried, delays[longest], retries}
+		delay = delays[longest]
 	case errors.Is(err, errUnreadable), retries+1 >= tries:
-		return verdict{outcome: rabbit.Parked, retries: retries}
+		return rabbit.Parked, nil
 	default:
-		return verdict{rabbit.Retried, delays[min(retries, longest)], retries + 1}
+		retries++
 	}
-}
-
-// settle tells the broker what becomes of a delivery.
-func (h hand) settle(ctx context.Context, d amqp.Delivery, v verdict) error {
-	switch v.outcome {
-	case rabbit.Parked:
-		return d.Nack(false, false) // where its queue's dead letters go
-	case rabbit.Retried:
-		// There first, and then away from here: who dies in between leaves it in both.
-		err := h.putBack(ctx, message{exchange: waiting(v.delay), key: h.Queue, Publishing: amqp.Publishing{
-			Headers:   amqp.Table{rabbit.RetriesHeader: int64(v.retries)},
-			MessageId: d.MessageId, Type: d.Type, Timestamp: d.Timestamp,
-			ContentType: d.ContentType, DeliveryMode: amqp.Persistent, Body: d.Body,
-		}})
-		if err != nil {
-			return fmt.Errorf("put back: %w", err)
-		}
-	}
-	return d.Ack(false)
-}
-
-// Replay is a roles.Replay. A log has no end to read up to, so it is given one: a mark, that only
-// this replay knows.
-func Replay(ctx context.Context, b roles.Broker, c roles.Consumer) error {
-	end := "replay:" + rand.Text()
-	mark := message{key: logQueue, Publishing: amqp.Publishing{MessageId: end, DeliveryMode: amqp.Persistent}}
-	if err := (&publisher{link: b.Link}).publishOne(ctx, mark); err != nil {
-		return fmt.Errorf("mark the end: %w", err)
-	}
-	ch, err := b.Conn.Channel()
-	if err != nil {
-		return fmt.Errorf("open channel: %w", err)
-	}
-	defer func() { _ = ch.Close() }()
-	if err := ch.Qos(replayWindow, 0, false); err != nil {
-		return fmt.Errorf("set prefetch: %w", err)
-	}
-	deliveries, err := ch.Consume(logQueue, end, false, false, false, false, amqp.Table{"x-stream-offset": "first"})
-	if err != nil {
-		return fmt.Errorf("consume: %w", err)
-	}
-	return hand{Broker: b, Consumer: c}.replay(ctx, deliveries, end)
-}
-
-// replay does what all deliveries ask for that the consumer's queue would get, until the one with
-// that id. Those that fail do not keep it from the others, and those that cannot be read never will be.
-func (h hand) replay(ctx context.Context, deliveries <-chan amqp.Delivery, end string) error {
-	seen, done, failed := 0, 0, 0
-	for {
-		var d amqp.Delivery
-		var open bool
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case d, open = <-deliveries:
-		}
-		switch {
-		case !open:
-			return errNoMore
-		case d.MessageId == end:
-			h.Logger.InfoContext(ctx, "replayed", "queue", h.Queue, "events", seen, "done", done, "failed", failed)
-			if failed > 0 {
-				return fmt.Errorf("%d of %d events failed: replay again", failed, seen)
-			}
-			return nil
-		case slices.Contains(subscriptions(), subscription{h.Queue, bytebites.Topic(d.RoutingKey)}):
-			seen++
-			_, first, err := h.do(ctx, d)
-			if err != nil {
-				h.Logger.WarnContext(ctx, "event failed", "queue", h.Queue, "message", d.MessageId, "error", err)
-			}
-			switch {
-			case err != nil && !errors.Is(err, errUnreadable):
-				failed++
-			case first:
-				done++
-			}
-		}
-		if err := d.Ack(false); err != nil { // in a log it deletes nothing, and asks for more
-			return fmt.Errorf("acknowledge: %w", err)
-		}
-	}
+	return rabbit.Retried, w.put(ctx, d, w.Queue, delay, retries)
 }

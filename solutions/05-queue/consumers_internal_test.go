@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -154,43 +155,38 @@ func consumerOf(t *testing.T, w *world, queue string) roles.Consumer {
 	return roles.Consumer{}
 }
 
-// A claim must outlast whoever holds it, and a message all that is done for it.
-func TestTimesFitIntoEachOther(t *testing.T) {
-	if mailFor+noteFor >= claimFor {
-		t.Errorf("a mail may take %v, its claim lasts %v", mailFor+noteFor, claimFor)
-	}
-	if mailFor+noteFor > handleFor {
-		t.Errorf("a mail may take %v, and a message no more than %v", mailFor+noteFor, handleFor)
-	}
-}
-
-func TestJudge(t *testing.T) {
+func TestFailed(t *testing.T) {
 	busy, failed := fmt.Errorf("shard 2: %w", bytebites.ErrBusy), errors.New("no such recipient")
 	unreadable := fmt.Errorf("%w: not JSON", errUnreadable)
 	for _, test := range []struct {
 		name    string
-		first   bool
 		err     error
 		retries int
-		want    verdict
+		want    rabbit.Handling
+		delay   time.Duration // before it comes again
+		next    int           // as which retry it comes again
 	}{
-		{"done", true, nil, 0, verdict{outcome: rabbit.Done}},
-		{"done at last", true, nil, 4, verdict{outcome: rabbit.Done}},
-		{"done before", false, nil, 0, verdict{outcome: rabbit.Duplicate}},
-		{"first failure", false, failed, 0, verdict{rabbit.Retried, 200 * time.Millisecond, 1}},
-		{"second", false, failed, 1, verdict{rabbit.Retried, time.Second, 2}},
-		{"third", false, failed, 2, verdict{rabbit.Retried, 3 * time.Second, 3}},
-		{"fourth", false, failed, 3, verdict{rabbit.Retried, 3 * time.Second, 4}},
-		{"fifth", false, failed, 4, verdict{outcome: rabbit.Parked, retries: 4}},
-		{"and what somebody has put back", false, failed, 1 << 30, verdict{outcome: rabbit.Parked, retries: 1 << 30}},
-		{"noted too late", true, failed, 0, verdict{rabbit.Retried, 200 * time.Millisecond, 1}},
-		{"busy", false, busy, 0, verdict{rabbit.Retried, 3 * time.Second, 0}},
-		{"busy is not the message's fault", false, busy, 4, verdict{rabbit.Retried, 3 * time.Second, 4}},
-		{"in hand", false, errInHand, 2, verdict{rabbit.Retried, 3 * time.Second, 2}},
-		{"unreadable", false, unreadable, 0, verdict{outcome: rabbit.Parked}},
+		{"first failure", failed, 0, rabbit.Retried, 200 * time.Millisecond, 1},
+		{"second", failed, 1, rabbit.Retried, time.Second, 2},
+		{"third", failed, 2, rabbit.Retried, 3 * time.Second, 3},
+		{"fourth", failed, 3, rabbit.Retried, 3 * time.Second, 4},
+		{"fifth", failed, 4, rabbit.Parked, 0, 0},
+		{"a count from outside", failed, 1 << 30, rabbit.Parked, 0, 0},
+		{"busy", busy, 0, rabbit.Retried, 3 * time.Second, 0},
+		{"busy is not the message's fault", busy, 4, rabbit.Retried, 3 * time.Second, 4},
+		{"unreadable", unreadable, 0, rabbit.Parked, 0, 0},
 	} {
-		if got := judge(test.first, test.err, test.retries); got != test.want {
-			t.Errorf("%s: %+v, want %+v", test.name, got, test.want)
+		d := &desk{}
+		got, err := d.worker(t, nil).failed(t.Context(), d.delivery(t, happened(bytebites.TopicOrderPlaced), test.retries), test.err)
+		if err != nil || got != test.want {
+			t.Errorf("%s: %s, %v; want %s", test.name, got, err, test.want)
+		}
+		var want []putBack
+		if test.want == rabbit.Retried {
+			want = []putBack{{emailQueue, test.delay, test.next}}
+		}
+		if !slices.Equal(d.putBack, want) {
+			t.Errorf("%s: put back %v, want %v", test.name, d.putBack, want)
 		}
 	}
 }
@@ -198,8 +194,15 @@ func TestJudge(t *testing.T) {
 // desk is a broker's side of one delivery: what it is told, in order.
 type desk struct {
 	heard   []string
-	putBack []message
+	putBack []putBack
 	fail    error // of putting back
+}
+
+// putBack is a call of worker.put.
+type putBack struct {
+	queue   string
+	delay   time.Duration
+	retries int
 }
 
 func (d *desk) Ack(uint64, bool) error { d.heard = append(d.heard, "ack"); return nil }
@@ -209,22 +212,22 @@ func (d *desk) Nack(_ uint64, _, requeue bool) error {
 }
 func (d *desk) Reject(uint64, bool) error { d.heard = append(d.heard, "reject"); return nil }
 
-func (d *desk) put(_ context.Context, m message) error {
+func (d *desk) put(_ context.Context, _ amqp.Delivery, queue string, delay time.Duration, retries int) error {
 	d.heard = append(d.heard, "put back")
-	d.putBack = append(d.putBack, m)
+	d.putBack = append(d.putBack, putBack{queue, delay, retries})
 	return d.fail
 }
 
-func (d *desk) hand(t *testing.T, handle roles.Handler) hand {
+func (d *desk) worker(t *testing.T, handle roles.Handler) worker {
 	t.Helper()
 	meter, err := rabbit.NewMeter(prometheus.NewRegistry())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return hand{
+	return worker{
 		Broker:   roles.Broker{Meter: meter, Logger: slog.New(slog.DiscardHandler)},
 		Consumer: roles.Consumer{Queue: emailQueue, Handle: handle},
-		putBack:  d.put,
+		put:      d.put,
 	}
 }
 
@@ -236,7 +239,7 @@ func (d *desk) delivery(t *testing.T, event bytebites.Event, retries int) amqp.D
 	}
 	return amqp.Delivery{
 		Acknowledger: d, MessageId: m.MessageId, Type: m.Type, Timestamp: m.Timestamp, ContentType: m.ContentType,
-		RoutingKey: m.key, Headers: amqp.Table{rabbit.RetriesHeader: int64(retries), "x-death": "the broker's"}, Body: m.Body,
+		RoutingKey: string(event.Topic), Headers: amqp.Table{rabbit.RetriesHeader: int64(retries), "x-death": "the broker's"}, Body: m.Body,
 	}
 }
 
@@ -253,11 +256,11 @@ func TestDeliveryIsSettledAfterItIsHandled(t *testing.T) {
 		{"failed", 0, false, errDown, "handle, put back, ack"},
 		{"failed again", 3, false, errDown, "handle, put back, ack"},
 		{"failed too often", 4, false, errDown, "handle, nack, requeue false"},
-		{"busy", 4, false, errInHand, "handle, put back, ack"},
+		{"busy", 4, false, bytebites.ErrBusy, "handle, put back, ack"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			d := &desk{}
-			h := d.hand(t, func(context.Context, bytebites.Event) (bool, error) {
+			h := d.worker(t, func(context.Context, bytebites.Event) (bool, error) {
 				d.heard = append(d.heard, "handle")
 				return test.first, test.err
 			})
@@ -271,30 +274,10 @@ func TestDeliveryIsSettledAfterItIsHandled(t *testing.T) {
 	}
 }
 
-func TestWhatIsPutBackIsTheSameMessage(t *testing.T) {
-	d := &desk{}
-	h := d.hand(t, func(context.Context, bytebites.Event) (bool, error) { return false, errDown })
-	was := d.delivery(t, happened(bytebites.TopicOrderPlaced), 1)
-	if err := h.take(t.Context(), was); err != nil {
-		t.Fatal(err)
-	}
-	got := d.putBack[0]
-	if got.exchange != waiting(time.Second) || got.key != emailQueue {
-		t.Errorf("put back to %s by key %s", got.exchange, got.key)
-	}
-	if len(got.Headers) != 1 || rabbit.Retries(got.Headers) != 2 || got.DeliveryMode != amqp.Persistent {
-		t.Errorf("headers %v, delivery mode %d", got.Headers, got.DeliveryMode)
-	}
-	if string(got.Body) != string(was.Body) || got.MessageId != was.MessageId || got.Type != was.Type ||
-		!got.Timestamp.Equal(was.Timestamp) || got.ContentType != was.ContentType {
-		t.Errorf("put back %+v, was %+v", got, was)
-	}
-}
-
 func TestUnreadableIsParkedUnhandled(t *testing.T) {
 	for _, body := range []string{"", "null", "{}", "dinner", `{"id":"x"}`} {
 		d := &desk{}
-		h := d.hand(t, func(context.Context, bytebites.Event) (bool, error) {
+		h := d.worker(t, func(context.Context, bytebites.Event) (bool, error) {
 			t.Errorf("%q was handled", body)
 			return true, nil
 		})
@@ -311,12 +294,12 @@ func TestUnreadableIsParkedUnhandled(t *testing.T) {
 func TestWhatCannotBePutBackIsNotAcknowledged(t *testing.T) {
 	failing := func(context.Context, bytebites.Event) (bool, error) { return false, errDown }
 	d := &desk{fail: amqp.ErrClosed}
-	if err := d.hand(t, failing).take(t.Context(), d.delivery(t, happened(bytebites.TopicOrderPlaced), 0)); !errors.Is(err, amqp.ErrClosed) {
+	if err := d.worker(t, failing).take(t.Context(), d.delivery(t, happened(bytebites.TopicOrderPlaced), 0)); !errors.Is(err, amqp.ErrClosed) {
 		t.Errorf("%v, want ErrClosed", err)
 	}
 	stopped, stop := context.WithCancel(t.Context())
 	stop()
-	if err := d.hand(t, failing).take(stopped, d.delivery(t, happened(bytebites.TopicOrderPlaced), 0)); err != nil {
+	if err := d.worker(t, failing).take(stopped, d.delivery(t, happened(bytebites.TopicOrderPlaced), 0)); err != nil {
 		t.Errorf("when told to stop: %v", err)
 	}
 	if got := strings.Join(d.heard, ", "); got != "put back, put back" {
@@ -329,7 +312,7 @@ func TestHandlingOutlivesTheOrderToStop(t *testing.T) {
 	stopped, stop := context.WithCancel(t.Context())
 	stop()
 	d := &desk{}
-	h := d.hand(t, func(ctx context.Context, _ bytebites.Event) (bool, error) {
+	h := d.worker(t, func(ctx context.Context, _ bytebites.Event) (bool, error) {
 		deadline, bounded := ctx.Deadline()
 		if ctx.Err() != nil || !bounded || time.Until(deadline) > handleFor {
 			t.Errorf("context %v, deadline %v", ctx.Err(), deadline)
@@ -341,53 +324,5 @@ func TestHandlingOutlivesTheOrderToStop(t *testing.T) {
 	}
 	if got := strings.Join(d.heard, ", "); got != "ack" {
 		t.Errorf("heard %s", got)
-	}
-}
-
-func TestReplay(t *testing.T) {
-	placed := happened(bytebites.TopicOrderPlaced)
-	for _, test := range []struct {
-		name    string
-		handled []error // one for each event of the queue's
-		err     string
-	}{
-		{"all", []error{nil, nil}, ""},
-		{"one fails and the others are done", []error{errDown, nil}, "1 of 2 events failed"},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			d, calls := &desk{}, 0
-			h := d.hand(t, func(context.Context, bytebites.Event) (bool, error) {
-				calls++
-				return true, test.handled[calls-1]
-			})
-			log := make(chan amqp.Delivery, 10)
-			log <- d.delivery(t, placed, 0)
-			log <- d.delivery(t, happened(bytebites.TopicRecommendationRequest), 0)
-			log <- amqp.Delivery{Acknowledger: d, RoutingKey: logQueue, MessageId: "replay:another"}
-			log <- d.delivery(t, placed, 0)
-			log <- amqp.Delivery{Acknowledger: d, RoutingKey: logQueue, MessageId: "replay:this"}
-			log <- d.delivery(t, placed, 0) // came later
-			err := h.replay(t.Context(), log, "replay:this")
-			if test.err == "" && err != nil || test.err != "" && (err == nil || !strings.Contains(err.Error(), test.err)) {
-				t.Errorf("%v, want %q", err, test.err)
-			}
-			if calls != 2 || len(d.heard) != 4 {
-				t.Errorf("%d handled, heard %q", calls, d.heard)
-			}
-		})
-	}
-}
-
-func TestReplayEndsWithItsDeliveries(t *testing.T) {
-	d := &desk{}
-	over := make(chan amqp.Delivery)
-	close(over)
-	if err := d.hand(t, nil).replay(t.Context(), over, "end"); !errors.Is(err, errNoMore) {
-		t.Errorf("%v, want that there are no more deliveries", err)
-	}
-	stopped, stop := context.WithCancel(t.Context())
-	stop()
-	if err := d.hand(t, nil).replay(stopped, nil, "end"); !errors.Is(err, context.Canceled) {
-		t.Errorf("%v, want that it was told to stop", err)
 	}
 }

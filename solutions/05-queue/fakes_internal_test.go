@@ -118,7 +118,7 @@ func (w *world) note(id bytebites.OrderID, effect bytebites.Effect) {
 }
 
 func (w *world) Once(ctx context.Context, _ bytebites.UserID, id bytebites.OrderID, effect bytebites.Effect, work func(context.Context) error) (bool, error) {
-	if isDone(w.orders[id], effect) {
+	if _, done := w.orders[id].Done[effect]; done {
 		return false, nil
 	}
 	err := w.transact(ctx, func(ctx context.Context) error {

@@ -41,25 +41,37 @@ func TestAnswers(t *testing.T) {
 	variant := func(name, check, why string, also ...string) frame.Wrong {
 		return frame.Wrong{Name: name, Check: check, Why: why, Lab: spec.Lab(with(wrong.Variants(), name)), Also: also}
 	}
+	flaw := func(step int, name, check, why string, also ...string) frame.Wrong {
+		w := variant(name, check, why, also...)
+		w.Flaw = step
+		return w
+	}
 	right := func(name, why string, checks ...string) frame.Right {
 		return frame.Right{Name: name, Why: why, Lab: spec.Lab(with(wrong.RightAnswers(), name)), Checks: checks}
 	}
 	labtest.Answers(t, frame.Answers{Wrong: []frame.Wrong{
+		flaw(1, wrong.PublishAndForget, "order and events", "the order is committed, so now it can be announced",
+			"payment and event", "outbox fails", "broker down", "unroutable"),
+		flaw(2, wrong.PlainQueues, "queues", "durable queues are what the tutorials declare"),
+		// Messages that a killed broker had not read are lost too, and returned messages are not noticed.
+		flaw(3, wrong.NoConfirms, "lost on the way", "what was written to the connection without an error has arrived: TCP sees to that",
+			"confirms", "unroutable"),
+		flaw(4, wrong.AutoAck, "worker killed", "autoack saves a call for each message", "acknowledgements", "told to stop"),
+		// A message comes again whenever a worker dies or finds a claim taken, and unroutable ones as above.
+		flaw(5, wrong.EffectsTwice, "duplicates", "the broker hands each message to one worker, and an acknowledged message does not come again",
+			"handlers", "mail claim", "replay", "unroutable"),
+		// The check kills the workers to remove the poison. They bind their queues again when they start.
+		flaw(6, wrong.PoisonForEver, "poison", "what fails is tried again: it will go better some time, and nothing is ever lost",
+			"retries", "mail server away", "unroutable"),
+
 		// What it has acknowledged and not done yet changes orders after the queues are empty.
 		variant(wrong.AckBeforeWork, "worker killed", "the broker need not keep what a worker has, and what fails the worker can try again itself",
 			"duplicates", "acknowledgements", "retries", "mail server away"),
 		// The events of its orders are never in an outbox.
 		variant(wrong.PublishWithoutOutbox, "broker down", "a broker with confirms is there to be relied on: why write everything down twice?",
 			"order and events", "unroutable"),
-		// Messages that a killed broker had not read are lost too, and returned messages are not noticed.
-		variant(wrong.NoConfirms, "lost on the way", "what was written to the connection without an error has arrived: TCP sees to that",
-			"confirms", "broker down", "unroutable"),
-		// The check kills the workers to remove the poison. They bind their queues again when they start.
-		variant(wrong.PoisonForEver, "poison", "what fails is put back: it will go better some time, and nothing is ever lost",
-			"queues", "acknowledgements", "retries", "mail server away", "unroutable"),
-		// A message comes again whenever a worker dies or finds a claim taken, and unroutable ones as above.
-		variant(wrong.EffectsTwice, "duplicates", "the broker hands each message to one worker, and an acknowledged message does not come again",
-			"handlers", "mail claim", "lost on the way", "broker down", "replay", "worker killed", "poison", "mail begun", "unroutable"),
+		variant(wrong.RequeuesFailures, "acknowledgements", "what fails is put back, and the broker has a call for that",
+			"retries", "mail server away", "poison", "mail begun", "broker killed"),
 
 		variant("classic-queues", "queues", "a durable queue sounds as if it kept what is in it"),
 		variant("fleeting-exchange", "queues", "an exchange keeps nothing, so why should it outlive the broker?"),
@@ -119,8 +131,8 @@ func TestAnswers(t *testing.T) {
 		variant("hides-errors", "handlers", "the text of the cause is in the new error", "mail claim", "mail server away"),
 		variant("skips-failures", "handlers", "an order must not be held up by bookkeeping", "poison"),
 		variant("always-first", "handlers", "the handler did what it was asked to"),
-		variant("prefetch-of-thousand", "handlers", "the more a worker holds, the less it waits for the broker"),
-		variant("prefetch-of-one", "handlers", "one message at a time is the safest"),
+		variant("prefetch-of-thousand", "acknowledgements", "the more a worker holds, the less it waits for the broker"),
+		variant("prefetch-of-one", "acknowledgements", "one message at a time is the safest"),
 		variant("reads-before-claim", "mail claim", "the order must be read to know whom to mail"),
 		variant("short-claim", "mail claim", "mails take milliseconds, and a claim should end soon when its worker dies"),
 		variant("keeps-its-claim", "mail claim", "a claim ends by itself", "mail server away", "mail begun"),

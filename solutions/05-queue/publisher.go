@@ -3,7 +3,6 @@ package queue
 import (
 	"context"
 	"fmt"
-	"sync"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -13,19 +12,21 @@ import (
 	"bytebites.example/workshop/shared/bytebites/outbox"
 	"bytebites.example/workshop/shared/bytebites/rabbit"
 	"bytebites.example/workshop/shared/bytebites/rabbit/roles"
+	"bytebites.example/workshop/shared/bytebites/service"
 )
 
-// Checkout takes orders. What follows from one is for others to do, when they hear of it.
+// Checkout takes orders. Workers do the effects of an order.
 type Checkout struct {
 	*checkout.Steps
 }
 
 // NewCheckout returns a checkout that goes through the steps.
-func NewCheckout(steps *checkout.Steps) *Checkout { return &Checkout{Steps: steps} }
+func NewCheckout(_ service.Resources, steps *checkout.Steps) *Checkout {
+	return &Checkout{Steps: steps}
+}
 
-// PlaceOrder places an order, or returns the one that was placed before under the same
-// Idempotency-Key, and then reports true. Whoever dies in here leaves an order that is told of,
-// or none.
+// PlaceOrder places an order. It returns true and the earlier order if there is one under the same
+// Idempotency-Key.
 func (c *Checkout) PlaceOrder(ctx context.Context, request bytebites.OrderRequest) (bytebites.Order, bool, error) {
 	if order, found, err := c.Replay(ctx, request); err != nil || found {
 		return order, found, err
@@ -38,13 +39,13 @@ func (c *Checkout) PlaceOrder(ctx context.Context, request bytebites.OrderReques
 		return bytebites.Order{}, false, err
 	}
 	return c.Place(ctx, order, func(ctx context.Context) error {
-		return c.Tell(ctx, order.User, placed(order, request.Email)...)
+		return c.Tell(ctx, order.User, eventsOf(order, request.Email)...)
 	})
 }
 
-// placed returns what is told of an order: to those who work for it, and to the planner, who
-// has the most to do and a queue of its own.
-func placed(order bytebites.Order, email string) []bytebites.Event {
+// eventsOf returns the events of a new order. The planner has the most work, so it has a topic of its
+// own. The id of an event follows from the order, so the same event has the same id each time.
+func eventsOf(order bytebites.Order, email string) []bytebites.Event {
 	return []bytebites.Event{{
 		ID: outbox.NewID(bytebites.TopicOrderPlaced, order.ID), Topic: bytebites.TopicOrderPlaced,
 		User: order.User, Order: order.ID, At: order.PlacedAt, Email: email,
@@ -54,189 +55,101 @@ func placed(order bytebites.Order, email string) []bytebites.Event {
 	}}
 }
 
-// Payments receives what the payment provider says. It keeps that, and has it settled later.
+// Payments receives the webhooks of the payment provider.
 type Payments struct {
 	orders bytebites.Orders
 	outbox bytebites.Outbox
 }
 
-// NewPayments returns what receives payments of the orders, and tells of them in the outbox.
-func NewPayments(orders bytebites.Orders, outbox bytebites.Outbox) *Payments {
+// NewPayments returns a receiver of payments for the orders.
+func NewPayments(_ service.Resources, orders bytebites.Orders, outbox bytebites.Outbox) *Payments {
 	return &Payments{orders: orders, outbox: outbox}
 }
 
-// Receive keeps a payment event, and reports false when it came before; see bytebites.Payments.
+// Receive records a payment event, and reports false when it came before; see bytebites.Payments. A
+// worker settles the payment.
 func (p *Payments) Receive(ctx context.Context, event bytebites.PaymentEvent) (bool, error) {
 	return p.orders.RecordPayment(ctx, event, func(ctx context.Context) error {
-		return p.outbox.Add(ctx, event.User, bytebites.Event{
-			ID: outbox.NewPaymentID(event), Topic: bytebites.TopicPaymentProcessed,
-			User: event.User, Order: event.Order, At: time.Now().UTC(), Payment: &event,
-		})
+		return p.outbox.Add(ctx, event.User, eventOf(event))
 	})
 }
 
-// NewPublisher is a roles.NewPublish.
+// eventOf returns the event of a payment.
+func eventOf(payment bytebites.PaymentEvent) bytebites.Event {
+	return bytebites.Event{
+		ID: outbox.NewPaymentID(payment), Topic: bytebites.TopicPaymentProcessed,
+		User: payment.User, Order: payment.Order, At: time.Now().UTC(), Payment: &payment,
+	}
+}
+
+// NewPublisher is a roles.NewPublish. The relay calls the result with the oldest events of an outbox,
+// and then deletes those whose ids it returned.
 func NewPublisher(link *roles.Link, meter *rabbit.Meter) roles.Publish {
-	p := &publisher{link: link}
+	var ch *amqp.Channel
+	var returns <-chan amqp.Return
 	return func(ctx context.Context, events []bytebites.Event) (confirmed []bytebites.EventID, err error) {
-		messages := make([]message, len(events))
-		for i, event := range events {
-			if messages[i], err = messageOf(event); err != nil {
+		if err := link.Ready(ctx); err != nil { // the broker accepts messages
+			return nil, err
+		}
+		if ch == nil {
+			if ch, err = link.Channel(ctx); err != nil {
 				return nil, err
 			}
-		}
-		fates, err := p.publish(ctx, messages)
-		for i, fate := range fates {
-			if fate == rabbit.Confirmed {
-				confirmed = append(confirmed, events[i].ID)
+			if err := ch.Confirm(false); err != nil {
+				return nil, fmt.Errorf("ask for confirms: %w", err)
 			}
-			meter.Published(fate, 1)
+			// One goroutine of the library reads all that the broker sends. It must never wait
+			// for this one, so there is room for every message of a batch.
+			returns = ch.NotifyReturn(make(chan amqp.Return, roles.Batch))
 		}
-		return confirmed, err
+		promises := make([]*amqp.DeferredConfirmation, len(events))
+		for i, event := range events {
+			m, err := messageOf(event)
+			if err != nil {
+				return nil, err
+			}
+			promises[i], err = ch.PublishWithDeferredConfirm(Exchange, string(event.Topic), true, false, m)
+			if err != nil {
+				return nil, fmt.Errorf("publish: %w", err)
+			}
+		}
+		fates := make(map[string]rabbit.Delivery)
+		for i, promise := range promises {
+			stored, err := promise.WaitContext(ctx)
+			if err == nil && !stored && ch.IsClosed() {
+				err = amqp.ErrClosed // the library resolves the promise when the channel ends
+			}
+			switch {
+			case err != nil: // some may be stored: all of the batch are published again
+				return nil, fmt.Errorf("wait for confirm: %w", err)
+			case stored:
+				fates[string(events[i].ID)] = rabbit.Confirmed
+			default:
+				fates[string(events[i].ID)] = rabbit.Nacked
+			}
+		}
+		for len(returns) > 0 { // a message is returned before it is confirmed
+			fates[(<-returns).MessageId] = rabbit.Returned
+		}
+		for _, event := range events {
+			fate := fates[string(event.ID)]
+			meter.Published(fate, 1)
+			if fate == rabbit.Confirmed {
+				confirmed = append(confirmed, event.ID)
+			}
+		}
+		return confirmed, nil
 	}
 }
 
-// message is something to publish, and where.
-type message struct {
-	exchange, key string
-	amqp.Publishing
-}
-
-func messageOf(event bytebites.Event) (message, error) {
+// messageOf returns the message of an event.
+func messageOf(event bytebites.Event) (amqp.Publishing, error) {
 	body, err := outbox.Encode(event)
 	if err != nil {
-		return message{}, err
+		return amqp.Publishing{}, err
 	}
-	return message{exchange: Exchange, key: string(event.Topic), Publishing: amqp.Publishing{
+	return amqp.Publishing{
 		MessageId: string(event.ID), Type: string(event.Topic), Timestamp: event.At,
 		ContentType: "application/json", DeliveryMode: amqp.Persistent, Body: body,
-	}}, nil
-}
-
-// confirmFor is how long the broker may take to confirm what was published. It has written it to
-// disk by then, and at its slowest that takes part of a second.
-const confirmFor = 5 * time.Second
-
-// publisher publishes over a link, on one channel that is its alone, a batch at a time.
-type publisher struct {
-	link *roles.Link
-
-	mu      sync.Mutex
-	ch      *amqp.Channel // nil until it is needed
-	returns <-chan amqp.Return
-}
-
-// open waits until the broker takes messages, and sees to it that there is a channel for them.
-func (p *publisher) open(ctx context.Context) error {
-	if err := p.link.Ready(ctx); err != nil || p.ch != nil {
-		return err
-	}
-	ch, err := p.link.Channel(ctx)
-	if err != nil {
-		return err
-	}
-	if err := ch.Confirm(false); err != nil {
-		return fmt.Errorf("ask for confirms: %w", err)
-	}
-	// One goroutine of the library reads all that the broker sends. It must never have to wait for
-	// us, so there is room for every message of a batch to come back.
-	p.returns = ch.NotifyReturn(make(chan amqp.Return, roles.Batch))
-	p.ch = ch
-	return nil
-}
-
-// publish publishes at most roles.Batch messages with different ids, and waits until the broker
-// has answered for each. It returns what has become of them, in their order. After an error the
-// channel is of no use any more, and those that are missing at the end nobody knows of.
-func (p *publisher) publish(ctx context.Context, messages []message) ([]rabbit.Delivery, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if err := p.open(ctx); err != nil {
-		return nil, err
-	}
-	// All are on their way before the first is waited for: one by one, each would cost the way to
-	// the broker, its disk, and the way back.
-	promises := make([]*amqp.DeferredConfirmation, 0, len(messages))
-	var failed error
-	for _, m := range messages {
-		// Mandatory: what no queue takes comes back. The broker confirms that too, for it has done
-		// all with it that there was to do.
-		promise, err := p.ch.PublishWithDeferredConfirm(m.exchange, m.key, true, false, m.Publishing)
-		if err != nil {
-			failed = fmt.Errorf("publish: %w", err)
-			break
-		}
-		promises = append(promises, promise)
-	}
-	var fates []rabbit.Delivery
-	for _, promise := range promises {
-		confirmed, err := p.wait(ctx, promise)
-		if err != nil {
-			failed = err
-			break
-		}
-		fate := rabbit.Nacked
-		if confirmed {
-			fate = rabbit.Confirmed
-		}
-		fates = append(fates, fate)
-	}
-	// A message comes back before it is confirmed, so by now all have that ever will.
-	for _, id := range p.returned() {
-		for i := range fates {
-			if messages[i].MessageId == id {
-				fates[i] = rabbit.Returned
-			}
-		}
-	}
-	return fates, failed
-}
-
-// wait waits for the answer to one message. A broker that is short of memory or disk gives none,
-// and loses nothing either: then it is waited for as long as ctx lasts.
-func (p *publisher) wait(ctx context.Context, promise *amqp.DeferredConfirmation) (confirmed bool, err error) {
-	for {
-		waiting, cancel := context.WithTimeout(ctx, confirmFor)
-		confirmed, err = promise.WaitContext(waiting)
-		cancel()
-		switch {
-		case err == nil && !confirmed && p.ch.IsClosed():
-			return false, fmt.Errorf("wait for confirm: %w", amqp.ErrClosed) // the library answers for the broker
-		case err == nil:
-			return confirmed, nil
-		case !p.link.Blocked():
-			return false, fmt.Errorf("wait for confirm: %w", err)
-		}
-		if err := p.link.Ready(ctx); err != nil {
-			return false, fmt.Errorf("wait for confirm: %w", err)
-		}
-	}
-}
-
-// returned gives the ids of the messages that came back.
-func (p *publisher) returned() (ids []string) {
-	for {
-		select {
-		case r, open := <-p.returns:
-			if !open {
-				return ids
-			}
-			ids = append(ids, r.MessageId)
-		default:
-			return ids
-		}
-	}
-}
-
-// publishOne publishes a message. An error says that it is not in a queue, as far as anybody
-// knows, and that the channel is of no use any more.
-func (p *publisher) publishOne(ctx context.Context, m message) error {
-	fates, err := p.publish(ctx, []message{m})
-	if err != nil {
-		return err
-	}
-	if fates[0] != rabbit.Confirmed {
-		return fmt.Errorf("message %s was %s", m.MessageId, fates[0])
-	}
-	return nil
+	}, nil
 }

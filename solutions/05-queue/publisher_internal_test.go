@@ -8,6 +8,7 @@ import (
 
 	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/bytebites/outbox"
+	"bytebites.example/workshop/shared/bytebites/service"
 )
 
 func request() bytebites.OrderRequest {
@@ -18,7 +19,7 @@ func request() bytebites.OrderRequest {
 
 func TestPlaceOrderTellsWithTheOrderAndDoesNothingElse(t *testing.T) {
 	w := newWorld()
-	c := NewCheckout(w.parts(t).Steps)
+	c := NewCheckout(service.Resources{}, w.parts(t).Steps)
 	order, replayed, err := c.PlaceOrder(t.Context(), request())
 	if err != nil || replayed || len(order.Done) > 0 {
 		t.Fatalf("%+v, %v, %v; want a fresh order with nothing done", order, replayed, err)
@@ -49,7 +50,7 @@ func TestOrderThatCannotBeToldOfIsNotPlaced(t *testing.T) {
 	for _, failing := range []string{"(place)", "(tell order_placed)", "(tell recommendation_request)"} {
 		w := newWorld()
 		w.fail[failing] = errDown
-		_, _, err := NewCheckout(w.parts(t).Steps).PlaceOrder(t.Context(), request())
+		_, _, err := NewCheckout(service.Resources{}, w.parts(t).Steps).PlaceOrder(t.Context(), request())
 		if !errors.Is(err, errDown) || len(w.orders) > 0 || len(w.told) > 0 || !slices.Contains(w.log, "release") {
 			t.Errorf("%s fails: %v, %d orders, told %v, called %q", failing, err, len(w.orders), slices.Collect(maps.Keys(w.told)), w.log)
 		}
@@ -59,7 +60,7 @@ func TestOrderThatCannotBeToldOfIsNotPlaced(t *testing.T) {
 func TestPaymentIsToldOfOnce(t *testing.T) {
 	w := newWorld()
 	event := bytebites.PaymentEvent{ID: "evt_1", User: "u1", Order: "o1", Amount: 200, Succeeded: true}
-	payments := NewPayments(w, outboxOf{w})
+	payments := NewPayments(service.Resources{}, w, outboxOf{w})
 	for i, want := range []bool{true, false, false} {
 		if fresh, err := payments.Receive(t.Context(), event); err != nil || fresh != want {
 			t.Errorf("time %d: %v, %v; want %v", i+1, fresh, err, want)
@@ -78,7 +79,7 @@ func TestPaymentIsToldOfOnce(t *testing.T) {
 func TestPaymentThatCannotBeToldOfIsNotKept(t *testing.T) {
 	w := newWorld()
 	w.fail["(tell payment_processed)"] = errDown
-	_, err := NewPayments(w, outboxOf{w}).Receive(t.Context(), bytebites.PaymentEvent{ID: "evt_1", User: "u1", Order: "o1"})
+	_, err := NewPayments(service.Resources{}, w, outboxOf{w}).Receive(t.Context(), bytebites.PaymentEvent{ID: "evt_1", User: "u1", Order: "o1"})
 	if !errors.Is(err, errDown) || w.paid["evt_1"] {
 		t.Errorf("%v, kept %v", err, w.paid)
 	}

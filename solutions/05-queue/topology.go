@@ -2,38 +2,24 @@ package queue
 
 import (
 	"fmt"
-	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"bytebites.example/workshop/labs/05-queue/replay"
+	"bytebites.example/workshop/labs/05-queue/retry"
 	"bytebites.example/workshop/shared/bytebites"
 )
 
-// Exchange is where events are published, each under its topic. It is all that a publisher
-// knows: which queues there are is the business of those who consume.
+// Exchange is where events are published, each under its topic. A publisher knows the exchange
+// and none of the queues.
 const Exchange = "bytebites"
 
-// The queues of those who consume.
+// The queues that workers consume.
 const (
 	ledgerQueue         = string(bytebites.EffectLedger)
 	emailQueue          = string(bytebites.EffectEmail)
 	recommendationQueue = string(bytebites.EffectRecommendation)
 	paymentQueue        = "payments"
-)
-
-// logQueue is the stream that every event goes to as well, to be read again from the first on.
-const logQueue = "events"
-
-const (
-	// deadExchange leads a message that a queue gives up to the queue of the parked ones.
-	deadExchange = "bytebites.dead"
-	// deliveryLimit is how often a message comes back unsettled before its queue gives it up:
-	// one that kills its worker never gets as far as to be counted by it.
-	deliveryLimit = 20
-	// The log ends at whichever comes first. It is cut by whole segments.
-	logBytes     = 512 << 20
-	logAge       = "7D"
-	segmentBytes = 16 << 20
 )
 
 // subscription is a queue and the topic whose events it gets.
@@ -51,65 +37,37 @@ func subscriptions() []subscription {
 	}
 }
 
-// parked is the queue of those of a queue's messages that somebody has to look at.
-func parked(queue string) string { return queue + ".parked" }
-
-// delays are how long a message waits before it is tried again: after the first failure, after
-// the second, and after each further one.
-func delays() []time.Duration {
-	return []time.Duration{200 * time.Millisecond, time.Second, 3 * time.Second}
-}
-
-// waiting is the queue in which messages wait that long, and the exchange that leads to it
-// whatever the routing key. That names the queue that the message comes from: when its time is
-// up it is dead-lettered through the default exchange, and so goes back there.
-func waiting(delay time.Duration) string { return fmt.Sprintf("%s.retry.%v", Exchange, delay) }
-
-// Declare declares all exchanges, queues and bindings. Declaring them again changes nothing; each
-// process does it whenever it has connected, so that none depends on another having been there.
-// Where messages go from a queue is declared before the queue, and what leads to it last.
+// Declare declares all exchanges, queues and bindings. Each process calls it after it has connected.
+// To declare the same again changes nothing.
 func Declare(ch *amqp.Channel) error {
 	d := declaring{ch: ch}
 	d.exchange(Exchange, amqp.ExchangeTopic)
-	d.exchange(deadExchange, amqp.ExchangeDirect)
-	d.queue(logQueue, amqp.Table{
-		amqp.QueueTypeArg:                 amqp.QueueTypeStream,
-		amqp.StreamMaxLenBytesArg:         int64(logBytes),
-		amqp.StreamMaxAgeArg:              logAge,
-		amqp.StreamMaxSegmentSizeBytesArg: int64(segmentBytes),
-	})
-	d.bind(logQueue, "#", Exchange)
-	for _, delay := range delays() {
-		d.exchange(waiting(delay), amqp.ExchangeFanout)
-		d.queue(waiting(delay), deadLettering("", amqp.Table{amqp.QueueMessageTTLArg: delay.Milliseconds()}))
-		d.bind(waiting(delay), "", waiting(delay))
-	}
+	const dead = Exchange + ".dead"
+	d.exchange(dead, amqp.ExchangeDirect)
 	for _, s := range subscriptions() {
-		d.queue(parked(s.queue), amqp.Table{amqp.QueueTypeArg: amqp.QueueTypeQuorum})
-		d.bind(parked(s.queue), s.queue, deadExchange)
-		d.queue(s.queue, deadLettering(deadExchange, amqp.Table{
+		// Where a message may go is declared before the queue that it comes from.
+		park := s.queue + ".parked"
+		d.queue(park, amqp.Table{amqp.QueueTypeArg: amqp.QueueTypeQuorum})
+		d.bind(park, s.queue, dead)
+		d.queue(s.queue, amqp.Table{
+			amqp.QueueTypeArg:           amqp.QueueTypeQuorum,
+			"x-dead-letter-exchange":    dead,
 			"x-dead-letter-routing-key": s.queue,
-			"x-delivery-limit":          int64(deliveryLimit),
-		}))
+			// By default a broker that dies loses the dead letters that it moves.
+			"x-dead-letter-strategy": "at-least-once",
+			amqp.QueueOverflowArg:    amqp.QueueOverflowRejectPublish,
+			// A message that kills its worker is never counted by a worker.
+			"x-delivery-limit": int64(20),
+		})
 		d.bind(s.queue, string(s.topic), Exchange)
 	}
+	d.step("retry queues", func() error { return retry.Declare(ch) })
+	d.step("log", func() error { return replay.Declare(ch, Exchange) })
 	return d.err
 }
 
-// deadLettering adds to the arguments of a queue that its dead letters go to an exchange, and
-// that none is dropped on the way: by default a broker that dies then loses them. It keeps each
-// until the other queue has confirmed it, and for that must be told to refuse what it has no
-// room for.
-func deadLettering(exchange string, arguments amqp.Table) amqp.Table {
-	arguments[amqp.QueueTypeArg] = amqp.QueueTypeQuorum
-	arguments[amqp.QueueOverflowArg] = amqp.QueueOverflowRejectPublish
-	arguments["x-dead-letter-exchange"] = exchange
-	arguments["x-dead-letter-strategy"] = "at-least-once"
-	return arguments
-}
-
 // declaring declares one thing after the other until one fails. All of them outlive the broker
-// (durable) and their users (not auto-deleted), and the broker's answer is waited for.
+// (durable) and their users (not auto-deleted).
 type declaring struct {
 	ch  *amqp.Channel
 	err error

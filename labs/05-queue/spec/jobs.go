@@ -65,10 +65,11 @@ func (l *trial) allJobs() []*job {
 	return slices.Clone(l.jobs)
 }
 
-// warnings returns the last warnings and errors in the logs of the relay and the workers. Failures
-// quote them.
+// warnings returns the backlog of each outbox, and the last warnings and errors in the logs of the
+// relay and the workers. Failures quote them.
 func (l *trial) warnings(ctx context.Context) string {
 	var all strings.Builder
+	all.WriteString(l.backlogs(ctx))
 	for _, j := range l.allJobs() {
 		log, err := j.role.Logs(ctx, 20)
 		if err != nil {
@@ -79,6 +80,26 @@ func (l *trial) warnings(ctx context.Context) string {
 		}
 	}
 	return all.String()
+}
+
+// backlogs says how many events wait in each outbox, and how long the oldest has waited.
+func (l *trial) backlogs(ctx context.Context) string {
+	var each []string
+	for _, n := range l.nodes {
+		var events int
+		var oldest float64
+		err := n.pool.QueryRowContext(ctx,
+			`SELECT count(*), coalesce(extract(epoch FROM now() - min(added_at)), 0) FROM outbox`).Scan(&events, &oldest)
+		switch {
+		case err != nil:
+			each = append(each, fmt.Sprintf("%s: %v", n.name, err))
+		case events == 0:
+			each = append(each, n.name+" none")
+		default:
+			each = append(each, fmt.Sprintf("%s %d, the oldest for %.0f s", n.name, events, oldest))
+		}
+	}
+	return "; events in the outboxes: " + strings.Join(each, ", ")
 }
 
 // keepLogs keeps the logs of all jobs as evidence, of all their starts.

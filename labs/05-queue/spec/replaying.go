@@ -25,7 +25,7 @@ const (
 )
 
 func replayLook(hint string) lab.Look {
-	return lab.Look{File: "consumers.go", Func: "Replay", Hint: hint}
+	return lab.Look{File: "stretch_replay.go", Func: "Replay", Hint: hint}
 }
 
 // replayed is a replay of the subject at a fake broker.

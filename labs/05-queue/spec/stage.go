@@ -105,6 +105,7 @@ type trial struct {
 
 	looked []*order    // the orders of the check "effects"
 	begun  []*order    // the orders of the check "worker killed"
+	downed []*order    // the orders of the check "broker down"
 	kills  []time.Time // when workers were killed
 
 	without *testbed.Service // the service of lab 04

@@ -153,10 +153,14 @@ func wantTold(s *shop, order bytebites.Order) error {
 				ids = append(ids, string(id))
 			}
 			slices.Sort(ids)
+			seen := "no event in the outbox"
+			if len(ids) > 0 {
+				seen = "the events " + strings.Join(ids, ", ")
+			}
 			return &lab.Failure{
 				Expected: fmt.Sprintf("an event %s of order %s in the outbox, with the id of outbox.NewID", topic, order.ID),
-				Seen:     "the events " + strings.Join(ids, ", "),
-				Look:     placeLook("which events are written with the order?"),
+				Seen:     seen,
+				Look:     placeLook("call c.Tell inside Place, with the context that Place gives"),
 			}
 		}
 	}

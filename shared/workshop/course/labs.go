@@ -122,10 +122,27 @@ func Labs() Course {
 			Number: 5, Name: "05-queue", Title: "queue", Minutes: 120,
 			Summary: "RabbitMQ: orders stop waiting for mail, bookkeeping and recommendations, and none of these is lost",
 			Steps: []Step{
-				{Number: 1, Name: "answer an order before its effects"}, {Number: 2, Name: "tell of payments by the outbox"}, {Number: 3, Name: "publish with confirms"},
-				{Number: 4, Name: "do each effect once"}, {Number: 5, Name: "acknowledge, retry and park"}, {Number: 6, Name: "replay the stream"},
+				{
+					Number: 1, Name: "write the event with the order", Minutes: 20,
+					Places: []string{
+						"publisher.go: Checkout.PlaceOrder", "publisher.go: Payments.Receive",
+						"publisher.go: NewCheckout", "publisher.go: NewPayments",
+					},
+				},
+				{Number: 2, Name: "keep what a queue holds", Minutes: 15, Places: []string{"topology.go: Declare"}},
+				{Number: 3, Name: "publish with confirms", Minutes: 25, Places: []string{"publisher.go: NewPublisher", "publisher.go: messageOf"}},
+				{
+					Number: 4, Name: "acknowledge after the effect", Minutes: 20,
+					Places: []string{"consumers.go: Consumers", "consumers.go: Serve", "consumers.go: worker.take", "consumers.go: worker.call"},
+				},
+				{
+					Number: 5, Name: "do each effect once", Minutes: 20,
+					Places: []string{"consumers.go: effects.ledger", "consumers.go: effects.recommendation", "consumers.go: effects.email"},
+				},
+				{Number: 6, Name: "retry and park", Minutes: 20, Places: []string{"consumers.go: worker.failed", "consumers.go: tries"}},
 			},
-			Files:   []string{"topology.go", "publisher.go", "consumers.go"},
+			Files:   []string{"publisher.go", "topology.go", "consumers.go"},
+			Stretch: []string{"stretch_replay.go"},
 			Images:  []images.Name{images.RabbitMQ},
 			Dataset: seed.Early(),
 			Profiles: []Profile{{

@@ -18,10 +18,9 @@ import (
 	"bytebites.example/workshop/solutions/05-queue"
 )
 
-// direct is a checkout that places the order and then publishes what follows from it, over a
-// connection that it keeps, and waits for the confirms. When that fails the order stands all the
-// same, and the failure is in the log.
-type direct struct {
+// confirming is a checkout that publishes the events of an order when the order is placed. It keeps a
+// connection, and waits for the confirms. A failure is a line in the log, and the order stands.
+type confirming struct {
 	*checkout.Steps
 	logger *slog.Logger
 
@@ -31,7 +30,7 @@ type direct struct {
 
 // publishing builds the checkout of a service whose replicas know the broker.
 func publishing(r service.Resources, steps *checkout.Steps) (bytebites.Checkout, error) {
-	d := &direct{Steps: steps, logger: r.Logger}
+	d := &confirming{Steps: steps, logger: r.Logger}
 	ctx, stop := context.WithCancel(context.Background())
 	var keeping sync.WaitGroup
 	keeping.Go(func() {
@@ -47,7 +46,7 @@ func publishing(r service.Resources, steps *checkout.Steps) (bytebites.Checkout,
 }
 
 // open has orders published over a connection for as long as there is one.
-func (d *direct) open(ctx context.Context, conn *amqp.Connection) error {
+func (d *confirming) open(ctx context.Context, conn *amqp.Connection) error {
 	ch, err := conn.Channel()
 	if err != nil {
 		return err
@@ -69,14 +68,14 @@ func (d *direct) open(ctx context.Context, conn *amqp.Connection) error {
 	}
 }
 
-func (d *direct) use(ch *amqp.Channel) {
+func (d *confirming) use(ch *amqp.Channel) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.ch = ch
 }
 
-// PlaceOrder places an order, and publishes what follows from it.
-func (d *direct) PlaceOrder(ctx context.Context, request bytebites.OrderRequest) (bytebites.Order, bool, error) {
+// PlaceOrder places an order, and publishes its events.
+func (d *confirming) PlaceOrder(ctx context.Context, request bytebites.OrderRequest) (bytebites.Order, bool, error) {
 	if order, found, err := d.Replay(ctx, request); err != nil || found {
 		return order, found, err
 	}
@@ -105,7 +104,7 @@ func (d *direct) PlaceOrder(ctx context.Context, request bytebites.OrderRequest)
 	return order, false, nil
 }
 
-func (d *direct) publish(ctx context.Context, event bytebites.Event) error {
+func (d *confirming) publish(ctx context.Context, event bytebites.Event) error {
 	d.mu.Lock()
 	ch := d.ch
 	d.mu.Unlock()

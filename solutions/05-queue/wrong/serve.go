@@ -3,7 +3,6 @@ package wrong
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
@@ -13,7 +12,6 @@ import (
 	"bytebites.example/workshop/shared/bytebites/outbox"
 	"bytebites.example/workshop/shared/bytebites/rabbit"
 	"bytebites.example/workshop/shared/bytebites/rabbit/roles"
-	"bytebites.example/workshop/solutions/05-queue"
 )
 
 // consume handles a queue's deliveries, as many at once as the consumer takes, until ctx ends.
@@ -118,31 +116,4 @@ func requeueing(ctx context.Context, b roles.Broker, c roles.Consumer) error {
 		}
 		return d.Ack(false)
 	})
-}
-
-// withoutLimit declares the same queues, without the limit after which the broker itself gives a
-// message up: it would drop dinners.
-func withoutLimit(ch *amqp.Channel) error {
-	if err := ch.ExchangeDeclare(queue.Exchange, amqp.ExchangeTopic, true, false, false, false, nil); err != nil {
-		return err
-	}
-	quorum := amqp.Table{amqp.QueueTypeArg: amqp.QueueTypeQuorum, "x-delivery-limit": int64(-1)}
-	for _, q := range []struct {
-		name, key string
-		arguments amqp.Table
-	}{
-		{string(bytebites.EffectLedger), string(bytebites.TopicOrderPlaced), quorum},
-		{string(bytebites.EffectEmail), string(bytebites.TopicOrderPlaced), quorum},
-		{string(bytebites.EffectRecommendation), string(bytebites.TopicRecommendationRequest), quorum},
-		{"payments", string(bytebites.TopicPaymentProcessed), quorum},
-		{"events", "#", amqp.Table{amqp.QueueTypeArg: amqp.QueueTypeStream, amqp.StreamMaxLenBytesArg: int64(1 << 30)}},
-	} {
-		if _, err := ch.QueueDeclare(q.name, true, false, false, false, q.arguments); err != nil {
-			return fmt.Errorf("declare %s: %w", q.name, err)
-		}
-		if err := ch.QueueBind(q.name, q.key, queue.Exchange, false, nil); err != nil {
-			return fmt.Errorf("bind %s: %w", q.name, err)
-		}
-	}
-	return nil
 }

@@ -123,11 +123,16 @@ func (r receiver) payments(c *service.Composition) {
 	}
 }
 
-func (r receiver) Receive(ctx context.Context, payment bytebites.PaymentEvent) (bool, error) {
-	event := bytebites.Event{
+// paymentEvent returns the event of a payment.
+func paymentEvent(payment bytebites.PaymentEvent) bytebites.Event {
+	return bytebites.Event{
 		ID: outbox.NewPaymentID(payment), Topic: bytebites.TopicPaymentProcessed,
 		User: payment.User, Order: payment.Order, At: time.Now(), Payment: &payment,
 	}
+}
+
+func (r receiver) Receive(ctx context.Context, payment bytebites.PaymentEvent) (bool, error) {
+	event := paymentEvent(payment)
 	if r.onePerOrder {
 		event.ID = outbox.NewID(event.Topic, event.Order)
 	}

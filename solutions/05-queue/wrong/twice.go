@@ -9,7 +9,7 @@ import (
 	"bytebites.example/workshop/solutions/05-queue"
 )
 
-// again returns the consumers, who do what they are told, whenever they are told.
+// again is the flaw of step 5: consumers that do an effect for each message.
 func again(p service.Parts) []roles.Consumer {
 	all := queue.Consumers(p)
 	for i := range all {

@@ -49,7 +49,7 @@ type worker struct {
 	failures map[string]int
 }
 
-// handleFor bounds what is done for one message.
+// handleFor bounds the work for one message.
 const handleFor = 8 * time.Second
 
 // bench is a worker at its queue.

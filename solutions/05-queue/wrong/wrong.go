@@ -18,6 +18,10 @@ const (
 	NoConfirms           = "no-confirms"
 	PoisonForEver        = "poison-for-ever"
 	EffectsTwice         = "effects-twice"
+	PublishAndForget     = "publish-and-forget"
+	PlainQueues          = "plain-queues"
+	AutoAck              = "autoack"
+	RequeuesFailures     = "requeues-failures"
 )
 
 // Variants returns, by name, what each answer changes in a service.
@@ -30,11 +34,16 @@ func Variants() map[string]func(*service.Composition) {
 		NoConfirms: func(c *service.Composition) {
 			c.Roles["relay"] = roles.Relay(queue.Declare, unconfirmed)
 		},
+		// The flaw of step 6: a message that fails comes back at one pace, for ever.
 		PoisonForEver: func(c *service.Composition) {
-			c.Roles["relay"] = roles.Relay(withoutLimit, queue.NewPublisher)
-			c.Roles["worker"] = roles.Worker(withoutLimit, queue.Consumers, requeueing)
-			c.Roles["replay"] = roles.Replaying(withoutLimit, queue.Consumers, queue.Replay)
+			topology{}.roles(c, worker{tries: 1 << 20, sameWait: true, triesUnread: true})
 		},
+		RequeuesFailures: func(c *service.Composition) {
+			c.Roles["worker"] = roles.Worker(queue.Declare, queue.Consumers, requeueing)
+		},
+		PublishAndForget: publishAndForget,
+		PlainQueues:      plainQueues,
+		AutoAck:          autoAck,
 		EffectsTwice: func(c *service.Composition) {
 			c.Roles["worker"] = roles.Worker(queue.Declare, again, queue.Serve)
 		},

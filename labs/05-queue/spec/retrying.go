@@ -1,0 +1,385 @@
+package spec
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"bytebites.example/workshop/shared/bytebites"
+	"bytebites.example/workshop/shared/bytebites/rabbit"
+	"bytebites.example/workshop/shared/bytebites/rabbit/roles"
+	"bytebites.example/workshop/shared/testbed/fakebroker"
+	"bytebites.example/workshop/shared/workshop/lab"
+)
+
+// retries runs the subject's worker on messages that fail, and moves the broker's clock.
+func (l *trial) retries(ctx context.Context, _ *lab.Run) error {
+	c, err := l.compose()
+	if err != nil {
+		return err
+	}
+	return together(ctx, c.parksAfterFiveTries, c.waitsForTheBusy, c.parksTheUnreadable, c.waitsInItsOwnRoom, c.waitsThroughARestart)
+}
+
+// tried notes the calls of a handler.
+type tried struct {
+	mu    sync.Mutex
+	calls map[bytebites.OrderID]int
+}
+
+func (t *tried) call(order bytebites.OrderID) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.calls == nil {
+		t.calls = make(map[bytebites.OrderID]int)
+	}
+	t.calls[order]++
+	return t.calls[order]
+}
+
+func (t *tried) of(order bytebites.OrderID) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.calls[order]
+}
+
+// all returns how often all messages together were handled.
+func (t *tried) all() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := 0
+	for _, calls := range t.calls {
+		n += calls
+	}
+	return n
+}
+
+// awaitTry waits until a message was tried n times and waits in a queue for its next try, or is
+// parked. It returns how long it has to wait there.
+func (s *shift) awaitTry(ctx context.Context, t *tried, order bytebites.OrderID, n int, body []byte) (wait time.Duration, isParked bool, err error) {
+	return s.awaitTryFor(ctx, stepLimit(), t, order, n, body)
+}
+
+func (s *shift) awaitTryFor(ctx context.Context, limit time.Duration, t *tried, order bytebites.OrderID, n int, body []byte) (wait time.Duration, isParked bool, err error) {
+	var lost time.Time // since when the message is in no queue
+	settled := func() bool {
+		copies, in := s.copies(body)
+		switch {
+		case copies > 0:
+			lost = time.Time{}
+		case lost.IsZero():
+			lost = time.Now()
+		case time.Since(lost) > lostAfter:
+			return true
+		}
+		if t.of(order) < n || copies != 1 || in[0] == s.queue {
+			return false
+		}
+		isParked = in[0] == s.queue+parkedSuffix
+		var ok bool
+		if wait, _, ok = s.broker.NextExpiry(); !ok {
+			wait = 0
+		}
+		return isParked || ok
+	}
+	came, err := within(ctx, limit, settled)
+	if err != nil || came && (lost.IsZero() || time.Since(lost) <= lostAfter) {
+		return wait, isParked, err
+	}
+	select {
+	case err := <-s.ended:
+		return 0, false, ended(err)
+	default:
+	}
+	copies, in := s.copies(body)
+	return 0, false, &lab.Failure{
+		Expected: fmt.Sprintf("a message that has failed %d times to wait in a retry queue with a time to live, or to be parked in %s", n, s.queue+parkedSuffix),
+		Seen:     fmt.Sprintf("%d tries, %d copies in %v, requeued %d times", t.of(order), copies, in, s.settled(fakebroker.Requeued)),
+		Look:     failedLook("publish the message to a retry queue, longer each time; after five tries park it"),
+	}
+}
+
+// attempt is a worker of the subject at one message, with the calls of its handler.
+type attempt struct {
+	*shift
+	tried
+	event bytebites.Event
+	body  []byte
+}
+
+// attempt starts a worker on a queue, whose handler gets the number of its call, and puts an event
+// into the queue.
+func (c *composed) attempt(ctx context.Context, queue string, order bytebites.OrderID, handle func(n int) (bool, error)) (*attempt, error) {
+	event, body, err := one(queues()[queue], order)
+	if err != nil {
+		return nil, err
+	}
+	a := &attempt{event: event, body: body}
+	a.shift, err = c.shift(ctx, queue, 3, roles.Handler(func(_ context.Context, event bytebites.Event) (bool, error) {
+		return handle(a.call(event.Order))
+	}))
+	if err != nil {
+		return nil, err
+	}
+	if err := a.shift.put(event); err != nil {
+		a.close()
+		return nil, err
+	}
+	return a, nil
+}
+
+// fails is a handler that always fails.
+func fails(int) (bool, error) { return false, errDown }
+
+// await waits for the end of try n; see awaitTry.
+func (a *attempt) await(ctx context.Context, n int) (wait time.Duration, isParked bool, err error) {
+	return a.awaitTry(ctx, &a.tried, a.event.Order, n, a.body)
+}
+
+// parksAfterFiveTries lets a message fail until it is parked.
+func (c *composed) parksAfterFiveTries(ctx context.Context) error {
+	s, err := c.attempt(ctx, mailQueue, "order-1", fails)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	var waits []time.Duration
+	for n := 1; ; n++ {
+		wait, isParked, err := s.await(ctx, n)
+		if err != nil {
+			return err
+		}
+		if isParked || n > maxTries {
+			break
+		}
+		waits = append(waits, wait)
+		s.broker.Advance(wait)
+	}
+	parked, _ := s.broker.Queue(mailQueue + parkedSuffix)
+	if n := s.of(s.event.Order); n != maxTries || len(waits) != maxTries-1 || len(parked.Ready) != 1 {
+		return &lab.Failure{
+			Expected: fmt.Sprintf("a message that always fails to wait in a queue after each of %d tries, and to be parked after the next", maxTries-1),
+			Seen:     fmt.Sprintf("%d tries, %d waits, %d parked", n, len(waits), len(parked.Ready)),
+			Look:     failedLook("count the tries in rabbit.RetriesHeader"),
+		}
+	}
+	if n := s.broker.Channels(publishing); n > maxChannels {
+		return &lab.Failure{
+			Expected: fmt.Sprintf("at most %d channels open to put messages back", maxChannels), Seen: fmt.Sprintf("%d after %d messages", n, len(s.republished())),
+			Look: failedLook("a channel is made to last; one that does not must be closed"),
+		}
+	}
+	for i, p := range s.republished() {
+		if slices.Contains(p.Queues, mailQueue+parkedSuffix) {
+			continue
+		}
+		if got := rabbit.Retries(p.Headers); got != 1+i {
+			return &lab.Failure{
+				Expected: fmt.Sprintf("%s %d in a message that failed %d times", rabbit.RetriesHeader, 1+i, 1+i), Seen: fmt.Sprintf("%d", got),
+				Look: failedLook("publish it with rabbit.RetriesHeader one higher"),
+			}
+		}
+	}
+	if !slices.IsSorted(waits) || waits[0] <= 0 || waits[len(waits)-1] <= waits[0] {
+		return &lab.Failure{
+			Expected: "a message that waits longer each time", Seen: fmt.Sprintf("waits of %v", waits), Look: failedLook("which retry queue comes after the second try?"),
+		}
+	}
+	ledger, _ := s.broker.Queue(ledgerQueue)
+	if n := s.settled(fakebroker.Requeued); n > 0 || len(ledger.Ready) != 1 {
+		return &lab.Failure{
+			Expected: "a message that comes back to the queue that failed, and to no other, and that is never requeued",
+			Seen:     fmt.Sprintf("requeued %d times, and %d messages in %s", n, len(ledger.Ready), ledgerQueue),
+			Look:     declareLook("where do the dead letters of a retry queue go?"),
+		}
+	}
+	return nil
+}
+
+// waitsForTheBusy lets a message find a server busy more often than it may fail, and then fail.
+func (c *composed) waitsForTheBusy(ctx context.Context) error {
+	s, err := c.attempt(ctx, recommendationQueue, "order-1", func(n int) (bool, error) {
+		switch {
+		case n <= busyTries:
+			return false, fmt.Errorf("read order: %w", bytebites.ErrBusy)
+		case n < busyTries+maxTries:
+			return false, errDown
+		default:
+			return true, nil
+		}
+	})
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	for n := 1; n < busyTries+maxTries; n++ {
+		wait, isParked, err := s.await(ctx, n)
+		if err != nil {
+			return err
+		}
+		if isParked || wait <= 0 {
+			return &lab.Failure{
+				Expected: fmt.Sprintf("a message that waits, and is not parked, when it finds a server busy %d times and fails %d times after that", busyTries, maxTries-1),
+				Seen:     fmt.Sprintf("parked %t after %d tries, wait %s", isParked, n, wait),
+				Look:     failedLook("bytebites.ErrBusy is no failure of the message: do not count it"),
+			}
+		}
+		s.broker.Advance(wait)
+	}
+	done, err := until(ctx, func() bool { n, _ := s.copies(s.body); return n == 0 && s.of(s.event.Order) == busyTries+maxTries })
+	if err != nil {
+		return err
+	}
+	if !done {
+		return &lab.Failure{
+			Expected: "a message that is done and acknowledged at last", Seen: fmt.Sprintf("%d tries", s.of(s.event.Order)), Look: takeLook("acknowledge what is done"),
+		}
+	}
+	return nil
+}
+
+// parksTheUnreadable puts messages that are no events among others.
+func (c *composed) parksTheUnreadable(ctx context.Context) error {
+	var t tried
+	s, err := c.shift(ctx, paymentQueue, 2, func(_ context.Context, event bytebites.Event) (bool, error) {
+		t.call(event.Order)
+		return true, nil
+	})
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	for i, body := range unreadable() {
+		s.broker.Publish("", paymentQueue, amqp.Publishing{Body: []byte(body), DeliveryMode: amqp.Persistent})
+		if err := s.put(eventOf(bytebites.TopicPaymentProcessed, bytebites.OrderID(fmt.Sprintf("order-%d", 1+i)))); err != nil {
+			return err
+		}
+	}
+	n := len(unreadable())
+	parked := func() []string {
+		q, _ := s.broker.Queue(paymentQueue + parkedSuffix)
+		var bodies []string
+		for _, m := range q.Ready {
+			bodies = append(bodies, string(m.Body))
+		}
+		slices.Sort(bodies)
+		return bodies
+	}
+	again := func() []fakebroker.Published {
+		return slices.DeleteFunc(s.republished(), func(p fakebroker.Published) bool { return slices.Contains(p.Queues, paymentQueue+parkedSuffix) })
+	}
+	_, err = within(ctx, stepLimit()/2, func() bool {
+		return len(parked()) == n && t.all() == n || len(again()) > 0 || s.settled(fakebroker.Requeued) > 0
+	})
+	if err != nil {
+		return err
+	}
+	want := slices.Sorted(slices.Values(unreadable()))
+	if !slices.Equal(parked(), want) || t.all() != n || len(again()) > 0 || s.settled(fakebroker.Requeued) > 0 {
+		return &lab.Failure{
+			Expected: fmt.Sprintf("%d messages that cannot be read to be parked as they came, at once and by Nack without requeue, and %d others to be done", n, n),
+			Seen: fmt.Sprintf("%d parked, %d done, %d published by the worker, %d requeued",
+				len(parked()), t.all(), len(again()), s.settled(fakebroker.Requeued)),
+			Look: failedLook("what cannot be read now cannot be read later"),
+		}
+	}
+	if _, err := within(ctx, time.Second, func() bool { return s.handled(rabbit.Parked) == float64(n) }); err != nil {
+		return err
+	}
+	if counted := s.handled(rabbit.Parked); counted != float64(n) {
+		return &lab.Failure{
+			Expected: fmt.Sprintf("%d messages counted as parked in bytebites_messages_handled_total", n), Seen: fmt.Sprintf("%.0f", counted),
+			Look: failedLook("return rabbit.Parked"),
+		}
+	}
+	return nil
+}
+
+// waitsInItsOwnRoom has a message that waits for its first retry behind one that waits for its last.
+func (c *composed) waitsInItsOwnRoom(ctx context.Context) error {
+	s, err := c.attempt(ctx, ledgerQueue, "order-old", fails)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	fresh, freshBody, err := one(bytebites.TopicOrderPlaced, "order-new")
+	if err != nil {
+		return err
+	}
+	var first time.Duration
+	for n := 1; n < maxTries; n++ {
+		wait, isParked, err := s.await(ctx, n)
+		if err != nil {
+			return err
+		}
+		if isParked {
+			return nil // the check of the tries reports it
+		}
+		if n == 1 {
+			first = wait
+		}
+		if n < maxTries-1 {
+			s.broker.Advance(wait)
+		}
+	}
+	if err := s.shift.put(fresh); err != nil {
+		return err
+	}
+	if _, _, err := s.awaitTry(ctx, &s.tried, fresh.Order, 1, freshBody); err != nil {
+		return err
+	}
+	s.broker.Advance(first)
+	came, err := within(ctx, 3*time.Second, func() bool { return s.of(fresh.Order) == 2 })
+	if err != nil {
+		return err
+	}
+	if !came {
+		return &lab.Failure{
+			Expected: fmt.Sprintf("the second try of a message after %s, while another message waits longer", first), Seen: "it waits behind the other one",
+			Look: declareLook("messages expire at the head of their queue only: one queue for each delay"),
+		}
+	}
+	return nil
+}
+
+// waitsThroughARestart restarts the broker while a message waits for its next try, and when one is
+// parked.
+func (c *composed) waitsThroughARestart(ctx context.Context) error {
+	s, err := c.attempt(ctx, mailQueue, "order-1", fails)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	s.broker.Publish("", mailQueue, amqp.Publishing{Body: []byte("not an event"), DeliveryMode: amqp.Persistent})
+	if _, _, err := s.await(ctx, 1); err != nil {
+		return err
+	}
+	if _, err := until(ctx, func() bool { q, _ := s.broker.Queue(mailQueue + parkedSuffix); return len(q.Ready) == 1 }); err != nil {
+		return err
+	}
+	s.broker.Restart()
+	waiting, in := s.copies(s.body)
+	parked, _ := s.broker.Queue(mailQueue + parkedSuffix)
+	if waiting != 1 || len(parked.Ready) != 1 {
+		return &lab.Failure{
+			Expected: "a message that waits for its next try, and a parked one, after the broker has restarted", Seen: fmt.Sprintf("%d waiting in %v, %d parked", waiting, in, len(parked.Ready)),
+			Look: declareLook("which queues outlive the broker, and which messages in them?"),
+		}
+	}
+	wait, _, ok := s.broker.NextExpiry()
+	if !ok {
+		return &lab.Failure{Expected: "a message that still expires after the broker has restarted", Seen: fmt.Sprintf("one in %v without a time to live", in), Look: declareLook("")}
+	}
+	s.broker.Advance(wait)
+	if n, in := s.copies(s.body); n != 1 || in[0] != mailQueue {
+		return &lab.Failure{
+			Expected: "a message that is back in its queue when its time is up, after the broker has restarted", Seen: fmt.Sprintf("%d copies in %v", n, in),
+			Look: declareLook("which exchanges and bindings outlive the broker?"),
+		}
+	}
+	return nil
+}

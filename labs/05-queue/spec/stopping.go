@@ -1,0 +1,153 @@
+package spec
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"bytebites.example/workshop/shared/bytebites"
+	"bytebites.example/workshop/shared/bytebites/outbox"
+	"bytebites.example/workshop/shared/testbed/fakebroker"
+	"bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/rig"
+)
+
+func callLook(hint string) lab.Look {
+	return lab.Look{File: "consumers.go", Func: "worker.call", Hint: hint}
+}
+
+// stops tells the subject's worker to stop while it has messages in hand.
+func (l *trial) stops(ctx context.Context, _ *lab.Run) error {
+	c, err := l.compose()
+	if err != nil {
+		return err
+	}
+	return together(ctx, c.finishesWhatItHolds, c.bindsItsHandlers)
+}
+
+// finishesWhatItHolds stops a worker with five messages in hand, of which one fails.
+func (c *composed) finishesWhatItHolds(ctx context.Context) error {
+	const prefetch, waiting = 5, 30
+	begun, finish := make(chan struct{}, waiting), make(chan struct{})
+	cut := make(chan error, waiting)
+	s, err := c.shift(ctx, ledgerQueue, prefetch, func(ctx context.Context, event bytebites.Event) (bool, error) {
+		begun <- struct{}{}
+		<-finish
+		if ctx.Err() != nil {
+			cut <- context.Cause(ctx)
+		}
+		if event.Order == "order-1" {
+			return false, errDown
+		}
+		return true, nil
+	})
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	release := sync.OnceFunc(func() { close(finish) })
+	defer release()
+	all := events(bytebites.TopicOrderPlaced, waiting)
+	if err := s.put(all...); err != nil {
+		return err
+	}
+	if _, err := until(ctx, func() bool { return len(begun) == prefetch }); err != nil {
+		return err
+	}
+	s.stop()
+	if err := rig.Pause(ctx, stillPause); err != nil {
+		return err
+	}
+	select {
+	case err := <-s.ended:
+		return &lab.Failure{
+			Expected: "a worker that is told to stop and first finishes the messages that it holds", Seen: fmt.Sprintf("Serve has returned, error %v", err),
+			Look: serveLook("wait for the handlers before you return"),
+		}
+	default:
+	}
+	release()
+	select {
+	case err := <-s.ended:
+		if err != nil {
+			return &lab.Failure{Expected: "no error from a worker that was told to stop", Seen: err.Error(), Waited: lab.Late(err), Look: serveLook("what does Serve return when ctx has ended?")}
+		}
+	case <-time.After(settleTimeout):
+		return &lab.Failure{
+			Expected: fmt.Sprintf("a worker that ends within %s of the order to stop", settleTimeout), Seen: "it still runs", Look: serveLook("what ends the loop over the deliveries?"),
+		}
+	}
+	s.broker.Drop("")
+	if len(cut) > 0 {
+		return &lab.Failure{
+			Expected: "handlers whose context goes on when the worker is told to stop", Seen: (<-cut).Error(),
+			Look: callLook("give the handler a context that does not end with ctx: context.WithoutCancel"),
+		}
+	}
+	if n := len(begun); n > 2*prefetch {
+		return &lab.Failure{
+			Expected: "no further message begun by a worker that is told to stop", Seen: fmt.Sprintf("%d more than the %d that it held", n-prefetch, prefetch),
+			Look: serveLook("take no more messages: ch.Cancel"),
+		}
+	}
+	lost := 0
+	for _, event := range all {
+		body, err := outbox.Encode(event)
+		if err != nil {
+			return err
+		}
+		if n, _ := s.copies(body); n == 0 {
+			lost++
+		}
+	}
+	if done := len(begun) - 1; lost > done || s.settled(fakebroker.Acked) < prefetch-1 {
+		return &lab.Failure{
+			Expected: fmt.Sprintf("the messages that a worker finished to be acknowledged, and all others back in their queue: %d of %d", waiting-done, waiting),
+			Seen:     fmt.Sprintf("%d acknowledged, and %d in no queue, one of which had failed", s.settled(fakebroker.Acked), lost),
+			Look:     serveLook("what was delivered and not begun goes back when the channel is closed"),
+		}
+	}
+	return nil
+}
+
+// bindsItsHandlers demands that the context of a handler ends some time.
+func (c *composed) bindsItsHandlers(ctx context.Context) error {
+	ends := make(chan error, 1)
+	s, err := c.shift(ctx, ledgerQueue, 1, func(ctx context.Context, _ bytebites.Event) (bool, error) {
+		deadline, ok := ctx.Deadline()
+		if ok && time.Until(deadline) <= settleTimeout {
+			ends <- nil
+			return true, nil
+		}
+		select {
+		case <-ctx.Done():
+			ends <- nil
+		case <-time.After(settleTimeout):
+			ends <- errors.New("it goes on")
+		}
+		return true, nil
+	})
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	if err := s.put(events(bytebites.TopicOrderPlaced, 1)...); err != nil {
+		return err
+	}
+	select {
+	case err := <-ends:
+		if err != nil {
+			return &lab.Failure{
+				Expected: fmt.Sprintf("a handler's context that ends within %s", settleTimeout), Seen: err.Error(), Waited: lab.Late(err),
+				Look: callLook("a context that does not end with ctx, but has a limit"),
+			}
+		}
+		return nil
+	case err := <-s.ended:
+		return ended(err)
+	case <-time.After(2 * settleTimeout):
+		return &lab.Failure{Expected: "a message that is handled", Seen: "none", Look: serveLook("")}
+	}
+}
