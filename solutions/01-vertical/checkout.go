@@ -7,8 +7,8 @@ import (
 	"bytebites.example/workshop/shared/bytebites/checkout"
 )
 
-// Checkout places orders, as many at a time as there are requests. Only requests with one
-// Idempotency-Key take turns.
+// Checkout places many orders at a time. Only requests of one subscriber with one Idempotency-Key
+// wait for each other.
 type Checkout struct {
 	*checkout.Steps
 }
@@ -20,7 +20,7 @@ func NewCheckout(steps *checkout.Steps) *Checkout { return &Checkout{Steps: step
 // Idempotency-Key, and then reports true. A replay finishes an order that its request has
 // abandoned.
 func (c *Checkout) PlaceOrder(ctx context.Context, request bytebites.OrderRequest) (bytebites.Order, bool, error) {
-	unlock, err := c.LockKey(ctx, request)
+	unlock, err := c.turn(ctx, request)
 	if err != nil {
 		return bytebites.Order{}, false, err
 	}
@@ -52,12 +52,18 @@ func (c *Checkout) PlaceOrder(ctx context.Context, request bytebites.OrderReques
 	if err != nil || replayed {
 		return order, replayed, err
 	}
-	unlock() // From here on a retry finds the order, and need not wait for its mail.
+	unlock() // From here on a retry finds the order and need not wait for the mail.
 	c.finish(ctx, request.Email, &order, func(context.Context) (bytebites.Week, error) { return week, nil })
 	return order, false, nil
 }
 
-// finish does what is undone of a placed order's effects.
+// turn waits until no other request of the subscriber holds the Idempotency-Key. The caller calls
+// unlock, once or more often.
+func (c *Checkout) turn(ctx context.Context, request bytebites.OrderRequest) (unlock func(), err error) {
+	return c.LockKey(ctx, request)
+}
+
+// finish does the effects of a placed order that are undone. Plan returns the week to store.
 func (c *Checkout) finish(ctx context.Context, email string, order *bytebites.Order, plan func(context.Context) (bytebites.Week, error)) {
 	ctx, cancel := c.Aftermath(ctx)
 	defer cancel()

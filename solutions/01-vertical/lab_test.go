@@ -53,7 +53,7 @@ func TestAnswers(t *testing.T) {
 	labtest.Answers(t, frame.Answers{
 		Wrong: []frame.Wrong{
 			{
-				Name: "lock-kept", Check: "side by side", Lab: variant("lock-kept"),
+				Name: "lock-kept", Flaw: 1, Check: "side by side", Lab: variant("lock-kept"),
 				Why: "the mail has left the transaction, so the lock seems to do no harm",
 			},
 			{
@@ -120,9 +120,9 @@ func TestAnswers(t *testing.T) {
 				Why: "the retry is a request like any other, so its context seems to be the right one",
 			},
 			{
-				Name: "mail-in-transaction", Check: "mail after commit", Lab: variant("mail-in-transaction"),
+				Name: "mail-in-transaction", Flaw: 2, Check: "mail after commit", Lab: variant("mail-in-transaction"),
 				Why:  "no order without a confirmation: the transaction seems to promise just that",
-				Also: []string{"side by side", "effect fails", "every exit", "abandoned order", "free connections"},
+				Also: []string{"effect fails", "every exit", "abandoned order", "free connections"},
 			},
 			{
 				Name: "mail-before-place", Check: "mail after commit", Lab: variant("mail-before-place"),
@@ -197,7 +197,7 @@ func TestAnswers(t *testing.T) {
 				Why: "if one connection is too few, why have a limit at all",
 			},
 			{
-				Name: wrong.PoolOfOne, Check: "pool", Lab: variant(wrong.PoolOfOne),
+				Name: wrong.PoolOfOne, Flaw: 3, Check: "pool", Lab: variant(wrong.PoolOfOne),
 				Why: "once nothing holds the connection for long, one seems to be enough",
 			},
 			{
@@ -207,6 +207,10 @@ func TestAnswers(t *testing.T) {
 			{
 				Name: wrong.ShortLived, Check: "kept connections", Lab: variant(wrong.ShortLived),
 				Why: "a fresh connection is never stale",
+			},
+			{
+				Name: "largest-size", Flaw: 4, Check: "size", Lab: sized(largest),
+				Why: "the largest machine is the safe choice",
 			},
 			{
 				Name: "no-headroom", Check: "size", Lab: sized(cheapestThatJustHolds),
@@ -298,13 +302,18 @@ func largestIfNone(measured []instance.Capacity, peak float64) (instance.Type, b
 	if best, ok := vertical.Size(measured, peak); ok {
 		return best, true
 	}
-	var largest instance.Type
+	return largest(measured, peak)
+}
+
+// largest rents the largest size, as the starter does.
+func largest(measured []instance.Capacity, _ float64) (instance.Type, bool) {
+	var best instance.Type
 	for _, size := range measured {
-		if size.Type.CPU > largest.CPU {
-			largest = size.Type
+		if size.Type.CPU > best.CPU {
+			best = size.Type
 		}
 	}
-	return largest, len(measured) > 0
+	return best, len(measured) > 0
 }
 
 // cheapestThatJustHolds forgets that a machine near saturation is a queue.

@@ -7,13 +7,12 @@ import (
 	"bytebites.example/workshop/shared/instance"
 )
 
-// Headroom is the share of its saturation goodput that a machine may be asked for at the
-// peak. Close to saturation every hiccup turns into a queue.
+// Headroom is the share of its saturation goodput that a machine may be asked for at the peak.
+// Close to saturation, every short pause turns into a queue.
 const Headroom = 0.7
 
-// maxConnections is a little more than the database can work on at once: a core or two,
-// and a disk. More would wait inside the database, where waiting costs memory and
-// nobody can call it off.
+// maxConnections is a little more than the half core and the disk of the database can work on at
+// once. Further statements would wait inside the database, where each costs a process and memory.
 const maxConnections = 10
 
 // Pool bounds the connections to each database.
@@ -21,8 +20,8 @@ func Pool() postgres.PoolConfig {
 	return postgres.PoolConfig{MaxOpen: maxConnections, MaxIdle: maxConnections, ConnMaxLifetime: 30 * time.Minute}
 }
 
-// Size returns the cheapest of the measured sizes that holds a peak, in right answers a
-// second, with headroom; false when none does. Sizes may come in any order.
+// Size returns the measured size with the lowest price an hour that holds the peak with headroom,
+// and false if no size does. The peak is in right answers a second. Sizes come in any order.
 func Size(measured []instance.Capacity, peak float64) (instance.Type, bool) {
 	var best instance.Type
 	found := false

@@ -14,19 +14,20 @@ import (
 )
 
 const (
-	// crashRate and crashLength are the load under which the machine is killed: few enough
-	// orders for every one to be accepted while it is up.
-	crashRate   = 10 // a second
+	// crashRate and crashLength are the load during the kill. The rate is so low that the machine
+	// accepts every order while it runs.
+	crashRate   = 10 // orders a second
 	crashLength = 3 * time.Second
-	// killAfter is when, and downFor how long it takes somebody to start it again.
+	// killAfter is the time from the start of the load to the kill, and downFor the time from the
+	// kill to the restart.
 	killAfter = time.Second
 	downFor   = time.Second
-	// probeEvery is how often a visitor looks whether the site is up.
+	// probeEvery is the interval between two reads that test whether the service answers again.
 	probeEvery = 20 * time.Millisecond
 )
 
-// crash kills the machine under load, starts it again and reconciles what the clients
-// were told with what the database holds.
+// crash kills the service under load and starts it again. Then it compares the answers that clients
+// got with the orders in the database.
 func (l *trial) crash(ctx context.Context, run *lab.Run) error {
 	generator := orders(l.tuned)
 	var result load.Result
@@ -47,24 +48,24 @@ func (l *trial) crash(ctx context.Context, run *lab.Run) error {
 	if err != nil {
 		return err
 	}
-	run.Report("down after a kill, with a second until somebody starts it", outage.Seconds(), "s")
-	run.Report("requests that failed meanwhile, and after for want of a session", float64(result.Failed), "")
+	run.Report("no answers after a kill, with a restart after 1 s", outage.Seconds(), "s")
+	run.Report("requests that failed, while it was down or for lack of a session", float64(result.Failed), "")
 	if err := l.reconcile(ctx, result.Orders); err != nil {
 		return err
 	}
-	// The dead process's requests are dead, and the new one's found nobody signed in: what
-	// is half done is nobody's any more and can be settled at once.
+	// The kill ended all requests of the old process. The new process has no sessions, so it placed
+	// no orders. No request works on a half-done order any more, so Settle needs no waiting time.
 	if err := rig.Settle(ctx, l.servers.Pool, l.servers.Pool, 0); err != nil {
 		return err
 	}
 	if err := postgres.Invariants(ctx, l.servers.Pool, l.servers.Pool); err != nil {
-		return &lab.Failure{Expected: "books that balance", Seen: err.Error(), Waited: lab.Late(err), Look: lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder", Hint: "release the reservation when the order fails"}}
+		return &lab.Failure{Expected: "stock and orders to agree", Seen: err.Error(), Waited: lab.Late(err), Look: lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder", Hint: "release the reservation when the order fails"}}
 	}
 	return l.tuned.SignInAgain(ctx)
 }
 
-// killAndStart kills the service, starts it a little later and returns for how long
-// nobody was answered.
+// killAndStart kills the service, starts it again after downFor, and returns the time from the
+// kill to the first answer.
 func (l *trial) killAndStart(ctx context.Context) (time.Duration, error) {
 	service := l.tuned.Service
 	if err := service.Kill(ctx); err != nil {
@@ -107,11 +108,11 @@ func (l *trial) reconcile(ctx context.Context, orders []load.OrderOutcome) error
 		return &lab.Doubt{Reason: "no order was accepted before the crash", Remedy: "close what else runs on this machine, and check again"}
 	case r.Lost > 0:
 		return &lab.Failure{
-			Expected: fmt.Sprintf("%d orders that clients hold a confirmation of to be in the database", r.Accepted),
+			Expected: fmt.Sprintf("%d accepted orders to be in the database", r.Accepted),
 			Seen:     fmt.Sprintf("%d", r.Accepted-r.Lost), Look: lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder", Hint: "which answer is sent before the order is committed?"},
 		}
 	case r.Doubled > 0:
-		return &lab.Failure{Expected: "no order twice", Seen: fmt.Sprintf("%d keys with more than one", r.Doubled), Look: lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder"}}
+		return &lab.Failure{Expected: "one order for each Idempotency-Key", Seen: fmt.Sprintf("%d keys with more than one order", r.Doubled), Look: lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder"}}
 	}
 	return nil
 }

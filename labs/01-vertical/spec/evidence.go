@@ -12,10 +12,10 @@ import (
 )
 
 const (
-	// peakFactor is how many times what the untuned machine did tonight's peak brings.
+	// peakFactor is the peak of the example, in multiples of the untuned goodput.
 	peakFactor = 3
-	// worth is the least that a step to the next size must yield to pay: half as much
-	// throughput as money.
+	// worth is the least yield at which the next size pays: the throughput grows by half as much
+	// as the price.
 	worth = 0.5
 	// confidence is that of the curve's intervals.
 	confidence = 0.9
@@ -23,7 +23,7 @@ const (
 	nextCPU = 2
 )
 
-// report adds what is shown and not judged to the result, and keeps it as a file.
+// report adds the figures that are shown and not judged to the result, and writes sizes.txt.
 func (s *scale) report(size func([]instance.Capacity, float64) (instance.Type, bool)) error {
 	low, high := slices.Min(s.alone), slices.Max(s.alone)
 	s.run.Report("untuned with 4 times the CPU, at least", low/s.paired.Before, "times")
@@ -56,7 +56,7 @@ func (s *scale) report(size func([]instance.Capacity, float64) (instance.Type, b
 	return nil
 }
 
-// stepsText is what each step buys.
+// stepsText is the table of what tuning and CPU buy.
 func (s *scale) stepsText() []byte {
 	rows := []struct {
 		what    string
@@ -91,7 +91,12 @@ func (s *scale) untunedAlone() float64 {
 
 // sizesText is what each rented size does, and which one the subject's rule takes.
 func (s *scale) sizesText(measured []instance.Capacity, size func([]instance.Capacity, float64) (instance.Type, bool)) []byte {
-	text := evidence.Table("\nThe tuned service on each size\n\n", func(w io.Writer) {
+	// An order that is half done when the round ends does not count, and the tuned service works on
+	// all orders at once. So a short round on a small size shows less than the size can do.
+	head := fmt.Sprintf("\nThe tuned service on each size: one round of %s each; %s as in the table above.\n"+
+		"Compare these rows with each other, and not with 'untuned' above. The tuned service works on all orders at once.\n"+
+		"So on a small size many orders are half done when the round ends, and do not count.\n\n", sideLength, large().Name)
+	text := evidence.Table(head, func(w io.Writer) {
 		fmt.Fprintln(w, "size\tCPU\torders/s\t$/hour\t$/million orders\t")
 		for _, c := range measured {
 			fmt.Fprintf(w, "%s\t%.2f\t%.1f\t%.3f\t%.2f\t\n", c.Type.Name, c.Type.CPU, c.Goodput, float64(c.Type.PriceMicros)/1e6, c.PerMillion())
@@ -99,7 +104,7 @@ func (s *scale) sizesText(measured []instance.Capacity, size func([]instance.Cap
 	})
 	peak := peakFactor * s.paired.Before
 	chosen, ok := size(measured, peak)
-	return fmt.Appendf(text, "\nFor a peak of %.1f orders/s, %d times what the untuned machine did, your Size says: %s.\n", peak, peakFactor, sizeAnswer(chosen.Name, ok))
+	return fmt.Appendf(text, "\nFor a peak of %.1f orders/s, %d times the untuned goodput, your Size returns: %s.\n", peak, peakFactor, sizeAnswer(chosen.Name, ok))
 }
 
 // curveText is the scalability curve, and from which size on the next one does not pay.

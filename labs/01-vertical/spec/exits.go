@@ -16,7 +16,7 @@ import (
 	"bytebites.example/workshop/shared/workshop/lab"
 )
 
-// errBroken is what a broken part answers.
+// errBroken is the error of a part that a check has broken.
 var errBroken = errors.New("broken for this check")
 
 // minMailTime is the least time that a mail server gets to take a message.
@@ -271,7 +271,7 @@ func (l *trial) disconnectAt(ctx context.Context, call checkouttest.Call) error 
 	})
 }
 
-// mailAfterCommit looks at what is open while a mail is sent.
+// mailAfterCommit counts open transactions while a mail is sent.
 func (l *trial) mailAfterCommit(ctx context.Context, _ *lab.Run) error {
 	m, err := l.inMemory()
 	if err != nil {
@@ -295,17 +295,17 @@ func (l *trial) mailAfterCommit(ctx context.Context, _ *lab.Run) error {
 // order was stored.
 func (m *memory) mailedFreely() error {
 	for _, mail := range m.mails() {
-		if mail.TimeLeft < minMailTime || mail.TimeLeft > checkout.AbandonedAfter {
-			return &lab.Failure{
-				Expected: fmt.Sprintf("a mail to have between %s and %s", minMailTime, checkout.AbandonedAfter), Seen: timeLeft(mail.TimeLeft),
-				Look: lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder", Hint: "which context does Aftermath return?"},
-			}
-		}
 		if mail.OpenTransactions > 0 || !mail.Stored {
 			return &lab.Failure{
 				Expected: "an order to be committed before its mail is sent",
 				Seen:     fmt.Sprintf("open transactions: %d, order in the database: %t", mail.OpenTransactions, mail.Stored),
 				Look:     lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder", Hint: "what runs inside Place, and what runs before it?"},
+			}
+		}
+		if mail.TimeLeft < minMailTime || mail.TimeLeft > checkout.AbandonedAfter {
+			return &lab.Failure{
+				Expected: fmt.Sprintf("the mail server to get between %s and %s for a mail", minMailTime, checkout.AbandonedAfter), Seen: timeLeft(mail.TimeLeft),
+				Look: lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder", Hint: "which context does Aftermath return?"},
 			}
 		}
 	}
@@ -314,7 +314,7 @@ func (m *memory) mailedFreely() error {
 
 func timeLeft(left time.Duration) string {
 	if left == 0 {
-		return "no end, and the order waits for as long as the mail server likes"
+		return "no time limit"
 	}
 	return left.Round(time.Millisecond).String()
 }

@@ -1,6 +1,5 @@
-// Package spec is what lab 01 demands: orders that do not wait in line, a pool that is
-// neither one nor endless, a rule that finds the right size, and a machine four times as
-// large that is worth its price.
+// Package spec has the checks and the gain of lab 01: orders that do not wait for each other, a pool
+// with a sensible bound, a rule that finds the right size, and a gain from four times the CPU.
 package spec
 
 import (
@@ -18,7 +17,7 @@ import (
 	"bytebites.example/workshop/shared/workshop/rig"
 )
 
-// Name is the lab's.
+// Name is the name of the lab's folder.
 const Name = "01-vertical"
 
 // evidenceFolder is where learners find the evidence, from the module's root.
@@ -40,7 +39,7 @@ const (
 	// minConnections and maxConnections bound what a pool may open under a burst.
 	minConnections = 2
 	maxConnections = 50
-	// maxReopened is how many connections may be closed for want of a place in the pool
+	// maxReopened is how many connections the pool may close because MaxIdle are open already,
 	// while readers come and go.
 	maxReopened = 10
 	// minLifetime is the least life of a connection. A shorter one costs more log-ins than it
@@ -62,7 +61,7 @@ func Lab(subject Subject) lab.Lab {
 		// The checks without a server come first.
 		Checks: []lab.Check{
 			{Name: "size", Kind: lab.Core, Step: 4, Run: l.size,
-				Proves: "your rule finds the cheapest size that holds a peak with headroom"},
+				Proves: "your rule finds the size with the lowest price an hour that holds a peak with headroom"},
 			{Name: "side by side", Kind: lab.Core, Step: 1, Run: l.sideBySide,
 				Proves: fmt.Sprintf("orders of different subscribers do not wait for each other, not even %d at once", crowd)},
 			{Name: "one mail", Kind: lab.Core, Step: 1, Run: l.oneMail,
@@ -135,9 +134,9 @@ func (l *trial) size(context.Context, *lab.Run) error {
 		got, ok := l.subject.Size(slices.Clone(c.measured), c.peak) // Size may sort what it gets
 		if ok != c.ok || ok && got.Name != c.want {
 			return &lab.Failure{
-				Expected: fmt.Sprintf("for a peak of %g/s, of %s: %s", c.peak, describe(c.measured), c.answer()),
+				Expected: fmt.Sprintf("for a peak of %g orders/s, of %s: %s", c.peak, describe(c.measured), c.answer()),
 				Seen:     sizeAnswer(got.Name, ok),
-				Look:     lab.Look{File: "sizing.go", Func: "Size"},
+				Look:     lab.Look{File: "sizing.go", Func: "Size", Hint: "which sizes hold the peak with headroom? which of those has the lowest PriceMicros?"},
 			}
 		}
 	}
@@ -170,13 +169,13 @@ func describe(measured []instance.Capacity) string {
 		if i > 0 {
 			text += ", "
 		}
-		text += fmt.Sprintf("%s with %g/s", m.Type.Name, m.Goodput)
+		text += fmt.Sprintf("%s ($%.3f an hour) with %g orders/s", m.Type.Name, float64(m.Type.PriceMicros)/1e6, m.Goodput)
 	}
 	return text
 }
 
-// sizeCases have goodputs that do not follow from the size, as measured ones do not: a
-// machine of four times the CPU may do no more than one of half.
+// sizeCases returns questions to the learner's rule. Goodput does not follow from the size in them,
+// as in measurements: a machine with four times the CPU may do hardly more than a small one.
 func sizeCases() []sizeCase {
 	of := func(t instance.Type, goodput float64) instance.Capacity {
 		return instance.Capacity{Type: t, Goodput: goodput}
@@ -187,7 +186,7 @@ func sizeCases() []sizeCase {
 	ceiling := []instance.Capacity{of(medium, 11), of(small, 10.5), of(micro, 10), of(nano, 4)}
 	// The price of an order is lowest on the medium, and the price of an hour on the small.
 	steep := []instance.Capacity{of(micro, 9), of(small, 20), of(medium, 60)}
-	dear := medium
+	dear := medium // costs three times as much an hour
 	dear.Name, dear.PriceMicros = "b1.dear", 3*medium.PriceMicros
 	return []sizeCase{
 		{measured: linear, peak: 13, want: small.Name, ok: true},

@@ -32,9 +32,12 @@ type memory struct {
 	checkout bytebites.Checkout
 }
 
-// inMemory builds the subject's checkout over a fresh fake.
-func (l *trial) inMemory() (*memory, error) {
-	world := checkouttest.New(memoryConnections, map[bytebites.MealID]int{"soup": 10_000, "stew": 10_000, "rare": 1})
+// inMemory builds the subject's checkout over a fresh fake, with memoryConnections.
+func (l *trial) inMemory() (*memory, error) { return l.inMemoryOf(memoryConnections) }
+
+// inMemoryOf builds it over a fake database with a pool of that many connections.
+func (l *trial) inMemoryOf(connections int) (*memory, error) {
+	world := checkouttest.New(connections, map[bytebites.MealID]int{"soup": 10_000, "stew": 10_000, "rare": 1})
 	steps, err := world.Steps(nil)
 	if err != nil {
 		return nil, err
@@ -72,7 +75,7 @@ func (m *memory) send(ctx context.Context, request bytebites.OrderRequest) <-cha
 	return answer
 }
 
-// await returns an answer, or a failure when there is none.
+// await returns an answer, or a failure if none comes within answerWithin.
 func await(ctx context.Context, answer <-chan answered) (answered, error) {
 	late := time.NewTimer(hostspeed.Wait(answerWithin))
 	defer late.Stop()

@@ -46,7 +46,7 @@ const (
 	visitors = 8
 )
 
-// slowSeen is what was seen while the mail server was slow.
+// slowSeen holds the observations while the mail server was slow.
 type slowSeen struct {
 	failed            error // of an order
 	atMailServerSeen  int   // that waited when the database was looked at
@@ -88,7 +88,7 @@ func (l *trial) seeSlowMail(ctx context.Context) (err error) {
 	return err
 }
 
-// lookAround fills in what is to be seen while orders wait for the mail server.
+// lookAround fills in slow while orders wait for the mail server.
 func (l *trial) lookAround(ctx context.Context, began time.Time) error {
 	for deadline := time.Now().Add(seeWithin); ; {
 		stats, err := l.servers.Mail.Stats(ctx)
@@ -173,7 +173,7 @@ func (l *trial) pool(ctx context.Context, run *lab.Run) error {
 	case connections < minConnections || connections > maxConnections:
 		return &lab.Failure{
 			Expected: fmt.Sprintf("%d to %d connections for %d readers at once", minConnections, maxConnections, burst),
-			Seen:     fmt.Sprintf("%d", connections), Look: lab.Look{File: "sizing.go", Func: "Pool", Hint: "MaxOpen"},
+			Seen:     fmt.Sprintf("%d", connections), Look: lab.Look{File: "sizing.go", Func: "Pool", Hint: "MaxOpen bounds them; 0 is no bound"},
 		}
 	case failed > 0:
 		return &lab.Doubt{

@@ -11,8 +11,8 @@ import (
 	"bytebites.example/workshop/shared/workshop/rig"
 )
 
-// What everything runs on: together at most a core and a half. The rest is for the load
-// generator and the mail server, which has no quota.
+// The sizes of the machines. Together they have at most 1.5 cores, so that the load generator and
+// the mail server, which has no quota, have the rest.
 func small() instance.Type    { return instance.Micro() }
 func large() instance.Type    { return instance.Medium() }
 func database() instance.Type { return instance.Small() }
@@ -24,7 +24,7 @@ const (
 	people = 10
 )
 
-// trial is one run: the servers, and what was seen on them.
+// trial is one run: the servers and the observations on them.
 type trial struct {
 	subject Subject
 

@@ -48,8 +48,10 @@ func (l *trial) sideBySide(ctx context.Context, _ *lab.Run) error {
 	return nil
 }
 
+// holdCrowdAt gives each order a connection of its own. An order that holds one while it waits for the
+// mail is judged by step 2, so it must not hold up others here.
 func (l *trial) holdCrowdAt(ctx context.Context, call checkouttest.Call) error {
-	m, err := l.inMemory()
+	m, err := l.inMemoryOf(crowd + memoryConnections)
 	if err != nil {
 		return err
 	}
@@ -70,7 +72,7 @@ func (l *trial) holdCrowdAt(ctx context.Context, call checkouttest.Call) error {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("%d orders of different subscribers to be at %s at once", crowd, phrase(call)),
 			Seen:     fmt.Sprintf("%d; the others waited for them", arrived),
-			Look:     lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder", Hint: "what lets only some orders through?"},
+			Look:     lab.Look{File: "checkout.go", Func: "Checkout.turn", Hint: "what lets only some orders through?"},
 		}
 	}
 	a, err := m.place(ctx, request("one more", "k"))

@@ -38,7 +38,10 @@ func Labs() Course {
 			Number: 1, Name: "01-vertical", Title: "vertical", Minutes: 60,
 			Summary: "a bigger machine, and what stops it from helping",
 			Steps: []Step{
-				{Number: 1, Name: "take the lock out"}, {Number: 2, Name: "mail after the transaction"}, {Number: 3, Name: "size the pool"}, {Number: 4, Name: "choose the machine"},
+				{Number: 1, Name: "take the lock out", Minutes: 15, Places: []string{"checkout.go: Checkout", "checkout.go: Checkout.turn"}},
+				{Number: 2, Name: "mail after the transaction", Minutes: 25, Places: []string{"checkout.go: Checkout.PlaceOrder", "checkout.go: Checkout.finish"}},
+				{Number: 3, Name: "size the pool", Minutes: 10, Places: []string{"sizing.go: Pool", "sizing.go: maxConnections"}},
+				{Number: 4, Name: "choose the machine", Minutes: 10, Places: []string{"sizing.go: Size"}},
 			},
 			Files:   []string{"checkout.go", "sizing.go"},
 			Dataset: seed.Full(), Untimed: seed.Growing(),
@@ -51,8 +54,19 @@ func Labs() Course {
 			Number: 2, Name: "02-horizontal", Title: "horizontal", Minutes: 75,
 			Summary: "stateless replicas behind nginx, any of which may die unnoticed",
 			Steps: []Step{
-				{Number: 1, Name: "say what is stateless"}, {Number: 2, Name: "share the sessions"}, {Number: 3, Name: "spread the load"},
-				{Number: 4, Name: "survive the death of a replica"}, {Number: 5, Name: "stop without an error"},
+				{Number: 1, Name: "say what is stateless", Minutes: 10, Places: []string{"answers.go: Answers"}},
+				{
+					Number: 2, Name: "share the sessions", Minutes: 25, Places: []string{
+						"sessions.go: Sessions", "sessions.go: NewSessions", "sessions.go: Sessions.Create",
+						"sessions.go: Sessions.Session", "sessions.go: Sessions.Delete",
+					},
+				},
+				{Number: 3, Name: "spread the load", Minutes: 10, Places: []string{"nginx.conf"}},
+				{Number: 4, Name: "survive the death of a replica", Minutes: 15, Places: []string{"nginx.conf"}},
+				{
+					Number: 5, Name: "stop without an error", Minutes: 15,
+					Places: []string{"shutdown.go: Lifecycle", "shutdown.go: drainDelay", "shutdown.go: errLeaving", "shutdown.go: Lifecycle.Ready", "shutdown.go: Lifecycle.Stop"},
+				},
 			},
 			Files:   []string{"answers.go", "sessions.go", "nginx.conf", "shutdown.go"},
 			Images:  []images.Name{images.Nginx},

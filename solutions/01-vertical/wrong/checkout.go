@@ -79,7 +79,7 @@ func edits() map[string]edit {
 	}
 	always := func(bytebites.Order) bool { return true }
 	return map[string]edit{
-		"lock-kept":    {places: 1, toTheEnd: true},
+		"lock-kept":    {places: 1, toTheEnd: true}, // the starter's step 1
 		"four-places":  {places: 4},
 		"mail-lock":    {mailers: 1},
 		"hundred-mail": {mailers: 100},
@@ -98,7 +98,7 @@ func edits() map[string]edit {
 		"resumes-alone":     {resumeAlone: true},
 		"resume-in-request": {resumeInCtx: true},
 
-		"mail-in-transaction":  {mailsIn: true},
+		"mail-in-transaction":  {mailsIn: true, resumes: func(bytebites.Order) bool { return false }}, // the starter's step 2
 		"mail-before-place":    {mailsBefore: true},
 		"background-effects":   {background: true},
 		"mail-and-forget":      {forgets: true},
@@ -261,7 +261,7 @@ func (c *edited) finish(ctx context.Context, email string, order *bytebites.Orde
 	return c.effects(after, email, order, plan)
 }
 
-// effects does what is undone of a placed order's effects.
+// effects does the effects of a placed order that are undone.
 func (c *edited) effects(ctx context.Context, email string, order *bytebites.Order, plan func(context.Context) (bytebites.Week, error)) error {
 	var mailed error
 	c.Effect(ctx, order, bytebites.EffectEmail, func(ctx context.Context) error {

@@ -45,7 +45,7 @@ func Pools() map[string]postgres.PoolConfig {
 	}
 	return map[string]postgres.PoolConfig{
 		EndlessPool: but(func(p *postgres.PoolConfig) { p.MaxOpen = 0 }),
-		PoolOfOne:   but(func(p *postgres.PoolConfig) { p.MaxOpen = 1 }),
+		PoolOfOne:   but(func(p *postgres.PoolConfig) { p.MaxOpen, p.MaxIdle = 1, 1 }), // the starter's
 		TwoKept:     but(func(p *postgres.PoolConfig) { p.MaxIdle = 2 }),
 		ShortLived:  but(func(p *postgres.PoolConfig) { p.ConnMaxLifetime = 5 * time.Second }),
 		// Two or three for each core of the database, which has half a one: right.
