@@ -2,13 +2,12 @@ package horizontal
 
 import "bytebites.example/workshop/labs/02-horizontal/answer"
 
-// Answers says which parts of the service are stateless, as lab 01 left it, and why.
+// Answers says which parts of the service of lab 01 are stateless, and why.
 func Answers() answer.Sheet {
 	return answer.Sheet{
-		// TODO(lab 02): say for each part whether it is answer.Stateless or
-		// answer.Stateful, because of answer.OnlyHere, answer.OnlyACopy or
-		// answer.OnlyInTheDatabase. README.md says where to look. What happens when the
-		// process dies? What happens to a request that another process gets?
+		// TODO(lab 02), step 1: set Is to answer.Stateless or answer.Stateful. Set Because to
+		// answer.OnlyHere, answer.OnlyACopy or answer.OnlyInTheDatabase. README.md says where to
+		// look. What is lost when the process dies? Can another process serve the next request?
 		Authentication:  answer.Part{Is: answer.Unanswered, Because: answer.Unanswered},
 		Orders:          answer.Part{Is: answer.Unanswered, Because: answer.Unanswered},
 		Catalogue:       answer.Part{Is: answer.Unanswered, Because: answer.Unanswered},

@@ -13,7 +13,7 @@ const maxSessions = 200_000
 
 // Sessions remembers who is signed in.
 type Sessions struct {
-	// TODO(lab 02): keep sessions in the table of sessions.sql, which all replicas share,
+	// TODO(lab 02), step 2: keep sessions in the table of sessions.sql, which all replicas share,
 	// and remove this field. Other processes cannot see the memory of this one.
 	memory *inmem.Store
 }

@@ -1,19 +1,21 @@
 package horizontal
 
-import "context"
+import (
+	"context"
+)
 
-// Lifecycle is what a replica tells the load balancer, and how it goes.
+// Lifecycle tells the load balancer whether the replica takes requests, and stops the replica.
 type Lifecycle struct{}
 
 // NewLifecycle returns the lifecycle of a replica that has just started.
 func NewLifecycle() *Lifecycle { return &Lifecycle{} }
 
-// Ready returns nil when this replica should be sent requests. The balancer asks twice a
-// second, and many may ask at once. Healthy returns nil when the databases are there; it waits
-// for them until ctx ends, as the balancer does.
+// Ready returns nil when the balancer should send requests to this replica. The balancer asks every
+// 0.5 s and wants two equal answers in a row. Many calls may run at once. Healthy returns nil when the
+// databases answer; it waits for them until ctx ends.
 func (l *Lifecycle) Ready(ctx context.Context, healthy func(context.Context) error) error {
-	// TODO(lab 02): return an error once Stop has been called, so that the balancer learns
-	// it while this replica still answers.
+	// TODO(lab 02), step 5: return an error once Stop has been called. The balancer then takes
+	// this replica off its list while the replica still answers.
 	return healthy(ctx)
 }
 
@@ -21,7 +23,7 @@ func (l *Lifecycle) Ready(ctx context.Context, healthy func(context.Context) err
 // replica takes requests as before. Finish takes no more, and gives those under way ten
 // seconds. Stop returns its error, which says that some were cut off.
 func (l *Lifecycle) Stop(ctx context.Context, finish func(context.Context) error) error {
-	// TODO(lab 02): wait before you call finish. The balancer does not know yet, and nginx
-	// still sends requests. How long does it take until both know?
+	// TODO(lab 02), step 5: wait before you call finish. nginx still sends requests until the
+	// balancer has two answers of no and nginx has loaded the new list. Add up these times.
 	return finish(ctx)
 }

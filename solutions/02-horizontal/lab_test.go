@@ -70,7 +70,12 @@ func but(t *testing.T, s spec.Subject, pieces ...string) frame.Lab {
 func TestAnswers(t *testing.T) {
 	copies := solution()
 	copies.Answers.Recommendations = answer.Part{Is: answer.Stateful, Because: answer.OnlyHere}
+	unanswered := solution()
+	unanswered.Answers = answer.Sheet{}
 	wrongs := []frame.Wrong{{
+		Name: "parts-unanswered", Flaw: 1, Check: "stateless", Lab: spec.Lab(unanswered),
+		Why: "until now the service has one process, so it does not matter what it keeps in memory",
+	}, {
 		Name: "copies-are-state", Check: "stateless", Lab: spec.Lab(copies),
 		Why: "what keeps something in memory keeps state, and the recommender keeps the whole menu",
 	}}
@@ -86,14 +91,13 @@ func wrongSessions(t *testing.T) []frame.Wrong {
 		{
 			Name: "ip-hash", Check: "any session", Lab: but(t, variant(wrong.Variants(), wrong.MemorySessions), method, "ip_hash;"),
 			Why: "if everybody always gets the same replica, sessions can stay where they are",
-			// All come from one address here, as they do from an office; and the logins of a dead
-			// replica are gone with it.
-			Also: []string{"session store", "spread", "replica killed", "logins survive", "rolling restart"},
+			// All clients have one address here, as in an office.
+			Also: []string{"session store", "spread"},
 		},
 		{
-			Name: "memory-sessions-alone", Check: "logins survive", Lab: spec.Lab(variant(wrong.Variants(), wrong.MemorySessions)),
+			Name: "memory-sessions-alone", Flaw: 2, Check: "any session", Lab: spec.Lab(variant(wrong.Variants(), wrong.MemorySessions)),
 			Why:  "sessions are small, and memory is the fastest place for them",
-			Also: []string{"session store", "any session", "client addresses", "contract", "replica killed", "rolling restart"},
+			Also: []string{"session store", "contract", "client addresses"},
 		},
 		code(wrong.RememberedLogins, "session store", "the table is shared now, and a small cache in front of it saves a query for each request",
 			// The contract lets people sign out at the replica that signed them in.
@@ -124,10 +128,18 @@ func wrongNginx(t *testing.T) []frame.Wrong {
 	block := func(location, lines string) []string {
 		return []string{private, location + " { " + pass + " proxy_http_version 1.1; proxy_set_header Connection \"\"; " + connect + " " + read + " " + lines + " }\n" + private}
 	}
+	// flaw is the solution with the starter's lines of a step.
+	flaw := func(step int, w frame.Wrong) frame.Wrong {
+		w.Flaw = step
+		return w
+	}
 	return []frame.Wrong{
+		flaw(3, conf("one-by-name", "spread", "with one replica its name was enough", []string{list, "server replica-1:8080;"})),
+		flaw(4, conf("no-failover", "read again", "nginx should not hide an error, and its timeouts will be sensible",
+			[]string{retry, "proxy_next_upstream off;", connect, "", read, ""}, "silent machine", "bounded waits", "replica killed")),
 		conf("listed-thrice", "spread", "three lines, three servers: copied, and the number not changed",
 			[]string{list, strings.Repeat("server replica-1:8080;", replicas)},
-			// With that one gone there is nobody, and nothing reads the list.
+			// When that replica is gone, no other is left, and nginx reads no list.
 			"replica killed", "logins survive", "rolling restart", "not ready", "slow replica"),
 		conf("names-by-hand", "listed only", "the replicas have names, and the list hardly ever changes",
 			[]string{list, "server replica-1:8080; server replica-2:8080; server replica-3:8080;"},
@@ -174,6 +186,11 @@ func wrongShutdown() []frame.Wrong {
 	code := func(name, check, why string, also ...string) frame.Wrong {
 		return frame.Wrong{Name: name, Check: check, Why: why, Also: also, Lab: spec.Lab(variant(wrong.Variants(), name))}
 	}
+	// flaw marks the starter's code of step 5.
+	flaw := func(w frame.Wrong) frame.Wrong {
+		w.Flaw = 5
+		return w
+	}
 	return []frame.Wrong{
 		code(wrong.ReadyWithoutDatabases, "readiness", "the process runs, so it is ready"),
 		code(wrong.RemembersHealth, "readiness", "the databases need not be asked twice a second"),
@@ -182,8 +199,8 @@ func wrongShutdown() []frame.Wrong {
 		code(wrong.YesWhileLeaving, "not ready", "it still answers, so it is ready, and the delay gives clients time to finish",
 			// What is sent to the port in the moment in which it closes may be lost.
 			"drain", "rolling restart"),
-		code(wrong.LeavesAtOnce, "drain", "Shutdown is graceful: it finishes what is under way, which is all that there seems to be",
-			"rolling restart", "not ready"),
+		flaw(code(wrong.LeavesAtOnce, "drain", "Shutdown is graceful: it finishes what is under way, which is all that there seems to be",
+			"rolling restart", "not ready")),
 		code(wrong.NoAfterWaiting, "drain", "while it waits it takes requests, so it says that it is ready", "rolling restart", "not ready"),
 		code(wrong.ShortDrain, "drain", "the balancer asks twice a second, so a second must be enough", "rolling restart", "not ready"),
 		code(wrong.EndlessDrain, "drain", "half a minute is what the cloud's balancer waits", "rolling restart", "not ready"),

@@ -9,16 +9,16 @@ import (
 	"bytebites.example/workshop/shared/bytebites"
 )
 
-// Sessions remembers who is signed in, in a table that all replicas share. What has
-// expired is judged by the database's clock, for replicas need not agree on the time.
+// Sessions keeps sessions in a table that all replicas share. The database's clock decides whether a
+// session has expired, because the clocks of replicas differ.
 type Sessions struct{ db *sql.DB }
 
 // NewSessions returns the sessions of a database that has the table of sessions.sql.
 func NewSessions(db *sql.DB) *Sessions { return &Sessions{db: db} }
 
-// Create stores a session, in place of an earlier one of the same token. Each removes a few
-// that have expired, more than come in, so that the table does not grow for ever and
-// nobody's sign-in pays for all of them. Rows that another sign-in is removing are left to it.
+// Create stores a session, in place of an earlier one of the same token. It also removes up to ten
+// expired sessions: more than it adds, so that the table shrinks, and few, so that the sign-in stays
+// fast. It skips rows that another sign-in is removing.
 func (s *Sessions) Create(ctx context.Context, session bytebites.Session) error {
 	_, err := s.db.ExecContext(ctx, `
 		WITH expired AS (

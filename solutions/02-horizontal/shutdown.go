@@ -15,14 +15,13 @@ const drainDelay = 3 * time.Second
 
 var errLeaving = errors.New("this replica is about to stop")
 
-// Lifecycle is what a replica tells the load balancer, and how it goes.
+// Lifecycle tells the load balancer whether the replica takes requests, and stops the replica.
 type Lifecycle struct{ leaving atomic.Bool }
 
 // NewLifecycle returns the lifecycle of a replica that has just started.
 func NewLifecycle() *Lifecycle { return &Lifecycle{} }
 
-// Ready returns nil when this replica should be sent requests: it is not about to stop, and
-// the databases are there.
+// Ready returns nil when the replica is not about to stop and the databases answer.
 func (l *Lifecycle) Ready(ctx context.Context, healthy func(context.Context) error) error {
 	if l.leaving.Load() {
 		return errLeaving
@@ -30,7 +29,8 @@ func (l *Lifecycle) Ready(ctx context.Context, healthy func(context.Context) err
 	return healthy(ctx)
 }
 
-// Stop says no to the balancer, serves whoever it still sends, and then finishes.
+// Stop makes Ready return an error, serves requests for drainDelay, and then calls finish. It returns
+// the error of finish.
 func (l *Lifecycle) Stop(ctx context.Context, finish func(context.Context) error) error {
 	l.leaving.Store(true)
 	select {

@@ -1,5 +1,5 @@
-// Package answer is the words that lab 00 is answered in. It imports nothing, so that a
-// service which carries a lab's code does not carry what checks it.
+// Package answer holds the words of the answers of lab 00. It is given. It imports nothing, so that a
+// service with a lab's code does not contain the lab's checks.
 package answer
 
 // Word is one of a few words.
@@ -17,7 +17,7 @@ const (
 	Forgotten Word = "forgotten"
 )
 
-// Sheet is what a learner found out about the monolith.
+// Sheet holds the answers about the monolith.
 type Sheet struct {
 	// SlowTable is the table behind the statement that takes most of the database's
 	// time before the learner's index is there.
@@ -28,8 +28,7 @@ type Sheet struct {
 	// KneePerSecond is the highest rate, in requests a second, that meets the service
 	// level: 99 % of requests succeed, and 95 % take under 200 ms.
 	KneePerSecond float64
-	// Restart is what happens to each kind of state when the process is killed and
-	// started again.
+	// Restart says which state survives when the process is killed and started again.
 	Restart Restart
 }
 

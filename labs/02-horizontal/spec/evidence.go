@@ -3,6 +3,9 @@ package spec
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"bytebites.example/workshop/shared/instance"
@@ -10,17 +13,17 @@ import (
 	"bytebites.example/workshop/shared/workshop/evidence"
 )
 
-// report adds what is shown and not judged to the result, and keeps it as a file.
+// report adds the figures that are shown and not judged to the result, and writes rush.txt.
 func (r *rush) report() error {
 	one, all := load.Merge(r.seen.Before...), load.Merge(r.seen.After...)
-	r.run.Report("rush", rushFactor*r.saturation, "requests/s")
+	r.run.Report("rate of the rush", rushFactor*r.saturation, "requests/s")
 	r.run.Report("failed in the rush, one replica", 100*one.FailureShare(), "%")
 	r.run.Report(fmt.Sprintf("failed in the rush, %d replicas", replicas), 100*all.FailureShare(), "%")
 	r.run.Report("goodput under overload, one replica", r.saturation, "requests/s")
 	r.run.Report(fmt.Sprintf("goodput under overload, %d replicas", replicas), r.goodputAll, "requests/s")
-	r.run.Report("goodput of all over that of one", r.goodputAll/r.saturation, "times")
-	r.run.Report("latency on a calm evening, one replica", milliseconds(r.calmOne.Latency.Mean()), "ms")
-	r.run.Report(fmt.Sprintf("latency on a calm evening, %d replicas", replicas), milliseconds(r.calmAll.Latency.Mean()), "ms")
+	r.run.Report(fmt.Sprintf("goodput under overload, %d replicas over one", replicas), r.goodputAll/r.saturation, "times")
+	r.run.Report("mean latency on a calm evening, one replica", milliseconds(r.calmOne.Latency.Mean()), "ms")
+	r.run.Report(fmt.Sprintf("mean latency on a calm evening, %d replicas", replicas), milliseconds(r.calmAll.Latency.Mean()), "ms")
 
 	head := fmt.Sprintf("The rush: %.1f requests/s, %g times what one replica saturates at, in rounds of %.1f s; a client waits %s.\n"+
 		"Latency is of all requests of %d rounds each, failed ones too, from when they were meant to go out.\n\n",
@@ -36,12 +39,12 @@ func (r *rush) report() error {
 				milliseconds(l.Quantile(0.5)), milliseconds(l.Quantile(0.95)), milliseconds(l.Quantile(0.99)), 100*row.r.FailureShare())
 		}
 	})
-	text = append(text, evidence.Table(fmt.Sprintf("\nOn a calm evening, %.1f requests/s, there is no line to be shortened\n\n", belowKnee*r.saturation), func(w io.Writer) {
+	text = append(text, evidence.Table(fmt.Sprintf("\nOn a calm evening, %.1f requests/s, one replica has no queue either\n\n", belowKnee*r.saturation), func(w io.Writer) {
 		fmt.Fprintln(w, "replicas\tmean\tp95\t")
 		fmt.Fprintf(w, "1\t%.0f ms\t%.0f ms\t\n", milliseconds(r.calmOne.Latency.Mean()), milliseconds(r.calmOne.Latency.Quantile(0.95)))
 		fmt.Fprintf(w, "%d\t%.0f ms\t%.0f ms\t\n", replicas, milliseconds(r.calmAll.Latency.Mean()), milliseconds(r.calmAll.Latency.Quantile(0.95)))
 	})...)
-	text = append(text, evidence.Table("\nWhat they do under overload, and what it costs (the replicas alone)\n\n", func(w io.Writer) {
+	text = append(text, evidence.Table("\nGoodput under overload, and the price of the replicas alone\n\n", func(w io.Writer) {
 		fmt.Fprintln(w, "replicas\tanswers/s\ttimes\t$/hour\t$/million answers\t")
 		for _, row := range []struct {
 			n       int64
@@ -58,6 +61,18 @@ func (r *rush) report() error {
 	}
 	r.run.Evidence(evidenceFolder)
 	return nil
+}
+
+// causes lists the failures of a load by cause: "2 timeout, 1 status 502".
+func causes(r load.Result) string {
+	var parts []string
+	for _, cause := range slices.Sorted(maps.Keys(r.Failures)) {
+		parts = append(parts, fmt.Sprintf("%d %s", r.Failures[cause], cause))
+	}
+	if len(parts) == 0 {
+		return "none"
+	}
+	return strings.Join(parts, ", ")
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

@@ -128,7 +128,7 @@ func (l *trial) replicaKilled(ctx context.Context, run *lab.Run) error {
 	if reads := failed(seen.load, isRead); reads > 0 {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("%s to be killed without a failed read", seen.victim),
-			Seen:     fmt.Sprintf("%d failed (of all requests, by cause: %v)", reads, seen.load.Failures), Waited: rig.LateLoad(seen.load),
+			Seen:     fmt.Sprintf("%d failed reads (of all requests: %s)", reads, causes(seen.load)), Waited: rig.LateLoad(seen.load),
 			Look: lab.Look{File: "nginx.conf", Hint: "proxy_next_upstream, and proxy_connect_timeout: how long does nginx wait for a silent replica?"},
 		}
 	}
@@ -140,14 +140,14 @@ func (l *trial) replicaKilled(ctx context.Context, run *lab.Run) error {
 		return &lab.Failure{Expected: "orders to be accepted", Seen: fmt.Sprintf("none of %d", len(seen.load.Orders)), Waited: rig.LateLoad(seen.load), Look: lab.Look{File: "nginx.conf"}}
 	case books.Lost+books.Doubled+books.Invented > 0:
 		return &lab.Failure{
-			Expected: fmt.Sprintf("all of %d orders that clients hold a confirmation of, once, and no other", books.Accepted),
-			Seen:     fmt.Sprintf("%d lost, %d doubled, %d that were refused", books.Lost, books.Doubled, books.Invented),
+			Expected: fmt.Sprintf("each of the %d accepted orders once in the database, and no other", books.Accepted),
+			Seen:     fmt.Sprintf("%d lost, %d doubled, %d stored although refused", books.Lost, books.Doubled, books.Invented),
 			Look:     lab.Look{File: "nginx.conf", Hint: "which requests does nginx send again, and to which replica?"},
 		}
 	case failed(seen.load, isOrder) > 0:
 		return &lab.Failure{
 			Expected: "every order to be placed, at the second try at the latest",
-			Seen:     fmt.Sprintf("%d were not (%v)", failed(seen.load, isOrder), seen.load.Failures), Waited: rig.LateLoad(seen.load),
+			Seen:     fmt.Sprintf("%d were not (%s)", failed(seen.load, isOrder), causes(seen.load)), Waited: rig.LateLoad(seen.load),
 			Look: lab.Look{File: "nginx.conf", Hint: "to which replica does a second try go?"},
 		}
 	}

@@ -1,6 +1,5 @@
-// Package spec is what lab 02 demands: replicas of which any serves anybody, one that may
-// die or be replaced without a request noticing, and a rush that three of them take in
-// their stride.
+// Package spec has the checks and the gain of lab 02. Any replica serves any subscriber. A replica may
+// die or be replaced without a failed request. Three replicas hold a rush that one cannot.
 package spec
 
 import (
@@ -18,7 +17,7 @@ import (
 	"bytebites.example/workshop/shared/workshop/rig"
 )
 
-// Name is the lab's.
+// Name is the name of the lab's folder.
 const Name = "02-horizontal"
 
 // evidenceFolder is where learners find the evidence, from the module's root.
@@ -40,8 +39,8 @@ type Subject struct {
 const (
 	// replicas stand behind nginx.
 	replicas = 3
-	// floor is the least gain in mean latency. What three replicas take without a queue,
-	// one has a queue for that grows until the rush ends.
+	// floor is the least gain in mean latency. At the rate of the rush, the queue of one replica
+	// grows until the rush ends. Three replicas have no queue.
 	floor = 4
 	// maxFailures is the share of requests that may fail in the rush with all replicas.
 	maxFailures = 0.01
@@ -55,7 +54,9 @@ func Lab(subject Subject) lab.Lab {
 		Files:  subject.Files,
 		Claim:  rig.Claim,
 		Stages: l.stages(),
-		// Without step 3 one replica gets all requests, so steps 4 and 5 cannot be judged.
+		// Without step 3 one replica gets all requests, so the checks of steps 4 and 5 need "spread".
+		// Without step 2 a subscriber is signed in at one replica only, so those that sign in need
+		// "any session". A rolling restart loses a few reads without step 4, so it needs "read again".
 		Checks: []lab.Check{
 			{Name: "stateless", Kind: lab.Core, Step: 1, Run: l.stateless,
 				Proves: "you know which part of the service keeps something that a replica must not"},
@@ -89,15 +90,15 @@ func Lab(subject Subject) lab.Lab {
 				Proves: fmt.Sprintf("nginx waits %s to %s for the answer of a replica", leastReadTimeout, mostReadTimeout)},
 			{Name: "sent once", Kind: lab.Core, Step: 4, Needs: []string{"listed only"}, Run: l.sentOnce,
 				Proves: "nginx does not send a POST again that a replica may have handled"},
-			{Name: "replica killed", Kind: lab.Core, Step: 4, Needs: []string{stageFleet, "spread"}, Run: l.replicaKilled,
+			{Name: "replica killed", Kind: lab.Core, Step: 4, Needs: []string{stageFleet, "any session", "spread"}, Run: l.replicaKilled,
 				Proves: "a replica that is killed under load costs no failed read and no order, lost or doubled"},
-			{Name: "logins survive", Kind: lab.Core, Step: 4, Needs: []string{stageFleet, "spread"}, Run: l.loginsSurvive,
+			{Name: "logins survive", Kind: lab.Core, Step: 4, Needs: []string{stageFleet, "any session", "spread"}, Run: l.loginsSurvive,
 				Proves: "a subscriber stays signed in when the replica dies that signed them in"},
 			{Name: "readiness", Kind: lab.Core, Step: 5, Run: l.readiness,
 				Proves: "a replica is ready while its databases answer, and answers many questions at once"},
 			{Name: "drain", Kind: lab.Core, Step: 5, Run: l.drain,
 				Proves: "a replica that is told to stop says no, serves on until nginx knows, and then finishes"},
-			{Name: "rolling restart", Kind: lab.Core, Step: 5, Needs: []string{stageFleet, "spread"}, Run: l.rollingRestart,
+			{Name: "rolling restart", Kind: lab.Core, Step: 5, Needs: []string{stageFleet, "any session", "read again"}, Run: l.rollingRestart,
 				Proves: "all replicas are restarted under load, one by one, and no request fails"},
 			{Name: "not ready", Kind: lab.Core, Step: 5, Needs: []string{stageFleet, "spread"}, Run: l.notReady,
 				Proves: "a replica that is about to stop says so, and then gets no request"},
@@ -134,7 +135,7 @@ func (l *trial) stateless(context.Context, *lab.Run) error {
 		look      string
 	}{
 		{"Authentication", want.Authentication, got.Authentication,
-			"read shared/bytebites/inmem, and your answer in lab 00: what did a restart forget?"},
+			"read shared/bytebites/inmem, and restart.txt of lab 00: what did a restart forget?"},
 		{"Orders", want.Orders, got.Orders,
 			"read solutions/01-vertical/checkout.go: what is left in the process when PlaceOrder has returned?"},
 		{"Catalogue", want.Catalogue, got.Catalogue,
@@ -144,13 +145,21 @@ func (l *trial) stateless(context.Context, *lab.Run) error {
 	} {
 		if part.got != part.want {
 			return &lab.Failure{
-				Expected: fmt.Sprintf("%s to say whether that part is stateless, and why", part.name),
-				Seen:     fmt.Sprintf("%s, because %s", quoted(part.got.Is), quoted(part.got.Because)),
+				Expected: fmt.Sprintf("for %s, the kind of part that the code shows, and its reason", part.name),
+				Seen:     shown(part.got),
 				Look:     lab.Look{File: "answers.go", Func: "Answers", Hint: part.look},
 			}
 		}
 	}
 	return nil
+}
+
+// shown returns an answer as a failure shows it.
+func shown(part answer.Part) string {
+	if part.Is == answer.Unanswered && part.Because == answer.Unanswered {
+		return quoted(answer.Unanswered)
+	}
+	return fmt.Sprintf("%s, because: %s", quoted(part.Is), quoted(part.Because))
 }
 
 func quoted(word answer.Word) string {
@@ -160,8 +169,8 @@ func quoted(word answer.Word) string {
 	return fmt.Sprintf("%q", word)
 }
 
-// contract holds one replica against the API's promises about sessions, which the subject
-// keeps, and about orders. The other checks look for what only several replicas can break.
+// contract runs the API's contract about sessions and orders on one replica. The other checks look for
+// faults that need several replicas.
 func (l *trial) contract(ctx context.Context, _ *lab.Run) error {
 	client, err := l.servers.Client(l.fleet.Replicas[0])
 	if err != nil {

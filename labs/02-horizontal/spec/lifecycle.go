@@ -278,7 +278,7 @@ func questions(ctx context.Context, lifecycle service.Lifecycle, began time.Time
 	}
 }
 
-// judge holds what was seen against the rules of a stop.
+// judge compares the observations with the rules of a stop.
 func (s *stopSeen) judge(run *lab.Run, h heard, stopErr error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -149,7 +149,7 @@ type ask struct {
 	limit        time.Duration
 }
 
-// told is what came of it.
+// told is the outcome.
 type told struct {
 	id     string
 	status int // 0 when no whole answer came
@@ -568,7 +568,7 @@ func (l *trial) unchanged(ctx context.Context, _ *lab.Run) error {
 	return p.answersPass(ctx, changing)
 }
 
-// passes demands that a request reaches one server as it was sent.
+// passes demands that a request reaches one server unchanged.
 func (p *proxies) passes(ctx context.Context, a ask, host string) error {
 	t := p.send(ctx, p.nginx.URL(), a)
 	notes, err := p.notes(ctx, t.id)

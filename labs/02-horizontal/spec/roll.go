@@ -23,7 +23,7 @@ const (
 	strayReads = 30
 )
 
-// rollSeen is what was seen of a restart of all replicas, one by one.
+// rollSeen holds the observations of a restart of all replicas, one by one.
 type rollSeen struct {
 	load  load.Result
 	goers []goer
@@ -164,7 +164,7 @@ func (l *trial) rollingRestart(ctx context.Context, run *lab.Run) error {
 	if seen.load.Failed > 0 {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("%d replicas to be restarted one by one and no request to fail", replicas),
-			Seen:     fmt.Sprintf("%d of %d requests failed: %v", seen.load.Failed, seen.load.Sent, seen.load.Failures), Waited: rig.LateLoad(seen.load),
+			Seen:     fmt.Sprintf("%d of %d requests failed: %s", seen.load.Failed, seen.load.Sent, causes(seen.load)), Waited: rig.LateLoad(seen.load),
 			Look: lab.Look{File: "shutdown.go", Func: "Lifecycle.Stop", Hint: "does nginx still send requests when the replica takes no more? See nginx.conf too"},
 		}
 	}
@@ -199,7 +199,7 @@ func (l *trial) notReady(ctx context.Context, run *lab.Run) error {
 			return &lab.Failure{
 				Expected: fmt.Sprintf("%s to keep serving until nginx sends it no more requests", g.name),
 				Seen:     fmt.Sprintf("it stopped %.1f s after SIGTERM, and nginx did not know yet", g.took.Seconds()),
-				Look:     lab.Look{File: "shutdown.go", Func: "Lifecycle.Stop", Hint: "the balancer asks every half second, wants two answers, and then has to reload nginx"},
+				Look:     lab.Look{File: "shutdown.go", Func: "Lifecycle.Stop", Hint: "the controller asks every 0.5 s, wants two answers of no, waits 0.4 s for each, and then nginx needs 0.6 s"},
 			}
 		}
 	}

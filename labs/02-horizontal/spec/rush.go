@@ -14,24 +14,24 @@ import (
 )
 
 const (
-	// burstStart is the rate of the first burst by which one replica's limit is found, in
-	// requests a second: near it, wherever cores are not much quicker than most.
+	// burstStart is the rate of the first burst, in requests a second. It is near the limit of one
+	// replica on most machines.
 	burstStart  = 12
 	burstLength = 1500 * time.Millisecond
-	// burstsAgain are sent at that limit: taken in a slow moment of the machine it would make a
-	// rush that is none in a quick one.
+	// burstsAgain is the number of further bursts at that limit. A limit from a slow moment of the
+	// machine would make a rush that is no overload in a quick moment.
 	burstsAgain = 2
-	// rushFactor is how many times one replica's limit comes in. On a machine that others use
-	// too the limit is a third higher in one moment than in another, and the common 1.5 times
-	// one from a slow moment is hardly more than there is in a quick one. All replicas
-	// are then asked for less than six tenths of what they can do.
+	// rushFactor is the rate of the rush, in multiples of one replica's limit. On a shared machine
+	// the limit varies by a third, so 1.5 times a limit from a slow moment is hardly an overload.
+	// With 1.75, three replicas get less than six tenths of their limit.
 	rushFactor = 1.75
-	// pairs and the length of their rounds are declared here, before any run. What one
-	// replica's line costs grows with the length: these are short, for there are many.
+	// pairs and the length of their rounds are declared here, before any run. The queue of one
+	// replica grows with the length of a round, so the rounds are short.
 	pairs      = 6
 	rushLength = 1200 * time.Millisecond
-	// What is shown and not judged is measured once: what all replicas can do by bursts from
-	// nearlyAll of what as many would do each, and both at belowKnee times what one replica does.
+	// These figures are shown and not judged, so each is measured once. The bursts for all replicas
+	// begin at nearlyAll times their number times the limit of one. The calm evening has belowKnee
+	// times the limit of one.
 	nearlyAll  = 0.75
 	belowKnee  = 0.6
 	sideLength = 1500 * time.Millisecond
@@ -47,7 +47,7 @@ type before struct {
 }
 
 func (l *trial) startBefore(ctx context.Context) error {
-	const name = "before"
+	const name = "lab-01-replica" // as the report names it beside its quota
 	variant, err := rig.Start(ctx, l.servers.Bed, rig.Options{
 		Service: testbed.ServiceOptions{
 			Name: name, Package: solutions, Args: []string{"--through", "01"}, Type: size(),
@@ -58,7 +58,7 @@ func (l *trial) startBefore(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	nginx, err := l.servers.Bed.Nginx(ctx, testbed.NginxOptions{Name: name + "-nginx", Conf: beforeConf})
+	nginx, err := l.servers.Bed.Nginx(ctx, testbed.NginxOptions{Name: "lab-01-nginx", Conf: beforeConf})
 	if err != nil {
 		return err
 	}
@@ -102,7 +102,7 @@ func (l *trial) rush(ctx context.Context, run *lab.Run) (lab.Measured, error) {
 	if failed := load.Merge(r.seen.After...).FailureShare(); failed >= maxFailures {
 		return lab.Measured{}, &lab.Failure{
 			Expected: fmt.Sprintf("less than %.0f %% of requests to fail in the rush", 100*maxFailures),
-			Seen:     fmt.Sprintf("%.1f %%: %v", 100*failed, load.Merge(r.seen.After...).Failures), Waited: rig.LateLoad(r.seen.After...),
+			Seen:     fmt.Sprintf("%.1f %%: %s", 100*failed, causes(load.Merge(r.seen.After...))), Waited: rig.LateLoad(r.seen.After...),
 			Look: lab.Look{File: "nginx.conf", Hint: "see rush.txt in " + evidenceFolder},
 		}
 	}
@@ -110,15 +110,14 @@ func (l *trial) rush(ctx context.Context, run *lab.Run) (lab.Measured, error) {
 }
 
 func (l *trial) newRush(ctx context.Context, run *lab.Run) (*rush, error) {
-	// Orders and nothing else, as in lab 01: an order computes recommendations, and it is the
-	// service's CPU that is to rule. Reads of the menu would have the database rule (that is
-	// fault 5, and lab 03).
+	// The load is orders only, as in lab 01. An order computes recommendations, so the service's CPU
+	// is the bottleneck. With reads of the menu the database would be (fault 5, and lab 03).
 	l.fleet.Generator.Mix = load.OnlyOrders()
 	run.Progress("warming the replicas up again, at full speed")
 	if err := l.fleet.WarmUp(ctx); err != nil {
 		return nil, err
 	}
-	// Replicas that are busy answer a question late; what that does is not measured here.
+	// Busy replicas answer the controller late. The effect of that is not measured here.
 	if err := l.fleet.StopAsking(); err != nil {
 		return nil, err
 	}
@@ -137,9 +136,9 @@ func (l *trial) newRush(ctx context.Context, run *lab.Run) (*rush, error) {
 	return r, nil
 }
 
-// findRush finds what one replica saturates at.
+// findRush finds the rate at which one replica saturates.
 func (r *rush) findRush(ctx context.Context) (err error) {
-	r.run.Progress("sending bursts, until one is too much for one replica")
+	r.run.Progress("sending bursts of orders at rising rates, until the replica of lab 01 saturates")
 	r.saturation, err = rig.Limit(ctx, r.run, "one replica",
 		measure.BurstConfig{Start: burstStart, Length: burstLength, Again: burstsAgain, Quotas: r.watch.Problems}, r.one.Hit)
 	return err
@@ -155,17 +154,17 @@ func (r *rush) compare(ctx context.Context) (err error) {
 	return err
 }
 
-// atMost finds what all replicas can do. It does not begin with a burst that is far too much for
-// them: replicas that work on everything at once are then late with all of it.
+// atMost finds the goodput of all replicas. It does not begin with a burst far above it, because
+// replicas that work on all requests at once would then be late with all of them.
 func (r *rush) atMost(ctx context.Context) error {
 	rate := nearlyAll * replicas * r.saturation
-	r.run.Progress(fmt.Sprintf("sending bursts, until one is too much for all %d replicas: from %.1f requests/s", replicas, rate))
+	r.run.Progress(fmt.Sprintf("sending bursts of orders at rising rates, until %d replicas saturate, from %.1f orders/s", replicas, rate))
 	found, err := measure.Bursts(ctx, measure.BurstConfig{Start: rate, Length: burstLength, Quotas: r.watch.Problems, OnBurst: r.see}, r.all.Hit)
 	r.goodputAll = found.Goodput
 	return err
 }
 
-// calm asks one replica and all of them for what one can do.
+// calm sends a rate below the limit of one replica to one and to all.
 func (r *rush) calm(ctx context.Context) (err error) {
 	rate := belowKnee * r.saturation
 	r.run.Progress(fmt.Sprintf("a calm evening: %.1f requests/s", rate))

@@ -15,7 +15,7 @@ func taken[T any](run *lab.Run, name string) (thing T, kept bool) {
 	return thing, kept
 }
 
-// keepOrClose keeps a thing for the next run of the series, or closes it where there is none.
+// keepOrClose keeps a thing for the next run of the series. Without a series it closes the thing.
 func keepOrClose(run *lab.Run, name string, thing any, closeIt func() error) error {
 	if run.Series == nil {
 		return closeIt()
@@ -24,7 +24,7 @@ func keepOrClose(run *lab.Run, name string, thing any, closeIt func() error) err
 	return nil
 }
 
-// lifetime is the context of what a run starts and may keep: a bed ends with its context.
+// lifetime returns the context for things that a run may keep, because a bed ends with its context.
 func lifetime(ctx context.Context, run *lab.Run) context.Context {
 	if run.Series == nil {
 		return ctx

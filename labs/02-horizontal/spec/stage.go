@@ -28,7 +28,7 @@ const (
 	mailDelay = 20 * time.Millisecond
 )
 
-// trial is one run: the servers, and what was seen on them.
+// trial is one run: the servers and the observations on them.
 type trial struct {
 	subject Subject
 
@@ -76,7 +76,7 @@ func (l *trial) stages() []lab.Stage {
 				err = l.startFleet(ctx)
 				return l.endFleet, err
 			}},
-		{Name: stageBefore, Needs: []string{stageServers}, Starts: "one replica of lab 01's service, and its nginx",
+		{Name: stageBefore, Needs: []string{stageServers}, Starts: "one replica of lab 01's service behind an nginx, to compare with",
 			Start: func(ctx context.Context, _ *lab.Run) (end func() error, err error) {
 				return nil, l.startBefore(ctx)
 			}},

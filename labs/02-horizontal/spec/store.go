@@ -41,7 +41,7 @@ const (
 	endsSoon = 20 * time.Second
 )
 
-// desk is a PostgreSQL server without data, for the checks of the subject's store.
+// desk is an empty PostgreSQL server for the checks of the subject's store.
 type desk struct {
 	bed    *testbed.Bed
 	server *testbed.Postgres

@@ -117,7 +117,7 @@ func (l *trial) slowReplica(ctx context.Context, run *lab.Run) error {
 		others += counts[r.Name()]
 	}
 	got, fair := counts[slow.Name()], float64(others)/float64(len(l.fleet.Replicas)-1)
-	run.Report("of what the others get, a slow replica gets", float64(got)/max(fair, 1), "")
+	run.Report("requests to a slow replica, of those to another", 100*float64(got)/max(fair, 1), "%")
 	if float64(got) > fair/2 {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("%s, slowed down to %g CPU, to get at most half of what the others get", slow.Name(), slowCPU),

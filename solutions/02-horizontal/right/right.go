@@ -90,7 +90,7 @@ func (s transactions) Delete(ctx context.Context, tokenHash [32]byte) error {
 	return err
 }
 
-// laterRemoval removes what has expired when the subscriber has the answer.
+// laterRemoval removes expired sessions after the answer.
 type laterRemoval struct{ transactions }
 
 // Create stores a session and leaves the removal to the background.

@@ -88,7 +88,7 @@ func (yesWhileLeaving) Ready(ctx context.Context, healthy func(context.Context) 
 	return healthy(ctx)
 }
 
-// leavesAtOnce takes no more requests as soon as it is told to stop, before anybody can ask.
+// leavesAtOnce is the starter's code: it takes no more requests from SIGTERM on.
 type leavesAtOnce struct{ *horizontal.Lifecycle }
 
 func (leavesAtOnce) Stop(ctx context.Context, finish func(context.Context) error) error {
