@@ -80,13 +80,13 @@ func rampText(ramp measure.RampResult) []byte {
 		"The service level: 99 %% succeed and 95 %% take under 200 ms. Latency counts from when a\n"+
 		"request should have been sent; a client gives up after 2 s.\n\n",
 		serviceType().Name, serviceType().CPU, databaseType().Name, databaseType().CPU)
-	return evidence.Table(head, func(w io.Writer) {
+	text := evidence.Table(head, func(w io.Writer) {
 		fmt.Fprintln(w, "asked/s\tanswered/s\tmean ms\tp95 ms\tfailed %\t  service level\t")
 		for _, level := range ramp.Levels {
 			met := "missed"
 			switch {
 			case level.Discarded:
-				met = "not counted: " + strings.Join(level.Validity.Reasons, "; ")
+				met = "not counted"
 			case level.MetSLO:
 				met = "met"
 			}
@@ -95,6 +95,29 @@ func rampText(ramp measure.RampResult) []byte {
 				100*level.Result.FailureShare(), met)
 		}
 	})
+	return append(text, discardedText(ramp)...)
+}
+
+// discardedText says why levels do not count: each reason once, with the rates.
+func discardedText(ramp measure.RampResult) []byte {
+	rates := make(map[string][]string)
+	for _, level := range ramp.Levels {
+		if !level.Discarded {
+			continue
+		}
+		for _, reason := range level.Validity.Reasons {
+			kind, _, _ := strings.Cut(reason, ":")
+			rates[kind] = append(rates[kind], fmt.Sprintf("%.1f", level.Rate))
+		}
+	}
+	if len(rates) == 0 {
+		return nil
+	}
+	text := []byte("\nLevels that do not count were sent again. The machine disturbed them:\n")
+	for _, kind := range slices.Sorted(maps.Keys(rates)) {
+		text = fmt.Appendf(text, "  %s, at %s requests/s\n", kind, strings.Join(rates[kind], ", "))
+	}
+	return text
 }
 
 // profile keeps a CPU profile of the service at work.

@@ -75,8 +75,8 @@ func into(shift time.Duration, args []driver.NamedValue) []driver.NamedValue {
 // timeRange is how far from now a number may lie, as a time, to be taken for one.
 const timeRange = 30 * 24 * time.Hour
 
-// earlier returns an argument as the server gets it, see shifted. What is no time it returns as
-// it is.
+// earlier returns an argument as the server gets it, see shifted. It returns a value that is
+// no time unchanged.
 func earlier(value driver.Value, shift time.Duration, now time.Time) driver.Value {
 	switch v := value.(type) {
 	case time.Time:

@@ -24,8 +24,8 @@ Udp: 3
 	}
 }
 
-// All of it can be sent twice; were it not, a killed replica would cost failures that nobody
-// can mend.
+// All of these requests can be sent twice. Otherwise a killed replica would cost failures that no
+// retry can mend.
 func TestReadsAndOrders(t *testing.T) {
 	orders := false
 	for _, share := range readsAndOrders().Shares {

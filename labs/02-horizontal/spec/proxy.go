@@ -524,8 +524,8 @@ func (l *trial) privatePages(ctx context.Context, _ *lab.Run) error {
 	return nil
 }
 
-// unchanged sends requests of all kinds, and compares what the server received with what was
-// sent, and what the client received with what the server sent.
+// unchanged sends requests of all kinds. It compares the received with the sent requests at the
+// server, and the received with the sent answers at the client.
 func (l *trial) unchanged(ctx context.Context, _ *lab.Run) error {
 	p := l.proxies
 	if err := p.publish(ctx, p.listOf(copiesOfAll, p.echoes...)); err != nil {
@@ -602,8 +602,7 @@ func (p *proxies) passes(ctx context.Context, a ask, host string) error {
 	return nil
 }
 
-// answersPass demands that the answers of the replicas reach the clients as they are, and each
-// client its own.
+// answersPass demands that each answer of a replica reaches its own client unchanged.
 func (p *proxies) answersPass(ctx context.Context, header map[string]string) error {
 	for _, status := range []int{200, 201, 204, 303, 400, 401, 403, 404, 409, 413, 415, 422, 429, 500, 503} {
 		for _, method := range []string{http.MethodGet, http.MethodPost} {

@@ -423,7 +423,7 @@ func restarted(ctx context.Context, s *shelf, one, _ store) error {
 	return nil
 }
 
-// unreachable calls a store whose database is gone. Who is signed in must not be told otherwise.
+// unreachable calls a store whose database is gone. The store must not report a session as missing.
 func unreachable(ctx context.Context, s *shelf, _, _ store) error {
 	gone, err := s.open(0)
 	if err != nil {
@@ -521,7 +521,7 @@ func clocks(ctx context.Context, now time.Time, exact, slow, fast store) error {
 	if err := slow.lacks(ctx, late.TokenHash, "a session that has expired by the database's clock and not by the replica's", "Session", clockHint); err != nil {
 		return err
 	}
-	// A replica whose clock is fast removes what has expired, and signs a subscriber out.
+	// A replica with a fast clock would remove a live session, and sign its subscriber out.
 	live, left := session(2, now.Add(clockShift/2)), session(3, now.Add(2*clockShift))
 	for _, s := range []bytebites.Session{live, left} {
 		if err := exact.create(ctx, s); err != nil {

@@ -20,8 +20,8 @@ const (
 	readTimeoutDefault = 60 * time.Second
 )
 
-// boundedWaits reads nginx's configuration, as nginx has loaded it, for the time that it waits for
-// an answer. To wait that long would take the check longer than all others together.
+// boundedWaits reads the read timeout from the configuration that nginx has loaded. A check that
+// waited that long would take longer than all others together.
 func (l *trial) boundedWaits(ctx context.Context, run *lab.Run) error {
 	text, err := l.proxies.nginx.Exec(ctx, "nginx", "-T", "-q")
 	if err != nil {
