@@ -10,9 +10,10 @@ import (
 
 func TestLab(t *testing.T) {
 	labtest.Run(t, spec.Lab(spec.Subject{
-		Files:   sharding.Files(),
-		Router:  sharding.NewRouter(),
-		Apply:   sharding.Apply,
-		Package: "./labs/04-sharding/service",
+		Files:    sharding.Files(),
+		Router:   sharding.NewRouter(),
+		HandOver: sharding.HandOver,
+		Apply:    sharding.Apply,
+		Package:  "./labs/04-sharding/service",
 	}))
 }

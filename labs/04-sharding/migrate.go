@@ -2,25 +2,36 @@ package sharding
 
 import (
 	"context"
-	"errors"
+	"fmt"
 
+	"bytebites.example/workshop/labs/04-sharding/mover"
 	"bytebites.example/workshop/shared/bytebites/service"
 	"bytebites.example/workshop/shared/bytebites/shard"
+	"bytebites.example/workshop/shared/bytebites/shardstore"
 )
 
-// migrate is a shardstore.Move: it moves user data to a goal.
-func migrate(context.Context, service.Resources, *shard.Mover, string) error {
-	// TODO(lab 04): go from the phase that the map is in (mover.Map) to the goal, phase by
-	// phase, forward or back. The lesson says what each phase does, and where each
-	// subscriber is.
-	//   - Where no home changes, Publish the next map. Where homes change, Switch: it stops
-	//     all writes, so settle in it, and be quick. Settle before it too.
-	//   - The mover may be killed at any moment. The map holds all that the next mover
-	//     needs: do the work of its phase, whether it was begun or not.
-	//   - Settled is the phase before the move and after it. Plan tells them apart.
-	//   - New subscribers have ids from NewFrom on: bytebites.NewUserID of now, or after
-	//     the last id that exists, if a clock was fast.
-	//   - Fences refuse writes by an old map. Reads by an old map go on for up to 2
-	//     seconds. Until then a server that was home must stay a mirror.
-	return errors.New("TODO(lab 04): there is no way from here to the shards yet")
+// migrate is a shardstore.Move. The mover is given: see package mover. It calls the parts of this lab.
+func migrate(ctx context.Context, r service.Resources, control *shard.Mover, goal string) error {
+	return mover.Run(ctx, r, control, goal, Parts(r))
+}
+
+// Parts returns the parts of the mover that this lab writes.
+func Parts(r service.Resources) mover.Parts {
+	return mover.Parts{Router: NewRouter(), Copy: copier{shardstore.Pools(r)}.copy, Settle: settle, HandOver: HandOver}
+}
+
+// HandOver is a mover.HandOver: it changes homes.
+func HandOver(ctx context.Context, control mover.Control, settle func(context.Context) error, next mover.Next) error {
+	// TODO(lab 04): step 6. Subscribers write between settle and the new map, and some replicas
+	// write by the old map after it. Change homes by control.Switch, which calls settle when all
+	// fences are closed. Settle before it too, so that little is left to copy. Keep the fences
+	// closed for at most 2 seconds. If that was too short, try again, five times in all.
+	if err := settle(ctx); err != nil {
+		return fmt.Errorf("settle: %w", err)
+	}
+	after, err := next(ctx, control.Map())
+	if err != nil {
+		return err
+	}
+	return control.Publish(ctx, after)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"bytebites.example/workshop/shared/bytebites"
@@ -12,13 +13,32 @@ import (
 	"bytebites.example/workshop/shared/bytebites/shardstore"
 )
 
-// openFor bounds what is done once, when a replica starts.
-const openFor = 30 * time.Second
+const (
+	// serverTimeout is how long a server may take for one read, one write or one copy. A server
+	// that hangs then costs its own subscribers a second, and all others nothing.
+	serverTimeout = time.Second
+	// totalsTimeout bounds a question about all subscribers. A page asks two of them, one after
+	// the other, and can do without an answer.
+	totalsTimeout = 500 * time.Millisecond
+	// movedRetryFor is how long a write is tried again while homes change. A switch closes the
+	// fences for a moment: for a subscriber that is a delay, not an error.
+	movedRetryFor   = 3 * time.Second
+	movedRetryPause = 25 * time.Millisecond
+	// openTimeout bounds the work at the start of a replica.
+	openTimeout = 30 * time.Second
+)
 
-// stores is a shardstore.Access.
+// maps is a replica's view of the map: see shard.Maps.
+type maps interface {
+	Current() (shard.Map, error)
+	Refresh(ctx context.Context) (shard.Map, error)
+}
+
+// stores is a shardstore.Access. It has a pool of connections to each server, so that a slow server
+// cannot use up the connections to the others.
 type stores struct {
 	router  shard.Router
-	maps    *shard.Maps
+	maps    maps
 	servers []shardstore.Server // by number
 	copier  copier
 	dark    *shardstore.DarkReads
@@ -28,7 +48,7 @@ type stores struct {
 
 // Open returns the stores of user data that is spread over a service's servers.
 func Open(r service.Resources, catalogue bytebites.Catalogue) (service.UserData, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), openFor)
+	ctx, cancel := context.WithTimeout(context.Background(), openTimeout)
 	defer cancel()
 	watched, err := shard.Watch(ctx, r.Catalogue, shardstore.Pools(r), r.Config.Instance, r.Logger)
 	if err != nil {
@@ -53,54 +73,102 @@ func Open(r service.Resources, catalogue bytebites.Catalogue) (service.UserData,
 	return shardstore.UserData(s, s.router), nil
 }
 
-// Read asks the subscriber's home.
+// Read asks the subscriber's home. In phase DarkReads it has the answer compared with the mirror's,
+// in the background.
 func (s *stores) Read(ctx context.Context, user bytebites.UserID, ask shardstore.Question) (any, error) {
 	m, err := s.maps.Current()
 	if err != nil {
 		return nil, err
 	}
 	place := s.router.Place(m, user)
-	// TODO(lab 04): give each read one second, and pass its error through shardstore.Busy:
-	// a server that hangs holds up its callers, and with them this replica. In phase
-	// DarkReads, read the mirror too and compare the answers (s.dark.Compare). No caller
-	// may wait for that.
-	return ask(ctx, s.servers[place.Home].Stores)
+	if m.Phase == shard.DarkReads && place.Mirrored() {
+		s.dark.Compare(user, place, func(ctx context.Context, server shard.Server) (any, error) { return s.ask(ctx, server, ask) })
+	}
+	return s.ask(ctx, place.Home, ask)
 }
 
-// Write changes what the subscriber's home has, and then brings the mirror up to date.
+// ask asks one server, for at most serverTimeout. Without an answer the error is ErrBusy.
+func (s *stores) ask(ctx context.Context, server shard.Server, ask shardstore.Question) (any, error) {
+	ctx, cancel := context.WithTimeout(ctx, serverTimeout)
+	defer cancel()
+	answer, err := ask(ctx, s.servers[server].Stores)
+	return answer, shardstore.Busy(err)
+}
+
+// Write makes a change at the subscriber's home, and then copies the subscriber to the mirror.
 func (s *stores) Write(ctx context.Context, user bytebites.UserID, change shardstore.Change) error {
-	m, err := s.maps.Current()
+	var place shard.Place
+	err := byMap(ctx, s.maps, func(m shard.Map) error {
+		place = s.router.Place(m, user)
+		return s.atHome(ctx, m.Version, place, func(ctx context.Context) error {
+			return s.marked(ctx, place, user, change)
+		})
+	})
+	if err == nil && place.Mirrored() {
+		err = s.mirror(ctx, place, user)
+	}
+	return shardstore.Busy(err)
+}
+
+// byMap calls write with the map that is known.
+func byMap(_ context.Context, maps maps, write func(shard.Map) error) error {
+	// TODO(lab 04): step 3. After shard.ErrMoved nothing was written. Read the map again
+	// (maps.Refresh) and repeat the call. Give up with bytebites.ErrBusy after movedRetryFor.
+	m, err := maps.Current()
 	if err != nil {
 		return err
 	}
-	place := s.router.Place(m, user)
-	// TODO(lab 04): make this double write safe. As it stands, data is lost
-	//   - when this replica uses the map of a moment ago. Go through the home's fence
-	//     (shard.Within). When it returns shard.ErrMoved, read the map again
-	//     (s.maps.Refresh) and try again for at most 3 seconds; then return
-	//     bytebites.ErrBusy
-	//   - when the replica dies between both writes, or the second one fails. Mark the
-	//     subscriber (shard.Mark) inside the fence, before the change, so that the mover
-	//     knows
-	//   - when the second write fails and the client is told that nothing was written. The
-	//     first write stands: count the failure (s.meter.CopyFailed), log it, and return no
-	//     error
-	//   - when the client disconnects between both writes: context.WithoutCancel
-	// Give each of both writes one second too.
-	if err := change(ctx, s.servers[place.Home].Stores); err != nil || !place.Mirrored() {
-		return err
-	}
-	_, err = s.copier.copy(ctx, place, []bytebites.UserID{user})
+	return write(m)
+}
+
+// atHome runs write in a transaction at home.
+func (s *stores) atHome(ctx context.Context, version int64, place shard.Place, write func(context.Context) error) error {
+	// TODO(lab 04): step 3. The map of that version may be out of date by now. Go through the
+	// home's fence: shard.Within.
+	ctx, cancel := context.WithTimeout(ctx, serverTimeout)
+	defer cancel()
+	return shard.Transact(ctx, s.servers[place.Home].DB, write)
+}
+
+// marked makes a change at home, in the transaction of ctx.
+func (s *stores) marked(ctx context.Context, place shard.Place, user bytebites.UserID, change shardstore.Change) error {
+	// TODO(lab 04): step 4. If this process dies before the copy, nothing tells the mover. If
+	// there is a mirror, mark the subscriber (shard.Mark) before the change.
+	return change(ctx, s.servers[place.Home].Stores)
+}
+
+// mirror copies the subscriber to the mirror.
+func (s *stores) mirror(ctx context.Context, place shard.Place, user bytebites.UserID) error {
+	// TODO(lab 04): step 4. The write is stored at home, so a copy that fails is no error of the
+	// request. Count it (s.meter.CopyFailed), log it, and return nil. Use a context that does not
+	// end with the client (context.WithoutCancel), with a limit of serverTimeout.
+	_, err := s.copier.copy(ctx, place, []bytebites.UserID{user})
 	return err
 }
 
-// Everywhere asks about everybody.
+// Everywhere asks every server that is a source by the map. Until a move ends, the source of a bucket
+// has all of its subscribers, as home or as mirror. So each is counted once.
 func (s *stores) Everywhere(ctx context.Context, ask shardstore.Question) ([]any, error) {
-	// TODO(lab 04): ask each server that is a home by the map (m.Home), side by side, each
-	// as Read does. Decide how many answers are enough: popular meals and stars are only
-	// shown, so one server of four may be missing, and fewer than half are too few. With
-	// too few, return bytebites.ErrBusy. With some missing, count it (s.meter.Partial);
-	// that also keeps the cache from storing it.
-	answer, err := ask(ctx, s.servers[shard.Old].Stores)
-	return []any{answer}, err
+	m, err := s.maps.Current()
+	if err != nil {
+		return nil, err
+	}
+	// TODO(lab 04): step 2. One server that hangs takes every page with it. Ask all side by side,
+	// for totalsTimeout together. Answers of half of the servers are enough; with fewer, return
+	// bytebites.ErrBusy. If one is missing, count it: s.meter.Partial.
+	servers := distinct(m.Source[:])
+	var answers []any
+	for _, server := range servers {
+		value, err := s.ask(ctx, server, ask)
+		if err != nil {
+			return nil, err
+		}
+		answers = append(answers, value)
+	}
+	return answers, nil
+}
+
+// distinct returns the servers in order, each once.
+func distinct(servers []shard.Server) []shard.Server {
+	return slices.Compact(slices.Sorted(slices.Values(servers)))
 }

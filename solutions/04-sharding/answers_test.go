@@ -40,9 +40,23 @@ func ofRouter(name, check string, flaw wrong.RouterFlaw, why string, also ...str
 
 func TestAnswers(t *testing.T) {
 	labtest.Answers(t, frame.Answers{
-		Wrong: slices.Concat(wrongServices(), wrongRouters(), wrongStores(), wrongMovers()),
+		Wrong: slices.Concat(wrongServices(), wrongRouters(), wrongStores(), wrongMovers(), []frame.Wrong{publishesHomes()}),
 		Right: rightAnswers(),
 	})
+}
+
+// ofStep returns the flaw of a step: the solution with the starter's code of that step.
+func ofStep(step int, w frame.Wrong) frame.Wrong {
+	w.Flaw = step
+	return w
+}
+
+// publishesHomes returns the flaw of step 6, whose HandOver is called by a check too.
+func publishesHomes() frame.Wrong {
+	s := solution()
+	s.Name, s.HandOver, s.Apply = "publishes-homes", wrong.PublishHomes, wrong.ApplyPublishHomes
+	return frame.Wrong{Name: s.Name, Check: "hand over", Flaw: 6, Lab: spec.Lab(s),
+		Why: "settled a moment ago, so both servers have the same rows, and the map can change while subscribers write"}
 }
 
 func wrongServices() []frame.Wrong {
@@ -90,7 +104,8 @@ func wrongRouters() []frame.Wrong {
 		ofRouter("seeded-hash", "processes", flaw{SeededHash: true}, "maphash is the library's own, and quick"),
 		ofRouter("weak-hash", "buckets", flaw{WeakHash: true}, "FNV-1a is a hash, and 32 bits are more than 1,024"),
 		ofRouter("trusts-ids", "ids", flaw{TrustsIDs: true}, "an id that was made here is read as it was made"),
-		ofRouter("plans-by-turns", "plan", flaw{PlansByTurns: true}, "bucket by bucket to each server in turn is even"),
+		ofStep(1, ofRouter("plans-by-turns", "plan", flaw{PlansByTurns: true}, "bucket by bucket to each server in turn is even",
+			"fifth shard", "own fifth shard")),
 		ofRouter("plans-in-map-order", "plan", flaw{PlansInMapOrder: true}, "the room of each server is a map, and any server with room will do"),
 		ofRouter("keeps-leaving", "plan", flaw{KeepsLeaving: true}, "a server that has buckets is a server, on the list or not"),
 		ofRouter("no-mirror-back", "places", flaw{NoMirrorBack: true}, "after the flip the shard has it all"),
@@ -113,7 +128,7 @@ func wrongStores() []frame.Wrong {
 		of("hides-outage", "home that hangs", flaw{HidesOutage: true}, "what cannot be read was not found"),
 		of("new-unmirrored", "double writes", flaw{OnlyOldMirrored: true}, "new subscribers have nothing on the old server", "late copies"),
 		of("copy-not-noted", "double writes", flaw{CopyNotNoted: true}, "the mirror has it, and that is what counts"),
-		of("no-fence", "closed fences", flaw{NoFence: true}, "the map was read a moment ago"),
+		ofStep(3, of("no-fence", "closed fences", flaw{NoFence: true}, "the map was read a moment ago")),
 		of("gives-up-when-moved", "closed fences", flaw{GivesUpWhenMoved: true}, "a client that is told 503 tries again"),
 		of("keeps-old-map", "closed fences", flaw{RetriesOldMap: true}, "the map is read four times a second anyway"),
 		of("waits-for-ever", "closed fences", flaw{WaitsForEver: true}, "a switch ends, sooner or later"),
@@ -124,9 +139,12 @@ func wrongStores() []frame.Wrong {
 		of("copy-error-to-caller", "failed copies", flaw{CopyErrorToCaller: true}, "an error is not swallowed"),
 		of("silent-copy", "failed copies", flaw{SilentCopy: true}, "the mover finds it, so why cry?"),
 		of("no-copy-limit", "failed copies", flaw{NoCopyLimit: true}, "the copy must arrive"),
-		of("copy-of-client", "late copies", flaw{CopyOfClient: true}, "contexts are passed on"),
+		of("copy-of-client", "client leaves", flaw{CopyOfClient: true}, "contexts are passed on"),
 		of("checks-outside", "late copies", flaw{ChecksOutside: true}, "the versions were compared just before"),
-		of("copy-over-newer", "late copies", flaw{OverNewer: true}, "what was just written is the newest there is"),
+		ofStep(5, inProcess("copy-over-newer", "late copies", wrong.ApplyCopyOverNewer, "what was just written is the newest there is")),
+		ofStep(4, inProcess("plain-double-writes", "double writes", wrong.ApplyPlainDoubleWrites,
+			"each request makes its own copy, and says so when that fails", "uncopied copies", "own mover", "own verify", "own backfill", "own fifth shard")),
+		ofStep(2, of("one-by-one", "enough answers", flaw{OneByOne: true}, "an answer that lacks a server is wrong, so an error is an error", "totals")),
 		of("asks-targets", "everybody once", flaw{AsksTargets: true}, "new subscribers live on the targets"),
 		of("asks-first", "everybody once", flaw{AsksFirst: true}, "every server has the popular meals"),
 		of("needs-all", "enough answers", flaw{NeedsAll: true}, "a total that lacks a server is wrong"),

@@ -21,4 +21,5 @@ func Apply(c *service.Composition) {
 	c.UserData = Open
 	c.OrderID = NewRouter().NewOrderID
 	c.Roles["migrate"] = shardstore.Role(migrate)
+	c.Roles["own-mover"] = shardstore.Role(ownMover)
 }

@@ -11,11 +11,12 @@ import (
 // solution returns the subject that passes.
 func solution() spec.Subject {
 	return spec.Subject{
-		Files:   sharding.Files(),
-		Router:  sharding.NewRouter(),
-		Apply:   sharding.Apply,
-		Package: "./solutions/service",
-		Args:    []string{"--through", "04"},
+		Files:    sharding.Files(),
+		Router:   sharding.NewRouter(),
+		HandOver: sharding.HandOver,
+		Apply:    sharding.Apply,
+		Package:  "./solutions/service",
+		Args:     []string{"--through", "04"},
 	}
 }
 

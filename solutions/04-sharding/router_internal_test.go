@@ -62,7 +62,7 @@ func TestOrderIDs(t *testing.T) {
 		}
 		seen[id] = true
 	}
-	random := strings.Repeat("a", randomWidth)
+	random := strings.Repeat("a", 26)
 	for _, id := range []bytebites.OrderID{
 		"", "ord_", "ord__", "ord_00a_", "ord_00a", bytebites.OrderID("ord_400_" + random), bytebites.OrderID("ord_-01_" + random),
 		bytebites.OrderID("ord_00A_" + random), bytebites.OrderID("ord_0x1_" + random), bytebites.OrderID("ord_+1f_" + random), bytebites.OrderID("ord_00a_" + random + "a"),
@@ -143,7 +143,7 @@ func TestPlace(t *testing.T) {
 		for user, want := range map[bytebites.UserID]shard.Place{before: test.before, since: test.since, "v": test.since} {
 			m := shard.Map{Phase: test.phase, NewFrom: "v"}
 			bucket := r.Bucket(user)
-			m.Home[bucket], m.Target[bucket] = 1, 2
+			m.Source[bucket], m.Target[bucket] = 1, 2
 			if got := r.Place(m, user); got != want {
 				t.Errorf("%s, %s: %+v, want %+v", test.phase, user, got, want)
 			}

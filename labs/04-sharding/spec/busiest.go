@@ -64,7 +64,7 @@ func (l *trial) mixEmails(ctx context.Context) ([]string, error) {
 	}
 	var of [1 + shards][]string
 	for n, missing := firstOfMix, shards*mixPeople; n <= l.scale.size.Users && missing > 0; n++ {
-		home := m.Home[l.bucket(seed.User(n))]
+		home := m.Source[l.bucket(seed.User(n))]
 		if home >= 1 && home <= shards && len(of[home]) < mixPeople {
 			of[home] = append(of[home], seed.Email(n))
 			missing--

@@ -114,7 +114,7 @@ func (l *trial) settle(m shard.Map, nodes []*node, all []census) settlement {
 				continue
 			}
 			s.all[user], s.homes[user] = c[user], here
-			if home := m.Home[l.bucket(user)]; home != here {
+			if home := m.Source[l.bucket(user)]; home != here {
 				s.astray = append(s.astray, fmt.Sprintf("%s is on server %d, their bucket on server %d", user, here, home))
 			}
 		}

@@ -315,9 +315,9 @@ func (c *cluster) join(ctx context.Context, server shard.Server, ids pq.StringAr
 func (c *cluster) place(m shard.Map, user bytebites.UserID) shard.Place {
 	b := c.subject.Router.Bucket(user)
 	if !m.Moves(b) {
-		return shard.Place{Home: m.Home[b], Mirror: m.Home[b]}
+		return shard.Place{Home: m.Source[b], Mirror: m.Source[b]}
 	}
-	return placeOf(m.Phase, m.NewFrom != "" && user >= m.NewFrom, m.Home[b], m.Target[b])
+	return placeOf(m.Phase, m.NewFrom != "" && user >= m.NewFrom, m.Source[b], m.Target[b])
 }
 
 // arrange publishes a map, with all subscribers on the servers that the map says: rows and marks

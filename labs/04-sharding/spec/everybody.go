@@ -78,9 +78,9 @@ func (l *trial) everybodyOnce(ctx context.Context, _ *lab.Run) error {
 			if err := c.emptyShards(ctx); err != nil {
 				return err
 			}
-			m := shard.Map{Phase: phase, Home: move.home, Target: move.target, NewFrom: c.users[clusterUsers-clusterJoined]}
+			m := shard.Map{Phase: phase, Source: move.home, Target: move.target, NewFrom: c.users[clusterUsers-clusterJoined]}
 			if phase == shard.Settled {
-				m.Target, m.NewFrom = m.Home, ""
+				m.Target, m.NewFrom = m.Source, ""
 			}
 			if err := c.arrange(ctx, m); err != nil {
 				return err
@@ -124,7 +124,7 @@ func (c *cluster) wantAll(ctx context.Context, when string) error {
 		}
 		return &lab.Failure{
 			Expected: fmt.Sprintf("%s %s: each of %d subscribers has one of each", want, when, len(c.users)),
-			Seen:     said, Look: lookEverywhere("which servers are a home by the map?"),
+			Seen:     said, Look: lookEverywhere("which servers are a source by the map?"),
 		}
 	}
 	return nil
@@ -138,7 +138,7 @@ func (l *trial) enoughAnswers(ctx context.Context, _ *lab.Run) error {
 		return err
 	}
 	home := between(1, 2, 3, 4)
-	if err := c.arrange(ctx, shard.Map{Home: home, Target: home}); err != nil {
+	if err := c.arrange(ctx, shard.Map{Source: home, Target: home}); err != nil {
 		return err
 	}
 	r, err := c.open()

@@ -50,10 +50,10 @@ func (l *trial) fifthShard(ctx context.Context, run *lab.Run) error {
 
 // leaving returns the subscribers who move to the fifth shard.
 func (l *trial) leaving(m shard.Map) []*person {
-	plan := l.subject.Router.Plan(m.Home, serversUpTo(shards+1))
+	plan := l.subject.Router.Plan(m.Source, serversUpTo(shards+1))
 	var leaving []*person
 	for _, p := range l.everybody() {
-		if b := l.bucket(p.user); plan[b] != m.Home[b] {
+		if b := l.bucket(p.user); plan[b] != m.Source[b] {
 			leaving = append(leaving, p)
 		}
 	}
@@ -65,12 +65,12 @@ func wantMoved(was, now shard.Map) error {
 	if now.Phase != shard.Settled {
 		return &lab.Failure{Expected: "phase settled when a mover to done has ended", Seen: "phase " + now.Phase.String(), Look: lookMove()}
 	}
-	if err := wantShares(now.Home, serversUpTo(shards+1)); err != nil {
+	if err := wantShares(now.Source, serversUpTo(shards+1)); err != nil {
 		return err
 	}
 	between := 0
-	for b := range now.Home {
-		if now.Home[b] != was.Home[b] && now.Home[b] != shards+1 {
+	for b := range now.Source {
+		if now.Source[b] != was.Source[b] && now.Source[b] != shards+1 {
 			between++
 		}
 	}

@@ -46,9 +46,9 @@ func Full(subject Subject) lab.Lab {
 		Claim:  rig.ClaimAlone,
 		Stages: l.stages(),
 		Checks: []lab.Check{
-			{Name: "migration", Kind: lab.Core, Step: 3, Needs: []string{subscribers, links}, Timeout: l.scale.checkTime, Run: l.migration,
+			{Name: "migration", Kind: lab.Core, Step: 6, Needs: []string{subscribers, links}, Timeout: l.scale.checkTime, Run: l.migration,
 				Proves: "100,000 subscribers and a million orders are moved while subscribers write; the mover is killed in every phase, and no write is lost"},
-			{Name: "placement", Kind: lab.Core, Step: 3, Needs: []string{"migration"}, Timeout: l.scale.checkTime, Run: l.placement,
+			{Name: "placement", Kind: lab.Core, Step: 6, Needs: []string{"migration"}, Timeout: l.scale.checkTime, Run: l.placement,
 				Proves: "all rows of a subscriber are on one shard, the shard of their bucket"},
 		},
 	}

@@ -68,8 +68,8 @@ func TestPersonTellsDifferences(t *testing.T) {
 func TestSettlementFindsTheServerOfEach(t *testing.T) {
 	l := &trial{subject: Subject{Router: newPlain()}}
 	var m shard.Map
-	for b := range m.Home {
-		m.Home[b] = 1
+	for b := range m.Source {
+		m.Source[b] = 1
 	}
 	here := func(n int) digests { return digests{"users": {1, "7"}, "orders": {n, "9"}} }
 	before := census{"a": here(2), "b": here(3), "c": here(0), "d": here(1)}

@@ -53,10 +53,10 @@ func (l *trial) migration(ctx context.Context, run *lab.Run) error {
 	if err != nil {
 		return err
 	}
-	if err := wantShares(m.Home, serversUpTo(shards)); err != nil || m.Phase != shard.Settled {
+	if err := wantShares(m.Source, serversUpTo(shards)); err != nil || m.Phase != shard.Settled {
 		return &lab.Failure{
 			Expected: "phase settled, and every bucket on a shard, when a mover to done has ended",
-			Seen:     fmt.Sprintf("phase %s, and %d buckets on the old server", m.Phase, spreadOf(m.Home)[shard.Old]),
+			Seen:     fmt.Sprintf("phase %s, and %d buckets on the old server", m.Phase, spreadOf(m.Source)[shard.Old]),
 			Look:     lab.Look{File: "migrate.go", Func: "migrate", Hint: "what is the last map of a move?"},
 		}
 	}

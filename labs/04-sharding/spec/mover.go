@@ -111,8 +111,15 @@ func (m *mover) waitDone(ctx context.Context) error {
 	return nil
 }
 
-// failed returns the failure of a mover whose exit code is not 0.
+// refusal begins the error of a mover whose pre-flight check does not pass: see shardstore.Role.
+const refusal = "pre-flight: "
+
+// failed returns the failure of a mover whose exit code is not 0. A refusal by the pre-flight check
+// is no fault of the learner's code: the check reads the statistics of the old server.
 func (m *mover) failed(o outcome) error {
+	if strings.Contains(rig.WithoutInfo(o.log), refusal) {
+		return fmt.Errorf("the pre-flight check refuses a move of this data, before your code is called: %s", why(o.log))
+	}
 	return &lab.Failure{
 		Expected: fmt.Sprintf("a mover that reaches %s and ends with exit code 0", m.goal),
 		Seen:     fmt.Sprintf("exit code %d %s: %s", o.code, m.trial.when(), why(o.log)),

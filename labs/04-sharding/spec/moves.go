@@ -46,9 +46,9 @@ func (l *trial) move(ctx context.Context, c *cluster, goal string) (*moveRun, er
 	if run.pools, err = l.reconnect(ctx, c); err != nil {
 		return nil, err
 	}
-	job, ok := c.composition().Roles["migrate"].(service.Job)
+	job, ok := c.composition().Roles[l.role].(service.Job)
 	if !ok {
-		return nil, &lab.Failure{Expected: "the role migrate", Seen: "none", Look: lookMover("what does Apply add to a service?")}
+		return nil, &lab.Failure{Expected: "the role " + l.role, Seen: "none", Look: lookMover("what does Apply add to a service?")}
 	}
 	r := &replica{log: run.log}
 	resources := c.resources(r)
@@ -263,7 +263,7 @@ func (l *trial) wantStopped(ctx context.Context, c *cluster, goal, last shard.Ph
 		return &lab.Failure{
 			Expected: fmt.Sprintf("a mover to %s that stops, with an error, in phase %s because of %s", goal, last, reason),
 			Seen:     fmt.Sprintf("phase %s, %s", m.Phase, seenError(failure)),
-			Look:     lab.Look{File: "migrate.go", Func: "migrate", Hint: "what does phase " + last.String() + " compare, each time that it is entered? See shardstore.Differing and Mover.DarkReads"},
+			Look:     lab.Look{File: "migrate.go", Func: "Parts", Hint: "what does phase " + last.String() + " compare, each time that it is entered? See shardstore.Differing and Mover.DarkReads"},
 		}
 	}
 	return nil

@@ -37,15 +37,15 @@ func (l *trial) moveToShards(ctx context.Context, _ *lab.Run) (end func() error,
 	}
 	var plan shard.Assignment
 	err = guarded(lab.Look{File: "router.go", Func: "router.Plan"}, func() error {
-		plan = l.subject.Router.Plan(now.Home, serversUpTo(shards))
+		plan = l.subject.Router.Plan(now.Source, serversUpTo(shards))
 		return wantShares(plan, serversUpTo(shards))
 	})
 	if err != nil {
 		return nil, err
 	}
-	untouched := now.Phase == shard.Settled && now.Home == shard.Assignment{} // all buckets are on shard.Old
+	untouched := now.Phase == shard.Settled && now.Source == shard.Assignment{} // all buckets are on shard.Old
 	switch {
-	case now.Phase == shard.Settled && now.Home == plan:
+	case now.Phase == shard.Settled && now.Source == plan:
 		return nil, nil
 	case !untouched:
 		return nil, &lab.Failure{
@@ -99,7 +99,7 @@ func (l *trial) switchTo(ctx context.Context, plan shard.Assignment) (err error)
 	err = mover.Switch(ctx,
 		func(ctx context.Context) error { return l.copyEverybody(ctx, plan) },
 		func(context.Context) (shard.Map, error) {
-			return shard.Map{Phase: shard.Settled, Home: plan, Target: plan}, nil
+			return shard.Map{Phase: shard.Settled, Source: plan, Target: plan}, nil
 		})
 	if err != nil {
 		return fmt.Errorf("move all subscribers to the shards: %w", err)

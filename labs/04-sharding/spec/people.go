@@ -99,7 +99,7 @@ func (l *trial) someOfEach(m shard.Map, each int) ([]*person, error) {
 			chosen = append(chosen, p)
 		}
 	}
-	for server := range spreadOf(m.Home) {
+	for server := range spreadOf(m.Source) {
 		if counts[server] < each {
 			return nil, &lab.Failure{
 				Expected: fmt.Sprintf("%d of %d subscribers on server %d", each, len(l.everybody()), server), Seen: fmt.Sprintf("%d", counts[server]),

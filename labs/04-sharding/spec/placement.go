@@ -94,7 +94,7 @@ func (l *trial) keepShards(m shard.Map, s settlement) error {
 		}
 		fmt.Fprintln(w)
 		for _, n := range l.nodes[1:] {
-			fmt.Fprintf(w, "%d\t%d\t", n.number, spreadOf(m.Home)[n.number])
+			fmt.Fprintf(w, "%d\t%d\t", n.number, spreadOf(m.Source)[n.number])
 			for _, table := range userTables() {
 				fmt.Fprintf(w, "%d\t", sums[n.number][table])
 			}

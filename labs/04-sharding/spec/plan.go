@@ -65,7 +65,7 @@ func (l *trial) plan(_ context.Context, run *lab.Run) error {
 	})
 }
 
-// anyPlan checks plans from any homes to any servers: as few buckets as possible move, and when all
+// anyPlan checks plans from any sources to any servers: as few buckets as possible move, and when all
 // are where they should be, none.
 func (l *trial) anyPlan() error {
 	random := rand.New(rand.NewPCG(4, 4)) // fixed, so that a failure comes again
@@ -99,7 +99,7 @@ func (l *trial) anyPlan() error {
 			}
 			if again := l.subject.Router.Plan(plan, servers); again != plan {
 				return &lab.Failure{
-					Expected: "no bucket to move when each server has its share", Seen: "another plan for homes that are as planned",
+					Expected: "no bucket to move when each server has its share", Seen: "another plan for sources that are as planned",
 					Look: lab.Look{File: "router.go", Func: "router.Plan", Hint: "a move is done when the plan is what is there"},
 				}
 			}
@@ -184,7 +184,7 @@ func (l *trial) places(context.Context, *lab.Run) error {
 				for _, phase := range shard.Phases() {
 					m := shard.Map{Version: 9, Phase: phase, NewFrom: "v"}
 					bucket := l.subject.Router.Bucket(user)
-					m.Home[bucket], m.Target[bucket] = from, 3
+					m.Source[bucket], m.Target[bucket] = from, 3
 					if err := l.wantPlace(m, user, placeOf(phase, user >= m.NewFrom, from, 3)); err != nil {
 						return err
 					}
@@ -205,14 +205,14 @@ func (l *trial) places(context.Context, *lab.Run) error {
 }
 
 // placeOf returns the place of a subscriber whose bucket moves, by the table of the lesson.
-func placeOf(phase shard.Phase, joined bool, home, target shard.Server) shard.Place {
+func placeOf(phase shard.Phase, joined bool, source, target shard.Server) shard.Place {
 	switch {
 	case phase == shard.Settled, phase == shard.NewUsers && !joined:
-		return shard.Place{Home: home, Mirror: home}
+		return shard.Place{Home: source, Mirror: source}
 	case phase == shard.Flipped, joined:
-		return shard.Place{Home: target, Mirror: home}
+		return shard.Place{Home: target, Mirror: source}
 	default:
-		return shard.Place{Home: home, Mirror: target}
+		return shard.Place{Home: source, Mirror: target}
 	}
 }
 
@@ -227,8 +227,8 @@ func (l *trial) wantPlace(m shard.Map, user bytebites.UserID, want shard.Place) 
 		who = "a subscriber who joined since"
 	}
 	return &lab.Failure{
-		Expected: fmt.Sprintf("in phase %s %s, whose bucket has home %d and target %d, to have home %d and mirror %d",
-			m.Phase, who, m.Home[b], m.Target[b], want.Home, want.Mirror),
+		Expected: fmt.Sprintf("in phase %s %s, whose bucket has source %d and target %d, to have home %d and mirror %d",
+			m.Phase, who, m.Source[b], m.Target[b], want.Home, want.Mirror),
 		Seen: fmt.Sprintf("home %d and mirror %d", seen.Home, seen.Mirror),
 		Look: lab.Look{File: "router.go", Func: "router.Place", Hint: "see the table of phases in the lesson"},
 	}

@@ -55,12 +55,12 @@ func (l *trial) preflight(ctx context.Context, _ *lab.Run) (err error) {
 		return &lab.Failure{
 			Expected: "a mover that refuses while order histories are read without an index, and does not change the map",
 			Seen:     fmt.Sprintf("exit code %d, and the map at version %d, phase %s: %s", o.code, after.Version, after.Phase, why(o.log)),
-			Look:     lab.Look{File: "migrate.go", Func: "migrate", Hint: "it is called only after the pre-flight check"},
+			Look:     lab.Look{File: "migrate.go", Func: "migrate", Hint: "Apply in lab.go must start it by shardstore.Role, which runs the pre-flight check first"},
 		}
 	case !strings.Contains(rig.WithoutInfo(o.log), "index"):
 		return &lab.Failure{
 			Expected: "a mover that says that an index is missing", Seen: fmt.Sprintf("exit code %d: %s", o.code, why(o.log)),
-			Look: lab.Look{File: "migrate.go", Func: "migrate", Hint: "preflight.Check says what to do first"},
+			Look: lab.Look{File: "stores.go", Func: "Open", Hint: "the mover ended before its pre-flight check: read mover.log in .workshop/04-sharding"},
 		}
 	}
 	return nil

@@ -26,7 +26,7 @@ func (l *trial) moving(ctx context.Context) (*cluster, func(), shard.Map, error)
 	if err != nil {
 		return nil, end, shard.Map{}, err
 	}
-	m := shard.Map{Home: between(1), Target: between(2), NewFrom: bytebites.NewUserID(time.Now())}
+	m := shard.Map{Source: between(1), Target: between(2), NewFrom: bytebites.NewUserID(time.Now())}
 	var joined []string
 	for range clusterJoined {
 		user := bytebites.NewUserID(time.Now().Add(time.Second))
@@ -134,8 +134,8 @@ func (l *trial) hungHome(ctx context.Context, _ *lab.Run) error {
 	if err != nil {
 		return err
 	}
-	m.Home, m.NewFrom = between(1, 2), ""
-	m.Target = m.Home
+	m.Source, m.NewFrom = between(1, 2), ""
+	m.Target = m.Source
 	if err := c.arrange(ctx, m); err != nil {
 		return err
 	}

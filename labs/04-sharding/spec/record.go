@@ -62,7 +62,7 @@ SELECT DISTINCT ON (version) version, phase, array_to_json(home), array_to_json(
 		}
 		m.NewFrom = bytebites.UserID(from)
 		m.Phase, err = shard.ParsePhase(phase)
-		if err := errors.Join(err, assign(&m.Home, home), assign(&m.Target, target)); err != nil {
+		if err := errors.Join(err, assign(&m.Source, home), assign(&m.Target, target)); err != nil {
 			return nil, err
 		}
 		all = append(all, m)

@@ -72,9 +72,9 @@ func newPlain() *plain {
 	p.place = func(m shard.Map, user bytebites.UserID) shard.Place {
 		b := p.bucket(user)
 		if !m.Moves(b) {
-			return shard.Place{Home: m.Home[b], Mirror: m.Home[b]}
+			return shard.Place{Home: m.Source[b], Mirror: m.Source[b]}
 		}
-		return placeOf(m.Phase, m.NewFrom != "" && user >= m.NewFrom, m.Home[b], m.Target[b])
+		return placeOf(m.Phase, m.NewFrom != "" && user >= m.NewFrom, m.Source[b], m.Target[b])
 	}
 	return p
 }
@@ -161,9 +161,9 @@ func TestArithmeticRejectsWrongRouters(t *testing.T) {
 		{"home at once", "places", "double-writes", func(p *plain) {
 			p.place = func(m shard.Map, u bytebites.UserID) shard.Place {
 				b := p.bucket(u)
-				place := placeOf(m.Phase, m.NewFrom != "" && u >= m.NewFrom, m.Home[b], m.Target[b])
+				place := placeOf(m.Phase, m.NewFrom != "" && u >= m.NewFrom, m.Source[b], m.Target[b])
 				if m.Phase == shard.DoubleWrites {
-					place.Home, place.Mirror = m.Target[b], m.Home[b]
+					place.Home, place.Mirror = m.Target[b], m.Source[b]
 				}
 				return place
 			}
@@ -171,7 +171,7 @@ func TestArithmeticRejectsWrongRouters(t *testing.T) {
 		{"no mirror on the way back", "places", "flipped", func(p *plain) {
 			p.place = func(m shard.Map, u bytebites.UserID) shard.Place {
 				b := p.bucket(u)
-				place := placeOf(m.Phase, m.NewFrom != "" && u >= m.NewFrom, m.Home[b], m.Target[b])
+				place := placeOf(m.Phase, m.NewFrom != "" && u >= m.NewFrom, m.Source[b], m.Target[b])
 				if m.Phase == shard.Flipped {
 					place.Mirror = place.Home
 				}

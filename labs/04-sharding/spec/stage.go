@@ -49,6 +49,7 @@ const (
 type trial struct {
 	subject Subject
 	scale   scale
+	role    string // of the mover that checks start in this process
 	http    *http.Client
 
 	databases *oneServer // stage databases
@@ -81,7 +82,7 @@ type trial struct {
 
 func newTrial(subject Subject, scale scale) *trial {
 	return &trial{
-		subject: subject, scale: scale, ledger: newLedger(),
+		subject: subject, scale: scale, role: "migrate", ledger: newLedger(),
 		http: &http.Client{Timeout: answerTimeout, Transport: &http.Transport{MaxIdleConnsPerHost: idleConnections}},
 	}
 }
@@ -259,7 +260,7 @@ func (l *trial) bucket(user bytebites.UserID) shard.Bucket {
 
 // home returns the home of a subscriber, by a map.
 func (l *trial) home(m shard.Map, p *person) *node {
-	return l.nodes[m.Home[l.bucket(p.user)]]
+	return l.nodes[m.Source[l.bucket(p.user)]]
 }
 
 // flush empties Redis.

@@ -26,7 +26,7 @@ func (l *trial) totals(ctx context.Context, _ *lab.Run) error {
 		return err
 	}
 	// After a way back the fifth shard may still have rows, which count no more.
-	homes := slices.DeleteFunc(slices.Clone(l.nodes), func(n *node) bool { return spreadOf(m.Home)[n.number] == 0 })
+	homes := slices.DeleteFunc(slices.Clone(l.nodes), func(n *node) bool { return spreadOf(m.Source)[n.number] == 0 })
 	if err := l.popularTotals(ctx, homes); err != nil {
 		return err
 	}

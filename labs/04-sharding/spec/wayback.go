@@ -36,7 +36,7 @@ func (l *trial) wayBack(ctx context.Context, run *lab.Run) (err error) {
 	if err != nil {
 		return err
 	}
-	if now.Phase != shard.Settled || now.Home != was.Home {
+	if now.Phase != shard.Settled || now.Source != was.Source {
 		return &lab.Failure{
 			Expected: "phase settled, and each bucket on the server where it was before", Seen: "phase " + now.Phase.String(),
 			Look: lab.Look{File: "migrate.go", Func: "migrate", Hint: "what is the map after the way back?"},

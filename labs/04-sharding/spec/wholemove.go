@@ -54,7 +54,7 @@ func (c *cluster) wantStrandedAtHome(ctx context.Context, user bytebites.UserID,
 		return &lab.Failure{
 			Expected: fmt.Sprintf("a write whose copy had not arrived to be on server %d, the home %s", home, when),
 			Seen:     fmt.Sprintf("a cart of %d portions, where %d were written", is, stranded),
-			Look:     lab.Look{File: "migrate.go", Func: "migrate", Hint: "what must have arrived before homes change? See shard.Uncopied"},
+			Look:     lab.Look{File: "copy.go", Func: "settle", Hint: "which copies must be made before homes change? See shard.Uncopied"},
 		}
 	}
 	return nil
@@ -132,7 +132,7 @@ func (l *trial) wantDone(ctx context.Context, c *cluster, load *traffic, unlucky
 	if err != nil {
 		return err
 	}
-	if err := wantShares(m.Home, serversUpTo(len(c.servers)-1)); err != nil {
+	if err := wantShares(m.Source, serversUpTo(len(c.servers)-1)); err != nil {
 		return err
 	}
 	if m.Phase != shard.Settled {
@@ -170,7 +170,7 @@ func (l *trial) wantDone(ctx context.Context, c *cluster, load *traffic, unlucky
 	if err != nil {
 		return err
 	}
-	if failure == nil || now.Home != m.Home || now.Phase != m.Phase {
+	if failure == nil || now.Source != m.Source || now.Phase != m.Phase {
 		return &lab.Failure{
 			Expected: "no way back from done: a mover to back that ends with an error and changes nothing",
 			Seen:     fmt.Sprintf("phase %s, %s", now.Phase, seenError(failure)),
@@ -225,7 +225,7 @@ func (l *trial) backfillResumes(ctx context.Context, _ *lab.Run) error {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("a mover that was killed behind %s to go on from there", m.Cursor),
 			Seen:     fmt.Sprintf("%s was copied again: their mark went from version %d to %d", first, before.Version, after.Version),
-			Look:     lab.Look{File: "copy.go", Func: "copier.copy", Hint: "where does a backfill begin, and who knows how far it has come? See Mover.SaveCursor"},
+			Look:     lab.Look{File: "copy.go", Func: "copier.copy", Hint: "the given backfill saves its cursor after each batch: does a copy of your own mark subscribers again?"},
 		}
 	}
 	return c.wantAllCopied(ctx)
@@ -353,7 +353,7 @@ func (c *cluster) wantReopened(ctx context.Context, run *moveRun) error {
 			return &lab.Failure{
 				Expected: "fences that open again when a switch cannot settle: writers try for 3 seconds",
 				Seen:     fmt.Sprintf("closed for %s", reopensWithin),
-				Look:     lookMover("for how long may nobody write?"),
+				Look:     lab.Look{File: "migrate.go", Func: "HandOver", Hint: "how long may the fences stay closed?"},
 			}
 		}
 		select {
@@ -410,7 +410,7 @@ func (l *trial) nothingLeft(ctx context.Context, _ *lab.Run) (err error) {
 		return err
 	}
 	four := c.subject.Router.Plan(shard.Assignment{}, serversUpTo(shards))
-	if err := c.arrange(ctx, shard.Map{Home: four, Target: four}); err != nil {
+	if err := c.arrange(ctx, shard.Map{Source: four, Target: four}); err != nil {
 		return err
 	}
 	if err := c.record(ctx); err != nil {
@@ -421,7 +421,7 @@ func (l *trial) nothingLeft(ctx context.Context, _ *lab.Run) (err error) {
 		return err
 	}
 	defer r.close()
-	m := shard.Map{Home: four, Target: c.subject.Router.Plan(four, serversUpTo(shards+1)), Phase: shard.Backfill}
+	m := shard.Map{Source: four, Target: c.subject.Router.Plan(four, serversUpTo(shards+1)), Phase: shard.Backfill}
 	leaving := slices.DeleteFunc(slices.Clone(c.users), func(user bytebites.UserID) bool { return !c.place(m, user).Mirrored() })
 	c.users = append(leaving, slices.DeleteFunc(c.users, func(user bytebites.UserID) bool { return c.place(m, user).Mirrored() })...)
 	load := c.startTraffic(ctx, r)
@@ -444,7 +444,7 @@ func (l *trial) nothingLeft(ctx context.Context, _ *lab.Run) (err error) {
 		return err
 	}
 	for _, user := range c.users {
-		home := now.Home[c.subject.Router.Bucket(user)]
+		home := now.Source[c.subject.Router.Bucket(user)]
 		on, err := c.cartsOn(ctx, user)
 		if err != nil {
 			return err

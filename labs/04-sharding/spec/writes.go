@@ -27,6 +27,16 @@ func lookWrite(hint string) lab.Look {
 	return lab.Look{File: "stores.go", Func: "stores.Write", Hint: hint}
 }
 
+func lookFence(hint string) lab.Look { return lab.Look{File: "stores.go", Func: "byMap", Hint: hint} }
+
+func lookMark(hint string) lab.Look {
+	return lab.Look{File: "stores.go", Func: "stores.marked", Hint: hint}
+}
+
+func lookMirror(hint string) lab.Look {
+	return lab.Look{File: "stores.go", Func: "stores.mirror", Hint: hint}
+}
+
 // aWrite sets a cart, and demands that the call ends.
 func aWrite(ctx context.Context, r *replica, user bytebites.UserID, portions int) (ended, error) {
 	return ends(ctx, begin(lookWrite(""), func() error { return r.setCart(ctx, user, portions) }), "a write", lookWrite("how long may each part of a write take?"))
@@ -93,9 +103,9 @@ func (c *cluster) wantStanding(ctx context.Context, home shard.Server, user byte
 		}
 		if time.Now().After(deadline) || !copied {
 			return &lab.Failure{
-				Expected: fmt.Sprintf("the mark of a subscriber, version 1 before the write, at a later version at home, copied: %t", copied),
+				Expected: fmt.Sprintf("a mark at home that the write has raised from version 1, copied: %t", copied),
 				Seen:     fmt.Sprintf("version %d, copied: %t", s.Version, s.Copied),
-				Look:     lookWrite("what does the mover find of a write whose copy did not arrive? See shard.Mark and shard.Copied"),
+				Look:     lookMark("what does the mover find of a write whose copy did not arrive? See shard.Mark and shard.Copied"),
 			}
 		}
 		if err := sleep(ctx, lookPause); err != nil {
@@ -125,7 +135,7 @@ func (l *trial) marksWithRows(ctx context.Context, _ *lab.Run) error {
 			return &lab.Failure{
 				Expected: "no write without its mark: an error, and the cart as before, when the mark cannot be written",
 				Seen:     fmt.Sprintf("%s, and a cart of %d portions at home (%d before)", seenError(e.err), is, quantityBefore),
-				Look:     lookWrite("in which transaction is the mark?"),
+				Look:     lookMark("in which transaction is the mark?"),
 			}
 		}
 		if err := c.allow(ctx, home, "shard_marks"); err != nil {
@@ -165,7 +175,7 @@ func (c *cluster) wantMarkUnseen(ctx context.Context, r *replica, user bytebites
 		return &lab.Failure{
 			Expected: fmt.Sprintf("a mark at version %d until the order commits, and a later version from then on", before.Version),
 			Seen:     fmt.Sprintf("version %d before the commit and %d after it; %s", during.Version, after.Version, seenError(e.err)),
-			Look:     lookWrite("in which transaction is the mark?"),
+			Look:     lookMark("in which transaction is the mark?"),
 		}
 	}
 	return nil
@@ -219,7 +229,7 @@ func (c *cluster) wantCopyFailed(ctx context.Context, r *replica, m shard.Map, u
 		return &lab.Failure{
 			Expected: "a write to be stored at home and answered without an error " + when,
 			Seen:     fmt.Sprintf("%s, and a cart of %d portions at home, where 2 were written", seenError(e.err), is),
-			Look:     lookWrite("what does the subscriber learn when the second write fails?"),
+			Look:     lookMirror("the write is stored at home: is a failed copy an error of the request?"),
 		}
 	}
 	if err := c.wantStanding(ctx, home, user, false); err != nil {
@@ -238,7 +248,7 @@ func (c *cluster) wantCopyFailed(ctx context.Context, r *replica, m shard.Map, u
 			return &lab.Failure{
 				Expected: "a copy that failed to be counted and logged " + when,
 				Seen:     fmt.Sprintf("%s at %g, %g before; %d bytes in the log", copiesFailed, now, counted, len(r.log.String())-logged),
-				Look:     lookWrite("who learns of a copy that failed? See Meter.CopyFailed"),
+				Look:     lookMirror("where is a failed copy counted and logged? See Meter.CopyFailed"),
 			}
 		}
 		if err := sleep(ctx, lookPause); err != nil {
@@ -247,13 +257,17 @@ func (c *cluster) wantCopyFailed(ctx context.Context, r *replica, m shard.Map, u
 	}
 }
 
-// lateCopy has a copy arrive after a newer one, and a copy whose client has left.
+// lateCopy has a copy arrive after a newer one.
 func (l *trial) lateCopy(ctx context.Context, _ *lab.Run) error {
 	return l.inEachPhase(ctx, []shard.Phase{shard.Backfill, shard.Flipped}, func(ctx context.Context, c *cluster, r *replica, m shard.Map) error {
-		if err := spoilable(ctx, func(try int) (bool, error) { return c.overtakes(ctx, r, m, c.users[try]) }); err != nil {
-			return err
-		}
-		return spoilable(ctx, func(try int) (bool, error) { return c.outlivesClient(ctx, r, m, c.users[attempts+try]) })
+		return spoilable(ctx, func(try int) (bool, error) { return c.overtakes(ctx, r, m, c.users[try]) })
+	})
+}
+
+// clientLeaves has a client disconnect between the two halves of a double write.
+func (l *trial) clientLeaves(ctx context.Context, _ *lab.Run) error {
+	return l.inEachPhase(ctx, []shard.Phase{shard.Backfill, shard.Flipped}, func(ctx context.Context, c *cluster, r *replica, m shard.Map) error {
+		return spoilable(ctx, func(try int) (bool, error) { return c.outlivesClient(ctx, r, m, c.users[try]) })
 	})
 }
 
@@ -397,7 +411,7 @@ func (c *cluster) outlivesClient(ctx context.Context, r *replica, m shard.Map, u
 		return false, &lab.Failure{
 			Expected: "a write to be copied although its client disconnected after the commit at home",
 			Seen:     fmt.Sprintf("2 portions at home and %d on the mirror", is),
-			Look:     lookWrite("whose context does the copy have?"),
+			Look:     lookMirror("whose context does the copy have?"),
 		}
 	}
 	return true, nil
@@ -471,11 +485,11 @@ func (c *cluster) writeDuringSwitch(ctx context.Context, r *replica, m shard.Map
 		return &lab.Failure{
 			Expected: fmt.Sprintf("writers to wait while fences are closed for %s, and to write when they are open again", closedForWriters),
 			Seen:     fmt.Sprintf("after %s, with the fences still closed: %s", e.took.Round(time.Millisecond), seenError(e.err)),
-			Look:     lookWrite("what may a writer do that a fence turns away?"),
+			Look:     lookFence("what does a writer do after shard.ErrMoved? It has written nothing"),
 		}
 	}
 	for i, done := range writing {
-		e, err := ends(ctx, done, "a write that met a switch", lookWrite("when does it stop trying?"))
+		e, err := ends(ctx, done, "a write that met a switch", lookFence("when does it stop trying?"))
 		if err != nil {
 			return err
 		}
@@ -500,7 +514,7 @@ func (c *cluster) wantAtHome(ctx context.Context, m shard.Map, user bytebites.Us
 	return &lab.Failure{
 		Expected: fmt.Sprintf("%s to be on server %d, which is home now, or to be refused as busy and to be nowhere", what, home),
 		Seen:     fmt.Sprintf("%s, and %d portions on server %d where %d were written", seenError(failure), is, home, portions),
-		Look:     lookWrite("which map does a writer use after it was turned away? See shard.Within and Maps.Refresh"),
+		Look:     lookFence("does the write go through the fence of the home, and read the map again after ErrMoved? See shard.Within and Maps.Refresh"),
 	}
 }
 
@@ -540,7 +554,7 @@ func (c *cluster) writeByOldMap(ctx context.Context, r *replica, m *shard.Map) (
 	}
 	release()
 	took := time.Since(began)
-	e, err := ends(ctx, done, "a write by an old map", lookWrite("when does it stop trying?"))
+	e, err := ends(ctx, done, "a write by an old map", lookFence("when does it stop trying?"))
 	if err != nil {
 		return false, err
 	}
@@ -550,7 +564,7 @@ func (c *cluster) writeByOldMap(ctx context.Context, r *replica, m *shard.Map) (
 	if e.err != nil && took < soonEnough {
 		return false, &lab.Failure{
 			Expected: fmt.Sprintf("a writer with an old map to read the new one, which it can after %s, and to write", took.Round(time.Millisecond)),
-			Seen:     seenError(e.err), Look: lookWrite("what may a writer do that a fence turns away?"),
+			Seen:     seenError(e.err), Look: lookFence("what does a writer do after shard.ErrMoved? It has written nothing"),
 		}
 	}
 	return e.err == nil, nil
@@ -575,7 +589,7 @@ func (c *cluster) writeAtClosedFence(ctx context.Context, r *replica, m shard.Ma
 	}
 	const portions = 9
 	e, err := ends(ctx, begin(lookWrite(""), func() error { return r.setCart(ctx, user, portions) }),
-		"a write whose fence stays closed", lookWrite("when does a writer stop trying?"))
+		"a write whose fence stays closed", lookFence("when does a writer stop trying?"))
 	if err != nil {
 		return err
 	}
@@ -587,7 +601,7 @@ func (c *cluster) writeAtClosedFence(ctx context.Context, r *replica, m shard.Ma
 		return &lab.Failure{
 			Expected: "bytebites.ErrBusy, and no write, while a fence stays closed in phase " + m.Phase.String(),
 			Seen:     fmt.Sprintf("%s; carts of %v portions on the servers, %v before", seenError(e.err), after, before),
-			Look:     lookWrite("which error follows when a writer gives up?"),
+			Look:     lookFence("which error does a writer return when it gives up?"),
 		}
 	}
 	return nil

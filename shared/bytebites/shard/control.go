@@ -87,7 +87,7 @@ func readMap(ctx context.Context, control querier, have int64) (m Map, changed b
 	}
 	m.NewFrom, m.Cursor = bytebites.UserID(newFrom), bytebites.UserID(cursor)
 	if m.Phase, err = ParsePhase(phase); err == nil {
-		err = errors.Join(m.Home.set(home), m.Target.set(target))
+		err = errors.Join(m.Source.set(home), m.Target.set(target))
 	}
 	if err != nil {
 		return Map{}, false, fmt.Errorf("read map: %w", err)
@@ -126,7 +126,7 @@ SET version = version + 1, phase = $3::text, home = $4::smallint[], target = $5:
     new_from = $6::bytea, cursor = $7::bytea, changed_at = now(),
     dark_from = CASE WHEN $3::text = $8::text AND phase <> $8::text THEN version + 1 ELSE dark_from END
 WHERE turn = $1 AND version = $2`,
-		turn, version, next.Phase.String(), next.Home.array(), next.Target.array(),
+		turn, version, next.Phase.String(), next.Source.array(), next.Target.array(),
 		[]byte(next.NewFrom), []byte(next.Cursor), DarkReads.String())
 	return postgres.Wrap(ctx, "write map", oneRow(result, err))
 }

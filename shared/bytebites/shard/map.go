@@ -80,8 +80,9 @@ type Map struct {
 	// Version grows by one with each change.
 	Version int64
 	Phase   Phase
-	Home    Assignment
-	// Target is the future server of each bucket. For a bucket that stays, it is the home.
+	// Source is the present server of each bucket: a bucket that moves leaves it.
+	Source Assignment
+	// Target is the future server of each bucket. For a bucket that stays, it is the source.
 	Target Assignment
 	// NewFrom separates new subscribers from others, from phase NewUsers on. A subscriber with this
 	// id or a greater one is new. If it is empty, nobody is new. Ids grow with time; see
@@ -92,7 +93,7 @@ type Map struct {
 }
 
 // Moves reports whether a bucket is moving.
-func (m Map) Moves(b Bucket) bool { return m.Phase != Settled && m.Home[b] != m.Target[b] }
+func (m Map) Moves(b Bucket) bool { return m.Phase != Settled && m.Source[b] != m.Target[b] }
 
 // Place names the servers that have a subscriber's data.
 type Place struct {
@@ -115,9 +116,9 @@ type Router interface {
 	// BucketOf returns the bucket that an order's id names. It returns false for an id without a
 	// bucket, such as the ids from before sharding.
 	BucketOf(order bytebites.OrderID) (Bucket, bool)
-	// Plan returns the target of each bucket for the given servers and current homes. It moves as
-	// few buckets as possible, and each server gets its share.
-	Plan(home Assignment, servers []Server) Assignment
+	// Plan returns the target of each bucket for the given servers and the buckets' sources. It
+	// moves as few buckets as possible, and each server gets its share.
+	Plan(source Assignment, servers []Server) Assignment
 	// Place returns the servers that have a subscriber's data, according to the map.
 	Place(m Map, user bytebites.UserID) Place
 }

@@ -35,7 +35,7 @@ func testWatch(t *testing.T, f *fixture) {
 			must(t, maps.Close())
 		}
 	}()
-	want := shard.Map{Version: 1, Home: everywhere(shard.Old), Target: everywhere(shard.Old)}
+	want := shard.Map{Version: 1, Source: everywhere(shard.Old), Target: everywhere(shard.Old)}
 	for _, maps := range all {
 		if got, err := maps.Current(); err != nil || got != want {
 			t.Fatalf("version %d, phase %v, error %v", got.Version, got.Phase, err)

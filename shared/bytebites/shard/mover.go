@@ -156,8 +156,8 @@ func known(m Map, servers int) error {
 func inUse(all ...Map) []Server {
 	seen := make(map[Server]bool)
 	for _, m := range all {
-		for b := range m.Home {
-			seen[m.Home[b]], seen[m.Target[b]] = true, true
+		for b := range m.Source {
+			seen[m.Source[b]], seen[m.Target[b]] = true, true
 		}
 	}
 	servers := make([]Server, 0, len(seen))

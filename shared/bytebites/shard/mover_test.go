@@ -88,7 +88,7 @@ func testSwitch(t *testing.T, f *fixture) {
 	mover := c.mover(t, f)
 	defer func() { must(t, mover.Close()) }()
 	next := mover.Map()
-	next.Phase, next.Home, next.Target = shard.Flipped, everywhere(1), everywhere(2)
+	next.Phase, next.Source, next.Target = shard.Flipped, everywhere(1), everywhere(2)
 	var steps []string
 	closed := func(step string) {
 		steps = append(steps, step)
@@ -113,9 +113,9 @@ func testSwitchFails(t *testing.T, f *fixture) {
 	defer func() { must(t, mover.Close()) }()
 	failure := errors.New("no")
 	next := mover.Map()
-	next.Phase, next.Home = shard.Flipped, everywhere(1)
+	next.Phase, next.Source = shard.Flipped, everywhere(1)
 	missing := next
-	missing.Home[0] = 2
+	missing.Source[0] = 2
 	timeUp := func() (context.Context, context.CancelFunc) { return context.WithTimeout(f.ctx, 400*time.Millisecond) }
 	for _, test := range []struct {
 		name   string
@@ -250,7 +250,7 @@ func testLateMover(t *testing.T, f *fixture) {
 		late := c.mover(t, f)
 		asleep, wake, done := make(chan struct{}), make(chan struct{}), make(chan error)
 		wrong := late.Map()
-		wrong.Phase, wrong.Home = shard.Flipped, everywhere(1)
+		wrong.Phase, wrong.Source = shard.Flipped, everywhere(1)
 		go func() {
 			done <- late.Switch(f.ctx, func(context.Context) error {
 				close(asleep)
@@ -309,7 +309,7 @@ func testLostSession(t *testing.T, f *fixture) {
 		c := f.cluster(t, 2)
 		mover := c.mover(t, f)
 		next := mover.Map()
-		next.Phase, next.Home, next.Target = shard.Flipped, everywhere(1), everywhere(1)
+		next.Phase, next.Source, next.Target = shard.Flipped, everywhere(1), everywhere(1)
 		err := mover.Switch(f.ctx, func(context.Context) error {
 			c.breakSession(t)
 			if made { // as if only the answer were lost
@@ -365,7 +365,7 @@ func writeUntil(ctx context.Context, maps *shard.Maps, servers []*sql.DB, within
 	began := time.Now()
 	m, err := maps.Current()
 	for err == nil {
-		if err = shard.Within(ctx, servers[m.Home[0]], m.Version, nothing); err == nil || time.Since(began) > within {
+		if err = shard.Within(ctx, servers[m.Source[0]], m.Version, nothing); err == nil || time.Since(began) > within {
 			break
 		}
 		if errors.Is(err, shard.ErrMoved) {
@@ -477,7 +477,7 @@ func testWriters(t *testing.T, f *fixture) {
 					user := users[random.IntN(len(users))]
 					m, err := maps.Current()
 					if err == nil {
-						server := c.servers[m.Home[bucket(user)]]
+						server := c.servers[m.Source[bucket(user)]]
 						// Writes have their own context, because a cancelled write may have been
 						// made.
 						err = shard.Within(f.ctx, server, m.Version, func(ctx context.Context) error {
@@ -509,7 +509,7 @@ func testWriters(t *testing.T, f *fixture) {
 
 	mover := c.mover(t, f)
 	defer func() { must(t, mover.Close()) }()
-	homes := map[int64]shard.Assignment{1: mover.Map().Home}
+	homes := map[int64]shard.Assignment{1: mover.Map().Source}
 	landed := make(map[[2]int64]int) // by version and server, counted when the version was over
 	random := rand.New(rand.NewPCG(4, 5))
 	var longest time.Duration
@@ -521,14 +521,14 @@ func testWriters(t *testing.T, f *fixture) {
 			must(t, mover.Publish(f.ctx, next))
 		} else {
 			for b := range len(users) {
-				next.Home[b] = shard.Server(random.IntN(servers))
+				next.Source[b] = shard.Server(random.IntN(servers))
 			}
 			next.Target = everywhere(shard.Server(random.IntN(servers)))
-			from := mover.Map().Home
+			from := mover.Map().Source
 			begun := time.Now()
 			must(t, mover.Switch(f.ctx, func(ctx context.Context) error {
 				for _, user := range users {
-					if a, b := c.servers[from[bucket(user)]], c.servers[next.Home[bucket(user)]]; a != b {
+					if a, b := c.servers[from[bucket(user)]], c.servers[next.Source[bucket(user)]]; a != b {
 						if err := copyAll(ctx, a, b, []bytebites.UserID{user}); err != nil {
 							return err
 						}
@@ -539,7 +539,7 @@ func testWriters(t *testing.T, f *fixture) {
 			longest = max(longest, time.Since(begun))
 		}
 		version := mover.Map().Version
-		homes[version] = mover.Map().Home
+		homes[version] = mover.Map().Source
 		for server, db := range c.servers {
 			landed[[2]int64{version - 1, int64(server)}] = count(t, db, `SELECT count(*) FROM landed WHERE version < $1`, version)
 		}
@@ -552,7 +552,7 @@ func testWriters(t *testing.T, f *fixture) {
 	last := mover.Map()
 	for _, user := range users {
 		total += acknowledged[user]
-		got := count(t, c.servers[last.Home[bucket(user)]], `SELECT quantity - 1 FROM cart_lines WHERE user_id = $1`, string(user))
+		got := count(t, c.servers[last.Source[bucket(user)]], `SELECT quantity - 1 FROM cart_lines WHERE user_id = $1`, string(user))
 		if got != acknowledged[user] {
 			t.Errorf("%s: %d writes were acknowledged, %d are there", user, acknowledged[user], got)
 		}

@@ -69,7 +69,7 @@ func goals() []string {
 
 // ready checks whether a move may begin, and prepares the servers for it.
 func ready(ctx context.Context, r service.Resources, now shard.Map) error {
-	if slices.Contains(now.Home[:], shard.Old) { // otherwise the data is sharded already
+	if slices.Contains(now.Source[:], shard.Old) { // otherwise the data is sharded already
 		if err := allowed(ctx, r); err != nil {
 			return err
 		}

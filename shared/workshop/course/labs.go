@@ -117,9 +117,33 @@ func Labs() Course {
 			Number: 4, Name: "04-sharding", Title: "sharding", Minutes: 120,
 			Summary: "user data on four PostgreSQL shards, migrated while live",
 			Steps: []Step{
-				{Number: 1, Name: "route by bucket"}, {Number: 2, Name: "keep a subscriber on one server"}, {Number: 3, Name: "copy and migrate in phases"}, {Number: 4, Name: "add a fifth shard"},
+				{
+					Number: 1, Name: "route by bucket", Minutes: 20,
+					Places: []string{"router.go: router.Plan", "router.go: shares"},
+				},
+				{
+					Number: 2, Name: "ask all shards for totals", Minutes: 20,
+					Places: []string{"stores.go: stores.Everywhere", "stores.go: answer", "stores.go: stores.gather"},
+				},
+				{
+					Number: 3, Name: "write behind the fence", Minutes: 20,
+					Places: []string{"stores.go: byMap", "stores.go: stores.atHome"},
+				},
+				{
+					Number: 4, Name: "lose no copy", Minutes: 25,
+					Places: []string{"stores.go: stores.marked", "stores.go: stores.mirror", "copy.go: settle"},
+				},
+				{
+					Number: 5, Name: "let the newer copy win", Minutes: 10,
+					Places: []string{"copy.go: copier.copy"},
+				},
+				{
+					Number: 6, Name: "hand over behind closed fences", Minutes: 25,
+					Places: []string{"migrate.go: HandOver", "migrate.go: switchOnce", "migrate.go: closedTimeout", "migrate.go: handOverTries"},
+				},
 			},
 			Files:   []string{"router.go", "stores.go", "copy.go", "migrate.go"},
+			Stretch: []string{"stretch_mover.go"},
 			Dataset: seed.Early(),
 			Profiles: []Profile{{
 				Name: "sharding", Text: "the same, with user data moved to four PostgreSQL shards while you watch",

@@ -62,7 +62,7 @@ func (wrong mistake) open(r service.Resources, catalogue bytebites.Catalogue) (s
 // next returns the server that is asked in the place of one that does not answer.
 func (a *access) next(m shard.Map, user bytebites.UserID) shard.Server {
 	bucket := a.router.Bucket(user)
-	return m.Home[(int(bucket)+shard.Buckets/2)%shard.Buckets]
+	return m.Source[(int(bucket)+shard.Buckets/2)%shard.Buckets]
 }
 
 func (a *access) Read(ctx context.Context, user bytebites.UserID, ask shardstore.Question) (any, error) {
@@ -137,7 +137,7 @@ func (a *access) Everywhere(ctx context.Context, ask shardstore.Question) ([]any
 	}
 	var answers []any
 	asked := make(map[shard.Server]bool)
-	servers := m.Home[:]
+	servers := m.Source[:]
 	if a.everyServer {
 		servers = slices.Concat(servers, []shard.Server{shard.Old})
 	}

@@ -56,7 +56,7 @@ type moving struct {
 }
 
 func (m *moving) plan() shard.Assignment {
-	return m.router.Plan(m.control.Map().Home, shardstore.Shards(m.r))
+	return m.router.Plan(m.control.Map().Source, shardstore.Shards(m.r))
 }
 
 func (m *moving) to(ctx context.Context, goal string) error {
@@ -67,7 +67,7 @@ func (m *moving) to(ctx context.Context, goal string) error {
 	stops = append(stops, shardstore.Done)
 	done := len(stops) - 1
 	end, at := slices.Index(stops, goal), int(m.control.Map().Phase)
-	if at == 0 && m.plan() == m.control.Map().Home {
+	if at == 0 && m.plan() == m.control.Map().Source {
 		at = done
 	}
 	if end < 0 || end < at && at == done && !m.BackFromDone {
@@ -124,7 +124,7 @@ func (m *moving) step(ctx context.Context, from, to, done int) error {
 		if err := m.swap(ctx, next, nil); err != nil {
 			return err
 		}
-		next.Phase, next.Target = shard.Settled, next.Home
+		next.Phase, next.Target = shard.Settled, next.Source
 		return m.publishLater(ctx, next)
 	case max(from, to) == flipped:
 		if m.PublishesFlip {
@@ -135,7 +135,7 @@ func (m *moving) step(ctx context.Context, from, to, done int) error {
 		}
 		return m.swap(ctx, next, nil)
 	case to == done:
-		next.Phase, next.Home, next.NewFrom = shard.Settled, next.Target, ""
+		next.Phase, next.Source, next.NewFrom = shard.Settled, next.Target, ""
 		if err := m.finish(ctx, next); err != nil {
 			return err
 		}
@@ -403,7 +403,7 @@ func (m *moving) clean(ctx context.Context) error {
 // servers returns all servers of the map.
 func (m *moving) servers() []shard.Server {
 	now := m.control.Map()
-	all := slices.Concat(now.Home[:], now.Target[:])
+	all := slices.Concat(now.Source[:], now.Target[:])
 	slices.Sort(all)
 	return slices.Compact(all)
 }

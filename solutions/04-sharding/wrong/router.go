@@ -48,7 +48,7 @@ func (byRange) Bucket(user bytebites.UserID) shard.Bucket {
 // Place has the solution find, in the bucket that it would have chosen, what is in this one's.
 func (r byRange) Place(m shard.Map, user bytebites.UserID) shard.Place {
 	here, there := r.Bucket(user), r.Router.Bucket(user)
-	m.Home[there], m.Target[there] = m.Home[here], m.Target[here]
+	m.Source[there], m.Target[there] = m.Source[here], m.Target[here]
 	return r.Router.Place(m, user)
 }
 
@@ -198,7 +198,7 @@ func (r *flawedRouter) Place(m shard.Map, user bytebites.UserID) shard.Place {
 	case r.NewBehind:
 		joined = m.NewFrom != "" && user > m.NewFrom
 	}
-	from, to := m.Home[b], m.Target[b]
+	from, to := m.Source[b], m.Target[b]
 	switch {
 	case !m.Moves(b):
 		return shard.Place{Home: from, Mirror: from}
@@ -269,7 +269,7 @@ func (other) Plan(home shard.Assignment, servers []shard.Server) shard.Assignmen
 // Place follows the solution's table, in the bucket of this router.
 func (o other) Place(m shard.Map, user bytebites.UserID) shard.Place {
 	here, there := o.Bucket(user), o.Router.Bucket(user)
-	m.Home[there], m.Target[there] = m.Home[here], m.Target[here]
+	m.Source[there], m.Target[there] = m.Source[here], m.Target[here]
 	return o.Router.Place(m, user)
 }
 

@@ -33,7 +33,7 @@ type StoresFlaw struct {
 	// Of the copy.
 	CopyErrorToCaller, SilentCopy, UncountedCopy, CopyOfClient, NoCopyLimit, OverNewer, CopyNotNoted, ChecksOutside bool
 	// Of Everywhere.
-	AsksTargets, AsksFirst, NeedsAll, AnyIsEnough, NoneIsEnough, SilentPartial, StopsAtError, AsksOldToo, FirstAnswers bool
+	AsksTargets, AsksFirst, NeedsAll, AnyIsEnough, NoneIsEnough, SilentPartial, StopsAtError, AsksOldToo, FirstAnswers, OneByOne bool
 }
 
 // Apply puts stores with the flaw, and otherwise the solution, into a service.
@@ -275,17 +275,20 @@ func (s *flawed) Everywhere(ctx context.Context, ask shardstore.Question) ([]any
 	if err != nil {
 		return nil, err
 	}
-	servers := slices.Clone(m.Home[:])
+	servers := slices.Clone(m.Source[:])
 	switch {
 	case s.AsksTargets:
-		servers = slices.Concat(m.Home[:], m.Target[:])
+		servers = slices.Concat(m.Source[:], m.Target[:])
 	case s.AsksFirst:
-		servers = m.Home[:1]
+		servers = m.Source[:1]
 	case s.AsksOldToo:
 		servers = append(servers, shard.Old)
 	}
 	slices.Sort(servers)
 	servers = slices.Compact(servers)
+	if s.OneByOne {
+		return s.oneByOne(ctx, servers, ask)
+	}
 	type result struct {
 		value any
 		err   error
@@ -332,6 +335,19 @@ func (s *flawed) Everywhere(ctx context.Context, ask shardstore.Question) ([]any
 	}
 	if failure != nil && !s.SilentPartial {
 		s.meter.Partial(ctx)
+	}
+	return answers, nil
+}
+
+// oneByOne asks one server after the other, and returns the first error.
+func (s *flawed) oneByOne(ctx context.Context, servers []shard.Server, ask shardstore.Question) ([]any, error) {
+	var answers []any
+	for _, server := range servers {
+		value, err := s.ask(ctx, server, ask)
+		if err != nil {
+			return nil, err
+		}
+		answers = append(answers, value)
 	}
 	return answers, nil
 }

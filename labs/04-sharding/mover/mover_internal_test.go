@@ -1,4 +1,4 @@
-package sharding
+package mover
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"bytebites.example/workshop/labs/04-sharding/routing"
 	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/bytebites/shard"
 )
@@ -71,9 +72,9 @@ func everybody() iter.Seq2[bytebites.UserID, int] {
 // inBucket is where somebody in a bucket is. The router's own way leads by a hash; here the
 // map is turned so that the bucket asked for is theirs.
 func inBucket(m shard.Map, bucket int, user bytebites.UserID) shard.Place {
-	theirs := NewRouter().Bucket(user)
-	m.Home[theirs], m.Target[theirs] = m.Home[bucket], m.Target[bucket]
-	return NewRouter().Place(m, user)
+	theirs := testRouter{}.Bucket(user)
+	m.Source[theirs], m.Target[theirs] = m.Source[bucket], m.Target[bucket]
+	return testRouter{}.Place(m, user)
 }
 
 // readable demands that who reads by an older map finds what is written by the next.
@@ -158,10 +159,11 @@ func (w *world) newFrom(context.Context, shard.Map) (bytebites.UserID, error) {
 // mover returns a new mover of the world, as after the death of another.
 func (w *world) mover() *move {
 	return &move{
-		control: w,
-		work:    w,
-		plan: func(home shard.Assignment) shard.Assignment {
-			return NewRouter().Plan(home, []shard.Server{1, 2, 3, 4})
+		control:  w,
+		work:     w,
+		handOver: handOver,
+		plan: func(source shard.Assignment) shard.Assignment {
+			return testRouter{}.Plan(source, []shard.Server{1, 2, 3, 4})
 		},
 		logger: slog.New(slog.DiscardHandler),
 	}
@@ -178,7 +180,7 @@ const (
 
 func TestSteps(t *testing.T) {
 	var shards shard.Assignment
-	shards = NewRouter().Plan(shards, []shard.Server{1, 2, 3, 4})
+	shards = testRouter{}.Plan(shards, []shard.Server{1, 2, 3, 4})
 	for _, test := range []struct {
 		goals string // one mover each
 		want  string
@@ -193,7 +195,7 @@ func TestSteps(t *testing.T) {
 		{"backfill backfill", begins + ", publish double-writes, publish backfill, backfill, backfill"},
 		{"backfill double-writes", begins + ", publish double-writes, publish backfill, backfill, publish double-writes"},
 	} {
-		w := &world{compared: darkEnough}
+		w := &world{compared: darkReadsNeeded}
 		last := ""
 		synctest.Test(t, func(t *testing.T) {
 			for goal := range strings.FieldsSeq(test.goals) {
@@ -207,9 +209,9 @@ func TestSteps(t *testing.T) {
 			t.Errorf("%s:\n%s\nwant\n%s", test.goals, got, test.want)
 		}
 		switch {
-		case last == "done" && (w.m.Phase != shard.Settled || w.m.Home != shards || w.m.Target != shards || w.m.NewFrom != ""):
+		case last == "done" && (w.m.Phase != shard.Settled || w.m.Source != shards || w.m.Target != shards || w.m.NewFrom != ""):
 			t.Errorf("%s: in the end the map is of phase %s", test.goals, w.m.Phase)
-		case last == "back" && (w.m.Phase != shard.Settled || w.m.Home != shard.Assignment{} || w.m.Target != w.m.Home || w.m.NewFrom != ""):
+		case last == "back" && (w.m.Phase != shard.Settled || w.m.Source != shard.Assignment{} || w.m.Target != w.m.Source || w.m.NewFrom != ""):
 			t.Errorf("%s: in the end the map is of phase %s", test.goals, w.m.Phase)
 		}
 	}
@@ -220,7 +222,7 @@ func TestSteps(t *testing.T) {
 func TestAnotherMoverGoesOn(t *testing.T) {
 	want := strings.Split(strings.Join([]string{begins, copies, flips, done}, ", "), ", ")
 	for dies := range want {
-		w := &world{compared: darkEnough}
+		w := &world{compared: darkReadsNeeded}
 		killed := errors.New("killed")
 		w.fails = func(string) error {
 			if len(w.log) == dies {
@@ -257,7 +259,7 @@ func TestAnotherMoverGoesOn(t *testing.T) {
 }
 
 func TestNoWayBackAfterDone(t *testing.T) {
-	w := &world{compared: darkEnough}
+	w := &world{compared: darkReadsNeeded}
 	synctest.Test(t, func(t *testing.T) {
 		if err := w.mover().to(t.Context(), "done"); err != nil {
 			t.Fatal(err)
@@ -279,8 +281,8 @@ func TestNoWayBackAfterDone(t *testing.T) {
 
 func TestDarkReadsDecide(t *testing.T) {
 	for name, w := range map[string]*world{
-		"differ":             {compared: darkEnough, differed: 1},
-		"not enough traffic": {compared: darkEnough - 1},
+		"differ":             {compared: darkReadsNeeded, differed: 1},
+		"not enough traffic": {compared: darkReadsNeeded - 1},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			if err := w.mover().to(t.Context(), "flipped"); err == nil || w.m.Phase != shard.DarkReads {
@@ -290,34 +292,26 @@ func TestDarkReadsDecide(t *testing.T) {
 	}
 }
 
-// When copies do not arrive in time, everybody may write again before the next try.
-func TestSwitchIsShort(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := &world{compared: darkEnough}
-		slow := &slowly{world: w, times: 2}
-		m := w.mover()
-		m.work = slow
-		if err := m.to(t.Context(), "new-users"); err != nil || slow.times != 0 || w.closed {
-			t.Errorf("got %v; still to be slow %d times", err, slow.times)
-		}
-		slow.times = switchTries
-		if err := m.to(t.Context(), "back"); !errors.Is(err, context.DeadlineExceeded) || w.m.Phase != shard.NewUsers || w.closed {
-			t.Errorf("got %v in phase %s, want to give up", err, w.m.Phase)
-		}
-	})
-}
-
-// slowly cannot settle in time for so many times, when the fences are closed.
-type slowly struct {
-	*world
-	times int
-}
-
-func (s *slowly) settle(ctx context.Context, m shard.Map) error {
-	if s.closed && s.times > 0 {
-		s.times--
-		<-ctx.Done()
-		return ctx.Err()
+// handOver is a HandOver that closes the fences once.
+func handOver(ctx context.Context, control Control, settle func(context.Context) error, next Next) error {
+	if err := settle(ctx); err != nil {
+		return err
 	}
-	return s.world.settle(ctx, m)
+	return control.Switch(ctx, settle, func(ctx context.Context) (shard.Map, error) { return next(ctx, control.Map()) })
+}
+
+// testRouter has each bucket on a server by modulo.
+type testRouter struct{ shard.Router }
+
+func (testRouter) Bucket(user bytebites.UserID) shard.Bucket { return shard.Bucket(user[0]) }
+
+func (testRouter) Plan(_ shard.Assignment, servers []shard.Server) (plan shard.Assignment) {
+	for bucket := range plan {
+		plan[bucket] = servers[bucket%len(servers)]
+	}
+	return plan
+}
+
+func (r testRouter) Place(m shard.Map, user bytebites.UserID) shard.Place {
+	return routing.Place(m, r.Bucket(user), user)
 }

@@ -1,0 +1,80 @@
+package wrong
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+
+	given "bytebites.example/workshop/labs/04-sharding/mover"
+	"bytebites.example/workshop/shared/bytebites"
+	"bytebites.example/workshop/shared/bytebites/service"
+	"bytebites.example/workshop/shared/bytebites/shard"
+	"bytebites.example/workshop/shared/bytebites/shardstore"
+	"bytebites.example/workshop/solutions/04-sharding"
+)
+
+// The flaws of steps 4 to 6: the solution with the starter's code of one step. Those of steps 1 to 3
+// are fields of RouterFlaw and StoresFlaw.
+
+// moverWith returns the given mover with the solution's parts, some of them changed.
+func moverWith(change func(r service.Resources, parts *given.Parts)) service.Job {
+	return shardstore.Role(func(ctx context.Context, r service.Resources, control *shard.Mover, goal string) error {
+		parts := sharding.Parts(r)
+		change(r, &parts)
+		return given.Run(ctx, r, control, goal, parts)
+	})
+}
+
+// ApplyPlainDoubleWrites has a write note nothing and return the error of its copy, and the mover make
+// no copy in its place.
+func ApplyPlainDoubleWrites(c *service.Composition) {
+	StoresFlaw{NoMark: true, CopyErrorToCaller: true, CopyOfClient: true, NoCopyLimit: true}.Apply(c)
+	c.Roles["migrate"] = moverWith(func(_ service.Resources, parts *given.Parts) {
+		parts.Settle = func(context.Context, *given.Rows, shard.Map) error { return nil }
+	})
+}
+
+// ApplyCopyOverNewer has every copy replace what the mirror has.
+func ApplyCopyOverNewer(c *service.Composition) {
+	StoresFlaw{OverNewer: true}.Apply(c)
+	c.Roles["migrate"] = moverWith(func(r service.Resources, parts *given.Parts) { parts.Copy = overNewer(shardstore.Pools(r)) })
+}
+
+func overNewer(pools []*sql.DB) func(context.Context, shard.Place, []bytebites.UserID) (shard.Copy, error) {
+	return func(ctx context.Context, place shard.Place, users []bytebites.UserID) (shard.Copy, error) {
+		home, mirror := pools[place.Home], pools[place.Mirror]
+		read, err := shard.Read(ctx, home, users)
+		if err != nil {
+			return read, err
+		}
+		err = shard.Transact(ctx, mirror, func(ctx context.Context) error {
+			if err := shard.Replace(ctx, mirror, read); err != nil {
+				return err
+			}
+			_, err := shard.Outdated(ctx, mirror, read)
+			return err
+		})
+		if err != nil {
+			return read, err
+		}
+		return read, shard.Copied(ctx, home, read)
+	}
+}
+
+// PublishHomes is a given.HandOver that changes homes while subscribers write.
+func PublishHomes(ctx context.Context, control given.Control, settle func(context.Context) error, next given.Next) error {
+	if err := settle(ctx); err != nil {
+		return fmt.Errorf("settle: %w", err)
+	}
+	after, err := next(ctx, control.Map())
+	if err != nil {
+		return err
+	}
+	return control.Publish(ctx, after)
+}
+
+// ApplyPublishHomes puts PublishHomes, and otherwise the solution, into a service.
+func ApplyPublishHomes(c *service.Composition) {
+	sharding.Apply(c)
+	c.Roles["migrate"] = moverWith(func(_ service.Resources, parts *given.Parts) { parts.HandOver = PublishHomes })
+}
