@@ -23,8 +23,8 @@ func (c copier) copy(ctx context.Context, place shard.Place, users []bytebites.U
 		return read, fmt.Errorf("read at home: %w", err)
 	}
 	err = shard.Transact(ctx, mirror, func(ctx context.Context) error {
-		// TODO(lab 04): step 5. Of two copies of one subscriber the older may arrive last, and
-		// then it replaces the newer. Replace only rows that are outdated: Copy.Only.
+		// TODO(lab 04): step 5: replace only rows that are outdated (Copy.Only). Of two copies of
+		// one subscriber the older may arrive last, and here it replaces the newer.
 		if err := shard.Replace(ctx, mirror, read); err != nil {
 			return err
 		}
@@ -42,9 +42,8 @@ func (c copier) copy(ctx context.Context, place shard.Place, users []bytebites.U
 
 // settle makes the copies that are still to be made. The mover calls it before homes change.
 func settle(context.Context, *mover.Rows, shard.Map) error {
-	// TODO(lab 04): step 4. Each request makes its own copy, so this has nothing to do. But a copy
-	// may fail, and a replica may die before it. On each server in use (mover.InUse), find the
-	// subscribers who are marked and not copied (shard.Uncopied), batch by batch, and copy them
-	// (Rows.CopyAll).
+	// TODO(lab 04): step 4: copy the subscribers whose copy failed, or whose replica died before it.
+	// On each server in use (mover.InUse), find the subscribers who are marked and not copied
+	// (shard.Uncopied), batch by batch, and copy them (Rows.CopyAll).
 	return nil
 }

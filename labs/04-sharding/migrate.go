@@ -22,10 +22,10 @@ func Parts(r service.Resources) mover.Parts {
 
 // HandOver is a mover.HandOver: it changes homes.
 func HandOver(ctx context.Context, control mover.Control, settle func(context.Context) error, next mover.Next) error {
-	// TODO(lab 04): step 6. Subscribers write between settle and the new map, and some replicas
-	// write by the old map after it. Change homes by control.Switch, which calls settle when all
-	// fences are closed. Settle before it too, so that little is left to copy. Keep the fences
-	// closed for at most 2 seconds. If that was too short, try again, five times in all.
+	// TODO(lab 04): step 6: change homes by control.Switch, which closes all fences. Here
+	// subscribers write between settle and the new map, and replicas write by the old map after
+	// it. Settle before the switch too, so that little is left to copy. Keep the fences closed for
+	// at most 2 seconds. If that was too short, try again, five times in all.
 	if err := settle(ctx); err != nil {
 		return fmt.Errorf("settle: %w", err)
 	}

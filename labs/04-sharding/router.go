@@ -33,9 +33,8 @@ func (router) BucketOf(order bytebites.OrderID) (shard.Bucket, bool) { return ro
 
 // Plan returns the target of each bucket on these servers.
 func (router) Plan(source shard.Assignment, servers []shard.Server) shard.Assignment {
-	// TODO(lab 04): step 1. This is hash(id) % number of servers. When a fifth server comes,
-	// four fifths of all buckets move. Give each server its share, and move as few buckets as
-	// possible.
+	// TODO(lab 04): step 1: give each server its share, and move as few buckets as possible.
+	// This is hash(id) % number of servers: a fifth server moves four fifths of all buckets.
 	if len(servers) == 0 {
 		return source
 	}

@@ -112,8 +112,8 @@ func (s *stores) Write(ctx context.Context, user bytebites.UserID, change shards
 
 // byMap calls write with the map that is known.
 func byMap(_ context.Context, maps maps, write func(shard.Map) error) error {
-	// TODO(lab 04): step 3. After shard.ErrMoved nothing was written. Read the map again
-	// (maps.Refresh) and repeat the call. Give up with bytebites.ErrBusy after movedRetryFor.
+	// TODO(lab 04): step 3: after shard.ErrMoved read the map again (maps.Refresh) and repeat.
+	// Nothing was written then. Give up with bytebites.ErrBusy after movedRetryFor.
 	m, err := maps.Current()
 	if err != nil {
 		return err
@@ -123,8 +123,8 @@ func byMap(_ context.Context, maps maps, write func(shard.Map) error) error {
 
 // atHome runs write in a transaction at home.
 func (s *stores) atHome(ctx context.Context, version int64, place shard.Place, write func(context.Context) error) error {
-	// TODO(lab 04): step 3. The map of that version may be out of date by now. Go through the
-	// home's fence: shard.Within.
+	// TODO(lab 04): step 3: go through the home's fence (shard.Within). The map of that version
+	// may be out of date by now.
 	ctx, cancel := context.WithTimeout(ctx, serverTimeout)
 	defer cancel()
 	return shard.Transact(ctx, s.servers[place.Home].DB, write)
@@ -132,15 +132,15 @@ func (s *stores) atHome(ctx context.Context, version int64, place shard.Place, w
 
 // marked makes a change at home, in the transaction of ctx.
 func (s *stores) marked(ctx context.Context, place shard.Place, user bytebites.UserID, change shardstore.Change) error {
-	// TODO(lab 04): step 4. If this process dies before the copy, nothing tells the mover. If
-	// there is a mirror, mark the subscriber (shard.Mark) before the change.
+	// TODO(lab 04): step 4: if there is a mirror, mark the subscriber (shard.Mark) first.
+	// Otherwise nothing tells the mover that this process died before the copy.
 	return change(ctx, s.servers[place.Home].Stores)
 }
 
 // mirror copies the subscriber to the mirror.
 func (s *stores) mirror(ctx context.Context, place shard.Place, user bytebites.UserID) error {
-	// TODO(lab 04): step 4. The write is stored at home, so a copy that fails is no error of the
-	// request. Count it (s.meter.CopyFailed), log it, and return nil. Use a context that does not
+	// TODO(lab 04): step 4: count (s.meter.CopyFailed) and log a copy that fails, and return nil.
+	// The write is stored at home, so that is no error of the request. Use a context that does not
 	// end with the client (context.WithoutCancel), with a limit of serverTimeout.
 	_, err := s.copier.copy(ctx, place, []bytebites.UserID{user})
 	return err
@@ -153,9 +153,9 @@ func (s *stores) Everywhere(ctx context.Context, ask shardstore.Question) ([]any
 	if err != nil {
 		return nil, err
 	}
-	// TODO(lab 04): step 2. One server that hangs takes every page with it. Ask all side by side,
-	// for totalsTimeout together. Answers of half of the servers are enough; with fewer, return
-	// bytebites.ErrBusy. If one is missing, count it: s.meter.Partial.
+	// TODO(lab 04): step 2: ask all servers side by side, for totalsTimeout together. Here one
+	// server that hangs fails every page. Answers of half of the servers are enough; with fewer,
+	// return bytebites.ErrBusy. If one is missing, count it: s.meter.Partial.
 	servers := distinct(m.Source[:])
 	var answers []any
 	for _, server := range servers {

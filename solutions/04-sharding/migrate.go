@@ -11,12 +11,11 @@ import (
 	"bytebites.example/workshop/shared/bytebites/shardstore"
 )
 
-const (
-	// closedTimeout is how long the fences may stay closed. Writers wait longer: see movedRetryFor.
-	closedTimeout = 2 * time.Second
-	// handOverTries is how often the mover closes them before it gives up.
-	handOverTries = 5
-)
+// closedTimeout is how long the fences may stay closed. Writers wait longer: see movedRetryFor.
+const closedTimeout = 2 * time.Second
+
+// handOverTries is how often the mover closes the fences before it gives up.
+const handOverTries = 5
 
 // migrate is a shardstore.Move. The mover is given: see package mover. It calls the parts of this lab.
 func migrate(ctx context.Context, r service.Resources, control *shard.Mover, goal string) error {
