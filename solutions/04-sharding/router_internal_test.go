@@ -40,7 +40,7 @@ func TestBucketsAreEven(t *testing.T) {
 	}
 }
 
-// Nobody may ever change buckets: what is here is on disks.
+// No subscriber may change buckets, because their rows are on disks.
 func TestBucketsAreStable(t *testing.T) {
 	for user, want := range map[bytebites.UserID]shard.Bucket{
 		"": 20, "u0000001": 571, "u0000042": 475, "v": 620, "\xff\x00": 1001,

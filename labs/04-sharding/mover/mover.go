@@ -152,7 +152,7 @@ func (m *move) to(ctx context.Context, goal string) error {
 	return nil
 }
 
-// back leaves the last of the steps, and then the others, for the first.
+// back leaves the steps one by one, the last first, until only the first is left.
 func (m *move) back(ctx context.Context, steps []step) error {
 	for i := len(steps) - 1; i > 0; i-- {
 		if steps[i].leave == nil {

@@ -16,16 +16,16 @@ import (
 	"bytebites.example/workshop/shared/bytebites/shard"
 )
 
-// world is the map and the rows of a move, and writes down what is done to them.
+// world is the map and the rows of a move. It logs each change of them.
 type world struct {
 	m      shard.Map
 	closed bool // the fences
 	log    []string
-	// fails, unless nil, has what is done fail.
+	// fails, unless nil, may return an error for a change.
 	fails func(what string) error
 	// compared and differed are the dark reads.
 	compared, differed int
-	// replaced are the maps of before, of which some replica may not know better for a while.
+	// replaced are the earlier maps. A replica may use one for up to stale.
 	replaced []replaced
 }
 
@@ -58,7 +58,7 @@ func (w *world) Publish(_ context.Context, next shard.Map) error {
 	return w.change(next)
 }
 
-// everybody is somebody of before and somebody new, in some of the buckets.
+// everybody yields a subscriber from before the move and a new one, in some of the buckets.
 func everybody() iter.Seq2[bytebites.UserID, int] {
 	return func(yield func(bytebites.UserID, int) bool) {
 		for bucket := 0; bucket < shard.Buckets; bucket += 63 {
@@ -69,15 +69,14 @@ func everybody() iter.Seq2[bytebites.UserID, int] {
 	}
 }
 
-// inBucket is where somebody in a bucket is. The router's own way leads by a hash; here the
-// map is turned so that the bucket asked for is theirs.
+// inBucket returns the place of a subscriber as if they were in the bucket.
 func inBucket(m shard.Map, bucket int, user bytebites.UserID) shard.Place {
 	theirs := testRouter{}.Bucket(user)
 	m.Source[theirs], m.Target[theirs] = m.Source[bucket], m.Target[bucket]
 	return testRouter{}.Place(m, user)
 }
 
-// readable demands that who reads by an older map finds what is written by the next.
+// readable demands that a reader with an older map finds the writes by the next map.
 func (w *world) readable(next shard.Map) error {
 	known := []shard.Map{w.m}
 	for _, r := range w.replaced {
@@ -217,8 +216,7 @@ func TestSteps(t *testing.T) {
 	}
 }
 
-// A mover dies before each thing it does, and another does the rest: all in the same order, but
-// that what was begun in a phase may be done again.
+// A mover dies before each of its changes, and another one continues. The order stays the same, but the work of a phase may be repeated.
 func TestAnotherMoverGoesOn(t *testing.T) {
 	want := strings.Split(strings.Join([]string{begins, copies, flips, done}, ", "), ", ")
 	for dies := range want {

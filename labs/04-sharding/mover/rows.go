@@ -146,8 +146,7 @@ func (r *Rows) verify(ctx context.Context, m shard.Map) error {
 	return err
 }
 
-// strays returns, by server, the subscribers of whom the server has rows although it is neither
-// home nor mirror. Rows on the old server do not count: after a move it is retired as a whole.
+// strays returns, by server, the subscribers who have rows there although it is neither home nor mirror. Rows on the old server do not count: after a move it is retired as a whole.
 func (r *Rows) strays(m shard.Map, found []shardstore.Found) map[shard.Server][]bytebites.UserID {
 	strays := make(map[shard.Server][]bytebites.UserID)
 	for _, f := range found {

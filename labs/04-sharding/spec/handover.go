@@ -19,7 +19,7 @@ func lookHandOver(hint string) lab.Look {
 	return lab.Look{File: "migrate.go", Func: "HandOver", Hint: hint}
 }
 
-// paperControl is a mover.Control without servers. It records what is done in which order.
+// paperControl is a mover.Control without servers. It records the calls in order.
 type paperControl struct {
 	m      shard.Map
 	closed bool

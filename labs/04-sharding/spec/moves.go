@@ -194,8 +194,7 @@ func (l *trial) prepareMove(ctx context.Context, shards int) (*cluster, func(), 
 	return c, end, c.record(ctx)
 }
 
-// spoil makes a server store one subscriber's cart wrongly, whoever copies it there and however
-// often.
+// spoil makes a server store one subscriber's cart wrongly, each time that it is copied.
 func (c *cluster) spoil(ctx context.Context, server shard.Server, user bytebites.UserID) error {
 	return c.exec(ctx, server,
 		fmt.Sprintf(`CREATE OR REPLACE FUNCTION spoil() RETURNS trigger LANGUAGE plpgsql AS

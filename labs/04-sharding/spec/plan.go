@@ -192,7 +192,7 @@ func (l *trial) places(context.Context, *lab.Run) error {
 					if err := l.wantPlace(m, user, shard.Place{Home: from, Mirror: from}); err != nil {
 						return err
 					}
-					// On the way back nobody is new any more, and buckets still move.
+					// On the way back NewFrom is empty, and buckets still move.
 					m.Target[bucket], m.NewFrom = 3, ""
 					if err := l.wantPlace(m, user, placeOf(phase, false, from, 3)); err != nil {
 						return err

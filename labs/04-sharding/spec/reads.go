@@ -111,7 +111,7 @@ func (c *cluster) plant(ctx context.Context, server shard.Server, users []string
 // otherThan returns the other of shard 1 and shard 2.
 func (c *cluster) otherThan(server shard.Server) shard.Server { return 3 - server }
 
-// who names a subscriber, and whether they are new.
+// who names a subscriber, as new or from before.
 func who(m shard.Map, user bytebites.UserID) string {
 	if m.NewFrom != "" && user >= m.NewFrom {
 		return string(user) + ", who joined since,"

@@ -109,7 +109,7 @@ func (l *trial) wholeMove(ctx context.Context, _ *lab.Run) (err error) {
 	return l.wantDone(ctx, c, load, unlucky)
 }
 
-// wantNewBehind demands that nobody who had joined before a move counts as new.
+// wantNewBehind demands that no subscriber from before a move counts as new.
 func (c *cluster) wantNewBehind(ctx context.Context, last bytebites.UserID) error {
 	all, err := c.maps(ctx)
 	if err != nil {

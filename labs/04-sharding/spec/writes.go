@@ -290,7 +290,7 @@ func (c *cluster) overtakes(ctx context.Context, r *replica, m shard.Map, user b
 	}
 	var done <-chan ended
 	waited := false
-	// Whoever reads the mirror passes these locks, and whoever changes it waits.
+	// Readers of the mirror pass these locks, and writers wait.
 	err = shard.Transact(ctx, c.servers[place.Mirror], func(ctx context.Context) error {
 		q := postgres.Join(ctx, c.servers[place.Mirror])
 		if _, err := q.ExecContext(ctx, `SELECT FROM shard_marks WHERE user_id = $1 FOR UPDATE`, string(user)); err != nil {

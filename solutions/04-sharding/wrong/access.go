@@ -33,7 +33,7 @@ type mistake struct {
 	// elsewhere asks the next server when one does not answer: there are four, so why should
 	// anybody see an error?
 	elsewhere bool
-	// everyServer asks all servers about everybody: who wants to know it all must ask them all.
+	// everyServer asks all servers about all subscribers, the old one too.
 	everyServer bool
 }
 

@@ -210,7 +210,7 @@ const (
 	oldMaps = 2250 * time.Millisecond
 )
 
-// publishLater publishes a map when nobody reads by the last but one.
+// publishLater publishes a map when no replica reads by an earlier one.
 func (m *moving) publishLater(ctx context.Context, next shard.Map) error {
 	if !m.ForgetsAtOnce {
 		time.Sleep(oldMaps)
@@ -218,7 +218,7 @@ func (m *moving) publishLater(ctx context.Context, next shard.Map) error {
 	return m.control.Publish(ctx, next)
 }
 
-// settle copies whoever is still to be copied.
+// settle copies the subscribers whose mark is ahead.
 func (m *moving) settle(ctx context.Context) error {
 	if m.IgnoresUncopied {
 		return nil

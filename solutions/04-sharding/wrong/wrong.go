@@ -70,7 +70,7 @@ func Variants() map[string]func(*service.Composition) {
 	}
 }
 
-// atOnce is a role that moves user data without the pre-flight check: whoever starts it knows why.
+// atOnce is a role that moves user data without the pre-flight check.
 func atOnce(ctx context.Context, r service.Resources, args []string) error {
 	control, err := shard.NewMover(ctx, r.Catalogue, shardstore.Pools(r), r.Logger)
 	if err != nil {
