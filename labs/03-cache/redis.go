@@ -83,7 +83,7 @@ func (c *Cache) look(ctx context.Context, keys []string) ([]kit.Found, error) {
 	return all, err
 }
 
-// fill stores what was loaded. An error is only counted: the caller has the values, and the next
+// fill stores loaded entries. An error is only counted: the caller has the values, and the next
 // caller loads them again.
 func (c *Cache) fill(ctx context.Context, entries []kit.Entry) {
 	_ = c.ask(ctx, "fill", func() error { return kit.Set(ctx, c.redis, entries) })

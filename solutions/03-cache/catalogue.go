@@ -103,8 +103,8 @@ func (c *catalogue) UpdateMeal(ctx context.Context, id bytebites.MealID, change 
 	return meal, err
 }
 
-// UserData puts the cache in front of what is counted over the data of all subscribers: ratings
-// and popular meals (fault 5 of docs/faults.md). Data of one subscriber is read too seldom.
+// UserData puts the cache in front of ratings and popular meals, which are counted over the data of
+// all subscribers (fault 5 of docs/faults.md). Data of one subscriber is read too seldom.
 func (c *Cache) UserData(stores service.UserData) service.UserData {
 	stores.Ratings = &ratings{store: stores.Ratings, ratings: &reader[bytebites.MealID, bytebites.Rating]{
 		cache: c, kind: "rating", name: mealName, ttl: kit.Always[bytebites.Rating](mealFor), load: stores.Ratings.Ratings,

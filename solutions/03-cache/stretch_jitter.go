@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// jitter is the share of its time to live by which an entry may expire early, so that entries
-// that were stored together do not expire together.
+// jitter is the largest share that is taken off a time to live. So entries that were stored together
+// do not expire together.
 const jitter = 0.1
 
 // jittered returns a time to live that is up to a tenth shorter.

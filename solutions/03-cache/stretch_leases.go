@@ -22,8 +22,8 @@ const (
 	lookEvery = 20 * time.Millisecond
 )
 
-// lease is the right to store under a key what is read from the store from now on. A deletion of
-// the key ends it, because what was read before the deletion may be old.
+// lease is the right to store a value that is read from now on. A deletion of the key ends it, because
+// a value that was read before the deletion may be old.
 type lease struct {
 	key       string
 	token     string // empty when Redis gave none; then nothing is stored

@@ -123,7 +123,7 @@ func TestReadThrough(t *testing.T) {
 			t.Errorf("%s outlived its load", key)
 		}
 	}
-	// That there is none is forgotten first.
+	// An absence expires first.
 	server.FastForward(absentFor)
 	w.set("x", "xigua")
 	want(t, r, "ax", map[string]string{"a": "apple", "x": "xigua"})
@@ -230,7 +230,7 @@ func TestApproximateIsKeptBriefly(t *testing.T) {
 	}
 }
 
-// Entries outlive a release. A change of what they look like must change their names.
+// Entries outlive a release. A change of their form must change their keys.
 func TestShapeOfEntriesGoesWithTheirVersion(t *testing.T) {
 	for _, entry := range []struct {
 		value any

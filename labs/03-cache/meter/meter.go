@@ -8,13 +8,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Result is what came of looking for one thing.
+// Result is the result of a look for one thing.
 type Result string
 
 // The results.
 const (
 	Hit    Result = "hit"
-	Absent Result = "absent" // it is known that there is no such thing
+	Absent Result = "absent" // an entry says that the id does not exist
 	Miss   Result = "miss"
 	Bypass Result = "bypass" // the cache was not asked, or did not answer
 )
@@ -59,11 +59,12 @@ func (m *Meter) Looked(kind string, result Result) {
 // Loaded counts one question to the store, for however many things.
 func (m *Meter) Loaded(kind string) { m.loads.WithLabelValues(kind).Inc() }
 
-// Failed counts a call to the cache that came to nothing.
+// Failed counts a call to Redis that failed or was not made.
 func (m *Meter) Failed(operation string) { m.failures.WithLabelValues(operation).Inc() }
 
-// Watch adds what is asked for when metrics are read: how many keys the server has
-// evicted, which is the same on every replica, and whether this replica asks it at all.
+// Watch adds two metrics that are computed when metrics are read. evicted returns how many keys
+// Redis has evicted, the same number on every replica. asking reports whether this replica
+// calls Redis.
 func (m *Meter) Watch(evicted func() float64, asking func() bool) error {
 	err := errors.Join(
 		m.register(prometheus.NewCounterFunc(prometheus.CounterOpts{

@@ -39,7 +39,7 @@ func TestMeterCounts(t *testing.T) {
 	}
 }
 
-// read returns what is registered, by name and labels.
+// read returns the values of all registered metrics, by name and labels.
 func read(t *testing.T, registry *prometheus.Registry) map[string]float64 {
 	t.Helper()
 	families, err := registry.Gather()

@@ -42,7 +42,7 @@ func lookSession(hint string) lab.Look {
 // missing is the answer for what does not exist.
 const missing = "not found"
 
-// orMissing turns the error of what does not exist into an answer.
+// orMissing turns ErrNotFound into an answer.
 func orMissing(text string, err error) (string, error) {
 	if errors.Is(err, bytebites.ErrNotFound) {
 		return missing, nil

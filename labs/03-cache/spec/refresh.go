@@ -77,7 +77,7 @@ func rename(name string) func(context.Context, replica) error {
 
 func rate(ctx context.Context, r replica) error { return r.ratings.Rate(ctx, "u0000001", "m010", 1) }
 
-// changed makes a change three times: while nobody reads, while both replicas read just before the
+// changed makes a change three times: without readers, while both replicas read just before the
 // commit, and by a caller that leaves just before the commit.
 func (s *seam) changed(ctx context.Context, what string, look lab.Look, change func(context.Context, replica) error) error {
 	questions := at(look, shown())
@@ -134,7 +134,7 @@ func (s *seam) readEverywhere(ctx context.Context, questions []question) {
 	}
 }
 
-// settleFor is the time that a deletion may take whose caller has left: nobody waits for it.
+// settleFor is the time that a deletion may take after its caller has left.
 const settleFor = 200 * time.Millisecond
 
 func (s *seam) settle(ctx context.Context) {

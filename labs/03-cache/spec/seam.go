@@ -291,7 +291,7 @@ func (r *fakeRedis) start() error {
 	return nil
 }
 
-// forward turns the clock of Redis forward, by which keys expire.
+// forward turns the clock of Redis forward, so that keys expire.
 func (r *fakeRedis) forward(d time.Duration) { r.server.FastForward(d) }
 
 // flush deletes all keys.

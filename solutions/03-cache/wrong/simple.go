@@ -79,7 +79,7 @@ func (without) Catalogue(c bytebites.Catalogue) bytebites.Catalogue { return c }
 func (without) Sessions(s bytebites.Sessions) bytebites.Sessions    { return s }
 func (without) UserData(u service.UserData) service.UserData        { return u }
 
-// kept is an entry: a value, or that there is none.
+// kept is an entry: a value, or an absence.
 type kept[T any] struct {
 	Absent bool
 	Value  T
@@ -92,7 +92,7 @@ func (k kept[T]) result() (T, error) {
 	return k.Value, nil
 }
 
-// through returns what is kept under a key, or else loads it and keeps it.
+// through returns the value of a key. It loads and keeps a value that Redis does not have.
 func through[T any](ctx context.Context, s *simple, key string, ttl time.Duration, load func(context.Context) (T, error)) (T, error) {
 	var none T
 	text, err := s.redis.Get(ctx, key).Bytes()
