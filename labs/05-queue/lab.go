@@ -1,5 +1,5 @@
-// Package queue is lab 05: an order stops waiting for what follows from it, and none of that is
-// lost. The learner edits topology.go, publisher.go and consumers.go; README.md is the lesson.
+// Package queue is lab 05: an order stops waiting for its effects, and no effect is lost. The learner
+// edits publisher.go, topology.go and consumers.go; README.md is the lesson.
 package queue
 
 import (
@@ -18,8 +18,8 @@ var files embed.FS
 // Files returns the files that the learner edits.
 func Files() fs.FS { return files }
 
-// Apply has a service hand over what follows from orders and payments as the learner says, and
-// adds the roles that bring it to the broker and do it.
+// Apply has a service write events with orders and payments, and adds the roles that publish and
+// handle them.
 func Apply(c *service.Composition) {
 	c.Outbox = true
 	c.Checkout = func(r service.Resources, steps *checkout.Steps) (bytebites.Checkout, error) {

@@ -286,7 +286,7 @@ func testReturned(t *testing.T, server place) {
 		}
 	}()
 	publish := NewPublisher(b.Link, b.Meter)
-	// As many as there may be: each of them comes back, and nobody waits for anybody.
+	// A full batch: each message that is returned has room.
 	var events []bytebites.Event
 	var want []bytebites.EventID
 	for i := range roles.Batch {
@@ -470,8 +470,8 @@ func testReplay(t *testing.T, server place) {
 	replayed(append(fresh("b"), first[0])[:150]) // over the mark of the one before
 }
 
-// A broker that is short of memory blocks who publishes. Those who handle messages go on, and
-// what fails them waits; nobody loses anything, or sends a lot of it twice.
+// A broker that is short of memory blocks connections that publish. Handlers go on, and a failed message
+// waits. No message is lost, and few are sent twice.
 func testBlocked(t *testing.T, server place) {
 	b := at(t, server)
 	publish(t, b, dinners(30)...)

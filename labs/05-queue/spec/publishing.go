@@ -327,7 +327,7 @@ func (c *composed) keepsRefused(ctx context.Context) error {
 	return wantCounted(p.bench, map[rabbit.Delivery]int{rabbit.Confirmed: 40, rabbit.Nacked: 20})
 }
 
-// keepsReturned publishes whole batches that no queue takes, and one of which a queue takes some.
+// keepsReturned publishes whole batches that no queue takes, and one batch that is taken in part.
 func (c *composed) keepsReturned(ctx context.Context) error {
 	p, err := c.press(false)
 	if err != nil {

@@ -27,7 +27,7 @@ func (l *trial) stops(ctx context.Context, _ *lab.Run) error {
 	return together(ctx, c.finishesWhatItHolds, c.bindsItsHandlers)
 }
 
-// finishesWhatItHolds stops a worker with five messages in hand, of which one fails.
+// finishesWhatItHolds stops a worker that holds five messages. One of them fails.
 func (c *composed) finishesWhatItHolds(ctx context.Context) error {
 	const prefetch, waiting = 5, 30
 	begun, finish := make(chan struct{}, waiting), make(chan struct{})
