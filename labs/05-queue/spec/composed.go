@@ -126,7 +126,7 @@ func (b *bench) declare(declare roles.Declare) error {
 	if err != nil {
 		return fmt.Errorf("open channel: %w", err)
 	}
-	look := lab.Look{File: "topology.go", Func: "Declare", Hint: "which call returned the error?"}
+	look := lab.Look{File: "topology.go", Func: "Declare", Hint: "see the error of the call above"}
 	if err := guard(look, func() error { return declare(ch) }); err != nil {
 		return failed(err, "queues that are declared without an error", look)
 	}

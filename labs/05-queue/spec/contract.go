@@ -16,7 +16,7 @@ func (l *trial) contract(ctx context.Context, _ *lab.Run) error {
 	if err := contract.Run(ctx, client.Target); err != nil {
 		return &lab.Failure{
 			Expected: "every promise of the API to be kept", Seen: err.Error(), Waited: lab.Late(err),
-			Look: lab.Look{File: "publisher.go", Func: "Checkout.PlaceOrder", Hint: "which work of PlaceOrder and of Receive must be done before the answer?"},
+			Look: lab.Look{File: "publisher.go", Func: "Checkout.PlaceOrder", Hint: "see the promise above: which work of PlaceOrder or of Receive must be done before the answer?"},
 		}
 	}
 	return nil

@@ -109,7 +109,7 @@ func routes(b *fakebroker.Broker) error {
 		if !slices.Equal(got, want) {
 			return &lab.Failure{
 				Expected: fmt.Sprintf("events %s in the queues %v, also after the broker has restarted", topic, want), Seen: fmt.Sprintf("in %v", routed),
-				Look: declareLook("which topic is each queue bound to?"),
+				Look: declareLook("bind each queue to the topic of its subscription"),
 			}
 		}
 	}
@@ -179,7 +179,7 @@ func parks(ctx context.Context, b *fakebroker.Broker) error {
 		if !stays {
 			return &lab.Failure{
 				Expected: fmt.Sprintf("a message that came back %d times, because its workers were restarted, in %s", fewReturns, name), Seen: "none",
-				Look: declareLook("what is the queue's limit of deliveries?"),
+				Look: declareLook("set x-delivery-limit higher than a few restarts of workers"),
 			}
 		}
 		if err := settleFirst(ch, name, true, maxReturns); err != nil {
@@ -194,7 +194,7 @@ func parks(ctx context.Context, b *fakebroker.Broker) error {
 		if !slices.Equal(bodies, []string{"given up", "returned too often"}) {
 			return &lab.Failure{
 				Expected: fmt.Sprintf("a message that is given up by Nack, and one that came back %d times, in %s", maxReturns, name+parkedSuffix),
-				Seen:     fmt.Sprintf("%q", bodies), Look: declareLook("where does a queue send its dead letters (x-dead-letter-exchange), and what is its limit of deliveries?"),
+				Seen:     fmt.Sprintf("%q", bodies), Look: declareLook("set x-dead-letter-exchange and x-delivery-limit"),
 			}
 		}
 	}

@@ -65,7 +65,7 @@ func (l *trial) brokerDown(ctx context.Context, run *lab.Run) error {
 		}
 	}
 	err = l.wantDone(ctx, without, fmt.Sprintf("all effects of %d orders that were placed while the broker was down", len(without)),
-		placeLook("where does an event wait until the broker is back? Write it in the order's transaction"))
+		placeLook("write the event in the order's transaction, where it waits until the broker is back"))
 	if err != nil {
 		return err
 	}
@@ -77,7 +77,7 @@ func (l *trial) brokerDown(ctx context.Context, run *lab.Run) error {
 // brokerKilled demands all effects of all orders of "broker down", each once: also of those whose
 // events and messages were on their way when the broker was killed.
 func (l *trial) brokerKilled(ctx context.Context, _ *lab.Run) error {
-	err := l.wantDone(ctx, l.downed, "all effects of orders that were placed before, while and after the broker was down", serveLook("which messages were on their way when the broker was killed?"))
+	err := l.wantDone(ctx, l.downed, "all effects of orders that were placed before, while and after the broker was down", serveLook("settle each message after its work, and keep each event until it is confirmed"))
 	if err != nil {
 		return err
 	}

@@ -82,7 +82,7 @@ func (l *trial) doubleLoad(ctx context.Context) ([]*order, error) {
 		}
 	}
 	err = l.wantDone(ctx, placed, "all effects of orders whose events come twice",
-		lab.Look{File: "consumers.go", Func: "Consumers", Hint: "what becomes of an event that another worker has in hand?"})
+		lab.Look{File: "consumers.go", Func: "Consumers", Hint: "return bytebites.ErrBusy when another worker holds the claim"})
 	if err != nil {
 		return nil, err
 	}

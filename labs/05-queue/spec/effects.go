@@ -37,7 +37,7 @@ func (l *trial) effects(ctx context.Context, run *lab.Run) error {
 	}
 	l.looked = append(placed, last...)
 	run.Report("orders whose effects were checked first", float64(len(l.looked)), "")
-	err = l.wantOnce(ctx, l.looked, lab.Look{File: "consumers.go", Func: "Consumers", Hint: "what does a handler do when an event comes twice?"})
+	err = l.wantOnce(ctx, l.looked, lab.Look{File: "consumers.go", Func: "Consumers", Hint: "an event may come twice: do each effect once"})
 	if err != nil {
 		return err
 	}
@@ -82,7 +82,7 @@ func (l *trial) newConsumer(ctx context.Context, _ *lab.Run) error {
 			return &lab.Failure{
 				Expected: fmt.Sprintf("an event %s of each of %d orders, readable by outbox.Decode, under the routing key %s", topic, len(placed), topic),
 				Seen:     fmt.Sprintf("none of %d orders%s%s", len(untold), onServers, l.warnings(ctx)),
-				Look:     lab.Look{File: "publisher.go", Func: "Checkout.PlaceOrder", Hint: "which events are written with the order?"},
+				Look:     lab.Look{File: "publisher.go", Func: "Checkout.PlaceOrder", Hint: "write both events of the order by c.Tell"},
 			}
 		}
 	}

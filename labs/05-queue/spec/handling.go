@@ -58,7 +58,7 @@ func (c *composed) desk(mailer bytebites.Mailer) (*desk, error) {
 		if d.of(name) == nil {
 			return nil, &lab.Failure{
 				Expected: "a consumer with a handler for each of the four queues", Seen: "none for " + name,
-				Look: lab.Look{File: "consumers.go", Func: "Consumers", Hint: "who handles the messages of which queue?"},
+				Look: lab.Look{File: "consumers.go", Func: "Consumers", Hint: "return a consumer for each of the four queues"},
 			}
 		}
 	}
@@ -378,7 +378,7 @@ func (c *composed) mailsOne(ctx context.Context) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.letters[0] != "ada@bytebites.example" {
-		return &lab.Failure{Expected: "a mail to the address in the event", Seen: d.letters[0], Look: emailLook("where is the address of a mail?")}
+		return &lab.Failure{Expected: "a mail to the address in the event", Seen: d.letters[0], Look: emailLook("mail to event.Email")}
 	}
 	return nil
 }
@@ -456,7 +456,7 @@ func (c *composed) mailNotNoted(ctx context.Context) error {
 	}
 	if h.err == nil || h.first {
 		return &lab.Failure{
-			Expected: "an error when a mail is out and cannot be noted", Seen: d.mailState(h), Look: emailLook("who would know that the effect is done?"),
+			Expected: "an error when a mail is out and cannot be noted", Seen: d.mailState(h), Look: emailLook("return the error of the note, so that the message comes again"),
 		}
 	}
 	return nil
@@ -546,7 +546,7 @@ func (c *composed) claimOutlastsTheMail(ctx context.Context) error {
 		return err
 	}
 	if post.sent.Load() == 0 {
-		return &lab.Failure{Expected: fmt.Sprintf("a mail with a deadline, within %s", settleTimeout), Seen: "none", Look: emailLook("how long may a mail take?")}
+		return &lab.Failure{Expected: fmt.Sprintf("a mail with a deadline, within %s", settleTimeout), Seen: "none", Look: emailLook("give the mail a deadline")}
 	}
 	if !d.done("order-1", bytebites.EffectEmail) {
 		return &lab.Failure{

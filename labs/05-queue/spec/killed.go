@@ -39,7 +39,7 @@ func (l *trial) workerKilled(ctx context.Context, run *lab.Run) error {
 		return err
 	}
 	err = l.wantDone(ctx, placed, "the bookings and weeks that a worker was at when it was killed",
-		lab.Look{File: "consumers.go", Func: "Serve", Hint: "is a message acknowledged before its work or after?"},
+		lab.Look{File: "consumers.go", Func: "Serve", Hint: "acknowledge a message after its work"},
 		bytebites.EffectLedger, bytebites.EffectRecommendation)
 	if err != nil {
 		return err

@@ -158,7 +158,7 @@ func (c *composed) waitsForTheMailServer(ctx context.Context) error {
 	}
 	if accepted := k.sink.Stats().Accepted; !sent || accepted != 1 {
 		return &lab.Failure{
-			Expected: "one mail when the mail server is back", Seen: fmt.Sprintf("%d mails, noted as sent %t", accepted, sent), Look: emailLook("what does it do at its next try?"),
+			Expected: "one mail when the mail server is back", Seen: fmt.Sprintf("%d mails, noted as sent %t", accepted, sent), Look: emailLook("mail at the next try, and note it"),
 		}
 	}
 	return nil

@@ -70,7 +70,7 @@ func (l *trial) place(ctx context.Context, p *person) (*order, error) {
 	if seen != "" {
 		return nil, &lab.Failure{
 			Expected: fmt.Sprintf("an order to be accepted within %s", retryFor), Seen: seen, Waited: lateAnswer(a),
-			Look: lab.Look{File: "publisher.go", Func: "Checkout.PlaceOrder", Hint: "what does an order wait for?"},
+			Look: lab.Look{File: "publisher.go", Func: "Checkout.PlaceOrder", Hint: "let an order wait for Replay, Draft, Reserve and Place only"},
 		}
 	}
 	o.accepted, o.tries = time.Now(), tries

@@ -106,7 +106,7 @@ func (l *trial) poison(ctx context.Context, run *lab.Run) (err error) {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("%d tries or more before a message is parked", minTries),
 			Seen:     fmt.Sprintf("%d, and %s: %d", tries, rabbit.RetriesHeader, rabbit.Retries(message.Headers)),
-			Look:     lab.Look{File: "consumers.go", Func: "Serve", Hint: "most failures are short: when is a message tried again?"},
+			Look:     lab.Look{File: "consumers.go", Func: "Serve", Hint: "most failures are short: try a message five times"},
 		}
 	}
 	return l.comesBack(ctx, w, failing, message)

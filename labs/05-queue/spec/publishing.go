@@ -258,7 +258,7 @@ func (c *composed) sendsTheBatch(ctx context.Context) error {
 	if s.err != nil || !same(s.confirmed, idsOfEvents(batch)) {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("the ids of all %d events, when the broker has confirmed them", len(batch)),
-			Seen:     fmt.Sprintf("%d ids, error %v", len(s.confirmed), s.err), Look: publisherLook("go through the confirms of the whole batch"),
+			Seen:     fmt.Sprintf("%d ids, error %v", len(s.confirmed), s.err), Look: publisherLook("wait for each promise of the batch"),
 		}
 	}
 	return nil
@@ -443,7 +443,7 @@ func (c *composed) waitsWhileBlocked(ctx context.Context) error {
 	other := &press{bench: p.bench, link: p.link, publish: c.relay.NewPublish(p.link, p.meter)}
 	for i, each := range []*press{p, other} { // both have published before
 		if s := <-each.send(ctx, events(bytebites.TopicPaymentProcessed, 1+i)); s.panicked != nil || s.err != nil {
-			return errors.Join(s.panicked, failed(s.err, "an event that is published", publisherLook("which call returned the error?")))
+			return errors.Join(s.panicked, failed(s.err, "an event that is published", publisherLook("see the error of the call above")))
 		}
 	}
 	p.broker.Block()

@@ -262,7 +262,7 @@ func (c *composed) settlesOneByOne(ctx context.Context) error {
 // ended is the failure of a worker that ended before it was told to.
 func ended(err error) error {
 	return &lab.Failure{
-		Expected: "a worker that serves until it is told to stop", Seen: fmt.Sprintf("Serve has returned, error %v", err), Look: serveLook("what ended it?"),
+		Expected: "a worker that serves until it is told to stop", Seen: fmt.Sprintf("Serve has returned, error %v", err), Look: serveLook("Serve returns when ctx ends or the broker delivers no more"),
 	}
 }
 
@@ -426,7 +426,7 @@ func (c *composed) takesAsManyAsMayBe(ctx context.Context) error {
 	}
 	if err == nil {
 		return &lab.Failure{
-			Expected: "an error from a worker to which the broker delivers no more, so that it connects again", Seen: "none", Look: serveLook("what do you receive from deliveries that are closed?"),
+			Expected: "an error from a worker to which the broker delivers no more, so that it connects again", Seen: "none", Look: serveLook("return an error when the deliveries are closed"),
 		}
 	}
 	return nil

@@ -64,7 +64,7 @@ func (c *composed) finishesWhatItHolds(ctx context.Context) error {
 	case err := <-s.ended:
 		return &lab.Failure{
 			Expected: "a worker that is told to stop and first finishes the messages that it holds", Seen: fmt.Sprintf("Serve has returned, error %v", err),
-			Look: serveLook("wait for the handlers before you return"),
+			Look: serveLook("wait for the handlers before you return: hands.Wait()"),
 		}
 	default:
 	}
@@ -72,11 +72,11 @@ func (c *composed) finishesWhatItHolds(ctx context.Context) error {
 	select {
 	case err := <-s.ended:
 		if err != nil {
-			return &lab.Failure{Expected: "no error from a worker that was told to stop", Seen: err.Error(), Waited: lab.Late(err), Look: serveLook("what does Serve return when ctx has ended?")}
+			return &lab.Failure{Expected: "no error from a worker that was told to stop", Seen: err.Error(), Waited: lab.Late(err), Look: serveLook("return nil when ctx has ended")}
 		}
 	case <-time.After(settleTimeout):
 		return &lab.Failure{
-			Expected: fmt.Sprintf("a worker that ends within %s of the order to stop", settleTimeout), Seen: "it still runs", Look: serveLook("what ends the loop over the deliveries?"),
+			Expected: fmt.Sprintf("a worker that ends within %s of the order to stop", settleTimeout), Seen: "it still runs", Look: serveLook("end the loop over the deliveries when ctx ends"),
 		}
 	}
 	s.broker.Drop("")

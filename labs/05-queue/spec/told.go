@@ -132,7 +132,7 @@ func tellsOfAnOrder(ctx context.Context, c *composed) error {
 	if n := at.count(callPlan, callSaveWeek, callMail, callBook); n > 0 {
 		return &lab.Failure{
 			Expected: "an order that leaves its effects to workers", Seen: fmt.Sprintf("%d calls that plan, mail or book", n),
-			Look: placeLook("which work of PlaceOrder can be done later?"),
+			Look: placeLook("leave planning, mail and booking to the workers"),
 		}
 	}
 	return nil
@@ -220,7 +220,7 @@ func tellsOncePerKey(ctx context.Context, c *composed) error {
 		return &lab.Failure{
 			Expected: "the order of the first request, and its two events",
 			Seen:     fmt.Sprintf("orders %s and %s, replayed %t, %d events, errors %v and %v", first.ID, again.ID, replayed, len(at.told()), refused, refusedAgain),
-			Look:     placeLook("what does Replay return?"),
+			Look:     placeLook("return the order that Replay finds"),
 		}
 	}
 	// The meals may be sold out by now, and the order stands nevertheless.
@@ -327,7 +327,7 @@ func leavesNothingWhenTheOutboxFails(ctx context.Context, c *composed) error {
 		if refused != nil || replayed {
 			return &lab.Failure{
 				Expected: "a new order when the request is repeated and the outbox takes events", Seen: fmt.Sprintf("replayed %t, error %v", replayed, refused),
-				Look: placeLook("what is left of the first try?"),
+				Look: placeLook("an order that fails must leave nothing: add the events inside Place"),
 			}
 		}
 		if err := wantTold(at.shop, order); err != nil {
@@ -378,7 +378,7 @@ func (l *trial) toldWithThePayment(ctx context.Context, _ *lab.Run) error {
 		return &lab.Failure{
 			Expected: "an error, and no payment recorded, when the outbox takes no event",
 			Seen:     fmt.Sprintf("applied %t, error %v, recorded %t, %d events", applied, refused, s.recorded(failure.ID), len(s.told())),
-			Look:     receiveLook("the provider sends a webhook again until it is answered; what would it be told then?"),
+			Look:     receiveLook("add the event inside RecordPayment, so that both are undone"),
 		}
 	}
 	s.fail(callOutbox, nil)
@@ -391,7 +391,7 @@ func (l *trial) toldWithThePayment(ctx context.Context, _ *lab.Run) error {
 		return &lab.Failure{
 			Expected: "an error and no event, when the payment cannot be recorded",
 			Seen:     fmt.Sprintf("applied %t, error %v, %d events", applied, refused, len(s.told())),
-			Look:     receiveLook("in which transaction is the event added?"),
+			Look:     receiveLook("add the event inside RecordPayment, with the context that it gives"),
 		}
 	}
 	s.fail(callRecord, nil)

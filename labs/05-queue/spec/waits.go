@@ -53,7 +53,7 @@ func (l *trial) doesNotWait(ctx context.Context, _ *lab.Run) (err error) {
 	case len(late) > 0:
 		return &lab.Failure{
 			Expected: fmt.Sprintf("answers to %d orders before their mails are accepted by a mail server that takes %s", slowMailOrders, slowMail),
-			Seen:     few(late), Look: lab.Look{File: "publisher.go", Func: "Checkout.PlaceOrder", Hint: "what does an order wait for?"},
+			Seen:     few(late), Look: lab.Look{File: "publisher.go", Func: "Checkout.PlaceOrder", Hint: "let an order wait for Replay, Draft, Reserve and Place only"},
 		}
 	}
 	if _, err := l.await(ctx, placed, aftermathTimeout, bytebites.Effects()...); err != nil {
@@ -64,16 +64,16 @@ func (l *trial) doesNotWait(ctx context.Context, _ *lab.Run) (err error) {
 		return err
 	}
 	err = failIf(stepsBetween(before, after), "workers, not replicas, to do what can be done later",
-		lab.Look{File: "publisher.go", Func: "Checkout.PlaceOrder", Hint: "a replica that dies loses the work that it had put off"})
+		lab.Look{File: "publisher.go", Func: "Checkout.PlaceOrder", Hint: "a replica that dies loses the work that it has deferred: leave it to the workers"})
 	if err != nil {
 		return err
 	}
 	err = l.wantDone(ctx, placed, "all effects of orders that were answered before their mails were sent",
-		lab.Look{File: "publisher.go", Func: "Checkout.PlaceOrder", Hint: "what tells the workers of an order? See also relay.log and worker.log in .workshop/05-queue"})
+		lab.Look{File: "publisher.go", Func: "Checkout.PlaceOrder", Hint: "write the events of the order by c.Tell; see also relay.log and worker.log in .workshop/05-queue"})
 	if err != nil {
 		return err
 	}
-	return l.wantOnce(ctx, placed, lab.Look{File: "consumers.go", Func: "Consumers", Hint: "what does a handler do when an event comes twice?"})
+	return l.wantOnce(ctx, placed, lab.Look{File: "consumers.go", Func: "Consumers", Hint: "an event may come twice: do each effect once"})
 }
 
 // orderAtOnce places orders at the same time. It returns those that were accepted at the first
