@@ -125,7 +125,7 @@ func (c *composed) attempt(ctx context.Context, queue string, order bytebites.Or
 	if err != nil {
 		return nil, err
 	}
-	if err := a.shift.put(event); err != nil {
+	if err := a.put(event); err != nil {
 		a.close()
 		return nil, err
 	}
@@ -326,7 +326,7 @@ func (c *composed) waitsInItsOwnRoom(ctx context.Context) error {
 			s.broker.Advance(wait)
 		}
 	}
-	if err := s.shift.put(fresh); err != nil {
+	if err := s.put(fresh); err != nil {
 		return err
 	}
 	if _, _, err := s.awaitTry(ctx, &s.tried, fresh.Order, 1, freshBody); err != nil {

@@ -10,8 +10,12 @@ import (
 	"bytebites.example/workshop/shared/workshop/lab"
 )
 
+// optionalVerdict is shown for an optional check that is not met.
+const optionalVerdict = "open"
+
 // checks returns the table of all checks. A check that passed may add what it saw.
-func (s Sheet) checks(checks []lab.CheckResult) string {
+func (s Sheet) checks(r lab.Result) string {
+	checks := r.Checks
 	if len(checks) == 0 {
 		return ""
 	}
@@ -31,7 +35,11 @@ func (s Sheet) checks(checks []lab.CheckResult) string {
 			continue // told below the table
 		}
 		style := s.Verdict(c.Verdict)
-		row := []string{style.Render(s.signs[c.Verdict]), checkName(c), style.Render(string(c.Verdict)), inSeconds(c.Seconds), ""}
+		sign, verdict := s.signs[c.Verdict], string(c.Verdict)
+		if isOptional(r, c) {
+			style, sign, verdict = s.Faint, s.signs[lab.NotReached], optionalVerdict
+		}
+		row := []string{style.Render(sign), checkName(c), style.Render(verdict), inSeconds(c.Seconds), ""}
 		lines := wrap(c.Proves, text)
 		if c.Verdict == lab.Pass && c.Detail != "" {
 			for _, line := range wrap("saw "+strings.TrimPrefix(c.Detail, "saw "), text) {

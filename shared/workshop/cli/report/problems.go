@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"bytebites.example/workshop/shared/workshop/lab"
@@ -17,12 +18,35 @@ func (s Sheet) problems(r lab.Result) string {
 		}
 	}
 	for _, c := range r.Checks {
-		add(checkName(c), c.Verdict, c.Failure, c.Doubt, c.Detail)
+		if !isOptional(r, c) {
+			add(checkName(c), c.Verdict, c.Failure, c.Doubt, c.Detail)
+		}
 	}
 	for _, g := range r.Gains {
 		add(g.Name, g.Verdict, g.Failure, g.Doubt, g.Detail)
 	}
 	return strings.Join(blocks, "\n")
+}
+
+// isOptional reports whether a check that is not met has no say in the verdict: it belongs to a
+// deep dive, and the run did not ask for it by name.
+func isOptional(r lab.Result, c lab.CheckResult) bool {
+	return c.Kind == lab.Stretch && c.Verdict == lab.NotYet && r.Only != c.Name && !slices.Contains(r.Names, c.Name)
+}
+
+// optional names the optional checks that are not met, and how to see more of one.
+func (s Sheet) optional(r lab.Result) string {
+	var names []string
+	for _, c := range r.Checks {
+		if isOptional(r, c) {
+			names = append(names, c.Name)
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	text := "Optional (deep dives), not done: " + strings.Join(names, ", ") + ". Each alone: --only '" + names[0] + "'"
+	return s.Faint.Render(strings.Join(wrap(text, s.columns), "\n")) + "\n"
 }
 
 // problem shows the parts of a failure or of a doubt. Any other detail, such as a compiler's

@@ -78,11 +78,11 @@ func isUTF8(getenv func(string) string) bool {
 }
 
 // Report returns a result as terminal text: first the problems, then every check, every gain
-// and every figure, last the verdict. A note that is not empty becomes the line below the title.
+// and every figure, then what is optional, last the verdict. A note that is not empty becomes the line below the title.
 func (s Sheet) Report(title, note string, r lab.Result) string {
 	parts := []string{
-		s.heading(title, note), s.problems(r), s.checks(r.Checks), s.gains(r.Gains),
-		s.numbers(r.Reported), s.hostFacts(r.Host), s.closing(r),
+		s.heading(title, note), s.problems(r), s.checks(r), s.gains(r.Gains),
+		s.numbers(r.Reported), s.hostFacts(r.Host), s.optional(r), s.closing(r),
 	}
 	var b strings.Builder
 	for _, part := range parts {
@@ -115,8 +115,12 @@ func (s Sheet) numbers(numbers []lab.Number) string {
 // closing returns the verdict, the TODO marks that are left, and the place of the evidence.
 func (s Sheet) closing(r lab.Result) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s (%s)\n", s.Verdict(r.Verdict).Render(strings.ToUpper(string(r.Verdict))), meaning(r.Verdict), inSeconds(r.Seconds))
-	for i, todo := range r.Todos {
+	fmt.Fprintf(&b, "%s: %s (%s)\n", s.Verdict(r.Verdict).Render(strings.ToUpper(string(r.Verdict))), meaning(r), inSeconds(r.Seconds))
+	todos := r.Todos
+	if r.Step != 0 || r.Only != "" {
+		todos = nil // the marks of other steps say nothing about this one
+	}
+	for i, todo := range todos {
 		if i == 0 && r.Verdict == lab.Pass {
 			b.WriteString("Passed, but a TODO mark is left. Remove it, or `go test ./...` skips the lab:\n")
 		} else if i == 0 {
@@ -130,13 +134,20 @@ func (s Sheet) closing(r lab.Result) string {
 	return b.String()
 }
 
-// meaning explains a lab's verdict to a new learner.
-func meaning(v lab.Verdict) string {
-	switch v {
+// meaning explains the verdict of a run to a new learner.
+func meaning(r lab.Result) string {
+	part := "the lab"
+	switch {
+	case r.Only != "":
+		part = "this check"
+	case r.Step != 0:
+		part = fmt.Sprintf("step %d", r.Step)
+	}
+	switch r.Verdict {
 	case lab.Pass:
-		return "the code does what the lab asks"
+		return "the code does what " + part + " asks"
 	case lab.NotYet:
-		return "the code does not do what the lab asks yet"
+		return "the code does not do what " + part + " asks yet"
 	case lab.Inconclusive:
 		return "the measurement is not precise enough to judge the code"
 	default:
