@@ -87,7 +87,7 @@ func TestToyIsOneEntry(t *testing.T) {
 			line = strings.Join(strings.Fields(row), " ")
 		}
 	}
-	if line != "90 1 TODO none yet 20 min Lab 90: lookup" {
+	if line != "90 1 TODO 0 of 1 none yet 20 min Lab 90: lookup" {
 		t.Errorf("list shows %q:\n%s", line, out.String())
 	}
 

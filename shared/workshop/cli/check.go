@@ -130,6 +130,9 @@ func (a *app) runCheck(ctx context.Context, name string, options checkOptions) e
 	if ran && options.all() { // else nothing, or only a part, was run
 		a.keep(w, l, options.solution, kept{result, from})
 	}
+	if ran && !options.solution && result.Only == "" {
+		a.keepSteps(w, l, result, from.Made)
+	}
 	if options.asJSON {
 		if err := a.printJSON(result); err != nil {
 			return err

@@ -32,6 +32,55 @@ type origin struct {
 	Commit string `json:"commit,omitempty"`
 }
 
+// stepsPassed says which steps of a lab the learner's code has passed, as `check` leaves it for
+// `list`.
+type stepsPassed struct {
+	Made   time.Time `json:"made"`   // when the last run of a step or of the whole lab began
+	Passed []int     `json:"passed"` // numbers of steps, ascending
+}
+
+// after returns the progress after a run of a step or of the whole lab. A run of the whole lab
+// decides on each step by its core checks that are not timed. It leaves a step as it was when the
+// checks could not tell.
+func (p stepsPassed) after(r lab.Result, made time.Time) stepsPassed {
+	verdicts := make(map[int]lab.Verdict)
+	if r.Step != 0 {
+		verdicts[r.Step] = r.Verdict
+	}
+	for _, c := range r.Checks {
+		if r.Step != 0 || c.Step == 0 || c.Kind != lab.Core {
+			continue
+		}
+		if known, ok := verdicts[c.Step]; !ok || known == lab.Pass || c.Verdict == lab.NotYet {
+			verdicts[c.Step] = c.Verdict
+		}
+	}
+	next := stepsPassed{Made: made, Passed: slices.Clone(p.Passed)}
+	for step, verdict := range verdicts {
+		switch at, passed := slices.BinarySearch(next.Passed, step); {
+		case verdict == lab.Pass && !passed:
+			next.Passed = slices.Insert(next.Passed, at, step)
+		case (verdict == lab.NotYet || verdict == lab.NotReached) && passed:
+			next.Passed = slices.Delete(next.Passed, at, at+1)
+		}
+	}
+	return next
+}
+
+// stepsFile is where the progress in a lab is kept.
+func (w workshop) stepsFile(l folder) string { return w.path(stateDir, l.Name, "steps.json") }
+
+// keepSteps keeps the progress that a run of the learner's code made.
+func (a *app) keepSteps(w workshop, l folder, r lab.Result, made time.Time) {
+	before, err := readJSON[stepsPassed](w.stepsFile(l))
+	if err != nil {
+		before = stepsPassed{} // a damaged file is written anew
+	}
+	if err := writeJSON(w.stepsFile(l), before.after(r, made)); err != nil {
+		a.notef("The progress is not kept for `list`: %v\n", err)
+	}
+}
+
 // gitPatience bounds the question for the commit, which is worth no waiting.
 const gitPatience = 3 * time.Second
 
@@ -62,14 +111,14 @@ func (w workshop) keptFile(l folder, solution bool) string {
 // keep keeps a result. A disk that does not take it costs the learner a repetition, not
 // the verdict, so it is only said.
 func (a *app) keep(w workshop, l folder, solution bool, k kept) {
-	if err := k.write(w.keptFile(l, solution)); err != nil {
+	if err := writeJSON(w.keptFile(l, solution), k); err != nil {
 		a.notef("The result is not kept for `report`: %v\n", err)
 	}
 }
 
-// write replaces the file in one step: a reader sees the old file or the new one.
-func (k kept) write(path string) error {
-	text, err := json.MarshalIndent(k, "", "  ")
+// writeJSON replaces the file in one step: a reader sees the old file or the new one.
+func writeJSON(path string, value any) error {
+	text, err := json.MarshalIndent(value, "", "  ")
 	if err != nil {
 		return fmt.Errorf("keep result: %w", err)
 	}
@@ -90,7 +139,22 @@ func (k kept) write(path string) error {
 	return nil
 }
 
-// readKept reads what write wrote; ok is false when nothing is kept.
+// readJSON reads what writeJSON wrote. A file that does not exist is the zero value.
+func readJSON[T any](path string) (value T, err error) {
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return value, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(text, &value)
+	}
+	if err != nil {
+		return value, fmt.Errorf("read %s: %w", path, err)
+	}
+	return value, nil
+}
+
+// readKept reads what keep wrote; ok is false when nothing is kept.
 func readKept(path string) (k kept, ok bool, err error) {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -28,7 +29,7 @@ func TestKeptReadsBack(t *testing.T) {
 	}
 	path := filepath.Join(t.TempDir(), "00-baseline", "result.json")
 	for range 2 { // the second takes the first one's place
-		if err := k.write(path); err != nil {
+		if err := writeJSON(path, k); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -68,6 +69,32 @@ func TestOriginInWords(t *testing.T) {
 	} {
 		if got := o.words(); got != want {
 			t.Errorf("%+v in words is %q, want %q", o, got, want)
+		}
+	}
+}
+
+func TestStepsPassed(t *testing.T) {
+	made := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
+	check := func(step int, v lab.Verdict) lab.CheckResult {
+		return lab.CheckResult{Step: step, Kind: lab.Core, Verdict: v}
+	}
+	open := lab.CheckResult{Step: 3, Kind: lab.Stretch, Verdict: lab.NotYet}
+	for name, tt := range map[string]struct {
+		before []int
+		result lab.Result
+		want   []int
+	}{
+		"a step passes":         {[]int{1, 3}, lab.Result{Step: 2, Verdict: lab.Pass}, []int{1, 2, 3}},
+		"a step fails":          {[]int{1, 2}, lab.Result{Step: 1, Verdict: lab.NotYet}, []int{2}},
+		"a step cannot be told": {[]int{1, 2}, lab.Result{Step: 1, Verdict: lab.Inconclusive}, []int{1, 2}},
+		"the whole lab": {[]int{2, 4}, lab.Result{Verdict: lab.NotYet, Checks: []lab.CheckResult{
+			check(1, lab.Pass), check(1, lab.Pass), check(2, lab.Pass), check(2, lab.NotYet), check(2, lab.Pass), check(3, lab.Pass), open, check(4, lab.Inconclusive),
+		}}, []int{1, 3, 4}},
+		"not reached": {[]int{1}, lab.Result{Verdict: lab.NotYet, Checks: []lab.CheckResult{check(1, lab.Pass), check(1, lab.NotReached)}}, nil},
+	} {
+		got := stepsPassed{Passed: tt.before}.after(tt.result, made)
+		if !slices.Equal(got.Passed, tt.want) || got.Made != made {
+			t.Errorf("%s: %v at %v, want %v", name, got.Passed, got.Made, tt.want)
 		}
 	}
 }

@@ -2,6 +2,8 @@ package cli
 
 import (
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -13,7 +15,7 @@ func (a *app) list() *cobra.Command {
 	return &cobra.Command{
 		Use:     "list",
 		Short:   "Show the labs, their state and the next step",
-		Long:    "Show the labs that are there, what each one teaches, how long it takes, whether\nits starter still marks work for you (a TODO), the last verdict of `check` on your\ncode, and what to do next.",
+		Long:    "Show the labs that are there, what each one teaches, how long it takes, whether\nits starter still marks work for you (a TODO), the steps that your code has\npassed, the last verdict of `check`, and what to do next.",
 		Example: "  go tool workshop list",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
@@ -30,20 +32,43 @@ func (a *app) list() *cobra.Command {
 				a.next("go tool workshop tour")
 				return nil
 			}
-			last := make(map[string]kept)
-			for _, l := range labs {
-				// A result that cannot be read is `report`'s to complain about.
-				if k, ok, err := readKept(w.keptFile(l, false)); err == nil && ok {
-					last[l.Name] = k
-				}
-			}
-			a.renderLabs(labs, last)
+			a.renderLabs(labs, w.standingOf(labs))
 			return nil
 		},
 	}
 }
 
-func (a *app) renderLabs(labs []folder, last map[string]kept) {
+// standing is what is kept of the learner's runs of a lab.
+type standing struct {
+	kept  // of the last run of the whole lab; the zero value when there was none
+	steps stepsPassed
+}
+
+// latest is when the last run began.
+func (p standing) latest() time.Time {
+	if p.steps.Made.After(p.Made) {
+		return p.steps.Made
+	}
+	return p.Made
+}
+
+// standingOf reads what is kept. A file that cannot be read is `report`'s to complain about.
+func (w workshop) standingOf(labs []folder) map[string]standing {
+	all := make(map[string]standing)
+	for _, l := range labs {
+		var p standing
+		if k, ok, err := readKept(w.keptFile(l, false)); err == nil && ok {
+			p.kept = k
+		}
+		if steps, err := readJSON[stepsPassed](w.stepsFile(l)); err == nil {
+			p.steps = steps
+		}
+		all[l.Name] = p
+	}
+	return all
+}
+
+func (a *app) renderLabs(labs []folder, all map[string]standing) {
 	s := a.styles(a.out)
 	var rows [][]string
 	for _, l := range labs {
@@ -51,42 +76,45 @@ func (a *app) renderLabs(labs []folder, last map[string]kept) {
 		if len(l.Todos) > 0 {
 			state = s.Doubt.Render(fmt.Sprintf("%d TODO", len(l.Todos)))
 		}
+		p := all[l.Name]
 		verdict := s.Faint.Render("none yet")
-		if k, ok := last[l.Name]; ok {
-			verdict = s.Verdict(k.Verdict).Render(string(k.Verdict)) + " " + k.part() + k.Made.UTC().Format("2006-01-02")
+		if p.Verdict != "" {
+			verdict = s.Verdict(p.Verdict).Render(string(p.Verdict)) + " " + p.Made.UTC().Format("2006-01-02")
 		}
-		rows = append(rows, []string{l.ID(), state, verdict, fmt.Sprintf("%d min", l.Minutes), l.Heading()})
+		steps := fmt.Sprintf("%d of %d", len(p.steps.Passed), len(l.Steps))
+		rows = append(rows, []string{l.ID(), state, steps, verdict, fmt.Sprintf("%d min", l.Minutes), l.Heading()})
 	}
-	a.printf("%s", report.Table([]string{"lab", "state", "last verdict", "time", "title"}, rows, s.Faint, map[int]bool{3: true}))
+	a.printf("%s", report.Table([]string{"lab", "state", "steps passed", "last verdict", "time", "title"}, rows, s.Faint, map[int]bool{4: true}))
 	for _, l := range labs {
 		if l.Outcome != "" {
 			a.printf("\n%s %s\n", s.Bold.Render(l.ID()), l.Outcome)
 		}
 	}
-	a.next(nextOf(labs, last)...)
+	a.next(nextOf(labs, all)...)
 }
 
 // nextOf says what to do next. A learner goes on with the lab that was checked last until it
 // passes as a whole, and then with the next one that has work left.
-func nextOf(labs []folder, last map[string]kept) []string {
-	from, latest := 0, kept{}
+func nextOf(labs []folder, all map[string]standing) []string {
+	from, last := 0, time.Time{}
 	for i, l := range labs {
-		k, ok := last[l.Name]
-		if !ok || !k.Made.After(latest.Made) {
-			continue
+		if made := all[l.Name].latest(); made.After(last) {
+			from, last = i, made
 		}
-		from, latest = i, k
 	}
-	if latest.Lab != "" && (latest.Verdict != lab.Pass || len(labs[from].Todos) > 0 || latest.part() != "") {
-		l := labs[from]
+	l := labs[from]
+	if p := all[l.Name]; !last.IsZero() && (p.Verdict != lab.Pass || len(l.Todos) > 0) {
 		check := "go tool workshop check " + l.ID()
-		if step := latest.firstOpen(); step > 0 {
-			check += fmt.Sprintf(" --step %d", step)
+		if step := p.steps.firstOpen(len(l.Steps)); step > 0 {
+			return []string{
+				fmt.Sprintf("go on with step %d of %s/README.md, then: %s --step %d", step, l.Dir(), check, step),
+				"go tool workshop hint " + l.ID(),
+			}
 		}
-		if len(l.Todos) == 0 {
-			return []string{check, "go tool workshop hint " + l.ID()}
+		if len(l.Todos) > 0 {
+			return []string{fmt.Sprintf("go on with lab %s: %s/%s", l.ID(), l.Dir(), l.Todos[0]), check}
 		}
-		return []string{fmt.Sprintf("go on with lab %s: %s/%s", l.ID(), l.Dir(), l.Todos[0]), check}
+		return []string{check + "   (all checks, and the gain)"}
 	}
 	for i := range labs {
 		l := labs[(from+i)%len(labs)]
@@ -97,25 +125,12 @@ func nextOf(labs []folder, last map[string]kept) []string {
 	return []string{"no lab marks work any more; prove it: go tool workshop check " + labs[len(labs)-1].ID()}
 }
 
-// part names the part of the lab that the result is about: "of step 2, ". It is empty for the whole lab.
-func (k kept) part() string {
-	switch {
-	case k.Only != "":
-		return fmt.Sprintf("of %q, ", k.Only)
-	case k.Step != 0:
-		return fmt.Sprintf("of step %d, ", k.Step)
-	default:
-		return ""
-	}
-}
-
-// firstOpen is the number of the first step with a check that did not pass, or 0.
-func (k kept) firstOpen() int {
-	first := 0
-	for _, c := range k.Checks {
-		if c.Kind == lab.Core && c.Verdict == lab.NotYet && c.Step > 0 && (first == 0 || c.Step < first) {
-			first = c.Step
+// firstOpen is the number of the first of the steps that was not passed, or 0.
+func (p stepsPassed) firstOpen(steps int) int {
+	for step := range steps {
+		if !slices.Contains(p.Passed, step+1) {
+			return step + 1
 		}
 	}
-	return first
+	return 0
 }
