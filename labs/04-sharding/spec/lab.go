@@ -75,6 +75,7 @@ func Lab(subject Subject) lab.Lab {
 	return lab.Lab{
 		Name:   Name,
 		Files:  subject.Files,
+		Alone:  true,
 		Claim:  rig.ClaimAlone,
 		Stages: l.stages(),
 		Checks: slices.Concat(l.quickChecks(), l.checksInProcess(), l.checksOnReplicas()),

@@ -122,6 +122,8 @@ type Lab struct {
 	Name string // such as "00-baseline"
 	// Files are the starter's, where TODO marks are looked for.
 	Files fs.FS
+	// Alone says that the lab's servers need the whole machine: its answers run one after another.
+	Alone bool
 	// Claim waits for the share of the machine that a run with stages needs, and returns
 	// what gives it back. It is called before the first stage starts; waiting counts
 	// against no timeout of a check or stage. Nil claims nothing.

@@ -128,8 +128,8 @@ func run(t *testing.T, l lab.Lab, mode lab.Mode, selection lab.Selection) {
 // against the checks and the wrong answers.
 //
 // The answers use real servers, so the test skips unless `verify` asks for it. In ModeVerify
-// answersAtOnce run at a time, because each leaves the processors idle for half of its time. One
-// answer after another uses the same servers: see lab.Series. Answers whose checks need no server
+// answersAtOnce run at a time, because each leaves the processors idle for half of its time; those
+// of a lab that needs the machine alone run one after another. One answer after another uses the same servers: see lab.Series. Answers whose checks need no server
 // run side by side after the others, because such checks mostly wait. It writes the results to the
 // file that the environment names.
 func Answers(t *testing.T, answers lab.Answers) {
@@ -203,7 +203,7 @@ func Answers(t *testing.T, answers lab.Answers) {
 		})
 	}
 	atOnce := 1
-	if mode == lab.ModeVerify {
+	if mode == lab.ModeVerify && !answers.Wrong[0].Lab.Alone {
 		atOnce = answersAtOnce
 	}
 	sideBySide(t, atOnce, withServers)
