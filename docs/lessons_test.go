@@ -1,7 +1,9 @@
 package docs_test
 
 import (
+	"fmt"
 	"os"
+	"strings"
 	"testing"
 
 	"bytebites.example/workshop/shared/modroot"
@@ -27,5 +29,21 @@ func TestLessons(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// TestTimetable: the instructor's page plans a day by the minutes of the course.
+func TestTimetable(t *testing.T) {
+	page, err := os.ReadFile("instructor.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	row, sum := "| minutes |", 0
+	for _, l := range course.Labs() {
+		row += fmt.Sprintf(" %d |", l.Minutes)
+		sum += l.Minutes
+	}
+	if row += fmt.Sprintf(" %d |", sum); !strings.Contains(string(page), row) {
+		t.Errorf("instructor.md does not have the row of the course: %s", row)
 	}
 }
