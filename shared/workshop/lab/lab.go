@@ -26,8 +26,9 @@ type Mode string
 
 // The modes of a run, as EnvMode carries them.
 const (
-	// ModeTest is plain `go test`: all checks and counts, no timed gain. A lab whose files
-	// still carry a TODO skips its goals.
+	// ModeTest is plain `go test`: all core checks and counts, no timed gain, and no deep dive that
+	// needs servers: `check` and `verify` run those. A lab whose files still carry a TODO skips its
+	// goals.
 	ModeTest Mode = ""
 	// ModeList writes the List of the lab and runs nothing.
 	ModeList Mode = "list"

@@ -182,6 +182,35 @@ func TestTimesWaitForCheck(t *testing.T) {
 	}
 }
 
+// TestDeepDivesWaitForCheck: plain `go test` runs no stretch check that needs servers, unless it is
+// asked for.
+func TestDeepDivesWaitForCheck(t *testing.T) {
+	quick, deep := stretch(check("quick", nil)), stretch(check("deep", nil))
+	deep.Needs = []string{"servers"}
+	toy := lab.Lab{
+		Name: "00-toy", Files: fstest.MapFS{}, Checks: []lab.Check{quick, deep},
+		Stages: []lab.Stage{{Name: "servers", Starts: "the servers", Start: func(context.Context, *lab.Run) (func() error, error) {
+			return func() error { return nil }, nil
+		}}},
+	}
+	for _, tt := range []struct {
+		mode      lab.Mode
+		selection lab.Selection
+		want      int
+	}{
+		{lab.ModeTest, lab.Selection{}, 1}, {lab.ModeCheck, lab.Selection{}, 2}, {lab.ModeVerify, lab.Selection{}, 2},
+		{lab.ModeTest, lab.Selection{Only: "deep"}, 1}, {lab.ModeTest, lab.Selection{Step: 1}, 2},
+	} {
+		result, err := toy.Do(t.Context(), &lab.Run{Mode: tt.mode, Selection: tt.selection})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(result.Checks) != tt.want {
+			t.Errorf("mode %q, %+v: %d checks ran, want %d", tt.mode, tt.selection, len(result.Checks), tt.want)
+		}
+	}
+}
+
 func TestAStageFails(t *testing.T) {
 	ended, ran := false, false
 	toy := lab.Lab{

@@ -206,7 +206,10 @@ func (l Lab) plan(mode Mode, s Selection) ([]planned, error) {
 	asked := make(map[int]bool)
 	visited := make(map[int]bool)
 	for i, n := range nodes {
-		wanted := slices.ContainsFunc(chosen, func(entry Listed) bool { return entry.Name == n.name })
+		wanted := slices.ContainsFunc(chosen, func(entry Listed) bool {
+			deep := entry.Kind == Stretch && entry.Servers && mode == ModeTest && s.All()
+			return entry.Name == n.name && !deep
+		})
 		if n.stage != nil || !wanted || n.timed() && !mode.timed() {
 			continue
 		}
