@@ -75,7 +75,6 @@ func Lab(subject Subject) lab.Lab {
 	return lab.Lab{
 		Name:   Name,
 		Files:  subject.Files,
-		Alone:  true,
 		Claim:  rig.ClaimAlone,
 		Stages: l.stages(),
 		Checks: slices.Concat(l.quickChecks(), l.checksInProcess(), l.checksOnReplicas()),
@@ -202,7 +201,7 @@ func (l *trial) checksOnReplicas() []lab.Check {
 func (l *trial) stages() []lab.Stage {
 	return []lab.Stage{
 		{Name: databases, Starts: "a PostgreSQL server, on which databases stand for servers of user data", Start: l.startDatabases},
-		{Name: servers, Starts: "six PostgreSQL servers, Redis, a mail server, and the build of your service", Timeout: l.scale.startTime, Start: l.startServers},
+		{Name: servers, Alone: true, Starts: "six PostgreSQL servers, Redis, a mail server, and the build of your service", Timeout: l.scale.startTime, Start: l.startServers},
 		{Name: replicas, Starts: "two replicas of your service", Needs: []string{servers}, Start: l.startReplicas},
 		{Name: links, Starts: "slow links between the mover and its servers", Needs: []string{servers}, Start: l.startLinks},
 		{Name: subscribers, Starts: "sessions of the subscribers who write", Needs: []string{replicas}, Start: l.signIn},

@@ -71,7 +71,6 @@ func Lab(subject Subject) lab.Lab {
 	return lab.Lab{
 		Name:   Name,
 		Files:  subject.Files,
-		Alone:  true,
 		Claim:  rig.ClaimAlone,
 		Stages: l.stages(),
 		Checks: []lab.Check{

@@ -64,7 +64,7 @@ const (
 // subscribers.
 func (l *trial) stages() []lab.Stage {
 	return []lab.Stage{
-		{Name: serversStage, Start: l.startServers,
+		{Name: serversStage, Alone: true, Start: l.startServers,
 			Starts: "PostgreSQL with two shards, Redis, RabbitMQ and a mail server, and build your service"},
 		{Name: replicasStage, Needs: []string{serversStage}, Start: l.startReplicas,
 			Starts: "two replicas of your service"},

@@ -89,6 +89,9 @@ type Stage struct {
 	Needs []string
 	// Timeout bounds Start; 0 stands for 4 minutes.
 	Timeout time.Duration
+	// Alone says that these servers load the whole machine: of the runs of a Series, those with
+	// this stage go one after another.
+	Alone bool
 	// Start starts the stage and returns what ends it, which may be nil. End is called
 	// also when err is not nil. Errors are classed as those of a check are.
 	Start func(ctx context.Context, run *Run) (end func() error, err error)
@@ -123,8 +126,6 @@ type Lab struct {
 	Name string // such as "00-baseline"
 	// Files are the starter's, where TODO marks are looked for.
 	Files fs.FS
-	// Alone says that the lab's servers need the whole machine: its answers run one after another.
-	Alone bool
 	// Claim waits for the share of the machine that a run with stages needs, and returns
 	// what gives it back. It is called before the first stage starts; waiting counts
 	// against no timeout of a check or stage. Nil claims nothing.

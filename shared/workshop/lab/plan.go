@@ -34,6 +34,8 @@ type Listed struct {
 	Needs  []string `json:"needs,omitempty"` // stages and checks, as declared
 	// Servers reports whether the check, or one that it needs, starts servers.
 	Servers bool `json:"servers"`
+	// Alone reports whether one of these servers loads the whole machine: see Stage.
+	Alone bool `json:"alone,omitempty"`
 }
 
 // Listing is what a lab has, in order.
@@ -47,7 +49,8 @@ func (l Lab) List() Listing {
 	nodes := l.nodes()
 	var list Listing
 	for i, n := range nodes {
-		entry := Listed{Name: n.name, Needs: n.needs, Timed: n.timed(), Servers: needsStage(nodes, i)}
+		entry := Listed{Name: n.name, Needs: n.needs, Timed: n.timed(), Servers: needsStage(nodes, i, func(Stage) bool { return true })}
+		entry.Alone = needsStage(nodes, i, func(s Stage) bool { return s.Alone })
 		switch {
 		case n.check != nil:
 			entry.Proves, entry.Kind, entry.Step = n.check.Proves, n.check.Kind, n.check.Step
@@ -183,8 +186,8 @@ func closure(nodes []node, of int) []int {
 	return places
 }
 
-func needsStage(nodes []node, of int) bool {
-	return slices.ContainsFunc(closure(nodes, of), func(i int) bool { return nodes[i].stage != nil })
+func needsStage(nodes []node, of int, which func(Stage) bool) bool {
+	return slices.ContainsFunc(closure(nodes, of), func(i int) bool { return nodes[i].stage != nil && which(*nodes[i].stage) })
 }
 
 // planned is a node that a run visits.

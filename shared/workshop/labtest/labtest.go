@@ -129,7 +129,7 @@ func run(t *testing.T, l lab.Lab, mode lab.Mode, selection lab.Selection) {
 //
 // The answers use real servers, so the test skips unless `verify` asks for it. In ModeVerify
 // answersAtOnce run at a time, because each leaves the processors idle for half of its time; those
-// of a lab that needs the machine alone run one after another. One answer after another uses the same servers: see lab.Series. Answers whose checks need no server
+// with a stage that needs the machine alone run one after another. One answer after another uses the same servers: see lab.Series. Answers whose checks need no server
 // run side by side after the others, because such checks mostly wait. It writes the results to the
 // file that the environment names.
 func Answers(t *testing.T, answers lab.Answers) {
@@ -159,11 +159,12 @@ func Answers(t *testing.T, answers lab.Answers) {
 		}
 		stop()
 	})
-	var withServers, quick []func(*testing.T)
+	var alone, withServers, quick []func(*testing.T)
 	one := func(name, what, why string, l lab.Lab, checks []string, judge func(lab.Result) (lab.Verdict, string)) {
-		alone := mode != lab.ModeVerify || needServers(l, checks)
+		servers, machine := needServers(l, checks)
+		machine = machine || mode != lab.ModeVerify // all checks run
 		run := func(t *testing.T) {
-			if !alone {
+			if !servers && !machine {
 				t.Parallel()
 			}
 			ctx, cancel := hostlock.WithTimeout(ctx, answerTimeout)
@@ -182,9 +183,12 @@ func Answers(t *testing.T, answers lab.Answers) {
 			}
 		}
 		start := func(t *testing.T) { t.Run(name, run) }
-		if alone {
+		switch {
+		case machine:
+			alone = append(alone, start)
+		case servers:
 			withServers = append(withServers, start)
-		} else {
+		default:
 			quick = append(quick, start)
 		}
 	}
@@ -202,11 +206,8 @@ func Answers(t *testing.T, answers lab.Answers) {
 			return r.Verdict()
 		})
 	}
-	atOnce := 1
-	if mode == lab.ModeVerify && !answers.Wrong[0].Lab.Alone {
-		atOnce = answersAtOnce
-	}
-	sideBySide(t, atOnce, withServers)
+	sideBySide(t, 1, alone)
+	sideBySide(t, answersAtOnce, withServers)
 	sideBySide(t, 1, quick) // each waits by t.Parallel until this test returns
 }
 
@@ -252,11 +253,15 @@ func checksOf(w lab.Wrong) []string {
 	return checks
 }
 
-// needServers reports whether one of the checks starts servers.
-func needServers(l lab.Lab, checks []string) bool {
-	return slices.ContainsFunc(l.List(), func(entry lab.Listed) bool {
-		return entry.Servers && slices.Contains(checks, entry.Name)
-	})
+// needServers reports whether one of the checks starts servers, and whether these load the whole
+// machine.
+func needServers(l lab.Lab, checks []string) (servers, machine bool) {
+	for _, entry := range l.List() {
+		if slices.Contains(checks, entry.Name) {
+			servers, machine = servers || entry.Servers, machine || entry.Alone
+		}
+	}
+	return servers, machine
 }
 
 // write writes what a run left to the file that the environment names, if it names one.
