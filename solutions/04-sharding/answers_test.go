@@ -8,6 +8,7 @@ import (
 	"bytebites.example/workshop/shared/bytebites/service"
 	frame "bytebites.example/workshop/shared/workshop/lab"
 	"bytebites.example/workshop/shared/workshop/labtest"
+	"bytebites.example/workshop/solutions/04-sharding"
 	"bytebites.example/workshop/solutions/04-sharding/wrong"
 )
 
@@ -15,7 +16,10 @@ import (
 func variant(name string) spec.Subject {
 	s := solution()
 	s.Name, s.Args = name, append(s.Args, "--variant", name)
-	s.Apply = wrong.Variants()[name]
+	s.Apply = func(c *service.Composition) { // as the service applies it
+		sharding.Apply(c)
+		wrong.Variants()[name](c)
+	}
 	return s
 }
 
