@@ -94,10 +94,10 @@ func wrongServices() []frame.Wrong {
 		ofService(wrong.BusyForAll, "contract", "who writes can only wait or try again", "contract on shards", "ids on replicas", "migration", "way back", "fifth shard"),
 		ofService(wrong.NoPreflight, "preflight", "the mover is started by somebody who knows the server"),
 		ofService(wrong.NoCompensation, "stock", "reserve, place, confirm: what fails is an error, and errors are returned"),
-		ofService(wrong.ElsewhereWhenDown, "one shard down", "there are four servers, so why should anybody see an error because of one?",
-			"stock", "home that hangs", "failed copies", "enough answers", "closed fences"),
-		ofService(wrong.AsksEveryServer, "by user", "who wants to know it all must ask them all, and the old server still answers",
-			"totals", "everybody once", "failed copies", "enough answers", "closed fences"),
+		ofService(wrong.ElsewhereWhenDown, "home that hangs", "there are four servers, so why should anybody see an error because of one?",
+			"stock", "one shard down", "failed copies", "enough answers", "closed fences"),
+		ofService(wrong.AsksEveryServer, "everybody once", "who wants to know it all must ask them all, and the old server still answers",
+			"totals", "by user", "failed copies", "enough answers", "closed fences"),
 	}
 }
 

@@ -230,8 +230,11 @@ func (m *moving) settle(ctx context.Context) error {
 		var after bytebites.UserID
 		for {
 			users, err := shard.Uncopied(ctx, server, after, shardstore.Batch)
-			if err != nil || len(users) == 0 {
+			if err != nil {
 				return err
+			}
+			if len(users) == 0 {
+				break
 			}
 			if err := m.copy(ctx, users, false); err != nil {
 				return err
