@@ -59,9 +59,10 @@ func routed(more ...string) []string {
 	return slices.Concat([]string{"buckets", "places", "ids"}, more)
 }
 
-// moving returns what a mover needs: what its parts and the stores do with a single subscriber.
-func moving(more ...string) []string {
-	return routed(slices.Concat([]string{databases, "closed fences", "failed copies", "uncopied copies", "late copies", "hand over"}, more)...)
+// copiesRight returns the checks of what a mover builds on: what its parts and the stores do with a
+// single subscriber.
+func copiesRight() []string {
+	return []string{"closed fences", "failed copies", "uncopied copies", "late copies", "hand over"}
 }
 
 // Lab returns the checks and gains for a subject.
@@ -138,25 +139,25 @@ func (l *trial) checksInProcess() []lab.Check {
 			Proves: "the mover makes the copy that a replica could not make, before homes change"},
 		{Name: "late copies", Kind: lab.Core, Step: 5, Needs: routed(databases), Run: l.lateCopy,
 			Proves: "an older copy that arrives late replaces nothing newer"},
-		{Name: "verify stops", Kind: lab.Core, Step: 6, Needs: moving(), Run: l.verifyStops,
+		{Name: "verify stops", Kind: lab.Core, Step: 6, Needs: routed(databases), Guards: copiesRight(), Run: l.verifyStops,
 			Proves: "a difference between home and mirror stops the move before the flip, each time that it is verified"},
-		{Name: "dark reads stop", Kind: lab.Core, Step: 6, Needs: moving("dark reads"), Run: l.darkReadsStop,
+		{Name: "dark reads stop", Kind: lab.Core, Step: 6, Needs: routed(databases, "dark reads"), Guards: copiesRight(), Run: l.darkReadsStop,
 			Proves: "without dark reads, or when one of them differs, the move does not flip"},
-		{Name: "backfill resumes", Kind: lab.Core, Step: 6, Needs: moving(), Run: l.backfillResumes,
+		{Name: "backfill resumes", Kind: lab.Core, Step: 6, Needs: routed(databases), Guards: copiesRight(), Run: l.backfillResumes,
 			Proves: "a backfill goes batch by batch, and goes on where a mover was killed"},
-		{Name: "closing ends", Kind: lab.Core, Step: 6, Needs: moving(), Run: l.closingEnds,
+		{Name: "closing ends", Kind: lab.Core, Step: 6, Needs: routed(databases), Guards: copiesRight(), Run: l.closingEnds,
 			Proves: "a switch that cannot settle lets subscribers write again"},
-		{Name: "maps of a move", Kind: lab.Core, Step: 6, Needs: moving(), Run: l.wholeMove,
+		{Name: "maps of a move", Kind: lab.Core, Step: 6, Needs: routed(databases), Guards: copiesRight(), Run: l.wholeMove,
 			Proves: "homes change behind closed fences, with all copies made, and old homes stay mirrors while replicas may read them"},
-		{Name: "nothing left", Kind: lab.Core, Step: 6, Needs: moving("plan"), Run: l.nothingLeft,
+		{Name: "nothing left", Kind: lab.Core, Step: 6, Needs: routed(databases, "plan"), Guards: copiesRight(), Run: l.nothingLeft,
 			Proves: "a subscriber who moves to a fifth shard is counted once all the time, and is on one shard in the end"},
-		{Name: "own mover", Kind: lab.Stretch, Step: 6, Needs: moving("maps of a move"), Run: l.byOwnMover(l.wholeMove),
+		{Name: "own mover", Kind: lab.Stretch, Step: 6, Needs: routed(databases, "maps of a move"), Guards: copiesRight(), Run: l.byOwnMover(l.wholeMove),
 			Proves: "the mover of your own moves all subscribers there, back and there again, and loses no write"},
-		{Name: "own verify", Kind: lab.Stretch, Step: 6, Needs: moving("own mover"), Run: l.byOwnMover(l.verifyStops),
+		{Name: "own verify", Kind: lab.Stretch, Step: 6, Needs: routed(databases, "own mover"), Guards: copiesRight(), Run: l.byOwnMover(l.verifyStops),
 			Proves: "the mover of your own stops before the flip when home and mirror differ"},
-		{Name: "own backfill", Kind: lab.Stretch, Step: 6, Needs: moving("own mover"), Run: l.byOwnMover(l.backfillResumes),
+		{Name: "own backfill", Kind: lab.Stretch, Step: 6, Needs: routed(databases, "own mover"), Guards: copiesRight(), Run: l.byOwnMover(l.backfillResumes),
 			Proves: "the mover of your own goes on where another was killed"},
-		{Name: "own fifth shard", Kind: lab.Stretch, Step: 6, Needs: moving("own mover", "nothing left"), Run: l.byOwnMover(l.nothingLeft),
+		{Name: "own fifth shard", Kind: lab.Stretch, Step: 6, Needs: routed(databases, "own mover", "nothing left"), Guards: copiesRight(), Run: l.byOwnMover(l.nothingLeft),
 			Proves: "the mover of your own counts each subscriber once while a fifth shard is filled, and leaves no rows"},
 	}
 }
@@ -168,9 +169,9 @@ func (l *trial) checksOnReplicas() []lab.Check {
 			Proves: "the service still keeps its API contract"},
 		{Name: "ids on replicas", Kind: lab.Core, Step: 3, Needs: routed(subscribers, "closed fences"), Run: l.idsOnReplicas,
 			Proves: "two replicas never give two orders the same id"},
-		{Name: "preflight", Kind: lab.Core, Step: 6, Needs: moving(subscribers), Run: l.preflight,
+		{Name: "preflight", Kind: lab.Core, Step: 6, Needs: routed(subscribers), Guards: copiesRight(), Run: l.preflight,
 			Proves: "the mover moves no subscriber while an index is missing"},
-		{Name: "migration", Kind: lab.Core, Step: 6, Needs: moving(subscribers, links), Timeout: l.scale.checkTime, Run: l.migration,
+		{Name: "migration", Kind: lab.Core, Step: 6, Needs: routed(subscribers, links), Guards: copiesRight(), Timeout: l.scale.checkTime, Run: l.migration,
 			Proves: "all subscribers are moved while they write; the mover is killed in every phase and a replica inside a double write, and no write is lost"},
 		{Name: "placement", Kind: lab.Core, Step: 6, Needs: []string{"migration"}, Run: l.placement,
 			Proves: "after the move all rows of a subscriber are on one shard, the shard of their bucket"},
@@ -190,9 +191,9 @@ func (l *trial) checksOnReplicas() []lab.Check {
 		// ones that are asked.
 		{Name: "totals", Kind: lab.Stretch, Step: 2, Needs: []string{"by user"}, Run: l.totals,
 			Proves: "popular meals and ratings are the sums of all shards"},
-		{Name: "way back", Kind: lab.Core, Step: 6, Needs: moving("plan", subscribers, onShards, fifthServer), Run: l.wayBack,
+		{Name: "way back", Kind: lab.Core, Step: 6, Needs: routed("plan", subscribers, onShards, fifthServer), Guards: copiesRight(), Run: l.wayBack,
 			Proves: "the share of a fifth shard is moved there and back again, and no write is lost either way"},
-		{Name: "fifth shard", Kind: lab.Stretch, Step: 6, Needs: moving("plan", subscribers, onShards, fifthServer), Run: l.fifthShard,
+		{Name: "fifth shard", Kind: lab.Stretch, Step: 6, Needs: routed("plan", subscribers, onShards, fifthServer), Guards: copiesRight(), Run: l.fifthShard,
 			Proves: "a fifth shard is filled for good while subscribers write, and only its share is moved"},
 	}
 }

@@ -156,12 +156,21 @@ func (l Lab) nodes() []node {
 		all = append(all, node{name: l.Stages[i].Name, needs: l.Stages[i].Needs, stage: &l.Stages[i]})
 	}
 	for i := range l.Checks {
-		all = append(all, node{name: l.Checks[i].Name, needs: l.Checks[i].Needs, check: &l.Checks[i]})
+		all = append(all, node{name: l.Checks[i].Name, needs: slices.Concat(l.Checks[i].Needs, l.Checks[i].Guards), check: &l.Checks[i]})
 	}
 	for i := range l.Gains {
 		all = append(all, node{name: l.Gains[i].Name, needs: l.Gains[i].Needs, gain: &l.Gains[i]})
 	}
 	return all
+}
+
+// withoutGuards returns the lab with no check that only guards the message of another.
+func (l Lab) withoutGuards() Lab {
+	l.Checks = slices.Clone(l.Checks)
+	for i := range l.Checks {
+		l.Checks[i].Guards = nil
+	}
+	return l
 }
 
 // closure returns the places of a node's needs, and of theirs, and its own, in order.

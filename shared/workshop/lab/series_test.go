@@ -81,3 +81,27 @@ func TestSeriesClaimsOnce(t *testing.T) {
 		t.Errorf("close: %v, %d releases; want one", err, releases.Load())
 	}
 }
+
+// TestAnswersRunNoGuards: only a run of an answer leaves out the checks that guard a message.
+func TestAnswersRunNoGuards(t *testing.T) {
+	move := check("move", nil)
+	move.Guards = []string{"copies"}
+	toy := lab.Lab{Name: "00-toy", Files: fstest.MapFS{}, Checks: []lab.Check{check("copies", errors.New("wrong")), move}}
+	for _, tt := range []struct {
+		series *lab.Series
+		mode   lab.Mode
+		want   lab.Verdict
+	}{
+		{nil, lab.ModeCheck, lab.NotReached}, {nil, lab.ModeVerify, lab.NotReached},
+		{&lab.Series{}, lab.ModeProof, lab.NotReached}, {&lab.Series{}, lab.ModeVerify, lab.Pass},
+	} {
+		result, err := toy.Do(t.Context(), &lab.Run{Mode: tt.mode, Series: tt.series, Selection: lab.Selection{Names: []string{"move"}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		last := result.Checks[len(result.Checks)-1]
+		if last.Name != "move" || last.Verdict != tt.want {
+			t.Errorf("mode %q, an answer: %t: %s is %q, want %q", tt.mode, tt.series != nil, last.Name, last.Verdict, tt.want)
+		}
+	}
+}
