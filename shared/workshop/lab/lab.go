@@ -30,6 +30,9 @@ const (
 	// needs servers: `check` and `verify` run those. A lab whose files still carry a TODO skips its
 	// goals.
 	ModeTest Mode = ""
+	// ModeQuick is `go test` right before `verify`, which runs all of it: of ModeTest, only the checks
+	// that need no server.
+	ModeQuick Mode = "quick"
 	// ModeList writes the List of the lab and runs nothing.
 	ModeList Mode = "list"
 	// ModeCheck is `check NN`: everything, TODO or not.
@@ -46,7 +49,7 @@ const (
 
 // Modes returns all modes.
 func Modes() []Mode {
-	return []Mode{ModeTest, ModeList, ModeCheck, ModeVerify, ModeProof, ModeFull}
+	return []Mode{ModeTest, ModeQuick, ModeList, ModeCheck, ModeVerify, ModeProof, ModeFull}
 }
 
 // timed reports whether measured times and rates are judged.

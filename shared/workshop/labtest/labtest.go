@@ -46,7 +46,7 @@ func Run(t *testing.T, l lab.Lab) {
 		return
 	}
 	selection := selectionOf(t)
-	if testing.Short() {
+	if testing.Short() || mode == lab.ModeQuick {
 		if selection = serverless(l); len(selection.Names) == 0 {
 			t.Skip("needs real servers")
 		}
@@ -55,7 +55,7 @@ func Run(t *testing.T, l lab.Lab) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if mode == lab.ModeTest && len(todos) > 0 {
+	if (mode == lab.ModeTest || mode == lab.ModeQuick) && len(todos) > 0 {
 		t.Skipf("%s is still to do (%s); run: go tool workshop check %s", l.Name, strings.Join(todos, "; "), l.Name)
 	}
 	run(t, l, mode, selection)
