@@ -40,8 +40,8 @@ type stepsPassed struct {
 }
 
 // after returns the progress after a run of a step or of the whole lab. A run of the whole lab
-// decides on each step by its core checks that are not timed. It leaves a step as it was when the
-// checks could not tell.
+// decides on each step by the core checks of that step. It leaves a step as it was when the checks
+// could not tell.
 func (p stepsPassed) after(r lab.Result, made time.Time) stepsPassed {
 	verdicts := make(map[int]lab.Verdict)
 	if r.Step != 0 {

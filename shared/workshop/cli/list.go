@@ -38,7 +38,7 @@ func (a *app) list() *cobra.Command {
 	}
 }
 
-// standing is what is kept of the learner's runs of a lab.
+// standing is the kept results of the learner's runs of a lab.
 type standing struct {
 	kept  // of the last run of the whole lab; the zero value when there was none
 	steps stepsPassed
@@ -52,7 +52,7 @@ func (p standing) latest() time.Time {
 	return p.Made
 }
 
-// standingOf reads what is kept. A file that cannot be read is `report`'s to complain about.
+// standingOf reads the kept results of labs. It passes over a damaged file, which `report` names.
 func (w workshop) standingOf(labs []folder) map[string]standing {
 	all := make(map[string]standing)
 	for _, l := range labs {

@@ -128,10 +128,11 @@ func run(t *testing.T, l lab.Lab, mode lab.Mode, selection lab.Selection) {
 // against the checks and the wrong answers.
 //
 // The answers use real servers, so the test skips unless `verify` asks for it. In ModeVerify
-// answersAtOnce run at a time, because each leaves the processors idle for half of its time; those
-// with a stage that needs the machine alone run one after another. One answer after another uses the same servers: see lab.Series. Answers whose checks need no server
-// run side by side after the others, because such checks mostly wait. It writes the results to the
-// file that the environment names.
+// answersAtOnce run at a time, because each leaves the processors idle for half of its time. Those
+// with a stage that needs the machine alone run one after another. One answer after another uses
+// the same servers: see lab.Series. Answers whose checks need no server run side by side after the
+// others, because such checks mostly wait. It writes the results to the file that the environment
+// names.
 func Answers(t *testing.T, answers lab.Answers) {
 	t.Helper()
 	mode := modeOf(t)
