@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -99,13 +100,13 @@ func TestRoleStopsWithoutABroker(t *testing.T) {
 // A Publish that hangs shows in the log, with the call that hangs most often.
 func TestLatePublishIsLogged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var log strings.Builder
+		var log lockedLog // the timer's goroutine writes
 		o := outlet{server: "1", logger: slog.New(slog.NewTextHandler(&log, nil))}
 		o.warnWhenLate(t.Context()).Stop() // in time
 		defer o.warnWhenLate(t.Context()).Stop()
 		time.Sleep(publishTimeout)
 		synctest.Wait()
-		if log.Len() > 0 {
+		if log.String() != "" {
 			t.Errorf("within the bound: %s", log.String())
 		}
 		time.Sleep(2 * publishGrace)
@@ -114,4 +115,21 @@ func TestLatePublishIsLogged(t *testing.T) {
 			t.Errorf("%d warnings: %s", n, log.String())
 		}
 	})
+}
+
+type lockedLog struct {
+	mutex sync.Mutex
+	text  strings.Builder
+}
+
+func (l *lockedLog) Write(p []byte) (int, error) {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *lockedLog) String() string {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	return l.text.String()
 }
