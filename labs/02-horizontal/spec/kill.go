@@ -79,6 +79,8 @@ type killSeen struct {
 	load   load.Result
 	// stillSignedIn is the status that the visitor got afterwards from the others.
 	stillSignedIn int
+	// askedFor is the wait for that answer.
+	askedFor lab.Waited
 }
 
 // kill kills, under load, the replica that has just signed a subscriber in.
@@ -109,9 +111,11 @@ func (l *trial) kill(ctx context.Context) (killSeen, error) {
 		return seen, err
 	}
 	v.close() // the connection may be to an nginx worker with the old list
+	began := time.Now()
 	if r, err := v.get(ctx, l.fleet.Nginx.URL()+"/me"); err == nil {
 		seen.stillSignedIn = r.status
 	}
+	seen.askedFor = lab.Since(began)
 	return seen, l.startReplica(ctx, victim)
 }
 
@@ -160,13 +164,16 @@ func (l *trial) loginsSurvive(ctx context.Context, _ *lab.Run) error {
 		return err
 	}
 	if seen.stillSignedIn != http.StatusOK {
-		got := fmt.Sprintf("status %d", seen.stillSignedIn)
+		got, waited := fmt.Sprintf("status %d", seen.stillSignedIn), lab.Waited{}
 		if seen.stillSignedIn == 0 {
 			got = "no answer"
 		}
+		if seen.stillSignedIn == 0 || lab.LateStatus(seen.stillSignedIn) {
+			waited = seen.askedFor
+		}
 		return &lab.Failure{
 			Expected: fmt.Sprintf("GET /me to be answered for a subscriber that %s signed in before it died", seen.victim),
-			Seen:     got, Look: lab.Look{File: "sessions.go", Func: "NewSessions", Hint: "which data died with the replica?"},
+			Seen:     got, Waited: waited, Look: lab.Look{File: "sessions.go", Func: "NewSessions", Hint: "which data died with the replica?"},
 		}
 	}
 	return nil

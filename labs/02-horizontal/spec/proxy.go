@@ -156,8 +156,12 @@ type told struct {
 	header http.Header
 	body   []byte
 	err    error
+	began  time.Time
 	took   time.Duration
 }
+
+// waited returns the wait for the answer.
+func (t told) waited() lab.Waited { return lab.Between(t.began, t.began.Add(t.took)) }
 
 // send sends a request to a base URL. Its headers are those of a browser and its id.
 func (p *proxies) send(ctx context.Context, base string, a ask) (t told) {
@@ -183,8 +187,8 @@ func (p *proxies) send(ctx context.Context, base string, a ask) (t told) {
 	for name, value := range a.header {
 		request.Header.Set(name, value)
 	}
-	began := time.Now()
-	defer func() { t.took = time.Since(began) }()
+	t.began = time.Now()
+	defer func() { t.took = time.Since(t.began) }()
 	response, err := p.client.Do(request)
 	if err != nil {
 		t.err = err
@@ -230,12 +234,12 @@ func (p *proxies) notes(ctx context.Context, id string) ([]seen.Request, error) 
 
 // counts sends reads through nginx and counts the answers by server, under "" those that none of
 // them gave. Each visitor is new. A read that gets no answer in time is the last.
-func (p *proxies) counts(ctx context.Context, n int) (map[string]int, error) {
-	counts := make(map[string]int)
+func (p *proxies) counts(ctx context.Context, n int) (counts map[string]int, waited lab.Waited, err error) {
+	counts = make(map[string]int)
 	for i := range n {
 		t := p.send(ctx, p.nginx.URL(), ask{method: http.MethodGet, path: page(i)})
 		if t.err != nil && ctx.Err() != nil {
-			return nil, context.Cause(ctx)
+			return nil, lab.Waited{}, context.Cause(ctx)
 		}
 		name := ""
 		if t.err == nil && t.status == http.StatusOK {
@@ -243,10 +247,13 @@ func (p *proxies) counts(ctx context.Context, n int) (map[string]int, error) {
 		}
 		counts[name]++
 		if late(t) {
+			if counts[name] == 1 { // every read before it was answered
+				waited = t.waited()
+			}
 			break // the others would wait as long
 		}
 	}
-	return counts, nil
+	return counts, waited, nil
 }
 
 // describeCounts tells counts by server.
@@ -269,7 +276,7 @@ func (l *trial) spread(ctx context.Context, run *lab.Run) error {
 	if err := p.publish(ctx, p.listOf(1, p.echoes...)); err != nil {
 		return err
 	}
-	counts, err := p.counts(ctx, spreadReads)
+	counts, waited, err := p.counts(ctx, spreadReads)
 	if err != nil {
 		return err
 	}
@@ -283,7 +290,7 @@ func (l *trial) spread(ctx context.Context, run *lab.Run) error {
 	case counts[""] > 0:
 		return &lab.Failure{
 			Expected: fmt.Sprintf("%d reads through nginx to be answered", spreadReads),
-			Seen:     p.describe(counts), Look: confLook(""),
+			Seen:     p.describe(counts), Waited: waited, Look: confLook(""),
 		}
 	case float64(most) > maxImbalance*float64(least):
 		return &lab.Failure{
@@ -301,7 +308,7 @@ func (l *trial) listed(ctx context.Context, _ *lab.Run) error {
 		if err := p.publish(ctx, p.listOf(1, on...)); err != nil {
 			return err
 		}
-		counts, err := p.counts(ctx, listReads)
+		counts, waited, err := p.counts(ctx, listReads)
 		if err != nil {
 			return err
 		}
@@ -313,7 +320,7 @@ func (l *trial) listed(ctx context.Context, _ *lab.Run) error {
 			if (counts[e.Name()] > 0) != slices.Contains(names, e.Name()) || counts[""] > 0 {
 				return &lab.Failure{
 					Expected: fmt.Sprintf("%d reads to be answered by the replicas on the list, %s, and by no other", listReads, strings.Join(names, " and ")),
-					Seen:     p.describe(counts), Look: confLook("does the upstream block include " + rig.UpstreamsFile + ", and nothing else?"),
+					Seen:     p.describe(counts), Waited: waited, Look: confLook("does the upstream block include " + rig.UpstreamsFile + ", and nothing else?"),
 				}
 			}
 		}
@@ -384,7 +391,7 @@ func (l *trial) sentOnce(ctx context.Context, _ *lab.Run) error {
 			if late(t) {
 				return &lab.Failure{
 					Expected: fmt.Sprintf("the client of POST %s to be answered when the replica %s", a.path, whatItDid(do)),
-					Seen:     t.String(), Look: confLook("what does nginx wait for, or send too little of?"),
+					Seen:     t.String(), Waited: t.waited(), Look: confLook("what does nginx wait for, or send too little of?"),
 				}
 			}
 			if do == seen.HangUp && t.err == nil && t.status < http.StatusInternalServerError {

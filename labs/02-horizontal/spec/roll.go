@@ -183,8 +183,8 @@ func (l *trial) notReady(ctx context.Context, run *lab.Run) error {
 		case !g.saidNo:
 			return &lab.Failure{
 				Expected: fmt.Sprintf("%s to answer /readyz with no after SIGTERM, while it still takes requests", g.name),
-				Seen:     fmt.Sprintf("it never did, until it stopped %.1f s later", g.took.Seconds()),
-				Look:     lab.Look{File: "shutdown.go", Func: "Lifecycle.Ready", Hint: "what does it return after SIGTERM, and for how long does Stop keep the replica up?"},
+				Seen:     fmt.Sprintf("it never did, until it stopped %.1f s later", g.took.Seconds()), Waited: lab.Waited{Each: max(g.took, lookEvery)},
+				Look: lab.Look{File: "shutdown.go", Func: "Lifecycle.Ready", Hint: "what does it return after SIGTERM, and for how long does Stop keep the replica up?"},
 			}
 		case g.strays > 0:
 			return &lab.Failure{

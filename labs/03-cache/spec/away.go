@@ -148,7 +148,7 @@ func (s *seam) usesRedisAgain(ctx context.Context, q question, when string) erro
 		}
 		if time.Now().After(deadline) {
 			return &lab.Failure{
-				Expected: fmt.Sprintf("reads that Redis answers again within %s %s", backWithin, when), Seen: fmt.Sprintf("%d questions to the database", n),
+				Expected: fmt.Sprintf("reads that Redis answers again within %s %s", backWithin, when), Seen: fmt.Sprintf("%d questions to the database", n), Waited: lab.Last(backWithin),
 				Look: lab.Look{File: "redis.go", Func: "options", Hint: "when does the client try Redis again?"},
 			}
 		}
@@ -185,8 +185,8 @@ func (s *seam) lateRedis(ctx context.Context) error {
 	}
 	return &lab.Failure{
 		Expected: fmt.Sprintf("a meal from a Redis that takes %s to answer", lateAnswer),
-		Seen:     fmt.Sprintf("%d of %d reads that asked the database", lateReads, lateReads),
-		Look:     lab.Look{File: "redis.go", Func: "options", Hint: "for how long does a replica stand still when its CPU quota is used up?"},
+		Seen:     fmt.Sprintf("%d of %d reads that asked the database", lateReads, lateReads), Waited: lab.Waited{Each: lateAnswer},
+		Look: lab.Look{File: "redis.go", Func: "options", Hint: "for how long does a replica stand still when its CPU quota is used up?"},
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"bytebites.example/workshop/shared/bytebites/seed"
@@ -31,9 +30,10 @@ const (
 
 // crowdSeen is the cost of a crowd on both replicas.
 type crowdSeen struct {
-	what   string // the page that the crowd asked for
-	calls  int64  // of the query behind the page
-	failed int64  // clients without a right answer
+	what   string     // the page that the crowd asked for
+	calls  int64      // of the query behind the page
+	failed int64      // clients without a right answer
+	late   lab.Waited // the wait of these clients; zero when one of them had a wrong answer
 }
 
 // stampede has a crowd ask both replicas for a page that is not in the cache. The database
@@ -56,8 +56,8 @@ func (l *trial) stampede(ctx context.Context, run *lab.Run) error {
 		case c.failed > 0:
 			return &lab.Failure{
 				Expected: fmt.Sprintf("an answer with %s for every client after the first one has disconnected", c.what),
-				Seen:     fmt.Sprintf("none for %d of %d", c.failed, 2*crowd),
-				Look:     lab.Look{File: "through.go", Func: "reader.loadOnce", Hint: "whose context ends the load?"},
+				Seen:     fmt.Sprintf("none for %d of %d", c.failed, 2*crowd), Waited: c.late,
+				Look: lab.Look{File: "through.go", Func: "reader.loadOnce", Hint: "whose context ends the load?"},
 			}
 		case c.calls > 2:
 			return &lab.Failure{
@@ -98,15 +98,24 @@ func (l *trial) gather(ctx context.Context, path, table string) (crowdSeen, erro
 	}
 	began := time.Now()
 	var clients sync.WaitGroup
-	var failed atomic.Int64
+	var mu sync.Mutex
+	var lates []lab.Waited
 	for _, replica := range l.replicas {
 		clients.Go(func() { l.askAndLeave(ctx, replica, path) })
 		for range crowd {
 			clients.Go(func() {
 				_ = rig.Pause(ctx, crowdAfter) // after its end the request fails at once
-				if a, err := l.get(ctx, replica, path, ""); err != nil || a.Status != http.StatusOK {
-					failed.Add(1)
+				a, err := l.get(ctx, replica, path, "")
+				if err == nil && a.Status == http.StatusOK {
+					return
 				}
+				late := a.Waited()
+				if failure := (*lab.Failure)(nil); errors.As(err, &failure) {
+					late = failure.Waited
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				lates = append(lates, late)
 			})
 		}
 	}
@@ -117,7 +126,7 @@ func (l *trial) gather(ctx context.Context, path, table string) (crowdSeen, erro
 		return crowdSeen{}, err
 	}
 	calls, err := l.calls(ctx)
-	return crowdSeen{calls: calls[table], failed: failed.Load()}, err
+	return crowdSeen{calls: calls[table], failed: int64(len(lates)), late: lab.All(lates...)}, err
 }
 
 // hold takes a lock by a statement, and returns a function that releases it.

@@ -36,8 +36,9 @@ const (
 
 // tried is the outcome of a request while a shard hangs.
 type tried struct {
-	what string
-	took time.Duration
+	what  string
+	began time.Time
+	took  time.Duration
 	rig.Answer
 	err error
 }
@@ -56,7 +57,7 @@ func (l *trial) oneShardDown(ctx context.Context, run *lab.Run) (err error) {
 	for _, p := range people {
 		if !l.store(ctx, p, p.order()) {
 			_, troubles := l.ledger.counts()
-			return &lab.Failure{Expected: "orders to be placed on all shards", Seen: few(troubles), Look: lab.Look{File: "stores.go", Func: "stores.Write"}}
+			return troubles.failure("orders to be placed on all shards", lab.Look{File: "stores.go", Func: "stores.Write"})
 		}
 	}
 	if err := l.flush(ctx); err != nil {
@@ -82,11 +83,11 @@ func (l *trial) oneShardDown(ctx context.Context, run *lab.Run) (err error) {
 	}
 	run.Report("longest wait of all others meanwhile", 1000*slowest.Seconds(), "ms")
 	return errors.Join(
-		failIf(judgeTheirs(theirs), fmt.Sprintf("subscribers of a shard that hangs to get a problem with status 503 within %s", toldWithin),
+		judgeTheirs(theirs).failure(fmt.Sprintf("subscribers of a shard that hangs to get a problem with status 503 within %s", toldWithin),
 			lab.Look{File: "stores.go", Func: "stores.Read", Hint: "how long may a server take, and which error follows? An order without an answer may still exist"}),
-		failIf(judgeOthers(others, toldWithin), "all other subscribers to be served as before while a shard hangs",
+		judgeOthers(others, toldWithin).failure("all other subscribers to be served as before while a shard hangs",
 			lab.Look{File: "stores.go", Func: "stores.Read", Hint: "what do their requests wait for?"}),
-		failIf(judgeOthers(shown, shownWithin), "pages about all subscribers, and readiness, while one shard of four hangs",
+		judgeOthers(shown, shownWithin).failure("pages about all subscribers, and readiness, while one shard of four hangs",
 			lab.Look{File: "stores.go", Func: "stores.Everywhere", Hint: "how many answers are enough, and how long does it wait for the others?"}),
 		l.wellAgain(ctx, m, people))
 }
@@ -128,7 +129,7 @@ func (l *trial) try(ctx context.Context, replica *testbed.Service, what string, 
 	defer cancel()
 	began := time.Now()
 	a, err := l.ask(ctx, replica, r)
-	return tried{what, time.Since(began), a, err}
+	return tried{what, began, time.Since(began), a, err}
 }
 
 // tryAs sends the requests of a subscriber, atOnce at a time (-1 for all), and remembers the
@@ -164,36 +165,39 @@ func (l *trial) tryAs(ctx context.Context, p *person, atOnce int) []tried {
 	return all
 }
 
-// judgeTheirs returns the wrong answers to subscribers of the shard, a phrase each.
-func judgeTheirs(all []tried) []string {
-	var bad []string
+// late returns the wait for an answer that came after its limit.
+func (t tried) late() lab.Waited { return lab.Between(t.began, t.began.Add(t.took)) }
+
+// judgeTheirs returns what was wrong in the answers to subscribers of the shard.
+func judgeTheirs(all []tried) *mistakes {
+	var bad mistakes
 	for _, t := range all {
 		switch {
 		case t.err != nil:
-			bad = append(bad, fmt.Sprintf("%s: no answer: %v", t.what, t.err))
+			bad.addf(lab.Late(t.err), "%s: no answer: %v", t.what, t.err)
 		case t.Status != http.StatusServiceUnavailable || !strings.HasPrefix(t.ContentType, "application/problem+json"):
-			bad = append(bad, fmt.Sprintf("%s: status %d, %s: %.120s", t.what, t.Status, t.ContentType, t.Body))
+			bad.addf(lab.Waited{}, "%s: status %d, %s: %.120s", t.what, t.Status, t.ContentType, t.Body)
 		case t.took > toldWithin:
-			bad = append(bad, fmt.Sprintf("%s: answered after %s", t.what, t.took.Round(time.Millisecond)))
+			bad.addf(t.late(), "%s: answered after %s", t.what, t.took.Round(time.Millisecond))
 		}
 	}
-	return bad
+	return &bad
 }
 
-// judgeOthers returns the wrong answers to all others, a phrase each.
-func judgeOthers(all []tried, within time.Duration) []string {
-	var bad []string
+// judgeOthers returns what was wrong in the answers to all others.
+func judgeOthers(all []tried, within time.Duration) *mistakes {
+	var bad mistakes
 	for _, t := range all {
 		switch {
 		case t.err != nil:
-			bad = append(bad, fmt.Sprintf("%s: no answer: %v", t.what, t.err))
+			bad.addf(lab.Late(t.err), "%s: no answer: %v", t.what, t.err)
 		case t.Status != http.StatusOK:
-			bad = append(bad, fmt.Sprintf("%s: status %d: %.120s", t.what, t.Status, t.Body))
+			bad.addf(t.Waited(), "%s: status %d: %.120s", t.what, t.Status, t.Body)
 		case t.took > within:
-			bad = append(bad, fmt.Sprintf("%s: after %s", t.what, t.took.Round(time.Millisecond)))
+			bad.addf(t.late(), "%s: after %s", t.what, t.took.Round(time.Millisecond))
 		}
 	}
-	return bad
+	return &bad
 }
 
 // wellAgain demands that the shard's subscribers are served when it answers again. Their new

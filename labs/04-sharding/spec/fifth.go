@@ -43,7 +43,7 @@ func (l *trial) fifthShard(ctx context.Context, run *lab.Run) error {
 	}
 	_, troubles := l.ledger.counts()
 	return errors.Join(
-		failIf(troubles, "subscribers to be answered while a shard is added, and to read their own writes", lookMove()),
+		troubles.failure("subscribers to be answered while a shard is added, and to read their own writes", lookMove()),
 		failIf(r.astray, "all subscribers on the shard of their bucket", lookMove()),
 		r.fail("when a fifth shard has its share"))
 }

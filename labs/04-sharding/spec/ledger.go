@@ -1,29 +1,27 @@
 package spec
 
 import (
-	"fmt"
+	"slices"
 	"sync"
 	"time"
-)
 
-// mostListed is how many troubles a failure lists.
-const mostListed = 5
+	"bytebites.example/workshop/shared/workshop/lab"
+)
 
 // ledger is the record of a load. Its methods may be called from several goroutines.
 type ledger struct {
 	mu sync.Mutex
 	ledgerCounts
-	troubles []string        // errors that no client should get, a sentence each
+	troubles mistakes        // errors that no client should get
 	waits    []waited        // writes that took longer than longWait
 	tried    map[string]bool // email addresses of sign-ups, answered or not
 }
 
 type ledgerCounts struct {
-	writes  int // acknowledged writes
-	looks   int // reads of a write by the other replica
-	again   int // writes that were sent more than once
-	joined  int // subscribers who signed up
-	trouble int
+	writes int // acknowledged writes
+	looks  int // reads of a write by the other replica
+	again  int // writes that were sent more than once
+	joined int // subscribers who signed up
 }
 
 // waited is a write that was acknowledged late.
@@ -66,27 +64,27 @@ func (l *ledger) join() {
 	l.joined++
 }
 
-func (l *ledger) sawf(format string, args ...any) {
+// sawf records an error that no client should get, and the wait that it rests on.
+func (l *ledger) sawf(waited lab.Waited, format string, args ...any) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.trouble++
-	if len(l.troubles) < mostListed {
-		l.troubles = append(l.troubles, fmt.Sprintf(format, args...))
-	}
+	l.troubles.addf(waited, format, args...)
 }
 
 // begin clears the record for the next load; the email addresses stay.
 func (l *ledger) begin() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.ledgerCounts, l.troubles, l.waits = ledgerCounts{}, nil, nil
+	l.ledgerCounts, l.troubles, l.waits = ledgerCounts{}, mistakes{}, nil
 }
 
-// counts returns the counts, and the troubles to list.
-func (l *ledger) counts() (ledgerCounts, []string) {
+// counts returns the counts, and the errors that no client should get.
+func (l *ledger) counts() (ledgerCounts, mistakes) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.ledgerCounts, append([]string(nil), l.troubles...)
+	troubles := l.troubles
+	troubles.listed = slices.Clone(troubles.listed)
+	return l.ledgerCounts, troubles
 }
 
 // waitAt returns the longest wait of the writes under way at a moment, or in the second after

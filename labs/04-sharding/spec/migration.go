@@ -69,7 +69,7 @@ func (l *trial) migration(ctx context.Context, run *lab.Run) error {
 		return err
 	}
 	return errors.Join(
-		failIf(troubles, "subscribers to be answered all the time, and to read their own writes",
+		troubles.failure("subscribers to be answered all the time, and to read their own writes",
 			lab.Look{File: "stores.go", Func: "stores.Write", Hint: "what happens to a write when the map changes? See also mover.log in .workshop/04-sharding"}),
 		r.fail(fmt.Sprintf("after the move, in which %d writes were acknowledged", counts.writes)))
 }

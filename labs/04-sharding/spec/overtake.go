@@ -136,7 +136,7 @@ func (l *trial) storeOn(ctx context.Context, replica int, p *person, w write) er
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case err != nil || !slices.Contains(w.status, a.Status):
-		l.ledger.sawf("%s of %s failed %s: %s", w.what, p.user, l.when(), failureOf(a, err))
+		l.ledger.sawf(lateAnswer(a, err), "%s of %s failed %s: %s", w.what, p.user, l.when(), failureOf(a, err))
 		return nil
 	}
 	l.ledger.wrote(began, 1)

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"bytebites.example/workshop/shared/workshop/lab"
 	"bytebites.example/workshop/shared/workshop/rig"
 )
 
@@ -28,21 +29,29 @@ func (l *trial) store(ctx context.Context, p *person, w write) bool {
 			return false
 		case err == nil && slices.Contains(w.status, a.Status):
 			if err := w.acknowledged(a); err != nil {
-				l.ledger.sawf("%s of %s (%s): an answer that cannot be read: %v", w.what, p.user, l.when(), err)
+				l.ledger.sawf(lab.Waited{}, "%s of %s (%s): an answer that cannot be read: %v", w.what, p.user, l.when(), err)
 				return false
 			}
 			l.ledger.wrote(began, sends)
 			l.look(ctx, p, w)
 			return true
 		case err == nil && a.Status < http.StatusInternalServerError:
-			l.ledger.sawf("%s of %s was refused %s: status %d: %.200s", w.what, p.user, l.when(), a.Status, a.Body)
+			l.ledger.sawf(lab.Waited{}, "%s of %s was refused %s: status %d: %.200s", w.what, p.user, l.when(), a.Status, a.Body)
 			return false
 		case time.Since(began) > outageAfter:
-			l.ledger.sawf("%s of %s failed for %s, %s: last %s", w.what, p.user, outageAfter, l.when(), failureOf(a, err))
+			l.ledger.sawf(lateAnswer(a, err), "%s of %s failed for %s, %s: last %s", w.what, p.user, outageAfter, l.when(), failureOf(a, err))
 			return false
 		}
 		_ = rig.Pause(ctx, retryPause) // the next request fails when ctx has ended
 	}
+}
+
+// lateAnswer returns the wait that a request without a good answer rests on.
+func lateAnswer(a rig.Answer, err error) lab.Waited {
+	if err != nil {
+		return lab.Late(err)
+	}
+	return a.Waited()
 }
 
 func failureOf(a rig.Answer, err error) string {
@@ -85,7 +94,7 @@ func (l *trial) look(ctx context.Context, p *person, w write) {
 		}
 		same, err := w.same(a.Body)
 		if err != nil || a.Status != http.StatusOK || !same {
-			l.ledger.sawf("%s of %s was acknowledged, and was not there right after, %s: status %d: %.300s",
+			l.ledger.sawf(lab.Waited{}, "%s of %s was acknowledged, and was not there right after, %s: status %d: %.300s",
 				w.what, p.user, l.when(), a.Status, a.Body)
 		}
 		l.ledger.looked()

@@ -51,7 +51,7 @@ func (l *trial) wayBack(ctx context.Context, run *lab.Run) (err error) {
 		return err
 	}
 	return errors.Join(
-		failIf(troubles, "subscribers to be answered all the time, and to read their own writes", lookMove()),
+		troubles.failure("subscribers to be answered all the time, and to read their own writes", lookMove()),
 		r.fail(fmt.Sprintf("after the way back, in which %d writes were acknowledged", counts.writes)))
 }
 

@@ -81,8 +81,8 @@ func (l *trial) newConsumer(ctx context.Context, _ *lab.Run) error {
 			}
 			return &lab.Failure{
 				Expected: fmt.Sprintf("an event %s of each of %d orders, readable by outbox.Decode, under the routing key %s", topic, len(placed), topic),
-				Seen:     fmt.Sprintf("none of %d orders%s%s", len(untold), onServers, l.warnings(ctx)),
-				Look:     lab.Look{File: "publisher.go", Func: "Checkout.PlaceOrder", Hint: "write both events of the order by c.Tell"},
+				Seen:     fmt.Sprintf("none of %d orders%s%s", len(untold), onServers, l.warnings(ctx)), Waited: lab.Last(stallTimeout),
+				Look: lab.Look{File: "publisher.go", Func: "Checkout.PlaceOrder", Hint: "write both events of the order by c.Tell"},
 			}
 		}
 	}

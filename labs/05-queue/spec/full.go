@@ -146,7 +146,7 @@ func (l *trial) publishRate(ctx context.Context, run *lab.Run) (err error) {
 		}
 		if len(untold) > 0 {
 			return &lab.Failure{
-				Expected: fmt.Sprintf("an event %s of each of %d orders", topic, len(placed)), Seen: fmt.Sprintf("none of %d%s", len(untold), l.warnings(ctx)),
+				Expected: fmt.Sprintf("an event %s of each of %d orders", topic, len(placed)), Seen: fmt.Sprintf("none of %d%s", len(untold), l.warnings(ctx)), Waited: lab.Last(stallTimeout),
 				Look: lab.Look{File: "publisher.go", Func: "NewPublisher", Hint: "see relay.log in .workshop/05-queue"},
 			}
 		}

@@ -127,7 +127,7 @@ func (l *trial) refused(ctx context.Context, p *person, requests []request) (err
 	for _, r := range requests {
 		answer, err := l.ask(ctx, r.Request)
 		if err != nil {
-			return &lab.Failure{Expected: "an answer while the outbox refuses events", Seen: err.Error(), Look: r.look}
+			return &lab.Failure{Expected: "an answer while the outbox refuses events", Seen: err.Error(), Waited: lab.Late(err), Look: r.look}
 		}
 		there, err := r.exists(ctx)
 		if err != nil {
@@ -149,12 +149,12 @@ func (l *trial) refused(ctx context.Context, p *person, requests []request) (err
 // repeat sends requests again until they are accepted. The order must get all its effects.
 func (l *trial) repeat(ctx context.Context, requests []request) error {
 	for _, r := range requests {
-		_, _, seen, err := l.retry(ctx, r.Request, http.StatusCreated, http.StatusOK)
+		a, _, seen, err := l.retry(ctx, r.Request, http.StatusCreated, http.StatusOK)
 		if err != nil {
 			return err
 		}
 		if seen != "" {
-			return &lab.Failure{Expected: fmt.Sprintf("%s to be accepted when the outbox takes events again", r.what), Seen: seen, Look: r.look}
+			return &lab.Failure{Expected: fmt.Sprintf("%s to be accepted when the outbox takes events again", r.what), Seen: seen, Waited: lateAnswer(a), Look: r.look}
 		}
 	}
 	return l.wantTold(ctx, requests[0])
@@ -262,8 +262,8 @@ func (l *trial) awaitWriters(ctx context.Context, n int) error {
 	if !come {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("%d requests, an order and a webhook, that add an event to the outbox of the subscriber's server before they are answered", n),
-			Seen:     fmt.Sprintf("%d, while the outbox is locked", waiting),
-			Look:     placeLook("which events are written with the order? See also Payments.Receive"),
+			Seen:     fmt.Sprintf("%d, while the outbox is locked", waiting), Waited: lab.Last(lockedTimeout),
+			Look: placeLook("which events are written with the order? See also Payments.Receive"),
 		}
 	}
 	return nil

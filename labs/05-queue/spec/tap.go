@@ -77,7 +77,7 @@ func (l *trial) awaitExchange(ctx context.Context) error {
 			return fmt.Errorf("look up exchange %s: %w", exchange, err)
 		case time.Now().After(deadline):
 			return &lab.Failure{
-				Expected: "a durable topic exchange " + exchange, Seen: refused.Reason + l.warnings(ctx),
+				Expected: "a durable topic exchange " + exchange, Seen: refused.Reason + l.warnings(ctx), Waited: lab.Last(brokerTimeout),
 				Look: lab.Look{File: "topology.go", Func: "Declare", Hint: "see relay.log in .workshop/05-queue"},
 			}
 		}

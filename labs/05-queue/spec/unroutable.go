@@ -85,8 +85,8 @@ func (l *trial) placeUnroutable(ctx context.Context, before float64) ([]*order, 
 		case time.Now().After(deadline):
 			return placed, &lab.Failure{
 				Expected: fmt.Sprintf("%d events that no queue takes in the outboxes, and counted as returned by the relay", unroutableOrders),
-				Seen:     fmt.Sprintf("%d in the outboxes, and %.0f counted", waiting, returned-before),
-				Look:     lab.Look{File: "publisher.go", Func: "NewPublisher", Hint: "a returned message is confirmed too"},
+				Seen:     fmt.Sprintf("%d in the outboxes, and %.0f counted", waiting, returned-before), Waited: lab.Last(countTimeout),
+				Look: lab.Look{File: "publisher.go", Func: "NewPublisher", Hint: "a returned message is confirmed too"},
 			}
 		}
 		if err := rig.Pause(ctx, pollInterval); err != nil {

@@ -53,7 +53,7 @@ func (l *trial) doesNotWait(ctx context.Context, _ *lab.Run) (err error) {
 	case len(late) > 0:
 		return &lab.Failure{
 			Expected: fmt.Sprintf("answers to %d orders before their mails are accepted by a mail server that takes %s", slowMailOrders, slowMail),
-			Seen:     few(late), Look: lab.Look{File: "publisher.go", Func: "Checkout.PlaceOrder", Hint: "let an order wait for Replay, Draft, Reserve and Place only"},
+			Seen:     few(late), Waited: lab.Waited{Each: slowMail}, Look: lab.Look{File: "publisher.go", Func: "Checkout.PlaceOrder", Hint: "let an order wait for Replay, Draft, Reserve and Place only"},
 		}
 	}
 	if _, err := l.await(ctx, placed, aftermathTimeout, bytebites.Effects()...); err != nil {

@@ -39,6 +39,29 @@ func Between(began, ended time.Time) Waited {
 // Last returns a wait of that length that ended now.
 func Last(d time.Duration) Waited { return Since(time.Now().Add(-d)) }
 
+// All returns the wait that a failure about several mistakes rests on: it covers all of theirs. It is
+// zero when one of them does not rest on time.
+func All(waits ...Waited) Waited {
+	var all Waited
+	for i, w := range waits {
+		switch {
+		case w.Each <= 0:
+			return Waited{}
+		case i == 0:
+			all = w
+			continue
+		}
+		all.Each = min(all.Each, w.Each)
+		if w.From.IsZero() || !all.From.IsZero() && w.From.Before(all.From) {
+			all.From = w.From
+		}
+		if w.To.IsZero() || !all.To.IsZero() && w.To.After(all.To) {
+			all.To = w.To
+		}
+	}
+	return all
+}
+
 // RequestError is an error of a request with the time at which the request began.
 type RequestError struct {
 	Began time.Time

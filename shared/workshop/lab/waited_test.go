@@ -176,3 +176,25 @@ func TestARunWithoutTimeLeftIsInconclusive(t *testing.T) {
 		t.Errorf("got %+v, want a doubt that names more time", got)
 	}
 }
+
+func TestAll(t *testing.T) {
+	at := func(second int) time.Time { return time.Date(2026, 1, 1, 18, 0, second, 0, time.UTC) }
+	early, later := lab.Between(at(1), at(3)), lab.Between(at(2), at(7))
+	for _, test := range []struct {
+		name  string
+		waits []lab.Waited
+		want  lab.Waited
+	}{
+		{"none", nil, lab.Waited{}},
+		{"one", []lab.Waited{early}, early},
+		{"both", []lab.Waited{later, early}, lab.Waited{From: at(1), To: at(7), Each: 2 * time.Second}},
+		{"one that is certain", []lab.Waited{early, {}, later}, lab.Waited{}},
+		{"the certain one first", []lab.Waited{{}, early}, lab.Waited{}},
+		{"one of the whole check", []lab.Waited{early, {Each: time.Second}}, lab.Waited{Each: time.Second}},
+		{"the whole check first", []lab.Waited{{Each: time.Second}, later}, lab.Waited{Each: time.Second}},
+	} {
+		if got := lab.All(test.waits...); got != test.want {
+			t.Errorf("%s: got %+v, want %+v", test.name, got, test.want)
+		}
+	}
+}
