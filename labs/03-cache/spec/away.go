@@ -97,7 +97,9 @@ func (s *seam) whileAway(ctx context.Context, a absence, n byte) error {
 	return s.usesRedisAgain(ctx, meal("m020"), "after "+a.what)
 }
 
-func lookAway() lab.Look { return lookGet("what does it do when Redis does not answer?") }
+func lookAway() lab.Look {
+	return lookGet("what does it do when Redis does not answer? See also options in redis.go: how long may one answer take?")
+}
 
 func (s *seam) callAll(ctx context.Context, questions []question, during string, n byte, leaves, comes bytebites.Session) error {
 	look := lookAway()

@@ -114,8 +114,11 @@ func (s *seam) changed(ctx context.Context, what string, look lab.Look, change f
 		}
 		after := at(look, questions)
 		for i := range after {
-			if circumstance.hint != "" {
+			switch {
+			case circumstance.hint != "":
 				after[i].look.Hint = circumstance.hint
+			case after[i].kind == aPage:
+				after[i].look = lab.Look{File: "catalogue.go", Func: "catalogue.Meals", Hint: "what does an entry of a page hold: whole meals, or their ids?"}
 			}
 		}
 		if err := s.wantAll(ctx, after, "after "+what+circumstance.what); err != nil {
