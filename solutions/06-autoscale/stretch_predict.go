@@ -1,0 +1,31 @@
+package scaling
+
+import (
+	"math"
+	"time"
+
+	"bytebites.example/workshop/shared/autoscale"
+)
+
+const (
+	// aDay is from a reading to the same time of the next day.
+	aDay = 24 * time.Hour
+	// early allows for a dinner that begins a little before that of yesterday.
+	early = 5 * time.Minute
+)
+
+// Ahead returns a policy that also knows the readings of yesterday. StartTime is the time from the
+// decision for a replica until it serves. Load is the mean utilisation times the replicas that serve,
+// so it does not matter how many replicas ran yesterday, unless they were overloaded.
+func Ahead(yesterday []autoscale.Reading, startTime time.Duration) autoscale.Policy {
+	return func(history []autoscale.Reading, now time.Time, state autoscale.State) int {
+		wanted := Desired(history, now, state)
+		for _, reading := range yesterday {
+			if until := reading.At.Add(aDay).Sub(now); until >= 0 && until <= startTime+early {
+				utilisation, replicas := load(reading)
+				wanted = max(wanted, int(math.Ceil(float64(replicas)*utilisation/target)))
+			}
+		}
+		return min(wanted, maxReplicas)
+	}
+}
