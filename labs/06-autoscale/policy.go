@@ -36,12 +36,14 @@ func Desired(history []autoscale.Reading, now time.Time, state autoscale.State) 
 }
 
 // recommend returns the number of replicas that one reading asks for, when that many run now. The
-// formula of the Kubernetes HorizontalPodAutoscaler and of target tracking on AWS is
+// formula is that of the Kubernetes HorizontalPodAutoscaler (Algorithm details), with its default
+// tolerance of 0.1:
 //
 //	desired = ceil(current × utilisation / target)
 func recommend(reading autoscale.Reading, running int) int {
-	// TODO(lab 06), step 2: one replica more or fewer, whatever the size of the breach. Use the
-	// formula with the replicas of load. From low up to the target with its tolerance, ask for no change.
+	// TODO(lab 06), step 2: it asks for one replica more or fewer, whatever the size of the breach.
+	// Use the formula with the replicas of load. Above the target and its tolerance ask for at least
+	// running, below low for at most running, and between the two for running.
 	switch utilisation, _ := load(reading); {
 	case utilisation > target:
 		return running + 1
@@ -51,7 +53,10 @@ func recommend(reading autoscale.Reading, running int) int {
 	return running
 }
 
-// settle returns the number of instances that should run, given what each reading asked for.
+// settle returns the number of instances that should run, given what each reading asked for. The
+// HorizontalPodAutoscaler calls such a window stabilizationWindowSeconds. On the way in it takes the
+// highest recommendation of the window, of 300 s by default. Target tracking on AWS is alike: it adds
+// capacity fast, and removes it gradually.
 func settle(asked []window.Recommendation, now time.Time, state autoscale.State) int {
 	// TODO(lab 06), step 3: the last reading decides at once, however old it is. Add instances
 	// when all readings of outAfter asked for more: the lowest number of them. Remove instances when
@@ -64,7 +69,9 @@ func settle(asked []window.Recommendation, now time.Time, state autoscale.State)
 	return asked[len(asked)-1].Instances
 }
 
-// load returns the mean utilisation of a reading's replicas, and how many replicas serve.
+// load returns the mean utilisation of a reading's replicas, and how many replicas serve. The
+// HorizontalPodAutoscaler sets aside pods that are not ready yet, and pods without a metric. It assumes
+// of these whatever makes the change smaller.
 func load(reading autoscale.Reading) (mean float64, replicas int) {
 	// TODO(lab 06), step 4: a replica that is starting, or that was not measured, counts as an idle
 	// one. Leave out those that are not ready. Count one that was not measured, or that is ready

@@ -14,7 +14,8 @@ const (
 	maxWorkers = 8
 )
 
-// Workers is an autoscale.WorkerPolicy for the workers of lab 05.
+// Workers is an autoscale.WorkerPolicy for the workers of lab 05. AWS describes backlog per instance
+// in "Scaling policy based on Amazon SQS".
 func Workers(history []autoscale.Backlog, _ time.Time, state autoscale.State) int {
 	// TODO(lab 06), step 5: 500 messages are many for one worker and few for eight, and the last
 	// backlog decides at once, measured or not. Divide by perWorker and round up, then use settle.

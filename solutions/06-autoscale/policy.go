@@ -38,7 +38,8 @@ func Desired(history []autoscale.Reading, now time.Time, state autoscale.State) 
 }
 
 // recommend returns the number of replicas that one reading asks for, when that many run now. The
-// formula of the Kubernetes HorizontalPodAutoscaler and of target tracking on AWS is
+// formula is that of the Kubernetes HorizontalPodAutoscaler (Algorithm details), with its default
+// tolerance of 0.1:
 //
 //	desired = ceil(current × utilisation / target)
 //
@@ -57,8 +58,9 @@ func recommend(reading autoscale.Reading, running int) int {
 }
 
 // settle returns the number of instances that should run, given what each reading asked for. The
-// HorizontalPodAutoscaler calls this a stabilization window: it takes the lowest recommendation of
-// the window on the way up and the highest one on the way down.
+// HorizontalPodAutoscaler calls such a window stabilizationWindowSeconds. On the way in it takes the
+// highest recommendation of the window, of 300 s by default. Target tracking on AWS is alike: it adds
+// capacity fast, and removes it gradually.
 func settle(asked []window.Recommendation, now time.Time, state autoscale.State) int {
 	if now.Sub(window.LastChange(state)) < cooldown {
 		return state.Running
@@ -72,8 +74,10 @@ func settle(asked []window.Recommendation, now time.Time, state autoscale.State)
 	return state.Running
 }
 
-// load returns the mean utilisation of a reading's replicas, and how many replicas serve. Without
-// such a replica the mean is the target, which asks for no change.
+// load returns the mean utilisation of a reading's replicas, and how many replicas serve. The
+// HorizontalPodAutoscaler sets aside pods that are not ready yet, and pods without a metric. It assumes
+// of these whatever makes the change smaller. Without a replica that serves
+// the mean is the target, which asks for no change.
 func load(reading autoscale.Reading) (mean float64, replicas int) {
 	sum := 0.0
 	for _, replica := range reading.Replicas {

@@ -14,18 +14,18 @@ const (
 	early = 5 * time.Minute
 )
 
-// Ahead returns a policy that also knows the readings of yesterday. StartTime is the time from the
-// decision for a replica until it serves. Load is the mean utilisation times the replicas that serve,
+// Ahead returns a policy that asks the given one, Desired, and also knows the readings of yesterday.
+// StartTime is the time from the decision for a replica until it serves. Load is the mean utilisation times the replicas that serve,
 // so it does not matter how many replicas ran yesterday, unless they were overloaded.
-func Ahead(yesterday []autoscale.Reading, startTime time.Duration) autoscale.Policy {
+func Ahead(policy autoscale.Policy, yesterday []autoscale.Reading, startTime time.Duration) autoscale.Policy {
 	return func(history []autoscale.Reading, now time.Time, state autoscale.State) int {
-		wanted := Desired(history, now, state)
+		needed := 0
 		for _, reading := range yesterday {
 			if until := reading.At.Add(aDay).Sub(now); until >= 0 && until <= startTime+early {
 				utilisation, replicas := load(reading)
-				wanted = max(wanted, int(math.Ceil(float64(replicas)*utilisation/target)))
+				needed = max(needed, int(math.Ceil(float64(replicas)*utilisation/target)))
 			}
 		}
-		return min(wanted, maxReplicas)
+		return max(policy(history, now, state), min(needed, maxReplicas))
 	}
 }

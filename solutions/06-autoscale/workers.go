@@ -15,7 +15,8 @@ const (
 	maxWorkers = 8
 )
 
-// Workers is an autoscale.WorkerPolicy for the workers of lab 05.
+// Workers is an autoscale.WorkerPolicy for the workers of lab 05. AWS describes backlog per instance
+// in "Scaling policy based on Amazon SQS".
 func Workers(history []autoscale.Backlog, now time.Time, state autoscale.State) int {
 	var asked []window.Recommendation
 	for _, backlog := range history {

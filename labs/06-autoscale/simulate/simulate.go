@@ -82,6 +82,7 @@ func (s Scene) Play(policy autoscale.Policy) Played {
 	st := &stage{Scene: s, random: rand.New(rand.NewPCG(s.Seed, 6))}
 	st.start(s.Running, s.Begin)
 	played := Played{Changes: []autoscale.Change{{At: s.Begin, Running: s.Running}}}
+	paid := time.Duration(0) // of all replicas together
 	state := autoscale.State{Running: s.Running}
 	for since := time.Duration(0); since < s.Length; since += s.Every {
 		now := s.Begin.Add(since)
@@ -105,8 +106,9 @@ func (s Scene) Play(policy autoscale.Policy) Played {
 		if load >= float64(st.ready(now))*s.Capacity {
 			played.Overloaded += s.Every
 		}
-		played.InstanceHours += float64(state.Running) * s.Every.Hours()
+		paid += time.Duration(state.Running) * s.Every
 	}
+	played.InstanceHours = paid.Hours()
 	return played
 }
 

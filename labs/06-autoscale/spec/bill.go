@@ -58,5 +58,6 @@ func (l *trial) bill(_ context.Context, run *lab.Run) error {
 		return err
 	}
 	run.Report("bill of the first policy", played.InstanceHours, "instance-hours")
+	run.Report("changes of the first policy", float64(len(played.Changes)-1), "")
 	return nil
 }

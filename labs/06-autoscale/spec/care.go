@@ -110,8 +110,8 @@ func (l *trial) startingReplicas(context.Context, *lab.Run) error {
 		lookLoad("which replicas have the utilisation that the formula multiplies?")); err != nil {
 		return err
 	}
-	return l.between(question{steady(now, group{2, serving, 0.80}, group{6, fresh, 0.05}), now, autoscale.State{Running: 8}}, 8, math.MaxInt,
-		"when 2 serve at 80 % and 6 became ready half a minute ago",
+	return l.between(question{steady(now, group{2, serving, 0.80}, group{6, restarting, 0.05}), now, autoscale.State{Running: 8}}, 8, math.MaxInt,
+		"when 2 serve at 80 %, and 6 crash each minute and are ready again for half a minute, at 5 %",
 		lookLoad("over which time was the utilisation of a replica measured that has just become ready?"))
 }
 

@@ -119,7 +119,7 @@ func (l *trial) yesterday(_ context.Context, run *lab.Run) error {
 // ahead returns the learner's policy with those readings of yesterday.
 func (l *trial) ahead(yesterday []autoscale.Reading, startTime time.Duration, look lab.Look) (policy autoscale.Policy, err error) {
 	defer rescue(&err, look)
-	return l.subject.Ahead(copied(yesterday), startTime), nil
+	return l.subject.Ahead(l.subject.Policy, copied(yesterday), startTime), nil
 }
 
 // neverFewer compares the prediction with the policy alone on random histories, with yesterday's
@@ -142,9 +142,9 @@ func (l *trial) neverFewer(readings []autoscale.Reading) error {
 			if err != nil {
 				return err
 			}
-			if got < alone || got > most || yesterday == nil && got != alone {
+			if got < alone || got > max(alone, most) || yesterday == nil && got != alone {
 				return &lab.Failure{
-					Expected: fmt.Sprintf("at least the %d replicas of Desired, at most 10, and exactly those of Desired without readings of yesterday", alone),
+					Expected: fmt.Sprintf("at least the %d replicas of Desired, at most 10, and exactly as many without readings of yesterday", alone),
 					Seen:     fmt.Sprintf("%d, with %d readings of yesterday", got, len(yesterday)), Look: look,
 				}
 			}

@@ -19,8 +19,8 @@ func five() time.Time { return time.Date(2026, time.May, 7, 17, 0, 0, 0, time.UT
 type condition int
 
 const (
-	serving condition = iota
-	fresh             // ready for half a minute; before that it was starting
+	serving    condition = iota
+	restarting           // ready for half a minute, in each reading: it crashes again and again
 	starting
 	missing // ready, and not measured
 	down    // not ready, and not measured
@@ -43,12 +43,8 @@ func reading(now time.Time, age time.Duration, groups ...group) autoscale.Readin
 			switch g.condition {
 			case serving:
 				replica.Utilisation = g.utilisation
-			case fresh:
-				replica.ReadySince = now.Add(-every)
-				replica.Utilisation = g.utilisation
-				if age > every {
-					replica.ReadySince, replica.Utilisation = time.Time{}, 0
-				}
+			case restarting:
+				replica.ReadySince, replica.Utilisation = at.Add(-every), g.utilisation
 			case starting:
 				replica.ReadySince = time.Time{}
 			case missing:
