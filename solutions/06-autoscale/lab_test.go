@@ -91,7 +91,7 @@ func TestAnswers(t *testing.T) {
 				Why: "a fleet must be large enough for whatever comes, and the bill comes later"},
 			{Name: "begins-with-three", Check: "bounds", Lab: policy(func(r *wrong.Rules) { r.Begin = func(running int) int { return running } }),
 				Why: "the minimum is a modest beginning"},
-			{Name: "remembers", Check: "pure", Also: []string{"target", "bounds", "sustained breach", "highest of the window", "cooldown", "missing metrics"}, Lab: but(func(s *spec.Subject) { s.Policy = wrong.Remembers() }),
+			{Name: "remembers", Check: "pure", Also: []string{"target", "bounds", "sustained breach", "highest of the window", "gaps", "cooldown", "missing metrics"}, Lab: but(func(s *spec.Subject) { s.Policy = wrong.Remembers() }),
 				Why: "a counter of breaches is easier than a window, and works as long as one process lives"},
 			{Name: "tidies-the-history", Check: "pure", Lab: but(func(s *spec.Subject) { s.Policy = wrong.Tidies }),
 				Why: "replicas that are not ready are of no use in the history"},
@@ -114,6 +114,9 @@ func TestAnswers(t *testing.T) {
 				Why: "all readings in the window agree, however few there are"},
 			{Name: "from-the-last-reading", Check: "gaps", Lab: policy(func(r *wrong.Rules) { r.Settle = wrong.ByTheHistory }),
 				Why: "the history has all times that a policy needs, so now is of no use"},
+
+			{Name: "no-reading-late", Check: "gaps", Lab: policy(func(r *wrong.Rules) { r.Settle = wrong.NoReadingLate }),
+				Why: "a window with a hole in it proves nothing"},
 
 			{Name: "no-cooldown", Check: "cooldown", Lab: policy(func(r *wrong.Rules) { r.Cooling = wrong.Never }),
 				Why: "the windows already make the policy slow"},
@@ -181,6 +184,9 @@ func TestAnswers(t *testing.T) {
 			{Name: "measured-and-careful", Checks: []string{"target", "starting replicas", "missing metrics", "all down", "cooldown"},
 				Why: "The measured replicas stand for all, and no replica is removed while one is silent.",
 				Lab: policy(func(r *wrong.Rules) { r.Load = wrong.MeasuredAndCareful })},
+			{Name: "like-kubernetes", Checks: []string{"target", "bounds", "pure", "starting replicas", "missing metrics", "all down", "cooldown"},
+				Why: "Silent and starting replicas count as idle on the way out, and silent ones as busy on the way in.",
+				Lab: policy(func(r *wrong.Rules) { r.Load = wrong.LikeKubernetes })},
 			{Name: "workers-by-float", Checks: []string{"backlog", "worker patience"},
 				Why: "The division is in floating point, and the windows are its own.",
 				Lab: workers(func(r *wrong.WorkerRules) { r.Settle = wrong.Streak })},

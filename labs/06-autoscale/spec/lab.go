@@ -81,7 +81,7 @@ func Lab(subject Subject) lab.Lab {
 			{Name: "noise", Kind: lab.Core, Step: 3, Run: l.noise,
 				Proves: "noise around the target does not move the fleet"},
 			{Name: "gaps", Kind: lab.Core, Step: 3, Run: l.gaps,
-				Proves: "old readings, gaps and a clock that jumps lead to no change"},
+				Proves: "old readings, gaps and a clock that jumps lead to no change, and one late reading is no gap"},
 
 			{Name: "cooldown", Kind: lab.Core, Step: 4, Run: l.cooldown,
 				Proves: "two changes are at least five minutes apart, whatever the load does"},

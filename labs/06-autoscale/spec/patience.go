@@ -3,6 +3,8 @@ package spec
 import (
 	"context"
 	"fmt"
+	"math"
+	"slices"
 	"time"
 
 	"bytebites.example/workshop/labs/06-autoscale/simulate"
@@ -192,6 +194,11 @@ func (l *trial) gaps(context.Context, *lab.Run) error {
 	// until returns readings of ten minutes that end at that age.
 	until := func(end time.Duration, running int, utilisation float64) []autoscale.Reading {
 		return history(now.Add(-end), 10*time.Minute, func(time.Duration) []group { return []group{{running, serving, utilisation}} })
+	}
+	late := slices.DeleteFunc(until(0, 5, 0.95), func(r autoscale.Reading) bool { return r.At.Equal(now.Add(-2 * time.Minute)) })
+	if err := l.between(question{late, now, autoscale.State{Running: 5}}, 6, math.MaxInt, "at 95 % for ten minutes with one reading missing",
+		lookSettle("is one late reading a gap?")); err != nil {
+		return err
 	}
 	hint := "window.Last reports whether readings cover the window: when do they not?"
 	for _, test := range []struct {

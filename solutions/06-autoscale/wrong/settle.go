@@ -130,6 +130,17 @@ func Uncovered(asked []window.Recommendation, now time.Time, state autoscale.Sta
 	return state.Running
 }
 
+// NoReadingLate wants a reading every thirty seconds.
+func NoReadingLate(asked []window.Recommendation, now time.Time, state autoscale.State) int {
+	recent, _ := window.Last(asked, now, outAfter)
+	for i := 1; i < len(recent); i++ {
+		if recent[i].At.Sub(recent[i-1].At) > 45*time.Second {
+			return state.Running
+		}
+	}
+	return Windows(outAfter, inAfter)(asked, now, state)
+}
+
 // ByTheHistory measures the windows, and the cooldown, from the last reading and not from now.
 func ByTheHistory(asked []window.Recommendation, _ time.Time, state autoscale.State) int {
 	if len(asked) == 0 {

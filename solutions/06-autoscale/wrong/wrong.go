@@ -161,6 +161,35 @@ func MeasuredAndCareful(reading autoscale.Reading) (float64, int) {
 	return mean, ready
 }
 
+// LikeKubernetes makes a change smaller by each replica that says nothing. On the way out a silent one
+// and one that is not warm count as idle. On the way in a silent one counts as busy.
+func LikeKubernetes(reading autoscale.Reading) (float64, int) {
+	sum, told, silent, cold := 0.0, 0, 0, 0
+	for _, replica := range reading.Replicas {
+		switch {
+		case warm(reading, replica):
+			sum += replica.Utilisation
+			told++
+		case replica.Measured || replica.ReadySince.IsZero():
+			cold++
+		default:
+			silent++
+		}
+	}
+	if told == 0 {
+		return target, 0
+	}
+	switch mean := sum / float64(told); {
+	case mean > target:
+		all := told + silent + cold
+		return max(target, sum/float64(all)), all
+	case mean < low:
+		return min(low, (sum+float64(silent))/float64(told+silent)), told + silent
+	default:
+		return mean, told
+	}
+}
+
 // StartingAsIdle counts a starting replica as idle, and a silent one as if it were at the target.
 func StartingAsIdle(reading autoscale.Reading) (float64, int) {
 	sum := 0.0
