@@ -19,9 +19,10 @@ const (
 // so it does not matter how many replicas ran yesterday, unless they were overloaded.
 func Ahead(policy autoscale.Policy, yesterday []autoscale.Reading, startTime time.Duration) autoscale.Policy {
 	return func(history []autoscale.Reading, now time.Time, state autoscale.State) int {
-		needed := 0
+		var needed int
 		for _, reading := range yesterday {
-			if until := reading.At.Add(aDay).Sub(now); until >= 0 && until <= startTime+early {
+			at := reading.At.Add(aDay)
+			if !at.Before(now) && !at.After(now.Add(startTime+early)) {
 				utilisation, replicas := load(reading)
 				needed = max(needed, int(math.Ceil(float64(replicas)*utilisation/target)))
 			}

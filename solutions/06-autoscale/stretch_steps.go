@@ -20,7 +20,7 @@ func StepScaling(history []autoscale.Reading, now time.Time, state autoscale.Sta
 }
 
 // step returns by how many replicas the number changes at that utilisation. Each step is a share of
-// running. A step out is rounded up, and a step in is rounded down and is at least one.
+// running, rounded up.
 func step(utilisation float64, running int) int {
 	share := func(of float64) float64 { return of * float64(running) }
 	switch {
@@ -29,7 +29,7 @@ func step(utilisation float64, running int) int {
 	case utilisation > target*(1+tolerance):
 		return int(math.Ceil(share(0.25)))
 	case utilisation < low:
-		return -max(1, int(share(0.30)))
+		return -int(math.Ceil(share(0.20)))
 	}
 	return 0
 }

@@ -50,8 +50,7 @@ func (l *trial) workersBetween(history []autoscale.Backlog, state autoscale.Stat
 
 func (l *trial) backlog(_ context.Context, run *lab.Run) error {
 	for _, test := range []struct{ workers, messages, want int }{
-		// No result of the division is a whole number.
-		{2, 500, 5}, {3, 350, 3}, {8, 700, 6}, {1, 100, 1}, {1, 130, 2}, {5, 20, fewestWorkers}, {4, 2000, mostWorkers},
+		{2, 500, 5}, {3, 350, 3}, {8, 700, 6}, {1, 100, 1}, {1, 121, 2}, {3, 240, 2}, {5, 20, fewestWorkers}, {4, 2000, mostWorkers},
 	} {
 		history := backlogs(five(), test.workers, func(time.Duration) int { return test.messages })
 		look := lookWorkers(fmt.Sprintf("how many workers are enough, when each may have a backlog of %d messages?", perWorker))
