@@ -55,7 +55,7 @@ func told() *story {
 	}}
 }
 
-// The tour has a step for each lab of the course, under its number and title.
+// The tour has a step for each lab of the course with servers, under its number and title.
 func TestStepsAreTheCourses(t *testing.T) {
 	var got, want []string
 	for _, step := range steps()[1:] { // the first is the monolith
@@ -63,6 +63,9 @@ func TestStepsAreTheCourses(t *testing.T) {
 	}
 	got = append(got, shardingTitle, queueTitle)
 	for _, l := range course.Labs() {
+		if len(l.Sizes(true)) == 0 {
+			continue // a lab without servers has nothing to show in a rush
+		}
 		want = append(want, "Lab "+l.ID()+", "+l.Title)
 	}
 	if !slices.Equal(got, want) {

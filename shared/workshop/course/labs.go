@@ -196,6 +196,20 @@ func Labs() Course {
 				AtOnce:     "1.7, RabbitMQ included, a `b1.small` (0.5), and Redis, a `b1.nano` (0.1)", Left: "0.3",
 			},
 		},
+		{
+			Number: 6, Name: "06-autoscale", Title: "autoscale", Minutes: 90,
+			Summary: "replicas follow the load: target tracking with patience, workers by backlog, and the bill",
+			Steps: []Step{
+				{Number: 1, Name: "read the metrics", Minutes: 10, Places: []string{"answers.go: Answers"}},
+				{Number: 2, Name: "track the target", Minutes: 15, Places: []string{"policy.go: Desired", "policy.go: recommend"}},
+				{Number: 3, Name: "wait until all readings agree", Minutes: 20, Places: []string{"policy.go: settle"}},
+				{Number: 4, Name: "know what a reading does not say", Minutes: 20, Places: []string{"policy.go: load", "policy.go: settle"}},
+				{Number: 5, Name: "size the workers", Minutes: 15, Places: []string{"workers.go: Workers"}},
+				{Number: 6, Name: "read the bill", Minutes: 10, Places: []string{"bill.go: InstanceHours"}},
+			},
+			Files:   []string{"answers.go", "policy.go", "workers.go", "bill.go"},
+			Stretch: []string{"stretch_steps.go", "stretch_predict.go"},
+		},
 	}
 }
 
@@ -203,7 +217,6 @@ func Labs() Course {
 // number, a name, a title and a summary.
 func Planned() Course {
 	return Course{
-		{Number: 6, Name: "06-autoscale", Title: "autoscale", Summary: "replicas follow the load"},
 		{Number: 7, Name: "07-dinner-rush", Title: "dinner rush", Summary: "all of it together, 100,000 subscribers, faults on purpose"},
 	}
 }
