@@ -57,6 +57,9 @@ func TestFollowsThePolicyOutAndIn(t *testing.T) {
 		if want := r.clock.Span(r.fleet.drainTakes); drain != want {
 			t.Errorf("the bill falls %v of the story after the decision, want %v", drain, want)
 		}
+		if got := c.State(); got.Running != 2 || !got.LastOut.Equal(changes[1].At) || !got.LastIn.Equal(changes[2].At) {
+			t.Errorf("state %+v, want 2 and the times of the changes %+v", got, changes)
+		}
 		readied := c.Readied()
 		if len(readied) != 4 {
 			t.Fatalf("%d replicas readied, want 4", len(readied))
@@ -155,7 +158,7 @@ func TestANewControllerAdoptsTheReplicas(t *testing.T) {
 		r.fleet.abandon = true // a controller that dies cleans nothing up
 		r.policy.want(5)
 		_, kill := r.run(r.config)
-		after(2 * time.Second) // two are starting, and three more have begun
+		after(2700 * time.Millisecond) // all five run, and none is ready
 		kill()
 		if got := r.fleet.names(false); !slices.Equal(got, replicas(5)) {
 			t.Fatalf("the dead controller left %v, want 5", got)
@@ -178,13 +181,47 @@ func TestANewControllerAdoptsTheReplicas(t *testing.T) {
 	})
 }
 
+func TestANewControllerReplacesHalfMadeReplicas(t *testing.T) {
+	inFakeTime(t, func(t *testing.T, r *trial) {
+		r.fleet.abandon = true
+		r.policy.want(5)
+		_, kill := r.run(r.config)
+		after(time.Second) // five containers are created, and none runs
+		kill()
+		second, _ := r.run(r.config)
+		adopted := time.Now()
+		after(0)
+		if got := second.State(); got.LastIn.IsZero() {
+			t.Errorf("state after %v: %+v, want the last in to count as made now", adopted, got)
+		}
+		after(10 * time.Second)
+		r.wantReady("replica-6", "replica-7", "replica-8", "replica-9", "replica-10")
+		if got := r.fleet.names(false); len(got) != 5 {
+			t.Errorf("there are %v, want none of the half-made ones", got)
+		}
+	})
+}
+
 func TestAdoptionKeepsToTheBounds(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, r *trial) {
 		r.fleet.give(replicas(12)...)
 		r.policy.want(10)
-		r.run(r.config)
+		c, _ := r.run(r.config)
 		after(5 * time.Second)
 		r.wantReady(replicas(10)...)
+		if got := running(c.Changes()); !slices.Equal(got, []int{10}) {
+			t.Errorf("changes to %v, want the adoption to keep 10", got)
+		}
+	})
+	inFakeTime(t, func(t *testing.T, r *trial) {
+		r.fleet.give(replicas(1)...)
+		r.policy.want(2)
+		c, _ := r.run(r.config)
+		after(5 * time.Second)
+		r.wantReady(replicas(2)...)
+		if got := running(c.Changes()); !slices.Equal(got, []int{2}) {
+			t.Errorf("changes to %v, want the adoption to start a second", got)
+		}
 	})
 }
 
@@ -282,6 +319,45 @@ func TestNoActAfterTheLeaseIsLost(t *testing.T) {
 	})
 }
 
+func TestNoRepairAfterTheLeaseIsLost(t *testing.T) {
+	inFakeTime(t, func(t *testing.T, r *trial) {
+		lease := &holder{}
+		r.config.Lease = fakeLease{lease, "one"}
+		r.run(r.config)
+		after(5 * time.Second)
+		lease.set("two", nil)
+		r.fleet.set(func() { r.fleet.replicas["replica-1"].ended = true })
+		after(3 * interval)
+		if len(r.fleet.drained) != 0 || len(r.fleet.created) != 2 {
+			t.Errorf("created %v, drained %v; want the other controller to repair", r.fleet.created, r.fleet.drained)
+		}
+	})
+}
+
+func TestADrainOutlivesTheLease(t *testing.T) {
+	inFakeTime(t, func(t *testing.T, r *trial) {
+		lease := &holder{}
+		r.config.Lease = fakeLease{lease, "one"}
+		r.fleet.drainTakes = 6 * time.Second
+		r.fleet.give(replicas(4)...)
+		r.policy.want(3)
+		c, _ := r.run(r.config)
+		after(interval)
+		lease.set("two", nil)
+		after(2 * interval)
+		lease.set("", nil) // the next term begins while replica-4 drains
+		after(2 * interval)
+		if got := running(c.Changes()); !slices.Equal(got, []int{4, 3, 3}) {
+			t.Errorf("changes to %v, want the second term to adopt 3", got)
+		}
+		after(5 * time.Second)
+		r.wantReady(replicas(3)...)
+		if got := r.fleet.drained; !slices.Equal(got, []string{"replica-4"}) {
+			t.Errorf("drained %v, want replica-4 once", got)
+		}
+	})
+}
+
 func TestALateEngineHoldsTheNumber(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, r *trial) {
 		r.fleet.load = 1.8
@@ -350,6 +426,10 @@ func TestAStartThatTimedOutIsNotDoubled(t *testing.T) {
 				if r.fleet.most != 3 || len(r.fleet.drained) != 0 {
 					t.Errorf("up to %d replicas, drained %v; want never more than 3", r.fleet.most, r.fleet.drained)
 				}
+				r.policy.want(4)
+				after(5 * time.Second)
+				r.wantReady(replicas(4)...)
+				r.wantLog(1, "replica starts", "running=3 wanted=4")
 			})
 		})
 	}
@@ -358,6 +438,7 @@ func TestAStartThatTimedOutIsNotDoubled(t *testing.T) {
 func TestAReadingOlderThanAnActIsNotJudged(t *testing.T) {
 	// Each reading takes longer than a start and a drain, and shows the beginning.
 	inFakeTime(t, func(t *testing.T, r *trial) {
+		r.config.Interval = 2 * time.Second // so that a reading begins 0.2 s after a start
 		r.fleet.readTakes, r.fleet.startTakes, r.fleet.drainTakes = 1800*time.Millisecond, 500*time.Millisecond, 500*time.Millisecond
 		r.run(r.config)
 		for _, n := range []int{2, 5, 3, 6, 2} {
@@ -371,6 +452,8 @@ func TestAReadingOlderThanAnActIsNotJudged(t *testing.T) {
 			t.Errorf("created %v, drained %v; want 8 and 6", r.fleet.created, r.fleet.drained)
 		}
 		r.wantLog(0, "replica gone")
+		r.wantLog(0, "replica adopted")
+		r.wantLog(0, "replica ended")
 	})
 }
 
@@ -441,10 +524,9 @@ func TestAReplicaThatNeverGetsReadyIsReplaced(t *testing.T) {
 
 func TestAReplicaThatLeavesTheListIsReplaced(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, r *trial) {
-		r.fleet.give(replicas(3)...)
 		r.policy.want(3)
 		c, _ := r.run(r.config)
-		after(2 * time.Second)
+		after(6 * time.Second)
 		r.fleet.set(func() {
 			r.fleet.replicas["replica-1"].ready = time.Time{}
 			r.fleet.neverReady = func(name string) bool { return name == "replica-1" }
@@ -457,8 +539,8 @@ func TestAReplicaThatLeavesTheListIsReplaced(t *testing.T) {
 		r.fleet.set(func() { r.fleet.neverReady = nil }) // it comes back in time
 		after(5 * time.Second)
 		r.wantReady(replicas(3)...)
-		if len(r.fleet.created) != 3 || len(c.Readied()) != 0 {
-			t.Errorf("created %v, readied %v; want no start", r.fleet.created, c.Readied())
+		if len(r.fleet.created) != 3 || len(c.Readied()) != 3 {
+			t.Errorf("created %v, readied %v; want three starts and no more", r.fleet.created, c.Readied())
 		}
 		r.fleet.set(func() {
 			r.fleet.replicas["replica-1"].ready = time.Time{}

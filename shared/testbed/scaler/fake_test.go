@@ -19,9 +19,9 @@ import (
 
 // fakeReplica is a container of the fake fleet.
 type fakeReplica struct {
-	created, ready time.Time // ready is zero until the balancer has it
-	ended          bool
-	stopping       bool
+	runs  time.Time // from then on it runs
+	ready time.Time // zero while the balancer does not have it
+	ended bool
 }
 
 // fakeFleet is a fleet in memory. Like an engine it takes a name once.
@@ -34,7 +34,6 @@ type fakeFleet struct {
 	together int // the most starts that were in progress at one time
 	most     int // the most replicas that existed at one time
 	reads    int
-	lost     int // replicas that drained without being told to stop, or that were cut off
 
 	// What follows is set by a test, with set.
 	startTakes, drainTakes, readTakes time.Duration
@@ -85,8 +84,8 @@ func (f *fakeFleet) Read(ctx context.Context) ([]scaler.Instance, error) {
 	// The answer is that of the beginning, as with an engine that answers late.
 	var all []scaler.Instance
 	for name, r := range f.replicas {
-		s := scaler.Instance{Name: name, Ended: r.ended}
-		if !r.ended {
+		s := scaler.Instance{Name: name, Ended: r.ended || time.Now().Before(r.runs)}
+		if !s.Ended {
 			s.ReadySince = r.ready
 			s.Measured = f.unmeasured == nil || !f.unmeasured(name)
 			if s.Measured && !r.ready.IsZero() {
@@ -118,7 +117,8 @@ func (f *fakeFleet) create(name string) bool {
 	if f.replicas[name] != nil {
 		return false
 	}
-	f.replicas[name] = &fakeReplica{created: time.Now()}
+	// A container is created first, and runs when its files are there.
+	f.replicas[name] = &fakeReplica{runs: time.Now().Add(f.startTakes * 8 / 10)}
 	f.created = append(f.created, name)
 	f.most = max(f.most, len(f.replicas))
 	return true
@@ -130,7 +130,7 @@ func (f *fakeFleet) Start(ctx context.Context, name string) error {
 	f.starting++
 	f.together = max(f.together, f.starting)
 	takes, late, abandon, fails := f.startTakes, f.lateCreate, f.abandon, f.failStart
-	if r := f.replicas[name]; r != nil && r.ended {
+	if r := f.replicas[name]; r != nil && (r.ended || time.Now().Before(r.runs)) {
 		delete(f.replicas, name)
 	}
 	f.mu.Unlock()
@@ -142,7 +142,11 @@ func (f *fakeFleet) Start(ctx context.Context, name string) error {
 	}
 	if late > 0 { // the engine does not answer in time, and creates the container later
 		<-ctx.Done()
-		time.AfterFunc(late, func() { f.create(name) })
+		time.AfterFunc(late, func() {
+			if f.create(name) {
+				f.set(func() { f.replicas[name].runs = time.Now() })
+			}
+		})
 		return ctx.Err()
 	}
 	made := f.create(name)
@@ -181,7 +185,7 @@ func (f *fakeFleet) Drain(ctx context.Context, name string) error {
 		return nil
 	}
 	ended := r.ended
-	r.ready, r.stopping = time.Time{}, true
+	r.ready = time.Time{}
 	f.drained = append(f.drained, name)
 	f.mu.Unlock()
 	if !ended {
@@ -422,7 +426,10 @@ func replicas(n int) []string {
 func (f *fakeFleet) give(names ...string) {
 	for i, name := range names {
 		f.create(name)
-		f.set(func() { f.replicas[name].ready = time.Now().Add(time.Duration(i-len(names)) * time.Minute) })
+		f.set(func() {
+			f.replicas[name].runs = time.Now()
+			f.replicas[name].ready = time.Now().Add(time.Duration(i-len(names)) * time.Minute)
+		})
 	}
 }
 

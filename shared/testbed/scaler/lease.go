@@ -51,7 +51,7 @@ func NewPostgresLease(databaseURL, fleet string) (*PostgresLease, error) {
 func leaseKey(fleet string) int64 {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte("bytebites scaler of " + fleet)) // never fails
-	return int64(h.Sum64())                                //nolint:gosec // a key may be negative
+	return int64(h.Sum64())                                // a key may be negative
 }
 
 // Take takes the lease. It returns false when another session holds it.

@@ -57,14 +57,16 @@ func (c *Controller) adopt(now time.Time) {
 	c.adopted = true
 	story := c.cfg.Clock.Story(now)
 	live := len(c.live())
+	c.state.LastOut = story
+	if len(c.members) > 0 { // there was a controller before
+		c.state.LastIn = story
+	}
 	if live == 0 {
 		c.change(c.cfg.Initial, story)
-		c.state.LastOut = story
 		c.cfg.Logger.Info("fleet is empty", "start", c.cfg.Initial)
 		return
 	}
 	c.change(min(max(live, c.cfg.Min), c.cfg.Max), story)
-	c.state.LastOut, c.state.LastIn = story, story
 	c.cfg.Logger.Info("fleet adopted", "replicas", live, "keep", c.state.Running)
 }
 
