@@ -436,25 +436,28 @@ func TestAStartThatTimedOutIsNotDoubled(t *testing.T) {
 }
 
 func TestAReadingOlderThanAnActIsNotJudged(t *testing.T) {
-	// Each reading takes longer than a start and a drain, and shows the beginning.
-	inFakeTime(t, func(t *testing.T, r *trial) {
-		r.config.Interval = 2 * time.Second // so that a reading begins 0.2 s after a start
-		r.fleet.readTakes, r.fleet.startTakes, r.fleet.drainTakes = 1800*time.Millisecond, 500*time.Millisecond, 500*time.Millisecond
-		r.run(r.config)
-		for _, n := range []int{2, 5, 3, 6, 2} {
-			r.policy.want(n)
-			after(10 * time.Second)
-			if got := len(r.fleet.names(true)); got != n {
-				t.Errorf("%d ready, want %d", got, n)
+	// Each reading takes longer than a start and a drain, and shows the beginning. With the longer
+	// interval a reading begins 0.2 s after a start, and sees a container that does not run.
+	for _, interval := range []time.Duration{time.Second, 2 * time.Second} {
+		inFakeTime(t, func(t *testing.T, r *trial) {
+			r.config.Interval = interval
+			r.fleet.readTakes, r.fleet.startTakes, r.fleet.drainTakes = 1800*time.Millisecond, 500*time.Millisecond, 500*time.Millisecond
+			r.run(r.config)
+			for _, n := range []int{2, 5, 3, 6, 2} {
+				r.policy.want(n)
+				after(10 * time.Second)
+				if got := len(r.fleet.names(true)); got != n {
+					t.Errorf("%d ready, want %d", got, n)
+				}
 			}
-		}
-		if len(r.fleet.created) != 2+3+3 || len(r.fleet.drained) != 2+4 {
-			t.Errorf("created %v, drained %v; want 8 and 6", r.fleet.created, r.fleet.drained)
-		}
-		r.wantLog(0, "replica gone")
-		r.wantLog(0, "replica adopted")
-		r.wantLog(0, "replica ended")
-	})
+			if len(r.fleet.created) != 2+3+3 || len(r.fleet.drained) != 2+4 {
+				t.Errorf("created %v, drained %v; want 8 and 6", r.fleet.created, r.fleet.drained)
+			}
+			r.wantLog(0, "replica gone")
+			r.wantLog(0, "replica adopted")
+			r.wantLog(0, "replica ended")
+		})
+	}
 }
 
 func TestABadPolicyDoesNoHarm(t *testing.T) {
