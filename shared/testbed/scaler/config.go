@@ -19,8 +19,6 @@ type Config struct {
 	Interval time.Duration
 	// Min and Max are the controller's own bounds, whatever the policy returns.
 	Min, Max int
-	// Initial is the number of replicas to start when none exists; Min when 0.
-	Initial int
 	// NamePrefix is the name of a replica without its number; "replica-" when empty.
 	NamePrefix string
 	// Readings bounds the history; 120 when 0.
@@ -62,8 +60,6 @@ func (c *Config) complete() error {
 		return errors.New("interval must be positive")
 	case c.Min < 1 || c.Max < c.Min:
 		return fmt.Errorf("bounds %d to %d: want 1 or more, and the lower first", c.Min, c.Max)
-	case c.Initial != 0 && (c.Initial < c.Min || c.Initial > c.Max):
-		return fmt.Errorf("initial %d: want %d to %d", c.Initial, c.Min, c.Max)
 	case c.Readings < 0:
 		return fmt.Errorf("readings %d: want 1 or more", c.Readings)
 	}
@@ -72,9 +68,6 @@ func (c *Config) complete() error {
 	}
 	if c.Lease == nil {
 		c.Lease = alone{}
-	}
-	if c.Initial == 0 {
-		c.Initial = c.Min
 	}
 	if c.NamePrefix == "" {
 		c.NamePrefix = defaultNamePrefix

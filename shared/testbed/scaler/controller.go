@@ -34,12 +34,12 @@ type Controller struct {
 	failures int
 	pause    time.Time
 
-	state    autoscale.State
-	history  []autoscale.Reading
-	changes  []autoscale.Change
-	billed   []autoscale.Change
-	readied  []Readied
-	policies int // answers of the policy that could be used
+	state   autoscale.State
+	history []autoscale.Reading
+	changes []autoscale.Change
+	billed  []autoscale.Change
+	readied []Readied
+	answers int // of the policy
 }
 
 // member is one replica that the controller knows.
@@ -138,6 +138,9 @@ func (c *Controller) step(ctx context.Context) {
 		return
 	}
 	c.reconcile(ctx, seen, began, now)
+	if !c.adopted { // only this goroutine writes it
+		c.adopt(ctx, now)
+	}
 	c.note(seen, now)
 	c.decide(ctx, now)
 	c.converge(ctx)
@@ -247,7 +250,7 @@ func (c *Controller) Readied() []Readied {
 func (c *Controller) Answers() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.policies
+	return c.answers
 }
 
 func cloneHistory(history []autoscale.Reading) []autoscale.Reading {

@@ -202,6 +202,36 @@ func TestANewControllerReplacesHalfMadeReplicas(t *testing.T) {
 	})
 }
 
+func TestThePolicySaysHowManyStartFirst(t *testing.T) {
+	inFakeTime(t, func(t *testing.T, r *trial) {
+		r.policy.set(func() {
+			r.policy.do = func(history []autoscale.Reading, _ time.Time, state autoscale.State) int {
+				if len(history) == 0 && state == (autoscale.State{}) {
+					return 5
+				}
+				return state.Running
+			}
+		})
+		c, _ := r.run(r.config)
+		after(4 * time.Second)
+		r.wantReady(replicas(5)...)
+		if got := running(c.Changes()); !slices.Equal(got, []int{5}) {
+			t.Errorf("changes to %v, want one to 5", got)
+		}
+	})
+	inFakeTime(t, func(t *testing.T, r *trial) {
+		r.policy.set(func() {
+			r.policy.do = func(history []autoscale.Reading, _ time.Time, state autoscale.State) int {
+				_ = history[len(history)-1] // panics without a history
+				return state.Running
+			}
+		})
+		r.run(r.config)
+		after(4 * time.Second)
+		r.wantReady(replicas(2)...) // Min
+	})
+}
+
 func TestAdoptionKeepsToTheBounds(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, r *trial) {
 		r.fleet.give(replicas(12)...)
@@ -590,7 +620,7 @@ func TestStartsThatFailAreSpacedOut(t *testing.T) {
 	inFakeTime(t, func(t *testing.T, r *trial) {
 		tries := 0
 		r.fleet.failStart = func(string) error { tries++; return errEngine }
-		r.config.Min, r.config.Initial = 1, 1
+		r.config.Min = 1
 		r.policy.want(1)
 		r.run(r.config)
 		after(60 * time.Second)
@@ -656,8 +686,6 @@ func TestConfigIsChecked(t *testing.T) {
 		"no interval":       func(c *scaler.Config) { c.Interval = 0 },
 		"min 0":             func(c *scaler.Config) { c.Min = 0 },
 		"max below min":     func(c *scaler.Config) { c.Max = 2 },
-		"initial below min": func(c *scaler.Config) { c.Initial = 1 },
-		"initial above max": func(c *scaler.Config) { c.Initial = 11 },
 		"no clock":          func(c *scaler.Config) { c.Clock = scaler.Clock{} },
 		"factor 0":          func(c *scaler.Config) { c.Clock.Factor = 0 },
 		"factor NaN":        func(c *scaler.Config) { c.Clock.Factor = math.NaN() },

@@ -10,28 +10,20 @@ import (
 	"bytebites.example/workshop/shared/autoscale"
 )
 
-// decide asks the policy and records its answer. Without an answer the number stays as it is.
+// decide asks the policy and records its answer. Without an answer, the number of replicas does not
+// change.
 func (c *Controller) decide(ctx context.Context, now time.Time) {
 	c.mu.Lock()
 	history, state := cloneHistory(c.history), c.state
 	c.mu.Unlock()
 	story := c.cfg.Clock.Story(now)
-	answer, err := c.ask(ctx, history, story, state)
-	if ctx.Err() != nil {
+	wanted, ok := c.ask(ctx, history, story, state)
+	if !ok {
 		return
-	}
-	if err != nil {
-		c.cfg.Logger.Error("policy failed", "error", err, "keep", state.Running)
-		return
-	}
-	wanted := min(max(answer, c.cfg.Min), c.cfg.Max)
-	if wanted != answer {
-		c.cfg.Logger.Warn("policy answer out of bounds", "answer", answer, "min", c.cfg.Min, "max", c.cfg.Max, "used", wanted)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.policies++
-	if wanted == c.state.Running {
+	if wanted == state.Running {
 		return
 	}
 	c.change(wanted, story)
@@ -43,8 +35,28 @@ func (c *Controller) decide(ctx context.Context, now time.Time) {
 		c.state.LastIn = story
 	}
 	mean, measured, ready := summary(history)
-	c.cfg.Logger.Info(phrase, "from", state.Running, "to", wanted, "answer", answer,
+	c.cfg.Logger.Info(phrase, "from", state.Running, "to", wanted,
 		"utilisation", mean, "measured", measured, "ready", ready, "story", story.Format(time.TimeOnly))
+}
+
+// ask returns the policy's answer, within the bounds. Without an answer ok is false.
+func (c *Controller) ask(ctx context.Context, history []autoscale.Reading, now time.Time, state autoscale.State) (wanted int, ok bool) {
+	answer, err := c.call(ctx, history, now, state)
+	if ctx.Err() != nil {
+		return 0, false
+	}
+	if err != nil {
+		c.cfg.Logger.Error("policy failed", "error", err, "running", state.Running)
+		return 0, false
+	}
+	wanted = min(max(answer, c.cfg.Min), c.cfg.Max)
+	if wanted != answer {
+		c.cfg.Logger.Warn("policy answer out of bounds", "answer", answer, "min", c.cfg.Min, "max", c.cfg.Max, "used", wanted)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.answers++
+	return wanted, true
 }
 
 // summary returns the mean utilisation of the ready replicas that the last reading measured, and how
@@ -69,9 +81,9 @@ func summary(history []autoscale.Reading) (mean float64, measured, ready int) {
 // errPolicyBusy says that an earlier call of the policy has not returned.
 var errPolicyBusy = errors.New("the call before has not returned")
 
-// ask calls the policy in a goroutine of its own, so that a policy that panics or does not return
-// does not stop the controller. A policy that never returns holds one goroutine for good.
-func (c *Controller) ask(ctx context.Context, history []autoscale.Reading, now time.Time, state autoscale.State) (int, error) {
+// call calls the policy in a goroutine of its own. The controller then goes on when the policy panics
+// or does not return. A policy that never returns keeps one goroutine.
+func (c *Controller) call(ctx context.Context, history []autoscale.Reading, now time.Time, state autoscale.State) (int, error) {
 	select {
 	case c.asking <- struct{}{}:
 	default:

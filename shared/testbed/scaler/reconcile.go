@@ -42,9 +42,6 @@ func (c *Controller) reconcile(ctx context.Context, seen []Instance, began int, 
 			c.forget(m)
 		}
 	}
-	if !c.adopted {
-		c.adopt(now)
-	}
 	c.bill()
 }
 
@@ -53,21 +50,31 @@ func (c *Controller) reconcile(ctx context.Context, seen []Instance, began int, 
 // created, but a replica that was drained has left nothing. So both last changes count as made now,
 // and no cooldown is cut short. That costs no time, because a policy that waits for a sustained
 // breach needs a history first, and the history begins now too.
-func (c *Controller) adopt(now time.Time) {
-	c.adopted = true
+//
+// For an empty fleet the policy says how many replicas to start. It is asked without a history.
+func (c *Controller) adopt(ctx context.Context, now time.Time) {
 	story := c.cfg.Clock.Story(now)
-	live := len(c.live())
-	c.state.LastOut = story
-	if len(c.members) > 0 { // there was a controller before
-		c.state.LastIn = story
-	}
+	c.mu.Lock()
+	live, earlier := len(c.live()), len(c.members) > 0
+	c.mu.Unlock()
+	keep := min(max(live, c.cfg.Min), c.cfg.Max)
 	if live == 0 {
-		c.change(c.cfg.Initial, story)
-		c.cfg.Logger.Info("fleet is empty", "start", c.cfg.Initial)
+		if answer, ok := c.ask(ctx, nil, story, autoscale.State{}); ok {
+			keep = answer
+		}
+	}
+	if ctx.Err() != nil {
 		return
 	}
-	c.change(min(max(live, c.cfg.Min), c.cfg.Max), story)
-	c.cfg.Logger.Info("fleet adopted", "replicas", live, "keep", c.state.Running)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.adopted = true
+	c.state.LastOut = story
+	if earlier {
+		c.state.LastIn = story
+	}
+	c.change(keep, story)
+	c.cfg.Logger.Info("fleet adopted", "replicas", live, "keep", keep)
 }
 
 // change records how many replicas should run from now on. The caller holds the lock.
