@@ -101,8 +101,8 @@ func (r *reads) end() (sent int, failed []string) {
 	return r.sent, r.failed
 }
 
-// real is a fleet of real replicas.
-type real struct {
+// bench is a fleet of real replicas and the servers that it needs.
+type bench struct {
 	t        *testing.T
 	ctx      context.Context
 	bed      *testbed.Bed
@@ -119,7 +119,7 @@ func TestScalesRealReplicas(t *testing.T) {
 	bed := testbed.ForTest(t)
 	ctx, cancel := context.WithTimeout(t.Context(), hostspeed.Wait(3*time.Minute))
 	defer cancel()
-	r := &real{t: t, ctx: ctx, bed: bed, policy: &script{n: 2}, log: &log{}, clock: scaler.Clock{Start: time.Now(), Factor: factor}}
+	r := &bench{t: t, ctx: ctx, bed: bed, policy: &script{n: 2}, log: &log{}, clock: scaler.Clock{Start: time.Now(), Factor: factor}}
 	r.startServers()
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -170,7 +170,7 @@ func TestScalesRealReplicas(t *testing.T) {
 	}
 }
 
-func (r *real) startServers() {
+func (r *bench) startServers() {
 	r.t.Helper()
 	const program = "./solutions/service"
 	var mail *testbed.MailSink
@@ -216,7 +216,7 @@ func (r *real) startServers() {
 }
 
 // control runs a controller, with a fleet and a lease of its own, until end is called.
-func (r *real) control(name string) (c *scaler.Controller, end func()) {
+func (r *bench) control(name string) (c *scaler.Controller, end func()) {
 	r.t.Helper()
 	fleet, err := scaler.NewContainers(scaler.ContainersOptions{Bed: r.bed, Name: "web", Service: r.service, Balancer: r.balancer})
 	if err != nil {
@@ -244,7 +244,7 @@ func (r *real) control(name string) (c *scaler.Controller, end func()) {
 	return c, end
 }
 
-func (r *real) lease() *scaler.PostgresLease {
+func (r *bench) lease() *scaler.PostgresLease {
 	r.t.Helper()
 	lease, err := scaler.NewPostgresLease(r.db.URL(), "web")
 	if err != nil {
@@ -257,7 +257,7 @@ func (r *real) lease() *scaler.PostgresLease {
 const listWait = 40 * time.Second
 
 // await waits until the balancer has a good list, and returns it sorted.
-func (r *real) await(what string, good func(published []string) bool) []string {
+func (r *bench) await(what string, good func(published []string) bool) []string {
 	r.t.Helper()
 	ctx, cancel := context.WithTimeout(r.ctx, hostspeed.Wait(listWait))
 	defer cancel()
@@ -271,14 +271,14 @@ func (r *real) await(what string, good func(published []string) bool) []string {
 	return published
 }
 
-func (r *real) awaitReady(n int) []string {
+func (r *bench) awaitReady(n int) []string {
 	r.t.Helper()
 	return r.await(fmt.Sprintf("%d ready replicas", n), func(published []string) bool { return len(published) == n })
 }
 
 // awaitMeasured waits until a reading has measured n ready replicas under the light load. Each of
 // them uses some of its quota, and less than half.
-func (r *real) awaitMeasured(c *scaler.Controller, n int) {
+func (r *bench) awaitMeasured(c *scaler.Controller, n int) {
 	r.t.Helper()
 	good := func() bool {
 		history := c.History()
@@ -295,12 +295,12 @@ func (r *real) awaitMeasured(c *scaler.Controller, n int) {
 }
 
 // awaitContainers waits until only n replicas exist.
-func (r *real) awaitContainers(n int) {
+func (r *bench) awaitContainers(n int) {
 	r.t.Helper()
 	r.poll(fmt.Sprintf("%d containers", n), func() bool { return len(r.names()) == n })
 }
 
-func (r *real) poll(what string, done func() bool) {
+func (r *bench) poll(what string, done func() bool) {
 	r.t.Helper()
 	ctx, cancel := context.WithTimeout(r.ctx, hostspeed.Wait(listWait))
 	defer cancel()
@@ -314,7 +314,7 @@ func (r *real) poll(what string, done func() bool) {
 }
 
 // found asks the engine for the replicas by their labels.
-func (r *real) found() []testbed.Found {
+func (r *bench) found() []testbed.Found {
 	r.t.Helper()
 	o := r.service
 	o.Labels = map[string]string{scaler.LabelFleet: "web"}
@@ -325,7 +325,7 @@ func (r *real) found() []testbed.Found {
 	return found
 }
 
-func (r *real) names() []string {
+func (r *bench) names() []string {
 	r.t.Helper()
 	var names []string
 	for _, c := range r.found() {
@@ -335,7 +335,7 @@ func (r *real) names() []string {
 	return names
 }
 
-func (r *real) kill(name string) {
+func (r *bench) kill(name string) {
 	r.t.Helper()
 	for _, c := range r.found() {
 		if c.Name() == name {
@@ -349,7 +349,7 @@ func (r *real) kill(name string) {
 }
 
 // leaseMovesWithTheConnection proves the lease on the real database.
-func (r *real) leaseMovesWithTheConnection() {
+func (r *bench) leaseMovesWithTheConnection() {
 	t := r.t
 	t.Helper()
 	a, b := r.lease(), r.lease()
@@ -422,7 +422,7 @@ func (r *real) leaseMovesWithTheConnection() {
 }
 
 // endSessions ends the sessions that hold an advisory lock for a scaler.
-func (r *real) endSessions(db *sql.DB) (ended int) {
+func (r *bench) endSessions(db *sql.DB) (ended int) {
 	r.t.Helper()
 	err := db.QueryRowContext(r.ctx, `
 SELECT count(*) FILTER (WHERE pg_terminate_backend(pid)) FROM pg_stat_activity

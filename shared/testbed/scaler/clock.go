@@ -35,8 +35,8 @@ func (k Clock) Span(d time.Duration) time.Duration { return time.Duration(float6
 // Real returns how much of the run passes while d of the story passes.
 func (k Clock) Real(d time.Duration) time.Duration { return time.Duration(float64(d) / k.Factor) }
 
-// maxFactor keeps story times far from the overflow of a time.Duration, which is 292 years: a run
-// of a day has 27 years of the story then.
+// maxFactor keeps story times far from the overflow of a time.Duration, which is 292 years. With it
+// a run of a day has 27 years of the story.
 const maxFactor = 10_000
 
 func (k Clock) validate() error {

@@ -34,8 +34,8 @@ type Limits struct {
 	Lease  time.Duration // of one question to the lease; 2 s
 	Policy time.Duration // of one answer of the policy; 1 s
 	Start  time.Duration // of one call that starts a replica; 30 s
-	// Ready is how long a replica may be without requests of the balancer, from its start or from
-	// when the balancer took it off the list. The controller then removes it; 60 s.
+	// Ready is how long a replica may be off the balancer's list: after the decision to start it, and
+	// each time that it leaves the list. The controller then removes it; 60 s.
 	Ready time.Duration
 	Drain time.Duration // of one drain; 40 s, twice the stop timeout of a service
 }

@@ -85,9 +85,9 @@ func New(c Config) (*Controller, error) {
 	}, nil
 }
 
-// Run scales the fleet until ctx ends, which is not an error. It leaves the replicas as they are:
-// they serve, and the next controller adopts them. A start in progress is given up, a drain too.
-// Run then waits for both to return, and releases the lease. Calls of Run run one after another.
+// Run scales the fleet until ctx ends, which is not an error. The replicas go on serving, and the
+// next controller adopts them. Run gives up the starts and drains in progress, waits until they have
+// returned, and releases the lease. Calls of Run run one after another.
 func (c *Controller) Run(ctx context.Context) error {
 	c.running.Lock()
 	defer c.running.Unlock()
@@ -206,7 +206,7 @@ func (c *Controller) bill() {
 }
 
 // State is what the policy sees of the controller, in story time. Running is the number of replicas
-// that the controller keeps up: one that died counts, because another starts in its place.
+// that should run. A replica that died counts, because another starts in its place.
 func (c *Controller) State() autoscale.State {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -228,9 +228,9 @@ func (c *Controller) Changes() []autoscale.Change {
 	return slices.Clone(c.changes)
 }
 
-// Billed returns every change of the number of replicas that exist, in story time: from the decision
-// to start one until it is removed or has died. A replica that drains is billed. The number is 0
-// while another controller holds the lease.
+// Billed returns every change of the number of replicas that cost money, in story time. A replica
+// costs money from the decision to start it until it is removed or has died, also while it drains.
+// The number is 0 while another controller holds the lease.
 func (c *Controller) Billed() []autoscale.Change {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -281,8 +281,8 @@ func (c *Controller) take(ctx context.Context) bool {
 }
 
 // check reports whether the lease is still held. Every act comes directly after a check. The lease
-// can end between the two. The other controller then sees the act's replica, or it chooses the same
-// name for its own start, and the engine takes a name once.
+// can end between the two. The other controller then sees the replica, or chooses the same name for
+// its own start, and the engine takes a name once.
 func (c *Controller) check(ctx context.Context) bool {
 	attempt, cancel := context.WithTimeout(ctx, c.cfg.Limits.Lease)
 	defer cancel()

@@ -143,7 +143,7 @@ func (l *PostgresLease) bound(ctx context.Context) (release func() bool) {
 
 // end closes a session's connection, instead of returning it to the pool with its lock.
 func end(session *sql.Conn) {
-	// Raw returns the error of the function, by which the pool drops the connection.
+	// The pool drops a connection when the function that uses it returns this error.
 	_ = session.Raw(func(any) error { return driver.ErrBadConn })
 	_ = session.Close() // says that it is done already
 }

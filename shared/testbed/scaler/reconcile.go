@@ -12,9 +12,9 @@ import (
 	"bytebites.example/workshop/shared/autoscale"
 )
 
-// reconcile brings what the controller knows of the replicas up to date with a reading, and repairs:
-// it removes replicas that have ended or that do not become ready, and continues starts. What an act
-// did during the reading is not judged by that reading, which may be older.
+// reconcile updates the members from a reading of the fleet. It removes replicas that have ended or
+// do not become ready, and continues starts. A replica whose act ended during the reading is left
+// alone, because the reading may be older than the end of the act.
 func (c *Controller) reconcile(ctx context.Context, seen []Instance, began int, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -45,11 +45,11 @@ func (c *Controller) reconcile(ctx context.Context, seen []Instance, began int, 
 	c.bill()
 }
 
-// adopt takes over the fleet at the first reading of a term. The replicas that run are the state of
-// an earlier controller. When it made its last change is not known: a container tells when it was
-// created, but a replica that was drained has left nothing. So both last changes count as made now,
-// and no cooldown is cut short. That costs no time, because a policy that waits for a sustained
-// breach needs a history first, and the history begins now too.
+// adopt takes over the fleet at the first reading of a term. The replicas that run are all that an
+// earlier controller left. The times of its last changes are not known: a container has a time of
+// creation, but a drained replica has left nothing. So both last changes count as made now. That is
+// the safe choice, because no cooldown is cut short. It costs no time: a policy that waits for a
+// sustained breach needs a history first, and the history begins now too.
 //
 // For an empty fleet the policy says how many replicas to start. It is asked without a history.
 func (c *Controller) adopt(ctx context.Context, now time.Time) {
@@ -114,8 +114,9 @@ func (c *Controller) judge(ctx context.Context, m *member, s Instance, now time.
 	}
 }
 
-// forget drops a replica that does not exist. If its start had failed, the next start uses its name:
-// an engine that answers late may still create it, and takes a name once. The caller holds the lock.
+// forget drops a replica that does not exist. If its start had failed, the next start uses its name.
+// An engine that answers late may still create the replica, and it takes a name once. The caller
+// holds the lock.
 func (c *Controller) forget(m *member) {
 	delete(c.members, m.name)
 	switch {
@@ -183,8 +184,8 @@ func (c *Controller) converge(ctx context.Context) {
 	c.bill()
 }
 
-// surplus is how many replicas run or start above what is wanted; negative when replicas are
-// missing. It is 0 while the start of missing ones is put off.
+// surplus returns how many replicas are too many. It is negative when replicas are missing, and 0
+// while the pause after a failed start lasts.
 func (c *Controller) surplus() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -195,8 +196,8 @@ func (c *Controller) surplus() int {
 	return n
 }
 
-// victim chooses which of the replicas to drain, as the ReplicaSet of Kubernetes does: one that is
-// not ready, else the one that is ready for the shortest time. The older ones have warm caches. Of
+// victim returns the replica to drain, chosen as the ReplicaSet of Kubernetes does. A replica that is
+// not ready goes first, then the one that became ready last: older replicas have warm caches. Of
 // equals it is the one with the highest number.
 func (c *Controller) victim(live []*member) *member {
 	return slices.MinFunc(live, func(a, b *member) int {
