@@ -613,6 +613,9 @@ func TestAReplicaThatDiesIsReplaced(t *testing.T) {
 		}
 		r.wantLog(1, "replica ended", "replica-2")
 		r.wantLog(1, "replica gone", "replica-1")
+		if len(r.fleet.registered) != 6 {
+			t.Errorf("the balancer asks %v, want the 6 that exist", r.fleet.registered)
+		}
 	})
 }
 

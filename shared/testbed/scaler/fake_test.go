@@ -28,12 +28,14 @@ type fakeReplica struct {
 type fakeFleet struct {
 	mu       sync.Mutex
 	replicas map[string]*fakeReplica
-	created  []string // names in the order of creation
-	drained  []string
-	starting int // starts in progress
-	together int // the most starts that were in progress at one time
-	most     int // the most replicas that existed at one time
-	reads    int
+	// registered are the replicas that the balancer asks.
+	registered map[string]bool
+	created    []string // names in the order of creation
+	drained    []string
+	starting   int // starts in progress
+	together   int // the most starts that were in progress at one time
+	most       int // the most replicas that existed at one time
+	reads      int
 
 	// What follows is set by a test, with set.
 	startTakes, drainTakes, readTakes time.Duration
@@ -43,14 +45,12 @@ type fakeFleet struct {
 	lateCreate time.Duration
 	// abandon says that a start that gives up leaves its container.
 	abandon    bool
-	readErr    error
 	load       float64 // replicas' worth of CPU
 	unmeasured func(name string) bool
-	onAct      func()
 }
 
 func newFleet() *fakeFleet {
-	return &fakeFleet{replicas: make(map[string]*fakeReplica), startTakes: 3 * time.Second, drainTakes: 4 * time.Second}
+	return &fakeFleet{replicas: make(map[string]*fakeReplica), registered: make(map[string]bool), startTakes: 3 * time.Second, drainTakes: 4 * time.Second}
 }
 
 func (f *fakeFleet) set(change func()) {
@@ -74,7 +74,7 @@ func nap(ctx context.Context, d time.Duration) error {
 func (f *fakeFleet) Read(ctx context.Context) ([]scaler.Instance, error) {
 	f.mu.Lock()
 	f.reads++
-	takes, err := f.readTakes, f.readErr
+	takes := f.readTakes
 	ready := 0
 	for _, r := range f.replicas {
 		if !r.ready.IsZero() && !r.ended {
@@ -98,16 +98,7 @@ func (f *fakeFleet) Read(ctx context.Context) ([]scaler.Instance, error) {
 	if late := nap(ctx, takes); late != nil {
 		return nil, late
 	}
-	return all, err
-}
-
-func (f *fakeFleet) act() {
-	f.mu.Lock()
-	check := f.onAct
-	f.mu.Unlock()
-	if check != nil {
-		check()
-	}
+	return all, nil
 }
 
 // create makes a replica, unless the name is taken.
@@ -125,7 +116,6 @@ func (f *fakeFleet) create(name string) bool {
 }
 
 func (f *fakeFleet) Start(ctx context.Context, name string) error {
-	f.act()
 	f.mu.Lock()
 	f.starting++
 	f.together = max(f.together, f.starting)
@@ -165,6 +155,7 @@ func (f *fakeFleet) Start(ctx context.Context, name string) error {
 				done = true
 			case f.neverReady == nil || !f.neverReady(name):
 				r.ready, done = time.Now(), true
+				f.registered[name] = true
 			}
 		})
 		if done {
@@ -177,9 +168,9 @@ func (f *fakeFleet) Start(ctx context.Context, name string) error {
 }
 
 func (f *fakeFleet) Drain(ctx context.Context, name string) error {
-	f.act()
 	f.mu.Lock()
 	r, takes := f.replicas[name], f.drainTakes
+	delete(f.registered, name)
 	if r == nil {
 		f.mu.Unlock()
 		return nil
@@ -218,10 +209,9 @@ type fakeLease struct {
 }
 
 type holder struct {
-	mu     sync.Mutex
-	name   string
-	err    error
-	checks int
+	mu   sync.Mutex
+	name string
+	err  error
 }
 
 func (h *holder) set(name string, err error) {
@@ -251,7 +241,6 @@ func (l fakeLease) Take(context.Context) (bool, error) {
 func (l fakeLease) Check(context.Context) (bool, error) {
 	l.shared.mu.Lock()
 	defer l.shared.mu.Unlock()
-	l.shared.checks++
 	if l.shared.err != nil {
 		return false, l.shared.err
 	}

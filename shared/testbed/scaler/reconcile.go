@@ -39,7 +39,7 @@ func (c *Controller) reconcile(ctx context.Context, seen []Instance, began int, 
 	}
 	for _, m := range c.members {
 		if !names[m.name] && m.act == nil && m.actEnded <= began {
-			c.forget(m)
+			c.forget(ctx, m)
 		}
 	}
 	c.bill()
@@ -117,15 +117,18 @@ func (c *Controller) judge(ctx context.Context, m *member, s Instance, now time.
 // forget drops a replica that does not exist. If its start had failed, the next start uses its name.
 // An engine that answers late may still create the replica, and it takes a name once. The caller
 // holds the lock.
-func (c *Controller) forget(m *member) {
-	delete(c.members, m.name)
+func (c *Controller) forget(ctx context.Context, m *member) {
 	switch {
 	case m.draining:
+		delete(c.members, m.name)
 		c.cfg.Logger.Info("replica removed", "replica", m.name)
 	case !m.decided.IsZero() && m.readySince.IsZero():
+		delete(c.members, m.name)
 		c.again = append(c.again, m.name)
 	default:
+		m.ended = true
 		c.cfg.Logger.Warn("replica gone", "replica", m.name)
+		c.drain(ctx, m, "it is gone") // the balancer still knows it
 	}
 }
 
@@ -232,7 +235,7 @@ func (c *Controller) start(ctx context.Context, m *member, limit time.Duration) 
 				return
 			}
 			c.readied = append(c.readied, Readied{Name: m.name, Decided: m.decided, Ready: now})
-			c.cfg.Logger.Info("replica ready", "replica", m.name, "seconds since decision", now.Sub(m.decided).Seconds())
+			c.cfg.Logger.Info("replica ready", "replica", m.name, "seconds", now.Sub(m.decided).Seconds())
 			m.decided = time.Time{} // when it falls off the list and comes back, that is no start
 		}
 	})
