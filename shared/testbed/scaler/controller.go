@@ -106,10 +106,11 @@ func (c *Controller) Run(ctx context.Context) error {
 }
 
 func (c *Controller) release(ctx context.Context) error {
-	if !c.leading {
+	held := c.leading
+	c.loseLease()
+	if !held {
 		return nil
 	}
-	c.loseLease()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.cfg.Limits.Lease)
 	defer cancel()
 	if err := c.cfg.Lease.Release(ctx); err != nil {

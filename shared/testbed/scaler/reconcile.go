@@ -221,9 +221,6 @@ func (c *Controller) start(ctx context.Context, m *member, limit time.Duration) 
 	c.begin(ctx, m, min(limit, c.cfg.Limits.Start), func(ctx context.Context) error { return c.cfg.Fleet.Start(ctx, m.name) }, func(err error) {
 		switch now := time.Now(); {
 		case m.draining || ctx.Err() != nil:
-		case !c.adopted: // the lease was lost, and another controller sees this replica
-			delete(c.members, m.name)
-			c.bill()
 		case err != nil:
 			c.failures++
 			c.pause = now.Add(c.cfg.Interval * time.Duration(1<<min(c.failures, maxPauseShift)))
@@ -268,7 +265,6 @@ func (c *Controller) drain(ctx context.Context, m *member, why string) {
 		delete(c.members, m.name)
 		c.removed[m.name] = c.ended
 		c.cfg.Logger.Info("replica removed", "replica", m.name, "seconds", time.Since(began).Seconds())
-		c.bill()
 	})
 }
 
@@ -293,5 +289,9 @@ func (c *Controller) begin(ctx context.Context, m *member, limit time.Duration, 
 			m.act = nil
 		}
 		ended(err)
+		if !c.adopted && m.act == nil { // the lease was lost: the replica is another controller's
+			delete(c.members, m.name)
+		}
+		c.bill()
 	})
 }
