@@ -281,6 +281,9 @@ func TestOnlyTheControllerWithTheLeaseActs(t *testing.T) {
 		r.wantLog(1, "lease held by another controller")
 
 		end() // the first ends, and the second takes over
+		if billed := running(first.Billed()); billed[len(billed)-1] != 0 {
+			t.Errorf("the first billed %v, want 0 after its end", billed)
+		}
 		after(2 * interval)
 		if lease.get() != "two" {
 			t.Fatalf("the lease is held by %q", lease.get())
@@ -643,7 +646,7 @@ func TestScaleInGivesUpAStart(t *testing.T) {
 		r.policy.want(2)
 		r.run(r.config)
 		after(2 * time.Second)
-		r.fleet.set(func() { r.fleet.startTakes = 15 * time.Second })
+		r.fleet.set(func() { r.fleet.startTakes, r.fleet.giveUpTakes = 15*time.Second, 500*time.Millisecond })
 		r.policy.want(4)
 		after(3 * time.Second)
 		r.policy.want(3)
@@ -655,6 +658,9 @@ func TestScaleInGivesUpAStart(t *testing.T) {
 		after(12 * time.Second)
 		r.wantReady(replicas(3)...)
 		r.wantLog(0, "start failed")
+		if r.fleet.clashes > 0 {
+			t.Error("a drain began before the start that it gave up had returned")
+		}
 	})
 }
 
@@ -717,6 +723,10 @@ func TestClock(t *testing.T) {
 	}
 	if got := k.Story(time.Time{}); !got.IsZero() {
 		t.Errorf("story time of the zero time is %v", got)
+	}
+	now := time.Now() // with a monotonic reading
+	if got := (scaler.Clock{Start: now, Factor: 1}).Story(now); got != now.Round(0) {
+		t.Errorf("story time %v has a monotonic reading", got)
 	}
 	if got := k.Real(k.Span(7 * time.Second)); got != 7*time.Second {
 		t.Errorf("there and back: %v", got)

@@ -32,13 +32,16 @@ type fakeFleet struct {
 	registered map[string]bool
 	created    []string // names in the order of creation
 	drained    []string
-	starting   int // starts in progress
-	together   int // the most starts that were in progress at one time
-	most       int // the most replicas that existed at one time
+	acting     map[string]bool // names with a start or a drain in progress
+	clashes    int             // acts on a name that had one in progress
+	starting   int             // starts in progress
+	together   int             // the most starts that were in progress at one time
+	most       int             // the most replicas that existed at one time
 	reads      int
 
 	// What follows is set by a test, with set.
 	startTakes, drainTakes, readTakes time.Duration
+	giveUpTakes                       time.Duration // from the end of a start's context to its return
 	neverReady                        func(name string) bool
 	failStart                         func(name string) error
 	// lateCreate is how long after a start has given up its container appears; 0 for never.
@@ -50,7 +53,7 @@ type fakeFleet struct {
 }
 
 func newFleet() *fakeFleet {
-	return &fakeFleet{replicas: make(map[string]*fakeReplica), registered: make(map[string]bool), startTakes: 3 * time.Second, drainTakes: 4 * time.Second}
+	return &fakeFleet{replicas: make(map[string]*fakeReplica), registered: make(map[string]bool), acting: make(map[string]bool), startTakes: 3 * time.Second, drainTakes: 4 * time.Second}
 }
 
 func (f *fakeFleet) set(change func()) {
@@ -115,7 +118,19 @@ func (f *fakeFleet) create(name string) bool {
 	return true
 }
 
+// act notes an act on a name, until the returned function is called.
+func (f *fakeFleet) act(name string) (end func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.acting[name] {
+		f.clashes++
+	}
+	f.acting[name] = true
+	return func() { f.set(func() { delete(f.acting, name) }) }
+}
+
 func (f *fakeFleet) Start(ctx context.Context, name string) error {
+	defer f.act(name)()
 	f.mu.Lock()
 	f.starting++
 	f.together = max(f.together, f.starting)
@@ -141,6 +156,10 @@ func (f *fakeFleet) Start(ctx context.Context, name string) error {
 	}
 	made := f.create(name)
 	if err := nap(ctx, takes); err != nil {
+		f.mu.Lock()
+		cleanup := f.giveUpTakes
+		f.mu.Unlock()
+		time.Sleep(cleanup)
 		if made && !abandon {
 			f.set(func() { delete(f.replicas, name) })
 		}
@@ -168,6 +187,7 @@ func (f *fakeFleet) Start(ctx context.Context, name string) error {
 }
 
 func (f *fakeFleet) Drain(ctx context.Context, name string) error {
+	defer f.act(name)()
 	f.mu.Lock()
 	r, takes := f.replicas[name], f.drainTakes
 	delete(f.registered, name)
