@@ -15,7 +15,8 @@ import (
 type Found struct {
 	*Service
 	// Running is false for a container that was created and not started, one that ended, and one
-	// that is being removed.
+	// that is being removed. It is also false when the bed has no handle of the container and the
+	// engine names no address of it.
 	Running bool
 	// Created is the time at which the engine created the container, in whole seconds of the
 	// engine's clock.
@@ -52,9 +53,10 @@ func (b *Bed) FindServices(ctx context.Context, o ServiceOptions) ([]Found, erro
 				continue // not a name of the bed
 			}
 		}
+		_, published := s.ports[ServicePort]
 		found = append(found, Found{
 			Service: &Service{Server: s},
-			Running: c.State == container.StateRunning || c.State == container.StatePaused,
+			Running: (c.State == container.StateRunning || c.State == container.StatePaused) && published && s.ip.IsValid(),
 			Created: time.Unix(c.Created, 0),
 		})
 	}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -26,6 +27,11 @@ type fakeEngine struct {
 	read       time.Time                // of the counters
 	late       map[string]bool          // containers whose counters are not answered; "list" for the list
 	filters    string                   // of the last list
+	acts       []string                 // stops, removals and published lists
+}
+
+func newEngine() *fakeEngine {
+	return &fakeEngine{used: make(map[string]time.Duration), late: make(map[string]bool), read: time.Now()}
 }
 
 func (e *fakeEngine) set(change func()) {
@@ -50,6 +56,7 @@ func (e *fakeEngine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_ = json.NewEncoder(w).Encode(value)
 	}
 	id, isStats := strings.CutSuffix(strings.TrimPrefix(path, "/containers/"), "/stats")
+	stopped, isStop := strings.CutSuffix(id, "/stop")
 	switch {
 	case path == "/_ping":
 		w.Header().Set("Api-Version", "1.44")
@@ -82,6 +89,15 @@ func (e *fakeEngine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		e.set(func() {
 			answer(map[string]any{"read": e.read, "cpu_stats": map[string]any{"cpu_usage": map[string]any{"total_usage": e.used[id]}}})
 		})
+	case isStop:
+		e.set(func() { e.acts = append(e.acts, "stop "+stopped) })
+		w.WriteHeader(http.StatusNoContent)
+	case r.Method == http.MethodDelete && strings.HasPrefix(path, "/containers/"):
+		e.set(func() {
+			e.acts = append(e.acts, "remove "+id)
+			e.containers = slices.DeleteFunc(e.containers, func(c map[string]any) bool { return c["Id"] == id })
+		})
+		w.WriteHeader(http.StatusNoContent)
 	default:
 		http.Error(w, fmt.Sprintf(`{"message": "unexpected %s %s"}`, r.Method, path), http.StatusNotImplemented)
 	}
@@ -105,49 +121,111 @@ func (e *fakeEngine) serve(t *testing.T) {
 }
 
 func (e *fakeEngine) add(bed *testbed.Bed, name, state string) {
-	e.set(func() {
-		e.containers = append(e.containers, map[string]any{
-			"Id": "id-" + name, "Names": []string{"/bytebites-" + bed.ID() + "-" + name}, "State": state,
-		})
-	})
+	c := map[string]any{"Id": "id-" + name, "Names": []string{"/bytebites-" + bed.ID() + "-" + name}, "State": state}
+	if state == "running" {
+		c["Ports"] = []any{map[string]any{"PrivatePort": testbed.ServicePort, "PublicPort": 12345, "Type": "tcp"}}
+		c["NetworkSettings"] = map[string]any{"Networks": map[string]any{
+			"bytebites-" + bed.ID(): map[string]string{"IPAddress": "127.0.0.9"},
+		}}
+	}
+	e.set(func() { e.containers = append(e.containers, c) })
 }
 
-// shelf is a balancer's configuration that is never read, and every replica is ready.
-type shelf struct{}
+// Publish notes a list of the balancer, see balancer.Publisher.
+func (e *fakeEngine) Publish(_ context.Context, list []byte) error {
+	e.set(func() {
+		e.acts = append(e.acts, fmt.Sprintf("list of %d", strings.Count(string(list), "server 127.0.0.9")))
+	})
+	return nil
+}
 
-func (shelf) Publish(context.Context, []byte) error { return nil }
-func (shelf) Probe(context.Context, string) error   { return nil }
+// Probe finds every replica ready, see balancer.Prober.
+func (e *fakeEngine) Probe(context.Context, string) error { return nil }
 
-func TestContainersOfALateEngine(t *testing.T) {
-	e := &fakeEngine{used: make(map[string]time.Duration), late: make(map[string]bool), read: time.Now()}
+// acted returns what the engine and the balancer were told since the last call.
+func (e *fakeEngine) acted() []string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	acts := e.acts
+	e.acts = nil
+	return acts
+}
+
+// containersOn returns a fleet on a bed of the fake engine, and its balancer.
+func containersOn(t *testing.T, e *fakeEngine) (*testbed.Bed, *balancer.Controller, *scaler.Containers) {
+	t.Helper()
 	e.serve(t)
 	bed, err := testbed.Start(t.Context(), testbed.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() {
+	t.Cleanup(func() {
 		if err := bed.Close(); err != nil {
 			t.Error(err)
 		}
-	}()
-	b, err := balancer.New(balancer.Config{Publisher: shelf{}, Prober: shelf{}, Policy: balancer.Policy{Interval: 20 * time.Millisecond, Timeout: 10 * time.Millisecond, Rise: 1, Fall: 1}})
+	})
+	b, err := balancer.New(balancer.Config{
+		Publisher: e, Prober: e, Policy: balancer.Policy{Interval: 20 * time.Millisecond, Timeout: 10 * time.Millisecond, Rise: 1, Fall: 1},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- b.Run(ctx) }()
-	defer func() { stop(); <-ended }()
+	t.Cleanup(func() { stop(); <-ended })
 	fleet, err := scaler.NewContainers(scaler.ContainersOptions{
 		Bed: bed, Name: "web", Balancer: b, Service: testbed.ServiceOptions{Package: "./none", Type: instance.Micro()},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
+	return bed, b, fleet
+}
+
+// TestContainersDrainInOrder: nginx has the list without the replica before it is told to stop.
+func TestContainersDrainInOrder(t *testing.T) {
+	e := newEngine()
+	bed, b, fleet := containersOn(t, e)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	e.add(bed, "replica-3", "created")
+	e.add(bed, "replica-2", "running")
+	e.add(bed, "replica-1", "running")
+	for _, name := range []string{"replica-1", "replica-2", "replica-1"} { // a start that is repeated continues
+		if err := fleet.Start(ctx, name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := b.Published(); !slices.Equal(got, []string{"replica-1", "replica-2"}) {
+		t.Errorf("after the starts the balancer has %v", got)
+	}
+	e.acted()
+	for name, want := range map[string][]string{
+		"replica-1": {"list of 1", "stop id-replica-1", "remove id-replica-1"},
+		"replica-3": {"remove id-replica-3"}, // it never ran
+		"replica-9": nil,
+	} {
+		if err := fleet.Drain(ctx, name); err != nil {
+			t.Fatal(err)
+		}
+		if got := e.acted(); !slices.Equal(got, want) {
+			t.Errorf("drain of %s: %q, want %q", name, got, want)
+		}
+	}
+	if seen, err := fleet.Read(ctx); err != nil || len(seen) != 1 || seen[0].Name != "replica-2" || seen[0].ReadySince.IsZero() {
+		t.Errorf("read %+v, %v; want only the second replica, ready", seen, err)
+	}
+}
+
+func TestContainersOfALateEngine(t *testing.T) {
+	e := newEngine()
+	bed, b, fleet := containersOn(t, e)
+	ctx := t.Context()
 	e.add(bed, "replica-3", "created") // the engine lists the newest first
 	e.add(bed, "replica-2", "running")
 	e.add(bed, "replica-1", "running")
-	if err := b.Register(balancer.Replica{Name: "replica-1", ReadyURL: "http://replica-1/readyz", Upstream: "replica-1:8080"}); err != nil {
+	if err := b.Register(balancer.Replica{Name: "replica-1", ReadyURL: "http://replica-1/readyz", Upstream: "127.0.0.9:8080"}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := b.Await(ctx, func(published []string) bool { return len(published) == 1 }); err != nil {
