@@ -48,15 +48,17 @@ func (q Quota) InForce(t instance.Type) bool {
 
 // Usage counts a server's CPU use since its last start.
 type Usage struct {
+	At               time.Time     // when the engine read the counters, by its clock
 	Periods          int64         // quota periods in which it had work
 	ThrottledPeriods int64         // of those, the periods in which it was throttled
 	ThrottledTime    time.Duration // throttled, summed over processors
 	CPU              time.Duration // processor time used
 }
 
-// Since returns the use after the earlier reading.
+// Since returns the use after the earlier reading. Its At is that of u.
 func (u Usage) Since(earlier Usage) Usage {
 	return Usage{
+		At:               u.At,
 		Periods:          u.Periods - earlier.Periods,
 		ThrottledPeriods: u.ThrottledPeriods - earlier.ThrottledPeriods,
 		ThrottledTime:    u.ThrottledTime - earlier.ThrottledTime,
@@ -138,6 +140,7 @@ func (s *Server) Usage(ctx context.Context) (Usage, error) {
 	}
 	cpu := stats.CPUStats
 	return Usage{
+		At:               stats.Read,
 		Periods:          int64(cpu.ThrottlingData.Periods),
 		ThrottledPeriods: int64(cpu.ThrottlingData.ThrottledPeriods),
 		ThrottledTime:    time.Duration(cpu.ThrottlingData.ThrottledTime),

@@ -42,6 +42,7 @@ func (b *Bed) Role(ctx context.Context, o RoleOptions) (*Role, error) {
 		name:        o.Name,
 		cmd:         slices.Concat(o.Service.Args, []string{"--role", o.Role}, o.Args),
 		env:         env,
+		labels:      o.Service.Labels,
 		ports:       []int{roleMetricsPort},
 		typ:         o.Service.Type,
 		ready:       readiness{within: time.Second, attempt: func(context.Context, *Server) error { return nil }},

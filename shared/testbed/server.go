@@ -53,7 +53,8 @@ type spec struct {
 	env         map[string]string
 	files       map[string]file // by path in the container
 	ports       []int
-	aliases     []string // besides the name
+	aliases     []string          // besides the name
+	labels      map[string]string // besides the bed's
 	typ         instance.Type
 	quotaLater  bool // the caller sets the CPU quota with Resize after the warm-up
 	caps        []string
@@ -98,6 +99,9 @@ func (b *Bed) create(ctx context.Context, sp spec) (*Server, error) {
 		return nil, err
 	}
 }
+
+// containerName is the name of a server's container. The engine takes a name only once.
+func (b *Bed) containerName(server string) string { return "bytebites-" + b.id + "-" + server }
 
 func portTaken(err error) bool {
 	return strings.Contains(err.Error(), "port is already allocated") || strings.Contains(err.Error(), "address already in use")
@@ -159,15 +163,20 @@ func (s *Server) start(ctx context.Context, sp spec) error {
 		exposed = append(exposed, inside.String())
 	}
 	stopSeconds := int(sp.stopTimeout.Seconds())
+	labels := maps.Clone(sp.labels)
+	if labels == nil {
+		labels = make(map[string]string)
+	}
+	maps.Copy(labels, s.bed.labels) // last: nothing may replace the owner
 	request := testcontainers.GenericContainerRequest{
 		Logger: tclog.NewNoopLogger(),
 		ContainerRequest: testcontainers.ContainerRequest{
-			Name:           "bytebites-" + s.bed.id + "-" + s.name,
+			Name:           s.bed.containerName(s.name),
 			Image:          sp.image,
 			Entrypoint:     sp.entrypoint,
 			Cmd:            sp.cmd,
 			Env:            sp.env,
-			Labels:         maps.Clone(s.bed.labels),
+			Labels:         labels,
 			ExposedPorts:   exposed,
 			Networks:       []string{s.bed.network},
 			NetworkAliases: map[string][]string{s.bed.network: s.aliases},

@@ -30,7 +30,9 @@ type ServiceOptions struct {
 	// Env overrides and adds to the environment that the options below make.
 	Env     map[string]string
 	Aliases []string // more names on the bed's network
-	Ready   string   // path that answers 200 when the service is ready; /readyz when empty
+	// Labels are more labels of the container, by which FindServices finds it.
+	Labels map[string]string
+	Ready  string // path that answers 200 when the service is ready; /readyz when empty
 
 	Postgres *Postgres // the catalogue's database; the user data's too when UserData is nil
 	UserData *Postgres
@@ -65,6 +67,7 @@ func (b *Bed) Service(ctx context.Context, o ServiceOptions) (*Service, error) {
 		env:         b.serviceEnv(o),
 		ports:       []int{ServicePort, pprofPort},
 		aliases:     o.Aliases,
+		labels:      o.Labels,
 		typ:         o.Type,
 		ready:       httpReady(ServicePort, o.Ready, serviceReady),
 		stopTimeout: 20 * time.Second,

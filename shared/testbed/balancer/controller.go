@@ -97,7 +97,14 @@ func New(c Config) (*Controller, error) {
 	}, nil
 }
 
-// Register adds a replica. It is on the list after Rise successful probes.
+// The errors of Register and Deregister when there is nothing to do.
+var (
+	ErrRegistered    = errors.New("already registered")
+	ErrNotRegistered = errors.New("not registered")
+)
+
+// Register adds a replica. It is on the list after Rise successful probes. The error wraps
+// ErrRegistered when a replica of that name is registered.
 func (c *Controller) Register(r Replica) error {
 	if r.Name == "" || r.ReadyURL == "" {
 		return errors.New("register replica: no name or no URL")
@@ -108,7 +115,7 @@ func (c *Controller) Register(r Replica) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.find(r.Name) >= 0 {
-		return fmt.Errorf("register replica %s: already registered", r.Name)
+		return fmt.Errorf("register replica %s: %w", r.Name, ErrRegistered)
 	}
 	added := &replica{Replica: r}
 	c.replicas = append(c.replicas, added)
@@ -119,13 +126,14 @@ func (c *Controller) Register(r Replica) error {
 }
 
 // Deregister removes a replica, and returns when the balancer sends it no new requests. The
-// caller may then drain and stop it. Run must be running.
+// caller may then drain and stop it. Run must be running. The error wraps ErrNotRegistered when
+// no replica of that name is registered.
 func (c *Controller) Deregister(ctx context.Context, name string) error {
 	c.mu.Lock()
 	i := c.find(name)
 	if i < 0 {
 		c.mu.Unlock()
-		return fmt.Errorf("deregister replica %s: not registered", name)
+		return fmt.Errorf("deregister replica %s: %w", name, ErrNotRegistered)
 	}
 	if stop := c.replicas[i].stop; stop != nil {
 		stop()
