@@ -41,7 +41,7 @@ func TestComposeFileHasTheProfiles(t *testing.T) {
 // hand sets none of them.
 func TestComposeFileAsksForWhatIsWritten(t *testing.T) {
 	written := append(append(course.Labs().ImageVariables(), course.Labs().Secrets()...), "DEMO_EMAIL", "DEMO_PASSWORD", "REPLICA_ARGS", "NGINX_CONF", "REDIS_CONF",
-		"USERDATA_HOST", "SHARD_DBS", "MOVE_TO")
+		"USERDATA_HOST", "SHARD_DBS", "MOVE_TO", "ENGINE_SOCKET", "ENGINE_GROUP")
 	for _, p := range publishedPorts(course.Labs()) {
 		written = append(written, p.variable)
 	}
@@ -100,7 +100,10 @@ func TestComposeFileMountsKnownFiles(t *testing.T) {
 		t.Fatalf("%s has only %d mounts", composeFile, len(mounts))
 	}
 	for _, mount := range mounts {
-		if source := mount[1]; !strings.HasPrefix(source, "./"+deployDir+"/") && !strings.HasPrefix(source, "${NGINX_CONF:") && !strings.HasPrefix(source, "${REDIS_CONF:") {
+		source := mount[1]
+		known := slices.ContainsFunc([]string{"./" + deployDir + "/", "${NGINX_CONF:", "${REDIS_CONF:", "${ENGINE_SOCKET:"},
+			func(start string) bool { return strings.HasPrefix(source, start) })
+		if !known {
 			t.Errorf("%s mounts %s, which `up` does not make readable", composeFile, source)
 		}
 	}
