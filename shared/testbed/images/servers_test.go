@@ -330,7 +330,6 @@ func TestExportersByDockerRun(t *testing.T) {
 				t.Errorf("%q is shown:\n%s\n%s", tt.bad, body, log)
 			}
 			requireUser(t, eng, s.id, tt.user)
-			s.stop("")
 		})
 	}
 }

@@ -145,6 +145,17 @@ func TestComposeFileIsTaken(t *testing.T) {
 				}
 			})
 		}
+		t.Run(strings.Join(tool, " ")+" with Grafana", func(t *testing.T) {
+			t.Parallel()
+			said, err := config(known, "-f", deployDir+"/grafana/docker-compose.yml", "--profile", "monitoring", "config")
+			if err != nil || !strings.Contains(said, "grafana:") || !strings.Contains(said, "prometheus:") {
+				t.Errorf("%v\n%s", err, said)
+			}
+			text, err := os.ReadFile(filepath.Join("../../../..", deployDir, "grafana", composeFile))
+			if err != nil || !strings.Contains(string(text), `ports: ["127.0.0.1:`) {
+				t.Errorf("Grafana is published for other machines: %v", err)
+			}
+		})
 		t.Run(strings.Join(tool, " ")+" gives roles no secret of the API", func(t *testing.T) {
 			t.Parallel()
 			said, err := config(known, "--profile", "queue", "--profile", "sharding", "config")
