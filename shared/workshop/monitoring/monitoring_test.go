@@ -142,18 +142,8 @@ func TestScrapedServersAreInTheStack(t *testing.T) {
 
 // The page says how much CPU and memory the profile may use.
 func TestDocsHaveTheQuotas(t *testing.T) {
-	var compose struct {
-		Services map[string]struct {
-			Profiles []string
-			CPUs     float64
-			Memory   string `yaml:"mem_limit"`
-		}
-	}
-	if err := yaml.Unmarshal([]byte(read(t, fromRoot(t, "docker-compose.yml"))), &compose); err != nil {
-		t.Fatal(err)
-	}
 	cores, memory := 0.0, 0
-	for name, service := range compose.Services {
+	for name, service := range readCompose(t) {
 		if !slices.Equal(service.Profiles, []string{"monitoring"}) {
 			continue
 		}
