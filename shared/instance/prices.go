@@ -19,7 +19,7 @@ type Prices struct {
 	DollarsPerHour map[string]float64 `json:"dollars_per_hour"`
 }
 
-// CurrentPrices returns the prices of all types. An error names what is wrong with the file.
+// CurrentPrices returns the prices of all types. The error names the first mistake in the file.
 func CurrentPrices() (Prices, error) { return parsePrices(pricesFile) }
 
 func parsePrices(text []byte) (Prices, error) {

@@ -27,8 +27,8 @@ type Panel struct {
 	Reading string
 	// Servers are the services of docker-compose.yml without which the panel is empty. One of them is enough.
 	Servers []string
-	// CloudWatch and Datadog are the names of the same quantity there. Empty: there is none, or the
-	// program must report it itself.
+	// CloudWatch and Datadog are the names of the same quantity there. A name is empty if they have
+	// no such metric.
 	CloudWatch, Datadog string
 }
 

@@ -22,9 +22,13 @@ import (
 // panelsTimeout bounds the wait until every panel shows a number, on a machine of normal speed.
 const panelsTimeout = time.Minute
 
-// panels waits until a Prometheus has what the monitoring of a stack promises: every target is up, and the wanted jobs
-// have one; every rule works; every metric of a rule or a panel exists if its server is one of the given ones; and each
-// panel of these servers shows a number. While it waits, it orders at the storefront in the session of `order`.
+// panels waits until the monitoring of a stack is complete:
+//   - Every target is up, and each of the given servers has one.
+//   - No rule fails.
+//   - The metrics of all rules and panels exist, as far as they come from the given servers.
+//   - Each panel of the given servers shows a number.
+//
+// While it waits, it orders at the storefront in the session of `order`.
 func (s servers) panels(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 3 {
 		ts.Fatalf("usage: panels PROMETHEUS STOREFRONT SERVER...")

@@ -25,7 +25,7 @@ const (
 	rootGroup      = "0"
 )
 
-// findSocket returns the socket of an engine, for the service engine-stats.
+// findSocket returns the socket of an engine. The service engine-stats uses it.
 func findSocket(ctx context.Context, e *engine.Engine) (socket, error) {
 	info, err := e.Info(ctx, client.InfoOptions{})
 	if err != nil {
