@@ -12,19 +12,18 @@ type Type struct {
 	Name      string
 	CPU       float64 // cores
 	MemoryMiB int
-	// PriceMicros is the price of an hour, in millionths of a dollar. The prices are invented. Like
-	// cloud prices they are proportional to CPU.
+	// PriceMicros is the price of an hour, in millionths of a dollar, from prices.json.
 	PriceMicros int64
 }
 
-// types is sorted by CPU. A service instance has at least 0.25 CPU while recommendations (16 ms of
-// CPU) are part of a request. A smaller one would use up its share of the 100 ms quota period in
-// one request, and then stand still.
+// types is sorted by CPU, and its prices are in prices.json. A service instance has at least 0.25
+// CPU while recommendations (16 ms of CPU) are part of a request. A smaller one would use up its
+// share of the 100 ms quota period in one request, and then stand still.
 var types = [...]Type{
-	{Name: "b1.nano", CPU: 0.1, MemoryMiB: 256, PriceMicros: 5_200},
-	{Name: "b1.micro", CPU: 0.25, MemoryMiB: 512, PriceMicros: 13_000},
-	{Name: "b1.small", CPU: 0.5, MemoryMiB: 1024, PriceMicros: 26_000},
-	{Name: "b1.medium", CPU: 1, MemoryMiB: 2048, PriceMicros: 52_000},
+	{Name: "b1.nano", CPU: 0.1, MemoryMiB: 256},
+	{Name: "b1.micro", CPU: 0.25, MemoryMiB: 512},
+	{Name: "b1.small", CPU: 0.5, MemoryMiB: 1024},
+	{Name: "b1.medium", CPU: 1, MemoryMiB: 2048},
 }
 
 // Types returns the table, the smallest first.

@@ -18,6 +18,12 @@ const (
 	RabbitMQ   Name = "rabbitmq"
 	Nginx      Name = "nginx"
 	Prometheus Name = "prometheus"
+	// Alertmanager shows the alerts of Prometheus. The exporters turn a server's numbers into
+	// metrics for Prometheus.
+	Alertmanager     Name = "alertmanager"
+	PostgresExporter Name = "postgres-exporter"
+	RedisExporter    Name = "redis-exporter"
+	NginxExporter    Name = "nginx-exporter"
 	// Toxiproxy simulates a slow or broken network link.
 	Toxiproxy Name = "toxiproxy"
 )
@@ -52,6 +58,10 @@ var catalogue = [...]entry{
 	{Prometheus, "prom/prometheus:v2.53.3", "v2.53", fromDebian},
 	{Nginx, "nginx:1.26", "1.26", fromDebian},
 	{Redis, "redis:8.0", "8.0", fromDebian},
+	{Alertmanager, "prom/alertmanager:v0.28.1", "v0.28", fromDebian},
+	{PostgresExporter, "prometheuscommunity/postgres-exporter:v0.17.1", "v0.17", fromDebian},
+	{RedisExporter, "oliver006/redis_exporter:v1.69.0", "v1.69", fromDebian},
+	{NginxExporter, "nginx/nginx-prometheus-exporter:1.4.1", "1.4", fromDebian},
 }
 
 // Names returns the names of the catalogue's images.

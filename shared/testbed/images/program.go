@@ -25,6 +25,11 @@ func MailSink(ctx context.Context, eng *engine.Engine, p *progress.Reporter, bin
 	return programImage(ctx, eng, p, "mailsink", binary, []string{"EXPOSE 2525 8025"})
 }
 
+// EngineStats returns an image of the exporter of containers, see Service. It listens on 9465.
+func EngineStats(ctx context.Context, eng *engine.Engine, p *progress.Reporter, binary []byte) (Ref, error) {
+	return programImage(ctx, eng, p, "enginestats", binary, []string{"EXPOSE 9465"})
+}
+
 func programImage(ctx context.Context, eng *engine.Engine, p *progress.Reporter, name string, binary []byte, config []string) (ref Ref, err error) {
 	sum := sha256.New()
 	sum.Write(binary)

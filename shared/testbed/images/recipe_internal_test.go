@@ -29,7 +29,7 @@ func debianNames() []Name {
 }
 
 func TestNamesOfImages(t *testing.T) {
-	local := regexp.MustCompile(`^bytebites-local/[a-z]+:[a-z0-9.]+(-management)?-[0-9a-f]{10}$`)
+	local := regexp.MustCompile(`^bytebites-local/[a-z]+(-exporter)?:[a-z0-9.]+(-management)?-[0-9a-f]{10}$`)
 	seen := make(map[Ref]bool)
 	for _, n := range Names() {
 		if got := n.Local(); !local.MatchString(string(got)) || seen[got] {

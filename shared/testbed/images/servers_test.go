@@ -282,6 +282,58 @@ func TestPrometheusByDockerRun(t *testing.T) {
 	s.stop("")
 }
 
+func TestAlertmanagerByDockerRun(t *testing.T) {
+	t.Parallel()
+	eng, ref := imageFor(t, images.Alertmanager)
+	s := dockerRun(t, eng, ref, runOptions{ports: []string{"9093"}})
+	s.waitFor("the API", func() error {
+		_, err := get(t.Context(), "http://"+s.address("9093")+"/-/ready", "", "")
+		return err
+	})
+	if body, err := get(t.Context(), "http://"+s.address("9093")+"/api/v2/status", "", ""); err != nil || !strings.Contains(body, `"version":"0.28`) {
+		t.Errorf("status is %s, %v", body, err)
+	}
+	requireUser(t, eng, s.id, "65534")
+	s.stop("")
+}
+
+// An exporter answers also when its server does not, and says so.
+func TestExportersByDockerRun(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		image           images.Name
+		env             []string
+		port, user      string
+		page, want, bad string
+	}{
+		{
+			images.PostgresExporter, []string{"PGUSER=monitor", "PGPASSWORD=secret", "PGDATABASE=bytebites", "PGSSLMODE=disable"},
+			"9187", "65534", "/probe?target=127.0.0.1:1", "\npg_up 0\n", "secret",
+		},
+		{images.RedisExporter, nil, "9121", "59000", "/scrape?target=redis://127.0.0.1:1", "\nredis_up 0\n", ""},
+		{images.NginxExporter, []string{"SCRAPE_URI=http://127.0.0.1:1/stub_status"}, "9113", "1001", "/metrics", "\nnginx_up 0\n", ""},
+	}
+	for _, tt := range tests {
+		t.Run(string(tt.image), func(t *testing.T) {
+			t.Parallel()
+			eng, ref := imageFor(t, tt.image)
+			s := dockerRun(t, eng, ref, runOptions{env: tt.env, ports: []string{tt.port}})
+			var body string
+			s.waitFor("the metrics", func() (err error) {
+				body, err = get(t.Context(), "http://"+s.address(tt.port)+tt.page, "", "")
+				return err
+			})
+			if !strings.Contains(body, tt.want) {
+				t.Errorf("no %q in\n%s", tt.want, body)
+			}
+			if log := s.logs(t.Context()); tt.bad != "" && strings.Contains(body+log, tt.bad) {
+				t.Errorf("%q is shown:\n%s\n%s", tt.bad, body, log)
+			}
+			requireUser(t, eng, s.id, tt.user)
+		})
+	}
+}
+
 func TestToxiproxyByDockerRun(t *testing.T) {
 	t.Parallel()
 	eng, ref := imageFor(t, images.Toxiproxy)

@@ -23,7 +23,7 @@ secrets; secrets that are there are kept. Profiles:
 ` + stack.DescribeProfiles(a.course) + `
 All ports are published on the loopback address only.`,
 		Example: `  go tool workshop up                      the baseline
-  go tool workshop up monitoring           the baseline with Prometheus
+  go tool workshop up monitoring           the baseline with Prometheus and its alerts
   go tool workshop up --lab 00             the baseline with your code of lab 00
   go tool workshop up horizontal           three replicas behind nginx
   go tool workshop up horizontal --lab 02  the replicas with your code and nginx.conf

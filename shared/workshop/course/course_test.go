@@ -133,14 +133,14 @@ func TestImagesAndDatasets(t *testing.T) {
 func TestServers(t *testing.T) {
 	replicas, cached := []string{"horizontal", "cache", "sharding", "queue"}, []string{"cache", "sharding", "queue"}
 	for service, want := range map[string][]string{
-		"service": {"baseline"}, "prometheus": {"monitoring"}, "nginx": replicas, "redis": cached, "rabbitmq": {"queue"},
+		"service": {"baseline"}, "prometheus": {"monitoring"}, "engine-stats": {"monitoring"}, "nginx": replicas, "redis": cached, "rabbitmq": {"queue"},
 		"mailsink": append([]string{"baseline"}, replicas...), "shard-1": {"sharding"}, "mysql": nil,
 	} {
 		if got := course.Labs().ProfilesWith(service); !slices.Equal(got, want) {
 			t.Errorf("%s comes with %v, want %v", service, got, want)
 		}
 	}
-	if got, want := course.Labs().Secrets(), []string{"POSTGRES_PASSWORD", "STAFF_TOKEN", "PAYMENT_SECRET", "BROKER_PASSWORD"}; !slices.Equal(got, want) {
+	if got, want := course.Labs().Secrets(), []string{"POSTGRES_PASSWORD", "STAFF_TOKEN", "PAYMENT_SECRET", "MONITOR_PASSWORD", "BROKER_PASSWORD"}; !slices.Equal(got, want) {
 		t.Errorf("secrets %v, want %v", got, want)
 	}
 }

@@ -25,11 +25,13 @@ func Labs() Course {
 				{
 					Name: "baseline", Text: "the slow monolith, PostgreSQL with the seeded data, a mail sink",
 					Servers: []Server{monolith(), mailSink(), postgres()},
-					Secrets: []string{"POSTGRES_PASSWORD", "STAFF_TOKEN", "PAYMENT_SECRET"},
+					Secrets: []string{"POSTGRES_PASSWORD", "STAFF_TOKEN", "PAYMENT_SECRET", "MONITOR_PASSWORD"},
 				},
+				// Monitoring comes with lab 00, because it joins the profile of every lab. The number of a
+				// later lab would make `up` start that lab's code.
 				{
-					Name: "monitoring", Text: "Prometheus, beside the other profiles named or the baseline", AddOn: true,
-					Servers: []Server{prometheus()},
+					Name: "monitoring", Text: "Prometheus, its alerts and exporters, beside the other profiles named or the baseline", AddOn: true,
+					Servers: monitoring(),
 				},
 			},
 			Budget: Budget{Service: "one `b1.small` (0.5)", PostgreSQL: "`b1.medium` (1)", AtOnce: "1.5", Left: "0.5"},
@@ -237,10 +239,22 @@ func mailSink() Server {
 // postgres has the seeded data.
 func postgres() Server { return Server{Service: "postgres", ImageVariable: "DATABASE_IMAGE"} }
 
-func prometheus() Server {
-	return Server{
-		Service: "prometheus", ImageVariable: "PROMETHEUS_IMAGE", Image: images.Prometheus,
-		Ports: []Port{{Variable: "PROMETHEUS_PORT", Standard: "9090"}},
+// monitoring are Prometheus, what shows its alerts, and what turns the numbers of the other servers
+// into metrics.
+func monitoring() []Server {
+	return []Server{
+		{
+			Service: "prometheus", ImageVariable: "PROMETHEUS_IMAGE", Image: images.Prometheus,
+			Ports: []Port{{Variable: "PROMETHEUS_PORT", Standard: "9090"}},
+		},
+		{
+			Service: "alertmanager", ImageVariable: "ALERTMANAGER_IMAGE", Image: images.Alertmanager,
+			Ports: []Port{{Variable: "ALERTMANAGER_PORT", Standard: "9093"}},
+		},
+		{Service: "postgres-exporter", ImageVariable: "POSTGRES_EXPORTER_IMAGE", Image: images.PostgresExporter},
+		{Service: "redis-exporter", ImageVariable: "REDIS_EXPORTER_IMAGE", Image: images.RedisExporter},
+		{Service: "nginx-exporter", ImageVariable: "NGINX_EXPORTER_IMAGE", Image: images.NginxExporter},
+		{Service: "engine-stats", ImageVariable: "ENGINE_STATS_IMAGE"},
 	}
 }
 

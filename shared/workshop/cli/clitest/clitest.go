@@ -160,7 +160,7 @@ func commands(ctx context.Context) map[string]func(*testscript.TestScript, bool,
 		"exitcode": exitCode, "await": w.await, "gone": w.gone,
 		"get": s.get, "monitored": s.monitored, "refused": s.refused, "freeports": s.freePorts, "hold": s.hold,
 		"engine": e.fake, "theirs": e.theirs, "dotenv": dotenv,
-		"order": s.order, "effects": s.effects, "watched": s.watched,
+		"order": s.order, "effects": s.effects, "watched": s.watched, "panels": s.panels,
 	}
 }
 

@@ -64,7 +64,11 @@ func runs(pid int) bool {
 // gives a service, or when the test ends, the script fails with the last error that look
 // returned before that.
 func (w waiter) until(ts *testscript.TestScript, look func(context.Context) error) {
-	limit := stack.ReadyTimeout()
+	w.within(ts, stack.ReadyTimeout(), look)
+}
+
+// within is until with a limit of its own.
+func (w waiter) within(ts *testscript.TestScript, limit time.Duration, look func(context.Context) error) {
 	ctx, cancel := context.WithTimeout(w.ctx, limit)
 	defer cancel()
 	var last error

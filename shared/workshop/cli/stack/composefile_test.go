@@ -41,7 +41,7 @@ func TestComposeFileHasTheProfiles(t *testing.T) {
 // hand sets none of them.
 func TestComposeFileAsksForWhatIsWritten(t *testing.T) {
 	written := append(append(course.Labs().ImageVariables(), course.Labs().Secrets()...), "DEMO_EMAIL", "DEMO_PASSWORD", "REPLICA_ARGS", "NGINX_CONF", "REDIS_CONF",
-		"USERDATA_HOST", "SHARD_DBS", "MOVE_TO")
+		"USERDATA_HOST", "SHARD_DBS", "MOVE_TO", "ENGINE_SOCKET", "ENGINE_GROUP")
 	for _, p := range publishedPorts(course.Labs()) {
 		written = append(written, p.variable)
 	}
@@ -100,7 +100,10 @@ func TestComposeFileMountsKnownFiles(t *testing.T) {
 		t.Fatalf("%s has only %d mounts", composeFile, len(mounts))
 	}
 	for _, mount := range mounts {
-		if source := mount[1]; !strings.HasPrefix(source, "./"+deployDir+"/") && !strings.HasPrefix(source, "${NGINX_CONF:") && !strings.HasPrefix(source, "${REDIS_CONF:") {
+		source := mount[1]
+		known := slices.ContainsFunc([]string{"./" + deployDir + "/", "${NGINX_CONF:", "${REDIS_CONF:", "${ENGINE_SOCKET:"},
+			func(start string) bool { return strings.HasPrefix(source, start) })
+		if !known {
 			t.Errorf("%s mounts %s, which `up` does not make readable", composeFile, source)
 		}
 	}
@@ -142,6 +145,17 @@ func TestComposeFileIsTaken(t *testing.T) {
 				}
 			})
 		}
+		t.Run(strings.Join(tool, " ")+" with Grafana", func(t *testing.T) {
+			t.Parallel()
+			said, err := config(known, "-f", deployDir+"/grafana/docker-compose.yml", "--profile", "monitoring", "config")
+			if err != nil || !strings.Contains(said, "grafana:") || !strings.Contains(said, "prometheus:") {
+				t.Errorf("%v\n%s", err, said)
+			}
+			text, err := os.ReadFile(filepath.Join("../../../..", deployDir, "grafana", composeFile))
+			if err != nil || !strings.Contains(string(text), `ports: ["127.0.0.1:`) {
+				t.Errorf("Grafana is published for other machines: %v", err)
+			}
+		})
 		t.Run(strings.Join(tool, " ")+" gives roles no secret of the API", func(t *testing.T) {
 			t.Parallel()
 			said, err := config(known, "--profile", "queue", "--profile", "sharding", "config")

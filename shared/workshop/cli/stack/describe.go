@@ -57,7 +57,10 @@ func (s *Stack) describe(file *envFile, chosen []string) Description {
 		fact("RabbitMQ", s.address(file, "RABBITMQ_PORT")+"/, user bytebites, password BROKER_PASSWORD in .env")
 	}
 	if slices.Contains(chosen, monitoringProfile) {
-		fact("Prometheus", s.address(file, "PROMETHEUS_PORT")+"/")
+		prometheus := s.address(file, "PROMETHEUS_PORT")
+		fact("monitoring", prometheus+"/consoles/bytebites.html")
+		fact("Prometheus", prometheus+"/")
+		fact("alerts", s.address(file, "ALERTMANAGER_PORT")+"/api/v2/alerts")
 	}
 	fact("sign in as", seed.Email(1))
 	fact("password", seed.Password)

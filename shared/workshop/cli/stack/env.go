@@ -17,8 +17,8 @@ const (
 var urlSafe = regexp.MustCompile(`^[A-Za-z0-9._~-]+$`)
 
 // writeEnv writes .env for a stack of these images and this code. It keeps secrets that are
-// there.
-func (s *Stack) writeEnv(refs map[string]string, code stackCode) (*envFile, error) {
+// there. The service engine-stats asks the engine at that socket.
+func (s *Stack) writeEnv(refs map[string]string, code stackCode, access socket) (*envFile, error) {
 	file, err := s.readEnv()
 	if err != nil {
 		return nil, err
@@ -43,6 +43,8 @@ func (s *Stack) writeEnv(refs map[string]string, code stackCode) (*envFile, erro
 	file.set("REPLICA_ARGS", code.replicas)
 	file.set("NGINX_CONF", code.nginx)
 	file.set("REDIS_CONF", code.redis)
+	file.set("ENGINE_SOCKET", access.path)
+	file.set("ENGINE_GROUP", access.group)
 	file.set("USERDATA_HOST", "postgres")
 	file.set("SHARD_DBS", "")
 	if code.sharded {

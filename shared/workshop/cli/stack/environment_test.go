@@ -100,7 +100,7 @@ func TestProject(t *testing.T) {
 
 func TestWriteEnvMakesThePasswords(t *testing.T) {
 	s := stackIn(t, databasePassword+"="+images.DatasetPassword+"\nSTAFF_TOKEN=mine\n", databasePassword+"=theirs", "STAFF_TOKEN=theirs")
-	file, err := s.writeEnv(nil, stackCode{sharded: true})
+	file, err := s.writeEnv(nil, stackCode{sharded: true}, engineSocket("", false))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +108,7 @@ func TestWriteEnvMakesThePasswords(t *testing.T) {
 	if len(password) != 2*secretBytes || file.get("STAFF_TOKEN") != "mine" || !strings.Contains(file.get("SHARD_DBS"), ":"+password+"@") {
 		t.Errorf("the password is %q, the file\n%s", password, strings.Join(file.lines, "\n"))
 	}
-	again, err := s.writeEnv(nil, stackCode{})
+	again, err := s.writeEnv(nil, stackCode{}, engineSocket("", false))
 	if err != nil || again.get(databasePassword) != password {
 		t.Errorf("the next `up` changes the password: %q, %v", again.get(databasePassword), err)
 	}
@@ -116,7 +116,7 @@ func TestWriteEnvMakesThePasswords(t *testing.T) {
 		t.Errorf(".env: %v, %v", info.Mode(), err)
 	}
 	s = stackIn(t, databasePassword+"=p@ss\n")
-	if _, err := s.writeEnv(nil, stackCode{}); !isUnavailable(err, databasePassword+" in .env") {
+	if _, err := s.writeEnv(nil, stackCode{}, engineSocket("", false)); !isUnavailable(err, databasePassword+" in .env") {
 		t.Errorf("a password that URLs cannot hold: %v", err)
 	}
 }
@@ -195,7 +195,7 @@ func TestReadableByServers(t *testing.T) {
 		t.Skip("modes of Unix")
 	}
 	s := stackIn(t, "")
-	for _, name := range []string{deployDir + "/rabbitmq.conf", "solutions/02-horizontal/nginx.conf"} {
+	for _, name := range []string{deployDir + "/rabbitmq.conf", deployDir + "/consoles/page.html", "solutions/02-horizontal/nginx.conf"} {
 		path := filepath.Join(s.Root, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			t.Fatal(err)
@@ -207,7 +207,10 @@ func TestReadableByServers(t *testing.T) {
 	if err := s.readableByServers(stackCode{nginx: "./solutions/02-horizontal/nginx.conf", redis: "./none.conf"}); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{deployDir + "/rabbitmq.conf", "solutions/02-horizontal/nginx.conf"} {
+	if info, err := os.Stat(filepath.Join(s.Root, deployDir, "consoles")); err != nil || info.Mode().Perm() != 0o755 {
+		t.Errorf("a folder: %v, %v", info.Mode(), err)
+	}
+	for _, name := range []string{deployDir + "/rabbitmq.conf", deployDir + "/consoles/page.html", "solutions/02-horizontal/nginx.conf"} {
 		if info, err := os.Stat(filepath.Join(s.Root, name)); err != nil || info.Mode().Perm() != 0o644 {
 			t.Errorf("%s: %v, %v", name, info.Mode(), err)
 		}

@@ -2,6 +2,7 @@ package stack
 
 import (
 	"context"
+	"slices"
 
 	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/progress"
@@ -26,13 +27,18 @@ func (s *Stack) makeImages(ctx context.Context, e *engine.Engine, service string
 	if err != nil {
 		return nil, err
 	}
-	for _, part := range []struct {
+	type program struct {
 		variable, pkg string
 		image         func(context.Context, *engine.Engine, *progress.Reporter, []byte) (images.Ref, error)
-	}{
+	}
+	programs := []program{
 		{"SERVICE_IMAGE", service, images.Service},
 		{"MAILSINK_IMAGE", MailSinkPackage, images.MailSink},
-	} {
+	}
+	if slices.Contains(chosen, monitoringProfile) {
+		programs = append(programs, program{"ENGINE_STATS_IMAGE", EngineStatsPackage, images.EngineStats})
+	}
+	for _, part := range programs {
 		binary, err := s.Build(ctx, platform, part.pkg)
 		if err != nil {
 			return nil, err

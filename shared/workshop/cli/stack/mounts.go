@@ -19,7 +19,12 @@ func (s *Stack) readableByServers(code stackCode) error {
 	if runtime.GOOS == "windows" {
 		return nil
 	}
-	files, err := filepath.Glob(filepath.Join(s.Root, deployDir, "*"))
+	var files []string
+	// The folder may be behind a symbolic link, which WalkDir follows only with a slash at its end.
+	err := filepath.WalkDir(filepath.Join(s.Root, deployDir)+string(filepath.Separator), func(file string, _ fs.DirEntry, err error) error {
+		files = append(files, file)
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("list %s: %w", deployDir, err)
 	}
@@ -36,7 +41,11 @@ func (s *Stack) readableByServers(code stackCode) error {
 	return nil
 }
 
-const readBits fs.FileMode = 0o444
+const (
+	readBits fs.FileMode = 0o444
+	// enterBits let all users open the files of a folder.
+	enterBits fs.FileMode = 0o111
+)
 
 func readableByAll(file string) error {
 	info, err := os.Stat(file)
@@ -46,12 +55,15 @@ func readableByAll(file string) error {
 	if err != nil {
 		return fmt.Errorf("look at %s: %w", file, err)
 	}
-	mode := info.Mode().Perm()
-	if mode&readBits == readBits {
+	mode, needed := info.Mode().Perm(), readBits
+	if info.IsDir() {
+		needed |= enterBits
+	}
+	if mode&needed == needed {
 		return nil
 	}
-	if err := os.Chmod(file, mode|readBits); err != nil {
-		return unavailable(file+" is not readable for the servers in containers", "run: chmod a+r "+file)
+	if err := os.Chmod(file, mode|needed); err != nil {
+		return unavailable(file+" is not readable for the servers in containers", "run: chmod a+rX "+file)
 	}
 	return nil
 }

@@ -18,6 +18,8 @@ import (
 const (
 	ServicePackage  = "./solutions/service"
 	MailSinkPackage = "./shared/cmd/mailsink"
+	// EngineStatsPackage runs in profile monitoring.
+	EngineStatsPackage = "./shared/cmd/enginestats"
 )
 
 // Stack is the stack of one clone. All fields are needed.

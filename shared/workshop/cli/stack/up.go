@@ -72,7 +72,11 @@ func (s *Stack) Up(ctx context.Context, o Options) (Description, error) {
 		return Description{}, unavailable("the running stack keeps its user data on shards, which the replicas of profile queue alone do not read",
 			"keep the shards with: go tool workshop up sharding queue; or start afresh after: go tool workshop down")
 	}
-	file, err = s.writeEnv(refs, code)
+	access, err := findSocket(ctx, e)
+	if err != nil {
+		return Description{}, err
+	}
+	file, err = s.writeEnv(refs, code, access)
 	if err != nil {
 		return Description{}, err
 	}
