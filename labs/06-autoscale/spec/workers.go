@@ -17,7 +17,7 @@ func lookWorkers(hint string) lab.Look {
 // unmeasured stands for a backlog that the broker did not tell in time.
 const unmeasured = -1
 
-// backlogs returns the backlogs of half an hour until now, for that many workers. The number of
+// backlogs returns half an hour of backlogs until now. That many workers run. The number of
 // messages follows from the age.
 func backlogs(now time.Time, workers int, messages func(age time.Duration) int) []autoscale.Backlog {
 	var all []autoscale.Backlog
