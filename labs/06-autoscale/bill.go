@@ -6,7 +6,7 @@ import (
 	"bytebites.example/workshop/shared/autoscale"
 )
 
-// InstanceHours returns what was paid for from one time until another, in instance-hours. The
+// InstanceHours returns the instance-hours to pay between two times. The
 // changes are in order of time. Nothing runs before the first one.
 func InstanceHours(changes []autoscale.Change, from, until time.Time) float64 {
 	// TODO(lab 06), step 6: the mean of the sizes counts each change alike, whether it lasted for a

@@ -40,6 +40,8 @@ func Desired(history []autoscale.Reading, now time.Time, state autoscale.State) 
 // tolerance of 0.1:
 //
 //	desired = ceil(current × utilisation / target)
+//
+// Current is the number of the replicas that serve: only they have the utilisation.
 func recommend(reading autoscale.Reading, running int) int {
 	// TODO(lab 06), step 2: it asks for one replica more or fewer, whatever the size of the breach.
 	// Use the formula with the replicas of load. Above the target and its tolerance ask for at least

@@ -185,7 +185,7 @@ func TestAnswers(t *testing.T) {
 				Why: "The measured replicas stand for all, and no replica is removed while one is silent.",
 				Lab: policy(func(r *wrong.Rules) { r.Load = wrong.MeasuredAndCareful })},
 			{Name: "like-kubernetes", Checks: []string{"target", "bounds", "pure", "starting replicas", "missing metrics", "all down", "cooldown"},
-				Why: "Silent and starting replicas count as idle on the way out, and silent ones as busy on the way in.",
+				Why: "Silent and starting replicas count as idle on the way out, and silent ones as at the target on the way in.",
 				Lab: policy(func(r *wrong.Rules) { r.Load = wrong.LikeKubernetes })},
 			{Name: "workers-by-float", Checks: []string{"backlog", "worker patience"},
 				Why: "The division is in floating point, and the windows are its own.",

@@ -3,10 +3,12 @@ package spec
 import (
 	"context"
 	"fmt"
+	"io"
 	"time"
 
 	"bytebites.example/workshop/labs/06-autoscale/simulate"
 	"bytebites.example/workshop/shared/autoscale"
+	"bytebites.example/workshop/shared/workshop/evidence"
 	"bytebites.example/workshop/shared/workshop/lab"
 )
 
@@ -57,6 +59,20 @@ func firstPolicy(history []autoscale.Reading, _ time.Time, state autoscale.State
 	return state.Running
 }
 
+// dayText lists the changes of a day.
+func dayText(played simulate.Played) []byte {
+	head := fmt.Sprintf("What your policy did in a day: %d changes, %.1f instance-hours, overloaded for %v.\n\n",
+		len(played.Changes)-1, played.InstanceHours, played.Overloaded)
+	return evidence.Table(head, func(w io.Writer) {
+		fmt.Fprintln(w, "time\trequests/s\tready\tCPU of ready\trunning\trunning then\t")
+		for _, row := range played.Rows {
+			if row.Decision != row.Running {
+				fmt.Fprintf(w, "%s\t%.0f\t%d\t%.0f %%\t%d\t%d\t\n", row.At.Format("15:04:05"), row.Load, row.Ready, 100*row.OfReady, row.Running, row.Decision)
+			}
+		}
+	})
+}
+
 // instanceHours is a count in a simulation, so it has no interval. Both sides serve the same day.
 func (l *trial) instanceHours(_ context.Context, run *lab.Run) (lab.Measured, error) {
 	day := dinnerDay()
@@ -70,6 +86,12 @@ func (l *trial) instanceHours(_ context.Context, run *lab.Run) (lab.Measured, er
 	}
 	if before.Overloaded > 0 {
 		return lab.Measured{}, fmt.Errorf("ten replicas are overloaded for %v on the day of the check; please report it", before.Overloaded)
+	}
+	if run.Mode == lab.ModeCheck {
+		run.Evidence(evidenceFolder)
+		if err := evidence.Keep(Name, "day.txt", dayText(after)); err != nil {
+			return lab.Measured{}, err
+		}
 	}
 	run.Report("changes in the day", float64(len(after.Changes)-1), "")
 	run.Report("overloaded in the day", after.Overloaded.Seconds(), "s")

@@ -1,5 +1,5 @@
-// Package spec has the checks and the gain of lab 06. Policies are judged by the numbers that they
-// return for a history, and by what happens when they run a fleet in a simulation with a fake clock.
+// Package spec has the checks and the gain of lab 06. Some checks give a policy a history, and judge the
+// number that it returns. Others let it run a fleet in a simulation with a fake clock.
 package spec
 
 import (
@@ -22,8 +22,7 @@ type Subject struct {
 	Workers autoscale.WorkerPolicy
 	// Bill returns the instance-hours of changes from one time until another.
 	Bill func(changes []autoscale.Change, from, until time.Time) float64
-	// Steps and Ahead are the deep dives: step scaling, and a policy that adds to another what it
-	// knows of yesterday's readings and of the time that a replica takes to start.
+	// Steps and Ahead are the deep dives: step scaling, and prediction from yesterday's readings.
 	Steps autoscale.Policy
 	Ahead func(policy autoscale.Policy, yesterday []autoscale.Reading, startTime time.Duration) autoscale.Policy
 }

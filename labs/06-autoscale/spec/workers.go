@@ -17,7 +17,7 @@ func lookWorkers(hint string) lab.Look {
 // unmeasured stands for a backlog that the broker did not tell in time.
 const unmeasured = -1
 
-// backlogs returns the backlogs of half an hour until now, for that many workers. The number of
+// backlogs returns half an hour of backlogs until now. That many workers run. The number of
 // messages follows from the age.
 func backlogs(now time.Time, workers int, messages func(age time.Duration) int) []autoscale.Backlog {
 	var all []autoscale.Backlog
@@ -31,12 +31,12 @@ func backlogs(now time.Time, workers int, messages func(age time.Duration) int) 
 	return all
 }
 
-// workersBetween demands an answer from low to high.
-func (l *trial) workersBetween(history []autoscale.Backlog, state autoscale.State, low, high int, what string, look lab.Look) (err error) {
+// workersBetween demands an answer from low to high, and returns it.
+func (l *trial) workersBetween(history []autoscale.Backlog, state autoscale.State, low, high int, what string, look lab.Look) (got int, err error) {
 	defer rescue(&err, look)
-	got := l.subject.Workers(history, five(), state)
+	got = l.subject.Workers(history, five(), state)
 	if got >= low && got <= high {
-		return nil
+		return got, nil
 	}
 	expected := fromTo(low, high)
 	switch {
@@ -45,22 +45,26 @@ func (l *trial) workersBetween(history []autoscale.Backlog, state autoscale.Stat
 	case low == math.MinInt:
 		expected = fmt.Sprintf("at most %d", high)
 	}
-	return &lab.Failure{Expected: fmt.Sprintf("%s workers where %d run, %s", expected, state.Running, what), Seen: fmt.Sprintf("%d", got), Look: look}
+	return got, &lab.Failure{Expected: fmt.Sprintf("%s workers where %d run, %s", expected, state.Running, what), Seen: fmt.Sprintf("%d", got), Look: look}
 }
 
 func (l *trial) backlog(_ context.Context, run *lab.Run) error {
-	for _, test := range []struct{ workers, messages, want int }{
+	for i, test := range []struct{ workers, messages, want int }{
 		{2, 500, 5}, {3, 350, 3}, {8, 700, 6}, {1, 100, 1}, {1, 121, 2}, {3, 240, 2}, {5, 20, fewestWorkers}, {4, 2000, mostWorkers},
 	} {
 		history := backlogs(five(), test.workers, func(time.Duration) int { return test.messages })
 		look := lookWorkers(fmt.Sprintf("how many workers are enough, when each may have a backlog of %d messages?", perWorker))
 		what := fmt.Sprintf("with a backlog of %d messages", test.messages)
-		if err := l.workersBetween(history, autoscale.State{Running: test.workers}, test.want, test.want, what, look); err != nil {
+		got, err := l.workersBetween(history, autoscale.State{Running: test.workers}, test.want, test.want, what, look)
+		if err != nil {
 			return err
 		}
+		if i == 0 { // the one that the lesson shows
+			run.Report("workers for a backlog of 500", float64(got), "")
+		}
 	}
-	run.Report("workers for a backlog of 500", 5, "")
-	return l.workersBetween(nil, autoscale.State{}, fewestWorkers, mostWorkers, "without a history", lookWorkers("which numbers may it return?"))
+	_, err := l.workersBetween(nil, autoscale.State{}, fewestWorkers, mostWorkers, "without a history", lookWorkers("which numbers may it return?"))
+	return err
 }
 
 func (l *trial) workerPatience(context.Context, *lab.Run) error {
@@ -99,7 +103,7 @@ func (l *trial) workerPatience(context.Context, *lab.Run) error {
 		{"when the last backlog is ten minutes old", old, autoscale.State{Running: 2}, 2, 2,
 			"does it pass the time of each backlog on to settle?"},
 	} {
-		if err := l.workersBetween(test.history, test.state, test.low, test.high, test.what, lookWorkers(test.hint)); err != nil {
+		if _, err := l.workersBetween(test.history, test.state, test.low, test.high, test.what, lookWorkers(test.hint)); err != nil {
 			return err
 		}
 	}

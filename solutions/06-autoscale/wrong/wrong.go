@@ -162,7 +162,7 @@ func MeasuredAndCareful(reading autoscale.Reading) (float64, int) {
 }
 
 // LikeKubernetes makes a change smaller by each replica that says nothing. On the way out a silent one
-// and one that is not warm count as idle. On the way in a silent one counts as busy.
+// and one that is not warm count as idle. On the way in a silent one counts as if it were at the target.
 func LikeKubernetes(reading autoscale.Reading) (float64, int) {
 	sum, told, silent, cold := 0.0, 0, 0, 0
 	for _, replica := range reading.Replicas {
@@ -184,7 +184,7 @@ func LikeKubernetes(reading autoscale.Reading) (float64, int) {
 		all := told + silent + cold
 		return max(target, sum/float64(all)), all
 	case mean < low:
-		return min(low, (sum+float64(silent))/float64(told+silent)), told + silent
+		return min(low, (sum+target*float64(silent))/float64(told+silent)), told + silent
 	default:
 		return mean, told
 	}
