@@ -23,8 +23,10 @@ import (
 const (
 	// scrapeTimeout bounds all requests of one scrape. Prometheus waits for 5 s.
 	scrapeTimeout = 4 * time.Second
-	// parallelRequests is how many containers are asked at the same time.
-	parallelRequests = 4
+	// parallelRequests is how many containers are asked about at the same time. Older engines read the
+	// numbers of all containers once a second, and let every request wait for that. So this is more
+	// than a stack has containers.
+	parallelRequests = 32
 	// maxAnswer bounds an answer of the engine, in bytes.
 	maxAnswer = 8 << 20
 
@@ -43,6 +45,7 @@ type Collector struct {
 func New(socket, self string) *Collector {
 	var dialer net.Dialer
 	return &Collector{self: self, client: &http.Client{Transport: &http.Transport{
+		MaxIdleConnsPerHost: parallelRequests,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return dialer.DialContext(ctx, "unix", socket)
 		},
