@@ -173,7 +173,12 @@ func containersOn(t *testing.T, e *fakeEngine) (*testbed.Bed, *balancer.Controll
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- b.Run(ctx) }()
-	t.Cleanup(func() { stop(); <-ended })
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
 	fleet, err := scaler.NewContainers(scaler.ContainersOptions{
 		Bed: bed, Name: "web", Balancer: b, Service: testbed.ServiceOptions{Package: "./none", Type: instance.Micro()},
 	})
