@@ -41,6 +41,9 @@ type Section struct {
 // window is the time over which a rate is taken. It holds four scrapes of an exporter.
 const window = "[20s]"
 
+// users selects the requests of users: those of Prometheus and of health checks are left out.
+const users = `route!~"/metrics|/readyz|/healthz"`
+
 // web are the services that answer the requests of subscribers.
 func web() []string { return []string{"service", "replica-1"} }
 
@@ -50,25 +53,26 @@ func Sections() []Section {
 		{"Requests", []Panel{
 			{
 				Title: "Throughput", Unit: PerSecond, Legend: "requests", Servers: web(),
-				Query:      "sum(rate(http_request_duration_seconds_count" + window + "))",
+				Query:      "sum(rate(http_request_duration_seconds_count{" + users + "}" + window + "))",
 				Reading:    "How many requests the service answers. Under overload it stops rising while clients send more.",
 				CloudWatch: "AWS/ApplicationELB RequestCount", Datadog: "trace.http.request.hits",
 			},
 			{
 				Title: "Errors", Unit: Share, Legend: "status 500 and above", Servers: web(),
-				Query:      `(sum(rate(http_request_duration_seconds_count{status=~"5.."}` + window + `)) or vector(0)) / sum(rate(http_request_duration_seconds_count` + window + `))`,
+				Query: `(sum(rate(http_request_duration_seconds_count{status=~"5..", ` + users + `}` + window + `)) or vector(0)) / ` +
+					"sum(rate(http_request_duration_seconds_count{" + users + "}" + window + "))",
 				Reading:    "The share of requests that fail. The objective is below 1 %.",
 				CloudWatch: "AWS/ApplicationELB HTTPCode_Target_5XX_Count", Datadog: "trace.http.request.errors",
 			},
 			{
 				Title: "Latency, 95th percentile", Unit: Seconds, Legend: "p95", Servers: web(),
-				Query:      "histogram_quantile(0.95, sum by (le) (rate(http_request_duration_seconds_bucket" + window + ")))",
+				Query:      "histogram_quantile(0.95, sum by (le) (rate(http_request_duration_seconds_bucket{" + users + "}" + window + ")))",
 				Reading:    "95 of 100 requests are faster than this. The objective is 200 ms.",
 				CloudWatch: "AWS/ApplicationELB TargetResponseTime (p95)", Datadog: "trace.http.request (p95)",
 			},
 			{
 				Title: "Latency, mean by route", Unit: Seconds, Legend: "{{route}}", Servers: web(),
-				Query:      "sum by (route) (rate(http_request_duration_seconds_sum" + window + ")) / (sum by (route) (rate(http_request_duration_seconds_count" + window + ")) > 0)",
+				Query:      "sum by (route) (rate(http_request_duration_seconds_sum{" + users + "}" + window + ")) / (sum by (route) (rate(http_request_duration_seconds_count{" + users + "}" + window + ")) > 0)",
 				Reading:    "The route with the highest line is the first to look at.",
 				CloudWatch: "AWS/ApplicationELB TargetResponseTime (Average)", Datadog: "trace.http.request (avg by resource_name)",
 			},
@@ -243,7 +247,7 @@ func Sections() []Section {
 			},
 			{
 				Title: "Price of a million requests", Unit: Dollars, Legend: "web tier", Servers: web(),
-				Query:   "web:cpu_paid:cores * scalar(bytebites_core_price_dollars_per_hour) / (sum(rate(http_request_duration_seconds_count[1m])) * 3600 > 0) * 1e6",
+				Query:   "web:cpu_paid:cores * scalar(bytebites_core_price_dollars_per_hour) / (sum(rate(http_request_duration_seconds_count{" + users + "}[1m])) * 3600 > 0) * 1e6",
 				Reading: "It falls as the same machines answer more. It is empty while no request comes.",
 			},
 			{
