@@ -61,6 +61,14 @@ func clock(since time.Duration) string {
 	return fmt.Sprintf("%d:%02d", int(since.Minutes()), int(since.Seconds())%60)
 }
 
+// counted is a number of things.
+func counted(n int, thing string) string {
+	if n == 1 {
+		return fmt.Sprintf("%d %s", n, thing)
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}
+
 // unmoved demands that a policy makes no change in a scene.
 func (l *trial) unmoved(s simulate.Scene, what, hint string) error {
 	look := lookSettle(hint)
@@ -74,8 +82,9 @@ func (l *trial) unmoved(s simulate.Scene, what, hint string) error {
 	}
 	return &lab.Failure{
 		Expected: "no change " + what,
-		Seen:     fmt.Sprintf("%d changes, the first after %s minutes from %d replicas to %d", len(played.Changes)-1, clock(at), from, to),
-		Look:     look,
+		Seen: fmt.Sprintf("%s, the first from %d replicas to %d, %s minutes after the start of the run",
+			counted(len(played.Changes)-1, "change"), from, to, clock(at)),
+		Look: look,
 	}
 }
 
@@ -169,13 +178,38 @@ func (l *trial) highestOfWindow(_ context.Context, run *lab.Run) error {
 	return nil
 }
 
+// lowestOfWindow has a breach whose readings ask for six and for eight replicas in turn. Each number of
+// readings in a row has both.
+func (l *trial) lowestOfWindow(_ context.Context, run *lab.Run) error {
+	look := lookSettle("which reading of the window asked for least?")
+	const running, needed = 5, 6
+	q := question{history(five(), 30*time.Minute, func(age time.Duration) []group {
+		if age%(2*every) == 0 {
+			return []group{{running, serving, 0.95}} // 5 × 0.95 / 0.60 = 7.9
+		}
+		return []group{{running, serving, 0.70}} // 5.8
+	}), five(), autoscale.State{Running: running}}
+	got, err := ask(l.subject.Policy, q, look)
+	if err != nil {
+		return err
+	}
+	if got != needed {
+		return &lab.Failure{
+			Expected: fmt.Sprintf("%d replicas, when %d alternated between 70 %% and 95 %%", needed, running),
+			Seen:     fmt.Sprintf("%d", got), Look: look,
+		}
+	}
+	run.Report("replicas after a breach of 70 % and 95 %", float64(got), "")
+	return nil
+}
+
 func (l *trial) sawtooth(context.Context, *lab.Run) error {
 	var phases []phase
 	for from := time.Duration(0); from < time.Hour; from += 8 * time.Minute {
 		phases = append(phases, phase{from, 0.20}, phase{from + 4*time.Minute, 0.90})
 	}
 	return l.unmoved(scene(6, time.Hour, phases...), "in an hour that swings between 20 % and 90 % every four minutes",
-		"did all readings of the window agree?")
+		"did readings cover the whole window, and did all of them agree?")
 }
 
 func (l *trial) noise(context.Context, *lab.Run) error {

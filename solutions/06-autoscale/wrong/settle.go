@@ -89,6 +89,14 @@ func LastOfWindow(asked []window.Recommendation, now time.Time, state autoscale.
 	return state.Running
 }
 
+// HighestOut takes the highest recommendation on the way out too.
+func HighestOut(asked []window.Recommendation, now time.Time, state autoscale.State) int {
+	if recent, covered := window.Last(asked, now, outAfter); covered && window.Lowest(recent) > state.Running {
+		return window.Highest(recent)
+	}
+	return Windows(outAfter, inAfter)(asked, now, state)
+}
+
 // MeanOfWindow acts on the mean of the recommendations.
 func MeanOfWindow(asked []window.Recommendation, now time.Time, state autoscale.State) int {
 	mean := func(length time.Duration) (int, bool) {

@@ -74,6 +74,14 @@ func (r Rules) Policy(history []autoscale.Reading, now time.Time, state autoscal
 	return r.Bound(r.Settle(asked, now, state))
 }
 
+// FiveWhenNoneRuns begins with five whenever nothing runs, also with a history.
+func FiveWhenNoneRuns(history []autoscale.Reading, now time.Time, state autoscale.State) int {
+	if state.Running == 0 {
+		return 5
+	}
+	return Good().Policy(history, now, state)
+}
+
 // warm reports whether the utilisation of a replica counts.
 func warm(reading autoscale.Reading, replica autoscale.Replica) bool {
 	return replica.Measured && !replica.ReadySince.IsZero() && reading.At.Sub(replica.ReadySince) >= warmUp
@@ -161,17 +169,18 @@ func MeasuredAndCareful(reading autoscale.Reading) (float64, int) {
 	return mean, ready
 }
 
-// LikeKubernetes makes a change smaller by each replica that says nothing. On the way out a silent one
-// and one that is not warm count as idle. On the way in a silent one counts as if it were at the target.
+// LikeKubernetes makes a change smaller by each replica that says nothing. On the way out such a one, and
+// one that is starting, count as idle. On the way in a silent one, and one that is not warm, count as if
+// they were at the target.
 func LikeKubernetes(reading autoscale.Reading) (float64, int) {
-	sum, told, silent, cold := 0.0, 0, 0, 0
+	sum, told, silent, starting := 0.0, 0, 0, 0
 	for _, replica := range reading.Replicas {
 		switch {
 		case warm(reading, replica):
 			sum += replica.Utilisation
 			told++
-		case replica.Measured || replica.ReadySince.IsZero():
-			cold++
+		case replica.ReadySince.IsZero():
+			starting++
 		default:
 			silent++
 		}
@@ -181,7 +190,7 @@ func LikeKubernetes(reading autoscale.Reading) (float64, int) {
 	}
 	switch mean := sum / float64(told); {
 	case mean > target:
-		all := told + silent + cold
+		all := told + silent + starting
 		return max(target, sum/float64(all)), all
 	case mean < low:
 		return min(low, (sum+target*float64(silent))/float64(told+silent)), told + silent
@@ -226,6 +235,40 @@ func FreshCounts(reading autoscale.Reading) (float64, int) {
 		return target, 0
 	}
 	return sum / float64(ready), ready
+}
+
+// FreshLeftOut is AtTarget without the replicas that have just become ready.
+func FreshLeftOut(reading autoscale.Reading) (float64, int) {
+	known := autoscale.Reading{At: reading.At}
+	for _, replica := range reading.Replicas {
+		if reading.At.Sub(replica.ReadySince) >= warmUp {
+			known.Replicas = append(known.Replicas, replica)
+		}
+	}
+	return AtTarget(known)
+}
+
+// SilentAsBusy counts a silent replica as if it were at 100 %.
+func SilentAsBusy(reading autoscale.Reading) (float64, int) {
+	mean, ready := AtTarget(reading)
+	for _, replica := range reading.Replicas {
+		if !replica.ReadySince.IsZero() && !replica.Measured {
+			mean += (1 - target) / float64(ready)
+		}
+	}
+	return mean, ready
+}
+
+// SinceReady is AtTarget with a warm-up by the clock of the machine.
+func SinceReady(reading autoscale.Reading) (float64, int) {
+	warm := autoscale.Reading{At: reading.At}
+	for _, replica := range reading.Replicas {
+		if !replica.ReadySince.IsZero() && time.Since(replica.ReadySince) >= warmUp {
+			replica.ReadySince = reading.At.Add(-warmUp)
+		}
+		warm.Replicas = append(warm.Replicas, replica)
+	}
+	return AtTarget(warm)
 }
 
 // AllServe has the utilisation of the ready replicas, and the number of all.
@@ -312,9 +355,27 @@ func BusyAsksForFewer(utilisation float64, replicas, running int) int {
 	return running
 }
 
+// RunningAsFactor is Formula with all replicas that run in the place of those that serve.
+func RunningAsFactor(utilisation float64, _, running int) int {
+	return Formula(utilisation, running, running)
+}
+
+// CalmAsksForMore is Formula without its bound below low.
+func CalmAsksForMore(utilisation float64, replicas, running int) int {
+	if utilisation < low {
+		return needed(utilisation, replicas)
+	}
+	return Formula(utilisation, replicas, running)
+}
+
 // AfterAnyChange waits after a change in either direction.
 func AfterAnyChange(now time.Time, state autoscale.State) bool {
 	return now.Before(state.LastOut.Add(cooldown)) || now.Before(state.LastIn.Add(cooldown))
+}
+
+// SinceChange waits by the clock of the machine.
+func SinceChange(_ time.Time, state autoscale.State) bool {
+	return time.Since(window.LastChange(state)) < cooldown
 }
 
 // Never does not wait.
