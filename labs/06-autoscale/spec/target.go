@@ -40,6 +40,7 @@ func (l *trial) target(_ context.Context, run *lab.Run) error {
 		{6, 0.82, 9, formula},
 		{9, 0.25, 4, formula},
 		{10, 0.28, 5, formula},
+		{6, 0.68, 7, "the tolerance is a share of the target: where does it end?"}, // 6.8
 		{5, 0.62, 5, "is the utilisation within the tolerance of the target?"},
 		{6, 0.45, 6, "is there anything to do between low and the target?"},
 		{7, 0.32, 7, "is there anything to do between low and the target?"},
@@ -62,7 +63,20 @@ func (l *trial) target(_ context.Context, run *lab.Run) error {
 			run.Report("replicas for 5 at 90 %", float64(got), "")
 		}
 	}
-	return nil
+	now := five()
+	// The mean is 74 %: 5 × 0.74 / 0.60 = 6.2.
+	if err := l.between(question{steady(now, group{3, serving, 0.90}, group{2, serving, 0.50}), now, autoscale.State{Running: 5}}, 7, 7,
+		"when 3 are at 90 % and 2 at 50 %", lookLoad("is it the mean of all replicas that serve?")); err != nil {
+		return err
+	}
+	// The formula asks for four, and nine run.
+	if err := l.between(question{steady(now, group{3, serving, 0.80}), now, autoscale.State{Running: 9}}, 9, 9,
+		"when 3 serve at 80 % and no other is in the readings yet", lookRecommend("what does a busy fleet ask for, when more run than the formula gives?")); err != nil {
+		return err
+	}
+	// The formula asks for five, and four run.
+	return l.between(question{steady(now, group{10, serving, 0.28}), now, autoscale.State{Running: 4}}, 4, 4,
+		"when 10 serve at 28 % and 6 of them drain", lookRecommend("does an idle fleet ever ask for more replicas than run?"))
 }
 
 func (l *trial) bounds(_ context.Context, run *lab.Run) error {

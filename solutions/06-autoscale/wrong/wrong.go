@@ -4,6 +4,7 @@ package wrong
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"bytebites.example/workshop/labs/06-autoscale/window"
@@ -243,6 +244,24 @@ func DownIsIdle(reading autoscale.Reading) (float64, int) {
 	return mean, ready
 }
 
+// Median takes the replica in the middle for the mean.
+func Median(reading autoscale.Reading) (float64, int) {
+	var all []float64
+	for _, replica := range reading.Replicas {
+		switch {
+		case warm(reading, replica):
+			all = append(all, replica.Utilisation)
+		case !replica.ReadySince.IsZero():
+			all = append(all, target)
+		}
+	}
+	if len(all) == 0 {
+		return target, 0
+	}
+	slices.Sort(all)
+	return all[len(all)/2], len(all)
+}
+
 // needed is the formula, rounded up.
 func needed(utilisation float64, replicas int) int {
 	return int(math.Ceil(float64(replicas) * utilisation / target))
@@ -326,4 +345,28 @@ func AfterOut(now time.Time, state autoscale.State) bool { return now.Sub(state.
 // OneMinute waits for one minute after a change.
 func OneMinute(now time.Time, state autoscale.State) bool {
 	return now.Sub(window.LastChange(state)) < time.Minute
+}
+
+// IdleAsksForMore takes the formula below low, also when it gives more than run.
+func IdleAsksForMore(utilisation float64, replicas, running int) int {
+	if utilisation < low {
+		return needed(utilisation, replicas)
+	}
+	return Formula(utilisation, replicas, running)
+}
+
+// OneMore asks for at least one replica more in each breach.
+func OneMore(utilisation float64, replicas, running int) int {
+	if utilisation > breach {
+		return max(running+1, needed(utilisation, replicas))
+	}
+	return Formula(utilisation, replicas, running)
+}
+
+// WideTolerance adds the tolerance to the target, and so ends at 70 %.
+func WideTolerance(utilisation float64, replicas, running int) int {
+	if utilisation <= target+0.10 {
+		return min(running, Formula(utilisation, replicas, running))
+	}
+	return Formula(utilisation, replicas, running)
 }
