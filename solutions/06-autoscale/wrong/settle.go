@@ -189,6 +189,15 @@ func ByTheHistory(asked []window.Recommendation, _ time.Time, state autoscale.St
 	return Windows(outAfter, inAfter)(asked, asked[len(asked)-1].At, state)
 }
 
+// CooldownByReading measures the cooldown up to the last reading, and the windows up to now.
+func CooldownByReading(history []autoscale.Reading, now time.Time, state autoscale.State) int {
+	return But(func(r *Rules) {
+		r.Cooling = func(_ time.Time, state autoscale.State) bool {
+			return AfterAnyChange(history[len(history)-1].At, state)
+		}
+	})(history, now, state)
+}
+
 // FutureBlocks does nothing as long as the history has a reading of the future.
 func FutureBlocks(asked []window.Recommendation, now time.Time, state autoscale.State) int {
 	for _, a := range asked {

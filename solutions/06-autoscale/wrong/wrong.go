@@ -163,16 +163,19 @@ func MeasuredAndCareful(reading autoscale.Reading) (float64, int) {
 }
 
 // LikeKubernetes makes a change smaller by each replica that says nothing. On the way out a silent one
-// and one that is not warm count as idle. On the way in a silent one counts as if it were at the target.
+// and one that is not warm count as idle. On the way in those that are ready count as if they were at the
+// target.
 func LikeKubernetes(reading autoscale.Reading) (float64, int) {
-	sum, told, silent, cold := 0.0, 0, 0, 0
+	sum, told, silent, fresh, starting := 0.0, 0, 0, 0, 0
 	for _, replica := range reading.Replicas {
 		switch {
 		case warm(reading, replica):
 			sum += replica.Utilisation
 			told++
-		case replica.Measured || replica.ReadySince.IsZero():
-			cold++
+		case replica.ReadySince.IsZero():
+			starting++
+		case replica.Measured:
+			fresh++
 		default:
 			silent++
 		}
@@ -182,10 +185,11 @@ func LikeKubernetes(reading autoscale.Reading) (float64, int) {
 	}
 	switch mean := sum / float64(told); {
 	case mean > target:
-		all := told + silent + cold
+		all := told + silent + fresh + starting
 		return max(target, sum/float64(all)), all
 	case mean < low:
-		return min(low, (sum+target*float64(silent))/float64(told+silent)), told + silent
+		ready := told + silent + fresh
+		return (sum + target*float64(silent+fresh)) / float64(ready), ready
 	default:
 		return mean, told
 	}
@@ -244,6 +248,42 @@ func DownIsIdle(reading autoscale.Reading) (float64, int) {
 	return mean, ready
 }
 
+// ZeroIsMissing sees from a utilisation of zero that a replica was not measured.
+func ZeroIsMissing(reading autoscale.Reading) (float64, int) {
+	ready, above := 0, 0.0
+	for _, replica := range reading.Replicas {
+		if replica.ReadySince.IsZero() {
+			continue
+		}
+		ready++
+		if replica.Utilisation > 0 && reading.At.Sub(replica.ReadySince) >= warmUp {
+			above += replica.Utilisation - target
+		}
+	}
+	return target + above/float64(max(1, ready)), ready
+}
+
+// OldValueCounts believes a utilisation above zero, also when it was not measured.
+func OldValueCounts(reading autoscale.Reading) (float64, int) {
+	reading.Replicas = slices.Clone(reading.Replicas)
+	for i, replica := range reading.Replicas {
+		reading.Replicas[i].Measured = replica.Measured || replica.Utilisation > 0
+	}
+	return AtTarget(reading)
+}
+
+// SilentDoNotServe has the mean of all ready replicas, and the number of those that have told theirs.
+func SilentDoNotServe(reading autoscale.Reading) (float64, int) {
+	mean, _ := AtTarget(reading)
+	told := 0
+	for _, replica := range reading.Replicas {
+		if warm(reading, replica) {
+			told++
+		}
+	}
+	return mean, told
+}
+
 // Median takes the replica in the middle for the mean.
 func Median(reading autoscale.Reading) (float64, int) {
 	var all []float64
@@ -260,6 +300,23 @@ func Median(reading autoscale.Reading) (float64, int) {
 	}
 	slices.Sort(all)
 	return all[len(all)/2], len(all)
+}
+
+// FreshLeftOut leaves out the replicas that are not warm, and counts silent ones as at the target.
+func FreshLeftOut(reading autoscale.Reading) (float64, int) {
+	reading.Replicas = slices.DeleteFunc(slices.Clone(reading.Replicas), func(r autoscale.Replica) bool {
+		return reading.At.Sub(r.ReadySince) < warmUp
+	})
+	return AtTarget(reading)
+}
+
+// LongWarmUp counts a replica as fresh that has been ready for exactly the warm-up.
+func LongWarmUp(reading autoscale.Reading) (float64, int) {
+	reading.Replicas = slices.Clone(reading.Replicas)
+	for i, replica := range reading.Replicas {
+		reading.Replicas[i].Measured = replica.Measured && reading.At.Sub(replica.ReadySince) > warmUp
+	}
+	return AtTarget(reading)
 }
 
 // needed is the formula, rounded up.
@@ -331,22 +388,6 @@ func BusyAsksForFewer(utilisation float64, replicas, running int) int {
 	return running
 }
 
-// AfterAnyChange waits after a change in either direction.
-func AfterAnyChange(now time.Time, state autoscale.State) bool {
-	return now.Before(state.LastOut.Add(cooldown)) || now.Before(state.LastIn.Add(cooldown))
-}
-
-// Never does not wait.
-func Never(time.Time, autoscale.State) bool { return false }
-
-// AfterOut waits after replicas were added, and not after some were removed.
-func AfterOut(now time.Time, state autoscale.State) bool { return now.Sub(state.LastOut) < cooldown }
-
-// OneMinute waits for one minute after a change.
-func OneMinute(now time.Time, state autoscale.State) bool {
-	return now.Sub(window.LastChange(state)) < time.Minute
-}
-
 // IdleAsksForMore takes the formula below low, also when it gives more than run.
 func IdleAsksForMore(utilisation float64, replicas, running int) int {
 	if utilisation < low {
@@ -369,4 +410,25 @@ func WideTolerance(utilisation float64, replicas, running int) int {
 		return min(running, Formula(utilisation, replicas, running))
 	}
 	return Formula(utilisation, replicas, running)
+}
+
+// AfterAnyChange waits after a change in either direction.
+func AfterAnyChange(now time.Time, state autoscale.State) bool {
+	return now.Before(state.LastOut.Add(cooldown)) || now.Before(state.LastIn.Add(cooldown))
+}
+
+// Never does not wait.
+func Never(time.Time, autoscale.State) bool { return false }
+
+// AfterOut waits after replicas were added, and not after some were removed.
+func AfterOut(now time.Time, state autoscale.State) bool { return now.Sub(state.LastOut) < cooldown }
+
+// OneMinute waits for one minute after a change.
+func OneMinute(now time.Time, state autoscale.State) bool {
+	return now.Sub(window.LastChange(state)) < time.Minute
+}
+
+// LongAfterIn waits for twice the cooldown after replicas were removed.
+func LongAfterIn(now time.Time, state autoscale.State) bool {
+	return AfterAnyChange(now, state) || now.Sub(state.LastIn) < 2*cooldown
 }
