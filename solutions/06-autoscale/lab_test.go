@@ -206,6 +206,10 @@ func TestAnswers(t *testing.T) {
 				Why: "the list begins where the bill begins, as long as one looks at a day alone"},
 			{Name: "whole-hours", Check: "bill", Lab: billed(wrong.WholeHours),
 				Why: "instances were once billed by the hour that has begun"},
+			{Name: "never-zero", Check: "bill", Lab: billed(wrong.NeverZero),
+				Why: "there are always three replicas, so a size of zero is a mistake of the list"},
+			{Name: "cut-in-place", Check: "bill", Lab: billed(wrong.CutInPlace),
+				Why: "the loop is simpler when no change is before the bill"},
 
 			{Name: "same-steps", Check: "steps", Lab: but(func(s *spec.Subject) { s.Steps = wrong.SameSteps }),
 				Why: "a table with numbers of replicas is easy to read"},

@@ -183,6 +183,22 @@ func WholeHours(changes []autoscale.Change, from, until time.Time) float64 {
 	return hours
 }
 
+// CutInPlace moves changes before the bill to its beginning, in the list that it was given.
+func CutInPlace(changes []autoscale.Change, from, until time.Time) float64 {
+	for i := range changes {
+		if changes[i].At.Before(from) {
+			changes[i].At = from
+		}
+	}
+	return BySteps(changes, from, until)
+}
+
+// NeverZero keeps the size before when a change says that none runs.
+func NeverZero(changes []autoscale.Change, from, until time.Time) float64 {
+	some := slices.DeleteFunc(slices.Clone(changes), func(c autoscale.Change) bool { return c.Running == 0 })
+	return BySteps(some, from, until)
+}
+
 // BySteps is a right bill: it adds up the differences between two sizes, each until the end.
 func BySteps(changes []autoscale.Change, from, until time.Time) float64 {
 	paid := time.Duration(0)
