@@ -38,6 +38,7 @@ const (
 	outAfter = 5 * time.Minute
 	inAfter  = 10 * time.Minute
 	cooldown = 5 * time.Minute
+	warmUp   = time.Minute
 
 	// perWorker is the acceptable backlog of a worker, in messages.
 	perWorker                  = 120

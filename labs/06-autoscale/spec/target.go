@@ -42,6 +42,7 @@ func (l *trial) target(_ context.Context, run *lab.Run) error {
 		{6, 0.82, 6, 9, formula},
 		{9, 0.25, 9, 4, formula},
 		{10, 0.28, 10, 5, formula},
+		{6, 0.68, 6, 7, "the tolerance is a share of the target: where does it end?"}, // 6.8
 		{5, 0.62, 5, 5, "is the utilisation within the tolerance of the target?"},
 		{6, 0.45, 6, 6, "is there anything to do between low and the target?"},
 		{7, 0.32, 7, 7, "is there anything to do between low and the target?"},
@@ -68,7 +69,10 @@ func (l *trial) target(_ context.Context, run *lab.Run) error {
 			run.Report("replicas for 5 at 90 %", float64(got), "")
 		}
 	}
-	return nil
+	// The mean is 74 %: 5 × 0.74 / 0.60 = 6.2.
+	now := five()
+	return l.between(question{steady(now, group{3, serving, 0.90}, group{2, serving, 0.50}), now, autoscale.State{Running: 5}}, 7, 7,
+		"when 3 are at 90 % and 2 at 50 %", lookLoad("is it the mean of all replicas that serve?"))
 }
 
 func (l *trial) bounds(_ context.Context, run *lab.Run) error {
@@ -91,6 +95,7 @@ func (l *trial) bounds(_ context.Context, run *lab.Run) error {
 		{"readings without a replica, and none that runs", question{steady(now), now, autoscale.State{}}, fewest, fewest, begin},
 		{"no readings at all, and no replica that runs", question{nil, now, autoscale.State{}}, first, first, begin},
 		{"no readings, when 8 replicas run and the controller has just been started again", question{nil, now, autoscale.State{Running: 8}}, 8, 8, begin},
+		{"no readings, when 3 replicas run and the controller has just been started again", question{nil, now, autoscale.State{Running: 3}}, 3, 3, begin},
 	} {
 		got, err := ask(l.subject.Policy, test.question, test.look)
 		if err != nil {
