@@ -137,16 +137,13 @@ func (l *trial) sustainedBreach(_ context.Context, run *lab.Run) error {
 	// The first half of the window asks for seven replicas and the second for ten.
 	const running, needed = 6, 7
 	rising := history(five(), 30*time.Minute, func(age time.Duration) []group {
-		switch {
-		case age > outAfter:
-			return []group{{running, serving, 0.45}}
-		case age > outAfter/2:
+		if age > outAfter/2 {
 			return []group{{running, serving, 0.69}} // 6 × 0.69 / 0.60 = 6.9
 		}
 		return []group{{running, serving, 0.98}} // 9.8
 	})
 	return l.between(question{rising, five(), autoscale.State{Running: running}}, needed, needed,
-		"after a breach of 69 % for half of the window and then of 98 %", lookSettle("which reading of the window needs least?"))
+		"at 69 % until half of the window and then at 98 %", lookSettle("which reading of the window needs least?"))
 }
 
 func (l *trial) longCalm(_ context.Context, run *lab.Run) error {
