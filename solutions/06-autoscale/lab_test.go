@@ -205,6 +205,8 @@ func TestAnswers(t *testing.T) {
 				Why: "the backlog before is the best guess"},
 			{Name: "one-without-history", Check: "worker patience", Lab: but(func(s *spec.Subject) { s.Workers = wrong.OneWithoutHistory }),
 				Why: "nothing is known of the queue, so the minimum is enough"},
+			{Name: "connected-are-running", Check: "worker patience", Lab: but(func(s *spec.Subject) { s.Workers = wrong.ConnectedAreRunning }),
+				Why: "the broker knows best how many workers there are"},
 			{Name: "workers-at-once", Check: "worker patience", Lab: workers(func(r *wrong.WorkerRules) { r.Settle = wrong.AtOnce }),
 				Why: "a worker starts quickly, so it may come and go"},
 			{Name: "workers-without-cooldown", Check: "worker patience", Lab: workers(func(r *wrong.WorkerRules) { r.NoCooldown = true }),

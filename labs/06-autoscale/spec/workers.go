@@ -113,7 +113,7 @@ func (l *trial) workerPatience(context.Context, *lab.Run) error {
 			"what does settle do with a short calm?"},
 		{"after twelve minutes of a backlog of 10", backlogs(now, 4, then(400, 12*minute, 10)), autoscale.State{Running: 4}, math.MinInt, 3,
 			"what does settle do with a calm of ten minutes?"},
-		{"three minutes after the last change", backlogs(now, 2, then(900, 0, 0)), autoscale.State{Running: 2, LastOut: now.Add(-3 * minute)}, 2, 2,
+		{"three minutes after the last change, when one is not connected yet", backlogs(now, 2, then(900, 0, 0)), autoscale.State{Running: 3, LastOut: now.Add(-3 * minute)}, 3, 3,
 			"does it pass the state on to settle?"},
 		{"when the broker has not answered for fifteen minutes", silent, autoscale.State{Running: 4}, 4, 4,
 			"is a queue empty that was not measured?"},

@@ -87,6 +87,14 @@ func NewestFirst(history []autoscale.Backlog, now time.Time, state autoscale.Sta
 	return WorkersBut(func(*WorkerRules) {})(history, now, state)
 }
 
+// ConnectedAreRunning takes the workers of the last backlog for those that run.
+func ConnectedAreRunning(history []autoscale.Backlog, now time.Time, state autoscale.State) int {
+	if len(history) > 0 {
+		state.Running = history[len(history)-1].Workers
+	}
+	return WorkersBut(func(*WorkerRules) {})(history, now, state)
+}
+
 // OneWithoutHistory begins with one worker when there is no history.
 func OneWithoutHistory(history []autoscale.Backlog, now time.Time, state autoscale.State) int {
 	if len(history) == 0 {
