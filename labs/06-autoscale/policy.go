@@ -44,8 +44,8 @@ func Desired(history []autoscale.Reading, now time.Time, state autoscale.State) 
 // Current is the number of the replicas that serve: only they have the utilisation.
 func recommend(reading autoscale.Reading, running int) int {
 	// TODO(lab 06), step 2: it asks for one replica more or fewer, whatever the size of the breach.
-	// Use the formula with the replicas of load. Above the target and its tolerance ask for at least
-	// running, below low for at most running, and between the two for running.
+	// Use the formula with the replicas of load. Above the target and its tolerance never ask for fewer
+	// than running, below low never for more, and between the two for running.
 	switch utilisation, _ := load(reading); {
 	case utilisation > target:
 		return running + 1

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"bytebites.example/workshop/shared/autoscale"
@@ -18,7 +19,11 @@ func lookBill(hint string) lab.Look {
 func (l *trial) billed(changes []autoscale.Change, from, until time.Time, want float64, what, hint string) (err error) {
 	look := lookBill(hint)
 	defer rescue(&err, look)
+	kept := slices.Clone(changes)
 	got := l.subject.Bill(changes, from, until)
+	if !slices.Equal(changes, kept) {
+		return &lab.Failure{Expected: "changes that are the same after the call", Seen: "other ones", Look: look}
+	}
 	if math.Abs(got-want) <= 1e-6*max(1, want) {
 		return nil
 	}
@@ -43,6 +48,7 @@ func (l *trial) bill(_ context.Context, run *lab.Run) error {
 		{"4 replicas since the evening before", []autoscale.Change{at(-5, 4)}, 96, "which part of its time is in the bill?"},
 		{"4 replicas since the evening before, and 6 from noon", []autoscale.Change{at(-9, 2), at(-5, 4), at(12, 6)}, 120, "which part of its time is in the bill?"},
 		{"3 replicas, and a change on the next day", []autoscale.Change{at(0, 3), at(30, 10)}, 72, "which part of its time is in the bill?"},
+		{"6 replicas, and none from 20:00", []autoscale.Change{at(0, 6), at(20, 0)}, 120, "what does a size of zero cost?"},
 		{"5 replicas from 18:00, and none before", []autoscale.Change{at(18, 5)}, 30, "does it cost anything before the first change?"},
 		{"a day without a replica", nil, 0, "what does a list without changes cost?"},
 	} {

@@ -21,7 +21,7 @@ const wildEvenings = 20
 // cooldown demands of single histories that a recent change holds the fleet, and an old one does not.
 // Then it watches fleets under wild loads.
 func (l *trial) cooldown(_ context.Context, run *lab.Run) error {
-	look := lookSettle("how long ago was the last change, in either direction?")
+	look := lookSettle("how long before now was the last change, in either direction?")
 	now := five()
 	ago := func(d time.Duration) time.Time { return now.Add(-d) }
 	const minute = time.Minute
@@ -38,6 +38,7 @@ func (l *trial) cooldown(_ context.Context, run *lab.Run) error {
 		{"at 10 %, three minutes after replicas were added", 8, 0.10, autoscale.State{LastOut: ago(3 * minute), LastIn: ago(50 * minute)}, 8, 8},
 		{"at 10 %, three minutes after replicas were removed", 8, 0.10, autoscale.State{LastIn: ago(3 * minute)}, 8, 8},
 		{"at 95 %, six minutes after replicas were added", 6, 0.95, autoscale.State{LastOut: ago(6 * minute)}, 7, math.MaxInt},
+		{"at 95 %, six minutes after replicas were removed", 6, 0.95, autoscale.State{LastIn: ago(6 * minute)}, 7, math.MaxInt},
 		{"at 10 %, an hour after replicas were added", 8, 0.10, autoscale.State{LastOut: ago(60 * minute)}, math.MinInt, 7},
 	} {
 		test.state.Running = test.running
@@ -45,6 +46,11 @@ func (l *trial) cooldown(_ context.Context, run *lab.Run) error {
 		if err := l.between(q, test.low, test.high, test.what, look); err != nil {
 			return err
 		}
+	}
+	q := question{steady(ago(minute), group{6, serving, 0.95}), now, autoscale.State{Running: 6, LastOut: ago(330 * time.Second)}}
+	if err := l.between(q, 7, math.MaxInt, "at 95 %, five and a half minutes after replicas were added, when the last reading is a minute old",
+		lookSettle("is the last change compared with now, or with a reading?")); err != nil {
+		return err
 	}
 	changes := 0
 	for seed := range uint64(wildEvenings) {
@@ -110,13 +116,36 @@ func (l *trial) startingReplicas(context.Context, *lab.Run) error {
 		lookLoad("which replicas have the utilisation that the formula multiplies?")); err != nil {
 		return err
 	}
-	return l.between(question{steady(now, group{2, serving, 0.80}, group{6, restarting, 0.05}), now, autoscale.State{Running: 8}}, 8, math.MaxInt,
-		"when 2 serve at 80 %, and 6 crash each minute and are ready again for half a minute, at 5 %",
-		lookLoad("over which time was the utilisation of a replica measured that has just become ready?"))
+	for _, test := range []struct {
+		what   string
+		groups []group
+		low    int
+		high   int
+		hint   string
+	}{
+		{"when 2 serve at 80 %, and 6 crash each minute and are ready again for half a minute, at 5 %",
+			[]group{{2, serving, 0.80}, {6, restarting, 0.05}}, 8, math.MaxInt,
+			"over which time was the utilisation of a replica measured that has just become ready? Count from ReadySince until reading.At"},
+		{"when 2 serve at 20 %, and 6 crash each minute and are ready again for half a minute, at 5 %",
+			[]group{{2, serving, 0.20}, {6, restarting, 0.05}}, 8, 8,
+			"may the six be busy soon? Count them at the target"},
+		{"when 8 are at 10 %, and are ready for a minute in each reading", []group{{8, warmed, 0.10}}, math.MinInt, 7,
+			"does a utilisation count when the warm-up is over?"},
+	} {
+		if err := l.between(question{steady(now, test.groups...), now, autoscale.State{Running: 8}}, test.low, test.high, test.what, lookLoad(test.hint)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (l *trial) missingMetrics(context.Context, *lab.Run) error {
 	now := five()
+	// Four at the target and six at 2 % need five: 10 × 0.252 / 0.60 = 4.2.
+	if err := l.between(question{steady(now, group{4, missing, 0}, group{6, serving, 0.02}), now, autoscale.State{Running: 10}}, 5, math.MaxInt,
+		"when 4 were not measured and 6 are at 2 %", lookLoad("does a replica serve that was not measured?")); err != nil {
+		return err
+	}
 	state := autoscale.State{Running: 6}
 	for _, test := range []struct {
 		what   string
@@ -126,11 +155,21 @@ func (l *trial) missingMetrics(context.Context, *lab.Run) error {
 		hint   string
 	}{
 		{"when none was measured", []group{{6, missing, 0}}, 6, 6, "is a replica idle that was not measured?"},
+		{"when none was measured, and the old utilisation of 10 % is still there", []group{{6, missing, 0.10}}, 6, 6, "what does Utilisation say while Measured is false?"},
+		{"when all were measured, at 0 %", []group{{6, serving, 0}}, math.MinInt, 5, "is it Measured that says whether a replica was measured?"},
 		{"when 4 were not measured and 2 are at 70 %", []group{{4, missing, 0}, {2, serving, 0.70}}, 6, math.MaxInt, "is a replica idle that was not measured?"},
 		{"when 3 were not measured and 3 are at 20 %", []group{{3, missing, 0}, {3, serving, 0.20}}, 6, math.MaxInt, "may the other three be busy?"},
 		{"when 1 was not measured and 5 are at 95 %", []group{{1, missing, 0}, {5, serving, 0.95}}, 7, math.MaxInt, "five of six agree: does one that is silent block them?"},
 	} {
-		if err := l.between(question{steady(now, test.groups...), now, state}, test.low, test.high, test.what, lookLoad(test.hint)); err != nil {
+		q, hint := question{steady(now, test.groups...), now, state}, test.hint
+		got, err := ask(l.subject.Policy, q, lookLoad(hint))
+		if err != nil {
+			return err
+		}
+		if got > max(test.high, state.Running) {
+			hint = "does a replica that was not measured ask for more? Count it at the target"
+		}
+		if err := l.between(q, test.low, test.high, test.what, lookLoad(hint)); err != nil {
 			return err
 		}
 	}
@@ -143,10 +182,6 @@ func (l *trial) allDown(context.Context, *lab.Run) error {
 		"when none is ready or measured", lookLoad("what does it return when no replica serves?")); err != nil {
 		return err
 	}
-	if err := l.between(question{steady(now), now, autoscale.State{Running: 6}}, 6, 6,
-		"when the readings have no replicas", lookLoad("what does it return for a reading without replicas?")); err != nil {
-		return err
-	}
-	return l.between(question{nil, now, autoscale.State{Running: 8}}, 8, 8,
-		"when the controller has just been started again and has no history", lookDesired("are 5 right when 8 run at dinner?"))
+	return l.between(question{steady(now), now, autoscale.State{Running: 6}}, 6, 6,
+		"when the readings have no replicas", lookLoad("what does it return for a reading without replicas?"))
 }

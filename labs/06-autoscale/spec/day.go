@@ -79,7 +79,7 @@ func (l *trial) instanceHours(_ context.Context, run *lab.Run) (lab.Measured, er
 	always := day
 	always.Running = most
 	before := always.Play(simulate.Fixed(most))
-	look := lookSettle("how long do the replicas wait for others that are starting?")
+	look := lookSettle("how long do the replicas wait for others that are starting, or is the target too high?")
 	after, err := play(day, l.subject.Policy, look)
 	if err != nil {
 		return lab.Measured{}, err

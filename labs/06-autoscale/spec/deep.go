@@ -100,6 +100,7 @@ func (l *trial) yesterday(_ context.Context, run *lab.Run) error {
 		return err
 	}
 	run.Report("overloaded in a sudden rush", reacting.Overloaded.Seconds(), "s")
+	run.Report("overloaded in it, first policy", today.Play(firstPolicy).Overloaded.Seconds(), "s")
 	run.Report("overloaded, with yesterday's readings", played.Overloaded.Seconds(), "s")
 	if played.Overloaded > mostOverloaded {
 		return &lab.Failure{

@@ -21,8 +21,9 @@ type condition int
 const (
 	serving    condition = iota
 	restarting           // ready for half a minute, in each reading: it crashes again and again
+	warmed               // ready for a minute, in each reading: its utilisation counts
 	starting
-	missing // ready, and not measured
+	missing // ready, and not measured; the utilisation is an old one
 	down    // not ready, and not measured
 )
 
@@ -45,10 +46,12 @@ func reading(now time.Time, age time.Duration, groups ...group) autoscale.Readin
 				replica.Utilisation = g.utilisation
 			case restarting:
 				replica.ReadySince, replica.Utilisation = at.Add(-every), g.utilisation
+			case warmed:
+				replica.ReadySince, replica.Utilisation = at.Add(-warmUp), g.utilisation
 			case starting:
 				replica.ReadySince = time.Time{}
 			case missing:
-				replica.Measured = false
+				replica.Measured, replica.Utilisation = false, g.utilisation
 			case down:
 				replica.ReadySince, replica.Measured = time.Time{}, false
 			}

@@ -38,6 +38,7 @@ const (
 	outAfter = 5 * time.Minute
 	inAfter  = 10 * time.Minute
 	cooldown = 5 * time.Minute
+	warmUp   = time.Minute
 
 	// perWorker is the acceptable backlog of a worker, in messages.
 	perWorker                  = 120
@@ -75,6 +76,8 @@ func Lab(subject Subject) lab.Lab {
 				Proves: "a busy minute begins the calm anew"},
 			{Name: "highest of the window", Kind: lab.Core, Step: 3, Run: l.highestOfWindow,
 				Proves: "a calm leaves as many replicas as its busiest reading asked for"},
+			{Name: "lowest of the window", Kind: lab.Core, Step: 3, Run: l.lowestOfWindow,
+				Proves: "a breach adds as many replicas as its mildest reading asked for"},
 			{Name: "sawtooth", Kind: lab.Core, Step: 3, Run: l.sawtooth,
 				Proves: "a load that goes up and down every few minutes does not move the fleet"},
 			{Name: "noise", Kind: lab.Core, Step: 3, Run: l.noise,
@@ -82,12 +85,12 @@ func Lab(subject Subject) lab.Lab {
 			{Name: "gaps", Kind: lab.Core, Step: 3, Run: l.gaps,
 				Proves: "old readings, gaps and a clock that jumps lead to no change, and one late reading is no gap"},
 
-			{Name: "cooldown", Kind: lab.Core, Step: 4, Run: l.cooldown,
-				Proves: "two changes are at least five minutes apart, whatever the load does"},
 			{Name: "starting replicas", Kind: lab.Core, Step: 4, Run: l.startingReplicas,
 				Proves: "replicas that are starting or just ready neither look idle nor count as serving"},
 			{Name: "missing metrics", Kind: lab.Core, Step: 4, Run: l.missingMetrics,
 				Proves: "a missing measurement never removes a replica, and one alone does not block"},
+			{Name: "cooldown", Kind: lab.Core, Step: 4, Run: l.cooldown,
+				Proves: "two changes are at least five minutes apart, whatever the load does"},
 			{Name: "all down", Kind: lab.Core, Step: 4, Run: l.allDown,
 				Proves: "a fleet that nothing is known of keeps its size"},
 
@@ -109,7 +112,7 @@ func Lab(subject Subject) lab.Lab {
 			Proves: "instance-hours of a day at the same service level, with ten replicas and with your policy",
 		}},
 		// The starter's policy keeps nothing between two calls, so it passes "pure". It removes one
-		// replica at a time, so "highest of the window" sees no harm.
+		// or adds one replica at a time, so "highest" and "lowest of the window" see no harm.
 		Starter: []string{
 			"trace", "target", "bounds", "spike", "sustained breach", "long calm", "interrupted calm",
 			"sawtooth", "noise", "gaps", "cooldown", "starting replicas", "missing metrics", "all down", "backlog",

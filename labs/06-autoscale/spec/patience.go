@@ -61,6 +61,14 @@ func clock(since time.Duration) string {
 	return fmt.Sprintf("%d:%02d", int(since.Minutes()), int(since.Seconds())%60)
 }
 
+// counted is a number of things.
+func counted(n int, thing string) string {
+	if n == 1 {
+		return fmt.Sprintf("%d %s", n, thing)
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}
+
 // unmoved demands that a policy makes no change in a scene.
 func (l *trial) unmoved(s simulate.Scene, what, hint string) error {
 	look := lookSettle(hint)
@@ -74,14 +82,22 @@ func (l *trial) unmoved(s simulate.Scene, what, hint string) error {
 	}
 	return &lab.Failure{
 		Expected: "no change " + what,
-		Seen:     fmt.Sprintf("%d changes, the first after %s minutes from %d replicas to %d", len(played.Changes)-1, clock(at), from, to),
-		Look:     look,
+		Seen: fmt.Sprintf("%s, the first from %d replicas to %d, %s minutes after the start of the run",
+			counted(len(played.Changes)-1, "change"), from, to, clock(at)),
+		Look: look,
 	}
 }
 
 func (l *trial) spike(context.Context, *lab.Run) error {
-	return l.unmoved(scene(6, 45*time.Minute, phase{0, 0.45}, phase{20 * time.Minute, 0.95}, phase{24 * time.Minute, 0.45}),
-		"in a spike of four minutes", "did all readings of the last five minutes ask for more?")
+	hint := "did all readings of the last five minutes ask for more?"
+	if err := l.unmoved(scene(6, 45*time.Minute, phase{0, 0.45}, phase{20 * time.Minute, 0.95}, phase{24 * time.Minute, 0.45}),
+		"in a spike of four minutes", hint); err != nil {
+		return err
+	}
+	return l.unmoved(scene(6, 45*time.Minute,
+		phase{0, 0.45}, phase{20 * time.Minute, 0.95}, phase{24 * time.Minute, 0.45},
+		phase{24*time.Minute + every, 0.95}, phase{28 * time.Minute, 0.45}),
+		"in two spikes of four minutes with one reading at 45 % between", hint)
 }
 
 // begins is when the load changes in the scenes of sustainedBreach and longCalm.
@@ -131,26 +147,39 @@ func (l *trial) sustainedBreach(_ context.Context, run *lab.Run) error {
 }
 
 func (l *trial) longCalm(_ context.Context, run *lab.Run) error {
-	after, err := l.delayed(scene(8, 45*time.Minute, phase{0, 0.50}, phase{begins, 0.15}), inAfter, false, "15 %")
-	if err == nil {
+	for _, interval := range []time.Duration{every, every / 2} {
+		s := scene(8, 45*time.Minute, phase{0, 0.50}, phase{begins, 0.15})
+		s.Every = interval
+		after, err := l.delayed(s, inAfter, false, "15 %")
+		if err != nil {
+			return err
+		}
 		run.Report("calm until replicas are removed", after.Minutes(), "min")
 	}
-	return err
+	return nil
 }
 
 func (l *trial) interruptedCalm(context.Context, *lab.Run) error {
-	return l.unmoved(scene(8, 50*time.Minute,
-		phase{0, 0.50}, phase{20 * time.Minute, 0.15}, phase{28 * time.Minute, 0.50},
-		phase{29 * time.Minute, 0.15}, phase{37 * time.Minute, 0.50}),
-		"in two calms of eight minutes with a busy minute between", "did all readings of the last ten minutes ask for fewer?")
+	for _, test := range []struct {
+		busy time.Duration
+		what string
+	}{{time.Minute, "a busy minute"}, {every, "one busy reading"}} {
+		if err := l.unmoved(scene(8, 50*time.Minute,
+			phase{0, 0.50}, phase{20 * time.Minute, 0.15}, phase{28 * time.Minute, 0.50},
+			phase{28*time.Minute + test.busy, 0.15}, phase{36*time.Minute + test.busy, 0.50}),
+			"in two calms of eight minutes with "+test.what+" between", "did all readings of the last ten minutes ask for fewer?"); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// highestOfWindow has a calm in which the first half asks for five replicas and the second for three.
+// highestOfWindow has a calm in which the first quarter asks for five replicas and the rest for three.
 func (l *trial) highestOfWindow(_ context.Context, run *lab.Run) error {
 	look := lookSettle("which reading of the window needs most?")
 	const running, needed = 10, 5
 	q := question{history(five(), 30*time.Minute, func(age time.Duration) []group {
-		if age >= inAfter/2 {
+		if age >= inAfter*3/4 {
 			return []group{{running, serving, 0.29}} // 10 × 0.29 / 0.60 = 4.8
 		}
 		return []group{{running, serving, 0.15}} // 2.5
@@ -161,11 +190,51 @@ func (l *trial) highestOfWindow(_ context.Context, run *lab.Run) error {
 	}
 	if got < needed || got >= running {
 		return &lab.Failure{
-			Expected: fmt.Sprintf("%s replicas, when 10 were at 29 %% for half of the window and then at 15 %%", fromTo(needed, running-1)),
+			Expected: fmt.Sprintf("%s replicas, when 10 were at 29 %% for a quarter of the window and then at 15 %%", fromTo(needed, running-1)),
 			Seen:     fmt.Sprintf("%d", got), Look: look,
 		}
 	}
 	run.Report("replicas after a calm of 29 % and 15 %", float64(got), "")
+	return nil
+}
+
+// lowestOfWindow has two breaches. The readings of one ask for six and for eight replicas in turn. The
+// other asks for seven until half of the window, and then for ten.
+func (l *trial) lowestOfWindow(_ context.Context, run *lab.Run) error {
+	look := lookSettle("which reading of the window asked for least?")
+	now := five()
+	for i, test := range []struct {
+		running, needed int
+		what            string
+		utilisation     func(age time.Duration) float64
+	}{
+		{5, 6, "5 alternated between 70 % and 95 %", func(age time.Duration) float64 {
+			if age%(2*every) == 0 {
+				return 0.95 // 5 × 0.95 / 0.60 = 7.9
+			}
+			return 0.70 // 5.8
+		}},
+		{6, 7, "6 were at 69 % until half of the window and then at 98 %", func(age time.Duration) float64 {
+			if age > outAfter/2 {
+				return 0.69 // 6 × 0.69 / 0.60 = 6.9
+			}
+			return 0.98 // 9.8
+		}},
+	} {
+		readings := history(now, 30*time.Minute, func(age time.Duration) []group {
+			return []group{{test.running, serving, test.utilisation(age)}}
+		})
+		got, err := ask(l.subject.Policy, question{readings, now, autoscale.State{Running: test.running}}, look)
+		if err != nil {
+			return err
+		}
+		if got != test.needed {
+			return &lab.Failure{Expected: fmt.Sprintf("%d replicas, when %s", test.needed, test.what), Seen: fmt.Sprintf("%d", got), Look: look}
+		}
+		if i == 0 {
+			run.Report("replicas after a breach of 70 % and 95 %", float64(got), "")
+		}
+	}
 	return nil
 }
 
@@ -175,7 +244,7 @@ func (l *trial) sawtooth(context.Context, *lab.Run) error {
 		phases = append(phases, phase{from, 0.20}, phase{from + 4*time.Minute, 0.90})
 	}
 	return l.unmoved(scene(6, time.Hour, phases...), "in an hour that swings between 20 % and 90 % every four minutes",
-		"did all readings of the window agree?")
+		"did readings cover the whole window, and did all of them agree?")
 }
 
 func (l *trial) noise(context.Context, *lab.Run) error {
@@ -198,6 +267,12 @@ func (l *trial) gaps(context.Context, *lab.Run) error {
 	late := slices.DeleteFunc(until(0, 5, 0.95), func(r autoscale.Reading) bool { return r.At.Equal(now.Add(-2 * time.Minute)) })
 	if err := l.between(question{late, now, autoscale.State{Running: 5}}, 6, math.MaxInt, "at 95 % for ten minutes with one reading missing",
 		lookSettle("is one late reading a gap?")); err != nil {
+		return err
+	}
+	back := append(history(now.Add(time.Hour), 30*time.Minute, func(time.Duration) []group { return []group{{5, serving, 0.45}} }),
+		until(0, 5, 0.95)...)
+	if err := l.between(question{back, now, autoscale.State{Running: 5}}, 6, math.MaxInt,
+		"at 95 % for ten minutes, after the clock was set back by an hour", lookSettle("does a reading of the future count?")); err != nil {
 		return err
 	}
 	hint := "window.Last reports whether readings cover the window: when do they not?"

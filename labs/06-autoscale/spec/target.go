@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"slices"
+	"time"
 
 	"bytebites.example/workshop/shared/autoscale"
 	"bytebites.example/workshop/shared/workshop/lab"
@@ -28,67 +29,80 @@ func seenPercent(utilisation float64) string { return fmt.Sprintf("%.0f %%", 100
 func (l *trial) target(_ context.Context, run *lab.Run) error {
 	formula := "ceil(replicas × utilisation / 0.60), with all replicas that serve"
 	for i, test := range []struct {
-		running     int
+		replicas    int // in each reading; all serve
 		utilisation float64
+		running     int
 		want        int
 		hint        string
 	}{
 		// No result of the formula is near a whole number, so integer arithmetic gives the same.
-		{5, 0.90, 8, formula}, // 7.5; the first is reported
-		{4, 0.85, 6, formula},
-		{3, 0.97, 5, formula},
-		{6, 0.82, 9, formula},
-		{9, 0.25, 4, formula},
-		{10, 0.28, 5, formula},
-		{5, 0.62, 5, "is the utilisation within the tolerance of the target?"},
-		{6, 0.45, 6, "is there anything to do between low and the target?"},
-		{7, 0.32, 7, "is there anything to do between low and the target?"},
-		{4, 0.56, 4, "is there anything to do between low and the target?"},
+		{5, 0.90, 5, 8, formula}, // 7.5; the first is reported
+		{4, 0.85, 4, 6, formula},
+		{3, 0.97, 3, 5, formula},
+		{6, 0.82, 6, 9, formula},
+		{9, 0.25, 9, 4, formula},
+		{10, 0.28, 10, 5, formula},
+		{6, 0.68, 6, 7, "the tolerance is a share of the target: where does it end?"}, // 6.8
+		{5, 0.62, 5, 5, "is the utilisation within the tolerance of the target?"},
+		{6, 0.45, 6, 6, "is there anything to do between low and the target?"},
+		{7, 0.32, 7, 7, "is there anything to do between low and the target?"},
+		{4, 0.56, 4, 4, "is there anything to do between low and the target?"},
+		// The readings know other replicas than those that run: some were just started, or are gone.
+		{5, 0.95, 8, 8, "does it multiply the replicas of load, or all that run?"}, // 7.9
+		{3, 0.80, 9, 9, "may a busy reading ask for fewer than run?"},              // 4
+		{10, 0.28, 4, 4, "may a calm reading ask for more than run?"},              // 4.7
 	} {
 		look := lookRecommend(test.hint)
-		q := question{steady(five(), group{test.running, serving, test.utilisation}), five(), autoscale.State{Running: test.running}}
+		q := question{steady(five(), group{test.replicas, serving, test.utilisation}), five(), autoscale.State{Running: test.running}}
 		got, err := ask(l.subject.Policy, q, look)
 		if err != nil {
 			return err
 		}
 		if got != test.want {
-			return &lab.Failure{
-				Expected: fmt.Sprintf("%d replicas, when %d have been at %s for half an hour", test.want, test.running, seenPercent(test.utilisation)),
-				Seen:     fmt.Sprintf("%d", got),
-				Look:     look,
+			what := fmt.Sprintf("%d have been at %s for half an hour", test.replicas, seenPercent(test.utilisation))
+			if test.running != test.replicas {
+				what += fmt.Sprintf(", and %d run now", test.running)
 			}
+			return &lab.Failure{Expected: fmt.Sprintf("%d replicas, when %s", test.want, what), Seen: fmt.Sprintf("%d", got), Look: look}
 		}
 		if i == 0 {
 			run.Report("replicas for 5 at 90 %", float64(got), "")
 		}
 	}
-	return nil
+	// The mean is 74 %: 5 × 0.74 / 0.60 = 6.2.
+	now := five()
+	return l.between(question{steady(now, group{3, serving, 0.90}, group{2, serving, 0.50}), now, autoscale.State{Running: 5}}, 7, 7,
+		"when 3 are at 90 % and 2 at 50 %", lookLoad("is it the mean of all replicas that serve?"))
 }
 
 func (l *trial) bounds(_ context.Context, run *lab.Run) error {
 	look := lookDesired("which numbers may it return, whatever the readings say?")
+	begin := lookDesired("return startReplicas only when the history is empty and nothing runs: is it both?")
 	now := five()
 	for _, test := range []struct {
 		what     string
 		question question
 		low      int
 		high     int
+		look     lab.Look
 	}{
-		{"9 replicas at 95 %", question{steady(now, group{9, serving, 0.95}), now, autoscale.State{Running: 9}}, most, most},
-		{"10 replicas at 95 %", question{steady(now, group{10, serving, 0.95}), now, autoscale.State{Running: 10}}, most, most},
-		{"4 replicas at 10 %", question{steady(now, group{4, serving, 0.10}), now, autoscale.State{Running: 4}}, fewest, fewest},
-		{"3 replicas at 5 %", question{steady(now, group{3, serving, 0.05}), now, autoscale.State{Running: 3}}, fewest, fewest},
-		{"2 replicas at 50 %", question{steady(now, group{2, serving, 0.50}), now, autoscale.State{Running: 2}}, fewest, most},
-		{"12 replicas at 50 %", question{steady(now, group{12, serving, 0.50}), now, autoscale.State{Running: 12}}, fewest, most},
-		{"readings without a replica, and none that runs", question{steady(now), now, autoscale.State{}}, fewest, most},
-		{"no readings at all, and no replica that runs", question{nil, now, autoscale.State{}}, first, first},
+		{"9 replicas at 95 %", question{steady(now, group{9, serving, 0.95}), now, autoscale.State{Running: 9}}, most, most, look},
+		{"10 replicas at 95 %", question{steady(now, group{10, serving, 0.95}), now, autoscale.State{Running: 10}}, most, most, look},
+		{"4 replicas at 10 %", question{steady(now, group{4, serving, 0.10}), now, autoscale.State{Running: 4}}, fewest, fewest, look},
+		{"3 replicas at 5 %", question{steady(now, group{3, serving, 0.05}), now, autoscale.State{Running: 3}}, fewest, fewest, look},
+		{"2 replicas at 50 %", question{steady(now, group{2, serving, 0.50}), now, autoscale.State{Running: 2}}, fewest, most, look},
+		{"12 replicas at 50 %", question{steady(now, group{12, serving, 0.50}), now, autoscale.State{Running: 12}}, fewest, most, look},
+		{"readings without a replica, and none that runs", question{steady(now), now, autoscale.State{}}, fewest, fewest, begin},
+		{"no readings at all, and no replica that runs", question{nil, now, autoscale.State{}}, first, first, begin},
+		{"no readings, when 8 replicas run and the controller has just been started again", question{nil, now, autoscale.State{Running: 8}}, 8, 8, begin},
+		{"no readings, when 3 replicas run and the controller has just been started again", question{nil, now, autoscale.State{Running: 3}}, 3, 3, begin},
 	} {
-		got, err := ask(l.subject.Policy, test.question, look)
+		got, err := ask(l.subject.Policy, test.question, test.look)
 		if err != nil {
 			return err
 		}
 		if got < test.low || got > test.high {
-			return &lab.Failure{Expected: fmt.Sprintf("%s for %s", fromTo(test.low, test.high), test.what), Seen: fmt.Sprintf("%d", got), Look: look}
+			return &lab.Failure{Expected: fmt.Sprintf("%s for %s", fromTo(test.low, test.high), test.what), Seen: fmt.Sprintf("%d", got), Look: test.look}
 		}
 	}
 	random := rand.New(rand.NewPCG(19, 2))
@@ -143,7 +157,59 @@ func (l *trial) pure(context.Context, *lab.Run) error {
 		}
 		last = q
 	}
+	return l.anyClock()
+}
+
+// anyClock asks the same questions twice. In the second, all times are moved, so that now is the time of
+// this machine. A policy that reads the clock of the machine finds all of the first history old.
+func (l *trial) anyClock() error {
+	look := lookDesired("does any part of it use time.Now or time.Since? Measure from now, and in load from reading.At")
+	now := five()
+	for _, test := range []struct {
+		what     string
+		question question
+	}{
+		{"5 replicas at 95 %", question{steady(now, group{5, serving, 0.95}), now, autoscale.State{Running: 5}}},
+		{"6 replicas at 95 %, two minutes after a change", question{steady(now, group{6, serving, 0.95}), now,
+			autoscale.State{Running: 6, LastOut: now.Add(-2 * time.Minute)}}},
+		{"2 replicas at 80 %, and 6 that crash each minute", question{steady(now, group{2, serving, 0.80}, group{6, restarting, 0.05}), now,
+			autoscale.State{Running: 8}}},
+	} {
+		before, err := ask(l.subject.Policy, test.question, look)
+		if err != nil {
+			return err
+		}
+		again, err := ask(l.subject.Policy, moved(test.question, time.Since(now)), look)
+		if err != nil {
+			return err
+		}
+		if before != again {
+			return &lab.Failure{
+				Expected: fmt.Sprintf("%d for %s, whatever day it is", before, test.what),
+				Seen:     fmt.Sprintf("%d, when all times are those of today", again), Look: look,
+			}
+		}
+	}
 	return nil
+}
+
+// moved returns a question with all times later by that long. Times that are zero stay zero.
+func moved(q question, by time.Duration) question {
+	later := func(at time.Time) time.Time {
+		if at.IsZero() {
+			return at
+		}
+		return at.Add(by)
+	}
+	all := copied(q.history)
+	for i := range all {
+		all[i].At = later(all[i].At)
+		for j := range all[i].Replicas {
+			all[i].Replicas[j].ReadySince = later(all[i].Replicas[j].ReadySince)
+		}
+	}
+	state := autoscale.State{Running: q.state.Running, LastOut: later(q.state.LastOut), LastIn: later(q.state.LastIn)}
+	return question{all, later(q.now), state}
 }
 
 // copied returns a copy of a history that shares nothing with it.

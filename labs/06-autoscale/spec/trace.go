@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"strings"
 	"time"
 
 	"bytebites.example/workshop/labs/06-autoscale/answer"
@@ -60,7 +61,8 @@ func traced(played simulate.Played) answer.Sheet {
 func traceText(played simulate.Played) []byte {
 	at, _ := marked(played)
 	head := "What the first policy did between 17:00 and 18:00: one replica more above 60 %, one fewer below 30 %, at once.\n" +
-		"A replica takes 100 requests/s, and 4 minutes to start. The policy reads \"CPU of all\".\n\n"
+		"A replica takes 100 requests/s. On this evening it takes 4 minutes to start, because the host first pulls the image.\n" +
+		"The policy reads \"CPU of all\". Percentages are rounded: 60 % may be 60.4 %.\n\n"
 	return evidence.Table(head, func(w io.Writer) {
 		fmt.Fprintln(w, "time\trequests/s\trunning\tready\tCPU of all\tCPU of ready\tchange\trunning then\t\t")
 		for i, row := range played.Rows {
@@ -75,6 +77,17 @@ func traceText(played simulate.Played) []byte {
 				100*row.OfAll, 100*row.OfReady, change, row.Decision, mark)
 		}
 	})
+}
+
+// early returns the times of the changes before the load rises, as trace.txt shows them.
+func early(played simulate.Played) string {
+	var at []string
+	for _, row := range played.Rows {
+		if row.Load == played.Rows[0].Load && row.At.Sub(five()) < 20*time.Minute && row.Decision != row.Running {
+			at = append(at, row.At.Format("15:04"))
+		}
+	}
+	return strings.Join(at, " and ")
 }
 
 func lookAnswers(hint string) lab.Look {
@@ -102,7 +115,7 @@ func (l *trial) trace(_ context.Context, run *lab.Run) error {
 		{"Needed", "the replicas for the marked reading", got.Needed == right.Needed, got.Needed,
 			"ready × CPU of ready / 60 %, rounded up; see the marked row" + file},
 		{"Cause", "the cause of the changes before 17:20", got.Cause == right.Cause, fmt.Sprintf("%q", got.Cause),
-			"which columns differ between the rows before 17:20" + file + "?"},
+			"at " + early(played) + file + ": did requests/s change? Was a replica starting in the minute before?"},
 	} {
 		if a.right {
 			continue

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"bytebites.example/workshop/shared/autoscale"
@@ -14,8 +15,11 @@ func lookWorkers(hint string) lab.Look {
 	return lab.Look{File: "workers.go", Func: "Workers", Hint: hint}
 }
 
-// unmeasured stands for a backlog that the broker did not tell in time.
-const unmeasured = -1
+// These stand for a backlog that the broker did not tell in time. The field holds 0, or an old number.
+const (
+	unmeasured = -1
+	stale      = -2
+)
 
 // backlogs returns half an hour of backlogs until now. That many workers run. The number of
 // messages follows from the age.
@@ -23,8 +27,11 @@ func backlogs(now time.Time, workers int, messages func(age time.Duration) int) 
 	var all []autoscale.Backlog
 	for age := 30 * time.Minute; age >= 0; age -= every {
 		b := autoscale.Backlog{At: now.Add(-age), Workers: workers, Messages: messages(age), Measured: true}
-		if b.Messages == unmeasured {
+		switch b.Messages {
+		case unmeasured:
 			b.Messages, b.Measured = 0, false
+		case stale:
+			b.Messages, b.Measured = 900, false
 		}
 		all = append(all, b)
 	}
@@ -34,7 +41,11 @@ func backlogs(now time.Time, workers int, messages func(age time.Duration) int) 
 // workersBetween demands an answer from low to high, and returns it.
 func (l *trial) workersBetween(history []autoscale.Backlog, state autoscale.State, low, high int, what string, look lab.Look) (got int, err error) {
 	defer rescue(&err, look)
+	kept := slices.Clone(history)
 	got = l.subject.Workers(history, five(), state)
+	if !slices.Equal(history, kept) {
+		return got, &lab.Failure{Expected: "a history that is the same after the call", Seen: "a changed one", Look: look}
+	}
 	if got >= low && got <= high {
 		return got, nil
 	}
@@ -79,7 +90,13 @@ func (l *trial) workerPatience(context.Context, *lab.Run) error {
 			return before
 		}
 	}
-	silent := backlogs(now, 4, then(400, 15*minute, unmeasured))
+	silent := backlogs(now, 3, then(400, 15*minute, unmeasured)) // the fourth worker is not connected yet
+	once := func(age time.Duration) int {
+		if age == 5*minute {
+			return unmeasured
+		}
+		return 10
+	}
 	old := backlogs(now.Add(-10*minute), 2, then(900, 0, 0))
 	for _, test := range []struct {
 		what      string
@@ -96,10 +113,16 @@ func (l *trial) workerPatience(context.Context, *lab.Run) error {
 			"what does settle do with a short calm?"},
 		{"after twelve minutes of a backlog of 10", backlogs(now, 4, then(400, 12*minute, 10)), autoscale.State{Running: 4}, math.MinInt, 3,
 			"what does settle do with a calm of ten minutes?"},
-		{"three minutes after the last change", backlogs(now, 2, then(900, 0, 0)), autoscale.State{Running: 2, LastOut: now.Add(-3 * minute)}, 2, 2,
+		{"three minutes after the last change, when one is not connected yet", backlogs(now, 2, then(900, 0, 0)), autoscale.State{Running: 3, LastOut: now.Add(-3 * minute)}, 3, 3,
 			"does it pass the state on to settle?"},
 		{"when the broker has not answered for fifteen minutes", silent, autoscale.State{Running: 4}, 4, 4,
 			"is a queue empty that was not measured?"},
+		{"when the broker has not answered since a backlog of 900", backlogs(now, 2, then(900, 15*minute, stale)), autoscale.State{Running: 2}, 2, 2,
+			"what does a backlog ask for that was not measured?"},
+		{"after a backlog of 10 that was not measured once", backlogs(now, 4, once), autoscale.State{Running: 4}, 4, 4,
+			"what does a backlog ask for that was not measured?"},
+		{"when the controller has just been started again and has no history", nil, autoscale.State{Running: 5}, 5, 5,
+			"what does settle do without a history?"},
 		{"when the last backlog is ten minutes old", old, autoscale.State{Running: 2}, 2, 2,
 			"does it pass the time of each backlog on to settle?"},
 	} {

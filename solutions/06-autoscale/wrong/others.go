@@ -2,6 +2,7 @@ package wrong
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"bytebites.example/workshop/labs/06-autoscale/window"
@@ -50,6 +51,56 @@ func PerWorker(backlog autoscale.Backlog, running int) int {
 // SilentQueueIsEmpty takes a backlog that was not measured for an empty one.
 func SilentQueueIsEmpty(backlog autoscale.Backlog, _ int) int {
 	return int(math.Ceil(float64(backlog.Messages) / 120))
+}
+
+// OldBacklogCounts believes a number of messages above zero, also when it was not measured.
+func OldBacklogCounts(backlog autoscale.Backlog, running int) int {
+	backlog.Measured = backlog.Measured || backlog.Messages > 0
+	return PerWorker(backlog, running)
+}
+
+// SilentAsksForConnected asks for the workers that the queue has, when the backlog was not measured.
+func SilentAsksForConnected(backlog autoscale.Backlog, _ int) int {
+	return PerWorker(backlog, backlog.Workers)
+}
+
+// SilentLeftOut drops the backlogs that were not measured.
+func SilentLeftOut(history []autoscale.Backlog, now time.Time, state autoscale.State) int {
+	measured := slices.DeleteFunc(slices.Clone(history), func(b autoscale.Backlog) bool { return !b.Measured })
+	return WorkersBut(func(*WorkerRules) {})(measured, now, state)
+}
+
+// LastKnownBacklog takes the backlog before for one that was not measured.
+func LastKnownBacklog(history []autoscale.Backlog, now time.Time, state autoscale.State) int {
+	known := slices.Clone(history)
+	for i := 1; i < len(known); i++ {
+		if !known[i].Measured {
+			known[i].Messages, known[i].Measured = known[i-1].Messages, known[i-1].Measured
+		}
+	}
+	return WorkersBut(func(*WorkerRules) {})(known, now, state)
+}
+
+// NewestFirst sorts the history that it was given.
+func NewestFirst(history []autoscale.Backlog, now time.Time, state autoscale.State) int {
+	slices.SortFunc(history, func(a, b autoscale.Backlog) int { return b.At.Compare(a.At) })
+	return WorkersBut(func(*WorkerRules) {})(history, now, state)
+}
+
+// ConnectedAreRunning takes the workers of the last backlog for those that run.
+func ConnectedAreRunning(history []autoscale.Backlog, now time.Time, state autoscale.State) int {
+	if len(history) > 0 {
+		state.Running = history[len(history)-1].Workers
+	}
+	return WorkersBut(func(*WorkerRules) {})(history, now, state)
+}
+
+// OneWithoutHistory begins with one worker when there is no history.
+func OneWithoutHistory(history []autoscale.Backlog, now time.Time, state autoscale.State) int {
+	if len(history) == 0 {
+		return 1
+	}
+	return WorkersBut(func(*WorkerRules) {})(history, now, state)
 }
 
 // WorkersRoundedDown is PerWorker with the result rounded down.
@@ -138,6 +189,22 @@ func WholeHours(changes []autoscale.Change, from, until time.Time) float64 {
 		hours += float64(change.Running) * math.Ceil(max(0, end.Sub(begin).Hours()))
 	}
 	return hours
+}
+
+// CutInPlace moves changes before the bill to its beginning, in the list that it was given.
+func CutInPlace(changes []autoscale.Change, from, until time.Time) float64 {
+	for i := range changes {
+		if changes[i].At.Before(from) {
+			changes[i].At = from
+		}
+	}
+	return BySteps(changes, from, until)
+}
+
+// NeverZero keeps the size before when a change says that none runs.
+func NeverZero(changes []autoscale.Change, from, until time.Time) float64 {
+	some := slices.DeleteFunc(slices.Clone(changes), func(c autoscale.Change) bool { return c.Running == 0 })
+	return BySteps(some, from, until)
 }
 
 // BySteps is a right bill: it adds up the differences between two sizes, each until the end.

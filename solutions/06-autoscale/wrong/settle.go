@@ -89,6 +89,46 @@ func LastOfWindow(asked []window.Recommendation, now time.Time, state autoscale.
 	return state.Running
 }
 
+// HighestOut waits for the window, and then adds what its busiest reading asked for.
+func HighestOut(asked []window.Recommendation, now time.Time, state autoscale.State) int {
+	n := Windows(outAfter, inAfter)(asked, now, state)
+	if n > state.Running {
+		recent, _ := window.Last(asked, now, outAfter)
+		return window.Highest(recent)
+	}
+	return n
+}
+
+// MeanOfCalm waits for the window, and then leaves the mean of what its readings asked for, rounded up.
+func MeanOfCalm(asked []window.Recommendation, now time.Time, state autoscale.State) int {
+	n := Windows(outAfter, inAfter)(asked, now, state)
+	if n < state.Running {
+		recent, _ := window.Last(asked, now, inAfter)
+		sum := 0
+		for _, r := range recent {
+			sum += r.Instances
+		}
+		return (sum + len(recent) - 1) / len(recent)
+	}
+	return n
+}
+
+// AllButOne acts when all readings of a window agree but one.
+func AllButOne(asked []window.Recommendation, now time.Time, state autoscale.State) int {
+	sorted := func(length time.Duration) ([]window.Recommendation, bool) {
+		recent, covered := window.Last(asked, now, length)
+		slices.SortFunc(recent, func(a, b window.Recommendation) int { return a.Instances - b.Instances })
+		return recent, covered && len(recent) > 1
+	}
+	if all, covered := sorted(outAfter); covered && all[1].Instances > state.Running {
+		return all[1].Instances
+	}
+	if all, covered := sorted(inAfter); covered && all[len(all)-2].Instances < state.Running {
+		return all[len(all)-2].Instances
+	}
+	return state.Running
+}
+
 // MeanOfWindow acts on the mean of the recommendations.
 func MeanOfWindow(asked []window.Recommendation, now time.Time, state autoscale.State) int {
 	mean := func(length time.Duration) (int, bool) {
@@ -147,6 +187,25 @@ func ByTheHistory(asked []window.Recommendation, _ time.Time, state autoscale.St
 		return state.Running
 	}
 	return Windows(outAfter, inAfter)(asked, asked[len(asked)-1].At, state)
+}
+
+// CooldownByReading measures the cooldown up to the last reading, and the windows up to now.
+func CooldownByReading(history []autoscale.Reading, now time.Time, state autoscale.State) int {
+	return But(func(r *Rules) {
+		r.Cooling = func(_ time.Time, state autoscale.State) bool {
+			return AfterAnyChange(history[len(history)-1].At, state)
+		}
+	})(history, now, state)
+}
+
+// FutureBlocks does nothing as long as the history has a reading of the future.
+func FutureBlocks(asked []window.Recommendation, now time.Time, state autoscale.State) int {
+	for _, a := range asked {
+		if a.At.After(now) {
+			return state.Running
+		}
+	}
+	return Windows(outAfter, inAfter)(asked, now, state)
 }
 
 // Remembers counts breaches and calms in memory, from one call to the next.

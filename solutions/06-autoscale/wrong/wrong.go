@@ -4,6 +4,7 @@ package wrong
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"bytebites.example/workshop/labs/06-autoscale/window"
@@ -72,6 +73,14 @@ func (r Rules) Policy(history []autoscale.Reading, now time.Time, state autoscal
 		asked = append(asked, window.Recommendation{At: reading.At, Instances: r.Recommend(utilisation, replicas, state.Running)})
 	}
 	return r.Bound(r.Settle(asked, now, state))
+}
+
+// FiveWhenNoneRuns begins with five whenever nothing runs, also with a history.
+func FiveWhenNoneRuns(history []autoscale.Reading, now time.Time, state autoscale.State) int {
+	if state.Running == 0 {
+		return 5
+	}
+	return Good().Policy(history, now, state)
 }
 
 // warm reports whether the utilisation of a replica counts.
@@ -161,17 +170,18 @@ func MeasuredAndCareful(reading autoscale.Reading) (float64, int) {
 	return mean, ready
 }
 
-// LikeKubernetes makes a change smaller by each replica that says nothing. On the way out a silent one
-// and one that is not warm count as idle. On the way in a silent one counts as if it were at the target.
+// LikeKubernetes makes a change smaller by each replica that says nothing. On the way out such a one, and
+// one that is starting, count as idle. On the way in a silent one, and one that is not warm, count as if
+// they were at the target.
 func LikeKubernetes(reading autoscale.Reading) (float64, int) {
-	sum, told, silent, cold := 0.0, 0, 0, 0
+	sum, told, silent, starting := 0.0, 0, 0, 0
 	for _, replica := range reading.Replicas {
 		switch {
 		case warm(reading, replica):
 			sum += replica.Utilisation
 			told++
-		case replica.Measured || replica.ReadySince.IsZero():
-			cold++
+		case replica.ReadySince.IsZero():
+			starting++
 		default:
 			silent++
 		}
@@ -181,10 +191,11 @@ func LikeKubernetes(reading autoscale.Reading) (float64, int) {
 	}
 	switch mean := sum / float64(told); {
 	case mean > target:
-		all := told + silent + cold
+		all := told + silent + starting
 		return max(target, sum/float64(all)), all
 	case mean < low:
-		return min(low, (sum+target*float64(silent))/float64(told+silent)), told + silent
+		ready := told + silent
+		return (sum + target*float64(silent)) / float64(ready), ready
 	default:
 		return mean, told
 	}
@@ -228,6 +239,29 @@ func FreshCounts(reading autoscale.Reading) (float64, int) {
 	return sum / float64(ready), ready
 }
 
+// SilentAsBusy counts a silent replica as if it were at 100 %.
+func SilentAsBusy(reading autoscale.Reading) (float64, int) {
+	mean, ready := AtTarget(reading)
+	for _, replica := range reading.Replicas {
+		if !replica.ReadySince.IsZero() && !replica.Measured {
+			mean += (1 - target) / float64(ready)
+		}
+	}
+	return mean, ready
+}
+
+// SinceReady is AtTarget with a warm-up by the clock of the machine.
+func SinceReady(reading autoscale.Reading) (float64, int) {
+	warm := autoscale.Reading{At: reading.At}
+	for _, replica := range reading.Replicas {
+		if !replica.ReadySince.IsZero() && time.Since(replica.ReadySince) >= warmUp {
+			replica.ReadySince = reading.At.Add(-warmUp)
+		}
+		warm.Replicas = append(warm.Replicas, replica)
+	}
+	return AtTarget(warm)
+}
+
 // AllServe has the utilisation of the ready replicas, and the number of all.
 func AllServe(reading autoscale.Reading) (float64, int) {
 	mean, _ := AtTarget(reading)
@@ -241,6 +275,77 @@ func DownIsIdle(reading autoscale.Reading) (float64, int) {
 		return 0, 0
 	}
 	return mean, ready
+}
+
+// ZeroIsMissing sees from a utilisation of zero that a replica was not measured.
+func ZeroIsMissing(reading autoscale.Reading) (float64, int) {
+	ready, above := 0, 0.0
+	for _, replica := range reading.Replicas {
+		if replica.ReadySince.IsZero() {
+			continue
+		}
+		ready++
+		if replica.Utilisation > 0 && reading.At.Sub(replica.ReadySince) >= warmUp {
+			above += replica.Utilisation - target
+		}
+	}
+	return target + above/float64(max(1, ready)), ready
+}
+
+// OldValueCounts believes a utilisation above zero, also when it was not measured.
+func OldValueCounts(reading autoscale.Reading) (float64, int) {
+	reading.Replicas = slices.Clone(reading.Replicas)
+	for i, replica := range reading.Replicas {
+		reading.Replicas[i].Measured = replica.Measured || replica.Utilisation > 0
+	}
+	return AtTarget(reading)
+}
+
+// SilentDoNotServe has the mean of all ready replicas, and the number of those that have told theirs.
+func SilentDoNotServe(reading autoscale.Reading) (float64, int) {
+	mean, _ := AtTarget(reading)
+	told := 0
+	for _, replica := range reading.Replicas {
+		if warm(reading, replica) {
+			told++
+		}
+	}
+	return mean, told
+}
+
+// Median takes the replica in the middle for the mean.
+func Median(reading autoscale.Reading) (float64, int) {
+	var all []float64
+	for _, replica := range reading.Replicas {
+		switch {
+		case warm(reading, replica):
+			all = append(all, replica.Utilisation)
+		case !replica.ReadySince.IsZero():
+			all = append(all, target)
+		}
+	}
+	if len(all) == 0 {
+		return target, 0
+	}
+	slices.Sort(all)
+	return all[len(all)/2], len(all)
+}
+
+// FreshLeftOut leaves out the replicas that are not warm, and counts silent ones as at the target.
+func FreshLeftOut(reading autoscale.Reading) (float64, int) {
+	reading.Replicas = slices.DeleteFunc(slices.Clone(reading.Replicas), func(r autoscale.Replica) bool {
+		return reading.At.Sub(r.ReadySince) < warmUp
+	})
+	return AtTarget(reading)
+}
+
+// LongWarmUp counts a replica as fresh that has been ready for exactly the warm-up.
+func LongWarmUp(reading autoscale.Reading) (float64, int) {
+	reading.Replicas = slices.Clone(reading.Replicas)
+	for i, replica := range reading.Replicas {
+		reading.Replicas[i].Measured = replica.Measured && reading.At.Sub(replica.ReadySince) > warmUp
+	}
+	return AtTarget(reading)
 }
 
 // needed is the formula, rounded up.
@@ -312,9 +417,43 @@ func BusyAsksForFewer(utilisation float64, replicas, running int) int {
 	return running
 }
 
+// RunningAsFactor is Formula with all replicas that run in the place of those that serve.
+func RunningAsFactor(utilisation float64, _, running int) int {
+	return Formula(utilisation, running, running)
+}
+
+// CalmAsksForMore is Formula without its bound below low.
+func CalmAsksForMore(utilisation float64, replicas, running int) int {
+	if utilisation < low {
+		return needed(utilisation, replicas)
+	}
+	return Formula(utilisation, replicas, running)
+}
+
+// OneMore asks for at least one replica more in each breach.
+func OneMore(utilisation float64, replicas, running int) int {
+	if utilisation > breach {
+		return max(running+1, needed(utilisation, replicas))
+	}
+	return Formula(utilisation, replicas, running)
+}
+
+// WideTolerance adds the tolerance to the target, and so ends at 70 %.
+func WideTolerance(utilisation float64, replicas, running int) int {
+	if utilisation <= target+0.10 {
+		return min(running, Formula(utilisation, replicas, running))
+	}
+	return Formula(utilisation, replicas, running)
+}
+
 // AfterAnyChange waits after a change in either direction.
 func AfterAnyChange(now time.Time, state autoscale.State) bool {
 	return now.Before(state.LastOut.Add(cooldown)) || now.Before(state.LastIn.Add(cooldown))
+}
+
+// SinceChange waits by the clock of the machine.
+func SinceChange(_ time.Time, state autoscale.State) bool {
+	return time.Since(window.LastChange(state)) < cooldown
 }
 
 // Never does not wait.
@@ -326,4 +465,9 @@ func AfterOut(now time.Time, state autoscale.State) bool { return now.Sub(state.
 // OneMinute waits for one minute after a change.
 func OneMinute(now time.Time, state autoscale.State) bool {
 	return now.Sub(window.LastChange(state)) < time.Minute
+}
+
+// LongAfterIn waits for twice the cooldown after replicas were removed.
+func LongAfterIn(now time.Time, state autoscale.State) bool {
+	return AfterAnyChange(now, state) || now.Sub(state.LastIn) < 2*cooldown
 }
