@@ -2,11 +2,11 @@ package spec
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/instance"
-	"bytebites.example/workshop/shared/measure"
 	"bytebites.example/workshop/shared/measure/load"
 	"bytebites.example/workshop/shared/testbed"
 	"bytebites.example/workshop/shared/testbed/balancer"
@@ -27,11 +27,9 @@ const (
 	lastApplied = "02"
 	// people are signed in for the load.
 	people = 8
-	// burstStart is the rate of the first burst, in requests a second: below what one replica takes on
-	// any machine. burstsAgain further bursts are at the limit, and the best of them counts.
-	burstStart  = 20
-	burstLength = 1500 * time.Millisecond
-	burstsAgain = 2
+	// sampleRate and sampleLength are the load by which the CPU time of a request is measured.
+	sampleRate   = 40 // requests a second
+	sampleLength = 3 * time.Second
 )
 
 // The names of the stages.
@@ -47,12 +45,13 @@ func (l *trial) stages() []lab.Stage {
 	}
 }
 
-// looking is the load of the live run: people look at meals, and one request in eleven plans a week. The
-// plan keeps the service busy and not the database, so the utilisation of replicas follows the rate.
-func looking() load.Mix {
-	mix := load.Browse()
-	mix.Name = "looking"
-	mix.Shares = []load.Share{{Kind: load.ShowMeal, Weight: 10}, {Kind: load.Recommendations, Weight: 1}}
+// dinnerMix is the load of the live run: people look at meals, and one request in thirteen is an order. An
+// order plans a week, which keeps the service busy and not the database. So the utilisation of replicas
+// follows the rate.
+func dinnerMix() load.Mix {
+	mix := load.Dinner()
+	mix.Name = "meals and orders"
+	mix.Shares = []load.Share{{Kind: load.ShowMeal, Weight: 12}, {Kind: load.PlaceOrder, Weight: 1}}
 	return mix
 }
 
@@ -80,8 +79,9 @@ func (l *trial) service() testbed.ServiceOptions {
 	}
 }
 
-// measureReplica finds what one replica takes, and stops it. The load of the live run is a multiple of
-// that. So the lab asks the same of a policy on a slow machine and on a fast one.
+// measureReplica finds what one replica takes, and stops it: its CPU in a second, divided by the CPU time of
+// a request. The load of the live run is a multiple of that. So the lab asks the same of a policy on a slow
+// machine and on a fast one. CPU time hardly depends on what else the machine does.
 func (l *trial) measureReplica(ctx context.Context, run *lab.Run) (end func() error, err error) {
 	o := l.service()
 	o.Name = "measured-replica"
@@ -90,21 +90,34 @@ func (l *trial) measureReplica(ctx context.Context, run *lab.Run) (end func() er
 		return nil, err
 	}
 	l.generator = one.Generator
-	l.generator.Mix = looking()
-	watch, err := rig.NewWatch(ctx, one.Service.Server)
+	l.generator.Mix = dinnerMix()
+	var sample load.Result
+	var used testbed.Usage
+	err = one.AtFullSpeed(ctx, func() error {
+		before, err := one.Service.Usage(ctx)
+		if err != nil {
+			return err
+		}
+		if sample, err = l.generator.Hit(ctx, sampleRate, sampleLength); err != nil {
+			return err
+		}
+		after, err := one.Service.Usage(ctx)
+		used = after.Since(before)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
-	l.capacity, err = rig.Limit(ctx, run, "one replica",
-		measure.BurstConfig{Start: burstStart, Length: burstLength, Again: burstsAgain, Quotas: watch.Problems}, l.generator.Hit)
-	if err != nil {
-		return nil, err
+	rig.ReportHost(run, sample)
+	if sample.Failed > 0 || used.CPU <= 0 {
+		return nil, &lab.Doubt{
+			Reason: fmt.Sprintf("what one replica takes could not be measured: %d of %d requests failed, with %v of CPU time", sample.Failed, sample.Sent, used.CPU),
+			Remedy: "close what else runs on this machine, and check again",
+		}
 	}
-	quotas, err := watch.Quotas(ctx)
-	if err != nil {
-		return nil, err
-	}
-	run.ReportQuotas(quotas...)
+	cost := used.CPU / time.Duration(sample.Sent)
+	l.capacity = replicaSize().CPU / cost.Seconds()
+	run.Report("CPU time of a request", milliseconds(cost), "ms")
 	run.Report("one replica takes", l.capacity, "requests/s")
 	l.generator.Target = l.nginx.URL()
 	return nil, one.Service.Stop(ctx)
