@@ -191,7 +191,9 @@ func (h *stagehand) report() error {
 	}
 	run.Report("story in a second of the live run", factor, "s")
 	run.Report("requests of the live run", float64(all.Sent), "")
-	run.Report("timeouts of the live run", float64(all.Failures[load.CauseTimeout]), "")
+	for _, cause := range slices.Sorted(maps.Keys(all.Failures)) {
+		run.Report("failed in the live run, "+cause, float64(all.Failures[cause]), "")
+	}
 	run.Report("most replicas of the live run", float64(mostRunning), "")
 	run.Report("slowest start of a replica, in the run", slowest.Seconds(), "s")
 	run.Report("worst p95 of the rush", milliseconds(worst), "ms")
