@@ -107,7 +107,7 @@ func lost(r load.Result) (n int, causes string) {
 	return n, strings.Join(parts, ", ")
 }
 
-// noRequestLost judges all requests of the evening. It counts, so a busy machine is no excuse.
+// noRequestLost judges all requests of the evening.
 func (l *trial) noRequestLost(ctx context.Context, run *lab.Run) error {
 	seen, err := l.live(ctx, run)
 	if err != nil {
@@ -121,7 +121,7 @@ func (l *trial) noRequestLost(ctx context.Context, run *lab.Run) error {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("none of %d requests lost while replicas come, die and go", all.Sent),
 			Seen:     fmt.Sprintf("%d lost: %s; see live.txt in %s", n, causes, evidenceFolder),
-			Look:     lookSettle("how often did the number change?"),
+			Waited:   rig.LateLoad(all), Look: lookSettle("how often did the number change?"),
 		}
 	}
 	return nil

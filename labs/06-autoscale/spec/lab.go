@@ -140,6 +140,7 @@ type trial struct {
 	// The live run.
 	servers   *rig.Servers
 	nginx     *testbed.Nginx
+	redis     *testbed.Redis
 	generator load.Generator // to nginx
 	capacity  float64        // of one replica, in requests a second
 	played    bool

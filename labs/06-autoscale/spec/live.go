@@ -28,8 +28,8 @@ const (
 	sliceLength = time.Second
 
 	// The load, in multiples of what one replica takes. Five replicas are at 40 % before the rush. In the
-	// rush they lack half a replica, and nine are at 61 %. In the calm three replicas are at 20 %.
-	usualLoad, rushLoad, calmLoad = 2.0, 5.5, 0.6
+	// rush they are at 88 %, and four are too few. Eight are at 55 %. In the calm three replicas are at 20 %.
+	usualLoad, rushLoad, calmLoad = 2.0, 4.4, 0.6
 
 	// These are times of the story.
 	usualLength = 3 * time.Minute

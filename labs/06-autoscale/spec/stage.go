@@ -13,23 +13,26 @@ import (
 	"bytebites.example/workshop/shared/workshop/lab"
 	"bytebites.example/workshop/shared/workshop/rig"
 	"bytebites.example/workshop/solutions/02-horizontal"
+	"bytebites.example/workshop/solutions/03-cache"
 )
 
-// The instance types of the live run. Ten replicas and the database may use 1.5 cores.
+// The instance types of the live run. Ten replicas, the database and Redis may use 1.5 cores.
 func replicaSize() instance.Type { return instance.Nano() }
-func database() instance.Type    { return instance.Small() }
+func database() instance.Type    { return instance.Micro() }
+func cacheSize() instance.Type   { return instance.Micro() }
 
 const (
-	// program is the service with the solutions of labs 00 to 02. The live run only reads meals. Lab 02
-	// has what that needs: replicas behind nginx with shared sessions, and a lifecycle that drains.
-	// Redis, shards and a broker would take part of two cores and change nothing that is judged.
+	// program is the service with the solutions of labs 00 to 03. The load only reads the menu. Lab 02 has
+	// the replicas behind nginx, and a lifecycle that drains. With the cache of lab 03 a page costs the
+	// database nothing. Without the cache the database has no time before the replicas have none, and more
+	// replicas do not help. Shards and a broker would change nothing that is judged.
 	program     = "./solutions/service"
-	lastApplied = "02"
+	lastApplied = "03"
 	// people are signed in for the load.
 	people = 8
 	// sampleRate and sampleLength are the load by which the CPU time of a request is measured.
-	sampleRate   = 40 // requests a second
-	sampleLength = 3 * time.Second
+	sampleRate   = 150 // requests a second
+	sampleLength = 2 * time.Second
 )
 
 // The names of the stages.
@@ -40,18 +43,16 @@ const (
 
 func (l *trial) stages() []lab.Stage {
 	return []lab.Stage{
-		{Name: stageServers, Starts: "PostgreSQL, a mail server and nginx", Start: l.startServers},
+		{Name: stageServers, Starts: "PostgreSQL, Redis, a mail server and nginx", Start: l.startServers},
 		{Name: stageReplica, Needs: []string{stageServers}, Starts: "one replica, to measure what it takes", Start: l.measureReplica},
 	}
 }
 
-// dinnerMix is the load of the live run: people look at meals, and one request in thirteen is an order. An
-// order plans a week, which keeps the service busy and not the database. So the utilisation of replicas
-// follows the rate.
-func dinnerMix() load.Mix {
-	mix := load.Dinner()
-	mix.Name = "meals and orders"
-	mix.Shares = []load.Share{{Kind: load.ShowMeal, Weight: 12}, {Kind: load.PlaceOrder, Weight: 1}}
+// meals is the load of the live run. Each request reads a page of the menu, which Redis has. Such requests
+// cost about the same, so the utilisation of replicas follows the rate.
+func meals() load.Mix {
+	mix := load.Browse()
+	mix.Name, mix.Shares = "meals", []load.Share{{Kind: load.ListMeals, Weight: 1}}
 	return mix
 }
 
@@ -65,6 +66,10 @@ func (l *trial) startServers(ctx context.Context, run *lab.Run) (end func() erro
 				})
 				return err
 			},
+			func(ctx context.Context, bed *testbed.Bed) (err error) {
+				l.redis, err = bed.Redis(ctx, testbed.RedisOptions{Type: cacheSize(), Conf: cache.RedisConf()})
+				return err
+			},
 		},
 	})
 	return end, err
@@ -74,7 +79,7 @@ func (l *trial) startServers(ctx context.Context, run *lab.Run) (end func() erro
 func (l *trial) service() testbed.ServiceOptions {
 	return testbed.ServiceOptions{
 		Package: program, Args: []string{"--through", lastApplied}, Type: replicaSize(),
-		Postgres: l.servers.DB, MailSink: l.servers.Mail,
+		Postgres: l.servers.DB, MailSink: l.servers.Mail, Redis: l.redis,
 		Env: map[string]string{"BYTEBITES_TRUSTED_PROXIES": l.servers.Bed.Subnet().String()},
 	}
 }
@@ -90,10 +95,14 @@ func (l *trial) measureReplica(ctx context.Context, run *lab.Run) (end func() er
 		return nil, err
 	}
 	l.generator = one.Generator
-	l.generator.Mix = dinnerMix()
+	l.generator.Mix = meals()
 	var sample load.Result
 	var used testbed.Usage
 	err = one.AtFullSpeed(ctx, func() error {
+		// The first requests fill the cache, and are not measured.
+		if _, err := l.generator.Hit(ctx, sampleRate, sampleLength); err != nil {
+			return err
+		}
 		before, err := one.Service.Usage(ctx)
 		if err != nil {
 			return err

@@ -214,7 +214,7 @@ func Labs() Course {
 			Dataset: seed.Growing(),
 			Budget: Budget{
 				Service:    "3 to 10 replicas, each a `b1.nano` (0.1)",
-				PostgreSQL: "`b1.small` (0.5)", AtOnce: "1.5", Left: "0.5, of which nginx takes a little",
+				PostgreSQL: "`b1.micro` (0.25)", AtOnce: "1.5, Redis included, a `b1.micro` (0.25)", Left: "0.5, of which nginx takes a little",
 			},
 		},
 	}
