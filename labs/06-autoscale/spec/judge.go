@@ -32,11 +32,11 @@ func (s liveSeen) judged() load.Result {
 	return s.between(s.rise.Add(restoredWithin), s.rise.Add(rushLength))
 }
 
-// keeps reports whether a load kept the service level.
+// keeps reports whether the requests of a load kept the service level.
 func keeps(r load.Result) bool { return r.Sent > 0 && r.Latency.Quantile(0.95) < serviceLevel }
 
 // restored is the time from the rise of the load until the service level was kept to the end of the
-// rush. It is the whole rush when that was never so.
+// rush. If it never was, that is the whole rush.
 func (s liveSeen) restored() time.Duration {
 	took := rushLength
 	for _, part := range slices.Backward(s.slices) {
@@ -127,7 +127,7 @@ func (l *trial) noRequestLost(ctx context.Context, run *lab.Run) error {
 	return nil
 }
 
-// replicaKilled judges what came in place of the replica that was killed.
+// replicaKilled demands another replica for the one that was killed.
 func (l *trial) replicaKilled(ctx context.Context, run *lab.Run) error {
 	seen, err := l.live(ctx, run)
 	if err != nil {

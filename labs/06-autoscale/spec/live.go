@@ -27,18 +27,18 @@ const (
 	// sliceLength is how long each part of the load is. A part has a result of its own.
 	sliceLength = time.Second
 
-	// The load, in multiples of what one replica takes. Five replicas are at 40 % before the rush. In the
+	// The load, in multiples of the capacity of one replica. Five replicas are at 40 % before the rush. In the
 	// rush they are at 88 %, and four are too few. Eight are at 55 %. In the calm three replicas are at 20 %.
 	usualLoad, rushLoad, calmLoad = 2.0, 4.4, 0.6
 
 	// These are times of the story.
 	usualLength = 3 * time.Minute
 	rushLength  = 20 * time.Minute
-	// restoredWithin is how long after the rise of the load the service level may be missed: five minutes
-	// of breach, the start of replicas, and the requests that have piled up.
+	// restoredWithin is how long after the rise of the load the service level may be missed. It holds five
+	// minutes of breach, the start of replicas, and the requests that have piled up.
 	restoredWithin = 15 * time.Minute
-	// backWithin is how long after the fall of the load there may be more than three replicas: ten
-	// minutes of calm, and the drain of each replica.
+	// backWithin is how long after the fall of the load more than three replicas may run. It holds ten
+	// minutes of calm, and the drain of the replicas.
 	backWithin = 25 * time.Minute
 	// replacedWithin is how long a killed replica may be missing.
 	replacedWithin = 10 * time.Minute
@@ -72,8 +72,8 @@ type liveSeen struct {
 	victim         string
 	killed         time.Time
 	killedOn       time.Time
-	// replaced is how long it took until as many replicas served as should run, without the victim; 0 for
-	// not in time. The other two are the numbers then.
+	// replaced is how long it took until as many replicas served as should run, without the victim. It is 0
+	// when that took too long. The other two are the numbers then.
 	replaced              time.Duration
 	afterKill, wantedThen int
 	back                  time.Duration // from the fall until three ran; 0 for not in time
@@ -172,7 +172,7 @@ func (h *stagehand) begin(ctx context.Context) error {
 	}
 }
 
-// send sets the rate of the load, in multiples of what one replica takes.
+// send sets the rate of the load, in multiples of the capacity of one replica.
 func (h *stagehand) send(replicas float64) { h.rate.Store(uint64(1000 * replicas * h.l.capacity)) }
 
 // load sends one slice after the other until ctx ends. It returns when all have their answers. A slice does

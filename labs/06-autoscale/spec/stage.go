@@ -30,7 +30,7 @@ const (
 	lastApplied = "03"
 	// people are signed in for the load.
 	people = 8
-	// sampleRate and sampleLength are the load by which the CPU time of a request is measured.
+	// The load that measures the CPU time of a request.
 	sampleRate   = 150 // requests a second
 	sampleLength = 2 * time.Second
 )
@@ -44,7 +44,7 @@ const (
 func (l *trial) stages() []lab.Stage {
 	return []lab.Stage{
 		{Name: stageServers, Starts: "PostgreSQL, Redis, a mail server and nginx", Start: l.startServers},
-		{Name: stageReplica, Needs: []string{stageServers}, Starts: "one replica, to measure what it takes", Start: l.measureReplica},
+		{Name: stageReplica, Needs: []string{stageServers}, Starts: "one replica, to measure its capacity", Start: l.measureReplica},
 	}
 }
 
@@ -84,8 +84,8 @@ func (l *trial) service() testbed.ServiceOptions {
 	}
 }
 
-// measureReplica finds what one replica takes, and stops it: its CPU in a second, divided by the CPU time of
-// a request. The load of the live run is a multiple of that. So the lab asks the same of a policy on a slow
+// measureReplica measures the capacity of one replica, and stops it. The capacity is the CPU of a second,
+// divided by the CPU time of a request. The load of the live run is a multiple of that. So the lab asks the same of a policy on a slow
 // machine and on a fast one. CPU time hardly depends on what else the machine does.
 func (l *trial) measureReplica(ctx context.Context, run *lab.Run) (end func() error, err error) {
 	o := l.service()
@@ -120,7 +120,7 @@ func (l *trial) measureReplica(ctx context.Context, run *lab.Run) (end func() er
 	rig.ReportHost(run, sample)
 	if sample.Failed > 0 || used.CPU <= 0 {
 		return nil, &lab.Doubt{
-			Reason: fmt.Sprintf("what one replica takes could not be measured: %d of %d requests failed, with %v of CPU time", sample.Failed, sample.Sent, used.CPU),
+			Reason: fmt.Sprintf("the capacity of one replica could not be measured: %d of %d requests failed, with %v of CPU time", sample.Failed, sample.Sent, used.CPU),
 			Remedy: "close what else runs on this machine, and check again",
 		}
 	}
