@@ -36,19 +36,21 @@ func (s liveSeen) judged() load.Result {
 func keeps(r load.Result) bool { return r.Sent > 0 && r.Latency.Quantile(0.95) < serviceLevel }
 
 // restored is the time from the rise of the load until the service level was kept to the end of the
-// rush. If it never was, that is the whole rush.
+// rush. It is 0 when the rush kept it throughout, and the whole rush when the end did not.
 func (s liveSeen) restored() time.Duration {
 	took := rushLength
 	for _, part := range slices.Backward(s.slices) {
 		switch since := part.at.Sub(s.rise); {
 		case !part.at.Before(s.fall):
-		case since < 0 || !keeps(part.result):
-			return max(0, took)
+		case since < 0:
+			return 0
+		case !keeps(part.result):
+			return took
 		default:
 			took = since
 		}
 	}
-	return max(0, took)
+	return took
 }
 
 // inRush is the wait of the rush: requests that were late in any second of it.

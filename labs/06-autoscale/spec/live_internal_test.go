@@ -3,6 +3,7 @@ package spec
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -85,6 +86,10 @@ func TestRestored(t *testing.T) {
 	s.slices[29].result.Latency.Record(time.Second)
 	if got := s.restored(); got != rushLength {
 		t.Errorf("never restored: %v, want %v", got, rushLength)
+	}
+	s.slices = slices.DeleteFunc(s.slices, func(part slice) bool { return !keeps(part.result) })
+	if got := s.restored(); got != 0 {
+		t.Errorf("never missed: %v, want 0", got)
 	}
 }
 
