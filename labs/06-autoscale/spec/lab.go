@@ -1,5 +1,6 @@
 // Package spec has the checks and the gain of lab 06. Some checks give a policy a history, and judge the
-// number that it returns. Others let it run a fleet in a simulation with a fake clock.
+// number that it returns. Others let it run a fleet in a simulation with a fake clock. The live checks let it
+// scale real replicas behind nginx.
 package spec
 
 import (
@@ -8,7 +9,10 @@ import (
 
 	"bytebites.example/workshop/labs/06-autoscale/answer"
 	"bytebites.example/workshop/shared/autoscale"
+	"bytebites.example/workshop/shared/measure/load"
+	"bytebites.example/workshop/shared/testbed"
 	"bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 // Name is the name of the lab's folder.
@@ -53,8 +57,10 @@ const hoursFloor = 1.5
 func Lab(subject Subject) lab.Lab {
 	l := &trial{subject: subject}
 	return lab.Lab{
-		Name:  Name,
-		Files: subject.Files,
+		Name:   Name,
+		Files:  subject.Files,
+		Claim:  rig.Claim,
+		Stages: l.stages(),
 		Checks: []lab.Check{
 			{Name: "trace", Kind: lab.Core, Step: 1, Run: l.trace,
 				Proves: "you can read what a policy did, and say what target tracking asks for"},
@@ -94,6 +100,14 @@ func Lab(subject Subject) lab.Lab {
 			{Name: "all down", Kind: lab.Core, Step: 4, Run: l.allDown,
 				Proves: "a fleet that nothing is known of keeps its size"},
 
+			// The live run takes a minute. A policy that a quick check rejects does not get there.
+			{Name: "replicas follow", Kind: lab.Core, Step: 4, Needs: liveNeeds(), Timed: true, Run: l.replicasFollow,
+				Proves: "real replicas follow a load that rises and falls, and keep the service level"},
+			{Name: "no request lost", Kind: lab.Core, Step: 4, Needs: liveNeeds(), Timed: true, Run: l.noRequestLost,
+				Proves: "no request is lost while real replicas come, die and go"},
+			{Name: "replica killed", Kind: lab.Core, Step: 4, Needs: liveNeeds(), Timed: true, Run: l.replicaKilled,
+				Proves: "a replica that is killed during a change is replaced, and the number is what the policy says"},
+
 			{Name: "backlog", Kind: lab.Core, Step: 5, Run: l.backlog,
 				Proves: "the number of workers follows the backlog of each worker, from 1 to 8"},
 			{Name: "worker patience", Kind: lab.Core, Step: 5, Run: l.workerPatience,
@@ -123,4 +137,24 @@ func Lab(subject Subject) lab.Lab {
 }
 
 // trial is one run of the lab on a subject.
-type trial struct{ subject Subject }
+type trial struct {
+	subject Subject
+
+	// The live run.
+	servers   *rig.Servers
+	nginx     *testbed.Nginx
+	redis     *testbed.Redis
+	generator load.Generator // to nginx
+	capacity  float64        // of one replica, in requests a second
+	played    bool
+	seen      liveSeen
+	seenErr   error
+}
+
+// liveNeeds are the servers, and every quick check of a policy.
+func liveNeeds() []string {
+	return []string{
+		"target", "bounds", "pure", "spike", "sustained breach", "long calm", "interrupted calm", "highest of the window",
+		"sawtooth", "noise", "gaps", "cooldown", "starting replicas", "missing metrics", "all down", stageReplica,
+	}
+}

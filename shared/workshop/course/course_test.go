@@ -109,14 +109,11 @@ func TestImagesAndDatasets(t *testing.T) {
 		t.Errorf("datasets %v, want %v", got, want)
 	}
 	for _, l := range labs {
-		if l.Number == 6 { // a simulation has no database
-			if got := slices.Concat(l.Sizes(true), l.Sizes(false)); len(got) != 0 {
-				t.Errorf("a run of lab 06 starts %v", got)
-			}
-			continue
-		}
 		timed, untimed := seed.Full(), seed.Growing()
-		if l.Number >= 4 {
+		switch {
+		case l.Number == 6:
+			timed = seed.Growing() // the live run reads few of the orders
+		case l.Number >= 4:
 			timed, untimed = seed.Early(), seed.Early()
 		}
 		for isTimed, want := range map[bool]seed.Size{true: timed, false: untimed} {
