@@ -154,7 +154,7 @@ type trial struct {
 // liveNeeds are the servers, and every quick check of a policy.
 func liveNeeds() []string {
 	return []string{
-		"target", "bounds", "pure", "spike", "sustained breach", "long calm", "interrupted calm", "highest of the window",
-		"sawtooth", "noise", "gaps", "cooldown", "starting replicas", "missing metrics", "all down", stageReplica,
+		"target", "bounds", "pure", "spike", "sustained breach", "long calm", "interrupted calm", "lowest of the window",
+		"highest of the window", "sawtooth", "noise", "gaps", "cooldown", "starting replicas", "missing metrics", "all down", stageReplica,
 	}
 }
