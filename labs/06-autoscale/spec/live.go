@@ -144,8 +144,7 @@ func (h *stagehand) play(ctx context.Context) error {
 	for _, scene := range []func(context.Context) error{h.usual, h.rush, h.calm} {
 		if err := scene(ctx); err != nil {
 			endLoad()
-			<-sent
-			return err
+			return errors.Join(err, <-sent)
 		}
 	}
 	endLoad()
