@@ -7,7 +7,7 @@ import (
 )
 
 // InstanceHours returns the instance-hours to pay between two times. The
-// changes are in order of time, and stay as they are. Nothing runs before the first one.
+// changes are in order of time. The function does not edit them. Nothing runs before the first one.
 func InstanceHours(changes []autoscale.Change, from, until time.Time) float64 {
 	// TODO(lab 06), step 6: the mean of the sizes counts each change alike, whether it lasted for a
 	// minute or for a night. Multiply each size by the part of its time that is in the bill.

@@ -45,11 +45,11 @@ type State struct {
 }
 
 // Policy returns the number of replicas that should run. The history begins with the oldest
-// reading, and stays as it is. The same arguments always give the same result.
+// reading. A policy does not edit it. The same arguments always give the same result.
 type Policy func(history []Reading, now time.Time, state State) int
 
 // WorkerPolicy returns the number of queue workers that should run. The history begins with the
-// oldest backlog, and stays as it is. The same arguments always give the same result.
+// oldest backlog. A policy does not edit it. The same arguments always give the same result.
 type WorkerPolicy func(history []Backlog, now time.Time, state State) int
 
 // Change is one change of the number of running instances.

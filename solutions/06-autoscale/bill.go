@@ -7,7 +7,7 @@ import (
 )
 
 // InstanceHours returns the instance-hours to pay between two times. The
-// changes are in order of time, and stay as they are. Nothing runs before the first one.
+// changes are in order of time. The function does not edit them. Nothing runs before the first one.
 func InstanceHours(changes []autoscale.Change, from, until time.Time) float64 {
 	hours := 0.0
 	for i, change := range changes {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"golang.org/x/sync/errgroup"
 
@@ -158,18 +157,11 @@ func (c census) rows() int {
 	return sum
 }
 
-// few joins the first sentences, and adds how many more there are.
-func few(all []string) string {
-	if more := len(all) - mostListed; more > 0 {
-		return fmt.Sprintf("%s; and %d more", strings.Join(all[:mostListed], "; "), more)
-	}
-	return strings.Join(all, "; ")
-}
-
 // failIf returns a failure that shows the sentences, or nil when there are none.
 func failIf(all []string, expected string, look lab.Look) error {
-	if len(all) == 0 {
-		return nil
+	var bad mistakes
+	for _, sentence := range all {
+		bad.addf(lab.Waited{}, "%s", sentence)
 	}
-	return &lab.Failure{Expected: expected, Seen: fmt.Sprintf("%d: %s", len(all), few(all)), Look: look}
+	return bad.failure(expected, look)
 }

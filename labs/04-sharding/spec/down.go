@@ -168,7 +168,7 @@ func (l *trial) tryAs(ctx context.Context, p *person, atOnce int) []tried {
 // late returns the wait for an answer that came after its limit.
 func (t tried) late() lab.Waited { return lab.Between(t.began, t.began.Add(t.took)) }
 
-// judgeTheirs returns what was wrong in the answers to subscribers of the shard.
+// judgeTheirs returns the mistakes in the answers to subscribers of the shard.
 func judgeTheirs(all []tried) *mistakes {
 	var bad mistakes
 	for _, t := range all {
@@ -184,7 +184,7 @@ func judgeTheirs(all []tried) *mistakes {
 	return &bad
 }
 
-// judgeOthers returns what was wrong in the answers to all others.
+// judgeOthers returns the mistakes in the answers to all others.
 func judgeOthers(all []tried, within time.Duration) *mistakes {
 	var bad mistakes
 	for _, t := range all {

@@ -10,7 +10,7 @@ import (
 // mostListed is how many mistakes a failure lists.
 const mostListed = 5
 
-// mistakes are what was wrong in a check, a sentence each. They know whether all of them rest on
+// mistakes are the mistakes that a check found, a sentence each. They know whether all of them rest on
 // time, because then a machine without idle time explains them.
 type mistakes struct {
 	listed []string // mostListed of them

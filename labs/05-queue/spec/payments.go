@@ -167,10 +167,13 @@ SELECT o.id, o.status, (SELECT count(*) FROM payment_events AS e WHERE e.order_i
 				return fmt.Errorf("read payments on %s: %w", n.name, err)
 			}
 		}
-		if len(bad) == 0 || time.Since(since) > stallTimeout {
-			if len(bad) == 0 || twice {
-				return failIf(bad, expected, look)
-			}
+		switch {
+		case len(bad) == 0:
+			return nil
+		case time.Since(since) <= stallTimeout:
+		case twice:
+			return failIf(bad, expected, look)
+		default:
 			return &lab.Failure{Expected: expected, Seen: few(bad), Waited: lab.Last(stallTimeout), Look: look}
 		}
 		if err := rig.Pause(ctx, pollInterval); err != nil {
