@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"bytebites.example/workshop/shared/measure/chart"
 )
 
 // The environment variables through which the command line and a lab's test talk.
@@ -152,6 +154,7 @@ type Result struct {
 	Gains    []GainResult  `json:"gains"`
 	Stages   []StageResult `json:"stages,omitempty"` // those that were started
 	Reported []Number      `json:"reported,omitempty"`
+	Charts   []chart.Chart `json:"charts,omitempty"`
 	// Evidence is the folder with files for the learner, relative to the module's root;
 	// empty when there is none.
 	Evidence string `json:"evidence,omitempty"`

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"bytebites.example/workshop/shared/measure/chart"
 )
 
 // Run is one run of a lab. Checks report through it what they saw beside their verdict.
@@ -46,6 +48,19 @@ func (r *Run) Report(name string, value float64, unit string) {
 		}
 	}
 	r.result.Reported = append(r.result.Reported, Number{name, value, unit})
+}
+
+// Chart adds a chart to the result. A later one of the same name takes its place.
+func (r *Run) Chart(c chart.Chart) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i := range r.result.Charts {
+		if r.result.Charts[i].Name == c.Name {
+			r.result.Charts[i] = c
+			return
+		}
+	}
+	r.result.Charts = append(r.result.Charts, c)
 }
 
 // Evidence names the folder with what the learner reads next.
