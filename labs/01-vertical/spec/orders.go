@@ -240,8 +240,5 @@ func (l *trial) keptConnections(ctx context.Context, _ *lab.Run) error {
 
 // contract holds the service's orders against its contract. All else is the solutions'.
 func (l *trial) contract(ctx context.Context, _ *lab.Run) error {
-	if err := contract.RunOrders(ctx, l.client.Target); err != nil {
-		return &lab.Failure{Expected: "every promise about orders to be kept", Seen: err.Error(), Waited: lab.Late(err), Look: lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder"}}
-	}
-	return nil
+	return rig.BrokenPromise(contract.RunOrders(ctx, l.client.Target), lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder"})
 }

@@ -176,10 +176,8 @@ func (l *trial) contract(ctx context.Context, _ *lab.Run) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(contract.RunSessions(ctx, client.Target), contract.RunOrders(ctx, client.Target)); err != nil {
-		return &lab.Failure{Expected: "every promise of the API about sessions and orders to be kept", Seen: err.Error(), Waited: lab.Late(err), Look: lab.Look{File: "sessions.go", Func: "Sessions.Session"}}
-	}
-	return nil
+	broken := errors.Join(contract.RunSessions(ctx, client.Target), contract.RunOrders(ctx, client.Target))
+	return rig.BrokenPromise(broken, lab.Look{File: "sessions.go", Func: "Sessions.Session"})
 }
 
 func (l *trial) ledger(ctx context.Context, _ *lab.Run) error {

@@ -5,6 +5,7 @@ import (
 	"bytebites.example/workshop/shared/bytebites/contract"
 	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/testbed"
+	"bytebites.example/workshop/shared/workshop/lab"
 )
 
 // The subscribers and meals that a check's own client uses. No load signs these people
@@ -30,4 +31,13 @@ func (s *Servers) Client(service *testbed.Service) (*contract.Client, error) {
 		target.Meals = append(target.Meals, bytebites.MealID(seed.Meal(firstMeal+n)))
 	}
 	return contract.NewClient(target)
+}
+
+// BrokenPromise turns an error of contract.Run, or of a part of it, into a failure that points at
+// look. Without an error it returns nil.
+func BrokenPromise(err error, look lab.Look) error {
+	if err == nil {
+		return nil
+	}
+	return &lab.Failure{Expected: "every promise of the API to be kept", Seen: err.Error(), Waited: lab.Late(err), Look: look}
 }
