@@ -55,6 +55,11 @@ func (c *composed) press(tapped bool) (*press, error) {
 	if tapped {
 		b.broker.Bind(tapQueue, "#", exchange)
 	}
+	return c.pressAt(b)
+}
+
+// pressAt starts the publisher at the broker of a bench, and closes the bench if that fails.
+func (c *composed) pressAt(b *bench) (*press, error) {
 	conn, err := b.connect("relay")
 	if err != nil {
 		b.close()
@@ -421,14 +426,11 @@ func (c *composed) keepsOfAClosedChannel(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p := &press{bench: b}
-	defer p.close()
-	conn, err := b.connect("relay")
+	p, err := c.pressAt(b)
 	if err != nil {
 		return err
 	}
-	p.link = roles.NewLink(conn, b.meter)
-	p.publish = c.relay.NewPublish(p.link, b.meter)
+	defer p.close()
 	batch := events(bytebites.TopicOrderPlaced, 20)
 	return wantKept(<-p.send(ctx, batch), batch, "the broker closed the channel")
 }
