@@ -156,17 +156,14 @@ func readJSON[T any](path string) (value T, err error) {
 
 // readKept reads what keep wrote; ok is false when nothing is kept.
 func readKept(path string) (k kept, ok bool, err error) {
-	text, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	there, err := readJSON[*kept](path)
+	if err != nil {
+		return kept{}, false, &engine.Unavailable{Problem: "the kept result " + path + " cannot be read", Remedy: "run the check again; it writes the file anew", Err: err}
+	}
+	if there == nil {
 		return kept{}, false, nil
 	}
-	if err != nil {
-		return kept{}, false, fmt.Errorf("kept result: %w", err)
-	}
-	if err := json.Unmarshal(text, &k); err != nil {
-		return kept{}, false, &engine.Unavailable{Problem: "the kept result " + path + " is damaged", Remedy: "run the check again; it writes the file anew", Err: err}
-	}
-	return k, true, nil
+	return *there, true, nil
 }
 
 // words says where a result comes from, in words.
