@@ -32,13 +32,13 @@ func parsePrices(text []byte) (Prices, error) {
 	if _, err := time.Parse(time.DateOnly, p.Date); err != nil || p.Source == "" {
 		return Prices{}, fmt.Errorf("read prices.json: date %q or source %q is missing or wrong", p.Date, p.Source)
 	}
-	for _, t := range types {
+	for _, t := range sizes() {
 		if p.DollarsPerHour[t.Name] <= 0 {
 			return Prices{}, fmt.Errorf("read prices.json: %s has no price", t.Name)
 		}
 	}
-	if len(p.DollarsPerHour) != len(types) {
-		return Prices{}, fmt.Errorf("read prices.json: it has %d prices, and there are %d types", len(p.DollarsPerHour), len(types))
+	if known := len(sizes()); len(p.DollarsPerHour) != known {
+		return Prices{}, fmt.Errorf("read prices.json: it has %d prices, and there are %d types", len(p.DollarsPerHour), known)
 	}
 	return p, nil
 }
@@ -47,15 +47,4 @@ func parsePrices(text []byte) (Prices, error) {
 func microsOf(dollars float64) int64 {
 	const micros = 1e6
 	return int64(math.Round(dollars * micros))
-}
-
-// The prices of a wrong file would be 0 in every report, so a program with one does not start.
-func init() {
-	p, err := CurrentPrices()
-	if err != nil {
-		panic(err)
-	}
-	for i := range types {
-		types[i].PriceMicros = microsOf(p.DollarsPerHour[types[i].Name])
-	}
 }
