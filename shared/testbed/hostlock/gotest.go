@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
+	"os"
 	"time"
 )
 
@@ -21,6 +23,23 @@ var ErrLateForTests = errors.New("inconclusive: too little of go test's time is 
 func BeforeTests(ctx context.Context) (context.Context, context.CancelFunc) {
 	limit := testTimeout()
 	return inTime(ctx, time.Now().Add(limit), limit > 0)
+}
+
+// noCoreExitCode is the exit code of a package whose tests got no core: the environment's.
+const noCoreExitCode = 3
+
+// TestsOnCore runs the tests of a package, m.Run, while it holds a core of the machine. It returns the
+// exit code for TestMain. It is for packages that start servers, after flag.Parse.
+func TestsOnCore(run func() int) (code int) {
+	ctx, cancel := BeforeTests(context.Background())
+	defer cancel()
+	release, err := Core(ctx, func(holder string) { fmt.Fprintln(os.Stderr, "waiting for a core of the machine:", holder) })
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return noCoreExitCode
+	}
+	defer release()
+	return run()
 }
 
 // InTest is BeforeTests inside a test, with what its Deadline method returns.

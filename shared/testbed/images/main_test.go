@@ -24,26 +24,13 @@ import (
 	_ "bytebites.example/workshop/shared/testbed/tcsetup" // some of the tests use testcontainers
 )
 
+// TestMain takes a core of the machine, because these tests start a dozen servers.
 func TestMain(m *testing.M) {
 	flag.Parse()
-	os.Exit(run(m))
-}
-
-// run takes a core of the machine, because these tests start a dozen servers.
-func run(m *testing.M) int {
-	if !testing.Short() {
-		ctx, cancel := hostlock.BeforeTests(context.Background())
-		defer cancel()
-		release, err := hostlock.Core(ctx, func(holder string) {
-			fmt.Fprintln(os.Stderr, "waiting for a core of the machine:", holder)
-		})
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 3
-		}
-		defer release()
+	if testing.Short() {
+		os.Exit(m.Run())
 	}
-	return m.Run()
+	os.Exit(hostlock.TestsOnCore(m.Run))
 }
 
 // imageFor returns the engine and the name of an image, and makes the image if needed.

@@ -1,7 +1,6 @@
 package monitoring_test
 
 import (
-	"context"
 	"flag"
 	"fmt"
 	"io"
@@ -21,26 +20,13 @@ import (
 	"bytebites.example/workshop/shared/workshop/monitoring"
 )
 
+// TestMain waits for a core of the machine, because TestRules starts a container.
 func TestMain(m *testing.M) {
 	flag.Parse()
-	os.Exit(run(m))
-}
-
-// run waits for a core of the machine, because TestRules starts a container.
-func run(m *testing.M) int {
-	if !testing.Short() {
-		ctx, cancel := hostlock.BeforeTests(context.Background())
-		defer cancel()
-		release, err := hostlock.Core(ctx, func(holder string) {
-			fmt.Fprintln(os.Stderr, "waiting for a core of the machine:", holder)
-		})
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 3
-		}
-		defer release()
+	if testing.Short() {
+		os.Exit(m.Run())
 	}
-	return m.Run()
+	os.Exit(hostlock.TestsOnCore(m.Run))
 }
 
 // promtoolTimeout bounds a run of promtool. It takes about a second.
