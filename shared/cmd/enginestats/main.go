@@ -3,19 +3,17 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"net"
 	"net/http"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"bytebites.example/workshop/shared/cmd/program"
 	"bytebites.example/workshop/shared/testbed/enginestats"
 )
 
@@ -26,17 +24,7 @@ const (
 	stopTimeout = 5 * time.Second
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:])
-	stop()
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-	case err != nil:
-		fmt.Fprintln(os.Stderr, "enginestats:", err)
-		os.Exit(1)
-	}
-}
+func main() { program.Main("enginestats", run) }
 
 func run(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("enginestats", flag.ContinueOnError)

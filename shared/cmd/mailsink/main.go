@@ -9,25 +9,14 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"bytebites.example/workshop/shared/bytebites/client"
+	"bytebites.example/workshop/shared/cmd/program"
 	"bytebites.example/workshop/shared/testbed/mailsink"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:])
-	stop()
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-	case err != nil:
-		fmt.Fprintln(os.Stderr, "mailsink:", err)
-		os.Exit(1)
-	}
-}
+func main() { program.Main("mailsink", run) }
 
 func run(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("mailsink", flag.ContinueOnError)

@@ -9,26 +9,19 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"slices"
-	"syscall"
 	"time"
 
 	"bytebites.example/workshop/shared/bytebites/seed"
+	"bytebites.example/workshop/shared/cmd/program"
 	"bytebites.example/workshop/shared/measure/load"
 	"bytebites.example/workshop/shared/progress"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Stdout, progress.Stderr(), os.Args[1:])
-	stop()
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-	case err != nil:
-		fmt.Fprintln(os.Stderr, "rush:", err)
-		os.Exit(1)
-	}
+	program.Main("rush", func(ctx context.Context, args []string) error {
+		return run(ctx, os.Stdout, progress.Stderr(), args)
+	})
 }
 
 // options say what to send, and where to.
