@@ -36,8 +36,11 @@ type Lab struct {
 	// Stretch are the files of the lab's deep dives, as Files are given. A learner may edit them
 	// and need not: the solution's Files with the starter's Stretch pass every core check.
 	Stretch []string
-	// Images are the images that this lab is the first to use.
+	// Images are the images of the servers that this lab is the first to use.
 	Images []images.Name
+	// Faults are the images that the checks of this lab are the first to use to cause faults. The
+	// servers run without them.
+	Faults []images.Name
 	// Dataset is the seeded database of a run with timed checks, such as `check` of the whole lab.
 	// The zero size means no database.
 	Dataset seed.Size
@@ -66,9 +69,6 @@ func Place(place string) (file, function string) {
 	file, function, _ = strings.Cut(place, ": ")
 	return file, function
 }
-
-// InSteps reports whether the lab's steps say how long each takes and what it changes.
-func (l Lab) InSteps() bool { return len(l.Steps) > 0 && l.Steps[0].Minutes > 0 }
 
 // Editable are all files that a learner may edit: those of the core path, then those of the
 // deep dives.
@@ -135,6 +135,15 @@ func (c Course) UpTo(number int) Course {
 func (c Course) Images() []images.Name {
 	var names []images.Name
 	for _, l := range c {
+		names = append(append(names, l.Images...), l.Faults...)
+	}
+	return distinct(names)
+}
+
+// ServerImages are the Images without those for faults.
+func (c Course) ServerImages() []images.Name {
+	var names []images.Name
+	for _, l := range c {
 		names = append(names, l.Images...)
 	}
 	return distinct(names)
@@ -167,11 +176,8 @@ const (
 	firstLong      = 4 // number of the first lab that may take maxLongMinutes
 )
 
-// stepProblem returns what is wrong with the times and places of a lab in steps.
+// stepProblem returns what is wrong with the times and places of a lab's steps.
 func (l Lab) stepProblem() string {
-	if !l.InSteps() {
-		return ""
-	}
 	limit, sum := maxMinutes, 0
 	if l.Number >= firstLong {
 		limit = maxLongMinutes

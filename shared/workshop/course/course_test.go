@@ -21,7 +21,7 @@ import (
 func toy() course.Lab {
 	return course.Lab{
 		Number: 90, Name: "90-toy", Title: "toy", Summary: "a toy", Minutes: 5,
-		Steps: []course.Step{{Number: 1, Name: "play"}}, Files: []string{"play.go"},
+		Steps: []course.Step{{Number: 1, Name: "play", Minutes: 5, Places: []string{"play.go"}}}, Files: []string{"play.go"},
 	}
 }
 
@@ -46,6 +46,9 @@ func TestValidate(t *testing.T) {
 		{"no steps", func(l *course.Lab) { l.Steps = nil }, "one is missing"},
 		{"no files", func(l *course.Lab) { l.Files = nil }, "one is missing"},
 		{"steps from 0", func(l *course.Lab) { l.Steps[0].Number = 0 }, "numbered from 1"},
+		{"a step without minutes", func(l *course.Lab) { l.Steps[0].Minutes = 0 }, "no minutes or no places"},
+		{"a step without places", func(l *course.Lab) { l.Steps[0].Places = nil }, "no minutes or no places"},
+		{"steps longer than the lab", func(l *course.Lab) { l.Steps[0].Minutes = 6 }, "of which the steps take 6"},
 		{"a file twice", func(l *course.Lab) { l.Files = append(l.Files, "play.go") }, "listed twice"},
 		{"no profile instead", func(l *course.Lab) { l.Profiles = []course.Profile{{Name: "toy", Use: "the toy", Instead: "lunch"}} }, "no earlier profile"},
 		{"profile of another", func(l *course.Lab) { l.Profiles = []course.Profile{{Name: "cache"}} }, `profile "cache"`},
@@ -104,6 +107,9 @@ func TestImagesAndDatasets(t *testing.T) {
 		if got := labs.UpTo(number).Images(); !slices.Equal(got, want) {
 			t.Errorf("labs up to %d use %v, want %v", number, got, want)
 		}
+	}
+	if got, want := labs.ServerImages(), []images.Name{images.Postgres, images.Static, images.Nginx, images.Redis, images.RabbitMQ}; !slices.Equal(got, want) {
+		t.Errorf("the servers use %v, want %v", got, want)
 	}
 	if got, want := labs.Datasets(), []seed.Size{seed.Full(), seed.Growing(), seed.Early()}; !slices.Equal(got, want) {
 		t.Errorf("datasets %v, want %v", got, want)

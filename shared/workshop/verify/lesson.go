@@ -22,14 +22,6 @@ const minHints = 3
 // openEnd marks a title with a fixed beginning and an end that differs from lab to lab.
 const openEnd = " ..."
 
-// sections returns the titles of a lesson's sections, in order. The section about the simpler
-// solution has a title of its own in each lab.
-func sections() []string {
-	return []string{
-		"Why it hurts now", "Predict", "Do", "Check", "Break it", "What it costs", "Why not" + openEnd, "Further reading",
-	}
-}
-
 var outcome = regexp.MustCompile(`(?m)^\*\*Outcome[.:]?\*\*`)
 
 // lesson demands the texts of a lab, and the lab's mark in every file that the learner edits
@@ -39,11 +31,7 @@ func lesson(l folder) ([]string, error) {
 	if problems != nil {
 		return problems, nil
 	}
-	all := []func(folder) ([]string, error){readme, hints, why, marks, looks}
-	if l.entry.InSteps() {
-		all = append(all, work, steps)
-	}
-	for _, look := range all {
+	for _, look := range []func(folder) ([]string, error){readme, hints, why, marks, looks, work, steps} {
 		more, err := look(l)
 		problems = append(problems, more...)
 		if err != nil {
@@ -84,11 +72,7 @@ func readme(l folder) ([]string, error) {
 		problems = append(problems, file+": want a paragraph that begins with **Outcome.**")
 	}
 	there := markdown.Sections(text)
-	titles := sections()
-	if l.entry.InSteps() {
-		titles = stepped(l.entry)
-	}
-	for _, want := range titles {
+	for _, want := range sections(l.entry) {
 		at := slices.IndexFunc(there, func(s markdown.Section) bool {
 			beginning, open := strings.CutSuffix(want, openEnd)
 			return s.Title == want || open && strings.HasPrefix(s.Title, beginning+" ")

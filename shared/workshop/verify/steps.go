@@ -35,9 +35,9 @@ const (
 // stepTitle is the title of a step's section.
 func stepTitle(s course.Step) string { return fmt.Sprintf("Step %d: %s", s.Number, s.Name) }
 
-// stepped returns the titles of a lesson's sections, in order. The one about the simpler
+// sections returns the titles of a lesson's sections, in order. The one about the simpler
 // solution has a title of its own in each lab.
-func stepped(l course.Lab) []string {
+func sections(l course.Lab) []string {
 	titles := []string{beforeYouBegin, whyItHurts, "Predict"}
 	for _, step := range l.Steps {
 		titles = append(titles, stepTitle(step))
@@ -53,7 +53,7 @@ var (
 	link     = regexp.MustCompile(`\]\([^)]*\)`)
 )
 
-// steps demands what a lesson in steps has: a drawing, a table of terms, a section for each
+// steps demands what a lesson says of its steps: a drawing, a table of terms, a section for each
 // step that names its places, its size and its check, and no more words than can be read.
 func steps(l folder) ([]string, error) {
 	file := path.Join(l.starter(), "README.md")

@@ -15,7 +15,7 @@ import (
 	"bytebites.example/workshop/shared/workshop/verify"
 )
 
-// stepLesson is a README of a lab in steps with all that it needs.
+// stepLesson is a README of a lab of two steps and a deep dive with all that it needs.
 const stepLesson = `# Lab 00: toy
 
 **Outcome.** You can.
@@ -91,7 +91,6 @@ func steppedModule() fstest.MapFS {
 	for name, text := range map[string]string{
 		"labs/00-toy/README.md":             stepLesson,
 		"labs/00-toy/DEEP.md":               "# Deep dives\n\nA tree, in `stretch_tree.go`.\n",
-		"labs/00-toy/toy.svg":               "<svg/>",
 		"labs/00-toy/find.go":               "package toy\n\n// TODO(lab 00): halve\nfunc Find(n int) int {\n\treturn n\n}\n",
 		"labs/00-toy/stretch_tree.go":       "package toy\n\n// TODO(lab 00, deep dive): a tree\nfunc tree() {}\n",
 		"solutions/00-toy/find.go":          "package toy\n\nimport \"math\"\n\n// Find halves.\nfunc Find(n int) int {\n\t// in two\n\tif n > math.MaxInt {\n\t\treturn 0\n\t}\n\treturn n\n}\n",

@@ -16,28 +16,38 @@ import (
 	"bytebites.example/workshop/shared/workshop/verify"
 )
 
-// lesson is a README with all that a lesson needs.
+// lesson is a README of a lab of one step with all that it needs.
 const lesson = `# Lab 00: toy
 
 **Outcome.** You can.
 
+## Before you begin
+
 You change ` + "`index.sql`" + `. Plan about 5 minutes.
+
+### Terms
+
+| term | meaning | step |
+| --- | --- | --- |
+| index | a sorted copy of a column | 1 |
 
 ## Why it hurts now
 
-It does.
+![The meal service asks the database](toy.svg)
 
 ## Predict
 
 Guess.
 
-## Do
+## Step 1: write the index
 
-Work.
+**File:** ` + "`index.sql`" + `. **About 1 line, 2 minutes.**
 
-## Check
+Run ` + "`go tool workshop check 00 --step 1`" + `.
 
-See.
+## The gain
+
+Twice.
 
 ## Break it
 
@@ -51,6 +61,10 @@ Money.
 
 It ends.
 
+## Check your understanding
+
+<details><summary>Why?</summary>Because.</details>
+
 ## Further reading
 
 Books.
@@ -58,7 +72,10 @@ Books.
 
 // labs is the course of module's lab.
 func labs() course.Course {
-	return course.Course{{Number: 0, Name: "00-toy", Title: "toy", Minutes: 5, Files: []string{"index.sql"}}}
+	return course.Course{{
+		Number: 0, Name: "00-toy", Title: "toy", Minutes: 5, Files: []string{"index.sql"},
+		Steps: []course.Step{{Number: 1, Name: "write the index", Minutes: 2, Places: []string{"index.sql"}}},
+	}}
 }
 
 // module is a tree with one good lab.
@@ -66,6 +83,7 @@ func module() fstest.MapFS {
 	tests := "package toy\n\nimport \"testing\"\n\nfunc TestLab(t *testing.T) {}\n"
 	files := map[string]string{
 		"labs/00-toy/README.md":                lesson,
+		"labs/00-toy/toy.svg":                  "<svg/>",
 		"labs/00-toy/hints.md":                 "# Hints\n\n## One\n\nLook.\n\n## Two\n\nLook there.\n\n## Three\n\nThere it is.\n",
 		"labs/00-toy/lab.go":                   "// Package toy is a lab. It speaks of TODO marks.\npackage toy\n\nfunc Apply(n int) {}\n",
 		"labs/00-toy/index.sql":                "-- TODO(lab 00): the index\n",
@@ -345,13 +363,13 @@ func TestFiles(t *testing.T) {
 		{"another title", "labs/00-toy/README.md", strings.Replace(lesson, "Lab 00:", "Lab 01:", 1), lessonRow, `"# Lab 00: toy"`},
 		{"a title that only begins so", "labs/00-toy/README.md", strings.Replace(lesson, "00: toy", "00: toy car", 1), lessonRow, `"# Lab 00: toy"`},
 		{"another time", "labs/00-toy/README.md", strings.Replace(lesson, "5 minutes", "6 minutes", 1), lessonRow, `"about 5 minutes"`},
-		{"a file that the lesson does not name", "labs/00-toy/README.md", strings.Replace(lesson, "`index.sql`", "a file", 1), lessonRow, "name `index.sql`"},
+		{"a file that the lesson does not name", "labs/00-toy/README.md", strings.ReplaceAll(lesson, "`index.sql`", "a file"), lessonRow, "name `index.sql`"},
 		{"no outcome", "labs/00-toy/README.md", strings.Replace(lesson, "**Outcome.**", "", 1), lessonRow, "**Outcome.**"},
 		{"no section", "labs/00-toy/README.md", strings.Replace(lesson, "## Predict", "## Guess", 1), lessonRow, `the section "Predict" is missing`},
 		{"no simpler way out", "labs/00-toy/README.md", strings.Replace(lesson, "## Why not simply", "## Why nothing", 1), lessonRow, `the section "Why not ..." is missing`},
 		{"an empty section", "labs/00-toy/README.md", strings.Replace(lesson, "Guess.", "", 1), lessonRow, `the section "Predict" is empty`},
-		{"a section that only begins so", "labs/00-toy/README.md", strings.Replace(lesson, "## Do\n", "## Does it\n", 1), lessonRow, `the section "Do" is missing`},
-		{"sections out of order", "labs/00-toy/README.md", strings.NewReplacer("## Check", "## Do", "## Do", "## Check").Replace(lesson), lessonRow, `the section "Check" is missing, or not in its place`},
+		{"a section that only begins so", "labs/00-toy/README.md", strings.Replace(lesson, "## The gain\n", "## The gain again\n", 1), lessonRow, `the section "The gain" is missing`},
+		{"sections out of order", "labs/00-toy/README.md", strings.NewReplacer("## The gain", "## Break it", "## Break it", "## The gain").Replace(lesson), lessonRow, `the section "Break it" is missing, or not in its place`},
 		{"no hints", "labs/00-toy/hints.md", "", lessonRow, "hints.md is missing"},
 		{"two hints", "labs/00-toy/hints.md", "## One\nx\n## Two\ny\n", lessonRow, "2 hints (## headings), want at least 3"},
 		{"an empty hint", "labs/00-toy/hints.md", "## One\nx\n## Two\n## Three\ny\n", lessonRow, "hint 2 says nothing"},
