@@ -12,19 +12,12 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"bytebites.example/workshop/shared/bytebites/seed"
-	"bytebites.example/workshop/shared/testbed/images"
 	"bytebites.example/workshop/shared/workshop/cli/stack"
 	"bytebites.example/workshop/shared/workshop/cli/subprocess"
 	"bytebites.example/workshop/shared/workshop/lab"
 )
 
 const tourPackage = "./solutions/tour"
-
-// tourImages are the images that the tour needs. Labs need more, but a user who wants to see the
-// tour should not wait for those.
-func tourImages() []images.Name {
-	return []images.Name{images.Postgres, images.Static, images.Nginx, images.Redis, images.RabbitMQ}
-}
 
 func (a *app) tour() *cobra.Command {
 	return &cobra.Command{
@@ -63,7 +56,8 @@ func (a *app) runTour(ctx context.Context) error {
 	// On a fresh machine the images and the compiler each take minutes. Making images leaves a
 	// core to the compiler, so they run side by side.
 	group, both := errgroup.WithContext(ctx)
-	group.Go(func() error { return a.host.prepare(both, a, p, tourImages(), seed.Full(), seed.Small()) })
+	// The tour injects no faults of the network, so its user does not wait for those images.
+	group.Go(func() error { return a.host.prepare(both, a, p, a.course.ServerImages(), seed.Full(), seed.Small()) })
 	group.Go(func() error {
 		// One after the other, because the programs share most packages, and two go commands at a
 		// time would compile each of those twice.

@@ -103,7 +103,8 @@ func Labs() Course {
 			},
 			Files:   []string{"redis.conf", "redis.go", "through.go", "catalogue.go", "sessions.go"},
 			Stretch: []string{"stretch_jitter.go", "stretch_leases.go", "stretch_deletions.go", "stretch_breaker.go"},
-			Images:  []images.Name{images.Redis, images.Toxiproxy},
+			Images:  []images.Name{images.Redis},
+			Faults:  []images.Name{images.Toxiproxy},
 			Dataset: seed.Full(), Untimed: seed.Growing(),
 			Profiles: []Profile{{
 				Name: "cache", Text: "the replicas with Redis",
