@@ -56,7 +56,7 @@ func (s *scale) report(size func([]instance.Capacity, float64) (instance.Type, b
 	return nil
 }
 
-// stepsText is the table of what tuning and CPU buy.
+// stepsText is the table of the gains by tuning and by CPU.
 func (s *scale) stepsText() []byte {
 	rows := []struct {
 		what    string

@@ -212,7 +212,7 @@ func (l *trial) darkReadsCompare(ctx context.Context, _ *lab.Run) error {
 			if err := c.plant(ctx, c.place(m, user).Mirror, []string{string(user)}); err != nil {
 				return err
 			}
-			if err := c.wantCompared(ctx, r, user, true, "the cart of "+who(m, user)+" that differs on the mirror"); err != nil {
+			if err := c.wantCompared(ctx, r, user, true, "the cart of "+named(m, user)+" that differs on the mirror"); err != nil {
 				return err
 			}
 			// What was read of this subscriber is counted before the next one is read.

@@ -59,7 +59,7 @@ func routed(more ...string) []string {
 	return slices.Concat([]string{"buckets", "places", "ids"}, more)
 }
 
-// copiesRight returns the checks of what a mover builds on: what its parts and the stores do with a
+// copiesRight returns the checks that a mover builds on: those of its parts, and of the stores with a
 // single subscriber.
 func copiesRight() []string {
 	return []string{"closed fences", "failed copies", "uncopied copies", "late copies", "hand over"}
@@ -67,8 +67,8 @@ func copiesRight() []string {
 
 // Lab returns the checks and gains for a subject.
 //
-// The steps are those of the lesson. The checks stand in the order in which they can share
-// servers: first those without a server, then those in this process, then those on replicas. The
+// The steps are those of the lesson. The order of the checks lets them share
+// servers: first checks without a server, then those in this process, then those on replicas. The
 // move of step 6 starts on the old server, so it comes before the checks on shards.
 func Lab(subject Subject) lab.Lab {
 	answerAndExit(subject)

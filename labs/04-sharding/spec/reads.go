@@ -87,7 +87,7 @@ func (l *trial) homeAnswers(ctx context.Context, _ *lab.Run) error {
 			}
 			if place := c.place(m, user); e.err != nil || portions != quantityBefore {
 				return &lab.Failure{
-					Expected: fmt.Sprintf("in phase %s the cart of %s with %d portions, as on their home, server %d", m.Phase, who(m, user), quantityBefore, place.Home),
+					Expected: fmt.Sprintf("in phase %s the cart of %s with %d portions, as on their home, server %d", m.Phase, named(m, user), quantityBefore, place.Home),
 					Seen:     fmt.Sprintf("%s (server %d has a cart with %d portions)", answer(portions, e.err), c.otherThan(place.Home), mirrorPortions),
 					Look:     lookRead("which server does the router name as home?"),
 				}
@@ -111,8 +111,8 @@ func (c *cluster) plant(ctx context.Context, server shard.Server, users []string
 // otherThan returns the other of shard 1 and shard 2.
 func (c *cluster) otherThan(server shard.Server) shard.Server { return 3 - server }
 
-// who names a subscriber, as new or from before.
-func who(m shard.Map, user bytebites.UserID) string {
+// named returns the subscriber's id, and says whether the subscriber is new.
+func named(m shard.Map, user bytebites.UserID) string {
 	if m.NewFrom != "" && user >= m.NewFrom {
 		return string(user) + ", who joined since,"
 	}

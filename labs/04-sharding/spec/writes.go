@@ -79,7 +79,7 @@ func (c *cluster) wantWritten(ctx context.Context, m shard.Map, user bytebites.U
 			continue
 		}
 		return &lab.Failure{
-			Expected: fmt.Sprintf("in phase %s a write of %s on home %d and mirror %d, and on no other server", m.Phase, who(m, user), place.Home, place.Mirror),
+			Expected: fmt.Sprintf("in phase %s a write of %s on home %d and mirror %d, and on no other server", m.Phase, named(m, user), place.Home, place.Mirror),
 			Seen:     fmt.Sprintf("carts of %v portions on the servers 0 to %d, where %d were written", on, len(on)-1, portions),
 			Look:     lookWrite("which server is written first, and where does the copy go?"),
 		}

@@ -40,8 +40,8 @@ type stepsPassed struct {
 }
 
 // after returns the progress after a run of a step or of the whole lab. A run of the whole lab
-// decides on each step by the core checks of that step. It leaves a step as it was when the checks
-// could not tell.
+// decides on each step by the core checks of that step. A step whose checks could not tell
+// stays unchanged.
 func (p stepsPassed) after(r lab.Result, made time.Time) stepsPassed {
 	verdicts := make(map[int]lab.Verdict)
 	if r.Step != 0 {

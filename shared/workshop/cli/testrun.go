@@ -37,7 +37,7 @@ func (a *app) compileTest(ctx context.Context, w workshop, p *progress.Reporter,
 const hangTimeout = 12 * time.Hour
 
 // quickAnswers is how many answers whose checks need no server run side by side. They mostly
-// wait, so they are more than there are cores.
+// wait, so the number is above that of the cores.
 const quickAnswers = 4
 
 // testRun is one run of one compiled test.

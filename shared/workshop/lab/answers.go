@@ -33,7 +33,7 @@ type Right struct {
 	Lab    Lab // the lab's spec, on this subject
 }
 
-// Answers are a lab's proof that its checks reject what is wrong and accept what is right.
+// Answers are a lab's proof that its checks reject wrong answers and accept right ones.
 type Answers struct {
 	Wrong []Wrong
 	Right []Right
@@ -105,7 +105,7 @@ func (r Right) problems() []string {
 	return problems
 }
 
-// answerProblems returns what is wrong with any answer to the lab.
+// answerProblems returns the mistakes that a right and a wrong answer can share.
 func (l Lab) answerProblems(why string) []string {
 	var problems []string
 	if why == "" {

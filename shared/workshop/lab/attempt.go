@@ -43,8 +43,8 @@ func (a *attempt) end() error {
 	return errors.Join(errs...)
 }
 
-// ready brings up what a check or gain needs, and returns what keeps it from being judged:
-// the name of a stage or check, or "".
+// ready brings up the needs of a check or gain. It returns the name of the stage or check
+// without which the check cannot be judged, or "".
 func (a *attempt) ready(ctx context.Context, n node) (blocked string) {
 	if a.broken != "" {
 		return a.broken
@@ -152,7 +152,7 @@ func (a *attempt) failStage(s node, err error, seconds float64) (blocked string)
 	return s.name
 }
 
-// settle notes what came of a check or stage.
+// settle notes the result of a check or stage.
 func (a *attempt) settle(c CheckResult, timed bool) {
 	s := state{passed: c.Verdict == Pass, blocked: c.Name}
 	if c.Blocked != "" {

@@ -72,8 +72,8 @@ type Check struct {
 	// check can be judged. Without that it is NotReached. A check that names no stage,
 	// directly or through its needs, starts no server.
 	Needs []string
-	// Guards are further checks that must pass first, for the sake of the message alone: this check
-	// would fail for their reason, and say less well why. An answer has one known mistake, so in
+	// Guards are further checks that must pass first, for the sake of the message alone. This check
+	// would fail for their reason too, with a message that explains less. An answer has one known mistake, so in
 	// ModeVerify the runs of a Series leave the guards out.
 	Guards []string
 	// Timeout bounds Run; 0 stands for 3 minutes. A check that exceeds it is Inconclusive.
@@ -149,8 +149,8 @@ type Lab struct {
 	Next string
 }
 
-// Validate returns the faults of the list itself: a name that is missing or given twice, a
-// need without a match, a step under 1, a Starter without a match.
+// Validate returns the faults of the list itself: a missing or repeated name, a need or a
+// Starter without a match, a step under 1.
 func (l Lab) Validate() error {
 	var errs []error
 	problemf := func(format string, args ...any) {

@@ -155,8 +155,8 @@ type Result struct {
 	Stages   []StageResult `json:"stages,omitempty"` // those that were started
 	Reported []Number      `json:"reported,omitempty"`
 	Charts   []chart.Chart `json:"charts,omitempty"`
-	// Evidence is the folder with files for the learner, relative to the module's root;
-	// empty when there is none.
+	// Evidence is the folder with files for the learner, relative to the module's root, or
+	// empty without such files.
 	Evidence string `json:"evidence,omitempty"`
 	// Todos lists the places in the lab's files where work is still marked.
 	Todos []string `json:"todos,omitempty"`

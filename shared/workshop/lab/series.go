@@ -7,8 +7,8 @@ import (
 )
 
 // Series is several runs of one lab, such as those of its wrong answers. A few of them may run at
-// a time. It keeps what the next run can use again, such as a test bed with its servers, and the
-// machine, which the first run claims for all. A run without a series keeps nothing. Runs and
+// a time. It keeps a test bed with its servers for the next run, and the machine, which
+// the first run claims for all. A run without a series keeps nothing. Runs and
 // stages that go on side by side may call the methods.
 type Series struct {
 	mu   sync.Mutex
@@ -35,7 +35,7 @@ func (s *Series) Keep(name string, thing any, close func() error) {
 	s.kept[name] = append(s.kept[name], kept{thing, close})
 }
 
-// Take returns a thing of that name, and nil when there is none. The caller then owns it.
+// Take returns a kept thing of that name, which the caller then owns. It returns nil without one.
 func (s *Series) Take(name string) any {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -11,8 +11,8 @@ import (
 // Machine knows when the machine of a run had no idle time.
 type Machine interface {
 	// Busiest looks between two times at every span of that length. It returns the idle CPU
-	// time in the busiest of them, in cores, and whether that is so little that nothing can be
-	// expected to be done in time.
+	// time in the busiest of them, in cores. Saturated says that this is too little to finish work
+	// in time.
 	Busiest(from, to time.Time, length time.Duration) (idleCores float64, saturated bool)
 }
 
@@ -20,7 +20,7 @@ type Machine interface {
 type Waited struct {
 	// From and To are zero for the begin and the end of the check.
 	From, To time.Time
-	// Each is the length of one wait, of which there may be several between From and To.
+	// Each is the length of one wait. Several may lie between From and To.
 	Each time.Duration
 }
 
@@ -130,7 +130,7 @@ func lateItself(err error) bool {
 	}
 }
 
-// bench judges what came of a check, stage or gain that began at a time. A failure that rests on
+// bench judges the result of a check, stage or gain that began at a time. A failure that rests on
 // time says nothing of the code when the machine had no idle time.
 type bench struct {
 	machine Machine // nil is never busy

@@ -14,7 +14,7 @@ import (
 const (
 	// bedOfSeries names the bed in a series of runs.
 	bedOfSeries = "test bed"
-	// recycleTimeout bounds the removal of what the next run on a bed does not need.
+	// recycleTimeout bounds the removal of servers that the next run on a bed does not need.
 	recycleTimeout = 60 * time.Second
 )
 

@@ -159,9 +159,9 @@ func (s *Servers) closePool() error {
 	return s.Pool.Close()
 }
 
-// LearnersFault returns a failure, with the place to look at, when a service does not build
-// or does not start, when it answers wrongly while the load is made ready, or when nginx rejects
-// its configuration. Other errors it returns as they are: the environment's. Of joined errors it
+// LearnersFault turns three errors into failures, with the place to look at: a service does not
+// build or start, it answers wrongly while the load is made ready, or nginx rejects its
+// configuration. All other errors are the environment's and stay unchanged. Of joined errors it
 // turns each one, and joins them again.
 func LearnersFault(err error, look lab.Look) error {
 	for inner := err; inner != nil; inner = errors.Unwrap(inner) {

@@ -212,8 +212,8 @@ func placeHolds(place, file string, declared map[string]span, line int) bool {
 	return name == "" || ok && where.holds(line)
 }
 
-// work demands that the core work of a lab and of each step stays within its bound, and that
-// each line of it belongs to a step whose places exist.
+// work demands that the core work of a lab and of each step stays within its bound. Each line of
+// that work belongs to a step, and the places of the steps exist.
 func work(l folder) ([]string, error) {
 	var problems []string
 	for _, step := range l.entry.Steps {

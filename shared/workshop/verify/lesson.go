@@ -117,8 +117,8 @@ func why(l folder) ([]string, error) {
 	return nil, nil
 }
 
-// marks demands that three sets of files are equal: the files that carry the lab's mark, the
-// files that the solution changes, and the learner's files in the course. No file of the
+// marks demands that three sets of files are equal: those with the lab's mark, those that the
+// solution changes, and the learner's files in the course. No file of the
 // solution may carry the mark.
 func marks(l folder) ([]string, error) {
 	files, err := learnersFiles(l)

@@ -15,9 +15,9 @@ import (
 // framePath is the end of the import path of the package that declares Failure and Look.
 const framePath = "/shared/workshop/lab"
 
-// looks demands that each failure of a lab's spec names the place to mend: a file that the
-// learner edits, and a function that the starter declares in it. It
-// reads the source, so it sees failures that no run has met.
+// looks demands that each failure of a lab's spec names the place to mend. This is a file that
+// the learner edits, and a function that the starter declares in it. looks reads the source, so it
+// sees failures that no run has met.
 func looks(l folder) ([]string, error) {
 	files, err := fs.Glob(l.tree, path.Join(l.starter(), "spec", "*.go"))
 	if err != nil {
@@ -76,7 +76,7 @@ type lookReader struct {
 	frame    string   // what the file calls the frame's package
 }
 
-// literal returns the fault of a failure or a look; "" when there is none, and for any
+// literal returns the fault of a failure or a look. It returns "" without a fault, and for any
 // other literal.
 func (r lookReader) literal(c *ast.CompositeLit) (problem string, err error) {
 	of, ok := c.Type.(*ast.SelectorExpr)

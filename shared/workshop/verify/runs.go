@@ -102,8 +102,8 @@ func (v Verifier) solution(ctx context.Context, l folder) (Verdict, string) {
 	return f.row()
 }
 
-// corePath runs the core checks that need no server on the solution's core files with the
-// starter's files of the deep dives, as a learner has them who did only the core steps.
+// corePath runs the core checks that need no server. It combines the solution's core files with the
+// starter's files of the deep dives, as after the core steps alone.
 func (v Verifier) corePath(ctx context.Context, l folder) (Verdict, string) {
 	var result lab.Result
 	var f finding
@@ -139,7 +139,7 @@ func (v Verifier) corePath(ctx context.Context, l folder) (Verdict, string) {
 	return f.row()
 }
 
-// answers runs the lab's wrong and right answers: each with the checks that it names and
+// answers runs the lab's wrong and right answers. Each runs with the checks that it names and
 // their needs, and in a full run with all checks.
 func (v Verifier) answers(ctx context.Context, l folder) (Verdict, string) {
 	var results lab.AnswerResults

@@ -22,7 +22,7 @@ const (
 	maxLineError = 5
 )
 
-// Titles of sections of which more is asked than to be there.
+// Titles of sections whose text is looked at too.
 const (
 	beforeYouBegin   = "Before you begin"
 	furtherReading   = "Further reading"
@@ -53,8 +53,8 @@ var (
 	link     = regexp.MustCompile(`\]\([^)]*\)`)
 )
 
-// steps demands what a lesson says of its steps: a drawing, a table of terms, a section for each
-// step that names its places, its size and its check, and no more words than can be read.
+// steps demands a lesson with a drawing, a table of terms, and a section for each step. The section
+// names the step's places, size and check. A lesson has at most maxWords words.
 func steps(l folder) ([]string, error) {
 	file := path.Join(l.starter(), "README.md")
 	text, err := l.text(file)
@@ -187,8 +187,8 @@ func stepText(l course.Lab, step course.Step, text string, added int) []string {
 // deepMark is the beginning of a mark of optional work: "TODO(lab 03, deep dive)".
 func deepMark(l course.Lab) string { return fmt.Sprintf("TODO(lab %s, deep dive)", l.ID()) }
 
-// deepDives demands of a lab with optional files that DEEP.md names each, that each carries its mark in
-// the starter and not in the solution, and that none is a core file.
+// deepDives looks at the optional files of a lab. DEEP.md names each. Each carries its mark in the
+// starter and not in the solution, and none is a core file.
 func deepDives(l folder) ([]string, error) {
 	var problems []string
 	if len(l.entry.Stretch) == 0 {

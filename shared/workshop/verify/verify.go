@@ -1,5 +1,5 @@
-// Package verify proves that a lab can be failed and can be passed. The starter fails, for
-// the listed reasons. The solution passes. The checks reject wrong answers. Lesson, starter
+// Package verify proves that a lab can be failed and can be passed. The starter fails the
+// checks that its spec lists. The solution passes. The checks reject wrong answers. Lesson, starter
 // and solution belong together.
 package verify
 

@@ -31,8 +31,8 @@ const (
 	prefix        = "simple:1:"
 )
 
-// simple is a cache without leases and without a breaker. Meals are kept by id; pages and
-// all else that shows several meals are kept whole, under a generation of the menu that
+// simple is a cache without leases and without a breaker. Meals are kept by id. Pages and
+// other answers with several meals are kept whole, under a generation of the menu. A generation
 // ends when a meal changes. But for its mistakes it would pass all core checks.
 type simple struct {
 	mistakes
@@ -245,7 +245,7 @@ func menu[T any](ctx context.Context, s *simple, name string, load func(context.
 	return through(ctx, s, key, menuFor, load)
 }
 
-// forget ends what is kept of a meal.
+// forget removes the entries of a meal.
 func (s *simple) forget(ctx context.Context, id bytebites.MealID, newPrice bool) {
 	if !s.forgetsLeaving {
 		ctx = context.WithoutCancel(ctx)

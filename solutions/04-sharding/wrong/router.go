@@ -45,7 +45,7 @@ func (byRange) Bucket(user bytebites.UserID) shard.Bucket {
 	return shard.Bucket(min(n/neighbours, shard.Buckets-1))
 }
 
-// Place has the solution find, in the bucket that it would have chosen, what is in this one's.
+// Place copies the row of this router's bucket to the solution's bucket, and asks the solution.
 func (r byRange) Place(m shard.Map, user bytebites.UserID) shard.Place {
 	here, there := r.Bucket(user), r.Router.Bucket(user)
 	m.Source[there], m.Target[there] = m.Source[here], m.Target[here]

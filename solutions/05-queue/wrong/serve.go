@@ -75,8 +75,8 @@ func work(ctx context.Context, b roles.Broker, c roles.Consumer, d amqp.Delivery
 	return nil
 }
 
-// ackFirst acknowledges a message when it has it, so that the broker need not keep it any
-// longer, and what fails it tries again itself.
+// ackFirst acknowledges a message when it arrives, so that the broker need not keep it. A message
+// that fails is tried again in this process.
 func ackFirst(ctx context.Context, b roles.Broker, c roles.Consumer) error {
 	parking, err := b.Link.Channel(ctx)
 	if err != nil {

@@ -16,8 +16,8 @@ import (
 	"bytebites.example/workshop/shared/bytebites/rabbit/roles"
 )
 
-// worker serves in another way than the solution does: a fixed number of goroutines take the
-// deliveries, and what fails is published to a queue by its name. Its fields are mistakes.
+// worker serves in another way than the solution does. A fixed number of goroutines take the
+// deliveries, and a message that fails is published to a queue by its name. Its fields are mistakes.
 type worker struct {
 	rooms topology
 

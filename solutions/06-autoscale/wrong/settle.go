@@ -99,7 +99,7 @@ func HighestOut(asked []window.Recommendation, now time.Time, state autoscale.St
 	return n
 }
 
-// MeanOfCalm waits for the window, and then leaves the mean of what its readings asked for, rounded up.
+// MeanOfCalm waits for the window, and then leaves the mean of its readings' recommendations, rounded up.
 func MeanOfCalm(asked []window.Recommendation, now time.Time, state autoscale.State) int {
 	n := Windows(outAfter, inAfter)(asked, now, state)
 	if n < state.Running {

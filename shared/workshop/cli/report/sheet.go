@@ -78,7 +78,7 @@ func isUTF8(getenv func(string) string) bool {
 }
 
 // Report returns a result as terminal text: first the problems, then every check, every gain
-// and every figure, then what is optional, last the verdict. A note that is not empty becomes the line below the title.
+// and every figure, then optional work, last the verdict. A note that is not empty becomes the line below the title.
 func (s Sheet) Report(title, note string, r lab.Result) string {
 	parts := []string{
 		s.heading(title, note), s.problems(r), s.checks(r), s.gains(r.Gains),

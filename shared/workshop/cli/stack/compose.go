@@ -38,7 +38,7 @@ func (s *Stack) project(file *envFile) string {
 	return defaultProject
 }
 
-// projectName are the names that every compose tool takes and leaves as they are.
+// projectName matches names that every compose tool accepts and does not change.
 var projectName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]*$`)
 
 // compose is the tool that reads docker-compose.yml: `docker compose` (version 2 or later), or
