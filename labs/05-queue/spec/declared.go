@@ -62,29 +62,22 @@ func (l *trial) declares(ctx context.Context, _ *lab.Run) error {
 func lastingQueues(b *fakebroker.Broker) error {
 	want := map[string]string{logQueue: "stream"}
 	for name := range queues() {
-		want[name], want[name+parkedSuffix] = "quorum", ""
+		want[name], want[name+parkedSuffix] = "quorum", "quorum"
 	}
 	for _, name := range slices.Sorted(maps.Keys(want)) {
 		q, there := b.Queue(name)
-		if !there || want[name] != "" && q.Type != want[name] {
+		if !there || q.Type != want[name] {
 			seen := "none"
 			if there {
 				seen = "a " + q.Type + " queue"
 			}
 			return &lab.Failure{
-				Expected: fmt.Sprintf("a queue %s that outlives the broker%s", name, of(want[name])), Seen: seen,
+				Expected: fmt.Sprintf("a queue %s that outlives the broker, of the type %s", name, want[name]), Seen: seen,
 				Look: declareLook("durable alone is not enough: amqp.QueueTypeArg"),
 			}
 		}
 	}
 	return nil
-}
-
-func of(kind string) string {
-	if kind == "" {
-		return ""
-	}
-	return ", of the type " + kind
 }
 
 // routes publishes an event of each topic, after the restart.
@@ -123,9 +116,10 @@ func keeps(b *fakebroker.Broker) error {
 		for _, name := range []string{name, name + parkedSuffix} {
 			q, _ := b.Queue(name)
 			_, ends := q.Arguments["x-expires"]
+			_, expire := q.Arguments[amqp.QueueMessageTTLArg]
 			_, few := q.Arguments["x-max-length"]
 			_, small := q.Arguments["x-max-length-bytes"]
-			drops := ends || (few || small) && q.Arguments[amqp.QueueOverflowArg] != amqp.QueueOverflowRejectPublish
+			drops := ends || expire || (few || small) && q.Arguments[amqp.QueueOverflowArg] != amqp.QueueOverflowRejectPublish
 			if drops || len(q.Ready) == 0 && name == q.Name && queues()[name] != "" {
 				return &lab.Failure{
 					Expected: fmt.Sprintf("messages that wait in %s for as long as no worker runs", name),
@@ -164,8 +158,10 @@ func parks(ctx context.Context, b *fakebroker.Broker) error {
 		return fmt.Errorf("open channel: %w", err)
 	}
 	for _, name := range slices.Sorted(maps.Keys(queues())) {
-		b.Purge(name)
-		b.Purge(name + parkedSuffix)
+		for other := range queues() {
+			b.Purge(other)
+			b.Purge(other + parkedSuffix)
+		}
 		for _, body := range []string{"given up", "returned too often"} {
 			b.Publish("", name, amqp.Publishing{Body: []byte(body), DeliveryMode: amqp.Persistent})
 		}
@@ -189,6 +185,14 @@ func parks(ctx context.Context, b *fakebroker.Broker) error {
 		var bodies []string
 		for _, m := range q.Ready {
 			bodies = append(bodies, string(m.Body))
+		}
+		for other := range queues() {
+			if q, _ := b.Queue(other + parkedSuffix); other != name && len(q.Ready) > 0 {
+				return &lab.Failure{
+					Expected: fmt.Sprintf("a message of %s that is given up in %s, and in no other queue", name, name+parkedSuffix),
+					Seen:     fmt.Sprintf("%d messages in %s", len(q.Ready), q.Name), Look: declareLook("use an exchange of the type direct, and bind each parked queue under its queue's name"),
+				}
+			}
 		}
 		slices.Sort(bodies)
 		if !slices.Equal(bodies, []string{"given up", "returned too often"}) {

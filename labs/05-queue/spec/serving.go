@@ -338,6 +338,11 @@ func (c *composed) putsBack(ctx context.Context, what string, answer fakebroker.
 			Look: takeLook("acknowledge when the message is safe in another queue: after an error of w.put settle nothing"),
 		}
 	}
+	if answer == fakebroker.Refuse || deleted { // the worker knows at once that the message is not stored
+		if err := s.givesUp(ctx); err != nil {
+			return err
+		}
+	}
 	if answer != fakebroker.Hold {
 		s.broker.Drop("")
 		if n, in := s.copies(body); n == 0 {
@@ -359,6 +364,30 @@ func (c *composed) putsBack(ctx context.Context, what string, answer fakebroker.
 		}
 	}
 	return nil
+}
+
+// givesUp waits until the worker ends with an error, or settles the message after all. A worker that
+// does neither keeps the message, and its place in the prefetch, for ever.
+func (s *shift) givesUp(ctx context.Context) error {
+	s.broker.OnPublish(nil)
+	var ended bool
+	var err error
+	_, waiting := until(ctx, func() bool {
+		select {
+		case err = <-s.ended:
+			ended = true
+		default:
+		}
+		return ended || len(s.state().Unsettled) == 0
+	})
+	if waiting != nil || err != nil || len(s.state().Unsettled) == 0 {
+		return waiting
+	}
+	return &lab.Failure{
+		Expected: "an error of Serve when a failed message could not be put back, so that the worker connects again",
+		Seen:     fmt.Sprintf("Serve has ended %t, error %v, and %d messages are held", ended, err, len(s.state().Unsettled)),
+		Look:     takeLook("return the error of w.handle, unless ctx has ended"),
+	}
 }
 
 // takesAsManyAsMayBe counts how many messages a worker handles at once.

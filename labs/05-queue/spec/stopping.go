@@ -30,11 +30,18 @@ func (l *trial) stops(ctx context.Context, _ *lab.Run) error {
 // finishesWhatItHolds stops a worker that holds five messages. One of them fails.
 func (c *composed) finishesWhatItHolds(ctx context.Context) error {
 	const prefetch, waiting = 5, 30
-	begun, finish := make(chan struct{}, waiting), make(chan struct{})
+	begun, finish, early := make(chan struct{}, waiting), make(chan struct{}), make(chan struct{}, 1)
 	cut := make(chan error, waiting)
 	s, err := c.shift(ctx, ledgerQueue, prefetch, func(ctx context.Context, event bytebites.Event) (bool, error) {
 		begun <- struct{}{}
-		<-finish
+		if event.Order == "order-1" { // it fails, and is put back: it must not be the early one
+			<-finish
+		} else {
+			select {
+			case <-finish:
+			case <-early:
+			}
+		}
 		if ctx.Err() != nil {
 			cut <- context.Cause(ctx)
 		}
@@ -67,6 +74,19 @@ func (c *composed) finishesWhatItHolds(ctx context.Context) error {
 			Look: serveLook("wait for the handlers before you return: hands.Wait()"),
 		}
 	default:
+	}
+	early <- struct{}{} // the place of one message becomes free
+	if _, err := until(ctx, func() bool { return s.settled(fakebroker.Acked) == 1 }); err != nil {
+		return err
+	}
+	if err := rig.Pause(ctx, stillPause); err != nil {
+		return err
+	}
+	if held := len(s.state().Unsettled); held >= prefetch {
+		return &lab.Failure{
+			Expected: fmt.Sprintf("%d messages held by a worker that is told to stop, after one of %d is done", prefetch-1, prefetch), Seen: fmt.Sprintf("%d", held),
+			Look: serveLook("stop the deliveries by ch.Cancel: other workers wait for these messages"),
+		}
 	}
 	release()
 	select {

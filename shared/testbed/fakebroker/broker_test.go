@@ -169,6 +169,29 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
+// RabbitMQ 4.0 closes the connection when a quorum queue is consumed with the prefetch of a channel.
+func TestQuorumQueuesHaveNoPrefetchOfAChannel(t *testing.T) {
+	b, _ := start(t)
+	conn, err := amqp.Dial(b.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close() //nolint:errcheck // the broker has closed it
+	declare(t, channel(t, conn), "quorum", amqp.Table{amqp.QueueTypeArg: amqp.QueueTypeQuorum})
+	declare(t, channel(t, conn), "classic", nil)
+	ch := channel(t, conn)
+	if err := ch.Qos(3, 0, true); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ch.Consume("classic", "", false, false, false, false, nil); err != nil {
+		t.Errorf("a classic queue: %v", err)
+	}
+	var refused *amqp.Error
+	if _, err := ch.Consume("quorum", "", false, false, false, false, nil); !errors.As(err, &refused) || refused.Code != amqp.NotImplemented || !conn.IsClosed() {
+		t.Errorf("a quorum queue: %v, connection closed %t; want code %d and a closed connection", err, conn.IsClosed(), amqp.NotImplemented)
+	}
+}
+
 func TestRefusals(t *testing.T) {
 	b, _ := start(t)
 	conn, err := amqp.Dial(b.URL())

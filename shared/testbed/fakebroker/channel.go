@@ -371,6 +371,10 @@ func (ch *channel) consume(r *reader) error {
 	if exclusive && len(q.consumers) > 0 {
 		return refuse(amqp.AccessRefused, basicConsume, "ACCESS_REFUSED - queue '%s' in use", name)
 	}
+	if q.kind() == quorum && ch.limit > 0 {
+		text := fmt.Sprintf("NOT_IMPLEMENTED - queue '%s' in vhost '/' does not support global qos", name)
+		return &protocolError{code: amqp.NotImplemented, text: text, method: basicConsume}
+	}
 	c := &consumer{tag: tag, channel: ch, queue: q, noAck: noAck, prefetch: ch.prefetch}
 	if q.kind() == stream {
 		switch {

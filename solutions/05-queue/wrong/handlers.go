@@ -30,6 +30,7 @@ type handlers struct {
 	skipsErrors     bool // logs an error of the ledger, and goes on
 	alwaysFirst     bool // reports an effect each time
 	releasesFirst   bool // gives the claim up before the note
+	plansAgain      bool // plans a week that is saved already
 	prefetch        int  // of all queues, unless 0
 }
 
@@ -101,7 +102,7 @@ func (h handlers) recommendation(ctx context.Context, event bytebites.Event) (bo
 		if err != nil {
 			return false, err
 		}
-		if _, done := order.Done[bytebites.EffectRecommendation]; done {
+		if _, done := order.Done[bytebites.EffectRecommendation]; done && !h.plansAgain {
 			return false, nil
 		}
 		if week, err = h.Steps.Plan(ctx, event.User); err != nil {

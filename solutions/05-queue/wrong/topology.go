@@ -28,6 +28,9 @@ type topology struct {
 	fleetingRoom bool // the waiting queues do not outlive the broker
 	oneReturn    bool // a message that came back twice is given up
 	expires      bool // what waits for a day is given up
+	oneCopy      bool // the parked queues are classic queues
+	parkedEnds   bool // the parked queues give messages up after a week
+	toAll        bool // a dead letter goes to all parked queues
 }
 
 // waits are how long a message waits after each failure.
@@ -77,6 +80,9 @@ func (t topology) declare(ch *amqp.Channel) error {
 	return nil
 }
 
+// dead is the exchange to all parked queues, of the mistake toAll.
+const dead = "dead"
+
 // consumer declares a consumer's queues. Dead letters go by the default exchange to the queue that
 // their routing key names.
 func (t topology) consumer(ch *amqp.Channel, name string, topic bytebites.Topic) error {
@@ -103,7 +109,20 @@ func (t topology) consumer(ch *amqp.Channel, name string, topic bytebites.Topic)
 	if t.endless {
 		main["x-delivery-limit"] = int64(-1)
 	}
-	queues := map[string]amqp.Table{name: main, name + ".parked": {amqp.QueueTypeArg: amqp.QueueTypeQuorum}}
+	forGood := amqp.Table{amqp.QueueTypeArg: amqp.QueueTypeQuorum}
+	if t.oneCopy {
+		forGood = nil
+	}
+	if t.parkedEnds {
+		forGood[amqp.QueueMessageTTLArg] = (7 * 24 * time.Hour).Milliseconds()
+	}
+	if t.toAll {
+		main["x-dead-letter-exchange"] = dead
+		if err := ch.ExchangeDeclare(dead, amqp.ExchangeFanout, true, false, false, false, nil); err != nil {
+			return err
+		}
+	}
+	queues := map[string]amqp.Table{name: main, name + ".parked": forGood}
 	for i, wait := range waits() {
 		back := t.arguments("", name)
 		if t.toTheTopic {
@@ -128,6 +147,11 @@ func (t topology) consumer(ch *amqp.Channel, name string, topic bytebites.Topic)
 			}
 		}
 		if _, err := ch.QueueDeclare(q, durable, false, false, false, arguments); err != nil {
+			return err
+		}
+	}
+	if t.toAll {
+		if err := ch.QueueBind(name+".parked", "", dead, false, nil); err != nil {
 			return err
 		}
 	}

@@ -44,6 +44,9 @@ type worker struct {
 	opensAgain     bool // opens a channel for each message that it puts back
 	deadlineFails  bool // a deadline is a failure of the message
 	keepsDuplicate bool // does not acknowledge what was done before
+	sharedPrefetch bool // the prefetch of all consumers of the channel
+	goesOn         bool // serves on after a message could not be put back
+	neverCancels   bool // lets the broker deliver until the worker has stopped
 
 	mu       *sync.Mutex
 	failures map[string]int
@@ -74,11 +77,11 @@ func (w worker) serve(ctx context.Context, b roles.Broker, c roles.Consumer) err
 	}
 	defer ch.Close() //nolint:errcheck // what is not settled goes back
 	if !w.unlimited {
-		if err := ch.Qos(c.Prefetch, 0, false); err != nil {
+		if err := ch.Qos(c.Prefetch, 0, w.sharedPrefetch); err != nil {
 			return fmt.Errorf("set prefetch: %w", err)
 		}
 	}
-	deliveries, err := ch.Consume(c.Queue, "", false, false, false, false, nil)
+	deliveries, err := ch.Consume(c.Queue, "hands", false, false, false, false, nil)
 	if err != nil {
 		return fmt.Errorf("consume: %w", err)
 	}
@@ -106,6 +109,9 @@ func (w worker) serve(ctx context.Context, b roles.Broker, c roles.Consumer) err
 	case <-ended:
 		return nil
 	case <-ctx.Done():
+	}
+	if !w.neverCancels && !w.drains {
+		_ = ch.Cancel("hands", false) // it fails when the channel has ended
 	}
 	if w.leaves {
 		return nil
@@ -203,6 +209,9 @@ func (b *bench) settle(ctx context.Context, d amqp.Delivery) error {
 		outcome, err = rabbit.Parked, d.Nack(false, false)
 	default:
 		outcome, err = rabbit.Retried, b.putBack(ctx, d, min(failures+1, len(waits())), failures+1)
+	}
+	if err != nil && b.goesOn {
+		return nil
 	}
 	if err != nil {
 		return err

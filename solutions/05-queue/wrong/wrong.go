@@ -99,6 +99,9 @@ func topologies() map[string]topology {
 		"fleeting-retry-queue": {fleetingRoom: true},
 		"one-return":           {oneReturn: true},
 		"waits-for-a-day":      {expires: true},
+		"parked-in-one-copy":   {oneCopy: true},
+		"parked-for-a-week":    {parkedEnds: true},
+		"parked-everywhere":    {toAll: true},
 	}
 }
 
@@ -128,6 +131,9 @@ func workers() map[string]worker {
 		"channel-per-put-back":    {opensAgain: true},
 		"deadline-counts":         {deadlineFails: true},
 		"keeps-duplicates":        {keepsDuplicate: true},
+		"prefetch-of-channel":     {sharedPrefetch: true},
+		"serves-without-link":     {goesOn: true},
+		"takes-while-stopping":    {neverCancels: true},
 	}
 }
 
@@ -188,6 +194,7 @@ func handlings() map[string]handlers {
 		"skips-failures":       {skipsErrors: true},
 		"always-first":         {alwaysFirst: true},
 		"releases-before-note": {releasesFirst: true},
+		"plans-again":          {plansAgain: true},
 		"prefetch-of-thousand": {prefetch: 1000},
 		"prefetch-of-one":      {prefetch: 1},
 	}
