@@ -22,7 +22,7 @@ func (l *trial) retries(ctx context.Context, _ *lab.Run) error {
 	if err != nil {
 		return err
 	}
-	return together(ctx, c.parksAfterFiveTries, c.waitsForTheBusy, c.parksTheUnreadable, c.waitsInItsOwnRoom, c.waitsThroughARestart)
+	return together(ctx, c.parksAfterFiveTries, c.waitsForTheBusy, c.keepsTheCount, c.triesTheRedelivered, c.parksTheUnreadable, c.waitsInItsOwnRoom, c.waitsThroughARestart)
 }
 
 // tried notes the calls of a handler.
@@ -240,6 +240,81 @@ func (c *composed) waitsForTheBusy(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// keepsTheCount lets a message fail as often as it may, then find a server busy, and then fail once more.
+func (c *composed) keepsTheCount(ctx context.Context) error {
+	const failures = maxTries - 1
+	s, err := c.attempt(ctx, ledgerQueue, "order-1", func(n int) (bool, error) {
+		if n > failures && n <= failures+busyTries {
+			return false, fmt.Errorf("read order: %w", bytebites.ErrBusy)
+		}
+		return false, errDown
+	})
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	var longest time.Duration
+	for n := 1; n <= failures+busyTries; n++ {
+		wait, isParked, err := s.await(ctx, n)
+		if err != nil {
+			return err
+		}
+		if isParked {
+			return &lab.Failure{
+				Expected: fmt.Sprintf("a message that waits, and is not parked, when it failed %d times and then finds a server busy", failures), Seen: fmt.Sprintf("parked after try %d", n),
+				Look: failedLook("look for bytebites.ErrBusy before you compare the count"),
+			}
+		}
+		if n > failures && wait < longest {
+			return &lab.Failure{
+				Expected: fmt.Sprintf("the longest delay, %s, for a message that finds a server busy", longest), Seen: wait.String(),
+				Look: failedLook("a server that is down has more to do than to refuse messages"),
+			}
+		}
+		longest = max(longest, wait)
+		s.broker.Advance(wait)
+	}
+	_, isParked, err := s.await(ctx, failures+busyTries+1)
+	if err == nil && !isParked {
+		err = &lab.Failure{
+			Expected: fmt.Sprintf("a message that failed %d times, found a server busy %d times and failed once more to be parked", failures, busyTries), Seen: "it is to be tried again",
+			Look: failedLook("a busy server leaves the count as it is, and does not set it to 0"),
+		}
+	}
+	return err
+}
+
+// triesTheRedelivered drops the connections of a worker at its first try, and lets the next one fail.
+func (c *composed) triesTheRedelivered(ctx context.Context) error {
+	begun, finish := make(chan struct{}, 1), make(chan struct{})
+	s, err := c.attempt(ctx, ledgerQueue, "order-1", func(int) (bool, error) {
+		begun <- struct{}{}
+		<-finish
+		return fails(1)
+	})
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	defer sync.OnceFunc(func() { close(finish) })()
+	if _, err := until(ctx, func() bool { return len(begun) == 1 }); err != nil {
+		return err
+	}
+	s.broker.Drop("")
+	next := func(_ context.Context, event bytebites.Event) (bool, error) { return fails(s.call(event.Order)) }
+	if err := s.serve(ctx, c.worker.Serve, 1, next); err != nil {
+		return err
+	}
+	_, isParked, err := s.await(ctx, 2)
+	if err == nil && isParked {
+		err = &lab.Failure{
+			Expected: "a message that failed once to be tried again, also when its first worker died at work", Seen: "it is parked",
+			Look: failedLook("the broker sets Redelivered when a worker dies: the message has not failed"),
+		}
+	}
+	return err
 }
 
 // parksTheUnreadable puts messages that are no events among others.

@@ -44,6 +44,10 @@ type worker struct {
 	opensAgain     bool // opens a channel for each message that it puts back
 	deadlineFails  bool // a deadline is a failure of the message
 	keepsDuplicate bool // does not acknowledge what was done before
+	busyResets     bool // a busy server sets the count of failures to 0
+	busyAtLast     bool // parks a message that has failed too often before it looks for a busy server
+	busyIsQuick    bool // tries a busy server again as soon as it may
+	parksReturned  bool // parks a message that failed after the broker delivered it again
 	sharedPrefetch bool // the prefetch of all consumers of the channel
 	goesOn         bool // serves on after a message could not be put back
 	neverCancels   bool // lets the broker deliver until the worker has stopped
@@ -201,6 +205,12 @@ func (b *bench) settle(ctx context.Context, d amqp.Delivery) error {
 		outcome, err = rabbit.Parked, d.Ack(false)
 	case errors.Is(err, errUnread) && !b.triesUnread:
 		outcome, err = rabbit.Parked, d.Nack(false, false)
+	case err != nil && b.parksReturned && d.Redelivered, busy && b.busyAtLast && failures+1 >= b.tries:
+		outcome, err = rabbit.Parked, d.Nack(false, false)
+	case busy && b.busyIsQuick:
+		outcome, err = rabbit.Retried, b.putBack(ctx, d, 1, failures)
+	case busy && b.busyResets:
+		outcome, err = rabbit.Retried, b.putBack(ctx, d, len(waits()), 0)
 	case busy:
 		outcome, err = rabbit.Retried, b.putBack(ctx, d, len(waits()), failures)
 	case failures+1 >= b.tries && b.dropsFailed:
