@@ -44,7 +44,7 @@ func ofRouter(name, check string, flaw wrong.RouterFlaw, why string, also ...str
 
 func TestAnswers(t *testing.T) {
 	labtest.Answers(t, frame.Answers{
-		Wrong: slices.Concat(wrongServices(), wrongRouters(), wrongStores(), wrongMovers(), []frame.Wrong{publishesHomes()}),
+		Wrong: slices.Concat(wrongServices(), wrongRouters(), wrongStores(), wrongMovers(), wrongSwitches(), []frame.Wrong{publishesHomes()}),
 		Right: rightAnswers(),
 	})
 }
@@ -111,6 +111,7 @@ func wrongRouters() []frame.Wrong {
 		ofStep(1, ofRouter("plans-by-turns", "plan", flaw{PlansByTurns: true}, "bucket by bucket to each server in turn is even",
 			"fifth shard", "own fifth shard")),
 		ofRouter("plans-in-map-order", "plan", flaw{PlansInMapOrder: true}, "the room of each server is a map, and any server with room will do"),
+		ofRouter("first-get-rest", "plan", flaw{FirstGetRest: true}, "some servers get one more, and the list has an order"),
 		ofRouter("keeps-leaving", "plan", flaw{KeepsLeaving: true}, "a server that has buckets is a server, on the list or not"),
 		ofRouter("no-mirror-back", "places", flaw{NoMirrorBack: true}, "after the flip the shard has it all"),
 		ofRouter("new-while-empty", "places", flaw{NewWhileEmpty: true}, "every id is behind the empty one"),
@@ -182,6 +183,24 @@ func wrongMovers() []frame.Wrong {
 		of("back-from-done", "maps of a move", flaw{BackFromDone: true}, "when nothing is to do, all is well"),
 		of("counts-leftovers", "nothing left", flaw{CountsLeftovers: true}, "they are deleted in a moment"),
 		of("leaves-strays", "nothing left", flaw{LeavesStrays: true}, "nobody looks there any more", "fifth shard"),
+	}
+}
+
+func wrongSwitches() []frame.Wrong {
+	type flaw = wrong.SwitchFlaw
+	of := func(name string, f flaw, why string, also ...string) frame.Wrong {
+		s := solution()
+		s.Name, s.HandOver, s.Apply = name, f.HandOver, f.Apply
+		return frame.Wrong{Name: name, Check: "hand over", Lab: spec.Lab(s), Why: why, Also: also}
+	}
+	return []frame.Wrong{
+		of("settles-only-inside", flaw{OnlyInside: true}, "what counts is the last copy, behind the fences"),
+		of("retries-any-error", flaw{AnyError: true}, "an error may be gone at the next try"),
+		of("switches-once", flaw{Once: true}, "a mover that fails is started again"),
+		of("chooses-before", flaw{NextBefore: true}, "the less is done behind the fences, the shorter they are closed"),
+		of("one-limit-for-all", flaw{OneLimit: true}, "two seconds are two seconds"),
+		of("closed-as-long-as-writers-wait", flaw{LongClosed: true}, "writers try for three seconds"),
+		of("settles-beyond-the-limit", flaw{SettlesOn: true}, "the last copies must be made", "closing ends"),
 	}
 }
 

@@ -12,19 +12,28 @@ import (
 	"bytebites.example/workshop/shared/workshop/lab"
 )
 
-// handOverTimeout bounds a call of HandOver with a control that answers at once.
-const handOverTimeout = 10 * time.Second
+// handOverTimeout bounds the calls of HandOver, one of which waits for its own limit.
+const handOverTimeout = 30 * time.Second
 
 func lookHandOver(hint string) lab.Look {
 	return lab.Look{File: "migrate.go", Func: "HandOver", Hint: hint}
 }
 
+// writersTry is how long a write is tried again while fences are closed, and closedTooLong how long
+// they may be closed at most, so that writers have a reserve.
+const (
+	writersTry    = 3 * time.Second
+	closedTooLong = writersTry - writersTry/6
+)
+
 // paperControl is a mover.Control without servers. It records the calls in order.
 type paperControl struct {
-	m      shard.Map
-	closed bool
-	events []string
-	fails  error // of Switch, before anything is closed
+	m       shard.Map
+	closed  bool
+	events  []string
+	fails   error // of Switch, before anything is closed
+	hangs   int   // how many switches cannot settle before their context ends
+	overran bool  // a context of settle outlasted closedTooLong
 }
 
 func (c *paperControl) Map() shard.Map { return c.m }
@@ -44,12 +53,23 @@ func (c *paperControl) publish(next shard.Map) {
 	c.m, c.events = next, append(c.events, what)
 }
 
+const (
+	switchBegins = "switch"
+	fencesClosed = "fences closed"
+	settledOpen  = "settled"
+	settledShut  = "settled behind closed fences"
+)
+
 func (c *paperControl) Switch(ctx context.Context, settle func(context.Context) error, next func(context.Context) (shard.Map, error)) error {
 	if c.fails != nil {
+		c.events = append(c.events, switchBegins)
 		return c.fails
 	}
+	if ctx.Err() != nil {
+		return ctx.Err() //nolint:wrapcheck // as the real control
+	}
 	c.closed = true
-	c.events = append(c.events, "fences closed")
+	c.events = append(c.events, fencesClosed)
 	defer func() { c.closed, c.events = false, append(c.events, "fences opened") }()
 	if err := settle(ctx); err != nil {
 		return err
@@ -60,6 +80,17 @@ func (c *paperControl) Switch(ctx context.Context, settle func(context.Context) 
 	}
 	c.publish(m)
 	return nil
+}
+
+// count returns how often an event was recorded.
+func (c *paperControl) count(event string) int {
+	n := 0
+	for _, e := range c.events {
+		if e == event {
+			n++
+		}
+	}
+	return n
 }
 
 func (c *paperControl) SaveCursor(context.Context, bytebites.UserID) error { return nil }
@@ -74,36 +105,110 @@ func (l *trial) handOver(ctx context.Context, _ *lab.Run) error {
 	ctx, cancel := context.WithTimeout(ctx, handOverTimeout)
 	defer cancel()
 	return answered(handOverTimeout, lookHandOver(""), func() error {
-		c := &paperControl{m: shard.Map{Version: 7, Phase: shard.DarkReads}}
-		err := l.subject.HandOver(ctx, c, c.settle, flipped)
-		closed, open := slices.Index(c.events, "settled behind closed fences"), slices.Index(c.events, "new map")
-		if err != nil || closed < 0 || open < closed || c.m.Phase != shard.Flipped || c.m.Version != 8 {
-			return &lab.Failure{
-				Expected: "homes to change while all fences are closed, after the last copy: fences closed, settled, new map, fences opened",
-				Seen:     fmt.Sprintf("%q, map version %d, phase %s, %s", c.events, c.m.Version, c.m.Phase, seenError(err)),
-				Look:     lookHandOver("which of Control.Publish and Control.Switch closes the fences?"),
-			}
-		}
-		refused := errors.New("refused by the check")
-		c = &paperControl{m: shard.Map{Version: 7, Phase: shard.DarkReads}, fails: refused}
-		if err = l.subject.HandOver(ctx, c, c.settle, flipped); err == nil || c.m.Version != 7 {
-			return &lab.Failure{
-				Expected: "an error, and the map as before, when the fences cannot be closed",
-				Seen:     fmt.Sprintf("%s, and map version %d, where it was 7", seenError(err), c.m.Version),
-				Look:     lookHandOver("which error is worth another try?"),
+		for _, scenario := range []func(context.Context) error{l.handsOver, l.isRefused, l.isLate} {
+			if err := scenario(ctx); err != nil {
+				return err
 			}
 		}
 		return nil
 	})
 }
 
-func (c *paperControl) settle(context.Context) error {
-	if c.closed {
-		c.events = append(c.events, "settled behind closed fences")
+// handsOver changes homes with a control that answers at once.
+func (l *trial) handsOver(ctx context.Context) error {
+	c := paper()
+	inside := false // next was called behind closed fences
+	err := l.subject.HandOver(ctx, c, c.settle, func(ctx context.Context, now shard.Map) (shard.Map, error) {
+		inside = c.closed
+		return flipped(ctx, now)
+	})
+	settled, open := slices.Index(c.events, settledShut), slices.Index(c.events, "new map")
+	if err != nil || settled < 0 || open < settled || c.m.Phase != shard.Flipped || c.m.Version != 8 {
+		return &lab.Failure{
+			Expected: "homes to change while all fences are closed, after the last copy: fences closed, settled, new map, fences opened",
+			Seen:     fmt.Sprintf("%q, map version %d, phase %s, %s", c.events, c.m.Version, c.m.Phase, seenError(err)),
+			Look:     lookHandOver("which of Control.Publish and Control.Switch closes the fences?"),
+		}
+	}
+	if !inside {
+		return &lab.Failure{
+			Expected: "the new map chosen behind closed fences", Seen: "a map from before they closed", Look: lookHandOver("call next in the function that you pass to Control.Switch: it looks for the last id that exists"),
+		}
+	}
+	if before := slices.Index(c.events, settledOpen); before < 0 || before > slices.Index(c.events, fencesClosed) {
+		return &lab.Failure{
+			Expected: "most copies to be made while subscribers still write", Seen: fmt.Sprintf("%q", c.events), Look: lookHandOver("call settle before the switch too, so that writers wait for few copies"),
+		}
+	}
+	return nil
+}
+
+// isRefused has a control that cannot close the fences.
+func (l *trial) isRefused(ctx context.Context) error {
+	c := paper()
+	c.fails = errors.New("refused by the check")
+	err := l.subject.HandOver(ctx, c, c.settle, flipped)
+	if tries := c.count(switchBegins); err == nil || c.m.Version != 7 || tries != 1 {
+		return &lab.Failure{
+			Expected: "an error after one try, and the map as before, when the fences cannot be closed",
+			Seen:     fmt.Sprintf("%s after %d tries, and map version %d, where it was 7", seenError(err), tries, c.m.Version),
+			Look:     lookHandOver("which error is worth another try?"),
+		}
+	}
+	return nil
+}
+
+// isLate has a control whose first switch cannot settle in time.
+func (l *trial) isLate(ctx context.Context) error {
+	c := paper()
+	c.hangs = 1
+	err := l.subject.HandOver(ctx, c, c.settle, flipped)
+	switch {
+	case c.overran:
+		return &lab.Failure{
+			Expected: fmt.Sprintf("fences that open again within 2 seconds when a switch cannot settle: writers try for %s", writersTry), Seen: fmt.Sprintf("closed for more than %s", closedTooLong),
+			Look: lookHandOver("bound the switch by closedTimeout, and pass the context of Control.Switch on to settle"),
+		}
+	case err != nil || c.m.Phase != shard.Flipped || c.count(fencesClosed) != 2:
+		return &lab.Failure{
+			Expected: "a second try after a switch that could not settle in time", Seen: fmt.Sprintf("%q, phase %s, %s", c.events, c.m.Phase, seenError(err)),
+			Look: lookHandOver("each try has a limit of its own; the mover begins again when that limit caused the error"),
+		}
+	}
+	return nil
+}
+
+// paper returns a control before the flip.
+func paper() *paperControl { return &paperControl{m: shard.Map{Version: 7, Phase: shard.DarkReads}} }
+
+// settle has all copies made at once, but for the switches that hang.
+func (c *paperControl) settle(ctx context.Context) error {
+	if !c.closed {
+		c.events = append(c.events, settledOpen)
 		return nil
 	}
-	c.events = append(c.events, "settled")
-	return nil
+	c.events = append(c.events, settledShut)
+	if c.hangs == 0 {
+		return nil
+	}
+	c.hangs--
+	began := time.Now()
+	select {
+	case <-ctx.Done():
+	case <-time.After(2 * closedTooLong): // a busy machine wakes this late, so it decides nothing yet
+	}
+	// A deadline tells more exactly than the clock when the context was to end.
+	end := time.Now()
+	if deadline, ok := ctx.Deadline(); ok && deadline.Before(end) {
+		end = deadline
+	}
+	if end.Sub(began) > closedTooLong {
+		c.overran = true
+	}
+	if ctx.Err() == nil {
+		return errors.New("the check ends a settle without a limit")
+	}
+	return ctx.Err() //nolint:wrapcheck // as the real settle
 }
 
 // flipped is a mover.Next.

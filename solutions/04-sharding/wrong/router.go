@@ -73,7 +73,7 @@ type RouterFlaw struct {
 	// Of buckets.
 	SeededHash, WeakHash bool
 	// Of Plan.
-	PlansByTurns, PlansInMapOrder, KeepsLeaving bool
+	PlansByTurns, PlansInMapOrder, KeepsLeaving, FirstGetRest bool
 	// Of Place.
 	NoMirrorBack, NewWhileEmpty, NewBehind, FlipsEarly bool
 }
@@ -143,6 +143,8 @@ func (r *flawedRouter) Plan(home shard.Assignment, servers []shard.Server) shard
 		return home
 	case r.PlansInMapOrder:
 		return planInMapOrder(home, servers)
+	case r.FirstGetRest:
+		return planByList(home, servers)
 	case r.KeepsLeaving:
 		// Whoever has more than a share gives to those on the list who have less.
 		return r.Router.Plan(home, append(slices.Clone(servers), leaving(home, servers)...))
@@ -184,6 +186,32 @@ func planInMapOrder(home shard.Assignment, servers []shard.Server) shard.Assignm
 				room[to]--
 				break
 			}
+		}
+	}
+	return plan
+}
+
+// planByList gives the remainder to the first servers on the list, whatever they have now.
+func planByList(home shard.Assignment, servers []shard.Server) shard.Assignment {
+	room := make(map[shard.Server]int)
+	for i, server := range servers {
+		room[server] = shard.Buckets / len(servers)
+		if i < shard.Buckets%len(servers) {
+			room[server]++
+		}
+	}
+	plan := home
+	var moving []int
+	for b, server := range home {
+		if room[server] == 0 {
+			moving = append(moving, b)
+			continue
+		}
+		room[server]--
+	}
+	for _, server := range servers {
+		for ; room[server] > 0; room[server]-- {
+			plan[moving[0]], moving = server, moving[1:]
 		}
 	}
 	return plan
@@ -243,25 +271,26 @@ func (other) BucketOf(order bytebites.OrderID) (shard.Bucket, bool) {
 	return shard.Bucket(bucket), true
 }
 
-// Plan takes the buckets of the fullest server one by one, from the last on.
+// Plan takes buckets away from the last on, each to the server with most room.
 func (other) Plan(home shard.Assignment, servers []shard.Server) shard.Assignment {
-	has := make(map[shard.Server]int)
+	room := make(map[shard.Server]int)
 	for _, server := range home {
-		has[server]++
+		room[server]--
 	}
 	sorted := slices.Sorted(slices.Values(servers))
+	slices.SortStableFunc(sorted, func(a, b shard.Server) int { return room[a] - room[b] }) // most buckets first
+	for i, server := range sorted {
+		room[server] += (shard.Buckets + len(sorted) - 1 - i) / len(sorted)
+	}
 	for b := shard.Buckets - 1; b >= 0; b-- {
-		from, to := home[b], sorted[0]
-		for _, server := range sorted {
-			if has[server] < has[to] {
-				to = server
-			}
+		from := home[b]
+		if slices.Contains(servers, from) && room[from] >= 0 {
+			continue
 		}
-		if leaves := !slices.Contains(servers, from); leaves || has[from] > (shard.Buckets+len(servers)-1)/len(servers) || has[to] < shard.Buckets/len(servers) && has[from] > shard.Buckets/len(servers) {
-			home[b] = to
-			has[from]--
-			has[to]++
-		}
+		to := slices.MaxFunc(sorted, func(a, b shard.Server) int { return room[a] - room[b] })
+		home[b] = to
+		room[from]++
+		room[to]--
 	}
 	return home
 }

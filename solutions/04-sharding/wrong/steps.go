@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"time"
 
 	given "bytebites.example/workshop/labs/04-sharding/mover"
 	"bytebites.example/workshop/shared/bytebites"
@@ -71,6 +72,67 @@ func PublishHomes(ctx context.Context, control given.Control, settle func(contex
 		return err
 	}
 	return control.Publish(ctx, after)
+}
+
+// SwitchFlaw is mistakes in the HandOver of the solution.
+type SwitchFlaw struct {
+	OnlyInside bool // nothing is copied before the fences close
+	AnyError   bool // every error is worth another try
+	Once       bool // no error is worth another try
+	NextBefore bool // the new map is chosen before the fences close
+	OneLimit   bool // all tries share one limit
+	LongClosed bool // the fences may be closed as long as writers wait
+	SettlesOn  bool // the last copies do not end with the limit
+}
+
+// HandOver is a given.HandOver with the mistakes.
+func (f SwitchFlaw) HandOver(ctx context.Context, control given.Control, settle func(context.Context) error, next given.Next) error {
+	limit := 2 * time.Second
+	if f.LongClosed {
+		limit = 3 * time.Second
+	}
+	all, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	for try := 1; ; try++ {
+		if !f.OnlyInside {
+			if err := settle(ctx); err != nil {
+				return fmt.Errorf("settle: %w", err)
+			}
+		}
+		closed, open := context.WithTimeout(ctx, limit)
+		if f.OneLimit {
+			closed = all
+		}
+		err := f.once(ctx, closed, control, settle, next)
+		late := closed.Err() != nil && ctx.Err() == nil
+		open()
+		if err == nil || !late && !f.AnyError || try == 5 || f.Once {
+			return err
+		}
+	}
+}
+
+// once switches, with a context that ends when the fences have been closed for too long.
+func (f SwitchFlaw) once(ctx, closed context.Context, control given.Control, settle func(context.Context) error, next given.Next) error {
+	last := settle
+	if f.SettlesOn {
+		last = func(context.Context) error { return settle(ctx) }
+	}
+	after := func(ctx context.Context) (shard.Map, error) { return next(ctx, control.Map()) }
+	if f.NextBefore {
+		m, err := after(ctx)
+		if err != nil {
+			return err
+		}
+		after = func(context.Context) (shard.Map, error) { return m, nil }
+	}
+	return control.Switch(closed, last, after)
+}
+
+// Apply puts the flawed HandOver, and otherwise the solution, into a service.
+func (f SwitchFlaw) Apply(c *service.Composition) {
+	sharding.Apply(c)
+	c.Roles["migrate"] = moverWith(func(_ service.Resources, parts *given.Parts) { parts.HandOver = f.HandOver })
 }
 
 // ApplyPublishHomes puts PublishHomes, and otherwise the solution, into a service.
