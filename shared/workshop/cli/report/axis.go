@@ -7,6 +7,7 @@ import (
 	"github.com/charmbracelet/lipgloss"
 	"github.com/charmbracelet/x/ansi"
 
+	"bytebites.example/workshop/shared/workshop/figure"
 	"bytebites.example/workshop/shared/workshop/lab"
 )
 
@@ -78,9 +79,9 @@ func (s Sheet) picture(g lab.GainResult) string {
 	if g.Floor > 0 {
 		floor = a.column(g.Floor)
 	}
-	low := times(a.low) + " "
+	low := figure.Times(a.low) + " "
 	return strings.Repeat(" ", axisIndent-ansi.StringWidth(low)) + s.Faint.Render(low) +
-		s.strokes(g, a, one, floor) + s.Faint.Render(" "+times(a.high)) + "\n" +
+		s.strokes(g, a, one, floor) + s.Faint.Render(" "+figure.Times(a.high)) + "\n" +
 		s.Faint.Render(s.pointers(a, one, floor, g.Floor)) + "\n"
 }
 
@@ -121,7 +122,7 @@ func (s Sheet) strokes(g lab.GainResult, a axis, one, floor int) string {
 // has its name on the left of its pointer, the larger on the right. So the names never touch,
 // even if both point at one column.
 func (s Sheet) pointers(a axis, one, floor int, value float64) string {
-	oneLabel, floorLabel := "1x", "floor "+times(value)
+	oneLabel, floorLabel := "1x", "floor "+figure.Times(value)
 	if a.low == 1 {
 		oneLabel = "" // the axis starts with that label
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"bytebites.example/workshop/shared/workshop/figure"
 	"bytebites.example/workshop/shared/workshop/lab"
 )
 
@@ -41,7 +42,7 @@ func machineFacts(h lab.Host) string {
 		return text
 	}
 	return fmt.Sprintf("%s, at least %.0f %% idle; load generator at most %s ms late (p99 of the worst round)",
-		text, 100*h.IdleShare, short(1000*h.GeneratorLatenessP99Seconds))
+		text, 100*h.IdleShare, figure.Short(1000*h.GeneratorLatenessP99Seconds))
 }
 
 // quotaFacts lists the CPU quota of each container, as read back from the engine, and the share
