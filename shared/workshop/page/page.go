@@ -1,6 +1,6 @@
 // Package page writes what was measured as one HTML file: tables, pictures of intervals, charts.
 // The file needs no network and no script, so it can be mailed and opened anywhere. The package
-// knows no lab: whoever has figures fills a Page.
+// knows no lab: the code that has the figures fills a Page.
 package page
 
 import (
@@ -36,6 +36,7 @@ type Page struct {
 	Verdict  Badge
 	Meaning  string
 	Sections []Section
+	Foot     string // the last line, such as where the figures are kept; may be empty
 }
 
 // Section is a part of a page under its own heading. Its contents follow one another in the order
