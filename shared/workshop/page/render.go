@@ -95,6 +95,7 @@ type (
 	tableView struct {
 		Table
 		Label string
+		Cards bool // on a telephone each row becomes a card
 	}
 	chartView struct {
 		ID, Name, Says string
@@ -121,7 +122,7 @@ func (s Section) view(id string) sectionView {
 		v.Gains = append(v.Gains, gain)
 	}
 	for _, t := range s.Tables {
-		v.Tables = append(v.Tables, tableView{t, cmp.Or(t.Caption, s.Title)})
+		v.Tables = append(v.Tables, tableView{t, cmp.Or(t.Caption, s.Title), len(t.Columns) > 2})
 	}
 	for i, c := range s.Charts {
 		v.Charts = append(v.Charts, viewOf(fmt.Sprintf("%s-c%d", id, i+1), c))
@@ -144,7 +145,7 @@ func viewOf(id string, c chart.Chart) chartView {
 		v.Marks = append(v.Marks, plot.MarkText(c, m))
 	}
 	table, all := values(c)
-	v.Values = tableView{table, "The values of " + c.Name}
+	v.Values = tableView{Table: table, Label: "The values of " + c.Name}
 	if all > len(table.Rows) {
 		v.Thinned = fmt.Sprintf("%d of %d rows are shown. The JSON file beside this page has all of them.", len(table.Rows), all)
 	}

@@ -177,7 +177,7 @@ func (p *panel) drawAxes(d *drawing) {
 	for _, t := range p.y.ticks(5) {
 		y := p.py(t.value)
 		d.line("grid", p.left, y, p.right, y)
-		d.text("tick", "end", p.left-0.4*p.font, y+0.35*p.font, t.label)
+		d.text("tick", "end", p.left-0.55*p.font, y+0.35*p.font, t.label)
 	}
 	d.line("base", p.left, p.bottom, p.right, p.bottom)
 	end := math.Inf(-1) // of the last label
@@ -191,25 +191,31 @@ func (p *panel) drawAxes(d *drawing) {
 	}
 }
 
+// drawMarks draws the bands and lines of the marks, and over them the names, so that no line
+// strikes a name out.
 func (p *panel) drawMarks(d *drawing) {
-	for i, l := range p.lanes {
+	for _, l := range p.lanes {
 		from, to := p.px(l.mark.From), p.px(l.mark.To)
-		if to > from {
-			d.add(`<rect class="band" x="%.1f" y="%.1f" width="%.1f" height="%.1f"><title>%s</title></rect>`,
-				from, p.top, to-from, p.bottom-p.top, escape(p.markText(l.mark)))
-		}
 		above := p.top
 		if l.lane >= 0 {
-			y := p.top - 0.5*p.font - float64(l.lane)*1.4*p.font
-			above = y + 0.2*p.font
-			d.text("mark", l.anchor, l.at, y, l.text)
+			above = p.laneHeight(l.lane) + 0.2*p.font
 		}
-		d.line(fmt.Sprintf("moment m%d", i%2), from, above, from, p.bottom)
+		d.line("moment", from, above, from, p.bottom)
 		if to > from {
+			d.add(`<rect class="band" x="%.1f" y="%.1f" width="%.1f" height="%.1f"><title>%s</title></rect>`,
+				from, p.top, to-from, p.bottom-p.top, escape(MarkText(p.chart, l.mark)))
 			d.line("moment", to, p.top, to, p.bottom)
 		}
 	}
+	for _, l := range p.lanes {
+		if l.lane >= 0 {
+			d.text("mark", l.anchor, l.at, p.laneHeight(l.lane), l.text)
+		}
+	}
 }
+
+// laneHeight returns where the names in a lane stand.
+func (p *panel) laneHeight(lane int) float64 { return p.top - 0.5*p.font - float64(lane)*1.4*p.font }
 
 func (p *panel) drawLimit(d *drawing) {
 	if p.chart.Limit == nil || !p.y.drawable(*p.chart.Limit) {
@@ -306,9 +312,6 @@ func (p *panel) drawNames(d *drawing, ends []float64) {
 		d.text("name "+seriesClass(i), "start", p.right+0.9*p.font, at[n]+0.35*p.font, p.fit(p.chart.Series[i].Name, p.labels-p.font))
 	}
 }
-
-// markText writes a mark in words: "broker restarted, 20 to 24 s".
-func (p *panel) markText(m chart.Mark) string { return MarkText(p.chart, m) }
 
 // MarkText writes a mark in words: "broker restarted, 20 to 24 s".
 func MarkText(c chart.Chart, m chart.Mark) string {

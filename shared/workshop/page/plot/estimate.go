@@ -48,7 +48,7 @@ func Estimates(id, name string, floor float64, all []Estimate) (Drawing, bool) {
 	}
 	low, high := Range(values...)
 	form := func(f frame) template.HTML {
-		p := ladder{frame: f, scale: scale{chart.Log, low, high}, floor: floor, drawn: drawn}
+		p := ladder{frame: f, scale: scale{kind: chart.Log, low: low, high: high}, floor: floor, drawn: drawn}
 		return p.draw(id, name, description)
 	}
 	return Drawing{form(wide()), form(narrow())}, true

@@ -12,6 +12,7 @@ import (
 type scale struct {
 	kind      chart.Scale
 	low, high float64 // values at the ends
+	all       bool    // a Nines scale ends with 100 %, the maximum
 }
 
 // smallestTail bounds a Nines axis: 100 % lies infinitely far out, so it is drawn where
@@ -39,6 +40,7 @@ func newScale(kind chart.Scale, values []float64, round bool) (scale, bool) {
 		}
 	case chart.Nines:
 		s.low, s.high = ninesRange(values, low)
+		s.all = high == 100
 	default:
 		if round {
 			low, high = min(low, 0), max(high, 0)
@@ -124,7 +126,13 @@ func (s scale) ticks(n int) []tick {
 
 // linearStep returns the round step of about n ticks between two values.
 func linearStep(low, high float64, n int) float64 {
-	return 1 / roundBelow(float64(n)/(high-low))
+	ideal := (high - low) / float64(n)
+	below := roundBelow(ideal)
+	above := 1 / roundBelow(1/(below*1.01))
+	if ideal/below <= above/ideal {
+		return below
+	}
+	return above
 }
 
 func (s scale) logTicks(n int) []tick {
@@ -153,6 +161,9 @@ func (s scale) ninesTicks(n int) []tick {
 		if t.value >= s.low && t.value <= s.high && (n > 4 || t.value != 50) {
 			ticks = append(ticks, t)
 		}
+	}
+	if s.all {
+		ticks = append(ticks, tick{100, "max"})
 	}
 	return ticks
 }
