@@ -50,8 +50,10 @@ func (r *Run) Report(name string, value float64, unit string) {
 	r.result.Reported = append(r.result.Reported, Number{name, value, unit})
 }
 
-// Chart adds a chart to the result. A later one of the same name takes its place.
+// Chart adds a chart to the result. A later one of the same name takes its place. Points that are
+// not numbers are left out, because JSON has no such numbers.
 func (r *Run) Chart(c chart.Chart) {
+	c = c.Finite()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for i := range r.result.Charts {
@@ -109,7 +111,7 @@ func (l Lab) Do(ctx context.Context, run *Run) (Result, error) {
 	run.result = Result{
 		Lab: l.Name, Verdict: Pass, Step: run.Selection.Step, Only: run.Selection.Only, Names: run.Selection.Names,
 		Checks: []CheckResult{}, Gains: []GainResult{},
-		Host: Host{CPUs: runtime.NumCPU()}, Todos: todos,
+		Host: Host{CPUs: runtime.NumCPU(), Platform: runtime.GOOS + "/" + runtime.GOARCH, Go: runtime.Version()}, Todos: todos,
 	}
 	if run.Mode == ModeVerify {
 		run.result.Starter = l.Starter
