@@ -65,6 +65,29 @@ func (r *Run) Chart(c chart.Chart) {
 	r.result.Charts = append(r.result.Charts, c)
 }
 
+// AddToChart adds the series and the marks of a chart to the chart of the same name, which it adds
+// if there is none. A series takes the place of one of its name. So two variants that are measured one
+// after the other stand in one picture.
+func (r *Run) AddToChart(c chart.Chart) {
+	c = c.Finite()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	at := slices.IndexFunc(r.result.Charts, func(known chart.Chart) bool { return known.Name == c.Name })
+	if at < 0 {
+		r.result.Charts = append(r.result.Charts, c)
+		return
+	}
+	known := &r.result.Charts[at]
+	for _, s := range c.Series {
+		known.Series = slices.DeleteFunc(known.Series, func(old chart.Series) bool { return old.Name == s.Name })
+		known.Series = append(known.Series, s)
+	}
+	for _, m := range c.Marks {
+		known.Marks = slices.DeleteFunc(known.Marks, func(old chart.Mark) bool { return old.Name == m.Name })
+		known.Marks = append(known.Marks, m)
+	}
+}
+
 // Evidence names the folder with what the learner reads next.
 func (r *Run) Evidence(folder string) {
 	r.mu.Lock()
