@@ -12,6 +12,7 @@ import (
 	"bytebites.example/workshop/shared/workshop/cli/report"
 	"bytebites.example/workshop/shared/workshop/compare"
 	"bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/page"
 )
 
 // maxResultFile bounds what compare reads. A result with many charts has less than a megabyte.
@@ -41,7 +42,7 @@ func (a *app) runCompare(fileA, fileB string, html bool) error {
 		return err
 	}
 	path := w.path(stateDir, comparePage)
-	if err := savePage(path, report.ComparisonPage(sideA, sideB, c)); err != nil {
+	if err := page.Save(path, report.ComparisonPage(sideA, sideB, c)); err != nil {
 		return err
 	}
 	a.printf("\nPage of this comparison: %s\n", path)

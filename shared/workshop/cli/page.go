@@ -1,8 +1,6 @@
 package cli
 
 import (
-	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,6 +17,12 @@ func pageFile(resultFile string) string {
 	return resultFile[:len(resultFile)-len(filepath.Ext(resultFile))] + ".html"
 }
 
+// fileExists reports whether there is a file.
+func fileExists(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
+}
+
 // short returns a path as the user types it from the module's root.
 func (w workshop) short(path string) string {
 	if relative, err := filepath.Rel(w.root, path); err == nil {
@@ -32,26 +36,7 @@ func (w workshop) writePage(r reported) (path string, err error) {
 	result := w.keptFile(r.folder, r.solution)
 	path = pageFile(result)
 	p := report.Page(r.title(), r.kept.words(), "The figures are in "+w.short(result)+".", r.kept.Result)
-	return path, savePage(path, p)
-}
-
-// savePage writes a page in one step: a browser sees the old page or the new one.
-func savePage(path string, p page.Page) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return fmt.Errorf("save page: %w", err)
-	}
-	draft, err := os.CreateTemp(filepath.Dir(path), ".page-*")
-	if err != nil {
-		return fmt.Errorf("save page: %w", err)
-	}
-	err = page.Render(draft, p)
-	if err = errors.Join(err, draft.Chmod(0o644), draft.Close()); err == nil {
-		err = os.Rename(draft.Name(), path)
-	}
-	if err != nil {
-		return fmt.Errorf("save page: %w", errors.Join(err, os.Remove(draft.Name())))
-	}
-	return nil
+	return path, page.Save(path, p)
 }
 
 // browserPatience is how long a program that opens pages may take to fail. Some of them are the

@@ -364,7 +364,7 @@ func TestCharts(t *testing.T) {
 			got = append(got, fmt.Sprintf("%s: %s %v, %s", c.Name, s.Name, s.Points, c.Marks[i].Name))
 		}
 	}
-	want := []string{"rates: three [{1 3}], knee of three", "rates: one [{1 2}], knee of one", "day: after [{1 2}], knee of after"}
+	want := []string{"rates: one [{1 2}], knee of one", "rates: three [{1 3}], knee of three", "day: after [{1 2}], knee of after"}
 	if !slices.Equal(got, want) {
 		t.Errorf("charts %q, want %q", got, want)
 	}

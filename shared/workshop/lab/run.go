@@ -66,7 +66,7 @@ func (r *Run) Chart(c chart.Chart) {
 }
 
 // AddToChart adds the series and the marks of a chart to the chart of the same name, which it adds
-// if there is none. A series takes the place of one of its name. So two variants that are measured one
+// if there is none. A series or a mark takes the place of one of its name. So two variants that are measured one
 // after the other stand in one picture.
 func (r *Run) AddToChart(c chart.Chart) {
 	c = c.Finite()
@@ -78,13 +78,21 @@ func (r *Run) AddToChart(c chart.Chart) {
 		return
 	}
 	known := &r.result.Charts[at]
-	for _, s := range c.Series {
-		known.Series = slices.DeleteFunc(known.Series, func(old chart.Series) bool { return old.Name == s.Name })
-		known.Series = append(known.Series, s)
+	for _, series := range c.Series {
+		i := slices.IndexFunc(known.Series, func(old chart.Series) bool { return old.Name == series.Name })
+		if i >= 0 {
+			known.Series[i] = series
+		} else {
+			known.Series = append(known.Series, series)
+		}
 	}
 	for _, m := range c.Marks {
-		known.Marks = slices.DeleteFunc(known.Marks, func(old chart.Mark) bool { return old.Name == m.Name })
-		known.Marks = append(known.Marks, m)
+		i := slices.IndexFunc(known.Marks, func(old chart.Mark) bool { return old.Name == m.Name })
+		if i >= 0 {
+			known.Marks[i] = m
+		} else {
+			known.Marks = append(known.Marks, m)
+		}
 	}
 }
 

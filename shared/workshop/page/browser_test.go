@@ -2,7 +2,6 @@ package page_test
 
 import (
 	"context"
-	"os"
 	"path/filepath"
 	"testing"
 
@@ -32,14 +31,7 @@ func prefer(scheme string) chromedp.Action[chromedp.Void] {
 func TestPageInABrowser(t *testing.T) {
 	tab := browsertest.Open(t)
 	path := filepath.Join(t.TempDir(), "page.html")
-	file, err := os.Create(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := page.Render(file, sample()); err != nil {
-		t.Fatal(err)
-	}
-	if err := file.Close(); err != nil {
+	if err := page.Save(path, sample()); err != nil {
 		t.Fatal(err)
 	}
 	tab.Do(chromedp.Navigate("file://" + filepath.ToSlash(path)))

@@ -327,6 +327,31 @@ func TestWriterFails(t *testing.T) {
 	}
 }
 
+// TestSave: a page takes the place of the old one, and a failure leaves nothing behind.
+func TestSave(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "new", "folder")
+	path := filepath.Join(folder, "page.html")
+	for _, title := range []string{"old", "new"} {
+		if err := page.Save(path, page.Page{Title: title}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := page.Save(folder, page.Page{Title: "a folder"}); err == nil {
+		t.Error("a page took the place of a folder")
+	}
+	left, err := os.ReadDir(folder)
+	if err != nil || len(left) != 1 {
+		t.Errorf("in the folder: %v, %v; want only the page", left, err)
+	}
+	above, err := os.ReadDir(filepath.Dir(folder))
+	if err != nil || len(above) != 1 {
+		t.Errorf("above the folder: %v, %v; want only the folder", above, err)
+	}
+	if text, err := os.ReadFile(path); err != nil || !strings.Contains(string(text), "<h1>new</h1>") {
+		t.Errorf("the page is %.80q, %v", text, err)
+	}
+}
+
 type brokenWriter struct{}
 
 func (brokenWriter) Write([]byte) (int, error) { return 0, errors.New("disk full") }
