@@ -54,7 +54,7 @@ func (a *app) openPage(path string) bool {
 }
 
 // opener returns the program that opens a file in a browser, and its first arguments. The program
-// is empty where there is none, or where no screen is.
+// is empty on a machine without such a program, or without a screen.
 func (a *app) opener(system string) (program string, args []string) {
 	switch system {
 	case "darwin":

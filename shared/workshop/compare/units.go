@@ -9,8 +9,8 @@ var units = []map[string]float64{
 	{"1": 1, "%": 1e-2},
 }
 
-// factor returns by what a value in one unit is multiplied to be in another. Rates convert by what
-// is counted, so "MB/s" becomes "kB/s"; the time of a rate must be the same.
+// factor returns the factor that converts a value from one unit to another. Of a rate only the first
+// part converts: "MB/s" becomes "kB/s", and the time must be the same.
 func factor(from, to string) (float64, bool) {
 	if from == to {
 		return 1, true

@@ -135,7 +135,7 @@ type Quota struct {
 type Host struct {
 	CPUs int `json:"cpus"`
 	// Slowness is how many times longer CPU work takes on the machine than on the reference
-	// machine (hostspeed.Slowness); 0 if it was not measured.
+	// machine (hostspeed.Hardware); 0 if it was not measured.
 	Slowness float64 `json:"slowness,omitempty"`
 	// Platform is the operating system and the processor, such as "linux/amd64", and Go the
 	// version of Go. Files of older runs lack both.

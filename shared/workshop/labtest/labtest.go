@@ -285,7 +285,7 @@ func do(ctx context.Context, t *testing.T, l lab.Lab, run *lab.Run) (lab.Result,
 	run.Machine = machine
 	result, err := l.Do(ctx, run)
 	if run.Mode == lab.ModeCheck {
-		result.Host.Slowness = hostspeed.Slowness() // two results are compared by it
+		result.Host.Slowness = hostspeed.Hardware() // two results are compared by it
 	}
 	return result, err
 }

@@ -1,4 +1,4 @@
-// Package page writes what was measured as one HTML file: tables, pictures of intervals, charts.
+// Package page writes measured figures as one HTML file: tables, pictures of intervals, charts.
 // The file needs no network and no script, so it can be mailed and opened anywhere. The package
 // knows no lab: the code that has the figures fills a Page.
 package page

@@ -7,8 +7,8 @@ import (
 	"path/filepath"
 )
 
-// Save writes a page to a file in one step: a browser sees the old page or the new one. It makes the
-// folder if there is none.
+// Save writes a page to a file in one step: a browser sees the old page or the new one. It makes a
+// missing folder.
 func Save(path string, p Page) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return fmt.Errorf("save page: %w", err)

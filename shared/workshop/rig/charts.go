@@ -55,9 +55,9 @@ func PairsChart(quantity chart.Axis, paired measure.PairedResult) chart.Chart {
 	}
 }
 
-// ChartRates adds what a variant did at several rates to two charts: right answers a second, and
-// the 95th percentile of latency, each against the rate. The goodput is a method of load.Result. A
-// band marks the knee: the variant met the service level objective at its lower end, and missed it at the
+// ChartRates adds the results of a variant at several rates to two charts. One shows the right answers
+// a second against the rate, the other the 95th percentile of latency. The goodput is a method of
+// load.Result. A band marks the knee: the variant met the service level objective at its lower end, and missed it at the
 // upper one.
 func ChartRates(run *lab.Run, variant string, results []load.Result, goodput func(load.Result) float64) {
 	results = slices.Clone(results)

@@ -102,7 +102,7 @@ func ratioText(ratio float64) string {
 	return figure.Times(ratio)
 }
 
-// says tells what follows from two intervals.
+// says returns the conclusion from two intervals.
 func says(g compare.Gain) string {
 	switch {
 	case g.Ratio == 0:
@@ -141,10 +141,10 @@ func remarks(c compare.Comparison) (lines []string) {
 		lines = append(lines, fmt.Sprintf("Checks with the same verdict in both: %d.", c.Same))
 	}
 	if len(c.OnlyA) > 0 {
-		lines = append(lines, "Only in A: "+strings.Join(c.OnlyA, ", ")+".")
+		lines = append(lines, "Only in A: "+strings.Join(c.OnlyA, "; ")+".")
 	}
 	if len(c.OnlyB) > 0 {
-		lines = append(lines, "Only in B: "+strings.Join(c.OnlyB, ", ")+".")
+		lines = append(lines, "Only in B: "+strings.Join(c.OnlyB, "; ")+".")
 	}
 	if len(c.Gains)+len(c.Figures)+len(c.Changed)+c.Same == 0 {
 		lines = append(lines, "The two have nothing in common.")

@@ -10,8 +10,8 @@ import (
 	"bytebites.example/workshop/shared/workshop/page/plot"
 )
 
-// Page returns a result as a page: first what did not pass, then gains, charts, checks, figures and
-// the machine, last what is left to do. The note becomes the line below the title, and the foot
+// Page returns a result as a page. Its order is: problems, gains, charts, checks, figures, the
+// machine, and the work that is left. The note becomes the line below the title, and the foot
 // the last line; both may be empty.
 func Page(title, note, foot string, r lab.Result) page.Page {
 	return page.Page{

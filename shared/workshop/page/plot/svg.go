@@ -103,7 +103,7 @@ func marker(i int, x, y, r float64, title string) string {
 	return fmt.Sprintf(`<%s class="dot %s"><title>%s</title></%s>`, shape, seriesClass(i), escape(title), name)
 }
 
-// Swatch returns a small picture of a series' line, for a legend.
+// Swatch returns a small picture of a series' line. A legend shows it.
 func Swatch(i int) template.HTML {
 	//nolint:gosec // it holds no text
 	return template.HTML(fmt.Sprintf(`<svg class="swatch" viewBox="0 0 44 16" aria-hidden="true"><path class="line %s" d="M2 8H42"/>%s</svg>`,
