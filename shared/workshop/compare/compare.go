@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 
+	"bytebites.example/workshop/shared/measure/chart"
 	"bytebites.example/workshop/shared/workshop/lab"
 )
 
@@ -17,6 +18,9 @@ type Comparison struct {
 	Figures []Figure // before and after of each gain, then the reported figures
 	Changed []Check  // checks whose verdicts differ
 	Same    int      // checks of both whose verdicts are equal
+	// Charts are those that both have, with the series of both. Their marks are left out, because those of
+	// two runs lie in different places.
+	Charts []chart.Chart
 	// OnlyA and OnlyB name what only one of the results has, such as "gain write goodput".
 	OnlyA, OnlyB []string
 	// Warnings say why a difference may not come from the code.
@@ -52,6 +56,7 @@ func Of(a, b lab.Result) Comparison {
 	c.gains()
 	c.numbers()
 	c.checks()
+	c.charts()
 	c.Warnings = append(scope(a, b), machines(a.Host, b.Host)...)
 	return c
 }
@@ -135,6 +140,28 @@ func (c *Comparison) checks() {
 	for _, b := range c.B.Checks {
 		if !slices.ContainsFunc(c.A.Checks, func(a lab.CheckResult) bool { return a.Name == b.Name }) {
 			c.OnlyB = append(c.OnlyB, "check "+b.Name)
+		}
+	}
+}
+
+// charts joins the charts of one name and with the same axes.
+func (c *Comparison) charts() {
+	for _, a := range c.A.Charts {
+		for _, b := range c.B.Charts {
+			if a.Name != b.Name || a.X != b.X || a.Y != b.Y {
+				continue
+			}
+			joined := chart.Chart{Name: a.Name, Says: a.Says, X: a.X, Y: a.Y, Limit: a.Limit}
+			for _, side := range []struct {
+				name string
+				chart.Chart
+			}{{"A", a}, {"B", b}} {
+				for _, s := range side.Series {
+					s.Name = side.name + ", " + s.Name
+					joined.Series = append(joined.Series, s)
+				}
+			}
+			c.Charts = append(c.Charts, joined)
 		}
 	}
 }

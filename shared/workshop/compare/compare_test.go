@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"bytebites.example/workshop/shared/measure/chart"
 	"bytebites.example/workshop/shared/workshop/compare"
 	"bytebites.example/workshop/shared/workshop/lab"
 )
@@ -136,5 +137,35 @@ func TestWhatDiffers(t *testing.T) {
 	}
 	if want := []string{"gain latency", "figure hits", "check TTL"}; !slices.Equal(c.OnlyB, want) {
 		t.Errorf("only in B: %q, want %q", c.OnlyB, want)
+	}
+}
+
+func TestCharts(t *testing.T) {
+	ms, s := chart.Axis{Name: "latency", Unit: "ms"}, chart.Axis{Name: "latency", Unit: "s"}
+	with := func(name string, y chart.Axis, series ...string) func(*lab.Result) {
+		return func(r *lab.Result) {
+			c := chart.Chart{Name: name, X: chart.Axis{Name: "time"}, Y: y, Marks: []chart.Mark{{Name: "knee"}}}
+			for _, name := range series {
+				c.Series = append(c.Series, chart.Series{Name: name})
+			}
+			r.Charts = append(r.Charts, c)
+		}
+	}
+	c := compare.Of(
+		result(with("latency", ms, "before", "after"), with("only in A", ms, "x"), with("other unit", ms, "x")),
+		result(with("latency", ms, "after"), with("other unit", s, "x")),
+	)
+	if len(c.Charts) != 1 {
+		t.Fatalf("%d charts, want 1", len(c.Charts))
+	}
+	var names []string
+	for _, series := range c.Charts[0].Series {
+		names = append(names, series.Name)
+	}
+	if want := []string{"A, before", "A, after", "B, after"}; !slices.Equal(names, want) || len(c.Charts[0].Marks) != 0 {
+		t.Errorf("series %q, marks %v; want %q and no marks", names, c.Charts[0].Marks, want)
+	}
+	if err := c.Charts[0].Validate(); err != nil {
+		t.Error(err)
 	}
 }

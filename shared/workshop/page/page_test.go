@@ -284,7 +284,7 @@ func TestUnusual(t *testing.T) {
 		"long names":         {page.Section{Title: long, Gains: []page.Gain{{Name: long, Estimates: []plot.Estimate{{Name: long, Low: 1, Value: 2, High: 3}}}}}, "…"},
 		"gain of NaN":        {page.Section{Gains: []page.Gain{{Name: "g", Floor: nan, Estimates: []plot.Estimate{{Low: nan, Value: inf, High: 1}}}}}, "<h3>g"},
 		"gain and bad floor": {page.Section{Gains: []page.Gain{{Name: "g", Floor: nan, Estimates: []plot.Estimate{{Low: 1, Value: 1, High: 1}}}}}, "<circle"},
-		"ragged table":       {page.Section{Tables: []page.Table{{Columns: []page.Column{{Name: "a"}, {Name: "b"}}, Rows: [][]page.Cell{{{Text: "short"}}}}}}, "short"},
+		"ragged table":       {page.Section{Tables: []page.Table{{Columns: []page.Column{{Name: "a"}, {Name: "b"}}, Rows: [][]page.Cell{{{Text: "short"}}, {{Text: "1"}, {Text: "2"}, {Text: "3"}}}}}}, "short"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			text := render(t, page.Page{Title: "T", Sections: []page.Section{test.section}})

@@ -122,6 +122,10 @@ func (s Section) view(id string) sectionView {
 		v.Gains = append(v.Gains, gain)
 	}
 	for _, t := range s.Tables {
+		t.Rows = slices.Clone(t.Rows)
+		for i, row := range t.Rows {
+			t.Rows[i] = row[:min(len(row), len(t.Columns))] // a cell beyond has no head to name it
+		}
 		v.Tables = append(v.Tables, tableView{t, cmp.Or(t.Caption, s.Title), len(t.Columns) > 2})
 	}
 	for i, c := range s.Charts {

@@ -193,6 +193,7 @@ func ComparisonPage(a, b Side, c compare.Comparison) page.Page {
 	p := page.Page{Title: comparisonTitle, Sections: []page.Section{
 		{Title: "The results", Tables: []page.Table{sides}, Warnings: c.Warnings},
 		{Title: "Gains", Gains: gains},
+		{Title: "Charts", Charts: c.Charts},
 		{Title: "Figures", Tables: tableOf(figureHeading, figureRows(c), 1, 2, 4)},
 		{Title: "Checks", Tables: tableOf(checkHeading, checkRows(c))},
 		{Title: "The rest", Text: remarks(c)},
