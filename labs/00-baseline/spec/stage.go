@@ -325,6 +325,7 @@ func (l *trial) ramp(ctx context.Context, run *lab.Run) (measure.RampResult, err
 		return measure.RampResult{}, err
 	}
 	run.ReportQuotas(quotas...)
+	rig.ChartRamp(run, "the monolith", ramp)
 	return ramp, l.keep(run, "ramp.txt", func() []byte { return rampText(ramp) })
 }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"bytebites.example/workshop/shared/instance"
+	"bytebites.example/workshop/shared/measure/chart"
 	"bytebites.example/workshop/shared/measure/usl"
 	"bytebites.example/workshop/shared/workshop/evidence"
 )
@@ -37,6 +38,7 @@ func (s *scale) report(size func([]instance.Capacity, float64) (instance.Type, b
 	if err != nil {
 		return err
 	}
+	s.run.Chart(s.scalabilityChart(curve))
 	s.run.Report("scalability: contention σ", curve.Sigma, "")
 	s.run.Report("scalability: coherency κ", curve.Kappa, "")
 	measured := s.capacities()
@@ -54,6 +56,23 @@ func (s *scale) report(size func([]instance.Capacity, float64) (instance.Type, b
 	}
 	s.run.Evidence(evidenceFolder)
 	return nil
+}
+
+// scalabilityChart is the measured goodput of each size, and the curve through it. The line of equal
+// returns is what the smallest size would do if twice the CPU were worth twice the orders.
+func (s *scale) scalabilityChart(curve usl.Curve) chart.Chart {
+	measured, fitted, equal := chart.Series{Name: "measured"}, chart.Series{Name: "curve"}, chart.Series{Name: "equal returns"}
+	for _, p := range s.curve {
+		cpu := p.N * small().CPU
+		measured.Points = append(measured.Points, chart.Point{X: cpu, Y: p.X})
+		fitted.Points = append(fitted.Points, chart.Point{X: cpu, Y: curve.At(p.N)})
+		equal.Points = append(equal.Points, chart.Point{X: cpu, Y: curve.Lambda * p.N})
+	}
+	return chart.Chart{
+		Name: "Scalability of the tuned service", Says: "The Universal Scalability Law through the measured sizes. The further the curve is below the line of equal returns, the less a larger size is worth.",
+		X: chart.Axis{Name: "CPU quota", Unit: "cores"}, Y: chart.Axis{Name: "right answers", Unit: "orders/s"},
+		Series: []chart.Series{measured, fitted, equal},
+	}
 }
 
 // stepsText is the table of the gains by tuning and by CPU.

@@ -7,6 +7,7 @@ import (
 
 	"bytebites.example/workshop/shared/instance"
 	"bytebites.example/workshop/shared/measure"
+	"bytebites.example/workshop/shared/measure/chart"
 	"bytebites.example/workshop/shared/measure/load"
 	"bytebites.example/workshop/shared/measure/usl"
 	"bytebites.example/workshop/shared/testbed"
@@ -105,6 +106,7 @@ func (s *scale) compare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.run.Chart(rig.PairsChart(chart.Axis{Name: "right answers", Unit: "orders/s"}, s.paired))
 	quotas, err := s.watch.Quotas(ctx)
 	s.run.ReportQuotas(quotas...)
 	return err

@@ -159,8 +159,16 @@ func (r *rush) compare(ctx context.Context) (err error) {
 func (r *rush) atMost(ctx context.Context) error {
 	rate := nearlyAll * replicas * r.saturation
 	r.run.Progress(fmt.Sprintf("sending bursts of orders at rising rates, until %d replicas saturate, from %.1f orders/s", replicas, rate))
-	found, err := measure.Bursts(ctx, measure.BurstConfig{Start: rate, Length: burstLength, Quotas: r.watch.Problems, OnBurst: r.see}, r.all.Hit)
+	var bursts []load.Result
+	found, err := measure.Bursts(ctx, measure.BurstConfig{
+		Start: rate, Length: burstLength, Quotas: r.watch.Problems,
+		OnBurst: func(result load.Result) {
+			r.see(result)
+			bursts = append(bursts, result)
+		},
+	}, r.all.Hit)
 	r.goodputAll = found.Goodput
+	rig.ChartRates(r.run, fmt.Sprintf("%d replicas", replicas), bursts, load.Result.SustainedGoodput)
 	return err
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"bytebites.example/workshop/shared/measure"
+	"bytebites.example/workshop/shared/measure/chart"
 	"bytebites.example/workshop/shared/measure/load"
 	"bytebites.example/workshop/shared/workshop/lab"
 	"bytebites.example/workshop/shared/workshop/rig"
@@ -55,6 +56,7 @@ func (l *trial) goodput(ctx context.Context, run *lab.Run) (lab.Measured, error)
 	if err != nil {
 		return lab.Measured{}, err
 	}
+	run.Chart(rig.PairsChart(chart.Axis{Name: "right answers", Unit: "requests/s"}, paired))
 	quotas, err := t.watch.Quotas(ctx)
 	if err != nil {
 		return lab.Measured{}, err

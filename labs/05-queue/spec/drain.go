@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/instance"
+	"bytebites.example/workshop/shared/measure/chart"
 	"bytebites.example/workshop/shared/workshop/lab"
 	"bytebites.example/workshop/shared/workshop/rig"
 )
@@ -35,7 +37,7 @@ func (l *trial) twoWorkers(ctx context.Context, run *lab.Run) error {
 		}
 		run.Progress(fmt.Sprintf("draining the events of %d orders with %d workers", backlogOrders, 1+i))
 		var err error
-		if rates[i], err = l.drain(ctx, run); err != nil {
+		if rates[i], err = l.drain(ctx, run, 1+i); err != nil {
 			return err
 		}
 	}
@@ -96,9 +98,9 @@ func (l *trial) awaitConsumers(ctx context.Context, want int) (err error) {
 	}
 }
 
-// drain cuts the relay's link while orders are placed, and restores it. It returns how many orders a
+// drain cuts the relay's link while orders are placed, and restores it. So many workers consume. It returns how many orders a
 // second were done then, by the clock of the database.
-func (l *trial) drain(ctx context.Context, run *lab.Run) (perSecond float64, err error) {
+func (l *trial) drain(ctx context.Context, run *lab.Run, workers int) (perSecond float64, err error) {
 	tap, err := l.listen(ctx, nil)
 	if err != nil {
 		return 0, err
@@ -115,16 +117,32 @@ func (l *trial) drain(ctx context.Context, run *lab.Run) (perSecond float64, err
 		return 0, err
 	}
 	reportPublishing(run, tap.sofar())
-	var first, last time.Time
+	var times []time.Time
 	err = l.nodes[0].eachEffect(ctx, idsOf(placed), func(_ bytebites.OrderID, _ bytebites.Effect, done time.Time) {
-		if first.IsZero() || done.Before(first) {
-			first = done
-		}
-		if done.After(last) {
-			last = done
-		}
+		times = append(times, done)
 	})
-	return float64(len(placed)) / last.Sub(first).Seconds(), err
+	if err != nil {
+		return 0, err
+	}
+	if len(times) == 0 {
+		return 0, errors.New("read effects: none is done")
+	}
+	slices.SortFunc(times, time.Time.Compare)
+	chartBacklog(run, workers, times)
+	return float64(len(placed)) / times[len(times)-1].Sub(times[0]).Seconds(), nil
+}
+
+// chartBacklog adds how the backlog fell to the chart of backlogs. The times are those at which effects
+// were done, sorted.
+func chartBacklog(run *lab.Run, workers int, times []time.Time) {
+	s := chart.Series{Name: fmt.Sprintf("workers: %d", workers), Steps: true}
+	for i, at := range times {
+		s.Points = append(s.Points, chart.Point{X: at.Sub(times[0]).Seconds(), Y: float64(len(times) - 1 - i)})
+	}
+	run.AddToChart(chart.Chart{
+		Name: "Backlog over time", Says: "Effects of orders that are not done yet, from the moment at which the first is done. Two workers drain the same backlog sooner than one.",
+		X: chart.Axis{Name: "time", Unit: "s"}, Y: chart.Axis{Name: "effects that wait"}, Series: []chart.Series{s},
+	})
 }
 
 // reportPublishing reports the rate at which the relay published a backlog.

@@ -93,6 +93,7 @@ func (l *trial) instanceHours(_ context.Context, run *lab.Run) (lab.Measured, er
 			return lab.Measured{}, err
 		}
 	}
+	run.Chart(dayChart(after))
 	run.Report("changes in the day", float64(len(after.Changes)-1), "")
 	run.Report("overloaded in the day", after.Overloaded.Seconds(), "s")
 	if after.Overloaded > mostOverloaded {

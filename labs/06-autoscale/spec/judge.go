@@ -207,6 +207,9 @@ func (h *stagehand) report() error {
 	run.Report("back to three replicas after", s.back.Minutes(), "minutes of the story")
 	run.Report("live run with your policy", paid(s.billed, s.begin, s.end), "instance-hours")
 	run.Report("live run with ten replicas", most*s.end.Sub(s.begin).Hours(), "instance-hours")
+	for _, c := range s.charts() {
+		run.Chart(c)
+	}
 	run.Evidence(evidenceFolder)
 	return evidence.Keep(Name, "live.txt", s.text(h.l.capacity))
 }

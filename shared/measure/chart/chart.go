@@ -3,7 +3,10 @@
 // it and two runs can be compared.
 package chart
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+)
 
 // Scale says how an axis is drawn.
 type Scale string
@@ -77,4 +80,31 @@ func (c Chart) Validate() error {
 		}
 	}
 	return nil
+}
+
+// Finite returns the chart without points that are not finite, and without such a limit.
+func (c Chart) Finite() Chart {
+	finite := func(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
+	series := make([]Series, len(c.Series))
+	for i, s := range c.Series {
+		series[i] = s
+		series[i].Points = make([]Point, 0, len(s.Points))
+		for _, p := range s.Points {
+			if finite(p.X) && finite(p.Y) {
+				series[i].Points = append(series[i].Points, p)
+			}
+		}
+	}
+	c.Series = series
+	marks := make([]Mark, 0, len(c.Marks))
+	for _, m := range c.Marks {
+		if finite(m.From) && finite(m.To) {
+			marks = append(marks, m)
+		}
+	}
+	c.Marks = marks
+	if c.Limit != nil && !finite(*c.Limit) {
+		c.Limit = nil
+	}
+	return c
 }

@@ -1,6 +1,8 @@
 package chart_test
 
 import (
+	"encoding/json"
+	"math"
 	"strings"
 	"testing"
 
@@ -36,5 +38,24 @@ func TestValidate(t *testing.T) {
 				t.Errorf("error %v, want %q", err, test.want)
 			}
 		})
+	}
+}
+
+func TestFinite(t *testing.T) {
+	inf := math.Inf(1)
+	c := chart.Chart{
+		Name: "c", X: chart.Axis{Name: "x"}, Y: chart.Axis{Name: "y"}, Limit: &inf,
+		Series: []chart.Series{{Name: "s", Points: []chart.Point{{X: 0, Y: 1}, {X: 1, Y: math.NaN()}, {X: inf, Y: 2}}}},
+		Marks:  []chart.Mark{{Name: "m", From: math.NaN(), To: 1}, {Name: "kept", From: 0, To: 1}},
+	}
+	got := c.Finite()
+	if _, err := json.Marshal(got); err != nil {
+		t.Error(err)
+	}
+	if len(got.Series[0].Points) != 1 || len(got.Marks) != 1 || got.Limit != nil {
+		t.Errorf("got %+v, want one point, one mark and no limit", got)
+	}
+	if len(c.Series[0].Points) != 3 || len(c.Marks) != 2 || c.Limit == nil {
+		t.Errorf("the chart itself has changed: %+v", c)
 	}
 }

@@ -62,6 +62,31 @@ func (h *Histogram) Merge(other *Histogram) {
 	h.max = max(h.max, other.max)
 }
 
+// CurvePoint is a point of a percentile curve: a share of all durations does not exceed Value.
+type CurvePoint struct {
+	Percentile float64 // of all durations, in [0, 100]
+	Value      time.Duration
+}
+
+// curveTicks is how many points a percentile curve has for each halving of the share that is left:
+// from 0 to 50, from 50 to 75, and so on.
+const curveTicks = 5
+
+// Curve returns the percentile curve, as HDR plots show it, in ascending order. It is empty for an
+// empty histogram. It has no point between the last percentile that the count tells apart and 100,
+// because all of these are the maximum.
+func (h *Histogram) Curve() (points []CurvePoint) {
+	for _, b := range h.h.CumulativeDistributionWithTicks(curveTicks) {
+		if b.Count < h.h.TotalCount() {
+			points = append(points, CurvePoint{b.Quantile, min(time.Duration(b.ValueAt)*time.Microsecond, h.max)})
+		}
+	}
+	if h.Count() > 0 {
+		points = append(points, CurvePoint{100, h.max})
+	}
+	return points
+}
+
 // Quantiles is the summary of a distribution in a report, in seconds.
 type Quantiles struct {
 	Count       int     `json:"count"`

@@ -5,6 +5,7 @@
 package hostspeed
 
 import (
+	"math"
 	"runtime"
 	"slices"
 	"sync"
@@ -38,6 +39,26 @@ func Wait(d time.Duration) time.Duration { return scale(d, Slowness()) }
 // Slowness returns how many times longer CPU work takes on this machine than on the
 // reference machine: 2 is a machine at half speed. It is measured once in a process.
 func Slowness() float64 { return measured() }
+
+// Hardware returns the same ratio by the quickest of many slices, so that other programs on the
+// machine hardly count. Two machines are compared by it. It measures anew each time, for about a
+// quarter of a second on the reference machine.
+func Hardware() float64 { return quickest(time.Now, work) }
+
+// comparedSlices is how many slices Hardware times.
+const comparedSlices = 25
+
+// quickest times the slices as slowness does, and takes the quickest one. A slice is shorter than the
+// turn that a scheduler gives a program, so even on a busy machine some slices run undisturbed.
+func quickest(now func() time.Time, work func()) float64 {
+	best := time.Duration(math.MaxInt64)
+	for range comparedSlices {
+		began := now()
+		work()
+		best = min(best, now().Sub(began))
+	}
+	return float64(best) / float64(referenceSlice)
+}
 
 var measured = sync.OnceValue(func() float64 { return slowness(time.Now, work) })
 

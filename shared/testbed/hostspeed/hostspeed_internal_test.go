@@ -42,6 +42,25 @@ func TestSlowness(t *testing.T) {
 	}
 }
 
+func TestHardware(t *testing.T) {
+	const r = referenceSlice
+	slices := make([]time.Duration, comparedSlices)
+	for i := range slices {
+		slices[i] = 7 * r // other programs had the CPU
+	}
+	slices[11] = 2 * r
+	c := &clock{slices: slices}
+	if got := quickest(func() time.Time { return c.now }, c.work); math.Abs(got-2) > 1e-6 {
+		t.Errorf("the quickest slice took 2 times the reference, got %v", got)
+	}
+	if len(c.slices) != 0 {
+		t.Errorf("%d slices were not timed", len(c.slices))
+	}
+	if got := Hardware(); !(got > 0) || math.IsInf(got, 0) {
+		t.Errorf("this machine: %v, want a positive number", got)
+	}
+}
+
 func TestScale(t *testing.T) {
 	for _, test := range []struct {
 		d        time.Duration

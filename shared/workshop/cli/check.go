@@ -54,7 +54,8 @@ func (a *app) check() *cobra.Command {
 		Short: "Run a lab's checks and its gain on your code",
 		Long: `Run a lab's checks on your code, and when they pass, measure its gain, on real
 servers in containers. With --step or --only it runs just those checks, and the
-checks that they need. A check that needs no server starts none.
+checks that they need. A check that needs no server starts none. A run of the whole
+lab keeps its result in .workshop/NN-name, as JSON and as an HTML page with charts.
 
 Verdicts and exit codes: pass 0, not yet 1 (your code), inconclusive 2 (the run
 cannot tell), environment 3 (no engine, no image, no disk).`,
@@ -127,8 +128,9 @@ func (a *app) runCheck(ctx context.Context, name string, options checkOptions) e
 	if result.Seconds == 0 {
 		result.Seconds = time.Since(began).Seconds()
 	}
+	page := ""
 	if ran && options.all() { // else nothing, or only a part, was run
-		a.keep(w, l, options.solution, kept{result, from})
+		page = a.keep(w, reported{l, options.solution, kept{result, from}})
 	}
 	if ran && !options.solution && result.Only == "" {
 		a.keepSteps(w, l, result, from.Made)
@@ -139,6 +141,9 @@ func (a *app) runCheck(ctx context.Context, name string, options checkOptions) e
 		}
 	} else {
 		a.printf("%s", a.sheet(a.out).Report(titleOf(l, options.solution)+partOf(result), "", result))
+		if page != "" {
+			a.printf("Page of this result: %s\n", w.short(page))
+		}
 		a.afterCheck(l, result, options, checked.listing)
 	}
 	return verdictError{result.Verdict}

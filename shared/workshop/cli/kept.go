@@ -108,12 +108,19 @@ func (w workshop) keptFile(l folder, solution bool) string {
 	return w.path(stateDir, l.Name, name)
 }
 
-// keep keeps a result. A disk that does not take it costs the learner a repetition, not
-// the verdict, so it is only said.
-func (a *app) keep(w workshop, l folder, solution bool, k kept) {
-	if err := writeJSON(w.keptFile(l, solution), k); err != nil {
+// keep keeps a result and its page, and returns the page's path. A disk that does not take them
+// costs the learner a repetition, not the verdict, so it is only said, and the path is empty.
+func (a *app) keep(w workshop, r reported) (page string) {
+	if err := writeJSON(w.keptFile(r.folder, r.solution), r.kept); err != nil {
 		a.notef("The result is not kept for `report`: %v\n", err)
+		return ""
 	}
+	page, err := w.writePage(r)
+	if err != nil {
+		a.notef("The result has no page: %v\n", err)
+		return ""
+	}
+	return page
 }
 
 // writeJSON replaces the file in one step: a reader sees the old file or the new one.

@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -10,21 +12,54 @@ import (
 	"bytebites.example/workshop/shared/workshop/lab"
 )
 
+// reportOptions are the flags of report.
+type reportOptions struct{ markdown, html, compare bool }
+
 func (a *app) report() *cobra.Command {
-	var markdown bool
+	var options reportOptions
 	cmd := &cobra.Command{
-		Use:   "report [NN]",
-		Short: "Show the last result of each lab again",
+		Use:   "report [NN | --compare A.json B.json]",
+		Short: "Show the last result of each lab again, or compare two results",
 		Long: `Show the last result of each lab, or of one lab: that of your code, and that of the
 solution if you checked it. Nothing runs, and the exit code is 0 for every verdict.
-Results are kept in .workshop/NN-name.`,
+Results are kept in .workshop/NN-name.
+
+With --html each result becomes a page with charts, beside the result. The page opens
+in your browser if there is one, and its path is printed. A page needs no network, so
+you can mail it.
+
+With --compare two result files stand side by side: those of two labs, of your code
+and the solution, or of two machines. It warns where the machines differ. A file is
+what check keeps, or what check --json prints.`,
 		Example: `  go tool workshop report                 every lab that you checked
   go tool workshop report 00              one lab
-  go tool workshop report 00 --markdown   as tables to paste into an issue or a chat`,
-		Args: cobra.MaximumNArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error { return a.runReport(args, markdown) },
+  go tool workshop report 00 --markdown   as tables to paste into an issue or a chat
+  go tool workshop report 00 --html       as a page in your browser
+  go tool workshop report --compare .workshop/00-baseline/result.json other.json
+  go tool workshop report --compare --html mine.json other.json`,
+		Args: func(_ *cobra.Command, args []string) error {
+			switch {
+			case options.compare && options.markdown:
+				return errors.New("report --compare has no Markdown form; --html gives a page")
+			case options.html && options.markdown:
+				return errors.New("report wants --html or --markdown, not both")
+			case options.compare && len(args) != 2:
+				return fmt.Errorf("report --compare wants two result files, got %d", len(args))
+			case !options.compare && len(args) > 1:
+				return fmt.Errorf("report wants one lab's number, or none, got %d; two files need --compare", len(args))
+			}
+			return nil
+		},
+		RunE: func(_ *cobra.Command, args []string) error {
+			if options.compare {
+				return a.runCompare(args[0], args[1], options.html)
+			}
+			return a.runReport(args, options)
+		},
 	}
-	cmd.Flags().BoolVar(&markdown, "markdown", false, "print Markdown tables")
+	cmd.Flags().BoolVar(&options.markdown, "markdown", false, "print Markdown tables")
+	cmd.Flags().BoolVar(&options.html, "html", false, "write an HTML page, and open it in a browser if there is one")
+	cmd.Flags().BoolVar(&options.compare, "compare", false, "compare two result files")
 	return cmd
 }
 
@@ -45,7 +80,7 @@ func titleOf(l folder, solution bool) string {
 	return fmt.Sprintf("Lab %s, your code", l.Name)
 }
 
-func (a *app) runReport(args []string, markdown bool) error {
+func (a *app) runReport(args []string, options reportOptions) error {
 	w, err := a.workshop()
 	if err != nil {
 		return err
@@ -68,7 +103,9 @@ func (a *app) runReport(args []string, markdown bool) error {
 	switch {
 	case len(results) == 0:
 		a.nothingToReport(labs)
-	case markdown:
+	case options.html:
+		return a.showPages(w, results)
+	case options.markdown:
 		for i, r := range results {
 			if i > 0 {
 				a.printf("\n")
@@ -118,6 +155,11 @@ func (a *app) showAgain(results []reported) {
 		}
 		a.printf("%s", s.Report(r.title(), note, r.kept.Result))
 	}
+	a.afterReport(results)
+}
+
+// afterReport says what to do next.
+func (a *app) afterReport(results []reported) {
 	if len(results) == 1 {
 		a.afterCheck(results[0].folder, results[0].kept.Result, checkOptions{solution: results[0].solution}, nil)
 		return
@@ -129,6 +171,33 @@ func (a *app) showAgain(results []reported) {
 		}
 	}
 	a.next("go tool workshop list")
+}
+
+// showPages writes a page for each result, and opens that of the newest.
+func (a *app) showPages(w workshop, results []reported) error {
+	newest, newestPage := results[0], ""
+	for _, r := range results {
+		path, err := w.writePage(r)
+		if err != nil {
+			return err
+		}
+		a.printf("%s: %s\n", r.title(), path)
+		if newestPage == "" || r.kept.Made.After(newest.kept.Made) {
+			newest, newestPage = r, path
+		}
+	}
+	a.show(newestPage)
+	a.afterReport(results)
+	return nil
+}
+
+// show opens a page, or says how to.
+func (a *app) show(path string) {
+	if a.openPage(path) {
+		a.printf("Opened %s in your browser.\n", filepath.Base(path))
+		return
+	}
+	a.printf("No browser was found here. Open the file in one.\n")
 }
 
 // age returns a duration in words, rounded down to its largest unit.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
@@ -69,8 +71,11 @@ func (a *app) runTour(ctx context.Context) error {
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	// The numbers are kept after the run.
+	// The numbers are kept after the run. A page of an earlier run would not show them.
 	file := w.path(stateDir, "tour.json")
+	if err := os.Remove(pageFile(file)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return w.notWritable(err)
+	}
 	c := subprocess.Command{
 		Dir: w.root, Env: append(append([]string{}, a.env...), lab.EnvResult+"="+file),
 		Stdout: a.out, Stderr: a.err,
@@ -82,6 +87,9 @@ func (a *app) runTour(ctx context.Context) error {
 	}
 	if err != nil {
 		return fmt.Errorf("tour: %w", err)
+	}
+	if page := pageFile(file); fileExists(page) { // the tour writes it beside its numbers
+		a.printf("\nPage of the tour: %s\n", w.short(page))
 	}
 	a.next(
 		"go tool workshop up      order a dinner from the slow ByteBites yourself",

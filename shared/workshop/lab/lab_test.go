@@ -11,6 +11,7 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"bytebites.example/workshop/shared/measure/chart"
 	"bytebites.example/workshop/shared/workshop/lab"
 )
 
@@ -326,5 +327,45 @@ func TestWorstRoundCounts(t *testing.T) {
 	}
 	if len(result.Reported) != 1 || result.Reported[0].Value != 2 {
 		t.Errorf("reported %+v, want the later figure alone", result.Reported)
+	}
+}
+
+// Variants that are measured one after the other stand in one chart, and the result can be written
+// whatever a chart holds.
+func TestCharts(t *testing.T) {
+	drawn := func(name, series string, y float64) chart.Chart {
+		return chart.Chart{
+			Name: name, X: chart.Axis{Name: "x"}, Y: chart.Axis{Name: "y"}, Marks: []chart.Mark{{Name: "knee of " + series, From: y, To: y}},
+			Series: []chart.Series{{Name: series, Points: []chart.Point{{X: 1, Y: y}, {X: 2, Y: math.NaN()}}}},
+		}
+	}
+	l := lab.Lab{Name: "98-charts", Files: fstest.MapFS{}, Checks: []lab.Check{{Name: "c", Kind: lab.Core, Step: 1, Run: func(_ context.Context, run *lab.Run) error {
+		run.AddToChart(drawn("rates", "one", 1))
+		run.AddToChart(drawn("rates", "three", 3))
+		run.AddToChart(drawn("rates", "one", 2))
+		run.Chart(drawn("day", "before", 1))
+		run.Chart(drawn("day", "after", 2))
+		return nil
+	}}}}
+	path := filepath.Join(t.TempDir(), "result.json")
+	result, err := l.Do(t.Context(), &lab.Run{Mode: lab.ModeCheck})
+	if err == nil {
+		err = result.WriteFile(path)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if result, err = lab.ReadResult(path); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, c := range result.Charts {
+		for i, s := range c.Series {
+			got = append(got, fmt.Sprintf("%s: %s %v, %s", c.Name, s.Name, s.Points, c.Marks[i].Name))
+		}
+	}
+	want := []string{"rates: one [{1 2}], knee of one", "rates: three [{1 3}], knee of three", "day: after [{1 2}], knee of after"}
+	if !slices.Equal(got, want) {
+		t.Errorf("charts %q, want %q", got, want)
 	}
 }

@@ -133,8 +133,15 @@ type Quota struct {
 
 // Host is what a run saw of the machine it ran on.
 type Host struct {
-	CPUs   int     `json:"cpus"`
-	Quotas []Quota `json:"quotas,omitempty"`
+	CPUs int `json:"cpus"`
+	// Slowness is how many times longer CPU work takes on the machine than on the reference
+	// machine (hostspeed.Hardware); 0 if it was not measured.
+	Slowness float64 `json:"slowness,omitempty"`
+	// Platform is the operating system and the processor, such as "linux/amd64", and Go the
+	// version of Go. Files of older runs lack both.
+	Platform string  `json:"platform,omitempty"`
+	Go       string  `json:"go,omitempty"`
+	Quotas   []Quota `json:"quotas,omitempty"`
 	// GeneratorLatenessP99Seconds is how late the load generator was against its own
 	// schedule, at the 99th percentile of the worst round.
 	GeneratorLatenessP99Seconds float64 `json:"generator_lateness_p99_seconds"`

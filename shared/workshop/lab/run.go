@@ -50,8 +50,10 @@ func (r *Run) Report(name string, value float64, unit string) {
 	r.result.Reported = append(r.result.Reported, Number{name, value, unit})
 }
 
-// Chart adds a chart to the result. A later one of the same name takes its place.
+// Chart adds a chart to the result. A later one of the same name takes its place. Points that are
+// not numbers are left out, because JSON has no such numbers.
 func (r *Run) Chart(c chart.Chart) {
+	c = c.Finite()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for i := range r.result.Charts {
@@ -61,6 +63,37 @@ func (r *Run) Chart(c chart.Chart) {
 		}
 	}
 	r.result.Charts = append(r.result.Charts, c)
+}
+
+// AddToChart adds the series and the marks of a chart to the chart of the same name, which it adds
+// if there is none. A series or a mark takes the place of one of its name. So two variants that are measured one
+// after the other stand in one picture.
+func (r *Run) AddToChart(c chart.Chart) {
+	c = c.Finite()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	at := slices.IndexFunc(r.result.Charts, func(known chart.Chart) bool { return known.Name == c.Name })
+	if at < 0 {
+		r.result.Charts = append(r.result.Charts, c)
+		return
+	}
+	known := &r.result.Charts[at]
+	for _, series := range c.Series {
+		i := slices.IndexFunc(known.Series, func(old chart.Series) bool { return old.Name == series.Name })
+		if i >= 0 {
+			known.Series[i] = series
+		} else {
+			known.Series = append(known.Series, series)
+		}
+	}
+	for _, m := range c.Marks {
+		i := slices.IndexFunc(known.Marks, func(old chart.Mark) bool { return old.Name == m.Name })
+		if i >= 0 {
+			known.Marks[i] = m
+		} else {
+			known.Marks = append(known.Marks, m)
+		}
+	}
 }
 
 // Evidence names the folder with what the learner reads next.
@@ -109,7 +142,7 @@ func (l Lab) Do(ctx context.Context, run *Run) (Result, error) {
 	run.result = Result{
 		Lab: l.Name, Verdict: Pass, Step: run.Selection.Step, Only: run.Selection.Only, Names: run.Selection.Names,
 		Checks: []CheckResult{}, Gains: []GainResult{},
-		Host: Host{CPUs: runtime.NumCPU()}, Todos: todos,
+		Host: Host{CPUs: runtime.NumCPU(), Platform: runtime.GOOS + "/" + runtime.GOARCH, Go: runtime.Version()}, Todos: todos,
 	}
 	if run.Mode == ModeVerify {
 		run.result.Starter = l.Starter

@@ -16,7 +16,7 @@ func ReportHost(run *lab.Run, r load.Result) {
 }
 
 // Saturation finds a variant's saturation goodput, in right answers a second, by a short
-// ramp; what names the variant. The config's OnLevel and SaturationOnly are set here. The
+// ramp; what names the variant, also in the charts of rates. The config's OnLevel and SaturationOnly are set here. The
 // error is a *lab.Doubt when the ramp ended below the limit, or no valid level shows it.
 func Saturation(ctx context.Context, run *lab.Run, what string, config measure.RampConfig, hit measure.Hit) (float64, error) {
 	config.SaturationOnly = true
@@ -25,6 +25,7 @@ func Saturation(ctx context.Context, run *lab.Run, what string, config measure.R
 	if err != nil {
 		return 0, err
 	}
+	ChartRamp(run, what, ramp)
 	switch {
 	case !ramp.Saturated && !ramp.Validity.OK:
 		return 0, untrusted(what, ramp.Validity)
@@ -38,14 +39,19 @@ func Saturation(ctx context.Context, run *lab.Run, what string, config measure.R
 }
 
 // Limit finds a variant's saturation goodput, in right answers a second, by bursts; what names
-// the variant. The config's OnBurst is set here. The error is a *lab.Doubt when the limit was
+// the variant, also in the charts of rates. The config's OnBurst is set here. The error is a *lab.Doubt when the limit was
 // not found, or nothing follows from the bursts.
 func Limit(ctx context.Context, run *lab.Run, what string, config measure.BurstConfig, hit measure.Hit) (float64, error) {
-	config.OnBurst = func(result load.Result) { ReportHost(run, result) }
+	var bursts []load.Result
+	config.OnBurst = func(result load.Result) {
+		ReportHost(run, result)
+		bursts = append(bursts, result)
+	}
 	found, err := measure.Bursts(ctx, config, hit)
 	if err != nil {
 		return 0, err
 	}
+	ChartRates(run, what, bursts, load.Result.SustainedGoodput)
 	switch {
 	case !found.Validity.OK:
 		return 0, untrusted(what, found.Validity)

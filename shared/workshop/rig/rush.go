@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"bytebites.example/workshop/shared/measure"
+	"bytebites.example/workshop/shared/measure/chart"
 	"bytebites.example/workshop/shared/measure/load"
 	"bytebites.example/workshop/shared/workshop/lab"
 )
@@ -29,7 +30,8 @@ type RushResult struct {
 	Before, After []load.Result
 }
 
-// Compare sends the rush to both variants in turn, and reports the machine and the quotas.
+// Compare sends the rush to both variants in turn. It reports the machine and the quotas, and charts
+// the latencies and the pairs.
 func (r Rush) Compare(ctx context.Context, run *lab.Run, before, after load.Generator) (seen RushResult, err error) {
 	run.Progress(fmt.Sprintf("the rush: %.1f requests/s, a pair of rounds to warm up and %d that count", r.Rate, r.Pairs))
 	arm := func(g load.Generator, results *[]load.Result) measure.Arm {
@@ -48,6 +50,8 @@ func (r Rush) Compare(ctx context.Context, run *lab.Run, before, after load.Gene
 	if err != nil {
 		return seen, err
 	}
+	run.Chart(LatencyCurves("Latency in the rush", seen.Before, seen.After))
+	run.Chart(PairsChart(chart.Axis{Name: "mean latency", Unit: "ms"}, seen.Paired))
 	quotas, err := r.Watch.Quotas(ctx)
 	run.ReportQuotas(quotas...)
 	return seen, err

@@ -7,7 +7,9 @@ import (
 	"github.com/charmbracelet/lipgloss"
 	"github.com/charmbracelet/x/ansi"
 
+	"bytebites.example/workshop/shared/workshop/figure"
 	"bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/page/plot"
 )
 
 // axis is a logarithmic axis. Doubling a value moves it by the same length everywhere on it.
@@ -19,27 +21,8 @@ type axis struct {
 // newAxis returns an axis between two round numbers, with a little room around the values. All
 // values are positive. The axis starts at 1 unless a value is below 1.
 func newAxis(columns int, values ...float64) axis {
-	const margin = 1.05
-	low, high := 1.0, 1.0
-	for _, v := range values {
-		low, high = min(low, v), max(high, v)
-	}
-	if low < 1 {
-		low = roundBelow(low / margin)
-	}
-	return axis{low, 1 / roundBelow(1/(high*margin)), columns}
-}
-
-// roundBelow returns the largest of 1, 2 and 5 times a power of ten that is at most v.
-func roundBelow(v float64) float64 {
-	const tolerance = 1e-9 // 1/0.2 must not fall below 5
-	power := math.Pow10(int(math.Floor(math.Log10(v) + tolerance)))
-	for _, digit := range []float64{5, 2} {
-		if digit*power <= v*(1+tolerance) {
-			return digit * power
-		}
-	}
-	return power
+	low, high := plot.Range(values...)
+	return axis{low, high, columns}
 }
 
 // column returns where a value lies, from 0 to columns-1.
@@ -68,19 +51,17 @@ func (s Sheet) picture(g lab.GainResult) string {
 	if g.Floor > 0 {
 		values = append(values, g.Floor)
 	}
-	for _, v := range values {
-		if !(v > 0) || math.IsInf(v, 0) {
-			return ""
-		}
+	if !plot.Positive(values...) {
+		return ""
 	}
 	a := newAxis(axisColumns, values...)
 	one, floor := a.column(1), -1
 	if g.Floor > 0 {
 		floor = a.column(g.Floor)
 	}
-	low := times(a.low) + " "
+	low := figure.Times(a.low) + " "
 	return strings.Repeat(" ", axisIndent-ansi.StringWidth(low)) + s.Faint.Render(low) +
-		s.strokes(g, a, one, floor) + s.Faint.Render(" "+times(a.high)) + "\n" +
+		s.strokes(g, a, one, floor) + s.Faint.Render(" "+figure.Times(a.high)) + "\n" +
 		s.Faint.Render(s.pointers(a, one, floor, g.Floor)) + "\n"
 }
 
@@ -121,7 +102,7 @@ func (s Sheet) strokes(g lab.GainResult, a axis, one, floor int) string {
 // has its name on the left of its pointer, the larger on the right. So the names never touch,
 // even if both point at one column.
 func (s Sheet) pointers(a axis, one, floor int, value float64) string {
-	oneLabel, floorLabel := "1x", "floor "+times(value)
+	oneLabel, floorLabel := "1x", "floor "+figure.Times(value)
 	if a.low == 1 {
 		oneLabel = "" // the axis starts with that label
 	}

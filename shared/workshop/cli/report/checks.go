@@ -7,6 +7,7 @@ import (
 
 	"github.com/charmbracelet/x/ansi"
 
+	"bytebites.example/workshop/shared/workshop/figure"
 	"bytebites.example/workshop/shared/workshop/lab"
 )
 
@@ -25,7 +26,7 @@ func (s Sheet) checks(r lab.Result) string {
 	for _, c := range checks {
 		name = max(name, ansi.StringWidth(checkName(c)))
 		verdict = max(verdict, len(c.Verdict))
-		seconds = max(seconds, len(inSeconds(c.Seconds)))
+		seconds = max(seconds, len(figure.Seconds(c.Seconds)))
 	}
 	const minText = 30 // a narrower text is hard to read, so the table becomes wider
 	text := max(s.columns-used-name-verdict-seconds, minText)
@@ -39,7 +40,7 @@ func (s Sheet) checks(r lab.Result) string {
 		if isOptional(r, c) {
 			style, sign, verdict = s.Faint, s.signs[lab.NotReached], optionalVerdict
 		}
-		row := []string{style.Render(sign), checkName(c), style.Render(verdict), inSeconds(c.Seconds), ""}
+		row := []string{style.Render(sign), checkName(c), style.Render(verdict), figure.Seconds(c.Seconds), ""}
 		lines := wrap(c.Proves, text)
 		if c.Verdict == lab.Pass && c.Detail != "" {
 			for _, line := range wrap("saw "+strings.TrimPrefix(c.Detail, "saw "), text) {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/charmbracelet/x/ansi"
 
+	"bytebites.example/workshop/shared/workshop/figure"
 	"bytebites.example/workshop/shared/workshop/lab"
 )
 
@@ -32,7 +33,7 @@ func (s Sheet) gain(g lab.GainResult) string {
 		return name + strings.Join(wrap(why, s.columns-ansi.StringWidth(name)), "\n      ") + "\n"
 	}
 	var b strings.Builder
-	first := name + style.Render(times(g.Ratio))
+	first := name + style.Render(figure.Times(g.Ratio))
 	rest := fmt.Sprintf("(%s)   %s", basis(g), style.Render(string(g.Verdict)))
 	if ansi.StringWidth(first)+3+ansi.StringWidth(rest) > s.columns {
 		rest = "\n      " + rest
@@ -40,7 +41,7 @@ func (s Sheet) gain(g lab.GainResult) string {
 		rest = "   " + rest
 	}
 	b.WriteString(first + rest + "\n")
-	fmt.Fprintf(&b, "      %s before, %s after\n", quantity(g.Before, g.Unit), quantity(g.After, g.Unit))
+	fmt.Fprintf(&b, "      %s before, %s after\n", figure.Quantity(g.Before, g.Unit), figure.Quantity(g.After, g.Unit))
 	if g.Verdict == lab.Pass && g.Detail != "" {
 		for _, line := range wrap(g.Detail, s.columns-6) {
 			b.WriteString("      " + s.Faint.Render(line) + "\n")
@@ -57,7 +58,7 @@ func measured(g lab.GainResult) bool { return g.Ratio != 0 || g.Before != 0 || g
 func basis(g lab.GainResult) string {
 	how := "counted"
 	if g.Pairs > 0 {
-		how = fmt.Sprintf("%s to %s, %d pairs", times(g.Low), times(g.High), g.Pairs)
+		how = fmt.Sprintf("%s to %s, %d pairs", figure.Times(g.Low), figure.Times(g.High), g.Pairs)
 	}
-	return how + ", floor " + times(g.Floor)
+	return how + ", floor " + figure.Times(g.Floor)
 }

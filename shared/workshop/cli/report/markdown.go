@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"bytebites.example/workshop/shared/workshop/figure"
 	"bytebites.example/workshop/shared/workshop/lab"
 )
 
@@ -13,7 +14,7 @@ import (
 func Markdown(title, note string, r lab.Result) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "### %s: %s\n\n", markdownText(title), r.Verdict)
-	facts := []string{note, inSeconds(r.Seconds), machineFacts(r.Host), quotaFacts(r.Host.Quotas)}
+	facts := []string{note, figure.Seconds(r.Seconds), machineFacts(r.Host), quotaFacts(r.Host.Quotas)}
 	var said []string
 	for _, fact := range facts {
 		if fact != "" {
@@ -24,19 +25,19 @@ func Markdown(title, note string, r lab.Result) string {
 
 	var checks [][]string
 	for _, c := range r.Checks {
-		checks = append(checks, []string{checkName(c), string(c.Verdict), c.Proves, c.Detail, inSeconds(c.Seconds)})
+		checks = append(checks, []string{checkName(c), string(c.Verdict), c.Proves, c.Detail, figure.Seconds(c.Seconds)})
 	}
 	b.WriteString(markdownTable([]string{"check", "verdict", "expected", "seen", "time"}, "llllr", checks))
 
 	var gains [][]string
 	for _, g := range r.Gains {
-		row := []string{g.Name, string(g.Verdict), "", "", times(g.Floor), "", "", g.Detail}
+		row := []string{g.Name, string(g.Verdict), "", "", figure.Times(g.Floor), "", "", g.Detail}
 		if measured(g) {
-			row[2], row[3] = times(g.Ratio), "counted"
+			row[2], row[3] = figure.Times(g.Ratio), "counted"
 			if g.Pairs > 0 {
-				row[3] = fmt.Sprintf("%s to %s (%d pairs)", times(g.Low), times(g.High), g.Pairs)
+				row[3] = fmt.Sprintf("%s to %s (%d pairs)", figure.Times(g.Low), figure.Times(g.High), g.Pairs)
 			}
-			row[5], row[6] = quantity(g.Before, g.Unit), quantity(g.After, g.Unit)
+			row[5], row[6] = figure.Quantity(g.Before, g.Unit), figure.Quantity(g.After, g.Unit)
 		}
 		gains = append(gains, row)
 	}
@@ -44,7 +45,7 @@ func Markdown(title, note string, r lab.Result) string {
 
 	var numbers [][]string
 	for _, n := range r.Reported {
-		numbers = append(numbers, []string{n.Name, quantity(n.Value, n.Unit)})
+		numbers = append(numbers, []string{n.Name, figure.Quantity(n.Value, n.Unit)})
 	}
 	b.WriteString(markdownTable([]string{"reported", "value"}, "lr", numbers))
 	return b.String()

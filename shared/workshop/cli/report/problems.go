@@ -36,12 +36,7 @@ func isOptional(r lab.Result, c lab.CheckResult) bool {
 
 // optional names the optional checks that are not met, and how to see more of one.
 func (s Sheet) optional(r lab.Result) string {
-	var names []string
-	for _, c := range r.Checks {
-		if isOptional(r, c) {
-			names = append(names, c.Name)
-		}
-	}
+	names := optionalNames(r)
 	if len(names) == 0 {
 		return ""
 	}
@@ -49,14 +44,24 @@ func (s Sheet) optional(r lab.Result) string {
 	return s.Faint.Render(strings.Join(wrap(text, s.columns), "\n")) + "\n"
 }
 
+// optionalNames lists the optional checks that are not met.
+func optionalNames(r lab.Result) (names []string) {
+	for _, c := range r.Checks {
+		if isOptional(r, c) {
+			names = append(names, c.Name)
+		}
+	}
+	return names
+}
+
 // problem shows the parts of a failure or of a doubt. Any other detail, such as a compiler's
 // output, keeps its lines.
 func (s Sheet) problem(f *lab.Failure, d *lab.Doubt, detail string) string {
 	switch {
 	case f != nil:
-		return s.labelled([]labelledText{{"", f.Where}, {"expected", f.Expected}, {"saw", f.Seen}, {"look at", f.Look.String()}})
+		return s.labelled(failureParts(f))
 	case d != nil:
-		return s.labelled([]labelledText{{"because", d.Reason}, {"to do", d.Remedy}})
+		return s.labelled(doubtParts(d))
 	}
 	lines := strings.Split(strings.TrimSpace(detail), "\n")
 	if len(lines) == 1 {
@@ -66,6 +71,14 @@ func (s Sheet) problem(f *lab.Failure, d *lab.Doubt, detail string) string {
 }
 
 type labelledText struct{ label, text string }
+
+func failureParts(f *lab.Failure) []labelledText {
+	return []labelledText{{"", f.Where}, {"expected", f.Expected}, {"saw", f.Seen}, {"look at", f.Look.String()}}
+}
+
+func doubtParts(d *lab.Doubt) []labelledText {
+	return []labelledText{{"because", d.Reason}, {"to do", d.Remedy}}
+}
 
 func (s Sheet) labelled(parts []labelledText) string {
 	const indent = 16

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/term"
 
+	"bytebites.example/workshop/shared/workshop/figure"
 	"bytebites.example/workshop/shared/workshop/lab"
 )
 
@@ -107,7 +108,7 @@ func (s Sheet) numbers(numbers []lab.Number) string {
 	}
 	var rows [][]string
 	for _, n := range numbers {
-		rows = append(rows, []string{n.Name, figure(n.Value), n.Unit})
+		rows = append(rows, []string{n.Name, figure.Fixed(n.Value), n.Unit})
 	}
 	return Table([]string{"reported", "value", "unit"}, rows, s.Faint, map[int]bool{1: true})
 }
@@ -115,7 +116,7 @@ func (s Sheet) numbers(numbers []lab.Number) string {
 // closing returns the verdict, the TODO marks that are left, and the place of the evidence.
 func (s Sheet) closing(r lab.Result) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s (%s)\n", s.Verdict(r.Verdict).Render(strings.ToUpper(string(r.Verdict))), meaning(r), inSeconds(r.Seconds))
+	fmt.Fprintf(&b, "%s: %s (%s)\n", s.Verdict(r.Verdict).Render(strings.ToUpper(string(r.Verdict))), meaning(r), figure.Seconds(r.Seconds))
 	todos := r.Todos
 	if r.Step != 0 || r.Only != "" {
 		todos = nil // the marks of other steps say nothing about this one

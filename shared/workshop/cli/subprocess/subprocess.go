@@ -1,4 +1,5 @@
-// Package subprocess runs other programs so that none of them outlives a verb.
+// Package subprocess runs other programs so that none of them outlives a verb. The only exception
+// is HandOver.
 package subprocess
 
 import (

@@ -20,3 +20,6 @@ func interrupt(p *os.Process, foreground bool) error {
 	}
 	return err
 }
+
+// ownSession lets a program go on when this one ends, or gets a Ctrl-C.
+func ownSession() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setsid: true} }
