@@ -1,0 +1,103 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+)
+
+// document is the page with the block of figures, from the module's root. The block stands between
+// the marks.
+const (
+	document  = "docs/performance.md"
+	beginMark = "<!-- figures: begin -->"
+	endMark   = "<!-- figures: end -->"
+)
+
+// pythonSeconds is the time of ten million additions in a Python loop on a machine of slowness 1
+// (see hostspeed).
+const pythonSeconds = 1.65
+
+// block is the figures of one run of the command.
+type block struct {
+	date     time.Time
+	slowness float64 // see hostspeed.Slowness
+	took     time.Duration
+	ratios   []ratio
+}
+
+// ratio compares a part of the workshop with a reference.
+type ratio struct {
+	name, unit      string
+	ours, reference float64 // medians of the rounds
+	ratio           float64 // median of the rounds' ratios, ours to the reference
+	low, high       float64 // least and largest of these
+	goal            string
+}
+
+// compare returns the ratio of two sides that were measured in rounds of the same numbers.
+func compare(name, unit string, ours, reference []float64, goal string) ratio {
+	ratios := make([]float64, len(ours))
+	for i := range ours {
+		ratios[i] = ours[i] / reference[i]
+	}
+	return ratio{
+		name: name, unit: unit, goal: goal, ours: median(ours), reference: median(reference),
+		ratio: median(ratios), low: slices.Min(ratios), high: slices.Max(ratios),
+	}
+}
+
+func median(values []float64) float64 {
+	sorted := slices.Sorted(slices.Values(values))
+	n := len(sorted)
+	if n%2 == 1 {
+		return sorted[n/2]
+	}
+	return (sorted[n/2-1] + sorted[n/2]) / 2
+}
+
+// markdown returns the block as docs/performance.md has it, without the marks.
+func (b block) markdown() string {
+	var out strings.Builder
+	fmt.Fprintf(&out, "Measured on %s in %.0f s, on %d cores. On this machine ten million additions in a Python loop take about %.2f s.\n",
+		b.date.Format(time.DateOnly), b.took.Seconds(), runtime.NumCPU(), pythonSeconds*b.slowness)
+	out.WriteString("\n| figure | unit | ours | reference | ratio | of all rounds | goal |\n| --- | --- | --- | --- | --- | --- | --- |\n")
+	for _, r := range b.ratios {
+		fmt.Fprintf(&out, "| %s | %s | %s | %s | %.2f | %.2f to %.2f | %s |\n",
+			r.name, r.unit, number(r.ours), number(r.reference), r.ratio, r.low, r.high, r.goal)
+	}
+	return out.String()
+}
+
+// number returns a figure with three digits or more.
+func number(x float64) string {
+	switch {
+	case x >= 100:
+		return fmt.Sprintf("%.0f", x)
+	case x >= 10:
+		return fmt.Sprintf("%.1f", x)
+	default:
+		return fmt.Sprintf("%.2f", x)
+	}
+}
+
+// writeInto replaces the block in a file.
+func (b block) writeInto(path string) error {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("read document: %w", err)
+	}
+	before, rest, begins := strings.Cut(string(text), beginMark)
+	_, after, ends := strings.Cut(rest, endMark)
+	if !begins || !ends {
+		return fmt.Errorf("write figures: %s has no marks %s and %s", document, beginMark, endMark)
+	}
+	text = []byte(before + beginMark + "\n\n" + b.markdown() + "\n" + endMark + after)
+	if err := os.WriteFile(path, text, 0o644); err != nil {
+		return fmt.Errorf("write figures: %w", err)
+	}
+	return nil
+}
