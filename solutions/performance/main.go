@@ -53,6 +53,7 @@ type section struct {
 func sections() []section {
 	return []section{
 		{"relay", relays},
+		{"meal", meals},
 	}
 }
 

@@ -64,7 +64,7 @@ func relays(ctx context.Context, s stand, b *block) (err error) {
 	}
 	var ours, bare []float64
 	for round := range relayRounds + 1 { // the first of each is a warm-up
-		for _, side := range abba(round, side{&bare, y.loop}, side{&ours, y.relay}) {
+		for _, side := range inTurn(round, side{&bare, y.loop}, side{&ours, y.relay}) {
 			rate, err := y.round(ctx, side.run)
 			if err != nil {
 				return err
@@ -84,13 +84,13 @@ type side struct {
 	run   func(context.Context) (time.Duration, error)
 }
 
-// abba returns the two sides in the order of a round, which changes from round to round: so a
-// machine that becomes slower or faster favours none.
-func abba(round int, a, b side) []side {
+// inTurn returns two sides in the order of a round, which changes from round to round: so a machine
+// that becomes slower or faster favours none.
+func inTurn[T any](round int, a, b T) []T {
 	if round%2 == 1 {
-		return []side{b, a}
+		return []T{b, a}
 	}
-	return []side{a, b}
+	return []T{a, b}
 }
 
 // yard holds the two servers and the events of a round.
