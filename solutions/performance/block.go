@@ -27,6 +27,8 @@ type block struct {
 	slowness float64 // see hostspeed.Slowness
 	took     time.Duration
 	ratios   []ratio
+	costs    []cost
+	phases   []phase
 }
 
 // ratio compares a part of the workshop with a reference.
@@ -68,6 +70,15 @@ func (b block) markdown() string {
 	for _, r := range b.ratios {
 		fmt.Fprintf(&out, "| %s | %s | %s | %s | %.2f | %.2f to %.2f | %s |\n",
 			r.name, r.unit, number(r.ours), number(r.reference), r.ratio, r.low, r.high, r.goal)
+	}
+	out.WriteString("\n| endpoint | statements without cache | ms in PostgreSQL | statements with cache | ms in PostgreSQL |\n| --- | --- | --- | --- | --- |\n")
+	for _, c := range b.costs {
+		fmt.Fprintf(&out, "| `%s` | %.1f | %.2f | %.1f | %.2f |\n", c.kind,
+			c.without.statements, c.without.time.Seconds()*1000, c.cached.statements, c.cached.time.Seconds()*1000)
+	}
+	out.WriteString("\n| phase of `check` | seconds |\n| --- | --- |\n")
+	for _, p := range b.phases {
+		fmt.Fprintf(&out, "| %s | %.1f |\n", p.name, p.took.Seconds())
 	}
 	return out.String()
 }
