@@ -41,6 +41,11 @@ func (s Sheet) gain(g lab.GainResult) string {
 	}
 	b.WriteString(first + rest + "\n")
 	fmt.Fprintf(&b, "      %s before, %s after\n", quantity(g.Before, g.Unit), quantity(g.After, g.Unit))
+	for _, line := range wrap(prices(g), s.columns-6) {
+		if line != "" {
+			b.WriteString("      " + s.Faint.Render(line) + "\n")
+		}
+	}
 	if g.Verdict == lab.Pass && g.Detail != "" {
 		for _, line := range wrap(g.Detail, s.columns-6) {
 			b.WriteString("      " + s.Faint.Render(line) + "\n")
@@ -61,3 +66,17 @@ func basis(g lab.GainResult) string {
 	}
 	return how + ", floor " + times(g.Floor)
 }
+
+// prices says what a million right answers cost before and after, or nothing when that is not known.
+func prices(g lab.GainResult) string {
+	if g.BeforeCost == nil || g.AfterCost == nil {
+		return ""
+	}
+	side := func(c lab.Cost) string {
+		return fmt.Sprintf("%s (%s at %s/s)", dollars(c.Million), c.Machines, short(c.Rate))
+	}
+	return fmt.Sprintf("a million answers cost %s before, %s after", side(*g.BeforeCost), side(*g.AfterCost))
+}
+
+// dollars writes a price, such as "$0.23".
+func dollars(v float64) string { return "$" + figure(v) }

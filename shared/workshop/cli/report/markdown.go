@@ -42,6 +42,19 @@ func Markdown(title, note string, r lab.Result) string {
 	}
 	b.WriteString(markdownTable([]string{"gain", "verdict", "times", "interval", "floor", "before", "after", "seen"}, "llrlrrrl", gains))
 
+	var costs [][]string
+	for _, g := range r.Gains {
+		for _, side := range []struct {
+			name string
+			cost *lab.Cost
+		}{{"before", g.BeforeCost}, {"after", g.AfterCost}} {
+			if c := side.cost; c != nil {
+				costs = append(costs, []string{g.Name, side.name, c.Machines, dollars(c.Hour), short(c.Rate), dollars(c.Million)})
+			}
+		}
+	}
+	b.WriteString(markdownTable([]string{"cost of", "side", "machines", "an hour", "answers/s", "a million answers"}, "lllrrr", costs))
+
 	var numbers [][]string
 	for _, n := range r.Reported {
 		numbers = append(numbers, []string{n.Name, quantity(n.Value, n.Unit)})
