@@ -41,10 +41,8 @@ func (s Sheet) gain(g lab.GainResult) string {
 	}
 	b.WriteString(first + rest + "\n")
 	fmt.Fprintf(&b, "      %s before, %s after\n", quantity(g.Before, g.Unit), quantity(g.After, g.Unit))
-	for _, line := range wrap(prices(g), s.columns-6) {
-		if line != "" {
-			b.WriteString("      " + s.Faint.Render(line) + "\n")
-		}
+	for _, line := range prices(g) {
+		b.WriteString("      " + s.Faint.Render(line) + "\n")
 	}
 	if g.Verdict == lab.Pass && g.Detail != "" {
 		for _, line := range wrap(g.Detail, s.columns-6) {
@@ -67,15 +65,30 @@ func basis(g lab.GainResult) string {
 	return how + ", floor " + times(g.Floor)
 }
 
-// prices says what a million right answers cost before and after, or nothing when that is not known.
-func prices(g lab.GainResult) string {
-	if g.BeforeCost == nil || g.AfterCost == nil {
-		return ""
+// prices says what a million right answers cost before and after, a line each. It is empty when that
+// is not known.
+func prices(g lab.GainResult) (lines []string) {
+	for _, side := range costs(g) {
+		lines = append(lines, fmt.Sprintf("%-6s  %s a million answers: %s at %s/s",
+			side.name, dollars(side.Million), side.Machines, short(side.Rate)))
 	}
-	side := func(c lab.Cost) string {
-		return fmt.Sprintf("%s (%s at %s/s)", dollars(c.Million), c.Machines, short(c.Rate))
+	return lines
+}
+
+// side is a side of a gain and its cost.
+type side struct {
+	name string
+	*lab.Cost
+}
+
+// costs returns the sides of a gain whose cost is known.
+func costs(g lab.GainResult) (sides []side) {
+	for _, s := range []side{{"before", g.BeforeCost}, {"after", g.AfterCost}} {
+		if s.Cost != nil {
+			sides = append(sides, s)
+		}
 	}
-	return fmt.Sprintf("a million answers cost %s before, %s after", side(*g.BeforeCost), side(*g.AfterCost))
+	return sides
 }
 
 // dollars writes a price, such as "$0.23".

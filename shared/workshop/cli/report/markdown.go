@@ -42,18 +42,15 @@ func Markdown(title, note string, r lab.Result) string {
 	}
 	b.WriteString(markdownTable([]string{"gain", "verdict", "times", "interval", "floor", "before", "after", "seen"}, "llrlrrrl", gains))
 
-	var costs [][]string
+	var prices [][]string
 	for _, g := range r.Gains {
-		for _, side := range []struct {
-			name string
-			cost *lab.Cost
-		}{{"before", g.BeforeCost}, {"after", g.AfterCost}} {
-			if c := side.cost; c != nil {
-				costs = append(costs, []string{g.Name, side.name, c.Machines, dollars(c.Hour), short(c.Rate), dollars(c.Million)})
-			}
+		for _, side := range costs(g) {
+			prices = append(prices, []string{
+				g.Name, side.name, side.Machines, dollars(side.Hour), short(side.Rate), dollars(side.Million),
+			})
 		}
 	}
-	b.WriteString(markdownTable([]string{"cost of", "side", "machines", "an hour", "answers/s", "a million answers"}, "lllrrr", costs))
+	b.WriteString(markdownTable([]string{"cost of", "side", "machines", "an hour", "answers/s", "a million answers"}, "lllrrr", prices))
 
 	var numbers [][]string
 	for _, n := range r.Reported {
