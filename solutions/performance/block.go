@@ -101,14 +101,55 @@ func (b block) writeInto(path string) error {
 	if err != nil {
 		return fmt.Errorf("read document: %w", err)
 	}
-	before, rest, begins := strings.Cut(string(text), beginMark)
-	_, after, ends := strings.Cut(rest, endMark)
-	if !begins || !ends {
-		return fmt.Errorf("write figures: %s has no marks %s and %s", document, beginMark, endMark)
+	if _, err := blockOf(string(text)); err != nil {
+		return fmt.Errorf("write figures: %w", err)
 	}
+	before, rest, _ := strings.Cut(string(text), beginMark)
+	_, after, _ := strings.Cut(rest, endMark)
 	text = []byte(before + beginMark + "\n\n" + b.markdown() + "\n" + endMark + after)
 	if err := os.WriteFile(path, text, 0o644); err != nil {
 		return fmt.Errorf("write figures: %w", err)
 	}
 	return nil
+}
+
+// rows returns the first cells of all rows that the block of a complete run has.
+func rows() []string {
+	names := []string{relayFigure, mealFigure}
+	for _, tool := range tools() {
+		for _, f := range figures() {
+			names = append(names, f.beside(tool))
+		}
+	}
+	for _, kind := range statementKinds() {
+		names = append(names, "`"+string(kind)+"`")
+	}
+	return append(names, phaseNames()...)
+}
+
+// blockOf returns the block of a document, without its marks.
+func blockOf(text string) (string, error) {
+	_, rest, begins := strings.Cut(text, beginMark)
+	inside, _, ends := strings.Cut(rest, endMark)
+	if !begins || !ends {
+		return "", fmt.Errorf("%s has no marks %s and %s", document, beginMark, endMark)
+	}
+	return strings.TrimSpace(inside), nil
+}
+
+// parse returns the rows of a block's tables, in their order, as their cells.
+func parse(inside string) (found [][]string) {
+	lines := strings.Split(inside, "\n")
+	for i, line := range lines {
+		heading := i+1 < len(lines) && strings.HasPrefix(lines[i+1], "| ---")
+		if !strings.HasPrefix(line, "| ") || strings.HasPrefix(line, "| ---") || heading {
+			continue
+		}
+		var cells []string
+		for cell := range strings.SplitSeq(strings.Trim(line, "|"), "|") {
+			cells = append(cells, strings.TrimSpace(cell))
+		}
+		found = append(found, cells)
+	}
+	return found
 }

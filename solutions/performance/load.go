@@ -25,10 +25,10 @@ const (
 	// it has the answer to the one before (closed loop).
 	loadConnections = 5
 	// loadDelay is the usual time of an answer. One in five takes four times as long, so the mean is
-	// 32 ms, and a closed loop of five connections sends some 155 requests a second.
+	// 32 ms. A closed loop of five connections sends some 155 requests a second.
 	loadDelay = "20ms"
-	// heyRate is in requests a second for each of hey's connections: less than it can send, so that hey
-	// waits for its schedule as an open loop does.
+	// heyRate is in requests a second for each of hey's connections. It is less than a connection can
+	// send, so hey waits for its schedule as an open loop does.
 	heyRate = 10
 )
 
@@ -39,12 +39,14 @@ type seen struct {
 	requests, failed int
 }
 
+func tools() []string { return []string{"wrk", "hey"} }
+
 // generators measures one endpoint with the workshop's load generator, and with wrk and hey. The
 // endpoint waits for a known time and then answers, so no generator can change how busy the server
 // is. Wrk has no rate, so it goes first, and the workshop's generator sends at the rate that wrk
 // reached. Hey sends at a rate below that of a closed loop.
 func generators(ctx context.Context, s stand, b *block) (err error) {
-	for _, tool := range []string{"wrk", "hey"} {
+	for _, tool := range tools() {
 		if _, err := exec.LookPath(tool); err != nil {
 			return fmt.Errorf("%w\nnext: apt-get install wrk hey", err)
 		}
@@ -97,22 +99,34 @@ func generators(ctx context.Context, s stand, b *block) (err error) {
 	return nil
 }
 
+// figure is something that every load generator reports.
+type figure struct {
+	name, unit string
+	of         func(seen) float64
+}
+
+func figures() []figure {
+	return []figure{
+		{"rate", "requests/s", func(s seen) float64 { return s.rate }},
+		{"mean latency", "ms", func(s seen) float64 { return s.mean }},
+		{"median latency", "ms", func(s seen) float64 { return s.p50 }},
+		{"95th percentile", "ms", func(s seen) float64 { return s.p95 }},
+	}
+}
+
+// beside is the name of the row that compares a figure with a tool's.
+func (f figure) beside(tool string) string { return "load generator, " + f.name + ", against " + tool }
+
 // besideTool compares the figures of the workshop's generator with those of a tool.
-func besideTool(tool string, ours, theirs []seen) []ratio {
-	const goal = "0.95 to 1.05"
-	row := func(figure, unit string, value func(seen) float64) ratio {
+func besideTool(tool string, ours, theirs []seen) (rows []ratio) {
+	for _, f := range figures() {
 		var a, b []float64
 		for i := range ours {
-			a, b = append(a, value(ours[i])), append(b, value(theirs[i]))
+			a, b = append(a, f.of(ours[i])), append(b, f.of(theirs[i]))
 		}
-		return compare("load generator, "+figure+", against "+tool, unit, a, b, goal)
+		rows = append(rows, compare(f.beside(tool), f.unit, a, b, "0.95 to 1.05"))
 	}
-	return []ratio{
-		row("rate", "requests/s", func(s seen) float64 { return s.rate }),
-		row("mean latency", "ms", func(s seen) float64 { return s.mean }),
-		row("median latency", "ms", func(s seen) float64 { return s.p50 }),
-		row("95th percentile", "ms", func(s seen) float64 { return s.p95 }),
-	}
+	return rows
 }
 
 // hit sends requests with the workshop's generator.
@@ -136,8 +150,8 @@ func (s seen) checked(tool string) (seen, error) {
 	return s, nil
 }
 
-// wrkReport has wrk print one line of numbers: requests, failures, microseconds of the run, and the
-// mean, median and 95th percentile of the latency in microseconds.
+// wrkReport has wrk print one line of numbers: requests, failures and microseconds of the run. The
+// mean, the median and the 95th percentile of the latency follow, in microseconds.
 const wrkReport = `done = function(summary, latency, requests)
   local e = summary.errors
   io.write(string.format("figures %d %d %d %.3f %d %d\n", summary.requests, e.connect + e.read + e.write + e.status + e.timeout,
@@ -172,8 +186,8 @@ func hey(ctx context.Context, url string) (seen, error) {
 	return heyFigures(out)
 }
 
-// heyFigures reads hey's list of requests: a header, and then for each request its seconds in the
-// first column, its status in the seventh and the second at which it was sent in the eighth.
+// heyFigures reads hey's list of requests, which begins with a header. The first column is the time of
+// the answer in seconds, the seventh the status, and the eighth the second of sending.
 func heyFigures(list string) (seen, error) {
 	lines, err := csv.NewReader(strings.NewReader(list)).ReadAll()
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 )
 
 const (
+	mealFigure = "cached `GET /meals/:id`, against gin and go-redis with the same reads"
 	mealRounds = 5
 	// mealRate is in requests a second, far below what one core can do.
 	mealRate   = 400
@@ -66,7 +67,7 @@ func meals(ctx context.Context, s stand, b *block) error {
 				}
 			}
 		}
-		b.ratios = append(b.ratios, compare("cached `GET /meals/:id`, against gin and go-redis with the same reads",
+		b.ratios = append(b.ratios, compare(mealFigure,
 			"requests/CPU second", perCPU[ours], perCPU[bare], "at least 0.70"))
 		return nil
 	})

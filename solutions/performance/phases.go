@@ -24,6 +24,14 @@ func checked() []string {
 	return []string{"tool", "workshop", "check", "03", "--solution", "--only", "few queries", "--json"}
 }
 
+// phaseNames are the names of the phases, in their order.
+func phaseNames() []string {
+	return []string{
+		"compile the checks", "find the engine and the images", "wait for another run on this machine",
+		"PostgreSQL, Redis and the build of the service", "replicas of the service", "people signed in",
+	}
+}
+
 // said is a line of a run's progress, and when it came.
 type said struct {
 	at   time.Time
@@ -88,24 +96,14 @@ func phasesOf(began time.Time, lines []said) ([]phase, error) {
 	if waiting.IsZero() {
 		waiting = network
 	}
-	ends := []struct {
-		name string
-		at   time.Time
-	}{
-		{"compile the checks", compiled},
-		{"find the engine and the images", waiting},
-		{"wait for another run on this machine", network},
-		{"PostgreSQL, Redis and the build of the service", at("start two replicas")},
-		{"replicas of the service", at("start the sessions")},
-		{"people signed in", at("check few queries")},
-	}
+	ends := []time.Time{compiled, waiting, network, at("start two replicas"), at("start the sessions"), at("check few queries")}
 	var all []phase
-	for _, end := range ends {
-		if end.at.IsZero() || end.at.Before(began) {
-			return nil, errors.New("progress of check lacks the end of phase: " + end.name)
+	for i, name := range phaseNames() {
+		if ends[i].IsZero() || ends[i].Before(began) {
+			return nil, errors.New("progress of check lacks the end of phase: " + name)
 		}
-		all = append(all, phase{end.name, end.at.Sub(began)})
-		began = end.at
+		all = append(all, phase{name, ends[i].Sub(began)})
+		began = ends[i]
 	}
 	return all, nil
 }

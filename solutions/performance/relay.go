@@ -26,6 +26,7 @@ import (
 )
 
 const (
+	relayFigure = "relay of lab 05, against a loop of confirms"
 	relayRounds = 5
 	// relayEvents is the number of events of a round: the events of half as many orders.
 	relayEvents = 20_000
@@ -74,7 +75,7 @@ func relays(ctx context.Context, s stand, b *block) (err error) {
 			}
 		}
 	}
-	b.ratios = append(b.ratios, compare("relay of lab 05, against a loop of confirms", "events/s", ours, bare, "at least 0.70"))
+	b.ratios = append(b.ratios, compare(relayFigure, "events/s", ours, bare, "at least 0.70"))
 	return nil
 }
 
@@ -84,8 +85,8 @@ type side struct {
 	run   func(context.Context) (time.Duration, error)
 }
 
-// inTurn returns two sides in the order of a round, which changes from round to round: so a machine
-// that becomes slower or faster favours none.
+// inTurn returns two sides in the order of a round. The order changes from round to round, so a
+// machine that becomes slower or faster favours none.
 func inTurn[T any](round int, a, b T) []T {
 	if round%2 == 1 {
 		return []T{b, a}
@@ -140,8 +141,8 @@ func (y *yard) purge(ctx context.Context) (err error) {
 	return err
 }
 
-// loop is the plainest publisher of the same messages: they are encoded before the clock starts, and
-// each batch is confirmed before the next one is sent.
+// loop is the plainest publisher of the same messages. They are encoded before the clock starts. Each
+// batch is confirmed before the next one is sent.
 func (y *yard) loop(ctx context.Context) (took time.Duration, err error) {
 	conn, err := amqp.Dial(y.broker.URL())
 	if err != nil {
