@@ -19,8 +19,8 @@ import (
 )
 
 const (
-	loadRounds = 3
-	loadLength = 3 * time.Second
+	loadRounds = 5
+	loadLength = 2 * time.Second
 	// loadConnections is the number of connections of wrk and of hey. Each sends its next request when
 	// it has the answer to the one before (closed loop).
 	loadConnections = 5
@@ -137,7 +137,7 @@ func hit(ctx context.Context, generator load.Generator, rate float64) (seen, err
 	}
 	ms := func(d time.Duration) float64 { return d.Seconds() * 1000 }
 	return seen{
-		rate: r.SustainedGoodput(), requests: r.Sent, failed: r.Failed,
+		rate: r.Goodput(), requests: r.Sent, failed: r.Failed,
 		mean: ms(r.Latency.Mean()), p50: ms(r.Latency.Quantile(0.5)), p95: ms(r.Latency.Quantile(0.95)),
 	}.checked("the load generator")
 }
