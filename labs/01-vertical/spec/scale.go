@@ -71,7 +71,10 @@ func (l *trial) gain(ctx context.Context, run *lab.Run) (lab.Measured, error) {
 	if err := s.compare(ctx); err != nil {
 		return lab.Measured{}, err
 	}
-	measured, err := rig.Gain(s.paired)
+	measured, err := rig.GoodputGain(s.paired, rig.Sides{
+		Before: []*testbed.Server{l.untuned.Service.Server, l.servers.DB.Server},
+		After:  []*testbed.Server{l.tuned.Service.Server, l.servers.DB.Server},
+	})
 	if err != nil {
 		return lab.Measured{}, err
 	}

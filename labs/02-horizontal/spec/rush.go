@@ -95,7 +95,10 @@ func (l *trial) rush(ctx context.Context, run *lab.Run) (lab.Measured, error) {
 	if err := r.report(); err != nil {
 		return lab.Measured{}, err
 	}
-	measured, err := rig.Gain(r.seen.Paired)
+	measured, err := r.seen.Gain(rig.Sides{
+		Before: []*testbed.Server{l.before.service.Server, l.servers.DB.Server},
+		After:  append(l.fleet.Servers(), l.servers.DB.Server),
+	})
 	if err != nil {
 		return lab.Measured{}, err // a machine that spoils rounds makes requests fail too
 	}

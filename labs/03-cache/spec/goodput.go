@@ -8,6 +8,7 @@ import (
 	"bytebites.example/workshop/shared/measure"
 	"bytebites.example/workshop/shared/measure/chart"
 	"bytebites.example/workshop/shared/measure/load"
+	"bytebites.example/workshop/shared/testbed"
 	"bytebites.example/workshop/shared/workshop/lab"
 	"bytebites.example/workshop/shared/workshop/rig"
 )
@@ -62,7 +63,10 @@ func (l *trial) goodput(ctx context.Context, run *lab.Run) (lab.Measured, error)
 		return lab.Measured{}, err
 	}
 	run.ReportQuotas(quotas...)
-	return rig.Gain(paired)
+	return rig.GoodputGain(paired, rig.Sides{
+		Before: []*testbed.Server{l.without.Service.Server, l.servers.DB.Server},
+		After:  []*testbed.Server{l.one.Service.Server, l.servers.DB.Server, l.server.Server},
+	})
 }
 
 // newTiming puts all quotas in force. The second replica gets no load and no quota.

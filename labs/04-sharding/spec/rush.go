@@ -65,7 +65,7 @@ func (l *trial) rush(ctx context.Context, run *lab.Run) (lab.Measured, error) {
 	if err := r.report(); err != nil {
 		return lab.Measured{}, err
 	}
-	measured, err := rig.Gain(r.seen.Paired)
+	measured, err := r.seen.Gain(l.sides())
 	if err != nil {
 		return lab.Measured{}, err // a machine that spoils rounds makes requests fail too
 	}
@@ -77,6 +77,19 @@ func (l *trial) rush(ctx context.Context, run *lab.Run) (lab.Measured, error) {
 		}
 	}
 	return measured, nil
+}
+
+// sides are the servers of both services. The server of user data that the shards replace has no
+// price after.
+func (l *trial) sides() rig.Sides {
+	sides := rig.Sides{
+		Before: []*testbed.Server{l.without.Server, l.servers.DB.Server, l.cache.Server, l.nodes[0].server.Server},
+		After:  []*testbed.Server{l.replicas[0].Server, l.servers.DB.Server, l.cache.Server},
+	}
+	for _, n := range l.nodes[1 : 1+shards] {
+		sides.After = append(sides.After, n.server.Server)
+	}
+	return sides
 }
 
 // newRush warms both services up, and sets all quotas. The second replica stays idle.

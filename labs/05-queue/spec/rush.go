@@ -67,7 +67,7 @@ func (l *trial) rush(ctx context.Context, run *lab.Run) (lab.Measured, error) {
 			return lab.Measured{}, err
 		}
 	}
-	measured, err := rig.Gain(r.seen.Paired)
+	measured, err := r.seen.Gain(l.sides())
 	if err != nil {
 		return lab.Measured{}, err // a machine that spoils rounds makes requests fail too
 	}
@@ -79,6 +79,18 @@ func (l *trial) rush(ctx context.Context, run *lab.Run) (lab.Measured, error) {
 		}
 	}
 	return measured, nil
+}
+
+// sides are the servers of both services. Both have the same databases and cache.
+func (l *trial) sides() rig.Sides {
+	shared := []*testbed.Server{l.servers.DB.Server, l.cache.Server}
+	for _, n := range l.nodes[1:] {
+		shared = append(shared, n.server.Server)
+	}
+	return rig.Sides{
+		Before: append([]*testbed.Server{l.without.Server}, shared...),
+		After:  append([]*testbed.Server{l.replicas[0].Server, l.broker.Server, l.relay.role.Server, l.worker.role.Server}, shared...),
+	}
 }
 
 // newRush warms both services up, and puts all quotas in force. One worker does all effects.

@@ -8,6 +8,7 @@ import (
 
 	"bytebites.example/workshop/labs/06-autoscale/simulate"
 	"bytebites.example/workshop/shared/autoscale"
+	"bytebites.example/workshop/shared/instance"
 	"bytebites.example/workshop/shared/workshop/evidence"
 	"bytebites.example/workshop/shared/workshop/lab"
 )
@@ -102,5 +103,18 @@ func (l *trial) instanceHours(_ context.Context, run *lab.Run) (lab.Measured, er
 			Seen:     after.Overloaded.String(), Look: look,
 		}
 	}
-	return lab.Measured{Before: before.InstanceHours, After: after.InstanceHours, Ratio: before.InstanceHours / after.InstanceHours}, nil
+	return lab.Measured{
+		Before: before.InstanceHours, After: after.InstanceHours, Ratio: before.InstanceHours / after.InstanceHours,
+		BeforeCost: costOf(day, before), AfterCost: costOf(day, after),
+	}, nil
+}
+
+// costOf returns the cost of the replicas of a day, at the day's mean load.
+func costOf(day simulate.Scene, played simulate.Played) *lab.Cost {
+	load, steps := 0.0, 0
+	for since := time.Duration(0); since < day.Length; since += day.Every {
+		load += day.Load(since)
+		steps++
+	}
+	return lab.CostOf(load/float64(steps), map[instance.Type]float64{replicaSize(): played.InstanceHours / day.Length.Hours()})
 }

@@ -18,6 +18,8 @@ import (
 
 var errBroken = errors.New("broken")
 
+const maxConnections = 20
+
 // TestOnRealServers runs all tests that need a database on one server.
 func TestOnRealServers(t *testing.T) {
 	bed := testbed.ForTest(t)
@@ -27,7 +29,7 @@ func TestOnRealServers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	db, err := postgres.Open(ctx, server.URL(), postgres.PoolConfig{MaxOpen: 20, MaxIdle: 20})
+	db, err := postgres.Open(ctx, server.URL(), postgres.PoolConfig{MaxOpen: maxConnections, MaxIdle: maxConnections})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,6 +55,12 @@ func TestOnRealServers(t *testing.T) {
 		{"told to stop while it publishes", testRelayStopped},
 		{"dies while it publishes", testRelayDies},
 		{"cannot be read", testRelayUnreadable},
+		{"all batches in their order", testRelayAllOrder},
+		{"reads ahead while it publishes", testRelayAllAhead},
+		{"stops when one is not confirmed", testRelayAllInPart},
+		{"stops when publish fails", testRelayAllFails},
+		{"told to stop with a batch ahead", testRelayAllStopped},
+		{"one connection", testRelayAllOneConnection},
 		{"backlog", testBacklog},
 		{"claims", testClaims},
 		{"claims at once", testClaimsTogether},

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/lib/pq"
@@ -14,12 +13,14 @@ import (
 	"bytebites.example/workshop/shared/bytebites/postgres"
 )
 
-// settleTimeout bounds the rest of a Relay after its events are published. That rest outlives
-// the caller's context, because a confirmed event that is not deleted is published again.
-const settleTimeout = 5 * time.Second
-
-// retryDelay is the time after which Relay retries an event that was not confirmed.
-const retryDelay = time.Second
+const (
+	// readTimeout bounds the reading of a batch.
+	readTimeout = 5 * time.Second
+	// settleTimeout bounds the rest of a Relay after its events are published.
+	settleTimeout = 5 * time.Second
+	// retryDelay is the time after which Relay retries an event that was not confirmed.
+	retryDelay = time.Second
+)
 
 // Store is the outbox of one server.
 type Store struct{ db *sql.DB }
@@ -67,37 +68,147 @@ type Publish = func(ctx context.Context, events []bytebites.Event) (confirmed []
 // retried like an unconfirmed one, and the returned error names it. Relay does not call publish
 // without events.
 func (s *Store) Relay(ctx context.Context, limit int, publish Publish) (int, error) {
-	outliving, end := context.WithCancel(context.WithoutCancel(ctx))
-	defer end()
-	// Until publish is called, the end of the caller's context ends the relay.
-	release := context.AfterFunc(ctx, end)
+	h, err := s.hold(ctx, limit)
+	if h == nil {
+		return 0, err
+	}
+	f := h.publish(ctx, publish)
+	n, err := h.settle(f)
+	return n, errors.Join(f.failed, err)
+}
+
+// RelayAll relays batches as Relay does, one after the other, until the outbox has no full batch
+// left. While it publishes a batch, it deletes the one before and reads the one after: so
+// publishing does not wait for the database. It stops early when an event is not confirmed or
+// cannot be decoded, and when ctx ends. It returns the number of confirmed events.
+//
+// It has at most three transactions open, each on a connection of its own. With fewer connections
+// it reads a batch when the one before is deleted.
+func (s *Store) RelayAll(ctx context.Context, limit int, publish Publish) (int, error) {
+	h, err := s.hold(ctx, limit)
+	if h == nil {
+		return 0, err
+	}
+	total := 0
+	settling := inBackground(func() (int, error) { return 0, nil }) // there is no batch before the first
+	for {
+		reading := inBackground(func() (*held, error) {
+			if !h.full(limit) {
+				return nil, nil
+			}
+			return s.hold(ctx, limit)
+		})
+		f := h.publish(ctx, publish)
+		before := <-settling
+		total += before.value
+		settled := h // the next turn of the loop has another
+		settling = inBackground(func() (int, error) { return settled.settle(f) })
+		// On a pool of one connection the reading gets it from this settling, so it is not waited
+		// for any earlier.
+		next := <-reading
+		if next.value == nil || before.err != nil || !f.complete() || ctx.Err() != nil {
+			next.value.release()
+			last := <-settling
+			return total + last.value, errors.Join(before.err, f.failed, last.err, next.err)
+		}
+		h = next.value
+	}
+}
+
+// result is what a function returned.
+type result[T any] struct {
+	value T
+	err   error
+}
+
+// inBackground starts a function and returns the channel on which its result comes.
+func inBackground[T any](f func() (T, error)) <-chan result[T] {
+	out := make(chan result[T], 1)
+	go func() {
+		value, err := f()
+		out <- result[T]{value, err}
+	}()
+	return out
+}
+
+// held is a batch whose events an open transaction has locked.
+type held struct {
+	batch
+	tx *sql.Tx
+	// ctx is of the transaction, and end ends it. It outlives the caller's context, because a
+	// confirmed event that is not deleted is published again.
+	ctx context.Context
+	end context.CancelFunc
+}
+
+// hold locks the next events. Without any it returns nil. Until they are locked, the end of the
+// caller's context ends the transaction.
+func (s *Store) hold(ctx context.Context, limit int) (_ *held, err error) {
+	reading, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	h := &held{}
+	h.ctx, h.end = context.WithCancel(context.WithoutCancel(ctx))
+	release := context.AfterFunc(reading, h.end)
 	defer release()
-	tx, err := s.db.BeginTx(outliving, nil)
-	if err != nil {
-		return 0, postgres.Wrap(ctx, "begin relay", err)
+	if h.tx, err = s.db.BeginTx(h.ctx, nil); err != nil {
+		h.end()
+		return nil, postgres.Wrap(reading, "begin relay", err)
 	}
-	defer func() { _ = tx.Rollback() }() // changes nothing after a commit
-	next, err := take(outliving, tx, limit)
-	if err != nil {
-		return 0, postgres.Wrap(ctx, "read outbox", err)
+	if h.batch, err = take(h.ctx, h.tx, limit); err != nil {
+		h.release()
+		return nil, postgres.Wrap(reading, "read outbox", err)
 	}
-	if len(next.events)+len(next.unreadable) == 0 {
-		return 0, nil
+	if len(h.events)+len(h.unreadable) == 0 {
+		h.release()
+		return nil, nil
 	}
 	if !release() {
-		return 0, fmt.Errorf("relay: %w", context.Cause(ctx))
+		h.release()
+		return nil, fmt.Errorf("relay: %w", context.Cause(reading))
 	}
-	var confirmed []bytebites.EventID
-	var failed error
-	if len(next.events) > 0 {
-		confirmed, failed = publish(ctx, next.events)
+	return h, nil
+}
+
+// release unlocks the events. After settle it changes nothing. It may be called on nil.
+func (h *held) release() {
+	if h != nil {
+		_ = h.tx.Rollback()
+		h.end()
 	}
-	defer time.AfterFunc(settleTimeout, end).Stop()
-	n, err := next.settle(outliving, tx, confirmed, failed == nil)
+}
+
+// full reports whether the outbox may hold more events than the batch.
+func (h *held) full(limit int) bool { return len(h.events)+len(h.unreadable) == limit }
+
+// fate is what became of the events of a batch.
+type fate struct {
+	asked     int
+	confirmed []bytebites.EventID
+	failed    error // of publish
+}
+
+// complete reports whether each event was confirmed.
+func (f fate) complete() bool { return f.failed == nil && len(f.confirmed) == f.asked }
+
+// publish calls publish with the events of the batch.
+func (h *held) publish(ctx context.Context, publish Publish) fate {
+	f := fate{asked: len(h.events)}
+	if f.asked > 0 {
+		f.confirmed, f.failed = publish(ctx, h.events)
+	}
+	return f
+}
+
+// settle deletes the confirmed events from the outbox and releases the others. It returns the
+// number of deleted events. Its error also names the events that cannot be decoded.
+func (h *held) settle(f fate) (int, error) {
+	defer h.release()
+	defer time.AfterFunc(settleTimeout, h.end).Stop()
+	n, err := h.batch.settle(h.ctx, h.tx, f.confirmed, f.failed == nil)
 	if err != nil {
-		return 0, errors.Join(failed, postgres.Wrap(outliving, "empty outbox", err))
+		return 0, postgres.Wrap(h.ctx, "empty outbox", err)
 	}
-	return n, errors.Join(failed, next.unread)
+	return n, h.unread
 }
 
 // batch holds the events that a relay has locked.
@@ -140,11 +251,15 @@ ORDER BY tried_at NULLS FIRST, added_at, event_id LIMIT $1 FOR UPDATE SKIP LOCKE
 // settle deletes the confirmed events, commits, and returns their number. If published is true,
 // it records a try of the other events. It always records a try of the unreadable events.
 func (b batch) settle(ctx context.Context, tx *sql.Tx, confirmed []bytebites.EventID, published bool) (int, error) {
+	stored := make(map[bytebites.EventID]bool, len(confirmed))
+	for _, id := range confirmed {
+		stored[id] = true
+	}
 	var done pq.StringArray
 	tried := b.unreadable
 	for _, event := range b.events {
 		switch {
-		case slices.Contains(confirmed, event.ID): // ignores confirmed ids that are not in this batch
+		case stored[event.ID]: // ignores confirmed ids that are not in this batch
 			done = append(done, string(event.ID))
 		case published:
 			tried = append(tried, string(event.ID))

@@ -214,6 +214,7 @@ func (g *GainResult) measure(ctx context.Context, gain *Gain, run *Run) {
 	}
 	g.Before, g.After, g.Ratio = measured.Before, measured.After, measured.Ratio
 	g.Low, g.High, g.Pairs = measured.Low, measured.High, measured.Pairs
+	g.BeforeCost, g.AfterCost = measured.BeforeCost, measured.AfterCost
 	if measured.Pairs == 0 {
 		g.Low, g.High = measured.Ratio, measured.Ratio
 	}

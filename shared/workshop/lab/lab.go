@@ -126,6 +126,8 @@ type Measured struct {
 	Ratio         float64
 	Low, High     float64 // the interval of the ratio; both zero for a count
 	Pairs         int
+	// BeforeCost and AfterCost are nil for a gain that has no rate of answers.
+	BeforeCost, AfterCost *Cost
 }
 
 // Lab is what a lab demands, in the order in which it is run.

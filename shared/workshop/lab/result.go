@@ -112,6 +112,9 @@ type GainResult struct {
 	Pairs  int     `json:"pairs"` // of rounds; 0 for a count
 	Before float64 `json:"before"`
 	After  float64 `json:"after"`
+	// BeforeCost and AfterCost are missing from a gain that has no rate of answers.
+	BeforeCost *Cost `json:"before_cost,omitempty"`
+	AfterCost  *Cost `json:"after_cost,omitempty"`
 }
 
 // Number is a figure that a run reports and does not judge.

@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	// idlePause is the pause after a batch that was not full.
+	// idlePause is the pause after an outbox was empty.
 	idlePause = 50 * time.Millisecond
 	// failurePause is the pause after an outbox could not be emptied. Events that the broker did
 	// not store may be tried again after it, and block no others.
@@ -94,7 +94,7 @@ func (o outlet) empty(ctx context.Context, link *Link, publish Publish) error {
 		if link.Ready(ctx) != nil {
 			return nil
 		}
-		asked, confirmed, publishing, err := o.batch(ctx, publish)
+		asked, confirmed, publishing, err := o.relay(ctx, publish)
 		if publishing != nil {
 			_ = link.Ready(ctx) // while the link is blocked, a new publisher would be blocked too
 			return fmt.Errorf("publish events of server %s: %w", o.server, publishing)
@@ -110,8 +110,6 @@ func (o outlet) empty(ctx context.Context, link *Link, publish Publish) error {
 			}
 		case confirmed < asked:
 			o.logger.WarnContext(ctx, "events not confirmed by the broker", "server", o.server, "events", asked-confirmed)
-		case confirmed == Batch:
-			continue
 		}
 		select {
 		case <-ctx.Done():
@@ -121,17 +119,16 @@ func (o outlet) empty(ctx context.Context, link *Link, publish Publish) error {
 	}
 }
 
-// batch publishes the oldest events. It returns the number of events passed to publish, the number
-// removed from the outbox, the error of publish, and any other error.
-func (o outlet) batch(ctx context.Context, publish Publish) (asked, confirmed int, publishing, err error) {
-	ctx, cancel := context.WithTimeout(ctx, readTimeout) // readTimeout does not apply once there are events
-	defer cancel()
-	confirmed, err = o.store.Relay(ctx, Batch, func(ctx context.Context, events []bytebites.Event) (ids []bytebites.EventID, err error) {
+// relay publishes events, the oldest first, until none wait or one is not confirmed. It returns the
+// number of events passed to publish, the number removed from the outbox, the error of publish, and
+// any error.
+func (o outlet) relay(ctx context.Context, publish Publish) (asked, confirmed int, publishing, err error) {
+	confirmed, err = o.store.RelayAll(ctx, Batch, func(ctx context.Context, events []bytebites.Event) (ids []bytebites.EventID, err error) {
 		// A program that is told to stop still waits for the confirmations. Events without one are
 		// published twice.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishTimeout)
 		defer cancel()
-		asked = len(events)
+		asked += len(events)
 		defer o.warnWhenLate(ctx).Stop()
 		ids, publishing = publish(ctx, events)
 		return ids, publishing

@@ -42,6 +42,9 @@ func (s Sheet) gain(g lab.GainResult) string {
 	}
 	b.WriteString(first + rest + "\n")
 	fmt.Fprintf(&b, "      %s before, %s after\n", figure.Quantity(g.Before, g.Unit), figure.Quantity(g.After, g.Unit))
+	for _, line := range prices(g) {
+		b.WriteString("      " + s.Faint.Render(line) + "\n")
+	}
 	if g.Verdict == lab.Pass && g.Detail != "" {
 		for _, line := range wrap(g.Detail, s.columns-6) {
 			b.WriteString("      " + s.Faint.Render(line) + "\n")
@@ -62,3 +65,32 @@ func basis(g lab.GainResult) string {
 	}
 	return how + ", floor " + figure.Times(g.Floor)
 }
+
+// prices says what a million right answers cost before and after, a line each. It is empty when that
+// is not known.
+func prices(g lab.GainResult) (lines []string) {
+	for _, side := range costs(g) {
+		lines = append(lines, fmt.Sprintf("%-6s  %s a million answers: %s at %s/s",
+			side.name, dollars(side.Million), side.Machines, figure.Short(side.Rate)))
+	}
+	return lines
+}
+
+// side is a side of a gain and its cost.
+type side struct {
+	name string
+	*lab.Cost
+}
+
+// costs returns the sides of a gain whose cost is known.
+func costs(g lab.GainResult) (sides []side) {
+	for _, s := range []side{{"before", g.BeforeCost}, {"after", g.AfterCost}} {
+		if s.Cost != nil {
+			sides = append(sides, s)
+		}
+	}
+	return sides
+}
+
+// dollars writes a price, such as "$0.23".
+func dollars(v float64) string { return "$" + figure.Fixed(v) }

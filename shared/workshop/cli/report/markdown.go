@@ -43,6 +43,16 @@ func Markdown(title, note string, r lab.Result) string {
 	}
 	b.WriteString(markdownTable([]string{"gain", "verdict", "times", "interval", "floor", "before", "after", "seen"}, "llrlrrrl", gains))
 
+	var prices [][]string
+	for _, g := range r.Gains {
+		for _, side := range costs(g) {
+			prices = append(prices, []string{
+				g.Name, side.name, side.Machines, dollars(side.Hour), figure.Short(side.Rate), dollars(side.Million),
+			})
+		}
+	}
+	b.WriteString(markdownTable([]string{"cost of", "side", "machines", "an hour", "answers/s", "a million answers"}, "lllrrr", prices))
+
 	var numbers [][]string
 	for _, n := range r.Reported {
 		numbers = append(numbers, []string{n.Name, figure.Quantity(n.Value, n.Unit)})
