@@ -32,7 +32,7 @@ const (
 // out. The peak is meant to be 1.5 times the limit.
 func Peak(limit Limit, calm, peak Load) Row {
 	row := Row{
-		Name: "peak", Lab: "00", Claim: "mean latency at the peak", Story: "800 ms",
+		Name: "peak", Lab: "00", Claim: "latency at the peak", Story: "800 ms",
 		Under:  fmt.Sprintf("the monolith: %s, then %s; %.0f %% failed", calm, peak, 100*peak.FailedShare()),
 		Before: milliseconds(calm.MeanMS), After: milliseconds(peak.MeanMS),
 		Ratio: ratio(peak.MeanMS, calm.MeanMS), Loads: []Load{calm, peak}, Limits: []Limit{limit},
@@ -89,7 +89,7 @@ func Gain(untuned, tuned Limit) Row {
 // a load of at least twice the limit on the smaller machine.
 func Ceiling(untuned Limit, alone Load) Row {
 	row := Row{
-		Name: "ceiling", Lab: "01", Claim: "4x the CPU without tuning", Story: "a ceiling",
+		Name: "ceiling", Lab: "01", Claim: "4x the CPU, not tuned", Story: "a ceiling",
 		Under:  fmt.Sprintf("%s: first %s, then %s", alone, untuned.On, alone.On),
 		Before: perSecond(untuned.Goodput), After: perSecond(alone.Goodput),
 		Ratio: ratio(alone.Goodput, untuned.Goodput), Loads: []Load{alone}, Limits: []Limit{untuned},
@@ -109,7 +109,7 @@ func Ceiling(untuned Limit, alone Load) Row {
 // size.
 func Replicas(limit Limit, one, three Load) Row {
 	row := Row{
-		Name: "replicas", Lab: "02", Claim: "mean latency, 3 replicas", Story: "800 to 200 ms",
+		Name: "replicas", Lab: "02", Claim: "latency, 3 replicas", Story: "800 to 200 ms",
 		Under:  fmt.Sprintf("%s: first %s, then %s", one, one.On, three.On),
 		Before: milliseconds(one.MeanMS), After: milliseconds(three.MeanMS),
 		Ratio: ratio(one.MeanMS, three.MeanMS), Loads: []Load{one, three}, Limits: []Limit{limit},
@@ -144,7 +144,7 @@ type Dying struct {
 // machine of lab 01 stops everything.
 func Death(single, fleet Dying) Row {
 	row := Row{
-		Name: "death", Lab: "02", Claim: "requests lost at a death", Story: "none lost",
+		Name: "death", Lab: "02", Claim: "lost when one dies", Story: "none lost",
 		Under:  fmt.Sprintf("%s; after %s s %s dies, then %s", fleet.Load, number(fleet.KilledAfter), single.Victim, fleet.Victim),
 		Before: Figure{Value: float64(single.Failed), Of: float64(single.Sent), Unit: "requests"},
 		After:  Figure{Value: float64(fleet.Failed), Of: float64(fleet.Sent), Unit: "requests"},
@@ -191,9 +191,9 @@ func (q Queries) most() float64  { return float64(q.Catalogue) / float64(max(q.S
 func Cache(without, with Queries) Row {
 	before, after := without.least(), with.most()
 	row := Row{
-		Name: "cache", Lab: "03", Claim: "catalogue queries/request", Story: "70 % fewer",
+		Name: "cache", Lab: "03", Claim: "catalogue queries", Story: "70 % fewer",
 		Under:  fmt.Sprintf("%s without Redis, then %s with an empty one", without.Load, with.Load),
-		Before: Figure{Value: before, Unit: "queries"}, After: Figure{Value: after, Unit: "queries"},
+		Before: Figure{Value: before, Unit: "/request"}, After: Figure{Value: after, Unit: "/request"},
 		Ratio: ratio(before, after), Loads: []Load{without.Load, with.Load},
 		Counts: []Count{
 			{Name: "queries without a cache", Value: float64(without.Catalogue)},
@@ -222,7 +222,7 @@ func Cache(without, with Queries) Row {
 func Waiting(mail time.Duration, inside, handed Load) Row {
 	mailMS := 1000 * mail.Seconds()
 	row := Row{
-		Name: "order", Lab: "05", Claim: "an order waits for no mail", Story: "no waiting",
+		Name: "order", Lab: "05", Claim: "time to place an order", Story: "no waiting",
 		Under:  fmt.Sprintf("%s, a mail takes %s ms: first inside the request, then by RabbitMQ", inside, number(mailMS)),
 		Before: milliseconds(inside.MeanMS), After: milliseconds(handed.MeanMS),
 		Ratio: ratio(inside.MeanMS, handed.MeanMS), Loads: []Load{inside, handed},
@@ -253,7 +253,7 @@ type Outage struct {
 // Broker judges the second half of lab 05: no accepted order loses its effects when the broker dies.
 func Broker(orders Load, o Outage) Row {
 	row := Row{
-		Name: "broker", Lab: "05", Claim: "orders done, RabbitMQ died", Story: "nothing lost",
+		Name: "broker", Lab: "05", Claim: "orders, broker dies", Story: "nothing lost",
 		Under:  fmt.Sprintf("%s; RabbitMQ dies after 1 s and is away for %s s", orders, number(o.Away.Seconds())),
 		Before: Figure{Value: float64(o.Accepted), Unit: "taken"},
 		After:  Figure{Value: float64(o.Done), Of: float64(o.Accepted), Unit: "orders"},
@@ -289,7 +289,7 @@ type Moved struct {
 // Sharding judges lab 04: writes take 60 % less time on four servers than on one.
 func Sharding(limit Limit, one, four Load, moved Moved) Row {
 	row := Row{
-		Name: "shards", Lab: "04", Claim: "write latency, 4 shards", Story: "60 % lower",
+		Name: "shards", Lab: "04", Claim: "writes on 4 shards", Story: "60 % lower",
 		Under:  fmt.Sprintf("%s: first %s, then %s", one, one.On, four.On),
 		Before: milliseconds(one.MeanMS), After: milliseconds(four.MeanMS),
 		Ratio: ratio(one.MeanMS, four.MeanMS), Loads: []Load{one, four}, Limits: []Limit{limit},
@@ -319,7 +319,7 @@ type Day struct {
 // Bill judges lab 06: 3 to 10 replicas by policy serve the day for less than ten all day.
 func Bill(always, byPolicy Day) Row {
 	row := Row{
-		Name: "policy", Lab: "06", Claim: "the bill, replicas by load", Story: "3 to 10",
+		Name: "policy", Lab: "06", Claim: "the bill by policy", Story: "3 to 10",
 		Under:  "a day of a simulation by a fake clock: always 10 replicas, then 3 to 10 by the policy",
 		Before: Figure{Value: always.InstanceHours, Unit: "h"}, After: Figure{Value: byPolicy.InstanceHours, Unit: "h"},
 		Ratio: ratio(always.InstanceHours, byPolicy.InstanceHours), Change: share(always.InstanceHours, byPolicy.InstanceHours),

@@ -12,7 +12,7 @@ const TableWidth = 100
 
 // claimWidth, storyWidth and figureWidth bound the cells, so that the table keeps its width.
 const (
-	claimWidth  = 26
+	claimWidth  = 22
 	storyWidth  = 13
 	figureWidth = 11
 )

@@ -42,7 +42,9 @@ const (
 
 // contradictions returns what in a row cannot be true together.
 func contradictions(r Row) (found []string) {
-	say := func(format string, args ...any) { found = append(found, "contradiction: "+fmt.Sprintf(format, args...)) }
+	say := func(format string, args ...any) {
+		found = append(found, "contradiction: "+fmt.Sprintf(format, args...))
+	}
 	for _, l := range r.Loads {
 		if l.Goodput > countsTolerance*l.Rate {
 			say("%s: %s/s answered of %s/s asked", l.Name, number(l.Goodput), number(l.Rate))
