@@ -52,10 +52,10 @@ func Peak(limit Limit, calm, peak Load) Row {
 
 // Index judges what the index of lab 00 spares: pages of 8 KiB that the database reads for one order
 // history, by its own count.
-func Index(before, after float64, orders int) Row {
+func Index(before, after float64, histories, orders int) Row {
 	row := Row{
 		Name: "index", Lab: "00", Claim: "an index for histories", Story: "no scan",
-		Under:  fmt.Sprintf("20 order histories, %s orders stored; pages of 8 KiB for one history", number(float64(orders))),
+		Under:  fmt.Sprintf("%d order histories, %s orders stored; pages of 8 KiB for one history", histories, number(float64(orders))),
 		Before: Figure{Value: before, Unit: "pages"}, After: Figure{Value: after, Unit: "pages"},
 		Ratio: ratio(before, after),
 	}
