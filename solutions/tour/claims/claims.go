@@ -75,7 +75,7 @@ func number(v float64) string {
 type Row struct {
 	Name  string `json:"name"`  // one word, unique in a story
 	Lab   string `json:"lab"`   // number of the lab whose fix it is about, such as "02"
-	Claim string `json:"claim"` // a few words, see claimWidth
+	Claim string `json:"claim"` // a few words, see ClaimWidth
 	Story string `json:"story"` // the story's figure
 	Under string `json:"under"` // the load under which the bottleneck rules
 	// Before and After are what was measured. Ratio is the factor between them, at least 1 for a

@@ -54,7 +54,7 @@ func Peak(limit Limit, calm, peak Load) Row {
 // history, by its own count.
 func Index(before, after float64, histories, orders int) Row {
 	row := Row{
-		Name: "index", Lab: "00", Claim: "an index for histories", Story: "no scan",
+		Name: "index", Lab: "00", Claim: "index for histories", Story: "no scan",
 		Under:  fmt.Sprintf("%d order histories, %s orders stored; pages of 8 KiB for one history", histories, number(float64(orders))),
 		Before: Figure{Value: before, Unit: "pages"}, After: Figure{Value: after, Unit: "pages"},
 		Ratio: ratio(before, after),
@@ -69,7 +69,7 @@ func Index(before, after float64, histories, orders int) Row {
 // Gain judges the first half of lab 01: tuned and on four times the CPU, one machine answers more.
 func Gain(untuned, tuned Limit) Row {
 	row := Row{
-		Name: "gain", Lab: "01", Claim: "tuned, with 4x the CPU", Story: "a real gain",
+		Name: "gain", Lab: "01", Claim: "tuned, 4x the CPU", Story: "a real gain",
 		Under:  fmt.Sprintf("orders at a rate above the limit of one machine: first %s, then %s", untuned.On, tuned.On),
 		Before: perSecond(untuned.Goodput), After: perSecond(tuned.Goodput),
 		Ratio: ratio(tuned.Goodput, untuned.Goodput), Limits: []Limit{untuned, tuned},
@@ -222,7 +222,7 @@ func Cache(without, with Queries) Row {
 func Waiting(mail time.Duration, inside, handed Load) Row {
 	mailMS := 1000 * mail.Seconds()
 	row := Row{
-		Name: "order", Lab: "05", Claim: "time to place an order", Story: "no waiting",
+		Name: "order", Lab: "05", Claim: "placing an order", Story: "no waiting",
 		Under:  fmt.Sprintf("%s, a mail takes %s ms: first inside the request, then by RabbitMQ", inside, number(mailMS)),
 		Before: milliseconds(inside.MeanMS), After: milliseconds(handed.MeanMS),
 		Ratio: ratio(inside.MeanMS, handed.MeanMS), Loads: []Load{inside, handed},

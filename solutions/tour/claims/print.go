@@ -10,11 +10,10 @@ import (
 // TableWidth is the width of the table, in columns of a terminal.
 const TableWidth = 100
 
-// claimWidth, storyWidth and figureWidth bound the cells, so that the table keeps its width.
+// ClaimWidth and StoryWidth bound the cells that are texts, in characters, so that the table keeps its width.
 const (
-	claimWidth  = 22
-	storyWidth  = 13
-	figureWidth = 11
+	ClaimWidth = 21
+	StoryWidth = 13
 )
 
 // Heads are the heads of the table's columns.
