@@ -32,7 +32,7 @@ func acts() []act {
 		{name: "cache", lab: "03", title: "the menu in Redis", setup: 7 * time.Second, load: 8 * time.Second, play: (*show).cache},
 		{name: "queue", lab: "05", title: "orders by way of RabbitMQ, which dies", setup: 18 * time.Second, load: 10 * time.Second, play: (*show).queue},
 		{name: "shards", lab: "04", title: "user data on four servers", setup: 18 * time.Second, load: 18 * time.Second, play: (*show).shards},
-		{name: "policy", lab: "06", title: "replicas that follow the load", setup: time.Second, play: (*show).policy},
+		{name: "policy", lab: "06", title: "replicas that follow the load", setup: 12 * time.Second, load: 15 * time.Second, play: (*show).policy},
 	}
 }
 

@@ -335,6 +335,51 @@ func Bill(always, byPolicy Day) Row {
 	return row
 }
 
+// Rise is a live run of lab 06's policy, whose load rises.
+type Rise struct {
+	First int `json:"first"` // replicas before the rise
+	Last  int `json:"last"`  // replicas that served in the end
+	// One is what one replica answers, Usual the load before the rise and Risen the load after it, in
+	// requests a second.
+	One   float64       `json:"one"`
+	Usual float64       `json:"usual"`
+	Risen float64       `json:"risen"`
+	After time.Duration `json:"after_ns"` // from the rise until the new replicas served
+	P95MS float64       `json:"p95_ms"`   // with all of them
+	Sent  int           `json:"sent"`     // with all of them
+	// Failed are those of Sent that failed.
+	Failed int    `json:"failed"`
+	Doubt  string `json:"doubt,omitempty"` // why the run shows nothing
+}
+
+// Live judges that the policy adds real replicas when the load rises, and at most ten. A run without
+// new replicas shows nothing: the machine may have been too slow to start them.
+func Live(r Rise) Row {
+	row := Row{
+		Name: "rise", Lab: "06", Claim: "replicas in a rise", Story: "3 to 10",
+		Under:  fmt.Sprintf("pages of the menu, from %s/s to %s/s; a second of the run is a minute for the policy", number(r.Usual), number(r.Risen)),
+		Before: Figure{Value: float64(r.First), Unit: "run"}, After: Figure{Value: float64(r.Last), Unit: "run"},
+		Ratio: ratio(float64(r.Last), float64(r.First)),
+		Counts: []Count{
+			{Name: "requests that one replica answers", Value: r.One, Unit: "/s"},
+			{Name: "from the rise until the new replicas served", Value: r.After.Seconds(), Unit: "s"},
+			{Name: "95th percentile with all of them", Value: r.P95MS, Unit: "ms"},
+		},
+	}
+	row.Change = times(row.Ratio)
+	var doubts []string
+	if r.Doubt != "" {
+		doubts = []string{r.Doubt}
+	}
+	row.Verdict, row.Reasons = decide(doubts, r.Last > r.First && r.Last <= 10, r.Last > 10,
+		fmt.Sprintf("%d replicas served after the rise", r.Last))
+	if row.Verdict == Holds {
+		row.Details = []string{fmt.Sprintf("The new replicas served %s s after the rise. Then 95 %% of the requests took up to %s ms, and %d of %d failed.",
+			number(r.After.Seconds()), number(r.P95MS), r.Failed, r.Sent)}
+	}
+	return row
+}
+
 // untold returns a row whose numbers contradict each other as one that could not be told.
 func (r Row) untold(reasons ...string) Row {
 	r.Verdict = Untold
