@@ -88,6 +88,7 @@ func Gain(untuned, tuned Limit) Row {
 // Ceiling judges the second half of lab 01: without tuning, four times the CPU buys nothing. Alone is
 // a load of at least twice the limit on the smaller machine.
 func Ceiling(untuned Limit, alone Load) Row {
+	untuned.Levels = nil // the row of the gain has them
 	row := Row{
 		Name: "ceiling", Lab: "01", Claim: "4x the CPU, not tuned", Story: "a ceiling",
 		Under:  fmt.Sprintf("%s: first %s, then %s", alone, untuned.On, alone.On),

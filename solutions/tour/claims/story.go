@@ -98,22 +98,28 @@ func (s *Story) WriteFile(path string) error {
 	return nil
 }
 
-// Charts returns all charts of the story: those of its rows, and the latencies of each row that has a
-// load before and after.
+// Charts returns all charts of the story, in the order of its rows.
 func (s *Story) Charts() []chart.Chart {
 	var all []chart.Chart
 	for _, row := range s.Rows {
-		if c, ok := row.percentiles(); ok {
-			all = append(all, c)
-		}
-		for _, limit := range row.Limits {
-			if c, ok := limit.curve(); ok {
-				all = append(all, c)
-			}
-		}
-		all = append(all, row.Charts...)
+		all = append(all, row.AllCharts()...)
 	}
 	return all
+}
+
+// AllCharts returns the charts of a row: the latencies before and after, how its limits were found, and
+// Charts.
+func (r Row) AllCharts() []chart.Chart {
+	var all []chart.Chart
+	if c, ok := r.percentiles(); ok {
+		all = append(all, c)
+	}
+	for _, limit := range r.Limits {
+		if c, ok := limit.curve(); ok {
+			all = append(all, c)
+		}
+	}
+	return append(all, r.Charts...)
 }
 
 // percentiles returns the chart of a row's latencies.
