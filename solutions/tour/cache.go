@@ -76,7 +76,7 @@ func (s *show) browse(ctx context.Context, name, on string, fleet *rig.Fleet, al
 			if err := pgstat.Reset(ctx, s.servers.Pool); err != nil {
 				return err
 			}
-			seen.Load, _, err = s.send(ctx, round{name: name, on: on, to: g, rate: rate, length: length, watch: watch})
+			seen.Load, _, err = s.send(ctx, round{name: name, on: on, to: g, rate: rate, length: length, watch: watch, once: true})
 			if err != nil {
 				return err
 			}

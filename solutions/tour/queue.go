@@ -63,7 +63,7 @@ func (s *show) queue(ctx context.Context) ([]claims.Row, error) {
 	}
 	inside, _, err := s.send(ctx, round{
 		name: "inside the request", on: "the service of lab 04", to: onlyOrders(c.inside), rate: ordersRate, length: ordersLength,
-		watch: watch, tries: roundTries,
+		watch: watch,
 	})
 	if err != nil {
 		return nil, err

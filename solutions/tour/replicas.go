@@ -94,7 +94,7 @@ func (s *show) rushReplicas(ctx context.Context) ([]claims.Row, error) {
 	if err != nil {
 		return nil, err
 	}
-	rush := round{name: "rush on one", on: one, to: ordering, rate: replicasFactor * limit.Goodput, length: replicasRush, watch: watch, tries: roundTries}
+	rush := round{name: "rush on one", on: one, to: ordering, rate: replicasFactor * limit.Goodput, length: replicasRush, watch: watch}
 	before, _, err := s.send(ctx, rush)
 	if err != nil {
 		return nil, err

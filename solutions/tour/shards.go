@@ -135,7 +135,7 @@ func (s *show) shards(ctx context.Context) ([]claims.Row, error) {
 	if err != nil {
 		return nil, err
 	}
-	rush := round{name: "rush on one", on: on, to: writing, rate: writesOver * limit.Goodput, length: writesRush, watch: watch, tries: roundTries}
+	rush := round{name: "rush on one", on: on, to: writing, rate: writesOver * limit.Goodput, length: writesRush, watch: watch}
 	one, _, err := s.send(ctx, rush)
 	if err != nil {
 		return nil, err

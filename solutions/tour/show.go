@@ -24,8 +24,9 @@ const (
 	// solutions is the program with every lab's solution in it.
 	solutions = "./solutions/service"
 	people    = 12 // who are signed in for a load
-	// roundTries is how often a load is sent at most, while the generator or the host spoils it.
-	roundTries = 2
+	// maxRepeats is how many loads of a tour are sent again, because the generator or the host has
+	// spoiled them. More would take too long, and a machine that spoils so many is too busy.
+	maxRepeats = 4
 	// settlePause is the pause after a load. In it the service ends what its clients gave up on.
 	settlePause = 500 * time.Millisecond
 )
@@ -48,6 +49,7 @@ type show struct {
 	three   *rig.Fleet   // lab 02's replicas
 	serving int          // how many of three are alive
 	single  *claims.Dying
+	repeats int // loads that were sent again so far
 }
 
 func newShow(report *progress.Reporter, chosen []act) *show {
@@ -166,7 +168,7 @@ type round struct {
 	rate   float64 // requests a second
 	length time.Duration
 	watch  *rig.Watch // of their quotas
-	tries  int        // how often it is sent at most, see roundTries; 1 when 0
+	once   bool       // what is counted in it must not be counted twice
 }
 
 // send sends the load. It sends the load again when the generator or the host has spoiled it, never
@@ -177,7 +179,7 @@ func (s *show) send(ctx context.Context, r round) (seen claims.Load, result load
 		arm := measure.Hit(r.to.Hit).Arm(measure.RoundConfig{
 			Rate: r.rate, Length: r.length, Metric: measure.MeanLatency, Quotas: r.watch.Problems,
 		})
-		for try := 1; ; try++ {
+		for {
 			observed, err := arm(ctx)
 			if err != nil {
 				return err
@@ -186,9 +188,10 @@ func (s *show) send(ctx context.Context, r round) (seen claims.Load, result load
 			if err := rig.Pause(ctx, settlePause); err != nil {
 				return err
 			}
-			if len(seen.Doubts) == 0 || try == max(r.tries, 1) {
+			if len(seen.Doubts) == 0 || r.once || s.repeats == maxRepeats {
 				return nil
 			}
+			s.repeats++
 			step.Detail("again, because of " + seen.Doubts[0])
 		}
 	})

@@ -90,7 +90,7 @@ func (s *show) vertical(ctx context.Context) ([]claims.Row, error) {
 		return nil, err
 	}
 	alone, _, err := s.send(ctx, round{
-		name: "only the machine", on: large, to: onlyOrders(s.untuned), rate: aloneFactor * untuned.Goodput, length: aloneLength, watch: watch, tries: roundTries,
+		name: "only the machine", on: large, to: onlyOrders(s.untuned), rate: aloneFactor * untuned.Goodput, length: aloneLength, watch: watch,
 	})
 	if err != nil {
 		return nil, err
