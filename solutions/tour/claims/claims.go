@@ -191,17 +191,19 @@ func OfBursts(on string, found measure.BurstResult) Limit {
 	return Limit{On: on, Goodput: found.Goodput, Saturated: found.Saturated, Doubts: named("the limit of "+on, found.Validity.Reasons)}
 }
 
-// unsaturated returns the doubt about a limit that was not reached.
+// unsaturated returns the doubt about a limit that was not reached. If the levels have doubts of their
+// own, those are the reason.
 func (l Limit) unsaturated() []string {
-	if l.Saturated {
+	if l.Saturated || len(l.Doubts) > 0 {
 		return nil
 	}
 	return []string{fmt.Sprintf("%s answered all of %s/s, so its limit is not known", l.On, number(l.Goodput))}
 }
 
-// notOverloaded returns the doubt about a load that was meant to be too much.
+// notOverloaded returns the doubt about a load that was meant to be too much. If the load has doubts of
+// its own, those are the reason.
 func (l Load) notOverloaded() []string {
-	if l.Overloaded {
+	if l.Overloaded || len(l.Doubts) > 0 {
 		return nil
 	}
 	return []string{fmt.Sprintf("%s: %s/s was no overload, because %s/s were answered", l.Name, number(l.Rate), number(l.Goodput))}

@@ -286,6 +286,28 @@ func TestPrint(t *testing.T) {
 	}
 }
 
+// A busy host spoils every load in the same way. One line of each kind is enough.
+func TestReasonsAreBrief(t *testing.T) {
+	busy := change(rushOnOne(), func(l *claims.Load) {
+		l.Doubts = []string{"rush on one: host saturated: 0.00 cores idle", "rush on one: host saturated: 0.05 cores idle", "rush on one: load generator late: 9 ms"}
+	})
+	late := change(rushOnThree(), func(l *claims.Load) {
+		l.Doubts = []string{"rush on three: host saturated: 0.01 cores idle", "rush on three: load generator late: 7 ms"}
+	})
+	s := &claims.Story{}
+	s.Add(claims.Replicas(oneReplica(), busy, late))
+	var out strings.Builder
+	if err := s.Print(&out); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(out.String(), "Why not:"); n != 3 {
+		t.Errorf("%d reasons, want 3, in\n%s", n, out.String())
+	}
+	if !strings.Contains(out.String(), "; and 1 more.") || strings.Contains(out.String(), "0.05 cores idle") {
+		t.Errorf("the reasons are not brief:\n%s", out.String())
+	}
+}
+
 func TestWriteFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "tour.json")
 	if err := told().WriteFile(path); err != nil {

@@ -63,7 +63,7 @@ func (r Row) print(text *strings.Builder) {
 	for _, line := range append([]string{"Load: " + r.Under + "."}, r.Details...) {
 		text.WriteString(wrapped(line))
 	}
-	for _, reason := range r.Reasons {
+	for _, reason := range brief(r.Reasons) {
 		text.WriteString(wrapped("Why not: " + reason + "."))
 	}
 	if len(r.Quotas) > 0 {
@@ -73,6 +73,32 @@ func (r Row) print(text *strings.Builder) {
 		}
 		text.WriteString(wrapped("Machines: " + strings.Join(all, "; ") + "."))
 	}
+}
+
+// maxReasons is how many reasons of a row are printed.
+const maxReasons = 3
+
+// brief returns the first reason of each kind. Reasons of one kind differ in the numbers behind their
+// last colon. What is left out is in the JSON.
+func brief(reasons []string) []string {
+	var short []string
+	seen := make(map[string]bool)
+	left := 0
+	for _, reason := range reasons {
+		kind := reason[:max(strings.LastIndex(reason, ": "), 0)]
+		switch {
+		case seen[kind] && kind != "":
+		case len(short) == maxReasons:
+			left++
+		default:
+			short = append(short, reason)
+		}
+		seen[kind] = true
+	}
+	if left > 0 {
+		short[maxReasons-1] += fmt.Sprintf("; and %d more", left)
+	}
+	return short
 }
 
 // wrapped breaks a line between words, so that it fits the table's width, and indents it.
