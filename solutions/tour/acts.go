@@ -22,8 +22,8 @@ type act struct {
 }
 
 // acts returns all parts, in the order in which they are played. The index of lab 00 comes first, so
-// that it does not swallow the gains of the others. Lab 05 comes before lab 04: after the move to
-// shards, the map in the catalogue names servers that only the service of lab 04 is given.
+// that it does not swallow the gains of the others. Lab 05 comes before lab 04: the move to shards
+// leaves a map in the catalogue, and it names servers that the service of lab 05 is not given here.
 func acts() []act {
 	return []act{
 		{name: "peak", lab: "00", title: "the monolith at the dinner peak, and one index", setup: 7 * time.Second, load: 19 * time.Second, play: (*show).peak},

@@ -40,7 +40,7 @@ const (
 	sampleLength  = time.Second
 )
 
-// rise is what the live run sees.
+// rise is a live run in progress.
 type rise struct {
 	show     *show
 	nginx    *testbed.Nginx
@@ -147,7 +147,7 @@ func (r *rise) play(ctx context.Context) (err error) {
 	return r.raise(ctx)
 }
 
-// raise sends what is usual, then the rise, until the replicas that the policy adds serve.
+// raise sends the usual load, then a higher one until the replicas that the policy adds serve.
 func (r *rise) raise(ctx context.Context) error {
 	s := r.show
 	err := s.doing(fmt.Sprintf("start the first %d replicas", first), func(*progress.Step) error {

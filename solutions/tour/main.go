@@ -1,5 +1,5 @@
 // Command tour plays the story of ByteBites on real servers. It gives each claim of the story the load
-// under which its bottleneck rules, and prints the claim beside what was measured. A row is one round:
+// under which its bottleneck rules, and prints the claim beside the measured figures. A row is one round:
 // enough to see the story, too little to judge code by. `check NN` judges.
 package main
 

@@ -9,8 +9,8 @@ import (
 const (
 	// openSetup is how long the first servers take, on the machine of declaredSlowness.
 	openSetup = 12 * time.Second
-	// declaredSlowness is that of the machine on which the durations of acts were measured, in the
-	// unit of hostspeed.Slowness: ten million additions in a Python loop take 0.5 s there.
+	// declaredSlowness is the hostspeed.Slowness of the machine on which the durations of acts were
+	// measured. Ten million additions in a Python loop take 0.5 s there.
 	declaredSlowness = 0.3
 )
 

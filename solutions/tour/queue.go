@@ -32,7 +32,7 @@ const (
 	doneEvery  = 50 * time.Millisecond // from one look to the next
 )
 
-// counter is what takes orders, and the programs behind it.
+// counter is the services that take orders, and the programs behind them.
 type counter struct {
 	inside, handed *rig.Variant // all effects inside the request, and by way of the queue
 	relay, worker  *testbed.Role

@@ -23,8 +23,7 @@ const (
 	writers        = 20 // subscribers who write, so that every shard has some
 	shardsMail     = 5 * time.Millisecond
 	writesReplicas = 2 // they leave the generator what it needs, beside so many databases
-	// writesStart is some of what one of the servers answers, in requests a second, on a slow machine
-	// too.
+	// writesStart is below the limit of one server, in requests a second, on a slow machine too.
 	writesStart  = 50
 	writesWarmUp = 80 // requests a second, at full speed
 	writesFactor = 1.6
@@ -34,8 +33,8 @@ const (
 	// varies by a third, so lab 04 sends twice the limit, which is half the limit of four.
 	writesOver = 2
 	writesRush = 2500 * time.Millisecond
-	// movingRate is what comes in during the move, in requests a second, in parts of movingPart,
-	// because nobody knows beforehand how long the move takes.
+	// movingRate is the load during the move, in requests a second. The load is sent in parts of
+	// movingPart, because the length of the move is not known beforehand.
 	movingRate = 80
 	movingPart = time.Second
 	lastWords  = 500 // bytes of a mover's log that an error shows
@@ -82,8 +81,8 @@ func (n *nodes) starts() []func(context.Context, *testbed.Bed) error {
 
 func (n *nodes) all() []*testbed.Postgres { return append([]*testbed.Postgres{n.old}, n.shards[:]...) }
 
-// resize gives all of them another type. First it writes what has changed to their disks, so that this
-// does not happen in the middle of a load.
+// resize gives all of them another type. First each writes its changed pages to disk, so that a
+// checkpoint does not fall into a load.
 func (n *nodes) resize(ctx context.Context, t instance.Type) error {
 	var each []func(context.Context) error
 	for _, server := range n.all() {

@@ -34,7 +34,7 @@ const (
 // databaseType leaves the generator what it needs beside the largest service.
 func databaseType() instance.Type { return instance.Small() }
 
-// show is the servers that acts share, and what is left of the tour.
+// show holds the servers that acts share, and the pace of the tour.
 type show struct {
 	report *progress.Reporter
 	acts   []act
@@ -120,7 +120,7 @@ func (s *show) step(do func() error) error {
 	return err
 }
 
-// doing shows what is done now.
+// doing shows a step while it is done.
 func (s *show) doing(what string, do func(*progress.Step) error) error {
 	step := s.report.Step("%s", what)
 	err := do(step)

@@ -1,4 +1,4 @@
-// Package claims holds the claims of ByteBites' story beside what a tour measured, and judges them. It
+// Package claims holds the claims of ByteBites' story beside the figures of a tour, and judges them. It
 // starts no servers: every function takes recorded numbers.
 package claims
 
@@ -78,8 +78,8 @@ type Row struct {
 	Claim string `json:"claim"` // a few words, see ClaimWidth
 	Story string `json:"story"` // the story's figure
 	Under string `json:"under"` // the load under which the bottleneck rules
-	// Before and After are what was measured. Ratio is the factor between them, at least 1 for a
-	// change to the better; 0 when there is none. Change is what the table shows of it.
+	// Before and After are the measured figures. Ratio is the factor between them: above 1 for a
+	// change to the better, and 0 without a ratio. Change is its text in the table.
 	Before  Figure  `json:"before"`
 	After   Figure  `json:"after"`
 	Ratio   float64 `json:"ratio,omitempty"`
@@ -102,7 +102,7 @@ type Count struct {
 	Unit  string  `json:"unit,omitempty"`
 }
 
-// Load is one load, as it was measured.
+// Load is one measured load.
 type Load struct {
 	Name    string  `json:"name"` // unique in its row
 	On      string  `json:"on"`   // the servers that it was sent to
@@ -121,7 +121,7 @@ type Load struct {
 	// Overloaded says that at least a fifth of the requests had no right answer at the load's end.
 	Overloaded bool     `json:"overloaded"`
 	Doubts     []string `json:"doubts,omitempty"`
-	// Percentiles are latencies in milliseconds by percentile, for a chart.
+	// Percentiles are the latencies of a chart, in milliseconds, by percentile.
 	Percentiles []chart.Point `json:"percentiles,omitempty"`
 }
 
@@ -157,7 +157,7 @@ func named(name string, doubts []string) []string {
 // FailedShare returns the share of the requests that failed, in [0, 1].
 func (l Load) FailedShare() float64 { return float64(l.Failed) / float64(max(l.Sent, 1)) }
 
-// String says in a few words what was sent.
+// String returns the rate, the mix and the length.
 func (l Load) String() string {
 	return fmt.Sprintf("%s/s of %s for %s s", number(l.Rate), l.Mix, number(l.Seconds))
 }
@@ -216,7 +216,7 @@ func share(before, after float64) string {
 	return fmt.Sprintf("%+.0f %%", 100*(after/before-1))
 }
 
-// ratio returns a over b, or 0 when there is none.
+// ratio returns a over b, or 0 when one of them is not positive.
 func ratio(a, b float64) float64 {
 	if a <= 0 || b <= 0 {
 		return 0

@@ -9,7 +9,7 @@ import (
 	"bytebites.example/workshop/shared/measure/chart"
 )
 
-// Story is what a tour has measured.
+// Story is the result of a tour.
 type Story struct {
 	Rows    []Row   `json:"rows"`
 	CPUs    int     `json:"cpus"`
@@ -32,10 +32,10 @@ func (s *Story) Add(rows ...Row) {
 }
 
 const (
-	// countsTolerance is the factor by which a goodput may exceed the rate that was asked for: the
-	// times of the last answers are rounded.
+	// countsTolerance is the factor by which a goodput may exceed its rate, because a load has a whole
+	// number of requests.
 	countsTolerance = 1.05
-	// limitTolerance is the factor by which servers may answer more than their limit: the limit of a
+	// limitTolerance is the factor by which servers may exceed their limit. The limit of a server on a
 	// shared machine varies by a third from moment to moment.
 	limitTolerance = 1.4
 )
