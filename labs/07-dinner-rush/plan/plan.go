@@ -137,3 +137,10 @@ func (p Plan) Price(evening time.Duration, replicaHours float64) float64 {
 func (p Plan) PriceAtMost(evening time.Duration) float64 {
 	return p.Price(evening, float64(p.Replicas.Most())*evening.Hours())
 }
+
+// Entries are the entries of one kind in Redis.
+type Entries struct {
+	Name  string // such as "sessions"
+	Count int
+	Bytes int // of one entry with its key, as MEMORY USAGE counts it
+}
