@@ -90,8 +90,8 @@ type Item struct {
 	Hours float64 // instance-hours: number of servers times hours
 }
 
-// Dollars returns the price of the item, in dollars.
-func (i Item) Dollars() float64 {
+// dollars returns the price of the item, in dollars.
+func (i Item) dollars() float64 {
 	const micros = 1e6
 	return i.Hours * float64(i.Type.PriceMicros) / micros
 }
@@ -127,7 +127,7 @@ func (p Plan) Items(evening time.Duration, replicaHours float64) []Item {
 func (p Plan) Price(evening time.Duration, replicaHours float64) float64 {
 	var sum float64
 	for _, item := range p.Items(evening, replicaHours) {
-		sum += item.Dollars()
+		sum += item.dollars()
 	}
 	return sum
 }
