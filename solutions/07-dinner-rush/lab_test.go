@@ -85,7 +85,7 @@ func TestAnswers(t *testing.T) {
 			{Name: "no-connection", Check: "connections", Lab: but(func(c *spec.Capacity) { c.Connections = wrong.NoConnection }),
 				Why: "a database without requests needs none"},
 
-			{Name: "amdahl", Check: "replicas", Also: []string{"no fleet"}, Lab: but(func(c *spec.Capacity) { c.Replicas = wrong.Amdahl }),
+			{Name: "amdahl", Check: "replicas", Also: []string{"no fleet", "spare"}, Lab: but(func(c *spec.Capacity) { c.Replicas = wrong.Amdahl }),
 				Why: "κ is so small that it looks like nothing"},
 			{Name: "stops-before-the-peak", Check: "replicas", Also: []string{"spare"}, Lab: but(func(c *spec.Capacity) { c.Replicas = wrong.StopsBefore }),
 				Why: "behind the peak nothing can be found"},
@@ -104,7 +104,7 @@ func TestAnswers(t *testing.T) {
 				Why: "the rate was reached when it was calculated the last time"},
 			{Name: "one-worker", Check: "two of a kind", Lab: planned(t, twoWorker, "type: b1.small\n  count: 1"),
 				Why: "one worker of twice the size does the same work"},
-			{Name: "one-at-night", Check: "two of a kind", Lab: planned(t, "min: 3", "min: 1"),
+			{Name: "one-at-night", Check: "two of a kind", Lab: planned(t, "{min: 3", "{min: 1"),
 				Why: "the policy adds replicas as soon as they are needed"},
 			{Name: "typing-error", Check: "plan", Lab: planned(t, "catalogue:", "catalog:"),
 				Why: "American and British English differ"},

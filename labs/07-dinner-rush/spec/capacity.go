@@ -30,7 +30,10 @@ func rescue(err *error, look lab.Look) {
 
 // same reports whether two numbers differ by no more than the rounding of floats.
 func same(a, b float64) bool {
-	return a == b || math.Abs(a-b) <= 1e-9*max(math.Abs(a), math.Abs(b))
+	if math.IsInf(a, 0) || math.IsInf(b, 0) {
+		return a == b
+	}
+	return math.Abs(a-b) <= 1e-9*max(math.Abs(a), math.Abs(b))
 }
 
 // eveningRates returns the rates of n slices of an evening that is busiest in one of them.
