@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"bytebites.example/workshop/labs/07-dinner-rush/below"
 	"bytebites.example/workshop/labs/07-dinner-rush/spec"
 	"bytebites.example/workshop/shared/measure/usl"
 	"bytebites.example/workshop/shared/workshop/lab"
@@ -15,7 +16,7 @@ import (
 // solution is the subject that passes.
 func solution() spec.Subject {
 	return spec.Subject{
-		Files: rush.Files(), Plan: rush.Plan(),
+		Files: rush.Files(), Plan: rush.Plan(), Below: below.Solutions(),
 		Capacity: spec.Capacity{
 			InFlight: rush.InFlight, Connections: rush.Connections, Replicas: rush.Replicas, Fleet: rush.Fleet,
 			Workers: rush.Workers, Memory: rush.Memory, Bill: rush.Bill, PerMillion: rush.PerMillion,

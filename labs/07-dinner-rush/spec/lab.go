@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"time"
 
+	"bytebites.example/workshop/labs/07-dinner-rush/below"
 	"bytebites.example/workshop/labs/07-dinner-rush/plan"
 	"bytebites.example/workshop/shared/measure/usl"
 	"bytebites.example/workshop/shared/workshop/lab"
@@ -20,6 +21,7 @@ type Subject struct {
 	Files    fs.FS // TODO marks are looked for in them
 	Plan     []byte
 	Capacity Capacity
+	Below    below.Labs // what the rush runs on
 }
 
 // Capacity are the functions of capacity.go.

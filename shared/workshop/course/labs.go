@@ -227,8 +227,9 @@ func Labs() Course {
 				{Number: 4, Name: "size workers and cache", Minutes: 15, Places: []string{"capacity.go: Workers", "capacity.go: Memory"}},
 				{Number: 5, Name: "read the bill", Minutes: 15, Places: []string{"capacity.go: Bill", "capacity.go: PerMillion", "plan.yaml"}},
 			},
-			Files:   []string{"capacity.go", "plan.yaml"},
-			Dataset: seed.Full(),
+			Files:    []string{"capacity.go", "plan.yaml"},
+			Dataset:  seed.Full(),
+			Together: true,
 		},
 	}
 }
