@@ -118,9 +118,9 @@ func TestAnswers(t *testing.T) {
 				Why: "MEMORY USAGE says how much memory an entry needs"},
 			{Name: "memory-rounded-down", Check: "memory", Lab: but(func(c *spec.Capacity) { c.Memory = wrong.RoundedDown }),
 				Why: "a conversion to a whole number is rounded down"},
-			{Name: "small-cache", Check: "working set", Lab: planned(t, "64MiB", "8MiB"),
+			{Name: "small-cache", Check: "working set", Lab: planned(t, "32MiB", "8MiB"),
 				Why: "a full cache evicts what is used least"},
-			{Name: "whole-machine", Check: "working set", Lab: planned(t, "64MiB", "256MiB"),
+			{Name: "whole-machine", Check: "working set", Lab: planned(t, "32MiB", "256MiB"),
 				Why: "the memory is paid for"},
 
 			{Name: "whole-hours", Check: "bill", Lab: but(func(c *spec.Capacity) { c.Bill = wrong.WholeHours }),

@@ -36,6 +36,9 @@ func same(a, b float64) bool {
 	return math.Abs(a-b) <= 1e-9*max(math.Abs(a), math.Abs(b))
 }
 
+// dinnerRates returns the rates of the story from 4 to 7 PM, each half hour, in requests a second.
+func dinnerRates() []float64 { return []float64{6, 16.5, 37.5, 48, 37.5, 16.5, 6} }
+
 // eveningRates returns the rates of n slices of an evening that is busiest in one of them.
 func eveningRates(random *rand.Rand, n int) []float64 {
 	rates := make([]float64, n)
@@ -78,7 +81,7 @@ func (l *trial) inFlight(_ context.Context, run *lab.Run) (err error) {
 		rates []float64
 		mean  time.Duration
 	}{
-		{[]float64{10, 25, 50, 25, 10}, 150 * time.Millisecond},
+		{dinnerRates(), 150 * time.Millisecond},
 		{[]float64{40}, time.Second},
 		{[]float64{50, 30, 10}, 2 * time.Second},
 		{[]float64{0, 0}, time.Second},
@@ -95,13 +98,13 @@ func (l *trial) inFlight(_ context.Context, run *lab.Run) (err error) {
 			return err
 		}
 	}
-	run.Report("in flight at 50 requests/s and 150 ms", l.subject.Capacity.InFlight([]float64{10, 25, 50, 25, 10}, 150*time.Millisecond), "requests")
+	run.Report("in flight at 150 ms", l.subject.Capacity.InFlight(dinnerRates(), 150*time.Millisecond), "requests")
 	return nil
 }
 
 // someRates shows the rates of an evening in a few words.
 func someRates(rates []float64) string {
-	const most = 5
+	const most = 7
 	if len(rates) > most {
 		return fmt.Sprintf("up to %.3g/s in %d slices", peak(rates), len(rates))
 	}
@@ -130,13 +133,13 @@ func (l *trial) connections(_ context.Context, run *lab.Run) (err error) {
 		}
 		return nil
 	}
-	rates := []float64{10, 25, 50, 25, 10}
+	rates := dinnerRates()
 	for _, test := range []struct {
 		rates    []float64
 		held     time.Duration
 		replicas int
 	}{
-		{rates, 120 * time.Millisecond, 3},
+		{rates, 60 * time.Millisecond, 3},
 		{rates, 20 * time.Millisecond, 5},
 		{rates, time.Millisecond, 10},
 		{[]float64{400, 100}, 250 * time.Millisecond, 1},
@@ -153,7 +156,7 @@ func (l *trial) connections(_ context.Context, run *lab.Run) (err error) {
 			return err
 		}
 	}
-	run.Report("connections of each of 3 replicas", float64(l.subject.Capacity.Connections(rates, 120*time.Millisecond, 3)), "")
+	run.Report("connections of each of 3 replicas", float64(l.subject.Capacity.Connections(rates, 60*time.Millisecond, 3)), "")
 	return nil
 }
 
@@ -304,7 +307,7 @@ func (l *trial) spare(_ context.Context, run *lab.Run) (err error) {
 		curve usl.Curve
 		rate  float64
 	}{
-		{usl.Curve{Lambda: 20}, 50}, // 5 at 60 %; 3 at 85 %, and 1
+		{usl.Curve{Lambda: 18}, 48}, // 5 at 60 %; 4 at 85 %, and 1
 		{usl.Curve{Lambda: 20}, 10}, // 1 at 60 %; 1 at 85 %, and 1
 		{usl.Curve{Lambda: 20}, 20},
 		{usl.Curve{Lambda: 20}, 600},
@@ -320,8 +323,8 @@ func (l *trial) spare(_ context.Context, run *lab.Run) (err error) {
 			return err
 		}
 	}
-	got, _ := l.subject.Capacity.Fleet(usl.Curve{Lambda: 20}, 50) // asked above
-	run.Report("replicas for 50 requests/s, one may die", float64(got), "")
+	got, _ := l.subject.Capacity.Fleet(usl.Curve{Lambda: 18}, 48) // asked above
+	run.Report("replicas for 48 requests/s, one may die", float64(got), "")
 	return nil
 }
 

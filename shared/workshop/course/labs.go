@@ -226,6 +226,7 @@ func Labs() Course {
 				{Number: 3, Name: "keep headroom", Minutes: 10, Places: []string{"capacity.go: Fleet"}},
 				{Number: 4, Name: "size workers and cache", Minutes: 15, Places: []string{"capacity.go: Workers", "capacity.go: Memory"}},
 				{Number: 5, Name: "read the bill", Minutes: 15, Places: []string{"capacity.go: Bill", "capacity.go: PerMillion", "plan.yaml"}},
+				{Number: 6, Name: "play the rush", Minutes: 30, Places: []string{"plan.yaml"}},
 			},
 			Files:    []string{"capacity.go", "plan.yaml"},
 			Dataset:  seed.Full(),
