@@ -36,8 +36,8 @@ func same(a, b float64) bool {
 	return math.Abs(a-b) <= 1e-9*max(math.Abs(a), math.Abs(b))
 }
 
-// dinnerRates returns the rates of the story from 4 to 7 PM, each half hour, in requests a second.
-func dinnerRates() []float64 { return []float64{6, 16.5, 37.5, 48, 37.5, 16.5, 6} }
+// dinnerRates returns the rates of the story of the half hours from 4 to 7 PM, in requests a second.
+func dinnerRates() []float64 { return []float64{6, 16.5, 37.5, 48, 37.5, 16.5} }
 
 // eveningRates returns the rates of n slices of an evening that is busiest in one of them.
 func eveningRates(random *rand.Rand, n int) []float64 {
@@ -104,7 +104,7 @@ func (l *trial) inFlight(_ context.Context, run *lab.Run) (err error) {
 
 // someRates shows the rates of an evening in a few words.
 func someRates(rates []float64) string {
-	const most = 7
+	const most = 6
 	if len(rates) > most {
 		return fmt.Sprintf("up to %.3g/s in %d slices", peak(rates), len(rates))
 	}
