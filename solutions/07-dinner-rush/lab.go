@@ -1,0 +1,11 @@
+// Package rush is lab 07, finished: see WHY.md for the reasons, and the lab of the same name for the
+// lesson.
+package rush
+
+import "embed"
+
+//go:embed capacity.go plan.yaml
+var files embed.FS
+
+// Files returns the files that the learner edits.
+func Files() embed.FS { return files }
