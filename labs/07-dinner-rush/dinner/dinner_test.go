@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	rush "bytebites.example/workshop/solutions/07-dinner-rush"
 	"bytebites.example/workshop/labs/07-dinner-rush/dinner"
 	"bytebites.example/workshop/labs/07-dinner-rush/plan"
 	"bytebites.example/workshop/shared/bytebites/seed"
@@ -15,6 +14,7 @@ import (
 	"bytebites.example/workshop/solutions/03-cache"
 	"bytebites.example/workshop/solutions/04-sharding"
 	"bytebites.example/workshop/solutions/06-autoscale"
+	rush "bytebites.example/workshop/solutions/07-dinner-rush"
 )
 
 func TestDinner(t *testing.T) {

@@ -16,7 +16,7 @@ import (
 const (
 	// specialRank is how popular the scarce meal of the evening is, counted from 0. It is sold out
 	// within seconds, while many order it at once.
-	specialRank = 12
+	specialRank = 4
 	// The load before the dinner fills the cache and the connection pools.
 	warmUpRate   = 25 // requests a second
 	warmUpLength = 2 * time.Second
