@@ -2,10 +2,19 @@
 // plan.yaml; README.md is the lesson.
 package rush
 
-import "embed"
+import (
+	"embed"
+	"io/fs"
+)
+
+//go:embed plan.yaml
+var planYAML []byte
 
 //go:embed capacity.go plan.yaml
 var files embed.FS
 
 // Files returns the files that the learner edits.
-func Files() embed.FS { return files }
+func Files() fs.FS { return files }
+
+// Plan returns the learner's plan.yaml.
+func Plan() []byte { return append([]byte(nil), planYAML...) }
