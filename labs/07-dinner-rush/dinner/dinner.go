@@ -80,6 +80,23 @@ const (
 	BadDeployment   Kind = "bad deployment"
 )
 
+// Window returns the time from the beginning of a fault in which requests may fail. It is 0 for a fault
+// that the labs hide. A request is excused when it was under way in the window.
+//
+// A killed replica cuts off its requests. Until the balancer has noticed, and its controller has removed
+// the replica, some are sent to it. A second without Redis or without a shard costs the requests that
+// wait for it, and those that have queued up.
+func (k Kind) Window() time.Duration {
+	switch k {
+	case ReplicaKilled:
+		return 3 * time.Second
+	case CachePaused, ShardPaused:
+		return 2 * time.Second
+	default:
+		return 0
+	}
+}
+
 // Fault is one entry of the schedule.
 type Fault struct {
 	Kind Kind
@@ -103,18 +120,20 @@ func Announced(length time.Duration) []Fault {
 	}
 }
 
-// Event is a fault that happened.
+// Event is a fault that happened. Its times are since the load began.
 type Event struct {
-	Kind Kind
-	// From and To are the time of the fault, since the load began.
+	Kind     Kind
 	From, To time.Duration
-	// Excused says that requests may fail in this time. A fault that the labs hide entirely excuses
-	// none.
-	Excused bool
-	Detail  string // such as the name of the server
+	Detail   string // such as the name of the server
 }
 
-// Overlaps reports whether a request was under way in the time of the event.
+// Excuses reports whether a request was under way in the window of the fault.
+func (e Event) Excuses(r load.RequestResult) bool {
+	window := e.Kind.Window()
+	return window > 0 && r.Intended <= e.From+window && r.Intended+r.Latency >= e.From
+}
+
+// Overlaps reports whether a request was under way during the fault.
 func (e Event) Overlaps(r load.RequestResult) bool {
 	return r.Intended <= e.To && r.Intended+r.Latency >= e.From
 }

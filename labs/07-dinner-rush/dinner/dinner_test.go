@@ -19,10 +19,8 @@ import (
 
 func TestDinner(t *testing.T) {
 	bed := testbed.ForTest(t)
-	text, err := rush.Files().ReadFile("plan.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := rush.Plan()
+	var err error
 	if alt := os.Getenv("PLAN"); alt != "" {
 		text, err = os.ReadFile(alt)
 		if err != nil {

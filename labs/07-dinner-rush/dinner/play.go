@@ -19,9 +19,6 @@ const (
 	// The lengths of the faults.
 	pauseLength      = time.Second     // of Redis and of a shard
 	workerDownLength = 2 * time.Second // of a killed worker
-	// noticeLimit bounds the time in which the failure of a replica excuses requests: the balancer asks
-	// a replica twice a second, and removes it after two failures.
-	noticeLimit = 3 * time.Second
 	// deployLimit is how long a deployment waits for its replica to become ready.
 	deployLimit = 4 * time.Second
 )
@@ -56,14 +53,17 @@ type Running struct {
 
 // ReplicaHours returns the instance-hours of the replicas in an evening of three hours. A shorter run
 // stands for the whole evening.
-func (s Seen) ReplicaHours() float64 {
+func (s Seen) ReplicaHours() float64 { return s.HoursUntil(s.Length) }
+
+// HoursUntil returns the part of ReplicaHours until a time of the run.
+func (s Seen) HoursUntil(until time.Duration) float64 {
 	hours := 0.0
 	for i, r := range s.Running {
-		end := s.Length
+		end := until
 		if i+1 < len(s.Running) {
-			end = s.Running[i+1].At
+			end = min(end, s.Running[i+1].At)
 		}
-		hours += float64(r.Replicas) * max(0, min(end, s.Length)-r.At).Hours()
+		hours += float64(r.Replicas) * max(0, end-r.At).Hours()
 	}
 	return hours * Evening.Hours() / s.Length.Hours()
 }
@@ -175,17 +175,16 @@ func (e *evening) happen(ctx context.Context, kind Kind) error {
 		event.Detail = e.stack.Cache.Name()
 		_, err = e.stack.Cache.Exec(ctx, "redis-cli", "FLUSHALL")
 	case ReplicaKilled:
-		event.Excused = true
 		event.Detail, err = e.killReplica(ctx)
 	case CachePaused:
-		event.Excused, event.Detail = true, e.stack.Cache.Name()
+		event.Detail = e.stack.Cache.Name()
 		err = pauseServer(ctx, e.stack.Cache.Server)
 	case BrokerRestarted:
 		event.Detail = e.stack.Broker.Name()
 		err = errors.Join(e.stack.Broker.Kill(ctx), e.stack.Broker.Start(ctx))
 	case ShardPaused:
 		last := e.stack.Shards[len(e.stack.Shards)-1]
-		event.Excused, event.Detail = true, last.Name()
+		event.Detail = last.Name()
 		err = pauseServer(ctx, last.Server)
 	case BadDeployment:
 		event.Detail = releaseName
@@ -194,9 +193,6 @@ func (e *evening) happen(ctx context.Context, kind Kind) error {
 		err = errors.New("unknown fault")
 	}
 	event.To = e.since()
-	if kind == ReplicaKilled {
-		event.To = min(event.To, event.From+noticeLimit)
-	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.seen.Events = append(e.seen.Events, event)
@@ -234,10 +230,10 @@ func (e *evening) killReplica(ctx context.Context) (name string, err error) {
 		if err := c.Kill(ctx); err != nil {
 			return "", err
 		}
-		wait, cancel := context.WithTimeout(ctx, noticeLimit)
+		wait, cancel := context.WithTimeout(ctx, ReplicaKilled.Window())
 		defer cancel()
-		// When the list still has the victim at the end of the wait, requests fail, and no longer for an
-		// excused reason. So the error says nothing more.
+		// When the list still has the victim at the end of the window, requests fail that are not
+		// excused. The error says nothing more.
 		_, _ = f.balancer.Await(wait, func(names []string) bool { return !slices.Contains(names, c.Name()) })
 		return c.Name(), nil
 	}

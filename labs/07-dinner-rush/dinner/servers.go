@@ -196,6 +196,18 @@ func (s *Stack) startProgram(ctx context.Context) error {
 	return testbed.SideBySide(ctx, starts...)
 }
 
+// Machines returns the servers that run all evening, which are all but the replicas.
+func (s *Stack) Machines() []*testbed.Server {
+	all := []*testbed.Server{s.Catalogue.Server, s.Cache.Server, s.Broker.Server, s.Balancer.Server, s.Relay.Server}
+	for _, shard := range s.Shards {
+		all = append(all, shard.Server)
+	}
+	for _, worker := range s.Workers {
+		all = append(all, worker.Server)
+	}
+	return all
+}
+
 // throttle gives each server that started at full speed the quota of its type.
 func (s *Stack) throttle(ctx context.Context) error {
 	for i, pool := range append([]*sql.DB{s.catalogue}, s.pools...) {

@@ -2,9 +2,8 @@ package dinner
 
 import (
 	"context"
+	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"bytebites.example/workshop/labs/07-dinner-rush/plan"
 	"bytebites.example/workshop/shared/instance"
@@ -61,17 +60,23 @@ type meter struct {
 
 func newMeter(s *Stack) *meter { return &meter{stack: s, last: make(map[string]testbed.Usage)} }
 
-// servers returns all servers that run now, with their parts. The replicas change.
-func (m *meter) servers(ctx context.Context) (map[*testbed.Server]Part, error) {
+// machine is a server and its part.
+type machine struct {
+	part   Part
+	server *testbed.Server
+}
+
+// machines returns all servers that run now. The replicas change.
+func (m *meter) machines(ctx context.Context) ([]machine, error) {
 	s := m.stack
-	all := map[*testbed.Server]Part{
-		s.Catalogue.Server: Catalogue, s.Cache.Server: Cache, s.Balancer.Server: Balancer, s.Broker.Server: Broker, s.Relay.Server: Relay,
+	all := []machine{
+		{Catalogue, s.Catalogue.Server}, {Cache, s.Cache.Server}, {Balancer, s.Balancer.Server}, {Broker, s.Broker.Server}, {Relay, s.Relay.Server},
 	}
 	for _, shard := range s.Shards {
-		all[shard.Server] = Shards
+		all = append(all, machine{Shards, shard.Server})
 	}
 	for _, worker := range s.Workers {
-		all[worker.Server] = Workers
+		all = append(all, machine{Workers, worker.Server})
 	}
 	found, err := s.fleet.found(ctx)
 	if err != nil {
@@ -79,66 +84,53 @@ func (m *meter) servers(ctx context.Context) (map[*testbed.Server]Part, error) {
 	}
 	for _, replica := range found {
 		if replica.Running {
-			all[replica.Server] = Replicas
+			all = append(all, machine{Replicas, replica.Server})
 		}
 	}
 	return all, nil
 }
 
-// read adds a sample. A server that does not answer, because a fault holds it or it has just ended, is
-// missing in it.
+// read adds a sample. A server that does not answer is missing in it, because a fault holds it or it has
+// just ended.
 func (m *meter) read(ctx context.Context, at time.Duration) error {
-	servers, err := m.servers(ctx)
+	machines, err := m.machines(ctx)
 	if err != nil {
 		return err
 	}
-	type reading struct {
-		part Part
-		id   string
-		cpu  float64 // quota, in cores
-		now  testbed.Usage
-		ok   bool
-	}
-	readings := make([]reading, 0, len(servers))
-	for server, part := range servers {
-		readings = append(readings, reading{part: part, id: server.ContainerID(), cpu: TypeOf(m.stack.o.Plan, part).CPU})
-		_ = server
-	}
-	var reads errgroup.Group
-	i := 0
-	byID := make(map[string]*testbed.Server, len(servers))
-	for server := range servers {
-		byID[server.ContainerID()] = server
-	}
-	for i = range readings {
-		r := &readings[i]
-		reads.Go(func() error {
-			now, err := byID[r.id].Usage(ctx)
-			r.now, r.ok = now, err == nil
-			return nil
+	readings := make([]*testbed.Usage, len(machines))
+	var reads sync.WaitGroup
+	for i, machine := range machines {
+		reads.Go(func() {
+			if now, err := machine.server.Usage(ctx); err == nil {
+				readings[i] = &now
+			}
 		})
 	}
-	_ = reads.Wait() // no reading returns an error
+	reads.Wait()
 	sample := Sample{At: at, Used: make(map[Part]float64), Share: make(map[Part]float64)}
-	for _, r := range readings {
-		before, known := m.last[r.id]
-		if !r.ok {
-			continue
+	for i, machine := range machines {
+		cores, known := m.since(machine.server, readings[i])
+		if known {
+			sample.Used[machine.part] += cores
+			sample.Share[machine.part] = max(sample.Share[machine.part], cores/TypeOf(m.stack.o.Plan, machine.part).CPU)
 		}
-		m.last[r.id] = r.now
-		passed := r.now.At.Sub(before.At).Seconds()
-		used := r.now.Since(before).CPU
-		if used < 0 { // it was started again, and counts anew
-			used = r.now.CPU
-		}
-		if !known || passed <= 0 {
-			continue
-		}
-		sample.Used[r.part] += used.Seconds() / passed
-		sample.Share[r.part] = max(sample.Share[r.part], used.Seconds()/passed/r.cpu)
 	}
 	if len(sample.Used) > 0 {
 		m.samples = append(m.samples, sample)
 	}
 	return nil
+}
+
+// since returns the cores that a server has used on average since its reading before.
+func (m *meter) since(server *testbed.Server, now *testbed.Usage) (cores float64, known bool) {
+	if now == nil {
+		return 0, false
+	}
+	before, known := m.last[server.ContainerID()]
+	m.last[server.ContainerID()] = *now
+	passed, used := now.At.Sub(before.At), now.Since(before).CPU
+	if used < 0 { // the server was started again, and its counter began anew
+		used = now.CPU
+	}
+	return used.Seconds() / passed.Seconds(), known && passed > 0
 }
