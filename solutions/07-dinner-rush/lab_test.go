@@ -47,7 +47,7 @@ func planned(t *testing.T, old, text string) lab.Lab {
 
 const (
 	policy    = "type: b1.nano\n  policy: {min: 3, desired: 5, max: 10}"
-	twoWorker = "type: b1.micro\n  count: 2"
+	twoWorker = "type: b1.micro\n  count: 3"
 )
 
 func TestAnswers(t *testing.T) {

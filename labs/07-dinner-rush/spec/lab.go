@@ -70,10 +70,11 @@ func workingSet() []plan.Entries {
 func Lab(subject Subject) lab.Lab {
 	l := &trial{subject: subject}
 	return lab.Lab{
-		Name:  Name,
-		Files: subject.Files,
-		Claim: rig.Claim,
-		Checks: []lab.Check{
+		Name:   Name,
+		Files:  subject.Files,
+		Claim:  rig.Claim,
+		Stages: l.stages(),
+		Checks: append([]lab.Check{
 			{Name: "in flight", Kind: lab.Core, Step: 1, Run: l.inFlight,
 				Proves: "the requests in flight are those of the busiest time"},
 			{Name: "connections", Kind: lab.Core, Step: 1, Run: l.connections,
@@ -104,7 +105,8 @@ func Lab(subject Subject) lab.Lab {
 				Proves: "the cost of a million requests follows from the bill"},
 			{Name: "ceiling", Kind: lab.Core, Step: 5, Needs: []string{"plan"}, Run: l.ceiling,
 				Proves: "the evening costs less than the ceiling, whatever the policy does"},
-		},
+		}, l.liveChecks()...),
+		Gains:   l.liveGains(),
 		Starter: []string{"in flight", "connections", "replicas", "no fleet", "spare", "drain", "memory", "bill", "cost per million", "ceiling"},
 		Next:    "go tool workshop check 07 --mine   (the rush on your own labs)",
 	}
@@ -113,4 +115,5 @@ func Lab(subject Subject) lab.Lab {
 // trial is one run of the lab.
 type trial struct {
 	subject Subject
+	live    live
 }
