@@ -26,8 +26,10 @@ const (
 	// mailDomain is the sender's domain, with which Message-IDs end.
 	mailDomain = "bytebites.example"
 	// stallTimeout ends the wait for effects when no further effect came for so long. The claim of a
-	// worker that was killed lasts less.
+	// worker that was killed lasts less. When all outboxes and queues are empty, nothing more can come.
+	// The broker counts its queues every five seconds, so emptyTimeout is longer than that.
 	stallTimeout = 25 * time.Second
+	emptyTimeout = 7 * time.Second
 	drainPoll    = 250 * time.Millisecond
 	// orphanAge is how old a held reservation must be to belong to no request that a replica still
 	// works on: a replica gives up after ten seconds.
@@ -66,7 +68,7 @@ type Entry struct {
 	Done   map[bytebites.Effect]time.Time
 }
 
-// Close the books: wait for the effects of all orders, and look everything up.
+// CloseBooks waits for the effects of all orders, and looks everything up.
 func (s *Stack) CloseBooks(ctx context.Context, seen Seen) (Books, error) {
 	c := &closing{stack: s, seen: seen, orders: slices.Concat(s.Warm.Orders, seen.Result.Orders)}
 	for _, step := range []func(context.Context) error{c.drain, c.fullSpeed, c.sweep, c.readOrders, c.compareOrders, c.compareStock, c.compareEffects} {
@@ -102,13 +104,42 @@ func (c *closing) drain(ctx context.Context) error {
 			last, since = missing, time.Now()
 		}
 		c.books.Missing, c.books.Drained = missing, time.Since(c.seen.Ended)
-		if missing == 0 || time.Since(since) > stallTimeout {
+		stalled := time.Since(since)
+		if missing == 0 || stalled > stallTimeout {
 			return nil
+		}
+		if stalled > emptyTimeout {
+			if empty, err := c.nothingLeft(ctx); err != nil || empty {
+				return err
+			}
 		}
 		if err := pause(ctx, drainPoll); err != nil {
 			return err
 		}
 	}
+}
+
+// nothingLeft reports whether all outboxes and all queues are empty.
+func (c *closing) nothingLeft(ctx context.Context) (bool, error) {
+	for i, pool := range c.stack.pools {
+		var events int
+		if err := pool.QueryRowContext(ctx, `SELECT count(*) FROM outbox`).Scan(&events); err != nil {
+			return false, fmt.Errorf("read outbox of shard %d: %w", i+1, err)
+		}
+		if events > 0 {
+			return false, nil
+		}
+	}
+	queues, err := c.stack.Broker.Queues(ctx)
+	if err != nil {
+		return false, err
+	}
+	for _, q := range queues {
+		if q.Type != "stream" && q.Ready+q.Unacked > 0 { // a stream keeps what was read
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 // missingEffects counts the effects that the orders on a shard lack. The orders of the dinner are those

@@ -110,9 +110,9 @@ func Announced(length time.Duration) []Fault {
 		return time.Duration(share * float64(length)).Round(100 * time.Millisecond)
 	}
 	return []Fault{
-		{WorkerKilled, at(0.10)},
-		{CacheFlushed, at(0.20)},
-		{ReplicaKilled, at(0.29)},
+		{CacheFlushed, at(0.10)},
+		{ReplicaKilled, at(0.22)},
+		{WorkerKilled, at(0.35)},
 		{CachePaused, at(0.43)},
 		{BrokerRestarted, at(0.50)},
 		{ShardPaused, at(0.70)},
