@@ -9,6 +9,8 @@ import (
 	"bytebites.example/workshop/shared/measure/usl"
 	"bytebites.example/workshop/shared/workshop/lab"
 	"bytebites.example/workshop/shared/workshop/labtest"
+	wrong02 "bytebites.example/workshop/solutions/02-horizontal/wrong"
+	wrong05 "bytebites.example/workshop/solutions/05-queue/wrong"
 	rush "bytebites.example/workshop/solutions/07-dinner-rush"
 	"bytebites.example/workshop/solutions/07-dinner-rush/wrong"
 )
@@ -42,6 +44,13 @@ func planned(t *testing.T, old, text string) lab.Lab {
 		t.Fatalf("plan.yaml has no %q", old)
 	}
 	s.Plan = []byte(changed)
+	return spec.Lab(s)
+}
+
+// onVariant returns the lab on the solution, with a wrong answer of a lab below in the service.
+func onVariant(name string) lab.Lab {
+	s := solution()
+	s.Below.Args = append(s.Below.Args, "--variant", name)
 	return spec.Lab(s)
 }
 
@@ -133,6 +142,11 @@ func TestAnswers(t *testing.T) {
 				Why: "a division by zero must be prevented, and 0 is the usual answer"},
 			{Name: "large-in-reserve", Check: "ceiling", Lab: planned(t, policy, "type: b1.small\n  policy: {min: 3, desired: 5, max: 10}"),
 				Why: "the policy would never start all ten, so their size costs nothing"},
+
+			{Name: "sessions-in-memory", Check: "few failures", Lab: onVariant(wrong02.MemorySessions),
+				Why: "a session is a small thing, and a map is the fastest store"},
+			{Name: "told-inside-the-request", Check: "effects", Lab: onVariant(wrong05.PublishWithoutOutbox),
+				Why: "the broker was never down so far"},
 		},
 		Right: []lab.Right{
 			{Name: "by-poisson", Checks: []string{"connections"}, Lab: but(func(c *spec.Capacity) { c.Connections = wrong.ByPoisson }),
