@@ -32,10 +32,13 @@ const (
 // stageDinner is the name of the stage.
 const stageDinner = "dinner"
 
-// The monolith is the service of lab 00 with its index, on the machine and the database of lab 00.
+// The monolith is the service as lab 00 found it, without any solution, on the machine and the database
+// of lab 00.
 const (
 	monolithPackage = "./solutions/service"
-	monolithLab     = "00"
+	// monolithPeople are signed in. They are fewer than in the dinner, because the sign-in would delay
+	// its start. The cost of a request does not depend on how many there are.
+	monolithPeople = 30
 )
 
 func monolithType() instance.Type     { return instance.Small() }
@@ -98,7 +101,7 @@ func (l *trial) openDinner(ctx context.Context, run *lab.Run) (end func() error,
 		return rig.LearnersFault(err, lookPlan("does the plan carry the sign-in of subscribers? See the error above"))
 	}}
 	if run.Timed() {
-		starts = append(starts, func(ctx context.Context) error { return l.openMonolith(ctx, rig.Dataset(run), people) })
+		starts = append(starts, func(ctx context.Context) error { return l.openMonolith(ctx, rig.Dataset(run)) })
 	}
 	if err := testbed.SideBySide(ctx, starts...); err != nil {
 		return end, err
@@ -108,7 +111,7 @@ func (l *trial) openDinner(ctx context.Context, run *lab.Run) (end func() error,
 }
 
 // openMonolith starts the monolith that the gain compares with.
-func (l *trial) openMonolith(ctx context.Context, size seed.Size, people int) error {
+func (l *trial) openMonolith(ctx context.Context, size seed.Size) error {
 	var database *testbed.Postgres
 	var mail *testbed.MailSink
 	err := testbed.SideBySide(ctx,
@@ -125,10 +128,10 @@ func (l *trial) openMonolith(ctx context.Context, size seed.Size, people int) er
 	}
 	variant, err := rig.Start(ctx, l.live.bed, rig.Options{
 		Service: testbed.ServiceOptions{
-			Name: "monolith", Package: monolithPackage, Args: []string{"--through", monolithLab}, Type: monolithType(),
+			Name: "monolith", Package: monolithPackage, Type: monolithType(),
 			Postgres: database, MailSink: mail,
 		},
-		Dataset: size, People: people,
+		Dataset: size, People: monolithPeople,
 	})
 	if err != nil {
 		return fmt.Errorf("start monolith: %w", err)
