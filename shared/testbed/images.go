@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/testbed/images"
 )
 
@@ -26,14 +25,19 @@ func (b *Bed) image(ctx context.Context, name images.Name) (string, error) {
 	return string(refs[name]), nil
 }
 
-// datasetImage gets a PostgreSQL image that holds the data, and returns its reference and
-// its login, which is part of the data.
-func (b *Bed) datasetImage(ctx context.Context, size seed.Size) (string, login, error) {
-	ref, err := images.EnsureDataset(ctx, b.docker, b.progress, size)
+// datasetImage gets a PostgreSQL image that holds the data of the options, and returns its
+// reference and its login, which is part of the data.
+func (b *Bed) datasetImage(ctx context.Context, o PostgresOptions) (ref string, _ login, err error) {
+	var got images.Ref
+	if o.Share != nil {
+		got, err = images.EnsureShare(ctx, b.docker, b.progress, *o.Share)
+	} else {
+		got, err = images.EnsureDataset(ctx, b.docker, b.progress, *o.Dataset)
+	}
 	if err != nil {
 		return "", login{}, fmt.Errorf("get data set image: %w", err)
 	}
-	return string(ref), login{
+	return string(got), login{
 		user:     images.DatasetUser,
 		password: images.DatasetPassword,
 		database: images.DatasetDatabase,

@@ -32,6 +32,8 @@ type PostgresOptions struct {
 	Type instance.Type
 	// Dataset is the data in the database; nil for an empty database.
 	Dataset *seed.Size
+	// Share is the data of a server that has a part of a data set. It replaces Dataset.
+	Share *seed.Share
 	// Args are more settings, such as "work_mem=16MB". They override the bed's own.
 	Args []string
 }
@@ -61,7 +63,9 @@ func (b *Bed) Postgres(ctx context.Context, o PostgresOptions) (*Postgres, error
 		stopTimeout: 20 * time.Second,
 	}
 	dataset := ""
-	if o.Dataset != nil {
+	if o.Share != nil {
+		dataset = o.Share.Key()
+	} else if o.Dataset != nil {
 		dataset = fmt.Sprintf("%+v", *o.Dataset)
 	}
 	options := fmt.Sprintf("postgres %s %q", dataset, sp.cmd)
@@ -70,8 +74,8 @@ func (b *Bed) Postgres(ctx context.Context, o PostgresOptions) (*Postgres, error
 	}
 	p := &Postgres{login: login{user: postgresUser, password: b.secrets.databasePassword, database: postgresDatabase}}
 	var err error
-	if o.Dataset != nil {
-		sp.image, p.login, err = b.datasetImage(ctx, *o.Dataset)
+	if o.Dataset != nil || o.Share != nil {
+		sp.image, p.login, err = b.datasetImage(ctx, o)
 	} else {
 		sp.image, err = b.image(ctx, images.Postgres)
 		sp.env = map[string]string{

@@ -24,7 +24,28 @@ const sessions = 4
 // all rows are frozen, analysed and written to disk. On a server that starts from a copy, the
 // first reads then cost the same as later reads.
 func Fill(ctx context.Context, databaseURL string, s Size) error {
-	if err := s.validate(); err != nil {
+	return fill(ctx, databaseURL, content{Size: s, catalogue: true, userData: true})
+}
+
+// content says which rows of a Size a database gets.
+type content struct {
+	Size
+	catalogue, userData bool
+	// here tells for each subscriber, by number - 1, whether the database has their data. Nil is all.
+	here pq.BoolArray
+}
+
+// schemas returns the schemas of the tables. A catalogue server has empty tables of user data, because
+// it is the old server of lab 04.
+func (c content) schemas() []postgres.Schema {
+	if !c.catalogue {
+		return []postgres.Schema{postgres.UserDataSchema()}
+	}
+	return []postgres.Schema{postgres.CatalogueSchema(), postgres.UserDataSchema()}
+}
+
+func fill(ctx context.Context, databaseURL string, c content) error {
+	if err := c.validate(); err != nil {
 		return err
 	}
 	tuned, err := forLoading(databaseURL)
@@ -35,11 +56,11 @@ func Fill(ctx context.Context, databaseURL string, s Size) error {
 	if err != nil {
 		return fmt.Errorf("fill database: %w", err)
 	}
-	steps := []func(context.Context, *sql.DB, Size) error{
-		requireEmpty, createTables, fillCatalogue, fillUserData, createKeys, settle,
+	steps := []func(context.Context, *sql.DB, content) error{
+		requireEmpty, createTables, fillMenu, fillCatalogue, fillUserData, createKeys, settle,
 	}
 	for _, step := range steps {
-		if err := step(ctx, db, s); err != nil {
+		if err := step(ctx, db, c); err != nil {
 			return errors.Join(fmt.Errorf("fill database: %w", err), db.Close())
 		}
 	}
@@ -80,7 +101,7 @@ func forLoading(databaseURL string) (string, error) {
 	return u.String(), nil
 }
 
-func requireEmpty(ctx context.Context, db *sql.DB, _ Size) error {
+func requireEmpty(ctx context.Context, db *sql.DB, _ content) error {
 	for _, schema := range []postgres.Schema{postgres.CatalogueSchema(), postgres.UserDataSchema()} {
 		version, err := schema.Version(ctx, db)
 		if err != nil {
@@ -93,17 +114,21 @@ func requireEmpty(ctx context.Context, db *sql.DB, _ Size) error {
 	return nil
 }
 
-func createTables(ctx context.Context, db *sql.DB, _ Size) error {
-	if err := postgres.CatalogueSchema().UpTo(ctx, db, postgres.TablesVersion); err != nil {
-		return err
+func createTables(ctx context.Context, db *sql.DB, c content) error {
+	for _, schema := range c.schemas() {
+		if err := schema.UpTo(ctx, db, postgres.TablesVersion); err != nil {
+			return err
+		}
 	}
-	return postgres.UserDataSchema().UpTo(ctx, db, postgres.TablesVersion)
+	return nil
 }
 
-func createKeys(ctx context.Context, db *sql.DB, _ Size) error {
+func createKeys(ctx context.Context, db *sql.DB, c content) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return postgres.MigrateUserData(ctx, db) })
-	group.Go(func() error { return postgres.MigrateCatalogue(ctx, db) })
+	if c.catalogue {
+		group.Go(func() error { return postgres.MigrateCatalogue(ctx, db) })
+	}
 	return group.Wait()
 }
 
@@ -119,18 +144,26 @@ func run(ctx context.Context, db *sql.DB, file string, args ...any) error {
 	return nil
 }
 
-func fillCatalogue(ctx context.Context, db *sql.DB, s Size) error {
+// fillMenu makes the tables of the schema "seed", from which the rows of all other tables follow.
+func fillMenu(ctx context.Context, db *sql.DB, c content) error {
 	if err := run(ctx, db, "01_recipes.sql"); err != nil {
 		return err
 	}
 	if err := run(ctx, db, "02_menu.sql"); err != nil {
 		return err
 	}
-	if _, err := db.ExecContext(ctx, `DELETE FROM seed.menu WHERE n > $1`, s.Meals); err != nil {
+	if _, err := db.ExecContext(ctx, `DELETE FROM seed.menu WHERE n > $1`, c.Meals); err != nil {
 		return fmt.Errorf("cut menu: %w", err)
 	}
 	if _, err := db.ExecContext(ctx, `ANALYZE seed.menu`); err != nil {
 		return fmt.Errorf("analyse menu: %w", err)
+	}
+	return nil
+}
+
+func fillCatalogue(ctx context.Context, db *sql.DB, c content) error {
+	if !c.catalogue {
+		return nil
 	}
 	if err := run(ctx, db, "03_ingredients.sql"); err != nil {
 		return err
@@ -141,38 +174,41 @@ func fillCatalogue(ctx context.Context, db *sql.DB, s Size) error {
 	if err := run(ctx, db, "05_stock.sql", PlentyPortions, ScarceMeals, ScarcePortions); err != nil {
 		return err
 	}
-	return run(ctx, db, "06_accounts.sql", s.Users, []byte(passwordHash))
+	return run(ctx, db, "06_accounts.sql", c.Users, []byte(passwordHash))
 }
 
-func fillUserData(ctx context.Context, db *sql.DB, s Size) error {
-	prices := make(pq.Int64Array, 0, s.Meals)
+func fillUserData(ctx context.Context, db *sql.DB, c content) error {
+	if !c.userData {
+		return nil
+	}
+	prices := make(pq.Int64Array, 0, c.Meals)
 	if err := db.QueryRowContext(ctx, `SELECT array_agg(price ORDER BY n) FROM seed.menu`).Scan(&prices); err != nil {
 		return fmt.Errorf("read prices: %w", err)
 	}
-	ranks := zipfRanks(s.Meals / 4)
+	ranks := zipfRanks(c.Meals / 4)
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(sessions)
 	const parts = 2 // of each of the two large tables
 	for part := range parts {
-		first, last := part*s.Orders/parts+1, (part+1)*s.Orders/parts
+		first, last := part*c.Orders/parts+1, (part+1)*c.Orders/parts
 		group.Go(func() error {
-			return run(ctx, db, "12_order_lines.sql", first, last, s.Users, ranks)
+			return run(ctx, db, "12_order_lines.sql", first, last, c.Users, ranks, c.here)
 		})
 		group.Go(func() error {
-			return run(ctx, db, "11_orders.sql", first, last, s.Orders, s.Users, ranks, prices)
+			return run(ctx, db, "11_orders.sql", first, last, c.Orders, c.Users, ranks, prices, c.here)
 		})
 	}
-	group.Go(func() error { return run(ctx, db, "07_users.sql", s.Users) })
-	group.Go(func() error { return run(ctx, db, "10_ratings.sql", s.Users, s.Meals) })
-	group.Go(func() error { return run(ctx, db, "08_addresses.sql", s.Users) })
-	group.Go(func() error { return run(ctx, db, "09_carts.sql", s.Users, s.Meals) })
+	group.Go(func() error { return run(ctx, db, "07_users.sql", c.Users, c.here) })
+	group.Go(func() error { return run(ctx, db, "10_ratings.sql", c.Users, c.Meals, c.here) })
+	group.Go(func() error { return run(ctx, db, "08_addresses.sql", c.Users, c.here) })
+	group.Go(func() error { return run(ctx, db, "09_carts.sql", c.Users, c.Meals, c.here) })
 	return group.Wait()
 }
 
 // settle brings the database into the state of a server that has run for a long time. Without it,
 // autovacuum would run in the first minute of a server that starts from a copy, and disturb
 // measurements.
-func settle(ctx context.Context, db *sql.DB, _ Size) error {
+func settle(ctx context.Context, db *sql.DB, _ content) error {
 	const (
 		// A vacuum cannot freeze the rows of an asynchronous commit that is not written to
 		// the log yet, nor mark them as visible to all. A synchronous commit writes them.

@@ -118,11 +118,17 @@ SELECT avg(similarity) FILTER (WHERE same) - avg(similarity) FILTER (WHERE NOT s
 // fill creates a database and fills it.
 func fill(ctx context.Context, t *testing.T, serverURL, name string, size seed.Size) *sql.DB {
 	t.Helper()
+	return fillBy(ctx, t, serverURL, name, func(ctx context.Context, url string) error { return seed.Fill(ctx, url, size) })
+}
+
+// fillBy creates a database and fills it by a function.
+func fillBy(ctx context.Context, t *testing.T, serverURL, name string, by func(ctx context.Context, url string) error) *sql.DB {
+	t.Helper()
 	admin := open(ctx, t, serverURL)
 	if _, err := admin.ExecContext(ctx, `CREATE DATABASE `+name); err != nil {
 		t.Fatal(err)
 	}
-	if err := seed.Fill(ctx, databaseURL(t, serverURL, name), size); err != nil {
+	if err := by(ctx, databaseURL(t, serverURL, name)); err != nil {
 		t.Fatal(err)
 	}
 	return open(ctx, t, databaseURL(t, serverURL, name))

@@ -176,9 +176,13 @@ func (c *client) outgoing(ctx context.Context, q Request) *http.Request {
 	if q.Body != nil {
 		request.Header.Set("Content-Type", "application/json")
 		request.ContentLength = int64(len(q.Body))
-		// Without GetBody net/http cannot resend an order. It resends requests that have an
-		// Idempotency-Key, and that retry would not be counted.
 		request.Body = io.NopCloser(bytes.NewReader(q.Body))
+		// With GetBody net/http sends a request on another connection when the server has closed
+		// this one before a byte was written, as every client does. An order goes without: net/http
+		// resends all requests that have an Idempotency-Key, and that retry would not be counted.
+		if q.Key == "" {
+			request.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(q.Body)), nil }
+		}
 	}
 	if q.Key != "" {
 		request.Header.Set("Idempotency-Key", q.Key)

@@ -46,6 +46,18 @@ type Result struct {
 	BytesOut int64
 	Orders   []OrderOutcome
 	Host     Host
+
+	// Requests are the sent requests, in the order of their intended times. Merge leaves them out,
+	// because their times are those of one attack.
+	Requests []RequestResult
+}
+
+// RequestResult is the outcome of one request.
+type RequestResult struct {
+	Kind     Kind
+	Intended time.Duration // since the attack began
+	Latency  time.Duration // from the intended time, also of a failed request
+	Cause    string        // of failure, see Result.Failures; empty for a right answer
 }
 
 // KindResult is the part of a result for one kind of request.
@@ -118,6 +130,7 @@ func (c *client) result(schedule Schedule, window time.Duration) Result {
 		intended := schedule.At(uint64(i))
 		latency := rec.end - intended
 		r.add(rec, latency, rec.sent-intended, window)
+		r.Requests = append(r.Requests, RequestResult{Kind: rec.kind, Intended: intended, Latency: latency, Cause: rec.cause})
 		if rec.end <= window {
 			r.Ended++
 			endedLatency += latency

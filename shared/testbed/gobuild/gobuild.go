@@ -34,7 +34,12 @@ const buildTimeout = 10 * time.Minute
 //
 // A program without cgo is static. The tag nomsgpack removes an unused codec from gin, which
 // takes as long to compile as everything else.
-func CompileFlags() []string { return []string{"-buildvcs=false", "-tags=nomsgpack"} }
+func CompileFlags() []string { return []string{"-buildvcs=false", TagsFlag()} }
+
+// TagsFlag returns the flag with the tags of CompileFlags and further ones.
+func TagsFlag(more ...string) string {
+	return "-tags=" + strings.Join(append([]string{"nomsgpack"}, more...), ",")
+}
 
 // CompileError says that Go code does not compile. The environment is not at fault.
 type CompileError struct {

@@ -57,16 +57,36 @@ var seedingSettings = []string{
 // the postgres image does, but ignores the POSTGRES_* variables. It is built once, under a
 // machine-wide lock of its own, so that the builds of other images do not wait for it.
 func EnsureDataset(ctx context.Context, eng *engine.Engine, p *progress.Reporter, size seed.Size) (Ref, error) {
+	return ensureData(ctx, eng, p, dataset{
+		key:  size.Key(),
+		what: fmt.Sprintf("a database with %d subscribers and %d orders", size.Users, size.Orders),
+		fill: func(ctx context.Context, url string) error { return seed.Fill(ctx, url, size) },
+	})
+}
+
+// EnsureShare is EnsureDataset for a server that has a share of the data.
+func EnsureShare(ctx context.Context, eng *engine.Engine, p *progress.Reporter, share seed.Share) (Ref, error) {
+	return ensureData(ctx, eng, p, dataset{key: share.Key(), what: share.String(), fill: share.Fill})
+}
+
+// dataset is what a database image is filled with.
+type dataset struct {
+	key  string // names the rows
+	what string // for the line of progress
+	fill func(ctx context.Context, databaseURL string) error
+}
+
+func ensureData(ctx context.Context, eng *engine.Engine, p *progress.Reporter, data dataset) (Ref, error) {
 	have, err := Ensure(ctx, eng, p, Postgres)
 	if err != nil {
 		return "", err
 	}
 	from := have[Postgres]
-	ref := datasetRef(from, size)
+	ref := datasetRef(from, data.key)
 	if there, err := present(ctx, eng, ref); err != nil || there {
 		return ref, err
 	}
-	release, err := lock(ctx, p, "dataset-"+size.Key())
+	release, err := lock(ctx, p, "dataset-"+data.key)
 	if err != nil {
 		return "", err
 	}
@@ -76,7 +96,7 @@ func EnsureDataset(ctx context.Context, eng *engine.Engine, p *progress.Reporter
 	}
 	ctx, cancel := context.WithTimeout(ctx, hostspeed.Wait(datasetTimeout))
 	defer cancel()
-	if err := buildDataset(ctx, eng, p, from, ref, size); err != nil {
+	if err := buildDataset(ctx, eng, p, from, ref, data); err != nil {
 		return "", fmt.Errorf("dataset %s: %w", ref, err)
 	}
 	return ref, nil
@@ -84,13 +104,13 @@ func EnsureDataset(ctx context.Context, eng *engine.Engine, p *progress.Reporter
 
 // datasetRef names a dataset by its content and by the image that made it. The data depends
 // on that image's collation and minor version.
-func datasetRef(from Ref, size seed.Size) Ref {
+func datasetRef(from Ref, key string) Ref {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s %q %s", from, seedingSettings, DatasetPassword))
-	return Ref(localPrefix + datasetName + ":" + size.Key() + "-" + hex.EncodeToString(sum[:4]))
+	return Ref(localPrefix + datasetName + ":" + key + "-" + hex.EncodeToString(sum[:4]))
 }
 
-func buildDataset(ctx context.Context, eng *engine.Engine, p *progress.Reporter, from, ref Ref, size seed.Size) (err error) {
-	step := p.Step("seed a database with %d subscribers and %d orders", size.Users, size.Orders)
+func buildDataset(ctx context.Context, eng *engine.Engine, p *progress.Reporter, from, ref Ref, data dataset) (err error) {
+	step := p.Step("seed %s", data.what)
 	defer func() { step.End(err) }()
 	id, err := startSeeding(ctx, eng, from)
 	if id != "" {
@@ -105,7 +125,7 @@ func buildDataset(ctx context.Context, eng *engine.Engine, p *progress.Reporter,
 		return errors.Join(err, lastLogs(ctx, eng, id))
 	}
 	step.Detail("fill")
-	if err := seed.Fill(ctx, address, size); err != nil {
+	if err := data.fill(ctx, address); err != nil {
 		return errors.Join(fmt.Errorf("fill: %w", err), lastLogs(ctx, eng, id))
 	}
 	step.Detail("stop PostgreSQL")

@@ -25,8 +25,8 @@ const checkTimeout = 30 * time.Minute
 
 // checkOptions are the flags of check.
 type checkOptions struct {
-	solution, asJSON, list bool
-	selection              lab.Selection
+	solution, mine, asJSON, list bool
+	selection                    lab.Selection
 }
 
 // all reports whether the whole lab is run.
@@ -37,6 +37,9 @@ func (o checkOptions) words() string {
 	var words string
 	if o.solution {
 		words += " --solution"
+	}
+	if o.mine {
+		words += " --mine"
 	}
 	if o.selection.Step != 0 {
 		words += fmt.Sprintf(" --step %d", o.selection.Step)
@@ -64,7 +67,8 @@ cannot tell), environment 3 (no engine, no image, no disk).`,
   go tool workshop check 00 --step 2       the checks of step 2
   go tool workshop check 00 --only index   one check
   go tool workshop check 00 --solution     the finished lab
-  go tool workshop check 00 --json         the result as JSON on stdout`,
+  go tool workshop check 00 --json         the result as JSON on stdout
+  go tool workshop check 07 --mine         lab 07 on the labs that you have passed`,
 		Args: exactly(1, "the lab's number, such as 00"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if cmd.Flags().Changed("step") && options.selection.Step == 0 {
@@ -77,6 +81,7 @@ cannot tell), environment 3 (no engine, no image, no disk).`,
 	cmd.Flags().IntVar(&options.selection.Step, "step", 0, "run only the checks of this step of the lesson")
 	cmd.Flags().StringVar(&options.selection.Only, "only", "", "run only the check or gain of this name")
 	cmd.Flags().BoolVar(&options.solution, "solution", false, "check the finished lab in solutions/ instead")
+	cmd.Flags().BoolVar(&options.mine, "mine", false, "run lab 07 on your own labs where you have passed them, on solutions elsewhere")
 	cmd.Flags().BoolVar(&options.asJSON, "json", false, "print the result as JSON on stdout, nothing else")
 	return cmd
 }
@@ -98,6 +103,9 @@ func (a *app) runCheck(ctx context.Context, name string, options checkOptions) e
 	}
 	l, err := w.findLab(name)
 	if err != nil {
+		return err
+	}
+	if err := mineRefused(l, options); err != nil {
 		return err
 	}
 	dir := l.Dir()
@@ -129,10 +137,10 @@ func (a *app) runCheck(ctx context.Context, name string, options checkOptions) e
 		result.Seconds = time.Since(began).Seconds()
 	}
 	page := ""
-	if ran && options.all() { // else nothing, or only a part, was run
+	if ran && options.all() && !options.mine { // else nothing, or only a part, was run
 		page = a.keep(w, reported{l, options.solution, kept{result, from}})
 	}
-	if ran && !options.solution && result.Only == "" {
+	if ran && !options.solution && !options.mine && result.Only == "" {
 		a.keepSteps(w, l, result, from.Made)
 	}
 	if options.asJSON {
@@ -140,7 +148,11 @@ func (a *app) runCheck(ctx context.Context, name string, options checkOptions) e
 			return err
 		}
 	} else {
-		a.printf("%s", a.sheet(a.out).Report(titleOf(l, options.solution)+partOf(result), "", result))
+		title := titleOf(l, options.solution)
+		if options.mine {
+			title += " on your own labs"
+		}
+		a.printf("%s", a.sheet(a.out).Report(title+partOf(result), "", result))
 		if page != "" {
 			a.printf("Page of this result: %s\n", w.short(page))
 		}
@@ -189,8 +201,22 @@ func (a *app) checkFolder(ctx context.Context, w workshop, l folder, dir string,
 	}
 	defer remove()
 	p := a.progress()
-	binary, err := a.compileTest(ctx, w, p, scratch, dir, "")
+	var mine []below
+	var tags []string
+	if options.mine {
+		if mine, err = w.labsBelow(l); err != nil {
+			return checked{}, err
+		}
+		a.showMine(mine, options)
+		tags = append(tags, mineTag)
+	}
+	binary, err := a.compileTest(ctx, w, p, scratch, dir, "", tags...)
 	var compile *compileError
+	if errors.As(err, &compile) {
+		if result, ours := notCompilingBelow(l, mine, compile); ours {
+			return checked{result: result}, nil
+		}
+	}
 	switch {
 	case errors.As(err, &compile) && compile.in(dir, l.Dir()):
 		return checked{result: notCompiling(l, compile)}, nil
@@ -200,7 +226,7 @@ func (a *app) checkFolder(ctx context.Context, w workshop, l folder, dir string,
 	output := &testOutput{show: func(line string) { p.Note("%s", line) }}
 	run := testRun{
 		binary: binary, dir: w.path(filepath.FromSlash(dir)), name: "TestLab", mode: lab.ModeCheck, selection: options.selection,
-		timeout: checkTimeout, result: filepath.Join(scratch, "result.json"), output: output,
+		timeout: checkTimeout, result: filepath.Join(scratch, "result.json"), output: output, mine: ownLabs(mine),
 	}
 	done := checked{}
 	servers, timed := true, true
@@ -301,10 +327,7 @@ func machineFailed(l folder, err error) lab.Result {
 
 // afterCheck says what to do next.
 func (a *app) afterCheck(l folder, r lab.Result, options checkOptions, listing lab.Listing) {
-	whole := "go tool workshop check " + l.ID()
-	if options.solution {
-		whole += " --solution"
-	}
+	whole := "go tool workshop check " + l.ID() + checkOptions{solution: options.solution, mine: options.mine}.words()
 	again := "go tool workshop check " + l.ID() + options.words()
 	switch {
 	case r.Verdict == lab.Pass && !options.all():

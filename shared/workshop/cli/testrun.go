@@ -9,15 +9,19 @@ import (
 	"time"
 
 	"bytebites.example/workshop/shared/progress"
+	"bytebites.example/workshop/shared/testbed/gobuild"
 	"bytebites.example/workshop/shared/workshop/cli/subprocess"
 	"bytebites.example/workshop/shared/workshop/lab"
 )
 
 // compileTest compiles the tests of the package in a folder, given from the module's root
-// with slashes, into a file in scratch. A file for the go command's -overlay may be given, or "".
-// The error is a *compileError when they do not compile.
-func (a *app) compileTest(ctx context.Context, w workshop, p *progress.Reporter, scratch, dir, overlay string) (binary string, err error) {
+// with slashes, into a file in scratch. A file for the go command's -overlay may be given, or "", and
+// build tags. The error is a *compileError when they do not compile.
+func (a *app) compileTest(ctx context.Context, w workshop, p *progress.Reporter, scratch, dir, overlay string, tags ...string) (binary string, err error) {
 	words := []string{"-c", "-ldflags=-w"}
+	if len(tags) > 0 {
+		words = append(words, gobuild.TagsFlag(tags...)) // the go command takes the last one
+	}
 	binary = filepath.Join(scratch, path.Base(path.Dir(dir))+"-"+path.Base(dir))
 	if overlay != "" {
 		words = append(words, "-overlay="+overlay)
@@ -51,7 +55,8 @@ type testRun struct {
 	timeout   time.Duration // waiting for the machine does not count
 	result    string        // the file that the test writes its result to
 	output    *testOutput
-	short     bool // leaves out what needs a server
+	short     bool   // leaves out what needs a server
+	mine      string // lab.EnvMine: the labs below that are the learner's own
 }
 
 // runTest runs a test to its end. The error is that of subprocess.Command.Run, or an
@@ -65,7 +70,7 @@ func (a *app) runTest(ctx context.Context, r testRun) error {
 	c := subprocess.Command{
 		Dir: r.dir,
 		Env: append(append([]string{}, a.env...), lab.EnvResult+"="+r.result, lab.EnvMode+"="+string(r.mode),
-			lab.EnvStep+"="+step, lab.EnvOnly+"="+r.selection.Only, lab.EnvTimeout+"="+r.timeout.String()),
+			lab.EnvStep+"="+step, lab.EnvOnly+"="+r.selection.Only, lab.EnvMine+"="+r.mine, lab.EnvTimeout+"="+r.timeout.String()),
 		Stdout: r.output, Stderr: r.output,
 	}
 	words := []string{"-test.run=^" + r.name + "$", "-test.count=1", "-test.v", "-test.parallel=" + strconv.Itoa(quickAnswers), "-test.timeout=" + hangTimeout.String()}

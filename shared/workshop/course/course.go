@@ -50,6 +50,8 @@ type Lab struct {
 	// Profiles are the profiles of docker-compose.yml that come with the lab.
 	Profiles []Profile
 	Budget   Budget
+	// Together marks the lab that runs on all labs below it. `check --mine` runs it on the learner's.
+	Together bool
 }
 
 // Step is a part of a lab that mends one flaw.

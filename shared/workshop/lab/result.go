@@ -19,6 +19,8 @@ const (
 	// EnvStep and EnvOnly carry the Selection: a number, and a name.
 	EnvStep = "WORKSHOP_STEP"
 	EnvOnly = "WORKSHOP_ONLY"
+	// EnvMine holds the numbers of the labs below that are the learner's own, such as "00,03".
+	EnvMine = "WORKSHOP_MINE"
 	// EnvTimeout is the time limit of a run, such as "30m0s". Waiting for the machine does not
 	// count.
 	EnvTimeout = "WORKSHOP_TIMEOUT"

@@ -1,4 +1,5 @@
--- $1 subscribers. One in four has a diet, and all have one or two preferred cuisines.
+-- $1 subscribers, or those of them for whom $2 is true. One in four has a diet, and all have one or
+-- two preferred cuisines.
 INSERT INTO users (user_id, name, email, diets, cuisines, dislikes, portion_count)
 SELECT 'u' || lpad(n::text, 7, '0'),
        (ARRAY['Ada', 'Aino', 'Amir', 'Ana', 'Ben', 'Björn', 'Carla', 'Chiara', 'Daan', 'Deniz', 'Elif', 'Emil', 'Fatima', 'Finn',
@@ -21,3 +22,4 @@ SELECT 'u' || lpad(n::text, 7, '0'),
 FROM generate_series(1, $1::integer) n
 CROSS JOIN (SELECT array_agg(name ORDER BY cuisines.n) AS cuisines FROM seed.cuisines) known
 CROSS JOIN LATERAL (SELECT 1 + seed.pick(n, 78, 10) AS likes) one
+WHERE coalesce(($2::boolean[])[n], true)

@@ -1,4 +1,4 @@
--- One address for each of the $1 subscribers.
+-- One address for each of the $1 subscribers, or of those for whom $2 is true.
 INSERT INTO addresses (user_id, position, label, street, postal_code, city, country)
 SELECT 'u' || lpad(n::text, 7, '0'), 1, 'Home',
        (ARRAY['Lindenallee', 'Am Markt', 'Hafenstraße', 'Gartenweg', 'Schulstraße', 'Mühlenweg', 'Bergstraße', 'Kirchplatz']
@@ -7,3 +7,4 @@ SELECT 'u' || lpad(n::text, 7, '0'), 1, 'Home',
        (ARRAY['Berlin', 'Hamburg', 'München', 'Köln', 'Frankfurt', 'Stuttgart', 'Leipzig', 'Bremen'])[1 + seed.pick(n, 83, 8)],
        'DE'
 FROM generate_series(1, $1::integer) n
+WHERE coalesce(($2::boolean[])[n], true)

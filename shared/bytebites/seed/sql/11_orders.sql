@@ -1,5 +1,6 @@
 -- The orders with numbers $1 to $2 of the $3 orders of a year, by $4 subscribers. Seven in ten
 -- are placed at dinner, from 4 to 7 PM. $5 is ranks of seed.line_meal. $6 is the meals' prices.
+-- Only orders by subscribers for whom $7 is true are inserted, unless it is null.
 INSERT INTO orders (id, user_id, total_cents, status, placed_at, effects_done_at)
 SELECT 'seed-' || lpad(n::text, 7, '0'), 'u' || lpad((1 + seed.pick(n, 1, $4))::text, 7, '0'),
        line_1 + CASE WHEN lines > 1 THEN line_2 ELSE 0 END + CASE WHEN lines > 2 THEN line_3 ELSE 0 END
@@ -17,3 +18,4 @@ CROSS JOIN LATERAL (
            ($6::integer[])[seed.line_meal(n, 3, $5)] * seed.line_quantity(n, 3) AS line_3,
            ($6::integer[])[seed.line_meal(n, 4, $5)] * seed.line_quantity(n, 4) AS line_4
 ) drawn
+WHERE coalesce(($7::boolean[])[1 + seed.pick(n, 1, $4)], true)

@@ -1,0 +1,218 @@
+package spec
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"bytebites.example/workshop/labs/07-dinner-rush/dinner"
+	"bytebites.example/workshop/shared/bytebites"
+	"bytebites.example/workshop/shared/instance"
+	"bytebites.example/workshop/shared/measure/load"
+	"bytebites.example/workshop/shared/workshop/lab"
+)
+
+// goodRush is a rush that all live checks accept: 3,000 requests of 20 ms in 30 s.
+func goodRush() rushSeen {
+	began := time.Date(2026, 12, 1, 17, 0, 0, 0, time.UTC)
+	s := rushSeen{Seen: dinner.Seen{
+		Length: 30 * time.Second, Began: began, Ended: began.Add(31 * time.Second),
+		Release: dinner.Release{Said: "the map names server 4", Before: 3, After: 3},
+		Running: []dinner.Running{{At: 0, Replicas: 3}},
+	}}
+	for _, f := range dinner.Announced(s.Length) {
+		s.Events = append(s.Events, dinner.Event{Kind: f.Kind, From: f.At, To: f.At + time.Second})
+	}
+	s.Result = load.Result{Latency: load.NewHistogram(), Sent: 3000}
+	for i := range 3000 {
+		s.Result.Requests = append(s.Result.Requests, load.RequestResult{Intended: time.Duration(i) * 10 * time.Millisecond, Latency: 20 * time.Millisecond})
+		s.Result.Latency.Record(20 * time.Millisecond)
+	}
+	s.books = dinner.Books{Accepted: 1, Orders: []dinner.Entry{{Placed: began.Add(time.Second), Done: map[bytebites.Effect]time.Time{
+		bytebites.EffectEmail: began.Add(2 * time.Second), bytebites.EffectLedger: began.Add(2 * time.Second), bytebites.EffectRecommendation: began.Add(5 * time.Second),
+	}}}}
+	return s
+}
+
+// fail makes n requests fail from a time on.
+func (s *rushSeen) fail(at time.Duration, n int, cause string) {
+	for i := range s.Result.Requests {
+		if r := &s.Result.Requests[i]; r.Intended >= at && n > 0 {
+			r.Cause = cause
+			n--
+		}
+	}
+}
+
+// at returns when a fault begins.
+func (s rushSeen) at(kind dinner.Kind) time.Duration {
+	for _, e := range s.Events {
+		if e.Kind == kind {
+			return e.From
+		}
+	}
+	return 0
+}
+
+func TestLiveChecks(t *testing.T) {
+	checks := map[string]func(rushSeen) error{
+		"ledger": rushSeen.ledger, "effects": rushSeen.effects, "few failures": rushSeen.fewFailures,
+		"rolled back": rushSeen.rolledBack, "mean latency": rushSeen.meanLatency,
+	}
+	for name, test := range map[string]struct {
+		change  func(*rushSeen)
+		rejects string // names of checks
+	}{
+		"a good rush":          {func(*rushSeen) {}, ""},
+		"an order is lost":     {func(s *rushSeen) { s.books.Wrong = []string{"order x"} }, "ledger"},
+		"a portion is missing": {func(s *rushSeen) { s.books.Stock = []string{"m0001"} }, "ledger"},
+		"no order at all":      {func(s *rushSeen) { s.books.Accepted = 0 }, "ledger"},
+		"a mail is missing":    {func(s *rushSeen) { s.books.Undone = []string{"no mail"} }, "effects"},
+		"two failures":         {func(s *rushSeen) { s.fail(0, 2, "status 503") }, ""},
+		"three failures":       {func(s *rushSeen) { s.fail(0, 3, "status 503") }, "few failures"},
+		"failures in a window": {func(s *rushSeen) { s.fail(s.at(dinner.ShardPaused), 150, "status 503") }, ""},
+		"failures without a broker": {func(s *rushSeen) { s.fail(s.at(dinner.BrokerRestarted), 3, "status 503") },
+			"few failures"},
+		"one failure in the deployment": {func(s *rushSeen) { s.fail(s.at(dinner.BadDeployment)+100*time.Millisecond, 1, "status 502") },
+			"rolled back"},
+		"the release served":      {func(s *rushSeen) { s.Release.Served = true }, "rolled back"},
+		"the release stayed":      {func(s *rushSeen) { s.Release.Left = 1 }, "rolled back"},
+		"no replica was left":     {func(s *rushSeen) { s.Release.After = 0 }, "rolled back"},
+		"slow, with some timeout": {func(s *rushSeen) { s.Result.Latency.Record(2 * time.Minute) }, ""},
+		"slow": {func(s *rushSeen) {
+			for range 300 {
+				s.Result.Latency.Record(2 * time.Second)
+			}
+		}, "mean latency"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := goodRush()
+			test.change(&s)
+			for check, judge := range checks {
+				var failure *lab.Failure
+				err := judge(s)
+				rejected := errors.As(err, &failure)
+				if err != nil && !rejected || rejected != (check == test.rejects) {
+					t.Errorf("%s: %v", check, err)
+				}
+			}
+		})
+	}
+}
+
+func TestFailuresForWantOfTime(t *testing.T) {
+	s := goodRush()
+	s.fail(0, 5, "status 503")
+	var failure *lab.Failure
+	if err := s.fewFailures(); !errors.As(err, &failure) || failure.Waited.Each == 0 {
+		t.Errorf("five answers with status 503: %v, want a failure that rests on time", err)
+	}
+	s.fail(time.Second, 1, load.CauseMixedUp)
+	if err := s.fewFailures(); !errors.As(err, &failure) || failure.Waited.Each != 0 {
+		t.Errorf("an answer to another request: %v, want a failure that does not rest on time", err)
+	}
+}
+
+func TestStretchIsPartOfTheCurve(t *testing.T) {
+	part := aroundPeak(timedLength)
+	const length = slicesAroundPeak * sliceLength
+	n := part.Count(length)
+	if whole := part.curve.Count(timedLength); n == 0 || n >= whole {
+		t.Fatalf("%d requests of %d", n, whole)
+	}
+	first := part.curve.Count(part.from)
+	for i := range n {
+		if got, want := part.At(i), part.curve.At(first+i)-part.from; got != want || got < 0 || got >= length {
+			t.Fatalf("request %d at %v, want %v", i, got, want)
+		}
+	}
+	if low, high := part.Rate(0), part.Rate(length/2); low <= part.curve.Base || high != part.curve.Peak {
+		t.Errorf("from %v to %v requests/s, want the peak of %v in the middle", low, high, part.curve.Peak)
+	}
+}
+
+// busyMachine has no idle time in the first slice.
+type busyMachine struct{ began time.Time }
+
+func (m busyMachine) Busiest(from, _ time.Time, _ time.Duration) (float64, bool) {
+	return 0.01, from.Equal(m.began)
+}
+
+func TestObservations(t *testing.T) {
+	began := time.Date(2026, 12, 1, 17, 0, 0, 0, time.UTC)
+	o := observations{machine: busyMachine{began.Add(10 * time.Second)}, began: began, from: 10 * time.Second, requests: []load.RequestResult{
+		{Intended: 9 * time.Second, Latency: time.Hour},
+		{Intended: 10 * time.Second, Latency: 10 * time.Millisecond},
+		{Intended: 11 * time.Second, Latency: 30 * time.Millisecond},
+		{Intended: 13 * time.Second, Latency: 50 * time.Millisecond},
+	}}
+	first, err := o.next(t.Context())
+	if err != nil || first.Value != 20 || first.Validity.OK {
+		t.Errorf("first slice: %+v, %v; want 20 ms on a busy machine", first, err)
+	}
+	second, err := o.next(t.Context())
+	if err != nil || second.Value != 50 || !second.Validity.OK {
+		t.Errorf("second slice: %+v, %v; want 50 ms", second, err)
+	}
+	o.taken = slicesAroundPeak
+	var doubt *lab.Doubt
+	if _, err := o.next(t.Context()); !errors.As(err, &doubt) {
+		t.Errorf("after the last slice: %v, want a doubt", err)
+	}
+}
+
+func TestSmaller(t *testing.T) {
+	for _, test := range []struct {
+		now     instance.Type
+		busiest float64
+		want    string
+	}{
+		{instance.Medium(), 0.05, "b1.nano"},   // 50 % of a nano
+		{instance.Medium(), 0.10, "b1.micro"},  // 100 % of a nano, 40 % of a micro
+		{instance.Small(), 0.35, ""},           // 70 % of a micro
+		{instance.Small(), 0.34, "b1.micro"},   // 68 %
+		{instance.Nano(), 0.01, ""},            // there is none
+		{instance.Medium(), 0.349, "b1.small"}, // 69.8 %
+	} {
+		if got, ok := smaller(test.now, test.busiest); got.Name != test.want || ok != (test.want != "") {
+			t.Errorf("%s at %.0f %%: %q, want %q", test.now.Name, 100*test.busiest, got.Name, test.want)
+		}
+	}
+}
+
+func TestBacklogAndCharts(t *testing.T) {
+	s := goodRush()
+	for at, want := range map[time.Duration]int{0: 0, 1500 * time.Millisecond: 1, 4 * time.Second: 1, 6 * time.Second: 0} {
+		if got := s.backlog(at)[bytebites.EffectRecommendation]; got != want {
+			t.Errorf("after %v: %d orders without a week, want %d", at, got, want)
+		}
+	}
+	p, err := (&trial{subject: Subject{Plan: []byte(smallPlan)}}).planned()
+	if err != nil {
+		t.Fatal(err)
+	}
+	charts := s.charts(p)
+	if len(charts) != 6 {
+		t.Errorf("%d charts, want 6", len(charts))
+	}
+	for _, c := range charts {
+		if err := c.Validate(); err != nil {
+			t.Error(err)
+		}
+		if len(c.Marks) != len(s.Events) {
+			t.Errorf("%s has %d marks, want one for each of %d faults", c.Name, len(c.Marks), len(s.Events))
+		}
+	}
+	if text := string(s.table()); !strings.Contains(text, string(dinner.ShardPaused)) || strings.Count(text, "\n") < 30 {
+		t.Errorf("the table has no faults or too few seconds:\n%s", text)
+	}
+}
+
+const smallPlan = `
+replicas: {type: b1.nano, count: 3}
+catalogue: {type: b1.small}
+shards: {type: b1.nano, count: 2}
+workers: {type: b1.micro, count: 2}
+cache: {type: b1.nano, memory: 32MiB}
+`
