@@ -20,7 +20,7 @@ const (
 	// fleetName is the label of the replicas.
 	fleetName = "web"
 	// storyFactor is how much faster the clock of the policy passes than the run. It is that of lab 06, half of
-	// that of the evening: the engine tells the CPU use once a second, and the windows of lab 06 accept no
+	// that of the evening. The engine tells the CPU use once a second, and the windows of lab 06 accept no
 	// gap of two minutes.
 	storyFactor = 60
 	// readEvery is the time of the run from one reading of the replicas to the next: half a minute

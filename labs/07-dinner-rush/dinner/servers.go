@@ -149,8 +149,7 @@ func (s *Stack) database(ctx context.Context, name string, t instance.Type, shar
 	return server, pool, err
 }
 
-// publishMap makes the map of lab 04 say that the data of all subscribers is on the shards, as it is
-// after the move.
+// publishMap publishes the map of lab 04 in its state after the move: all buckets are on the shards.
 func (s *Stack) publishMap(ctx context.Context) (err error) {
 	for _, pool := range s.pools {
 		if err := shard.Prepare(ctx, pool); err != nil {
