@@ -40,6 +40,7 @@ type memory struct {
 	failing  bool                      // every call returns errStore
 	held     chan struct{}             // unless nil, reads return when it is closed
 	reading  func(ctx context.Context) // unless nil, called by each read when it begins
+	unsure   bool                      // changes are made, and return errStore
 	changing func()                    // unless nil, called by each change before it is made
 }
 
@@ -163,7 +164,10 @@ func (m *memory) write(change func() error) error {
 	if m.failing {
 		return errStore
 	}
-	return change()
+	if err := change(); err != nil || !m.unsure {
+		return err
+	}
+	return errStore
 }
 
 // rated returns two meals with a rating.
