@@ -114,6 +114,10 @@ func TestAnswers(t *testing.T) {
 
 		no(wrong.WriteBack, "sessions", "a sign-in need not wait for the database: Redis has the session, and a batch writes it a second later", "sign-in and sign-out", "without redis"),
 		no(wrong.SignedOutStays, "sessions", "the session is deleted in the database, and its copy expires by itself", "sign-in and sign-out", "contract"),
+		no(wrong.SessionHour, "sign-in and sign-out", "a session lasts for twelve hours, so an hour is short"),
+		no(wrong.TrustsTTL, "sign-in and sign-out", "the entry expires with its session"),
+		no(wrong.OutOnSuccess, "sign-in and sign-out", "a sign-out that failed has deleted nothing"),
+		no(wrong.WritesMeal, "every page", "the new meal is at hand, and the next reader need not load it"),
 		no(wrong.WriteAround, "sign-in and sign-out", "the first read puts the session into Redis anyway"),
 		no(wrong.RedisFirst, "sign-in and sign-out", "the next request comes at once, so Redis is told first"),
 		no(wrong.ShortHash, "sign-in and sign-out", "eight bytes of a hash are enough to tell sessions apart"),

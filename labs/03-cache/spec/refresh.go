@@ -78,11 +78,15 @@ func rename(name string) func(context.Context, replica) error {
 
 func rate(ctx context.Context, r replica) error { return r.ratings.Rate(ctx, "u0000001", "m010", 1) }
 
+// overtaken is the circumstance of a change after whose commit another one is made and answered.
+const overtaken = ", which another change overtook"
+
 // lostAnswer is the circumstance of a change that is committed, and whose connection then breaks.
 const lostAnswer = ", which was committed although the database returned an error"
 
-// changed makes a change four times: without readers, while both replicas read just before the
-// commit, by a caller that leaves just before the commit, and with a commit whose answer is lost.
+// changed makes a change five times: without readers, while both replicas read just before the
+// commit, by a caller that leaves just before the commit, with a commit whose answer is lost, and while
+// another replica makes the next change.
 func (s *seam) changed(ctx context.Context, what string, look lab.Look, change func(context.Context, replica) error) error {
 	questions := at(look, shown())
 	for _, circumstance := range []struct {
@@ -96,6 +100,7 @@ func (s *seam) changed(ctx context.Context, what string, look lab.Look, change f
 		}},
 		{", whose caller left while it was made", "does the deletion end with the caller's request?", func(leave context.CancelFunc) func() { return leave }},
 		{lostAnswer, "delete after an error too: the commit may have gone through", nil},
+		{overtaken, "delete the entry and do not write it: of two changes the older may write last", nil},
 	} {
 		if err := s.wantAll(ctx, questions, "before "+what); err != nil {
 			return err
@@ -106,7 +111,11 @@ func (s *seam) changed(ctx context.Context, what string, look lab.Look, change f
 			s.memory.change(func() { s.memory.changing = during })
 		}
 		unsure := circumstance.what == lostAnswer
-		s.memory.change(func() { s.memory.unsure = unsure })
+		var next func()
+		if circumstance.what == overtaken {
+			next = func() { _ = change(ctx, s.replicas[1]) } // the answers afterwards tell whether it was made
+		}
+		s.memory.change(func() { s.memory.unsure, s.memory.committed = unsure, next })
 		_, err := bounded(caller, what, func(ctx context.Context) (struct{}, error) { return struct{}{}, change(ctx, s.replicas[0]) })
 		s.memory.change(func() { s.memory.unsure = false })
 		left := caller.Err() != nil

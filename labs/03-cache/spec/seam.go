@@ -297,5 +297,12 @@ func (r *fakeRedis) start() error {
 // forward turns the clock of Redis forward, so that keys expire.
 func (r *fakeRedis) forward(d time.Duration) { r.server.FastForward(d) }
 
+// last gives every key that time to live.
+func (r *fakeRedis) last(d time.Duration) {
+	for _, key := range r.server.Keys() {
+		r.server.SetTTL(key, d)
+	}
+}
+
 // flush deletes all keys.
 func (r *fakeRedis) flush() { r.server.FlushAll() }

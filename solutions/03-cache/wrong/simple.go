@@ -391,6 +391,9 @@ func (c *catalogue) UpdateMeal(ctx context.Context, id bytebites.MealID, change 
 		return meal, err
 	}
 	c.cache.forget(ctx, id, change.Price != nil)
+	if err == nil && c.cache.writesMeal {
+		_ = c.cache.keep(ctx, c.cache.mealKey(id), kept[bytebites.Meal]{Value: meal}, menuFor)
+	}
 	return meal, err
 }
 
@@ -480,6 +483,8 @@ func (s *simple) sessionFor(session bytebites.Session) time.Duration {
 	switch {
 	case s.expiredCounts:
 		return sessionFor
+	case s.sessionHour:
+		return min(time.Hour, left)
 	case s.sessionForLife:
 		return left
 	default:
@@ -491,6 +496,9 @@ func (s *simple) sessionFor(session bytebites.Session) time.Duration {
 func (s *simple) loadedFor() time.Duration {
 	if s.sessionForLife {
 		return sessionLength
+	}
+	if s.sessionHour {
+		return time.Hour
 	}
 	return sessionFor
 }
@@ -528,7 +536,7 @@ func (s *sessions) Session(ctx context.Context, tokenHash [32]byte) (bytebites.S
 		}
 		return session, err
 	})
-	if err == nil && !session.ExpiresAt.After(time.Now()) && !s.cache.expiredCounts {
+	if err == nil && !session.ExpiresAt.After(time.Now()) && !s.cache.expiredCounts && !s.cache.trustsTTL {
 		return bytebites.Session{}, fmt.Errorf("session: %w", bytebites.ErrNotFound)
 	}
 	return session, err
@@ -547,7 +555,7 @@ func (s *sessions) Delete(ctx context.Context, tokenHash [32]byte) error {
 		}
 	}
 	err := s.Sessions.Delete(ctx, tokenHash)
-	if !s.cache.signedOutStays {
+	if !s.cache.signedOutStays && (err == nil || !s.cache.outOnSuccess) {
 		_ = forget() // lost, when Redis does not answer
 	}
 	if s.cache.staysSignedIn {

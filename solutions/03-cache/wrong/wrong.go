@@ -61,6 +61,10 @@ const (
 	SessionForLife  = "session-for-its-life"
 	ShortHash       = "short-session-key"
 	SignedOutStays  = "signed-out-stays"
+	SessionHour     = "session-for-an-hour"
+	TrustsTTL       = "trusts-ttl"
+	OutOnSuccess    = "sign-out-on-success"
+	WritesMeal      = "writes-meal"
 	SkipsErrors     = "skips-errors"
 	StaysSignedIn   = "sign-out-error-lost"
 	TriesAgain      = "tries-again"
@@ -163,6 +167,10 @@ type mistakes struct {
 	errorSignsOut  bool // a session that cannot be loaded does not exist
 	expiredCounts  bool // a session lives as long as its entry
 	signedOutStays bool // a sign-out deletes the session in the database alone
+	sessionHour    bool // a session is kept for an hour
+	trustsTTL      bool // a session lives as long as Redis says
+	outOnSuccess   bool // a sign-out that the database may not have made deletes nothing
+	writesMeal     bool // a change puts the meal into Redis
 	deleteFirst    bool // a sign-out deletes the copy before the session
 	deleteNeeds    bool // a sign-out ends when Redis does not answer
 	staysSignedIn  bool // an error of a sign-out is not told
@@ -218,6 +226,10 @@ func Variants() map[string]func(*service.Composition) {
 		SessionForLife:  {sessionForLife: true},
 		ShortHash:       {shortHash: true},
 		SignedOutStays:  {signedOutStays: true},
+		SessionHour:     {sessionHour: true},
+		TrustsTTL:       {trustsTTL: true},
+		OutOnSuccess:    {outOnSuccess: true},
+		WritesMeal:      {writesMeal: true},
 		SkipsErrors:     {skipsErrors: true},
 		StaysSignedIn:   {staysSignedIn: true},
 		TriesAgain:      {triesAgain: true},
