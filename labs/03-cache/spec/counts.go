@@ -41,10 +41,9 @@ func (s *seam) countsA(ctx context.Context, result meter.Result, q question, whe
 	}
 	after, err := s.looked(result)
 	if err == nil && after-before < 1 {
-		err = &lab.Failure{
-			Expected: fmt.Sprintf("a look counted as %q in bytebites_cache_looks_total, %s", result, when), Seen: "none",
-			Look: lab.Look{File: q.look.File, Func: q.look.Func, Hint: "the share of hits on a dashboard is made of these counts: meter.Looked"},
-		}
+		look := q.look
+		look.Hint = "the share of hits on a dashboard is made of these counts: meter.Looked"
+		err = &lab.Failure{Expected: fmt.Sprintf("a look counted as %q in bytebites_cache_looks_total, %s", result, when), Seen: "none", Look: look}
 	}
 	return err
 }
