@@ -153,6 +153,7 @@ func wrongStores() []frame.Wrong {
 		of("asks-targets", "everybody once", flaw{AsksTargets: true}, "new subscribers live on the targets"),
 		of("asks-first", "everybody once", flaw{AsksFirst: true}, "every server has the popular meals"),
 		of("needs-all", "enough answers", flaw{NeedsAll: true}, "a total that lacks a server is wrong"),
+		of("half-rounded-down", "enough answers", flaw{RoundsDown: true}, "half of the servers is their number divided by two"),
 		of("any-is-enough", "enough answers", flaw{AnyIsEnough: true}, "something is better than nothing"),
 		of("none-is-enough", "enough answers", flaw{NoneIsEnough: true}, "what has come is added up"),
 		of("silent-partial", "enough answers", flaw{SilentPartial: true}, "the page is there, and nobody complains"),

@@ -62,6 +62,7 @@ func (s *seam) ownAnswers(ctx context.Context) error {
 		meal("none"), meal("None"), meal("thai"),
 		mealsByID("m001", "m002"), mealsByID("m001", "m003"), mealsByID("m003", "m001", "m004"), mealsByID("m002", "m003"), mealsByID("m003"), mealsByID("m001-m002", "m003"), mealsByID("m001_m002"), mealsByID("m001-m002"), mealsByID("m001m002"),
 		mealsByID("10", "50"), mealsByID("1050"),
+		mealsByID("m010", "m011", "m013"), mealsByID("m010", "m012", "m013"), ratingsOf("m010", "m011", "m013"), ratingsOf("m010", "m012", "m013"),
 		mealsByID("none", "m004"), mealsByID("m054", "M001", "10"),
 		ratingsOf("m001"), ratingsOf("M001"), ratingsOf("m002", "m003"), ratingsOf("m002", "m004"), ratingsOf("m001", "m002"), ratingsOf("10"), ratingsOf("50"), ratingsOf("none"),
 		popular(10), popular(1), popular(50), popular(9),

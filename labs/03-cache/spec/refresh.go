@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"bytebites.example/workshop/labs/03-cache/meter"
 	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/workshop/lab"
 )
@@ -77,8 +78,15 @@ func rename(name string) func(context.Context, replica) error {
 
 func rate(ctx context.Context, r replica) error { return r.ratings.Rate(ctx, "u0000001", "m010", 1) }
 
-// changed makes a change three times: without readers, while both replicas read just before the
-// commit, and by a caller that leaves just before the commit.
+// overtaken is the circumstance of a change after whose commit another one is made and answered.
+const overtaken = ", which another change overtook"
+
+// lostAnswer is the circumstance of a change that is committed, and whose connection then breaks.
+const lostAnswer = ", which was committed although the database returned an error"
+
+// changed makes a change five times: without readers, while both replicas read just before the
+// commit, by a caller that leaves just before the commit, with a commit whose answer is lost, and while
+// another replica makes the next change.
 func (s *seam) changed(ctx context.Context, what string, look lab.Look, change func(context.Context, replica) error) error {
 	questions := at(look, shown())
 	for _, circumstance := range []struct {
@@ -91,6 +99,8 @@ func (s *seam) changed(ctx context.Context, what string, look lab.Look, change f
 			return func() { s.readEverywhere(ctx, questions) }
 		}},
 		{", whose caller left while it was made", "does the deletion end with the caller's request?", func(leave context.CancelFunc) func() { return leave }},
+		{lostAnswer, "delete after an error too: the commit may have gone through", nil},
+		{overtaken, "delete the entry and do not write it: of two changes the older may write last", nil},
 	} {
 		if err := s.wantAll(ctx, questions, "before "+what); err != nil {
 			return err
@@ -100,13 +110,22 @@ func (s *seam) changed(ctx context.Context, what string, look lab.Look, change f
 			during := circumstance.make(leave)
 			s.memory.change(func() { s.memory.changing = during })
 		}
+		unsure := circumstance.what == lostAnswer
+		var next func()
+		if circumstance.what == overtaken {
+			next = func() { _ = change(ctx, s.replicas[1]) } // the answers afterwards tell whether it was made
+		}
+		s.memory.change(func() { s.memory.unsure, s.memory.committed = unsure, next })
 		_, err := bounded(caller, what, func(ctx context.Context) (struct{}, error) { return struct{}{}, change(ctx, s.replicas[0]) })
+		s.memory.change(func() { s.memory.unsure = false })
 		left := caller.Err() != nil
 		leave()
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case err != nil && !left:
+		case unsure && err == nil:
+			return &lab.Failure{Expected: "the error of the database" + lostAnswer, Seen: "none", Look: look}
+		case err != nil && !left && !unsure:
 			return &lab.Failure{Expected: what + " to be answered without an error", Seen: err.Error(), Waited: lab.Late(err), Look: look}
 		}
 		if left {
@@ -237,6 +256,10 @@ func (s *seam) absences(ctx context.Context) error {
 			return err
 		}
 	}
+	none := at(lab.Look{File: "through.go", Func: "reader.take"}, []question{meal("m500")})[0]
+	if err := s.countsA(ctx, meter.Absent, none, "for a meal of which is kept that it does not exist"); err != nil {
+		return err
+	}
 	s.memory.change(func() { s.memory.add("m500", "thai", "vegan", 777) })
 	s.redis.forward(oldestAbsence)
 	return s.wantAll(ctx, at(look, []question{meal("m500")}), fmt.Sprintf("a new meal, %s after the answer that there is none", oldestAbsence))
@@ -293,7 +316,12 @@ func (s *seam) entries(ctx context.Context) error {
 			return fmt.Errorf("overwrite %s: %w", name, err)
 		}
 	}
-	return s.wantAll(ctx, at(lab.Look{File: "through.go", Func: "reader.look", Hint: "what becomes of an entry that cannot be decoded?"}, questions), `when each entry in Redis is "{"`)
+	const broken = `when each entry in Redis is "{"`
+	questions = at(lab.Look{File: "through.go", Func: "reader.look", Hint: "what becomes of an entry that cannot be decoded?"}, questions)
+	if err := s.countsA(ctx, meter.Miss, questions[0], broken); err != nil {
+		return err
+	}
+	return s.wantAll(ctx, questions, broken)
 }
 
 func hasVersion(name string) bool {

@@ -37,6 +37,7 @@ type seam struct {
 	redis    *fakeRedis
 	truth    replica // without a cache
 	replicas []replica
+	metrics  []*prometheus.Registry // of the replicas
 	closers  []func() error
 }
 
@@ -84,8 +85,9 @@ func (s *seam) openAll(ctx context.Context) error {
 func (s *seam) open(ctx context.Context) error {
 	composition := service.Baseline()
 	s.trial.subject.Apply(&composition)
+	metrics := prometheus.NewRegistry()
 	resources := service.Resources{
-		Config: service.Config{RedisAddr: s.redis.addr}, Metrics: prometheus.NewRegistry(), Logger: slog.New(slog.DiscardHandler),
+		Config: service.Config{RedisAddr: s.redis.addr}, Metrics: metrics, Logger: slog.New(slog.DiscardHandler),
 		OnClose: func(end func() error) { s.closers = append(s.closers, end) },
 	}
 	cache, err := bounded(ctx, "Open", func(context.Context) (service.Cache, error) { return composition.Cache(resources) })
@@ -96,6 +98,7 @@ func (s *seam) open(ctx context.Context) error {
 		}
 	}
 	users := cache.UserData(service.UserData{Ratings: s.truth.ratings, Orders: s.truth.orders})
+	s.metrics = append(s.metrics, metrics)
 	s.replicas = append(s.replicas, replica{
 		catalogue: cache.Catalogue(s.truth.catalogue), ratings: users.Ratings, orders: users.Orders, sessions: cache.Sessions(s.truth.sessions),
 	})
@@ -293,6 +296,13 @@ func (r *fakeRedis) start() error {
 
 // forward turns the clock of Redis forward, so that keys expire.
 func (r *fakeRedis) forward(d time.Duration) { r.server.FastForward(d) }
+
+// last gives every key that time to live.
+func (r *fakeRedis) last(d time.Duration) {
+	for _, key := range r.server.Keys() {
+		r.server.SetTTL(key, d)
+	}
+}
 
 // flush deletes all keys.
 func (r *fakeRedis) flush() { r.server.FlushAll() }

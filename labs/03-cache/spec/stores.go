@@ -37,10 +37,12 @@ type memory struct {
 	sessions map[[32]byte]bytebites.Session
 	asked    map[kind]int
 
-	failing  bool                      // every call returns errStore
-	held     chan struct{}             // unless nil, reads return when it is closed
-	reading  func(ctx context.Context) // unless nil, called by each read when it begins
-	changing func()                    // unless nil, called by each change before it is made
+	failing   bool                      // every call returns errStore
+	held      chan struct{}             // unless nil, reads return when it is closed
+	reading   func(ctx context.Context) // unless nil, called by each read when it begins
+	unsure    bool                      // changes are made, and return errStore
+	changing  func()                    // unless nil, called by each change before it is made
+	committed func()                    // unless nil, called by the next change after it is made
 }
 
 // separators are texts that often separate the parts of a key. A visitor may write them too.
@@ -163,7 +165,19 @@ func (m *memory) write(change func() error) error {
 	if m.failing {
 		return errStore
 	}
-	return change()
+	if err := change(); err != nil {
+		return err
+	}
+	if committed := m.committed; committed != nil {
+		m.committed = nil
+		m.mu.Unlock()
+		committed()
+		m.mu.Lock()
+	}
+	if m.unsure {
+		return errStore
+	}
+	return nil
 }
 
 // rated returns two meals with a rating.

@@ -99,7 +99,7 @@ func (l *trial) anyPlan() error {
 				return &lab.Failure{
 					Expected: fmt.Sprintf("%d buckets to move from servers with %v buckets to the servers %v", least, spreadOf(home), servers),
 					Seen:     fmt.Sprintf("%d", moved),
-					Look:     lab.Look{File: "router.go", Func: "router.Plan", Hint: "which server has more than its share? A server that is not on the list gives all of its buckets"},
+					Look:     lab.Look{File: "router.go", Func: "router.Plan", Hint: "which server has more than its share? A server that is not on the list gives all of its buckets, and the servers with most buckets now get the remainder"},
 				}
 			}
 			if again := l.subject.Router.Plan(plan, servers); again != plan {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -43,8 +44,9 @@ func newPlain() *plain {
 		return shard.Bucket(b), n == 2 && len(rest) == 26 && len(id) == 34 && b >= 0 && b < shard.Buckets
 	}
 	p.planned = func(home shard.Assignment, servers []shard.Server) shard.Assignment {
-		room := make(map[shard.Server]int)
-		for i, s := range servers {
+		room, has := make(map[shard.Server]int), spreadOf(home)
+		byLoad := slices.SortedFunc(slices.Values(servers), func(a, b shard.Server) int { return has[b] - has[a] })
+		for i, s := range byLoad {
 			room[s] = shard.Buckets / len(servers)
 			if i < shard.Buckets%len(servers) {
 				room[s]++
@@ -144,6 +146,26 @@ func TestArithmeticRejectsWrongRouters(t *testing.T) {
 					a[b] = servers[b%len(servers)]
 				}
 				return a
+			}
+		}},
+		{"the first servers get the remainder", "plan", "buckets to move from", func(p *plain) {
+			right := p.planned
+			p.planned = func(home shard.Assignment, servers []shard.Server) shard.Assignment {
+				// Of servers without buckets none has most.
+				even := right(shard.Assignment{}, servers)
+				counts := spreadOf(even)
+				plan := right(home, servers)
+				for b := range plan {
+					if now := spreadOf(plan); now[plan[b]] > counts[plan[b]] && plan[b] == home[b] {
+						for _, to := range servers {
+							if now[to] < counts[to] {
+								plan[b] = to
+								break
+							}
+						}
+					}
+				}
+				return plan
 			}
 		}},
 		{"nothing moves", "plan", "server 1", func(p *plain) {

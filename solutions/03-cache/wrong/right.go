@@ -150,10 +150,12 @@ func (m *marked) Session(ctx context.Context, tokenHash [32]byte) (bytebites.Ses
 
 // Delete deletes a session and marks it as signed out, so that no reader puts it back.
 func (m *marked) Delete(ctx context.Context, tokenHash [32]byte) error {
-	if err := m.Sessions.Delete(ctx, tokenHash); err != nil {
+	err := m.Sessions.Delete(ctx, tokenHash)
+	ctx = context.WithoutCancel(ctx)
+	if err != nil { // the commit may have gone through, or not: the database is asked next time
+		_ = m.cache.redis.Del(ctx, m.key(tokenHash)).Err() // if Redis does not answer, it forgets the session in time
 		return err
 	}
-	ctx = context.WithoutCancel(ctx)
 	// If Redis does not answer, it forgets the session in time.
 	_, _ = m.cache.redis.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
 		pipe.Del(ctx, m.key(tokenHash))

@@ -15,6 +15,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"golang.org/x/sync/singleflight"
 
+	"bytebites.example/workshop/labs/03-cache/meter"
 	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/bytebites/service"
 )
@@ -38,6 +39,7 @@ type simple struct {
 	mistakes
 	differences
 	redis  *redis.Client
+	meter  *meter.Meter
 	flight singleflight.Group
 }
 
@@ -54,8 +56,16 @@ func open(r service.Resources, wrong mistakes, other differences) (service.Cache
 		options.DialTimeout, options.ReadTimeout, options.WriteTimeout = 5*time.Millisecond, 5*time.Millisecond, 5*time.Millisecond
 	case wrong.triesAgain:
 		options.MaxRetries = 3 // the client's default
+	case wrong.onePlace:
+		options.PoolSize = 1
+	case wrong.hastyCrowd:
+		options.PoolTimeout = patience / 2
 	}
-	s := &simple{mistakes: wrong, differences: other, redis: redis.NewClient(options)}
+	counts, err := meter.New(r.Metrics)
+	if err != nil {
+		return nil, err
+	}
+	s := &simple{mistakes: wrong, differences: other, redis: redis.NewClient(options), meter: counts}
 	r.OnClose(s.redis.Close)
 	if wrong.pingsAtStart || wrong.givesUpRedis {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
@@ -96,11 +106,15 @@ func (k kept[T]) result() (T, error) {
 func through[T any](ctx context.Context, s *simple, key string, ttl time.Duration, load func(context.Context) (T, error)) (T, error) {
 	var none T
 	text, err := s.redis.Get(ctx, key).Bytes()
-	if err == nil {
+	if err != nil {
+		s.look(s.resultOf(err))
+	} else {
 		var entry kept[T]
 		if err = json.Unmarshal(text, &entry); err == nil {
+			s.look(s.resultOfEntry(entry.Absent))
 			return entry.result()
 		}
+		s.look(s.resultOfBroken())
 		if s.trustsEntries {
 			return none, fmt.Errorf("decode %s: %w", key, err)
 		}
@@ -148,6 +162,41 @@ func through[T any](ctx context.Context, s *simple, key string, ttl time.Duratio
 	}
 }
 
+// look counts a look, unless result is empty, which is a mistake. All kinds are counted as one.
+func (s *simple) look(result meter.Result) {
+	if result != "" {
+		s.meter.Looked("any", result)
+	}
+}
+
+// resultOf returns how a look without an entry is counted.
+func (s *simple) resultOf(err error) meter.Result {
+	switch {
+	case errors.Is(err, redis.Nil):
+		return meter.Miss
+	case s.bypassUncounted:
+		return ""
+	default:
+		return meter.Bypass
+	}
+}
+
+// resultOfEntry returns how an entry is counted.
+func (s *simple) resultOfEntry(absent bool) meter.Result {
+	if absent && !s.absentIsHit {
+		return meter.Absent
+	}
+	return meter.Hit
+}
+
+// resultOfBroken returns how an entry that cannot be read is counted.
+func (s *simple) resultOfBroken() meter.Result {
+	if s.brokenIsHit {
+		return meter.Hit
+	}
+	return meter.Miss
+}
+
 // flightName names the load that serves all who miss a key.
 func (s *simple) flightName(key string) string {
 	kind, rest, _ := strings.Cut(strings.TrimPrefix(key, prefix), ":")
@@ -156,6 +205,8 @@ func (s *simple) flightName(key string) string {
 		return kind
 	case s.firstIDLoads && several:
 		return kind + first
+	case s.endsNameLoad && several:
+		return fmt.Sprintf("%s%s%d%s", kind, first, strings.Count(rest, ","), rest[strings.LastIndex(rest, ","):])
 	default:
 		return key
 	}
@@ -240,6 +291,7 @@ func menu[T any](ctx context.Context, s *simple, name string, load func(context.
 			var none T
 			return none, err
 		}
+		s.look(s.resultOf(err))
 		return load(ctx)
 	}
 	return through(ctx, s, key, menuFor, load)
@@ -335,7 +387,13 @@ func (c *catalogue) UpdateMeal(ctx context.Context, id bytebites.MealID, change 
 		return c.Catalogue.UpdateMeal(ctx, id, change)
 	}
 	meal, err := c.Catalogue.UpdateMeal(ctx, id, change)
+	if err != nil && c.cache.onlyOnSuccess {
+		return meal, err
+	}
 	c.cache.forget(ctx, id, change.Price != nil)
+	if err == nil && c.cache.writesMeal {
+		_ = c.cache.keep(ctx, c.cache.mealKey(id), kept[bytebites.Meal]{Value: meal}, menuFor)
+	}
 	return meal, err
 }
 
@@ -367,14 +425,16 @@ func (r *ratings) Ratings(ctx context.Context, meals []bytebites.MealID) (map[by
 
 // Rate ends the generation: which pages show the meal is not known.
 func (r *ratings) Rate(ctx context.Context, user bytebites.UserID, meal bytebites.MealID, stars int) error {
-	if err := r.store.Rate(ctx, user, meal, stars); err != nil || r.cache.ratingStays {
+	err := r.store.Rate(ctx, user, meal, stars)
+	if r.cache.ratingStays || err != nil && r.cache.onlyOnSuccess {
 		return err
 	}
-	err := r.cache.redis.Del(context.WithoutCancel(ctx), generationKey).Err() // lost, when Redis does not answer
-	if r.cache.rateNeeds {
-		return err
+	// The commit may have gone through although the store returned an error.
+	lost := r.cache.redis.Del(context.WithoutCancel(ctx), generationKey).Err() // lost, when Redis does not answer
+	if err == nil && r.cache.rateNeeds {
+		return lost
 	}
-	return nil
+	return err
 }
 
 type orders struct {
@@ -423,6 +483,8 @@ func (s *simple) sessionFor(session bytebites.Session) time.Duration {
 	switch {
 	case s.expiredCounts:
 		return sessionFor
+	case s.sessionHour:
+		return min(time.Hour, left)
 	case s.sessionForLife:
 		return left
 	default:
@@ -434,6 +496,9 @@ func (s *simple) sessionFor(session bytebites.Session) time.Duration {
 func (s *simple) loadedFor() time.Duration {
 	if s.sessionForLife {
 		return sessionLength
+	}
+	if s.sessionHour {
+		return time.Hour
 	}
 	return sessionFor
 }
@@ -471,7 +536,7 @@ func (s *sessions) Session(ctx context.Context, tokenHash [32]byte) (bytebites.S
 		}
 		return session, err
 	})
-	if err == nil && !session.ExpiresAt.After(time.Now()) && !s.cache.expiredCounts {
+	if err == nil && !session.ExpiresAt.After(time.Now()) && !s.cache.expiredCounts && !s.cache.trustsTTL {
 		return bytebites.Session{}, fmt.Errorf("session: %w", bytebites.ErrNotFound)
 	}
 	return session, err
@@ -490,7 +555,7 @@ func (s *sessions) Delete(ctx context.Context, tokenHash [32]byte) error {
 		}
 	}
 	err := s.Sessions.Delete(ctx, tokenHash)
-	if !s.cache.signedOutStays {
+	if !s.cache.signedOutStays && (err == nil || !s.cache.outOnSuccess) {
 		_ = forget() // lost, when Redis does not answer
 	}
 	if s.cache.staysSignedIn {

@@ -15,57 +15,68 @@ import (
 
 // The names of the variants.
 const (
-	Absent         = "absent-for-an-hour"
-	CachesErrors   = "caches-errors"
-	CarriesRequest = "load-carries-request"
-	CreateNeeds    = "sign-in-needs-redis"
-	DayLong        = "kept-for-a-day"
-	DeleteFirst    = "signed-out-in-redis-first"
-	DeleteNeeds    = "sign-out-needs-redis"
-	EachSearch     = "keeps-searches"
-	EndlessLoad    = "endless-load"
-	ErrorSignsOut  = "error-signs-out"
-	ExpiredCounts  = "expired-counts"
-	FirstIDLoads   = "first-id-names-load"
-	FirstOnesLoad  = "first-ones-load"
-	ForgetsFirst   = "forgets-first"
-	ForgetsLeaving = "forgets-for-who-stays"
-	GivesUpRedis   = "gives-redis-up"
-	IgnoresCase    = "ignores-case"
-	KeepsPages     = "keeps-pages"
-	KeepsPrices    = "keeps-highest-prices"
-	LoadsUnknown   = "loads-unknown"
-	NeedsRedis     = "needs-redis"
-	NeverExpires   = "never-expires"
-	NeverForgets   = "never-forgets"
-	NewNameWaits   = "new-name-waits"
-	NoLimitInKey   = "popular-of-any-length"
-	NoSingleFlight = "no-single-flight"
-	NoVersion      = "no-version"
-	OneFlight      = "one-flight-a-kind"
-	PageEachLoads  = "each-page-loads"
-	PageNoCursor   = "page-without-cursor"
-	PageNoDiet     = "page-without-diet"
-	PageUnquoted   = "page-unquoted"
-	PingsAtStart   = "pings-at-start"
-	PopularHour    = "popular-for-an-hour"
-	PutsNothing    = "puts-nothing"
-	Impatient      = "five-milliseconds"
-	LeavesLater    = "waits-after-leaving"
-	RateNeeds      = "rating-needs-redis"
-	RatingStays    = "rating-stays"
-	RedisFirst     = "redis-first"
-	SecondsLong    = "kept-for-seconds"
-	SessionForLife = "session-for-its-life"
-	ShortHash      = "short-session-key"
-	SignedOutStays = "signed-out-stays"
-	SkipsErrors    = "skips-errors"
-	StaysSignedIn  = "sign-out-error-lost"
-	TriesAgain     = "tries-again"
-	TrustsEntries  = "trusts-entries"
-	WaitsForRedis  = "waits-for-redis"
-	WriteAround    = "write-around"
-	WriteBack      = "write-back"
+	Absent          = "absent-for-an-hour"
+	CachesErrors    = "caches-errors"
+	CarriesRequest  = "load-carries-request"
+	CreateNeeds     = "sign-in-needs-redis"
+	DayLong         = "kept-for-a-day"
+	DeleteFirst     = "signed-out-in-redis-first"
+	DeleteNeeds     = "sign-out-needs-redis"
+	EachSearch      = "keeps-searches"
+	EndlessLoad     = "endless-load"
+	ErrorSignsOut   = "error-signs-out"
+	ExpiredCounts   = "expired-counts"
+	FirstIDLoads    = "first-id-names-load"
+	EndsNameLoad    = "ends-name-load"
+	FirstOnesLoad   = "first-ones-load"
+	ForgetsFirst    = "forgets-first"
+	ForgetsLeaving  = "forgets-for-who-stays"
+	GivesUpRedis    = "gives-redis-up"
+	IgnoresCase     = "ignores-case"
+	KeepsPages      = "keeps-pages"
+	KeepsPrices     = "keeps-highest-prices"
+	LoadsUnknown    = "loads-unknown"
+	NeedsRedis      = "needs-redis"
+	NeverExpires    = "never-expires"
+	NeverForgets    = "never-forgets"
+	NewNameWaits    = "new-name-waits"
+	NoLimitInKey    = "popular-of-any-length"
+	NoSingleFlight  = "no-single-flight"
+	NoVersion       = "no-version"
+	OneFlight       = "one-flight-a-kind"
+	PageEachLoads   = "each-page-loads"
+	PageNoCursor    = "page-without-cursor"
+	PageNoDiet      = "page-without-diet"
+	PageUnquoted    = "page-unquoted"
+	PingsAtStart    = "pings-at-start"
+	PopularHour     = "popular-for-an-hour"
+	PutsNothing     = "puts-nothing"
+	Impatient       = "five-milliseconds"
+	LeavesLater     = "waits-after-leaving"
+	RateNeeds       = "rating-needs-redis"
+	RatingStays     = "rating-stays"
+	OnlyOnSuccess   = "only-on-success"
+	RedisFirst      = "redis-first"
+	SecondsLong     = "kept-for-seconds"
+	SessionForLife  = "session-for-its-life"
+	ShortHash       = "short-session-key"
+	SignedOutStays  = "signed-out-stays"
+	SessionHour     = "session-for-an-hour"
+	TrustsTTL       = "trusts-ttl"
+	OutOnSuccess    = "sign-out-on-success"
+	WritesMeal      = "writes-meal"
+	SkipsErrors     = "skips-errors"
+	StaysSignedIn   = "sign-out-error-lost"
+	TriesAgain      = "tries-again"
+	OnePlace        = "one-place"
+	HastyCrowd      = "hasty-crowd"
+	BypassUncounted = "bypass-uncounted"
+	AbsentIsHit     = "absent-is-hit"
+	BrokenIsHit     = "broken-is-hit"
+	TrustsEntries   = "trusts-entries"
+	WaitsForRedis   = "waits-for-redis"
+	WriteAround     = "write-around"
+	WriteBack       = "write-back"
 )
 
 // The names of the flaws: the solution's core with the starter's code of one step.
@@ -99,6 +110,7 @@ type mistakes struct {
 	forgetsLeaving bool // the deletion ends with the request of who made the change
 	keepsPages     bool // a meal is deleted, the pages that it is on are not
 	newNameWaits   bool // the pages are deleted when the price changes, and else not
+	onlyOnSuccess  bool // an error of the store deletes nothing
 	ratingStays    bool // new stars delete nothing
 	eachSearch     bool // searches are kept for their time, whatever changes
 	keepsPrices    bool // so are pages with a highest price
@@ -122,20 +134,27 @@ type mistakes struct {
 	carriesRequest bool // the load has the values of the first one's request
 	endlessLoad    bool // the load has no time limit
 	oneFlight      bool // all loads of a kind are one
+	endsNameLoad   bool // so are loads of equally many meals with the same first and last one
 	firstIDLoads   bool // loads of several meals that begin with the same one are one
 
-	ignoresCase   bool // M001 and m001 have one key
-	noLimitInKey  bool // the list of popular meals is kept as it was asked for first
-	pageNoCursor  bool // all pages of a list have one key
-	pageNoDiet    bool // pages for all diets have one key
-	pageUnquoted  bool // the parts of a page's key run into one another
-	shortHash     bool // a session's key has the first bytes of its hash
-	noVersion     bool // the names of keys have no version
+	ignoresCase     bool // M001 and m001 have one key
+	noLimitInKey    bool // the list of popular meals is kept as it was asked for first
+	pageNoCursor    bool // all pages of a list have one key
+	pageNoDiet      bool // pages for all diets have one key
+	pageUnquoted    bool // the parts of a page's key run into one another
+	shortHash       bool // a session's key has the first bytes of its hash
+	noVersion       bool // the names of keys have no version
+	bypassUncounted bool // a Redis that does not answer is not counted
+	absentIsHit     bool // an absence is counted as a hit
+	brokenIsHit     bool // an entry that cannot be read is counted as a hit
+
 	trustsEntries bool // an entry that cannot be read is an error
 
 	needsRedis    bool // an error of Redis is an error of the page
 	waitsForRedis bool // the client's defaults
 	impatient     bool // a call to Redis may take five milliseconds
+	onePlace      bool // all callers share one connection
+	hastyCrowd    bool // a caller waits for a connection as long as for an answer
 	triesAgain    bool // the client's default number of tries
 	pingsAtStart  bool // without Redis the service does not start
 	givesUpRedis  bool // without Redis at the start it is never asked again
@@ -148,6 +167,10 @@ type mistakes struct {
 	errorSignsOut  bool // a session that cannot be loaded does not exist
 	expiredCounts  bool // a session lives as long as its entry
 	signedOutStays bool // a sign-out deletes the session in the database alone
+	sessionHour    bool // a session is kept for an hour
+	trustsTTL      bool // a session lives as long as Redis says
+	outOnSuccess   bool // a sign-out that the database may not have made deletes nothing
+	writesMeal     bool // a change puts the meal into Redis
 	deleteFirst    bool // a sign-out deletes the copy before the session
 	deleteNeeds    bool // a sign-out ends when Redis does not answer
 	staysSignedIn  bool // an error of a sign-out is not told
@@ -157,57 +180,68 @@ type mistakes struct {
 func Variants() map[string]func(*service.Composition) {
 	variants := make(map[string]func(*service.Composition))
 	for name, wrong := range map[string]mistakes{
-		Absent:         {absentLong: true},
-		CachesErrors:   {cachesErrors: true},
-		CarriesRequest: {carriesRequest: true},
-		CreateNeeds:    {createNeeds: true},
-		DayLong:        {dayLong: true},
-		DeleteFirst:    {deleteFirst: true},
-		DeleteNeeds:    {deleteNeeds: true},
-		EachSearch:     {eachSearch: true},
-		EndlessLoad:    {endlessLoad: true},
-		ErrorSignsOut:  {errorSignsOut: true},
-		ExpiredCounts:  {expiredCounts: true},
-		FirstIDLoads:   {firstIDLoads: true},
-		FirstOnesLoad:  {firstOnesLoad: true},
-		ForgetsFirst:   {forgetsFirst: true},
-		ForgetsLeaving: {forgetsLeaving: true},
-		GivesUpRedis:   {givesUpRedis: true},
-		IgnoresCase:    {ignoresCase: true},
-		KeepsPages:     {keepsPages: true},
-		KeepsPrices:    {keepsPrices: true},
-		LoadsUnknown:   {loadsUnknown: true},
-		NeedsRedis:     {needsRedis: true},
-		NeverExpires:   {neverExpires: true},
-		NeverForgets:   {neverForgets: true},
-		NewNameWaits:   {newNameWaits: true},
-		NoLimitInKey:   {noLimitInKey: true},
-		NoSingleFlight: {noSingleFlight: true},
-		NoVersion:      {noVersion: true},
-		OneFlight:      {oneFlight: true},
-		PageEachLoads:  {pageEachLoads: true},
-		PageNoCursor:   {pageNoCursor: true},
-		PageNoDiet:     {pageNoDiet: true},
-		PageUnquoted:   {pageUnquoted: true},
-		PingsAtStart:   {pingsAtStart: true},
-		PopularHour:    {popularHour: true},
-		PutsNothing:    {putsNothing: true},
-		Impatient:      {impatient: true},
-		LeavesLater:    {leavesLater: true},
-		RateNeeds:      {rateNeeds: true},
-		RatingStays:    {ratingStays: true},
-		RedisFirst:     {redisFirst: true},
-		SecondsLong:    {secondsLong: true},
-		SessionForLife: {sessionForLife: true},
-		ShortHash:      {shortHash: true},
-		SignedOutStays: {signedOutStays: true},
-		SkipsErrors:    {skipsErrors: true},
-		StaysSignedIn:  {staysSignedIn: true},
-		TriesAgain:     {triesAgain: true},
-		TrustsEntries:  {trustsEntries: true},
-		WaitsForRedis:  {waitsForRedis: true},
-		WriteAround:    {writeAround: true},
-		WriteBack:      {writeBack: true},
+		Absent:          {absentLong: true},
+		CachesErrors:    {cachesErrors: true},
+		CarriesRequest:  {carriesRequest: true},
+		CreateNeeds:     {createNeeds: true},
+		DayLong:         {dayLong: true},
+		DeleteFirst:     {deleteFirst: true},
+		DeleteNeeds:     {deleteNeeds: true},
+		EachSearch:      {eachSearch: true},
+		EndlessLoad:     {endlessLoad: true},
+		ErrorSignsOut:   {errorSignsOut: true},
+		ExpiredCounts:   {expiredCounts: true},
+		FirstIDLoads:    {firstIDLoads: true},
+		EndsNameLoad:    {endsNameLoad: true},
+		FirstOnesLoad:   {firstOnesLoad: true},
+		ForgetsFirst:    {forgetsFirst: true},
+		ForgetsLeaving:  {forgetsLeaving: true},
+		GivesUpRedis:    {givesUpRedis: true},
+		IgnoresCase:     {ignoresCase: true},
+		KeepsPages:      {keepsPages: true},
+		KeepsPrices:     {keepsPrices: true},
+		LoadsUnknown:    {loadsUnknown: true},
+		NeedsRedis:      {needsRedis: true},
+		NeverExpires:    {neverExpires: true},
+		NeverForgets:    {neverForgets: true},
+		NewNameWaits:    {newNameWaits: true},
+		NoLimitInKey:    {noLimitInKey: true},
+		NoSingleFlight:  {noSingleFlight: true},
+		NoVersion:       {noVersion: true},
+		OneFlight:       {oneFlight: true},
+		PageEachLoads:   {pageEachLoads: true},
+		PageNoCursor:    {pageNoCursor: true},
+		PageNoDiet:      {pageNoDiet: true},
+		PageUnquoted:    {pageUnquoted: true},
+		PingsAtStart:    {pingsAtStart: true},
+		PopularHour:     {popularHour: true},
+		PutsNothing:     {putsNothing: true},
+		Impatient:       {impatient: true},
+		LeavesLater:     {leavesLater: true},
+		RateNeeds:       {rateNeeds: true},
+		RatingStays:     {ratingStays: true},
+		OnlyOnSuccess:   {onlyOnSuccess: true},
+		RedisFirst:      {redisFirst: true},
+		SecondsLong:     {secondsLong: true},
+		SessionForLife:  {sessionForLife: true},
+		ShortHash:       {shortHash: true},
+		SignedOutStays:  {signedOutStays: true},
+		SessionHour:     {sessionHour: true},
+		TrustsTTL:       {trustsTTL: true},
+		OutOnSuccess:    {outOnSuccess: true},
+		WritesMeal:      {writesMeal: true},
+		SkipsErrors:     {skipsErrors: true},
+		StaysSignedIn:   {staysSignedIn: true},
+		TriesAgain:      {triesAgain: true},
+		OnePlace:        {onePlace: true},
+		HastyCrowd:      {hastyCrowd: true},
+		BypassUncounted: {bypassUncounted: true},
+		AbsentIsHit:     {absentIsHit: true},
+		BrokenIsHit:     {brokenIsHit: true},
+		TrustsEntries:   {trustsEntries: true},
+		WaitsForRedis:   {waitsForRedis: true},
+		WriteAround:     {writeAround: true},
+		WriteBack:       {writeBack: true},
 	} {
 		variants[name] = applied(wrong, differences{})
 	}

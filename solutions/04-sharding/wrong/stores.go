@@ -33,7 +33,7 @@ type StoresFlaw struct {
 	// Of the copy.
 	CopyErrorToCaller, SilentCopy, UncountedCopy, CopyOfClient, NoCopyLimit, OverNewer, CopyNotNoted, ChecksOutside bool
 	// Of Everywhere.
-	AsksTargets, AsksFirst, NeedsAll, AnyIsEnough, NoneIsEnough, SilentPartial, StopsAtError, AsksOldToo, FirstAnswers, OneByOne bool
+	AsksTargets, AsksFirst, NeedsAll, AnyIsEnough, NoneIsEnough, SilentPartial, StopsAtError, AsksOldToo, FirstAnswers, OneByOne, RoundsDown bool
 }
 
 // Apply puts stores with the flaw, and otherwise the solution, into a service.
@@ -322,6 +322,8 @@ func (s *flawed) Everywhere(ctx context.Context, ask shardstore.Question) ([]any
 		enough = len(servers)/2 + 1
 	case s.NeedsAll:
 		enough = len(servers)
+	case s.RoundsDown:
+		enough = len(servers) / 2
 	case s.AnyIsEnough:
 		enough = 1
 	case s.NoneIsEnough:
