@@ -16,6 +16,9 @@ import (
 	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/bytebites/outbox"
 	"bytebites.example/workshop/shared/bytebites/postgres"
+	"bytebites.example/workshop/shared/bytebites/shard"
+	"bytebites.example/workshop/shared/bytebites/shard/preflight"
+	"bytebites.example/workshop/shared/instance"
 	"bytebites.example/workshop/shared/progress"
 	"bytebites.example/workshop/shared/testbed"
 	"bytebites.example/workshop/shared/testbed/hostspeed"
@@ -156,6 +159,7 @@ func openStack(t *testing.T, bed *testbed.Bed) *stack {
 		Shards: []*testbed.Postgres{s.shard}, MailSink: mail, Redis: s.redis,
 	}
 	start(func(ctx context.Context) (err error) { s.service, err = bed.Service(ctx, options); return err })
+	s.move(t, bed, options)
 	replica := options
 	replica.Name, replica.Aliases = "replica-2", []string{"replicas"}
 	relay := options
@@ -174,7 +178,22 @@ func openStack(t *testing.T, bed *testbed.Bed) *stack {
 	return s
 }
 
-// use asks for a page of meals, whose ratings come from all servers of user data.
+// move begins the move of lab 04: from now on, new subscribers live on the shard. So a service asks
+// the shard too for an answer about all subscribers.
+func (s *stack) move(t *testing.T, bed *testbed.Bed, service testbed.ServiceOptions) {
+	t.Helper()
+	name := instance.Small().Name
+	service.Env = map[string]string{preflight.EnvType: name, preflight.EnvLargest: name}
+	mover, err := bed.Role(t.Context(), testbed.RoleOptions{Service: service, Name: "mover", Role: "migrate", Args: []string{shard.NewUsers.String()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if code, log, err := mover.Wait(t.Context()); err != nil || code != 0 {
+		t.Fatalf("move subscribers: code %d, %v\n%s", code, err, log)
+	}
+}
+
+// use asks for the popular meals, which are counted on all servers of user data.
 func (s *stack) use(t *testing.T) {
 	t.Helper()
 	s.get(t, s.service.URL()+"/meals/popular", nil)
