@@ -28,8 +28,8 @@ const (
 	alertmanagerFile = "shared/deploy/alertmanager.yml"
 	// program is the service with all solutions.
 	program = "./solutions/service"
-	// firedFor replaces the time for which an expression must hold before its alert fires. The
-	// expressions stay as they are.
+	// firedFor replaces the time for which an expression must hold before its alert fires. The test
+	// does not change the expressions.
 	firedFor = "1s"
 	// scrapedWithin bounds the wait for the first samples of all targets, and firedWithin the wait for
 	// all alerts. The slowest is OutboxStuck: its expression wants an event that has waited for 15 s.
