@@ -2,9 +2,11 @@ package monitoring_test
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -178,18 +180,44 @@ func openStack(t *testing.T, bed *testbed.Bed) *stack {
 	return s
 }
 
-// move begins the move of lab 04: from now on, new subscribers live on the shard. So a service asks
-// the shard too for an answer about all subscribers.
+// move begins the move of lab 04, which prepares the servers. Nobody has signed up, so it then gives
+// every second bucket to the shard at once. A service asks both servers for an answer about all
+// subscribers from then on.
 func (s *stack) move(t *testing.T, bed *testbed.Bed, service testbed.ServiceOptions) {
 	t.Helper()
 	name := instance.Small().Name
 	service.Env = map[string]string{preflight.EnvType: name, preflight.EnvLargest: name}
-	mover, err := bed.Role(t.Context(), testbed.RoleOptions{Service: service, Name: "mover", Role: "migrate", Args: []string{shard.NewUsers.String()}})
+	role, err := bed.Role(t.Context(), testbed.RoleOptions{Service: service, Name: "mover", Role: "migrate", Args: []string{shard.NewUsers.String()}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if code, log, err := mover.Wait(t.Context()); err != nil || code != 0 {
-		t.Fatalf("move subscribers: code %d, %v\n%s", code, err, log)
+	if code, log, err := role.Wait(t.Context()); err != nil || code != 0 {
+		t.Fatalf("begin the move: code %d, %v\n%s", code, err, log)
+	}
+	var pools []*sql.DB
+	for _, server := range []*testbed.Postgres{service.Postgres, service.UserData, service.Shards[0]} {
+		pool, err := postgres.Open(t.Context(), server.URL(), postgres.PoolConfig{MaxOpen: 4})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = pool.Close() }()
+		pools = append(pools, pool)
+	}
+	mover, err := shard.NewMover(t.Context(), pools[0], pools[1:], slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = mover.Close() }()
+	err = mover.Switch(t.Context(), func(context.Context) error { return nil }, func(context.Context) (shard.Map, error) {
+		next := mover.Map()
+		for b := range next.Source {
+			next.Source[b] = shard.Old + shard.Server(b%2)
+		}
+		next.Phase, next.Target = shard.Settled, next.Source
+		return next, nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 
