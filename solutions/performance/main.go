@@ -93,24 +93,26 @@ func run(ctx context.Context, write bool, only string, s stand) error {
 	}
 	ctx, cancel := hostlock.WithTimeout(ctx, timeout) // waiting for the machine does not count
 	defer cancel()
-	began := time.Now()
-	b := block{date: began.UTC()}
+	b := block{date: time.Now().UTC()}
 	release := func() {}
 	defer func() { release() }()
 	for _, section := range chosen {
 		if !section.claims && b.slowness == 0 {
 			// One claim for all that follows, because another run may take the machine in between.
-			release, err = hostlock.Slot(ctx, func(holder string) { s.report.Note("waiting for the machine, held by %s", holder) })
+			claimed, err := hostlock.Slot(ctx, func(holder string) { s.report.Note("waiting for the machine, held by %s", holder) })
 			if err != nil {
 				return err
 			}
+			release = claimed
 			b.slowness = hostspeed.Slowness() // nothing else of the workshop runs now
 		}
+		began := time.Now()
 		if err := section.measure(ctx, s, &b); err != nil {
 			return fmt.Errorf("measure %s: %w", section.name, err)
 		}
+		b.took += time.Since(began)
 	}
-	b.took = time.Since(began)
+	b.took -= b.waited()
 	fmt.Print(b.markdown())
 	if !write {
 		return nil
