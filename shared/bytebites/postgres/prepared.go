@@ -22,7 +22,7 @@ func (p *prepared) query(ctx context.Context, args ...any) (*sql.Rows, error) {
 	if q := Join(ctx, p.db); q != Querier(p.db) {
 		return q.QueryContext(ctx, p.text, args...)
 	}
-	statement, err := p.prepare(ctx)
+	statement, err := p.prepare(ctx) //nolint:sqlclosecheck // later calls use it; it ends with the pool
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +42,8 @@ func (p *prepared) prepare(ctx context.Context) (*sql.Stmt, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.statement != nil { // another caller was first
-		return p.statement, statement.Close()
+		defer func() { _ = statement.Close() }() // the result of the query counts
+		return p.statement, nil
 	}
 	p.statement = statement
 	return statement, nil
