@@ -24,8 +24,8 @@ const pythonSeconds = 1.65
 // block is the figures of one run of the command.
 type block struct {
 	date     time.Time
-	slowness float64 // see hostspeed.Slowness
-	took     time.Duration
+	slowness float64       // see hostspeed.Slowness
+	took     time.Duration // without waiting for the machine
 	ratios   []ratio
 	costs    []cost
 	phases   []phase

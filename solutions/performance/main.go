@@ -48,7 +48,7 @@ type stand struct {
 type section struct {
 	name    string
 	measure func(context.Context, stand, *block) error
-	// claims says that the section claims the machine itself.
+	// claims says that the section claims the machine itself. Such sections come first.
 	claims bool
 }
 
@@ -93,14 +93,26 @@ func run(ctx context.Context, write bool, only string, s stand) error {
 	}
 	ctx, cancel := hostlock.WithTimeout(ctx, timeout) // waiting for the machine does not count
 	defer cancel()
-	began := time.Now()
-	b := block{date: began.UTC()}
+	b := block{date: time.Now().UTC()}
+	release := func() {}
+	defer func() { release() }()
 	for _, section := range chosen {
-		if err := section.run(ctx, s, &b); err != nil {
+		if !section.claims && b.slowness == 0 {
+			// One claim for all that follows, because another run may take the machine in between.
+			claimed, err := hostlock.Slot(ctx, func(holder string) { s.report.Note("waiting for the machine, held by %s", holder) })
+			if err != nil {
+				return err
+			}
+			release = claimed
+			b.slowness = hostspeed.Slowness() // nothing else of the workshop runs now
+		}
+		began := time.Now()
+		if err := section.measure(ctx, s, &b); err != nil {
 			return fmt.Errorf("measure %s: %w", section.name, err)
 		}
+		b.took += time.Since(began)
 	}
-	b.took = time.Since(began)
+	b.took -= b.waited()
 	fmt.Print(b.markdown())
 	if !write {
 		return nil
@@ -110,20 +122,4 @@ func run(ctx context.Context, write bool, only string, s stand) error {
 		return err
 	}
 	return b.writeInto(filepath.Join(root, document))
-}
-
-// run measures the section while no other process of the workshop measures.
-func (s section) run(ctx context.Context, at stand, b *block) error {
-	if s.claims {
-		return s.measure(ctx, at, b)
-	}
-	release, err := hostlock.Slot(ctx, func(holder string) { at.report.Note("waiting for the machine, held by %s", holder) })
-	if err != nil {
-		return err
-	}
-	defer release()
-	if b.slowness == 0 {
-		b.slowness = hostspeed.Slowness() // here no other measurement slows the machine down
-	}
-	return s.measure(ctx, at, b)
 }

@@ -13,6 +13,9 @@ import (
 	"bytebites.example/workshop/shared/modroot"
 )
 
+// waitPhase is the phase in which nothing is done.
+const waitPhase = "wait for another run on this machine"
+
 // phase is a part of the time from `check` to the first check.
 type phase struct {
 	name string
@@ -27,7 +30,7 @@ func checked() []string {
 // phaseNames are the names of the phases, in their order.
 func phaseNames() []string {
 	return []string{
-		"compile the checks", "find the engine and the images", "wait for another run on this machine",
+		"compile the checks", "find the engine and the images", waitPhase,
 		"PostgreSQL, Redis and the build of the service", "replicas of the service", "people signed in",
 	}
 }
@@ -106,4 +109,14 @@ func phasesOf(began time.Time, lines []said) ([]phase, error) {
 		began = ends[i]
 	}
 	return all, nil
+}
+
+// waited returns how long the check waited for another run on this machine.
+func (b block) waited() (sum time.Duration) {
+	for _, p := range b.phases {
+		if p.name == waitPhase {
+			sum += p.took
+		}
+	}
+	return sum
 }

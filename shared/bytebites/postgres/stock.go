@@ -18,10 +18,17 @@ import (
 // A reservation is held first. It is then confirmed or released, and does not change again.
 // Calls on one order take turns at the row of its reservation. Calls on the same meals lock
 // their rows in order of meal id, so that they cannot deadlock.
-type Stock struct{ db *sql.DB }
+type Stock struct {
+	db        *sql.DB
+	available *prepared // each page of a meal shows its stock
+}
 
 // NewStock returns the stock in a database with the catalogue's schema.
-func NewStock(db *sql.DB) *Stock { return &Stock{db: db} }
+func NewStock(db *sql.DB) *Stock {
+	return &Stock{db: db, available: &prepared{
+		db: db, text: `SELECT meal_id, available FROM stock WHERE meal_id = ANY ($1)`,
+	}}
+}
 
 // lockStock locks rows in order of meal id, the same order for all callers.
 const lockStock = `SELECT meal_id, available FROM stock WHERE meal_id = ANY ($1) ORDER BY meal_id FOR NO KEY UPDATE`
@@ -211,8 +218,7 @@ WHERE state = 'held' AND made_at < now() - make_interval(secs => $1) ORDER BY ma
 
 // Available returns the number of portions left of each meal that exists.
 func (s *Stock) Available(ctx context.Context, meals []bytebites.MealID) (map[bytebites.MealID]int, error) {
-	rows, err := Join(ctx, s.db).QueryContext(ctx,
-		`SELECT meal_id, available FROM stock WHERE meal_id = ANY ($1)`, names(meals))
+	rows, err := s.available.query(ctx, names(meals))
 	lines, err := collect(rows, err, func(l *bytebites.Line) []any { return []any{&l.Meal, &l.Quantity} })
 	if err != nil {
 		return nil, wrap(ctx, "read stock", err)

@@ -2,9 +2,11 @@ package monitoring_test
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -16,6 +18,9 @@ import (
 	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/bytebites/outbox"
 	"bytebites.example/workshop/shared/bytebites/postgres"
+	"bytebites.example/workshop/shared/bytebites/shard"
+	"bytebites.example/workshop/shared/bytebites/shard/preflight"
+	"bytebites.example/workshop/shared/instance"
 	"bytebites.example/workshop/shared/progress"
 	"bytebites.example/workshop/shared/testbed"
 	"bytebites.example/workshop/shared/testbed/hostspeed"
@@ -25,8 +30,8 @@ const (
 	alertmanagerFile = "shared/deploy/alertmanager.yml"
 	// program is the service with all solutions.
 	program = "./solutions/service"
-	// firedFor replaces the time for which an expression must hold before its alert fires. The
-	// expressions stay as they are.
+	// firedFor replaces the time for which an expression must hold before its alert fires. The test
+	// does not change the expressions.
 	firedFor = "1s"
 	// scrapedWithin bounds the wait for the first samples of all targets, and firedWithin the wait for
 	// all alerts. The slowest is OutboxStuck: its expression wants an event that has waited for 15 s.
@@ -156,6 +161,7 @@ func openStack(t *testing.T, bed *testbed.Bed) *stack {
 		Shards: []*testbed.Postgres{s.shard}, MailSink: mail, Redis: s.redis,
 	}
 	start(func(ctx context.Context) (err error) { s.service, err = bed.Service(ctx, options); return err })
+	s.move(t, bed, options)
 	replica := options
 	replica.Name, replica.Aliases = "replica-2", []string{"replicas"}
 	relay := options
@@ -174,7 +180,48 @@ func openStack(t *testing.T, bed *testbed.Bed) *stack {
 	return s
 }
 
-// use asks for a page of meals, whose ratings come from all servers of user data.
+// move begins the move of lab 04, which prepares the servers. Nobody has signed up, so it then gives
+// every second bucket to the shard at once. A service asks both servers for an answer about all
+// subscribers from then on.
+func (s *stack) move(t *testing.T, bed *testbed.Bed, service testbed.ServiceOptions) {
+	t.Helper()
+	name := instance.Small().Name
+	service.Env = map[string]string{preflight.EnvType: name, preflight.EnvLargest: name}
+	role, err := bed.Role(t.Context(), testbed.RoleOptions{Service: service, Name: "mover", Role: "migrate", Args: []string{shard.NewUsers.String()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if code, log, err := role.Wait(t.Context()); err != nil || code != 0 {
+		t.Fatalf("begin the move: code %d, %v\n%s", code, err, log)
+	}
+	var pools []*sql.DB
+	for _, server := range []*testbed.Postgres{service.Postgres, service.UserData, service.Shards[0]} {
+		pool, err := postgres.Open(t.Context(), server.URL(), postgres.PoolConfig{MaxOpen: 4})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = pool.Close() }()
+		pools = append(pools, pool)
+	}
+	mover, err := shard.NewMover(t.Context(), pools[0], pools[1:], slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = mover.Close() }()
+	err = mover.Switch(t.Context(), func(context.Context) error { return nil }, func(context.Context) (shard.Map, error) {
+		next := mover.Map()
+		for b := range next.Source {
+			next.Source[b] = shard.Old + shard.Server(b%2)
+		}
+		next.Phase, next.Target = shard.Settled, next.Source
+		return next, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// use asks for the popular meals, which are counted on all servers of user data.
 func (s *stack) use(t *testing.T) {
 	t.Helper()
 	s.get(t, s.service.URL()+"/meals/popular", nil)
