@@ -70,12 +70,15 @@ func tour(ctx context.Context, report *progress.Reporter, chosen []act) (err err
 		return err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	story, err := s.play(ctx)
-	if err != nil && len(story.Rows) == 0 {
-		return err
+	story, failed := s.play(ctx)
+	defer func() { err = errors.Join(failed, err) }()
+	if len(story.Rows) == 0 {
+		return nil
 	}
 	if path := os.Getenv(lab.EnvResult); path != "" {
-		err = errors.Join(err, story.WriteFile(path))
+		if err := story.WriteFile(path); err != nil {
+			return err
+		}
 	}
-	return errors.Join(err, story.Print(os.Stdout))
+	return story.Print(os.Stdout)
 }
