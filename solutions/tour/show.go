@@ -171,7 +171,7 @@ type round struct {
 	once   bool       // what is counted in it must not be counted twice
 }
 
-// send sends the load. It sends the load again when the generator or the host has spoiled it, never
+// send sends the load. It sends the load once more when the generator or the host has spoiled it, never
 // because of its result.
 func (s *show) send(ctx context.Context, r round) (seen claims.Load, result load.Result, err error) {
 	what := fmt.Sprintf("%s: %.0f requests/s of %s for %s on %s", r.name, r.rate, r.to.Mix.Name, r.length, r.on)
@@ -179,7 +179,7 @@ func (s *show) send(ctx context.Context, r round) (seen claims.Load, result load
 		arm := measure.Hit(r.to.Hit).Arm(measure.RoundConfig{
 			Rate: r.rate, Length: r.length, Metric: measure.MeanLatency, Quotas: r.watch.Problems,
 		})
-		for {
+		for first := true; ; first = false {
 			observed, err := arm(ctx)
 			if err != nil {
 				return err
@@ -188,7 +188,7 @@ func (s *show) send(ctx context.Context, r round) (seen claims.Load, result load
 			if err := rig.Pause(ctx, settlePause); err != nil {
 				return err
 			}
-			if len(seen.Doubts) == 0 || r.once || s.repeats == maxRepeats {
+			if len(seen.Doubts) == 0 || r.once || !first || s.repeats == maxRepeats {
 				return nil
 			}
 			s.repeats++
