@@ -49,7 +49,8 @@ type show struct {
 	three   *rig.Fleet   // lab 02's replicas
 	serving int          // how many of three are alive
 	single  *claims.Dying
-	repeats int // loads that were sent again so far
+	began   time.Time // when the first servers were started
+	repeats int       // loads that were sent again so far
 }
 
 func newShow(report *progress.Reporter, chosen []act) *show {
@@ -63,6 +64,7 @@ func (s *show) plays(name string) bool {
 
 // open starts the servers that the chosen acts need.
 func (s *show) open(ctx context.Context) error {
+	s.began = time.Now()
 	return s.step(func() error {
 		var beside []func(context.Context, *testbed.Bed) error
 		what := "PostgreSQL with a million orders and a mail server"
@@ -94,7 +96,7 @@ func (s *show) close() error {
 
 // play plays all acts, until one fails. The story has the rows up to there, and is never nil.
 func (s *show) play(ctx context.Context) (*claims.Story, error) {
-	began := time.Now().Add(-s.pace.spent)
+	began := s.began
 	story := &claims.Story{CPUs: runtime.NumCPU(), Slowness: s.pace.slowness, Began: began}
 	for _, a := range s.acts {
 		err := s.step(func() error {
@@ -179,6 +181,7 @@ func (s *show) send(ctx context.Context, r round) (seen claims.Load, result load
 		arm := measure.Hit(r.to.Hit).Arm(measure.RoundConfig{
 			Rate: r.rate, Length: r.length, Metric: measure.MeanLatency, Quotas: r.watch.Problems,
 		})
+		began := time.Now()
 		for first := true; ; first = false {
 			observed, err := arm(ctx)
 			if err != nil {
@@ -192,6 +195,8 @@ func (s *show) send(ctx context.Context, r round) (seen claims.Load, result load
 				return nil
 			}
 			s.repeats++
+			s.pace.spoiled += time.Since(began)
+			began = time.Now()
 			step.Detail("again, because of " + seen.Doubts[0])
 		}
 	})
