@@ -22,12 +22,12 @@ const (
 	peakMail = 60 * time.Millisecond
 	// calmRate is what the monolith answers with ease, in requests a second, on a slow machine too.
 	// The ramp to its limit begins there.
-	calmRate    = 6
-	peakFactor  = 2
-	peakLevel   = 1500 * time.Millisecond
+	calmRate   = 6
+	peakFactor = 2
+	peakLevel  = 1500 * time.Millisecond
 	// peakOver is the rate of the peak over the limit of the monolith. Less would be hardly an overload
 	// when the limit was found in a slow moment of the machine.
-	peakOver = 1.75
+	peakOver    = 1.75
 	peakClaimMS = 800 // the story's mean; below it a second peak is sent
 	histories   = 20  // order histories that are read to count pages
 )
