@@ -1,9 +1,6 @@
 package spec
 
-import (
-	"testing"
-
-)
+import "testing"
 
 func TestActiveOpens(t *testing.T) {
 	const table = `Ip: Forwarding DefaultTTL InReceives
