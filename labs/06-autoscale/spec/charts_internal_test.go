@@ -43,7 +43,7 @@ func TestCostChart(t *testing.T) {
 }
 
 func TestDayChart(t *testing.T) {
-	c := dayChart(dinnerDay().Play(simulate.Fixed(4)))
+	c := dayChart(simulate.DinnerDay().Play(simulate.Fixed(4)))
 	if err := c.Validate(); err != nil {
 		t.Fatal(err)
 	}
