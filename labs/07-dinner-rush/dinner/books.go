@@ -31,8 +31,8 @@ const (
 	stallTimeout = 25 * time.Second
 	emptyTimeout = 7 * time.Second
 	drainPoll    = 250 * time.Millisecond
-	// orphanAge is how old a held reservation must be to belong to no request that a replica still
-	// works on: a replica gives up after ten seconds.
+	// orphanAge is the age at which a held reservation belongs to no request that is under way. A
+	// replica gives up after ten seconds.
 	orphanAge   = 12 * time.Second
 	sweepLimit  = 1000
 	settleLimit = 30 * time.Second

@@ -1,5 +1,5 @@
-// Package dinner starts everything that a plan names, plays the dinner rush on it and returns what was
-// seen. It is given.
+// Package dinner starts all servers of a plan, plays the dinner rush on them and returns the
+// observations. It is given.
 package dinner
 
 import (
@@ -42,7 +42,7 @@ type Options struct {
 	Program Program
 	// Router is the router of lab 04 that the program has. The subscribers' data begins on their shards.
 	Router shard.Router
-	// Policy is the policy of lab 06, for a plan with one.
+	// Policy is the policy of lab 06. A plan with a fixed count needs none.
 	Policy autoscale.Policy
 	Nginx  []byte // nginx.conf of lab 02
 	Redis  string // redis.conf of lab 03; the plan's memory replaces its maxmemory

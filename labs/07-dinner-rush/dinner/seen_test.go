@@ -63,7 +63,7 @@ func TestReplicaHours(t *testing.T) {
 }
 
 func TestCurveIsTheStory(t *testing.T) {
-	// 100,000 subscribers, of whom half order: 4.6 orders a second, and 17 % of the requests are orders.
+	// Half of the 100,000 subscribers order once. Of the requests 17 % are orders.
 	const length = 90 * time.Second
 	mean := float64(dinner.Curve(length).Count(length)) / length.Seconds()
 	if want := 50_000.0 / dinner.Evening.Seconds() / 0.17; math.Abs(mean-want) > 1 {

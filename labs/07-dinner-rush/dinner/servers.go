@@ -149,8 +149,7 @@ func (s *Stack) database(ctx context.Context, name string, t instance.Type, shar
 	return server, pool, err
 }
 
-// publishMap makes the map of lab 04 say that the data of all subscribers is on the shards, as it is
-// after the move.
+// publishMap publishes the map of lab 04 in its state after the move: all buckets are on the shards.
 func (s *Stack) publishMap(ctx context.Context) (err error) {
 	for _, pool := range s.pools {
 		if err := shard.Prepare(ctx, pool); err != nil {
@@ -222,6 +221,15 @@ func (s *Stack) throttle(ctx context.Context) error {
 	}
 	for _, server := range s.Shards {
 		if err := server.Resize(ctx, p.Shards.Type); err != nil {
+			return err
+		}
+	}
+	replicas, err := s.fleet.found(ctx)
+	if err != nil {
+		return err
+	}
+	for _, replica := range replicas {
+		if err := replica.Resize(ctx, p.Replicas.Type); err != nil {
 			return err
 		}
 	}

@@ -2,6 +2,7 @@ package spec
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -47,13 +48,13 @@ func aroundPeak(length time.Duration) stretch {
 // rushLatency sends the minutes around the peak to the monolith, and compares each slice with the same
 // slice of the dinner. The monolith has no faults to bear, and everything has.
 //
-// The pairs are not in the order ABBA, as those of other labs are: the dinner was played once, with its
-// faults at announced times, and cannot be repeated slice by slice. A drift of the machine between the
+// The pairs are not in the order ABBA, as those of other labs are. The dinner has its faults at announced
+// times, so it cannot be repeated slice by slice. A drift of the machine between the
 // two would favour one of them. It cannot explain a factor of 10, and a slice in which the machine had
 // no idle time does not count.
 func (l *trial) rushLatency(ctx context.Context, run *lab.Run) (lab.Measured, error) {
 	if l.live.monolith == nil || !l.live.played {
-		return lab.Measured{}, fmt.Errorf("compare with the monolith: no dinner was played")
+		return lab.Measured{}, errors.New("compare with the monolith: no dinner was played")
 	}
 	seen := l.live.seen
 	part := aroundPeak(seen.Length)

@@ -2,6 +2,7 @@ package spec
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -47,7 +48,7 @@ func (s rushSeen) ledger() error {
 	return nil
 }
 
-// effects judges what follows an order.
+// effects judges the effects of the orders.
 func (l *trial) effects(ctx context.Context, run *lab.Run) error {
 	seen, err := l.playOnce(ctx, run)
 	if err != nil {
@@ -156,7 +157,7 @@ func (s rushSeen) rolledBack() error {
 	}
 	at := slices.IndexFunc(s.Events, func(e dinner.Event) bool { return e.Kind == dinner.BadDeployment })
 	if at < 0 {
-		return fmt.Errorf("judge deployment: none happened")
+		return errors.New("judge deployment: none happened")
 	}
 	var lost []load.RequestResult
 	for _, r := range s.Result.Requests {

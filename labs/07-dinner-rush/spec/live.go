@@ -53,7 +53,7 @@ func (l *trial) liveGains() []lab.Gain {
 	}}
 }
 
-// playOnce plays the dinner once in a run, and returns what was seen.
+// playOnce plays the dinner once in a run, and returns its observations.
 func (l *trial) playOnce(ctx context.Context, run *lab.Run) (rushSeen, error) {
 	if !l.live.played {
 		l.live.played = true

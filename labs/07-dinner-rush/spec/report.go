@@ -337,7 +337,7 @@ func (s rushSeen) utilisations() []chart.Series {
 	return all
 }
 
-// costs returns what has run until each second of the run, in dollars of the evening.
+// costs returns the price of the servers until each second of the run, in dollars of the evening.
 func (s rushSeen) costs(p plan.Plan) []chart.Point {
 	var points []chart.Point
 	for at := perSecond; at <= s.Length; at += perSecond {

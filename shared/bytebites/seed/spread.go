@@ -77,7 +77,7 @@ func (s Share) Key() string {
 	return hex.EncodeToString(sum.Sum(nil))[:12]
 }
 
-// String says what the server has, for a line of progress.
+// String describes the share for a line of progress.
 func (s Share) String() string {
 	if s.server == 0 {
 		return fmt.Sprintf("a catalogue of %d meals and %d accounts", s.size.Meals, s.size.Users)
