@@ -28,7 +28,7 @@ func rescue(err *error, look lab.Look) {
 	}
 }
 
-// same reports whether two numbers differ by no more than the rounding of floats.
+// same reports whether two numbers are equal, apart from the rounding of floats.
 func same(a, b float64) bool {
 	if math.IsInf(a, 0) || math.IsInf(b, 0) {
 		return a == b

@@ -44,7 +44,7 @@ const (
 	memoryReserve       = 0.25
 	bytesPerMiB         = 1 << 20
 
-	// fewestOfAKind is the number of which one may die: of replicas and of workers.
+	// fewestOfAKind is the least number of replicas, and of workers: one of them is killed.
 	fewestOfAKind = 2
 	// cacheShare is the share of its machine's memory that Redis' maxmemory may have.
 	cacheShare = 0.75
