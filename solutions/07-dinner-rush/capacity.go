@@ -63,11 +63,8 @@ func Fleet(curve usl.Curve, rate float64) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	left, err := Replicas(curve, rate/degradedUtilisation)
-	if err != nil {
-		return 0, err
-	}
-	return max(all, left+1), nil
+	left, err := Replicas(curve, rate/degradedUtilisation) // a lower rate
+	return max(all, left+1), err
 }
 
 // Workers returns the number of workers, at least 1, that handle the backlog of a broker outage
@@ -101,8 +98,5 @@ func Bill(items []plan.Item) float64 {
 // PerMillion returns the price of a million requests when so many requests cost so many dollars. It
 // is infinite when there are no requests.
 func PerMillion(dollars float64, requests int) float64 {
-	if requests == 0 {
-		return math.Inf(1)
-	}
-	return dollars / float64(requests) * 1e6
+	return dollars / float64(requests) * 1e6 // a float divided by 0 is infinite
 }

@@ -62,7 +62,6 @@ const (
 func TestAnswers(t *testing.T) {
 	frightened := solution()
 	frightened.Plan = wrong.Largest()
-	frightened.Capacity.Bill, frightened.Capacity.PerMillion = wrong.PricesOfAnHour, wrong.OfTheEvening
 	labtest.Answers(t, lab.Answers{
 		Wrong: []lab.Wrong{
 			// The starter's code of each step, in the solution.
@@ -77,7 +76,10 @@ func TestAnswers(t *testing.T) {
 			{Name: "no-arrivals", Flaw: 4, Check: "drain", Also: []string{"memory"},
 				Why: "the backlog is the number on the dashboard, and sessions are most of the cache",
 				Lab: but(func(c *spec.Capacity) { c.Workers, c.Memory = wrong.NoArrivals, wrong.FirstKind })},
-			{Name: "largest-of-everything", Flaw: 5, Check: "ceiling", Also: []string{"bill", "cost per million"}, Lab: spec.Lab(frightened),
+			{Name: "prices-of-an-hour", Flaw: 5, Check: "bill", Also: []string{"cost per million"},
+				Why: "the price list is by the hour, and the evening is short",
+				Lab: but(func(c *spec.Capacity) { c.Bill, c.PerMillion = wrong.PricesOfAnHour, wrong.OfTheEvening })},
+			{Name: "largest-of-everything", Flaw: 6, Check: "ceiling", Lab: spec.Lab(frightened),
 				Why: "nothing fails on the largest machines, and the bill comes next month"},
 
 			{Name: "milliseconds", Check: "in flight", Lab: but(func(c *spec.Capacity) { c.InFlight = wrong.Milliseconds }),

@@ -1,5 +1,5 @@
-// Package below holds the labs below lab 07, as far as they are not part of the service's program. It is
-// given.
+// Package below has the parts of the labs below lab 07 that the service's program does not carry, and the
+// name of that program. It is given.
 package below
 
 import (

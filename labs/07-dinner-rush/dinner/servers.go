@@ -224,5 +224,14 @@ func (s *Stack) throttle(ctx context.Context) error {
 			return err
 		}
 	}
+	replicas, err := s.fleet.found(ctx)
+	if err != nil {
+		return err
+	}
+	for _, replica := range replicas {
+		if err := replica.Resize(ctx, p.Replicas.Type); err != nil {
+			return err
+		}
+	}
 	return s.Broker.Resize(ctx, plan.BrokerType())
 }

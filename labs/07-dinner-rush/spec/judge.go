@@ -180,10 +180,14 @@ func (l *trial) whatRan(ctx context.Context, run *lab.Run) error {
 	if err != nil {
 		return err
 	}
-	if seen.price > ceilingDollars {
+	return seen.whatRan()
+}
+
+func (s rushSeen) whatRan() error {
+	if s.price > ceilingDollars {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("at most $%.2f for what ran in the evening", ceilingDollars),
-			Seen:     fmt.Sprintf("$%.2f for %.1f instance-hours of replicas and all other servers", seen.price, seen.ReplicaHours()),
+			Seen:     fmt.Sprintf("$%.2f for %.1f instance-hours of replicas and all other servers", s.price, s.ReplicaHours()),
 			Look:     lookPlan("which part has a smaller size that would still hold? See parts.txt"),
 		}
 	}

@@ -58,7 +58,7 @@ func (s rushSeen) at(kind dinner.Kind) time.Duration {
 func TestLiveChecks(t *testing.T) {
 	checks := map[string]func(rushSeen) error{
 		"ledger": rushSeen.ledger, "effects": rushSeen.effects, "few failures": rushSeen.fewFailures,
-		"rolled back": rushSeen.rolledBack, "mean latency": rushSeen.meanLatency,
+		"rolled back": rushSeen.rolledBack, "what ran": rushSeen.whatRan, "mean latency": rushSeen.meanLatency,
 	}
 	for name, test := range map[string]struct {
 		change  func(*rushSeen)
@@ -69,6 +69,7 @@ func TestLiveChecks(t *testing.T) {
 		"a portion is missing": {func(s *rushSeen) { s.books.Stock = []string{"m0001"} }, "ledger"},
 		"no order at all":      {func(s *rushSeen) { s.books.Accepted = 0 }, "ledger"},
 		"a mail is missing":    {func(s *rushSeen) { s.books.Undone = []string{"no mail"} }, "effects"},
+		"a dear evening":       {func(s *rushSeen) { s.price = ceilingDollars + 0.01 }, "what ran"},
 		"two failures":         {func(s *rushSeen) { s.fail(0, 2, "status 503") }, ""},
 		"three failures":       {func(s *rushSeen) { s.fail(0, 3, "status 503") }, "few failures"},
 		"failures in a window": {func(s *rushSeen) { s.fail(s.at(dinner.ShardPaused), 150, "status 503") }, ""},

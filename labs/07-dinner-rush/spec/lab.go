@@ -44,7 +44,7 @@ const (
 	memoryReserve       = 0.25
 	bytesPerMiB         = 1 << 20
 
-	// fewestOfAKind is the number of which one may die: of replicas and of workers.
+	// fewestOfAKind is the least number of replicas, and of workers: one of them is killed.
 	fewestOfAKind = 2
 	// cacheShare is the share of its machine's memory that Redis' maxmemory may have.
 	cacheShare = 0.75
@@ -103,7 +103,8 @@ func Lab(subject Subject) lab.Lab {
 				Proves: "the bill is the price of each server times the hours that it ran"},
 			{Name: "cost per million", Kind: lab.Core, Step: 5, Run: l.perMillion,
 				Proves: "the cost of a million requests follows from the bill"},
-			{Name: "ceiling", Kind: lab.Core, Step: 5, Needs: []string{"plan"}, Run: l.ceiling,
+
+			{Name: "ceiling", Kind: lab.Core, Step: 6, Needs: []string{"plan"}, Run: l.ceiling,
 				Proves: "the evening costs less than the ceiling, whatever the policy does"},
 		}, l.liveChecks()...),
 		Gains:   l.liveGains(),

@@ -22,8 +22,8 @@ const (
 	evidenceFolder = ".workshop/" + Name
 	// holds is the utilisation, as a share of the quota, up to which a smaller size would still hold.
 	holds = 0.70
-	// perSecond is the step of the table and of the charts.
-	perSecond = time.Second
+	// tableStep is the step of the table and of the charts.
+	tableStep = time.Second
 )
 
 // report adds the figures that are shown and not judged to the result, the charts, and the files.
@@ -153,13 +153,13 @@ type second struct {
 
 // seconds sums the rush up by the second.
 func (s rushSeen) seconds() []second {
-	all := make([]second, int(s.Length/perSecond))
+	all := make([]second, int(s.Length/tableStep))
 	for i := range all {
-		from := time.Duration(i) * perSecond
-		all[i].mean, all[i].backlog = meanOf(s.Result.Requests, from, from+perSecond), s.backlog(from)
+		from := time.Duration(i) * tableStep
+		all[i].mean, all[i].backlog = meanOf(s.Result.Requests, from, from+tableStep), s.backlog(from)
 	}
 	for _, r := range s.Result.Requests {
-		at := &all[min(int(r.Intended/perSecond), len(all)-1)]
+		at := &all[min(int(r.Intended/tableStep), len(all)-1)]
 		at.sent++
 		at.worst = max(at.worst, r.Latency)
 		if r.Cause != "" {
@@ -167,7 +167,7 @@ func (s rushSeen) seconds() []second {
 		}
 	}
 	for _, c := range s.Counts {
-		all[min(int(c.At/perSecond), len(all))-1].ready = c.Ready
+		all[min(int(c.At/tableStep), len(all))-1].ready = c.Ready
 	}
 	return all
 }
@@ -340,7 +340,7 @@ func (s rushSeen) utilisations() []chart.Series {
 // costs returns the price of the servers until each second of the run, in dollars of the evening.
 func (s rushSeen) costs(p plan.Plan) []chart.Point {
 	var points []chart.Point
-	for at := perSecond; at <= s.Length; at += perSecond {
+	for at := tableStep; at <= s.Length; at += tableStep {
 		passed := time.Duration(float64(at) / float64(s.Length) * float64(dinner.Evening))
 		points = append(points, chart.Point{X: at.Seconds(), Y: p.Price(passed, s.HoursUntil(at))})
 	}

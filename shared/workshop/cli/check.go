@@ -336,6 +336,8 @@ func (a *app) afterCheck(l folder, r lab.Result, options checkOptions, listing l
 			return
 		}
 		a.next(whole + "   (all checks, and the gain)")
+	case r.Verdict == lab.Pass && options.mine: // the lab's own next step is this run
+		a.next("go tool workshop tour")
 	case r.Next != "":
 		a.next(r.Next)
 	case r.Verdict == lab.Pass:

@@ -11,14 +11,14 @@ import (
 	"bytebites.example/workshop/shared/measure/usl"
 )
 
-// ByPoisson is right. It takes the number that is exceeded in one of 500 moments.
+// ByPoisson is right. It takes the number that is exceeded in one of 200 moments.
 func ByPoisson(rates []float64, held time.Duration, replicas int) int {
 	n := peak(rates) * held.Seconds() / float64(replicas)
 	if n == 0 {
 		return 1
 	}
 	c := 1
-	for (distuv.Poisson{Lambda: n}).Survival(float64(c)) > 0.002 {
+	for (distuv.Poisson{Lambda: n}).Survival(float64(c)) > 0.005 {
 		c++
 	}
 	return c

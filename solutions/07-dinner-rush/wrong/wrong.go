@@ -169,7 +169,7 @@ func BothAndOne(curve usl.Curve, rate float64) (int, error) {
 	return n + 1, err
 }
 
-// IgnoresTheError returns a fleet of one where there is none.
+// IgnoresTheError returns a fleet of one for a rate that no fleet carries.
 func IgnoresTheError(curve usl.Curve, rate float64) (int, error) {
 	all, _ := Smallest(curve, rate/target)
 	left, _ := Smallest(curve, rate/degraded)
