@@ -7,7 +7,6 @@ package main
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,8 +16,9 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
-	_ "github.com/lib/pq" // the driver "postgres"
 	"github.com/redis/go-redis/v9"
+
+	"bytebites.example/workshop/shared/bytebites/pgconn"
 )
 
 func main() {
@@ -90,7 +90,7 @@ func waiting(usual time.Duration) func(context.Context, string) ([]byte, error) 
 // stock.
 func reading() (func(context.Context, string) ([]byte, error), error) {
 	client := redis.NewClient(&redis.Options{Addr: os.Getenv("BYTEBITES_REDIS"), PoolSize: 16})
-	db, err := sql.Open("postgres", os.Getenv("BYTEBITES_CATALOGUE_DB"))
+	db, err := pgconn.Open(os.Getenv("BYTEBITES_CATALOGUE_DB"))
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
