@@ -161,6 +161,7 @@ func TestAnswers(t *testing.T) {
 		variant("redelivered-is-poison", "retries", "a message that comes again has killed its worker", "worker killed"),
 		variant("parked-in-one-copy", "queues", "parked messages are few, and nobody waits for them"),
 		variant("parked-for-a-week", "queues", "after a week nobody wants the dinner"),
+		variant("parked-by-topic", "queues", "the dead letter has a routing key already", "poison"),
 		variant("parked-everywhere", "queues", "a fanout exchange needs no keys", "retries", "mail server away", "poison", "acknowledgements"),
 		variant("prefetch-of-channel", "acknowledgements", "the channel has one consumer, so its prefetch is the same"),
 		variant("serves-without-link", "acknowledgements", "an error of one message must not stop the others"),

@@ -84,8 +84,8 @@ const overtaken = ", which another change overtook"
 // lostAnswer is the circumstance of a change that is committed, and whose connection then breaks.
 const lostAnswer = ", which was committed although the database returned an error"
 
-// changed makes a change five times: without readers, while both replicas read just before the
-// commit, by a caller that leaves just before the commit, with a commit whose answer is lost, and while
+// changed makes a change five times. First nothing happens beside it. Then both replicas read just
+// before the commit, the caller leaves just before the commit, the answer of the commit is lost, and
 // another replica makes the next change.
 func (s *seam) changed(ctx context.Context, what string, look lab.Look, change func(context.Context, replica) error) error {
 	questions := at(look, shown())

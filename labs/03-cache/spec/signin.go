@@ -207,8 +207,8 @@ func (s *seam) lostDeletionExpires(ctx context.Context) error {
 	return s.wantAll(ctx, questions, fmt.Sprintf("%s after a sign-out whose deletion was lost", oldestSession))
 }
 
-// signOuts signs subscribers out: one who waits for the answer, one whose session both replicas read
-// just before the commit, one who leaves, and one whose answer of the database is lost.
+// signOuts signs four subscribers out. The first waits for the answer. Both replicas read the session
+// of the second just before the commit. The third leaves. Of the fourth the database's answer is lost.
 func (s *seam) signOuts(ctx context.Context) error {
 	nothing := func(context.CancelFunc, question) func() { return nil }
 	for n, circumstance := range []struct {

@@ -19,8 +19,8 @@ func lookHandOver(hint string) lab.Look {
 	return lab.Look{File: "migrate.go", Func: "HandOver", Hint: hint}
 }
 
-// writersTry is how long a write is tried again while fences are closed, and closedTooLong how long
-// they may be closed at most, so that writers have a reserve.
+// writersTry is how long a write is tried again while fences are closed. closedTooLong bounds how long
+// they may be closed, so that writers have a reserve.
 const (
 	writersTry    = 3 * time.Second
 	closedTooLong = writersTry - writersTry/6

@@ -163,7 +163,8 @@ func parks(ctx context.Context, b *fakebroker.Broker) error {
 			b.Purge(other + parkedSuffix)
 		}
 		for _, body := range []string{"given up", "returned too often"} {
-			b.Publish("", name, amqp.Publishing{Body: []byte(body), DeliveryMode: amqp.Persistent})
+			// By its topic, as a publisher does: a dead letter keeps this key unless its queue has another.
+			b.Publish(exchange, string(queues()[name]), amqp.Publishing{Body: []byte(body), DeliveryMode: amqp.Persistent})
 		}
 		if err := errors.Join(settleFirst(ch, name, false, 1), settleFirst(ch, name, true, fewReturns)); err != nil {
 			return err
@@ -198,7 +199,7 @@ func parks(ctx context.Context, b *fakebroker.Broker) error {
 		if !slices.Equal(bodies, []string{"given up", "returned too often"}) {
 			return &lab.Failure{
 				Expected: fmt.Sprintf("a message that is given up by Nack, and one that came back %d times, in %s", maxReturns, name+parkedSuffix),
-				Seen:     fmt.Sprintf("%q", bodies), Look: declareLook("set x-dead-letter-exchange and x-delivery-limit"),
+				Seen:     fmt.Sprintf("%q", bodies), Look: declareLook("set x-dead-letter-exchange, x-dead-letter-routing-key and x-delivery-limit"),
 			}
 		}
 	}

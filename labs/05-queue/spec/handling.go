@@ -274,8 +274,8 @@ func (c *composed) busyServer(ctx context.Context, e effectCase) error {
 	return nil
 }
 
-// plansOutside demands that a week is planned before the transaction and saved in it, and that a
-// week that was saved before is not planned again.
+// plansOutside demands that a week is planned before the transaction and saved in it. A week that was
+// saved before is not planned again.
 func (c *composed) plansOutside(ctx context.Context) error {
 	d, err := c.desk(nil)
 	if err != nil {

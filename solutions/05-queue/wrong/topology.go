@@ -30,6 +30,7 @@ type topology struct {
 	expires      bool // what waits for a day is given up
 	oneCopy      bool // the parked queues are classic queues
 	parkedEnds   bool // the parked queues give messages up after a week
+	keepsTopic   bool // a dead letter keeps the key of its topic
 	toAll        bool // a dead letter goes to all parked queues
 }
 
@@ -80,7 +81,7 @@ func (t topology) declare(ch *amqp.Channel) error {
 	return nil
 }
 
-// dead is the exchange to all parked queues, of the mistake toAll.
+// dead is the exchange to the parked queues, of the mistakes toAll and keepsTopic.
 const dead = "dead"
 
 // consumer declares a consumer's queues. Dead letters go by the default exchange to the queue that
@@ -116,9 +117,16 @@ func (t topology) consumer(ch *amqp.Channel, name string, topic bytebites.Topic)
 	if t.parkedEnds {
 		forGood[amqp.QueueMessageTTLArg] = (7 * 24 * time.Hour).Milliseconds()
 	}
-	if t.toAll {
+	if t.keepsTopic {
+		delete(main, "x-dead-letter-routing-key")
+	}
+	if t.toAll || t.keepsTopic {
+		kind := amqp.ExchangeDirect
+		if t.toAll {
+			kind = amqp.ExchangeFanout
+		}
 		main["x-dead-letter-exchange"] = dead
-		if err := ch.ExchangeDeclare(dead, amqp.ExchangeFanout, true, false, false, false, nil); err != nil {
+		if err := ch.ExchangeDeclare(dead, kind, true, false, false, false, nil); err != nil {
 			return err
 		}
 	}
@@ -150,8 +158,8 @@ func (t topology) consumer(ch *amqp.Channel, name string, topic bytebites.Topic)
 			return err
 		}
 	}
-	if t.toAll {
-		if err := ch.QueueBind(name+".parked", "", dead, false, nil); err != nil {
+	if t.toAll || t.keepsTopic {
+		if err := ch.QueueBind(name+".parked", name, dead, false, nil); err != nil {
 			return err
 		}
 	}

@@ -102,6 +102,7 @@ func topologies() map[string]topology {
 		"parked-in-one-copy":   {oneCopy: true},
 		"parked-for-a-week":    {parkedEnds: true},
 		"parked-everywhere":    {toAll: true},
+		"parked-by-topic":      {keepsTopic: true},
 	}
 }
 
