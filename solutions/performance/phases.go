@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"strings"
 	"time"
@@ -15,6 +16,9 @@ import (
 
 // waitPhase is the phase in which nothing is done.
 const waitPhase = "wait for another run on this machine"
+
+// stopWithin is how long a check that is interrupted may take to remove its servers.
+const stopWithin = 30 * time.Second
 
 // phase is a part of the time from `check` to the first check.
 type phase struct {
@@ -63,6 +67,9 @@ func phases(ctx context.Context, s stand, b *block) error {
 func progressOf(ctx context.Context, root string) ([]said, error) {
 	cmd := exec.CommandContext(ctx, "go", checked()...)
 	cmd.Dir = root
+	// The check removes its servers when it is interrupted.
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = stopWithin
 	progress, err := cmd.StderrPipe()
 	if err != nil {
 		return nil, fmt.Errorf("run check: %w", err)
