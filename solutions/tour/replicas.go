@@ -21,7 +21,7 @@ import (
 const (
 	replicas       = 3
 	replicasMail   = 20 * time.Millisecond
-	replicasStart  = 12 // rate of the first burst, in requests a second
+	replicasStart  = 12  // rate of the first burst, in requests a second
 	replicasGrowth = 1.5 // from burst to burst: the tour has no time for the lab's 1.3
 	replicasBurst  = 1500 * time.Millisecond
 	replicasAgain  = 1
