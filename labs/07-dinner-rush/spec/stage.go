@@ -7,9 +7,11 @@ import (
 	"time"
 
 	"bytebites.example/workshop/labs/07-dinner-rush/dinner"
+	"bytebites.example/workshop/labs/07-dinner-rush/plan"
 	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/instance"
 	"bytebites.example/workshop/shared/measure/load"
+	"bytebites.example/workshop/shared/measure/probe/promstat"
 	"bytebites.example/workshop/shared/testbed"
 	"bytebites.example/workshop/shared/workshop/lab"
 	"bytebites.example/workshop/shared/workshop/rig"
@@ -59,8 +61,10 @@ type live struct {
 // rushSeen is what all live checks look at.
 type rushSeen struct {
 	dinner.Seen
-	books dinner.Books
-	price float64 // of what ran, in dollars
+	books   dinner.Books
+	price   float64 // of what ran, in dollars
+	steps   map[string]promstat.Sum
+	entries []plan.Entries
 }
 
 func (l *trial) stages() []lab.Stage {
