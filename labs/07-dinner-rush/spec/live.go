@@ -78,6 +78,10 @@ func (l *trial) play(ctx context.Context, run *lab.Run) (seen rushSeen, err erro
 	if seen.books, err = l.live.stack.CloseBooks(ctx, seen.Seen); err != nil {
 		return seen, err
 	}
+	seen.steps = l.live.stack.Steps(ctx)
+	if seen.entries, err = l.live.stack.Entries(ctx); err != nil {
+		return seen, err
+	}
 	p, err := l.planned()
 	if err != nil {
 		return seen, err

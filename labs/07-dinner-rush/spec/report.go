@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -220,7 +221,7 @@ func (s rushSeen) measurements(p plan.Plan) []byte {
 		"Capacity: requests/s that one server of the type would take at 100 %% of its quota.\n"+
 		"Requests: %d. Orders: %d. Mean latency: %.0f ms. The mail server takes %.0f ms for a mail.\n\n",
 		s.Result.Sent, s.books.Accepted, milliseconds(s.Result.Latency.Mean()), milliseconds(mailDelay))
-	return evidence.Table(head, func(w io.Writer) {
+	parts := evidence.Table(head, func(w io.Writer) {
 		fmt.Fprintln(w, "part\ttype\tCPU ms a request\tCPU ms an order\tcapacity\t")
 		for _, part := range dinner.Parts() {
 			used := s.cpu(part)
@@ -233,6 +234,19 @@ func (s rushSeen) measurements(p plan.Plan) []byte {
 			fmt.Fprintf(w, "%s\t%s\t%.2f\t%.1f\t%.0f\t\n", part, t.Name, 1000*cost, 1000*used/float64(max(s.books.Accepted, 1)), capacity)
 		}
 	})
+	steps := evidence.Table("\nSteps of an order in the workers. The time holds every wait.\n\n", func(w io.Writer) {
+		fmt.Fprintln(w, "step\tnumber\tmean ms\t")
+		for _, step := range slices.Sorted(maps.Keys(s.steps)) {
+			fmt.Fprintf(w, "%s\t%d\t%.1f\t\n", step, s.steps[step].Count, 1000*s.steps[step].Mean())
+		}
+	})
+	entries := evidence.Table("\nEntries in Redis at the end of the rush, by the beginning of their keys.\n\n", func(w io.Writer) {
+		fmt.Fprintln(w, "key\tnumber\tbytes of one\t")
+		for _, kind := range s.entries {
+			fmt.Fprintf(w, "%s\t%d\t%d\t\n", kind.Name, kind.Count, kind.Bytes)
+		}
+	})
+	return slices.Concat(parts, steps, entries)
 }
 
 // cpu returns the CPU time that a part used in the rush, in seconds.

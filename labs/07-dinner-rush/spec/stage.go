@@ -7,9 +7,11 @@ import (
 	"time"
 
 	"bytebites.example/workshop/labs/07-dinner-rush/dinner"
+	"bytebites.example/workshop/labs/07-dinner-rush/plan"
 	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/instance"
 	"bytebites.example/workshop/shared/measure/load"
+	"bytebites.example/workshop/shared/measure/probe/promstat"
 	"bytebites.example/workshop/shared/testbed"
 	"bytebites.example/workshop/shared/workshop/lab"
 	"bytebites.example/workshop/shared/workshop/rig"
@@ -32,8 +34,9 @@ const (
 // stageDinner is the name of the stage.
 const stageDinner = "dinner"
 
-// The monolith is the service as lab 00 found it, without any solution, on the machine and the database
-// of lab 00.
+// The monolith is the service as lab 00 found it, without any solution. Its machine is that of lab 00,
+// and its database that of labs 01 and 02. A larger database would leave the measuring machine no idle
+// time.
 const (
 	monolithPackage = "./solutions/service"
 	// monolithPeople are signed in. They are fewer than in the dinner, because the sign-in would delay
@@ -42,7 +45,7 @@ const (
 )
 
 func monolithType() instance.Type     { return instance.Small() }
-func monolithDatabase() instance.Type { return instance.Medium() }
+func monolithDatabase() instance.Type { return instance.Small() }
 
 // live is the dinner rush of a run.
 type live struct {
@@ -59,8 +62,10 @@ type live struct {
 // rushSeen is what all live checks look at.
 type rushSeen struct {
 	dinner.Seen
-	books dinner.Books
-	price float64 // of what ran, in dollars
+	books   dinner.Books
+	price   float64 // of what ran, in dollars
+	steps   map[string]promstat.Sum
+	entries []plan.Entries
 }
 
 func (l *trial) stages() []lab.Stage {
