@@ -26,6 +26,7 @@ type attempt struct {
 	run   *Run
 
 	claimed bool
+	waited  time.Duration  // for the machine
 	ends    []func() error // of the stages, in the order in which they were started
 	state   map[string]state
 	broken  string // the stage, check or gain that the environment failed
@@ -95,6 +96,8 @@ func (a *attempt) claim(ctx context.Context) error {
 	if a.claimed || a.lab.Claim == nil {
 		return nil
 	}
+	began := time.Now()
+	defer func() { a.waited += time.Since(began) }()
 	if a.run.Series != nil {
 		err := a.run.Series.claim(ctx, a.run, a.lab.Claim)
 		a.claimed = err == nil

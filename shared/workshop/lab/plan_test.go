@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 	"testing/fstest"
+	"testing/synctest"
 	"time"
 
 	"bytebites.example/workshop/shared/workshop/lab"
@@ -268,4 +269,24 @@ func TestLookInOneLine(t *testing.T) {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}
+}
+
+// The time in which others have the machine is no time of the run.
+func TestWaitForTheMachine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const wait, work = 5 * time.Minute, 3 * time.Second
+		toy := kitchen(new(diary), nil, nil)
+		toy.Claim = func(context.Context, *lab.Run) (func(), error) {
+			time.Sleep(wait)
+			return func() {}, nil
+		}
+		toy.Checks[1].Run = func(context.Context, *lab.Run) error { time.Sleep(work); return nil }
+		result, err := toy.Do(t.Context(), &lab.Run{Mode: lab.ModeCheck})
+		if err != nil || result.Verdict != lab.Pass {
+			t.Fatalf("%s, error %v", result.Verdict, err)
+		}
+		if result.WaitedSeconds != wait.Seconds() || result.Seconds != work.Seconds() {
+			t.Errorf("took %v s and waited %v s, want %v and %v", result.Seconds, result.WaitedSeconds, work, wait)
+		}
+	})
 }

@@ -176,7 +176,9 @@ type Result struct {
 	Starter []string `json:"starter,omitempty"`
 	Next    string   `json:"next,omitempty"`
 	Host    Host     `json:"host"`
-	Seconds float64  `json:"seconds"`
+	// Seconds is the time of the run without WaitedSeconds, the time until other runs left the machine.
+	Seconds       float64 `json:"seconds"`
+	WaitedSeconds float64 `json:"waited_seconds,omitempty"`
 }
 
 // WriteFile writes the result as JSON, in one step: a reader sees all of it or nothing.

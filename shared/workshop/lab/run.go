@@ -164,7 +164,8 @@ func (l Lab) Do(ctx context.Context, run *Run) (Result, error) {
 	if run.result.Verdict == Pass {
 		run.result.Next = l.Next
 	}
-	run.result.Seconds = time.Since(began).Seconds()
+	run.result.WaitedSeconds = a.waited.Seconds()
+	run.result.Seconds = (time.Since(began) - a.waited).Seconds()
 	return run.result, err
 }
 

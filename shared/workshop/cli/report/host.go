@@ -71,6 +71,17 @@ func hostTable(h lab.Host) []labelledText {
 	return facts
 }
 
+// leastWait is the least wait for the machine that a report mentions, in seconds.
+const leastWait = 1
+
+// waitedFor says how long a run waited before its servers started. That time is not the fault of the code.
+func waitedFor(r lab.Result) string {
+	if r.WaitedSeconds < leastWait {
+		return ""
+	}
+	return fmt.Sprintf("before that, it waited %.0f s until other runs left the machine", r.WaitedSeconds)
+}
+
 // pythonSeconds is how long ten million additions in a Python loop take on the reference machine;
 // see hostspeed. The documents state that figure with every time.
 const pythonSeconds = 1.65

@@ -117,6 +117,9 @@ func (s Sheet) numbers(numbers []lab.Number) string {
 func (s Sheet) closing(r lab.Result) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %s (%s)\n", s.Verdict(r.Verdict).Render(strings.ToUpper(string(r.Verdict))), meaning(r), figure.Seconds(r.Seconds))
+	if waited := waitedFor(r); waited != "" {
+		b.WriteString(s.Faint.Render("      "+waited) + "\n")
+	}
 	todos := r.Todos
 	if r.Step != 0 || r.Only != "" {
 		todos = nil // the marks of other steps say nothing about this one
