@@ -107,7 +107,8 @@ func BrokerType() instance.Type { return instance.Small() }
 // RelayType is the type of the relay of lab 05.
 func RelayType() instance.Type { return instance.Nano() }
 
-// Items returns the bill of an evening in which the replicas ran for that many instance-hours.
+// Items returns the bill of an evening in which the replicas ran for that many instance-hours. The mail
+// server belongs to another company, and has no price here.
 // The other servers ran all the time.
 func (p Plan) Items(evening time.Duration, replicaHours float64) []Item {
 	hours := evening.Hours()

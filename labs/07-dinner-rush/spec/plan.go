@@ -25,7 +25,7 @@ func (l *trial) parses(_ context.Context, run *lab.Run) error {
 		mistakes := strings.Split(err.Error(), "\n")
 		return &lab.Failure{
 			Expected: "a plan without mistakes",
-			Seen:     strings.Join(mistakes, "; "),
+			Seen:     strings.Join(mistakes, "\n"),
 			Look:     lab.Look{File: "plan.yaml", Hint: "mend each line that is named"},
 		}
 	}
