@@ -110,10 +110,10 @@ func Announced(length time.Duration) []Fault {
 		return time.Duration(share * float64(length)).Round(100 * time.Millisecond)
 	}
 	return []Fault{
-		{CacheFlushed, at(0.10)},
-		{ReplicaKilled, at(0.22)},
-		{WorkerKilled, at(0.35)},
-		{CachePaused, at(0.43)},
+		{CacheFlushed, at(0.08)},
+		{ReplicaKilled, at(0.19)},
+		{CachePaused, at(0.30)},
+		{WorkerKilled, at(0.40)},
 		{BrokerRestarted, at(0.50)},
 		{ShardPaused, at(0.70)},
 		{BadDeployment, at(0.82)},

@@ -46,7 +46,8 @@ func aroundPeak(length time.Duration) stretch {
 }
 
 // rushLatency sends the minutes around the peak to the monolith, and compares each slice with the same
-// slice of the dinner. The monolith has no faults to bear, and everything has.
+// slice of the dinner. The monolith has no faults to bear. In the same slices of the dinner a worker is
+// killed, and the broker is killed and started.
 //
 // The pairs are not in the order ABBA, as those of other labs are. The dinner has its faults at announced
 // times, so it cannot be repeated slice by slice. A drift of the machine between the

@@ -235,7 +235,7 @@ func Labs() Course {
 			Budget: Budget{
 				Service: "3 to 10 replicas, each a `b1.nano` (0.1), a relay, a `b1.nano`, and three workers, each a `b1.micro` (0.25); " +
 					"after the rush the monolith, a `b1.small` (0.5)",
-				PostgreSQL: "catalogue `b1.small` (0.5), and four shards, each a `b1.micro` (0.25); `b1.medium` (1) for the monolith",
+				PostgreSQL: "catalogue `b1.small` (0.5), and four shards, each a `b1.micro` (0.25); `b1.small` (0.5) for the monolith",
 				AtOnce:     "quotas of 4.2, with RabbitMQ, Redis and nginx, of which 1.24 were used at the peak", Left: "0.76",
 			},
 		},
