@@ -54,8 +54,10 @@ type Books struct {
 	Again int
 	// Drained is the time from the last answer to the last effect.
 	Drained time.Duration
-	// Missing is the number of effects that did not come.
+	// Missing is the number of effects that did not come. Lost says that they cannot come any more,
+	// because all outboxes and queues are empty.
 	Missing int
+	Lost    bool
 }
 
 // Entry is an order in the databases.
@@ -88,7 +90,7 @@ type closing struct {
 }
 
 // drain waits until all orders in the databases have all their effects, or no further one comes.
-func (c *closing) drain(ctx context.Context) error {
+func (c *closing) drain(ctx context.Context) (err error) {
 	c.stack.o.Progress("waiting for the last effects of the orders")
 	last, since := -1, time.Now()
 	for {
@@ -109,7 +111,7 @@ func (c *closing) drain(ctx context.Context) error {
 			return nil
 		}
 		if stalled > emptyTimeout {
-			if empty, err := c.nothingLeft(ctx); err != nil || empty {
+			if c.books.Lost, err = c.nothingLeft(ctx); err != nil || c.books.Lost {
 				return err
 			}
 		}

@@ -65,7 +65,7 @@ func (s rushSeen) effects() error {
 		Expected: fmt.Sprintf("each effect of %d orders once", len(s.books.Orders)),
 		Seen:     few(s.books.Undone), Look: lookPlan("are the workers enough to drain the backlog of the broker's outage?"),
 	}
-	if s.books.Missing > 0 { // they did not come in time
+	if s.books.Missing > 0 && !s.books.Lost { // they might still come
 		failure.Waited = lab.Last(s.books.Drained)
 	}
 	return failure

@@ -115,6 +115,17 @@ func TestFailuresForWantOfTime(t *testing.T) {
 	}
 }
 
+func TestMissingEffectsRestOnTimeUnlessLost(t *testing.T) {
+	for _, lost := range []bool{false, true} {
+		s := goodRush()
+		s.books.Undone, s.books.Missing, s.books.Lost, s.books.Drained = []string{"no mail"}, 1, lost, time.Minute
+		var failure *lab.Failure
+		if err := s.effects(); !errors.As(err, &failure) || (failure.Waited.Each > 0) == lost {
+			t.Errorf("lost %t: %v, which waited for %v", lost, err, failure.Waited.Each)
+		}
+	}
+}
+
 func TestStretchIsPartOfTheCurve(t *testing.T) {
 	part := aroundPeak(timedLength)
 	const length = slicesAroundPeak * sliceLength
