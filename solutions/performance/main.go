@@ -111,6 +111,9 @@ func run(ctx context.Context, write bool, only string, s stand) error {
 		b.took += time.Since(began)
 	}
 	b.took -= b.waited()
+	if b.slowness == 0 { // only sections that claim the machine themselves
+		b.slowness = hostspeed.Slowness()
+	}
 	fmt.Print(b.markdown())
 	if !write {
 		return nil
