@@ -1,6 +1,6 @@
-// Command tour takes the slow monolith through the labs' solutions on real servers, sends
-// each step a dinner rush and prints what was measured, one round a step: enough to see
-// the story, too little to judge by. `check NN` judges.
+// Command tour plays the story of ByteBites on real servers. It gives each claim of the story the load
+// under which its bottleneck rules, and prints the claim beside the measured figures. A row is one round:
+// enough to see the story, too little to judge code by. `check NN` judges.
 package main
 
 import (
@@ -18,20 +18,30 @@ import (
 	"bytebites.example/workshop/shared/workshop/lab"
 )
 
+// exitUsage is the exit code of a command line that cannot be understood.
+const exitUsage = 64
+
 func main() {
 	os.Exit(run())
 }
 
 func run() int {
+	only := flag.String("only", "", "`parts` of the story to play, with commas between them")
 	flag.Usage = func() {
-		fmt.Fprintf(flag.CommandLine.Output(), "usage: go tool workshop tour\n\n"+
+		fmt.Fprintf(flag.CommandLine.Output(), "usage: go tool workshop tour [--only PARTS]\n\n"+
 			"Prints the story on standard output, progress on standard error, and, where the\n"+
-			"environment variable %s names a file, writes the numbers there as JSON.\n", lab.EnvResult)
+			"environment variable %s names a file, writes the numbers there as JSON.\n\n", lab.EnvResult)
+		flag.PrintDefaults()
 	}
 	flag.Parse()
+	chosen, err := choose(acts(), *only)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "tour: %v\n", err)
+		return exitUsage
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	err := tour(ctx, progress.Stderr())
+	err = tour(ctx, progress.Stderr(), chosen)
 	var unavailable *engine.Unavailable
 	switch {
 	case err == nil:
@@ -48,25 +58,27 @@ func run() int {
 	}
 }
 
-func tour(ctx context.Context, report *progress.Reporter) (err error) {
+// tour plays the chosen acts. Rows that were measured before an error are not printed, because the
+// story has a hole then.
+func tour(ctx context.Context, report *progress.Reporter, chosen []act) (err error) {
 	release, err := hostlock.Slot(ctx, func(holder string) { report.Note("waiting for the machine, held by %s", holder) })
 	if err != nil {
 		return err
 	}
 	defer release()
-	show, err := open(ctx, report)
-	if err != nil {
+	s := newShow(report, chosen)
+	if err := s.open(ctx); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, show.close()) }()
-	story, err := show.play(ctx)
+	defer func() { err = errors.Join(err, s.close()) }()
+	story, err := s.play(ctx)
 	if err != nil {
 		return err
 	}
 	if path := os.Getenv(lab.EnvResult); path != "" {
-		if err := story.writeFile(path); err != nil {
+		if err := story.WriteFile(path); err != nil {
 			return err
 		}
 	}
-	return story.print(os.Stdout)
+	return story.Print(os.Stdout)
 }

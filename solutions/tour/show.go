@@ -2,211 +2,216 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"runtime"
+	"slices"
 	"time"
 
 	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/instance"
 	"bytebites.example/workshop/shared/measure"
-	"bytebites.example/workshop/shared/measure/probe/pgstat"
+	"bytebites.example/workshop/shared/measure/load"
 	"bytebites.example/workshop/shared/progress"
 	"bytebites.example/workshop/shared/testbed"
+	"bytebites.example/workshop/shared/testbed/hostspeed"
 	"bytebites.example/workshop/shared/workshop/rig"
+	"bytebites.example/workshop/solutions/03-cache"
+	"bytebites.example/workshop/solutions/tour/claims"
 )
 
 const (
-	// mailDelay is how long the mail server takes to accept a message.
-	mailDelay = 60 * time.Millisecond
-	people    = 20
-	// rampStart is what the monolith holds, in requests a second; a later step starts where the
-	// one before was at ease, so that four levels are enough for each. The budget keeps a step,
-	// with its rush, to less than half a minute.
-	rampStart  = 6
-	rampFactor = 2
-	rampLevel  = 1500 * time.Millisecond
-	rampBudget = 9 * time.Second
 	// solutions is the program with every lab's solution in it.
 	solutions = "./solutions/service"
+	people    = 12 // who are signed in for a load
+	// maxRepeats is how many loads of a tour are sent again, because the generator or the host has
+	// spoiled them. More would take too long, and a machine that spoils so many is too busy.
+	maxRepeats = 4
+	// settlePause is the pause after a load. In it the service ends what its clients gave up on.
+	settlePause = 500 * time.Millisecond
 )
 
 // databaseType leaves the generator what it needs beside the largest service.
 func databaseType() instance.Type { return instance.Small() }
 
-// step is one stop of the tour.
-type step struct {
-	name    string // of its servers
-	title   string
-	fix     string   // what was done since the step before
-	service []string // arguments of the service
-	size    instance.Type
-	// replicas stand behind nginx; 0 is one service without.
-	replicas int
-	cached   bool // with Redis
-	// dies says what is killed in the middle of a dinner; nothing when empty.
-	dies string
-}
-
-func steps() []step {
-	return []step{
-		{
-			name: "monolith", title: "The monolith, as it was found", fix: "nothing yet",
-			size: instance.Micro(),
-		},
-		{
-			name: "baseline", title: "Lab 00, baseline", fix: "measured first; one index found missing",
-			service: []string{"--through", "00"}, size: instance.Micro(),
-		},
-		{
-			name: "vertical", title: "Lab 01, vertical", fix: "no lock, no mail inside a transaction, ten connections, four times the CPU",
-			service: []string{"--through", "01"}, size: instance.Medium(),
-			dies: "its one machine",
-		},
-		{
-			name: "horizontal", title: "Lab 02, horizontal", fix: "three replicas behind nginx, each a quarter of that machine; sessions in the database",
-			service: []string{"--through", "02"}, size: instance.Micro(), replicas: 3,
-			dies: "one replica of three",
-		},
-		{
-			name: "cache", title: "Lab 03, cache", fix: "meals, ratings, popular meals and sessions are read from Redis",
-			service: []string{"--through", "03"}, size: instance.Micro(), replicas: 3, cached: true,
-			dies: "Redis",
-		},
-	}
-}
-
-// show is the servers that all steps share.
+// show holds the servers that acts share, and the pace of the tour.
 type show struct {
-	report  *progress.Reporter
+	report *progress.Reporter
+	acts   []act
+	pace   *pace
+
 	servers *rig.Servers
-	nodes   nodes // of user data, for the last step
+	nodes   nodes // of user data, for lab 04
+	broker  *testbed.RabbitMQ
+	// The others start when an act needs them first.
+	redis   *testbed.Redis
+	untuned *rig.Variant // lab 00's service on the small machine
+	three   *rig.Fleet   // lab 02's replicas
+	serving int          // how many of three are alive
+	single  *claims.Dying
+	repeats int // loads that were sent again so far
 }
 
-func open(ctx context.Context, report *progress.Reporter) (*show, error) {
-	starting := report.Step("start PostgreSQL with a million orders, small ones for the end, and a mail server")
-	show := &show{report: report}
-	servers, err := rig.OpenServers(ctx, rig.ServersOptions{
-		Bed: testbed.Options{Progress: report}, Database: databaseType(), Dataset: seed.Full(), MailDelay: mailDelay,
-		Packages: []string{solutions}, Beside: show.nodes.starts(),
-	})
-	starting.End(err)
-	if err != nil {
-		return nil, err
-	}
-	show.servers = servers
-	return show, nil
+func newShow(report *progress.Reporter, chosen []act) *show {
+	return &show{report: report, acts: chosen, pace: newPace(chosen, hostspeed.Slowness())}
 }
 
-func (s *show) close() error { return s.servers.Close() }
+// plays reports whether an act is chosen.
+func (s *show) plays(name string) bool {
+	return slices.ContainsFunc(s.acts, func(a act) bool { return a.name == name })
+}
 
-// play measures every step. The rush of all of them has the rate of the first's, so
-// that the same dinner is served each time.
-func (s *show) play(ctx context.Context) (*story, error) {
-	began := time.Now()
-	told := newStory()
-	from := pace{ramp: rampStart}
-	for _, step := range steps() {
-		act, err := s.measure(ctx, step, from)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", step.title, err)
+// open starts the servers that the chosen acts need.
+func (s *show) open(ctx context.Context) error {
+	return s.step(func() error {
+		var beside []func(context.Context, *testbed.Bed) error
+		what := "PostgreSQL with a million orders and a mail server"
+		if s.plays("shards") {
+			beside = append(beside, s.nodes.starts()...)
+			what += ", user data of its own"
 		}
-		from = from.after(act)
-		told.Acts = append(told.Acts, act)
-	}
-	// Lab 05 comes before lab 04: after that the catalogue's map names shards, which only its own
-	// service knows.
-	var err error
-	if told.Queue, err = s.queue(ctx); err != nil {
-		return nil, fmt.Errorf("%s: %w", queueTitle, err)
-	}
-	writes, err := s.shard(ctx, measure.RushFactor*from.rush)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", shardingTitle, err)
-	}
-	told.Sharding = writes
-	told.Seconds = time.Since(began).Seconds()
-	return told, nil
+		if s.plays("queue") {
+			beside = append(beside, s.startBroker)
+			what += ", RabbitMQ"
+		}
+		return s.doing("start "+what, func(*progress.Step) (err error) {
+			s.servers, err = rig.OpenServers(ctx, rig.ServersOptions{
+				Bed: testbed.Options{Progress: s.report}, Database: databaseType(), Dataset: seed.Full(), MailDelay: peakMail,
+				Packages: []string{solutions}, Beside: beside,
+			})
+			return err
+		})
+	})
 }
 
-// pace is the rates, in requests a second, from which a step is measured.
-type pace struct {
-	ramp float64 // of the ramp's first level
-	rush float64 // the saturation goodput that makes the rush; 0 before there is one
+func (s *show) close() error {
+	var failures []error
+	if s.three != nil {
+		failures = append(failures, s.three.StopAsking())
+	}
+	return errors.Join(append(failures, s.servers.Close())...)
 }
 
-// after returns the pace of the step that comes after an act. Ramps go through the same
-// rates, so that what two steps hold can be compared.
-func (p pace) after(a act) pace {
-	for rampFactor*p.ramp <= a.SLOCapacity {
-		p.ramp *= rampFactor
+// play plays all acts.
+func (s *show) play(ctx context.Context) (*claims.Story, error) {
+	began := time.Now().Add(-s.pace.spent)
+	story := &claims.Story{CPUs: runtime.NumCPU(), Slowness: s.pace.slowness, Began: began}
+	for _, a := range s.acts {
+		err := s.step(func() error {
+			rows, err := a.play(s, ctx)
+			story.Add(rows...)
+			return err
+		})
+		if err != nil {
+			return nil, fmt.Errorf("lab %s, %s: %w", a.lab, a.title, err)
+		}
 	}
-	if p.rush == 0 {
-		p.rush = a.SaturationGoodput
-	}
-	return p
+	story.Seconds = time.Since(began).Seconds()
+	return story, nil
 }
 
-func (s *show) measure(ctx context.Context, step step, from pace) (act, error) {
+// step does the next step of the pace.
+func (s *show) step(do func() error) error {
 	s.report.Note("")
-	s.report.Note("%s (%s)", step.title, step.fix)
-	warming := s.report.Step("start it, sign %d people in, warm up", people)
-	var played scene
-	err := s.servers.AtFullSpeed(ctx, func() (err error) {
-		played, err = s.start(ctx, step)
+	s.report.Note("%s", s.pace.line())
+	began := time.Now()
+	err := do()
+	s.pace.end(time.Since(began))
+	return err
+}
+
+// doing shows a step while it is done.
+func (s *show) doing(what string, do func(*progress.Step) error) error {
+	step := s.report.Step("%s", what)
+	err := do(step)
+	step.End(err)
+	return err
+}
+
+// service says how the solutions through a lab are started, on the servers that all share; none for
+// the monolith.
+func (s *show) service(name, through string, size instance.Type) testbed.ServiceOptions {
+	o := testbed.ServiceOptions{Name: name, Package: solutions, Type: size, Postgres: s.servers.DB, MailSink: s.servers.Mail}
+	if through != "" {
+		o.Args = []string{"--through", through}
+	}
+	return o
+}
+
+// variant starts a service and warms it up, with its database at full speed meanwhile.
+func (s *show) variant(ctx context.Context, o testbed.ServiceOptions) (v *rig.Variant, err error) {
+	err = s.servers.AtFullSpeed(ctx, func() error {
+		v, err = rig.Start(ctx, s.servers.Bed, rig.Options{Service: o, Dataset: seed.Full(), People: people})
 		return err
 	})
-	warming.End(err)
-	if err != nil {
-		return act{}, err
-	}
-	a, err := s.watch(ctx, step, played, from)
-	if err != nil {
-		return act{}, err
-	}
-	if step.dies != "" {
-		if a.Loss, err = s.lose(ctx, step.dies, played, a.Rush.Rate); err != nil {
-			return act{}, err
-		}
-	}
-	// The next step has the machine to itself.
-	return a, played.remove(ctx)
+	return v, err
 }
 
-// watch measures what a step takes.
-func (s *show) watch(ctx context.Context, step step, played scene, from pace) (act, error) {
-	watch, err := rig.NewWatch(ctx, append([]*testbed.Server{s.servers.DB.Server}, played.servers...)...)
-	if err != nil {
-		return act{}, err
+// startRedis starts the cache that the services from lab 03 on share.
+func (s *show) startRedis(ctx context.Context) (err error) {
+	if s.redis == nil {
+		s.redis, err = s.servers.Bed.Redis(ctx, testbed.RedisOptions{Type: instance.Micro(), Conf: cache.RedisConf()})
 	}
-	ramping := s.report.Step("raise the rate until it breaks")
-	ramp, err := measure.Ramp(ctx, measure.RampConfig{
-		Start: from.ramp, Factor: rampFactor, Level: rampLevel, Budget: rampBudget, Quotas: watch.Problems,
-		OnLevel: func(l measure.Level) {
-			ramping.Detail(fmt.Sprintf("%.1f requests/s asked, %.1f answered", l.Rate, l.Goodput))
-		},
-	}, played.hit)
-	ramping.End(err)
-	if err != nil {
-		return act{}, err
-	}
-	if from.rush == 0 {
-		from.rush = ramp.Goodput
-	}
-	if err := pgstat.Reset(ctx, s.servers.Pool); err != nil {
-		return act{}, err
-	}
-	rushing := s.report.Step("the dinner rush: %.1f requests/s for %s", measure.RushFactor*from.rush, measure.RushLength)
-	rush, err := measure.Rush(ctx, from.rush, watch.Problems, played.hit)
-	rushing.End(err)
-	if err != nil {
-		return act{}, err
-	}
-	statements, err := pgstat.Read(ctx, s.servers.Pool)
-	if err != nil {
-		return act{}, err
-	}
+	return err
+}
+
+// watch watches the quotas of the shared database and of other servers.
+func (s *show) watch(ctx context.Context, others ...*testbed.Server) (*rig.Watch, error) {
+	return rig.NewWatch(ctx, append([]*testbed.Server{s.servers.DB.Server}, others...)...)
+}
+
+// round is one load on some servers.
+type round struct {
+	name   string // of the load in its row
+	on     string // the servers, in words
+	to     load.Generator
+	rate   float64 // requests a second
+	length time.Duration
+	watch  *rig.Watch // of their quotas
+	once   bool       // what is counted in it must not be counted twice
+}
+
+// send sends the load. It sends the load again when the generator or the host has spoiled it, never
+// because of its result.
+func (s *show) send(ctx context.Context, r round) (seen claims.Load, result load.Result, err error) {
+	what := fmt.Sprintf("%s: %.0f requests/s of %s for %s on %s", r.name, r.rate, r.to.Mix.Name, r.length, r.on)
+	err = s.doing(what, func(step *progress.Step) error {
+		arm := measure.Hit(r.to.Hit).Arm(measure.RoundConfig{
+			Rate: r.rate, Length: r.length, Metric: measure.MeanLatency, Quotas: r.watch.Problems,
+		})
+		for {
+			observed, err := arm(ctx)
+			if err != nil {
+				return err
+			}
+			seen, result = claims.NewLoad(r.name, r.on, observed), observed.Result
+			if err := rig.Pause(ctx, settlePause); err != nil {
+				return err
+			}
+			if len(seen.Doubts) == 0 || r.once || s.repeats == maxRepeats {
+				return nil
+			}
+			s.repeats++
+			step.Detail("again, because of " + seen.Doubts[0])
+		}
+	})
+	return seen, result, err
+}
+
+// withQuotas returns rows with what their servers were given.
+func withQuotas(ctx context.Context, watch *rig.Watch, rows ...claims.Row) ([]claims.Row, error) {
 	quotas, err := watch.Quotas(ctx)
-	if err != nil {
-		return act{}, err
+	for i := range rows {
+		rows[i].Quotas = quotas
 	}
-	return newAct(step, ramp, rush, statements, quotas), nil
+	return rows, err
+}
+
+// remove removes servers that no later act needs, so that the next one has the machine to itself.
+func remove(ctx context.Context, servers ...*testbed.Server) error {
+	var removals []func(context.Context) error
+	for _, server := range servers {
+		removals = append(removals, server.Remove)
+	}
+	return testbed.SideBySide(ctx, removals...)
 }

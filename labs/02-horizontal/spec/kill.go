@@ -21,19 +21,6 @@ const (
 	killAfter  = 1500 * time.Millisecond
 )
 
-// readsAndOrders is the part of the dinner mix that can be sent a second time: nginx may
-// repeat a GET, and a client repeats an order under the same key.
-func readsAndOrders() load.Mix {
-	mix := load.Dinner()
-	mix.Name, mix.Shares = "reads and orders", nil
-	for _, share := range load.Dinner().Shares {
-		if isRead(share.Kind) || isOrder(share.Kind) {
-			mix.Shares = append(mix.Shares, share)
-		}
-	}
-	return mix
-}
-
 func isRead(kind load.Kind) bool { return strings.HasPrefix(string(kind), http.MethodGet+" ") }
 
 func isOrder(kind load.Kind) bool { return kind == load.PlaceOrder }
@@ -94,7 +81,7 @@ func (l *trial) kill(ctx context.Context) (killSeen, error) {
 	}
 	victim := l.replica(seen.victim)
 	generator := l.fleet.Generator
-	generator.Mix = readsAndOrders()
+	generator.Mix = load.ReadsAndOrders()
 	err = testbed.SideBySide(ctx,
 		func(ctx context.Context) (err error) {
 			seen.load, err = generator.Hit(ctx, killRate, killLength)

@@ -28,14 +28,14 @@ Udp: 3
 // retry can mend.
 func TestReadsAndOrders(t *testing.T) {
 	orders := false
-	for _, share := range readsAndOrders().Shares {
+	for _, share := range load.ReadsAndOrders().Shares {
 		if !isRead(share.Kind) && !isOrder(share.Kind) {
 			t.Errorf("%s is neither", share.Kind)
 		}
 		orders = orders || isOrder(share.Kind)
 	}
-	if !orders || len(readsAndOrders().Shares) >= len(load.Dinner().Shares) {
-		t.Errorf("got %v", readsAndOrders().Shares)
+	if !orders || len(load.ReadsAndOrders().Shares) >= len(load.Dinner().Shares) {
+		t.Errorf("got %v", load.ReadsAndOrders().Shares)
 	}
 }
 

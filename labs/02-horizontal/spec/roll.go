@@ -48,7 +48,7 @@ type goer struct {
 func (l *trial) roll(ctx context.Context) (rollSeen, error) {
 	var seen rollSeen
 	generator := l.fleet.Generator
-	generator.Mix = readsAndOrders()
+	generator.Mix = load.ReadsAndOrders()
 	over := make(chan struct{})
 	err := testbed.SideBySide(ctx,
 		func(ctx context.Context) error {

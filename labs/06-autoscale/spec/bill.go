@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"bytebites.example/workshop/labs/06-autoscale/simulate"
 	"bytebites.example/workshop/shared/autoscale"
 	"bytebites.example/workshop/shared/workshop/lab"
 )
@@ -57,7 +58,7 @@ func (l *trial) bill(_ context.Context, run *lab.Run) error {
 		}
 	}
 	// A day of the spec's own: the bill is what the simulation counted at each reading.
-	day := dinnerDay()
+	day := simulate.DinnerDay()
 	played := day.Play(firstPolicy)
 	if err := l.billed(played.Changes, day.Begin, day.Begin.Add(day.Length), played.InstanceHours,
 		fmt.Sprintf("a day with %d changes", len(played.Changes)-1), "how long did each size last?"); err != nil {

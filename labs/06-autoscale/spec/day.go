@@ -15,33 +15,6 @@ import (
 // mostOverloaded is the service level of a day: for how long the replicas may be overloaded.
 const mostOverloaded = time.Minute
 
-// point is the load at an hour of the day, in requests a second.
-type point struct{ hour, load float64 }
-
-// curve returns the load that the points give, with straight lines between them.
-func curve(points ...point) func(time.Duration) float64 {
-	return func(since time.Duration) float64 {
-		hour := since.Hours()
-		for i := 1; i < len(points); i++ {
-			if a, b := points[i-1], points[i]; hour < b.hour {
-				return a.load + (b.load-a.load)*max(0, hour-a.hour)/(b.hour-a.hour)
-			}
-		}
-		return points[len(points)-1].load
-	}
-}
-
-// dinnerDay is a day of ByteBites: low at night, a little at noon, a rise until 17:00, a plateau until
-// 19:00 and a fall. Ten replicas are at 56 % on the plateau.
-func dinnerDay() simulate.Scene {
-	return simulate.Scene{
-		Begin: time.Date(2026, time.May, 7, 0, 0, 0, 0, time.UTC), Length: 24 * time.Hour, Every: every,
-		Load: curve(point{0, 80}, point{6, 80}, point{9, 150}, point{12, 200}, point{14, 150}, point{15.5, 150},
-			point{17, 560}, point{19, 560}, point{21, 150}, point{23, 80}),
-		Capacity: capacity, Running: first, StartTime: 2 * time.Minute, Noise: 0.03, Seed: 19,
-	}
-}
-
 // firstPolicy is the policy that the team began with, as in the starter. The spec has its own, because
 // learners edit theirs. It never goes below one replica, so that its trace goes on.
 func firstPolicy(history []autoscale.Reading, _ time.Time, state autoscale.State) int {
@@ -75,7 +48,7 @@ func dayText(played simulate.Played) []byte {
 
 // instanceHours is a count in a simulation, so it has no interval. Both sides serve the same day.
 func (l *trial) instanceHours(_ context.Context, run *lab.Run) (lab.Measured, error) {
-	day := dinnerDay()
+	day := simulate.DinnerDay()
 	always := day
 	always.Running = most
 	before := always.Play(simulate.Fixed(most))

@@ -56,7 +56,7 @@ func (l *trial) steps(_ context.Context, run *lab.Run) error {
 			}
 		}
 	}
-	day := dinnerDay()
+	day := simulate.DinnerDay()
 	played, err := play(day, l.subject.Steps, lookStep("how does it behave over a day?"))
 	if err != nil {
 		return err
@@ -67,8 +67,8 @@ func (l *trial) steps(_ context.Context, run *lab.Run) error {
 
 // rush is a dinner day on which the load rises within four minutes.
 func rush() simulate.Scene {
-	day := dinnerDay()
-	day.Load = curve(point{0, 80}, point{6, 80}, point{9, 150}, point{17, 150}, point{17.0 + 4.0/60, 560}, point{19, 560}, point{21, 150}, point{23, 80})
+	day := simulate.DinnerDay()
+	day.Load = simulate.Curve(simulate.Point{0, 80}, simulate.Point{6, 80}, simulate.Point{9, 150}, simulate.Point{17, 150}, simulate.Point{17.0 + 4.0/60, 560}, simulate.Point{19, 560}, simulate.Point{21, 150}, simulate.Point{23, 80})
 	return day
 }
 

@@ -50,7 +50,7 @@ const (
 )
 
 // hoursFloor is the least factor between the instance-hours of ten replicas all day and those of a
-// policy. The true factor is more than 2 on the day of dinnerDay.
+// policy. The true factor is more than 2 on simulate.DinnerDay.
 const hoursFloor = 1.5
 
 // Lab returns the lab's demands on a subject.

@@ -26,7 +26,7 @@ const markedMost = 0.25
 func evening() simulate.Played {
 	return simulate.Scene{
 		Begin: five(), Length: time.Hour, Every: time.Minute, Capacity: capacity, Running: 5, StartTime: 4 * time.Minute,
-		Load:  curve(point{0, 288}, point{20.0 / 60, 288}, point{25.0 / 60, 568}, point{40.0 / 60, 568}, point{48.0 / 60, 200}),
+		Load:  simulate.Curve(simulate.Point{0, 288}, simulate.Point{20.0 / 60, 288}, simulate.Point{25.0 / 60, 568}, simulate.Point{40.0 / 60, 568}, simulate.Point{48.0 / 60, 200}),
 		Noise: 0.10, Seed: 18,
 	}.Play(firstPolicy)
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"bytebites.example/workshop/labs/06-autoscale/answer"
+	"bytebites.example/workshop/labs/06-autoscale/simulate"
 )
 
 // The questions of step 1 have one answer each, which the trace shows.
@@ -47,7 +48,7 @@ func TestEvening(t *testing.T) {
 // Ten replicas can take the days of the checks.
 func TestDays(t *testing.T) {
 	for name, day := range map[string]struct{ peak, least float64 }{"dinner": {560, 80}, "rush": {560, 80}} {
-		s := dinnerDay()
+		s := simulate.DinnerDay()
 		if name == "rush" {
 			s = rush()
 		}

@@ -3,6 +3,8 @@ package load
 import (
 	"errors"
 	"fmt"
+	"net/http"
+	"strings"
 )
 
 // Kind is a kind of request.
@@ -51,6 +53,18 @@ func Dinner() Mix {
 		{ShowCart, 7}, {SetCart, 8}, {ListOrders, 4}, {PlaceOrder, 17},
 		{Recommendations, 2}, {RateMeal, 2}, {SetPreferences, 1},
 	}}
+}
+
+// ReadsAndOrders is the part of the dinner mix that can be sent a second time, for loads in which
+// a server dies: a balancer may repeat a GET, and a client repeats an order under the same key.
+func ReadsAndOrders() Mix {
+	mix := Mix{Name: "reads and orders", Skew: defaultSkew}
+	for _, share := range Dinner().Shares {
+		if share.Kind == PlaceOrder || strings.HasPrefix(string(share.Kind), http.MethodGet+" ") {
+			mix.Shares = append(mix.Shares, share)
+		}
+	}
+	return mix
 }
 
 // Browse is a mix of reads without orders, for lab 03.

@@ -72,7 +72,7 @@ func (e *compileError) place(line string) string {
 func (a *app) compile(ctx context.Context, w workshop, p *progress.Reporter, verb string, words ...string) (err error) {
 	pkg := words[len(words)-1]
 	step := p.Step("compile %s", pkg)
-	step.Detail("the first build compiles every package, which takes minutes")
+	step.Detail(compiling)
 	defer func() {
 		if compile := (*compileError)(nil); errors.As(err, &compile) {
 			step.Fail(errNotCompiling) // the caller shows the compiler's output, once
@@ -81,7 +81,9 @@ func (a *app) compile(ctx context.Context, w workshop, p *progress.Reporter, ver
 		step.End(err)
 	}()
 	var output bytes.Buffer
-	everything := io.MultiWriter(&output, step.Writer())
+	watched := newGoOutput(step.Detail, downloadShown)
+	defer watched.end()
+	everything := io.MultiWriter(&output, watched)
 	env, err := gobuild.Env(ctx, a.env)
 	if err != nil {
 		return err
@@ -103,7 +105,7 @@ func (a *app) compile(ctx context.Context, w workshop, p *progress.Reporter, ver
 // *gobuild.CompileError when the package does not compile.
 func buildProgram(ctx context.Context, p *progress.Reporter, platform gobuild.Platform, pkg string) ([]byte, error) {
 	step := p.Step("build %s", pkg)
-	step.Detail("the first build compiles every package, which takes minutes")
+	step.Detail(compiling)
 	binary, err := gobuild.NewBuilder(platform).Binary(ctx, pkg)
 	if compile := (*gobuild.CompileError)(nil); errors.As(err, &compile) {
 		step.Fail(errNotCompiling) // the caller shows the compiler's output, once

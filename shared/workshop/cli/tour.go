@@ -29,21 +29,27 @@ func tourImages() []images.Name {
 }
 
 func (a *app) tour() *cobra.Command {
-	return &cobra.Command{
+	only := ""
+	cmd := &cobra.Command{
 		Use:   "tour",
-		Short: "Run the whole story once and measure every number on this machine",
-		Long: `Run the slow ByteBites and then each lab's solution on real servers, under the same
-dinner rush. One machine is killed during the rush. The tour prints the numbers that
-it measured on this machine. The first run sets up everything that is missing: the
-images (built from Debian packages if no registry can be reached), and as root on
-Debian the Docker engine, if you agree.`,
-		Example: "  go tool workshop tour\n  go tool workshop tour --yes   asks no question",
-		Args:    cobra.NoArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return a.runTour(cmd.Context()) },
+		Short: "Play the story and measure its claims on this machine",
+		Long: `Play the story of ByteBites on real servers: from the slow monolith to replicas, a
+cache, a queue and shards. Each claim of the story gets the load under which its
+bottleneck rules. The table at the end shows the story's figure beside what was
+measured before and after, and whether the claim holds here. The first run sets up
+everything that is missing: the images (built from Debian packages if no registry can
+be reached), and as root on Debian the Docker engine, if you agree.`,
+		Example: "  go tool workshop tour\n" +
+			"  go tool workshop tour --only replicas,cache   plays two parts of the story\n" +
+			"  go tool workshop tour --yes                   asks no question",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.runTour(cmd.Context(), only) },
 	}
+	cmd.Flags().StringVar(&only, "only", "", "play these `parts` of the story, with commas between them")
+	return cmd
 }
 
-func (a *app) runTour(ctx context.Context) error {
+func (a *app) runTour(ctx context.Context, only string) error {
 	w, err := a.workshop()
 	if err != nil {
 		return err
@@ -86,8 +92,11 @@ func (a *app) runTour(ctx context.Context) error {
 		Dir: w.root, Env: append(append([]string{}, a.env...), lab.EnvResult+"="+file),
 		Stdout: a.out, Stderr: a.err,
 	}
-	err = notStarted(binary, c.Run(ctx, binary))
+	err = notStarted(binary, c.Run(ctx, binary, tourArgs(only)...))
 	var exit *exec.ExitError
+	if errors.As(err, &exit) && exit.ExitCode() == exitUsage {
+		return usagef("tour --only %s: no such part", only) // the tour has printed the parts
+	}
 	if errors.As(err, &exit) && exit.Exited() {
 		return verdictError{fromExitCode(exit.ExitCode())} // the tour has printed the reason
 	}
@@ -102,6 +111,14 @@ func (a *app) runTour(ctx context.Context) error {
 		"go tool workshop list    then improve it, lab by lab",
 	)
 	return nil
+}
+
+// tourArgs are the arguments of the tour's program.
+func tourArgs(only string) []string {
+	if only == "" {
+		return nil
+	}
+	return []string{"--only=" + only}
 }
 
 // fromExitCode returns the verdict of an exit code; see lab.Verdict.ExitCode.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"strings"
 	"time"
 
 	"bytebites.example/workshop/shared/bytebites/seed"
@@ -139,6 +140,22 @@ func (f *Fleet) StopAsking() error {
 	f.stop()
 	f.stop = nil
 	return <-f.ended
+}
+
+// Serve has nginx send all requests to the first n replicas, from now on. It stops the
+// controller first, which would put the others back on the list.
+func (f *Fleet) Serve(ctx context.Context, n int) error {
+	if n < 1 || n > len(f.Replicas) {
+		return fmt.Errorf("serve with %d of %d replicas: want 1 or more that exist", n, len(f.Replicas))
+	}
+	if err := f.StopAsking(); err != nil {
+		return err
+	}
+	var list strings.Builder
+	for _, r := range f.Replicas[:n] {
+		fmt.Fprintf(&list, "server %s;\n", r.Upstream())
+	}
+	return f.Nginx.File(UpstreamsFile).Publish(ctx, []byte(list.String()))
 }
 
 // ListError is nginx not having the list of replicas that it should have.
