@@ -1,6 +1,7 @@
 package plot
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -103,16 +104,8 @@ func (p *panel) layOut() {
 // of lanes.
 func (p *panel) placeMarks() int {
 	marks := slices.Clone(p.chart.Marks)
-	slices.SortStableFunc(marks, func(a, b chart.Mark) int {
-		switch {
-		case a.From < b.From:
-			return -1
-		case a.From > b.From:
-			return 1
-		}
-		return 0
-	})
-	var ends []float64 // of the last name in each lane
+	slices.SortStableFunc(marks, func(a, b chart.Mark) int { return cmp.Compare(a.From, b.From) })
+	var edges []float64 // right ends of the last name in each lane
 	for _, m := range marks {
 		if !p.x.drawable(m.From) || !p.x.drawable(m.To) {
 			continue
@@ -124,22 +117,22 @@ func (p *panel) placeMarks() int {
 			l.anchor, l.at = "end", max(p.px(m.To), width)
 			from = l.at - width
 		}
-		for i, end := range ends {
-			if end+p.font/2 < from {
+		for i, edge := range edges {
+			if edge+p.font/2 < from {
 				l.lane = i
 				break
 			}
 		}
-		if l.lane < 0 && len(ends) < maxLanes {
-			l.lane = len(ends)
-			ends = append(ends, 0)
+		if l.lane < 0 && len(edges) < maxLanes {
+			l.lane = len(edges)
+			edges = append(edges, 0)
 		}
 		if l.lane >= 0 {
-			ends[l.lane] = from + width
+			edges[l.lane] = from + width
 		}
 		p.lanes = append(p.lanes, l)
 	}
-	return len(ends)
+	return len(edges)
 }
 
 func (p *panel) px(v float64) float64 { return p.left + p.x.share(v)*(p.right-p.left) }
@@ -156,7 +149,7 @@ func (p *panel) draw() drawing {
 	}
 	p.drawMarks(&d)
 	p.drawAxes(&d)
-	ends := make([]float64, 0, len(p.chart.Series))
+	ends := make([]end, 0, len(p.chart.Series))
 	for i, s := range p.chart.Series {
 		ends = append(ends, p.drawSeries(&d, i, s))
 	}
@@ -180,13 +173,13 @@ func (p *panel) drawAxes(d *drawing) {
 		d.text("tick", "end", p.left-0.55*p.font, y+0.35*p.font, t.label)
 	}
 	d.line("base", p.left, p.bottom, p.right, p.bottom)
-	end := math.Inf(-1) // of the last label
+	edge := math.Inf(-1) // of the last label
 	for _, t := range p.x.ticks(p.ticks) {
 		x, half := p.px(t.value), p.textWidth(t.label)/2
 		d.line("base", x, p.bottom, x, p.bottom+0.3*p.font)
-		if x-half > end && x+half < p.width+p.font {
+		if x-half > edge && x+half < p.width+p.font {
 			d.text("tick", "middle", x, p.bottom+1.4*p.font, t.label)
-			end = x + half + p.font/2
+			edge = x + half + p.font/2
 		}
 	}
 }
@@ -230,11 +223,16 @@ func (p *panel) drawLimit(d *drawing) {
 	d.text("limit-name", "end", p.right-0.3*p.font, y-0.4*p.font, text)
 }
 
-// drawSeries draws a line with its markers, and returns the height of its end.
-func (p *panel) drawSeries(d *drawing, i int, s chart.Series) (end float64) {
+// end is where a line ends; drawn is false for a line without points.
+type end struct {
+	x, y  float64
+	drawn bool
+}
+
+// drawSeries draws a line with its markers, and returns its end.
+func (p *panel) drawSeries(d *drawing, i int, s chart.Series) (last end) {
 	var path strings.Builder
 	var points []chart.Point
-	end = math.NaN()
 	open := false
 	for _, point := range s.Points {
 		if !p.x.drawable(point.X) || !p.y.drawable(point.Y) {
@@ -251,7 +249,7 @@ func (p *panel) drawSeries(d *drawing, i int, s chart.Series) (end float64) {
 		default:
 			fmt.Fprintf(&path, "L%.1f %.1f", x, y)
 		}
-		open, end = true, y
+		open, last = true, end{x, y, true}
 	}
 	if path.Len() > 0 {
 		d.add(`<path class="line %s" d="%s"/>`, seriesClass(i), path.String())
@@ -264,21 +262,21 @@ func (p *panel) drawSeries(d *drawing, i int, s chart.Series) (end float64) {
 			d.add("%s", marker(i, p.px(point.X), p.py(point.Y), 0.28*p.font, title))
 		}
 	}
-	return end
+	return last
 }
 
 func valueWithUnit(v float64, unit string) string { return strings.TrimSpace(Value(v) + " " + unit) }
 
 // drawNames writes the name of each series beside its end. Names that would cover one another are
 // moved apart.
-func (p *panel) drawNames(d *drawing, ends []float64) {
+func (p *panel) drawNames(d *drawing, ends []end) {
 	if p.labels == 0 || len(ends) < 2 {
 		return
 	}
 	line := 1.2 * p.font
 	order := make([]int, 0, len(ends))
-	for i, end := range ends {
-		if !math.IsNaN(end) {
+	for i, e := range ends {
+		if e.drawn {
 			order = append(order, i)
 		}
 	}
@@ -286,16 +284,11 @@ func (p *panel) drawNames(d *drawing, ends []float64) {
 		return // the legend has all
 	}
 	slices.SortStableFunc(order, func(a, b int) int {
-		if ends[a] < ends[b] {
-			return -1
-		} else if ends[a] > ends[b] {
-			return 1
-		}
-		return 0
+		return cmp.Compare(ends[a].y, ends[b].y)
 	})
 	at := make([]float64, len(order))
 	for n, i := range order {
-		at[n] = max(ends[i], p.top+line/2)
+		at[n] = max(ends[i].y, p.top+line/2)
 		if n > 0 {
 			at[n] = max(at[n], at[n-1]+line)
 		}
@@ -308,7 +301,7 @@ func (p *panel) drawNames(d *drawing, ends []float64) {
 		at[n] = min(at[n], lowest)
 	}
 	for n, i := range order {
-		d.add(`<path class="leader %s" d="M%.1f %.1fL%.1f %.1f"/>`, seriesClass(i), p.right, ends[i], p.right+0.7*p.font, at[n])
+		d.add(`<path class="leader %s" d="M%.1f %.1fL%.1f %.1f"/>`, seriesClass(i), ends[i].x, ends[i].y, p.right+0.7*p.font, at[n])
 		d.text("name "+seriesClass(i), "start", p.right+0.9*p.font, at[n]+0.35*p.font, p.fit(p.chart.Series[i].Name, p.labels-p.font))
 	}
 }

@@ -39,8 +39,8 @@ func newScale(kind chart.Scale, values []float64, round bool) (scale, bool) {
 			s.high = 1 / roundBelow(1/(high*1.05))
 		}
 	case chart.Nines:
-		s.low, s.high = ninesRange(values, low)
 		s.all = high == 100
+		s.low, s.high = ninesRange(values, low, high)
 	default:
 		if round {
 			low, high = min(low, 0), max(high, 0)
@@ -57,9 +57,15 @@ func newScale(kind chart.Scale, values []float64, round bool) (scale, bool) {
 	return s, true
 }
 
-// ninesRange returns the ends of a Nines axis. It ends a little beyond the highest percentile below
-// 100, so that 100 has a place of its own.
-func ninesRange(values []float64, low float64) (from, to float64) {
+// ninesRange returns the ends of a Nines axis for percentiles from low to high. With 100 among them it
+// ends a little beyond the highest percentile below, so that 100 has a place of its own.
+func ninesRange(values []float64, low, high float64) (from, to float64) {
+	if high < 100 {
+		if low == high {
+			low = 0
+		}
+		return low, max(high, low+1)
+	}
 	tail := 1.0
 	for _, v := range values {
 		if t := 1 - v/100; t > 0 && t <= 1 {
