@@ -3,6 +3,7 @@ package claims
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 
 	"bytebites.example/workshop/shared/workshop/figure"
@@ -49,7 +50,7 @@ func (s *Story) pageTable() page.Table {
 			cells = append(cells, page.Cell{Text: text})
 		}
 		verdict := &cells[len(cells)-1]
-		verdict.Tone, verdict.Note = tone(row.Verdict), strings.Join(row.Reasons, "; ")
+		verdict.Tone = tone(row.Verdict)
 		t.Rows = append(t.Rows, cells)
 	}
 	return t
@@ -77,8 +78,12 @@ func (s *Story) pageDetails() []page.Table {
 		for _, q := range row.Quotas {
 			machines = append(machines, fmt.Sprintf("%s %s (%.2g CPU, throttled in %.0f %% of the periods)", q.Container, q.Type, q.CPU, 100*q.ThrottledShare))
 		}
+		details := slices.Clone(row.Details)
+		if len(row.Reasons) > 0 {
+			details = append(details, "Why not: "+strings.Join(row.Reasons, "; ")+".")
+		}
 		t.Rows = append(t.Rows, []page.Cell{
-			{Text: row.Claim, Note: "lab " + row.Lab}, {Text: row.Under}, {Text: strings.Join(row.Details, " "), Note: strings.Join(machines, "; ")},
+			{Text: row.Claim, Note: "lab " + row.Lab}, {Text: row.Under}, {Text: strings.Join(details, " "), Note: strings.Join(machines, "; ")},
 		})
 	}
 	return []page.Table{t}
