@@ -41,6 +41,7 @@ func (s *Story) machine() string {
 func (s *Story) pageTable() page.Table {
 	var t page.Table
 	heads := Heads()
+	heads[0], heads[1] = heads[1], heads[0] // the claim names the row
 	for i, head := range heads {
 		t.Columns = append(t.Columns, page.Column{Name: head, Number: i >= 3 && i < len(heads)-1})
 	}
@@ -49,6 +50,7 @@ func (s *Story) pageTable() page.Table {
 		for _, text := range row.Cells() {
 			cells = append(cells, page.Cell{Text: text})
 		}
+		cells[0], cells[1] = cells[1], cells[0]
 		verdict := &cells[len(cells)-1]
 		verdict.Tone = tone(row.Verdict)
 		t.Rows = append(t.Rows, cells)
