@@ -21,7 +21,7 @@ func (s liveSeen) charts() []chart.Chart {
 		if part.result.Sent > 0 {
 			p95.Points = append(p95.Points, chart.Point{X: at, Y: milliseconds(part.result.Latency.Quantile(0.95))})
 		}
-		policy.Points = append(policy.Points, chart.Point{X: at, Y: paid(s.billed, s.begin, part.at)})
+		policy.Points = append(policy.Points, chart.Point{X: at, Y: paid(before(s.billed, part.at), s.begin, part.at)})
 		always.Points = append(always.Points, chart.Point{X: at, Y: most * part.at.Sub(s.begin).Hours()})
 	}
 	marks := []chart.Mark{{Name: "rush", From: minute(s.rise), To: minute(s.fall)}}
@@ -44,6 +44,16 @@ func (s liveSeen) charts() []chart.Chart {
 			X: story, Y: chart.Axis{Name: "bill so far", Unit: "instance-hours"}, Series: []chart.Series{policy, always}, Marks: marks,
 		},
 	}
+}
+
+// before returns the changes until a time.
+func before(changes []autoscale.Change, until time.Time) []autoscale.Change {
+	for i, change := range changes {
+		if change.At.After(until) {
+			return changes[:i]
+		}
+	}
+	return changes
 }
 
 // dayChart is the simulated day: what the policy wanted, and how many replicas the load fills to the

@@ -179,7 +179,7 @@ func values(c chart.Chart) (t Table, all int) {
 			}
 			if rows[p.X] == nil {
 				rows[p.X] = make([]Cell, len(c.Series)+1)
-				rows[p.X][0].Text = plot.Value(p.X)
+				rows[p.X][0].Text = plot.Value(c.X, p.X)
 			}
 			rows[p.X][i+1].Text = figure.Short(p.Y)
 		}

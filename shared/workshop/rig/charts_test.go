@@ -80,7 +80,7 @@ func TestPairsChart(t *testing.T) {
 func TestChartRates(t *testing.T) {
 	slow, fast := 900*time.Millisecond, 20*time.Millisecond
 	charts := charted(t, func(run *lab.Run) {
-		rig.ChartRates(run, "one", []load.Result{answered(30, 20, slow), answered(10, 10, fast), answered(20, 20, fast)}, load.Result.Goodput)
+		rig.ChartRates(run, "one", []load.Result{answered(30, 20, slow), answered(10, 7, slow), answered(10, 10, fast), answered(20, 20, fast)}, load.Result.Goodput)
 		rig.ChartRates(run, "three", []load.Result{answered(10, 10, fast), answered(60, 60, fast)}, load.Result.Goodput)
 		rig.ChartRates(run, "none", []load.Result{answered(10, 1, slow)}, load.Result.Goodput)
 	})

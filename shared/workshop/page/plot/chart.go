@@ -258,14 +258,16 @@ func (p *panel) drawSeries(d *drawing, i int, s chart.Series) (last end) {
 	for at, point := range points {
 		// The first marker of each series lies elsewhere, so that equal series can both be seen.
 		if at%every == (i*every/2)%every || len(points) == 1 {
-			title := fmt.Sprintf("%s: %s at %s", s.Name, figure.Quantity(point.Y, p.chart.Y.Unit), valueWithUnit(point.X, p.chart.X.Unit))
+			title := fmt.Sprintf("%s: %s at %s", s.Name, figure.Quantity(point.Y, p.chart.Y.Unit), valueWithUnit(p.chart.X, point.X))
 			d.add("%s", marker(i, p.px(point.X), p.py(point.Y), 0.28*p.font, title))
 		}
 	}
 	return last
 }
 
-func valueWithUnit(v float64, unit string) string { return strings.TrimSpace(Value(v) + " " + unit) }
+func valueWithUnit(a chart.Axis, v float64) string {
+	return strings.TrimSpace(Value(a, v) + " " + a.Unit)
+}
 
 // drawNames writes the name of each series beside its end. Names that would cover one another are
 // moved apart.
@@ -302,16 +304,16 @@ func (p *panel) drawNames(d *drawing, ends []end) {
 	}
 	for n, i := range order {
 		d.add(`<path class="leader %s" d="M%.1f %.1fL%.1f %.1f"/>`, seriesClass(i), ends[i].x, ends[i].y, p.right+0.7*p.font, at[n])
-		d.text("name "+seriesClass(i), "start", p.right+0.9*p.font, at[n]+0.35*p.font, p.fit(p.chart.Series[i].Name, p.labels-p.font))
+		d.text("name "+seriesClass(i), "start", p.right+0.9*p.font, at[n]+0.35*p.font, p.fit(p.chart.Series[i].Name, (p.labels-p.font)/boldWidth))
 	}
 }
 
 // MarkText writes a mark in words: "broker restarted, 20 to 24 s".
 func MarkText(c chart.Chart, m chart.Mark) string {
 	if m.From == m.To {
-		return m.Name + ", " + valueWithUnit(m.From, c.X.Unit)
+		return m.Name + ", " + valueWithUnit(c.X, m.From)
 	}
-	return fmt.Sprintf("%s, %s to %s", m.Name, Value(m.From), valueWithUnit(m.To, c.X.Unit))
+	return fmt.Sprintf("%s, %s to %s", m.Name, Value(c.X, m.From), valueWithUnit(c.X, m.To))
 }
 
 // Describe returns the text alternative of a chart: what it says, the range of each series, the

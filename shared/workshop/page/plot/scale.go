@@ -153,7 +153,7 @@ func (s scale) logTicks(n int) []tick {
 		for _, digit := range digits {
 			v := digit * math.Pow10(power)
 			if v >= s.low*(1-1e-9) && v <= s.high*(1+1e-9) {
-				ticks = append(ticks, tick{v, Value(v)})
+				ticks = append(ticks, tick{v, Value(chart.Axis{}, v)})
 			}
 		}
 	}
@@ -210,18 +210,26 @@ func roundBelow(v float64) float64 {
 	return power
 }
 
-// Value writes a value of an axis with up to seven significant digits, as the percentile 99.999
-// needs, and commas between thousands.
-func Value(v float64) string {
-	if math.IsNaN(v) || math.IsInf(v, 0) {
+// Value writes a value of an axis, with commas between thousands. It rounds no whole number, and
+// writes no more than four significant digits otherwise. A percentile has up to four decimals, as
+// 99.9999 needs.
+func Value(a chart.Axis, v float64) string {
+	decimals := 4
+	switch {
+	case math.IsNaN(v) || math.IsInf(v, 0):
 		return strconv.FormatFloat(v, 'g', -1, 64)
+	case v != 0 && a.Scale != chart.Nines:
+		decimals = min(max(3-int(math.Floor(math.Log10(math.Abs(v)))), 0), maxDecimals)
 	}
-	rounded, err := strconv.ParseFloat(strconv.FormatFloat(v, 'g', 7, 64), 64)
-	if err != nil {
-		rounded = v // cannot be: it was formatted just now
+	text := strconv.FormatFloat(v, 'f', decimals, 64)
+	if strings.Contains(text, ".") {
+		text = strings.TrimRight(strings.TrimRight(text, "0"), ".")
 	}
-	return grouped(strconv.FormatFloat(rounded, 'f', -1, 64))
+	return grouped(text)
 }
+
+// maxDecimals bounds the length of a tiny number.
+const maxDecimals = 12
 
 // grouped puts commas between the thousands of a decimal number.
 func grouped(number string) string {

@@ -22,13 +22,16 @@ type frame struct {
 
 // The two sizes. A wide picture fills a page of about 1,100 pixels, a narrow one 330.
 func wide() frame {
-	return frame{class: "wide", width: 900, height: 400, font: 16, labels: 170, ticks: 8}
+	return frame{class: "wide", width: 900, height: 400, font: 16, labels: 190, ticks: 8}
 }
 func narrow() frame { return frame{class: "narrow", width: 340, height: 300, font: 13, ticks: 4} }
 
 // glyphWidth is the mean width of a character, as a share of the font's size. System fonts are
 // between 0.5 and 0.58.
 const glyphWidth = 0.56
+
+// boldWidth is how many times as wide bold text is.
+const boldWidth = 1.12
 
 func (f frame) textWidth(text string) float64 {
 	return float64(utf8.RuneCountInString(text)) * f.font * glyphWidth
