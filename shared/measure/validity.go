@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"bytebites.example/workshop/shared/measure/hostcpu"
@@ -34,6 +35,22 @@ type Validity struct {
 
 // valid returns a validity that is OK when there are no reasons.
 func valid(reasons []string) Validity { return Validity{OK: len(reasons) == 0, Reasons: reasons} }
+
+// The beginnings of the reasons that only make a service look slower.
+const (
+	lateReason      = "load generator late: "
+	saturatedReason = "host saturated: "
+)
+
+// BeyondSlowness returns the reasons that may make a service look quicker than it is, such as a quota
+// that was not in force. The others only make it look slower: latencies count from the intended time,
+// and on a busy host every answer is late. So a round without such reasons still proves an upper bound
+// of latencies and a lower bound of goodput.
+func (v Validity) BeyondSlowness() []string {
+	return slices.DeleteFunc(slices.Clone(v.Reasons), func(reason string) bool {
+		return strings.HasPrefix(reason, lateReason) || strings.HasPrefix(reason, saturatedReason)
+	})
+}
 
 // And returns a validity that is OK when both are, with the reasons of both.
 func (v Validity) And(other Validity) Validity {
@@ -94,7 +111,7 @@ func checkLateness(p99, medianLatency time.Duration) string {
 	if p99 <= limit {
 		return ""
 	}
-	return fmt.Sprintf("load generator late: p99 of lateness %s, limit %s", round(p99), round(limit))
+	return fmt.Sprintf(lateReason+"p99 of lateness %s, limit %s", round(p99), round(limit))
 }
 
 func checkSent(sent, planned int) string {
@@ -108,7 +125,7 @@ func checkIdle(cores float64) string {
 	if cores >= MinIdleCores {
 		return ""
 	}
-	return fmt.Sprintf("host saturated: %.2f cores idle, limit %.2f", cores, MinIdleCores)
+	return fmt.Sprintf(saturatedReason+"%.2f cores idle, limit %.2f", cores, MinIdleCores)
 }
 
 // Little holds the two sides of Little's law, L = λW. The law holds in a system whose number

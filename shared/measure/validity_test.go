@@ -28,6 +28,24 @@ func fill(h *load.Histogram, n int, d time.Duration) {
 	}
 }
 
+// A busy host and a late generator make a service look slower, and nothing else.
+func TestBeyondSlowness(t *testing.T) {
+	r := measure.Round{Result: sound(), QuotaProblems: []string{"service: 2 CPU, want 0.25"}}
+	r.Result.Host.IdleShare, r.Result.Sent = 0, 200
+	fill(r.Result.Lateness, 30, time.Second)
+	v := r.Check()
+	if len(v.Reasons) != 4 {
+		t.Fatalf("reasons %q, want 4", v.Reasons)
+	}
+	beyond := v.BeyondSlowness()
+	if len(beyond) != 2 || !strings.Contains(beyond[0], "sent 200 of 300") || !strings.Contains(beyond[1], "quota not in force") {
+		t.Errorf("beyond slowness %q, want the count and the quota", beyond)
+	}
+	if len(v.Reasons) != 4 {
+		t.Errorf("the reasons themselves are now %q", v.Reasons)
+	}
+}
+
 func TestCheck(t *testing.T) {
 	late := func(n int, d, latency time.Duration) func(*measure.Round) {
 		return func(r *measure.Round) {

@@ -70,7 +70,9 @@ func (s *show) live(ctx context.Context) (claims.Row, error) {
 		return claims.Row{}, err
 	}
 	row := claims.Live(r.seen)
-	row.Charts = []chart.Chart{r.chart}
+	if len(r.chart.Series) > 0 { // else the run ended before the new replicas served
+		row.Charts = []chart.Chart{r.chart}
+	}
 	return row, remove(ctx, r.nginx.Server)
 }
 
@@ -203,7 +205,7 @@ func (r *rise) rises(ctx context.Context) error {
 			grown = time.Now()
 			r.seen.Last, r.seen.After = wanted, grown.Sub(rose)
 		case time.Since(rose) > hostspeed.Wait(riseLimit):
-			r.seen.Last = len(r.balancer.Published())
+			r.seen.Last = first // the others do not serve yet
 			r.seen.Doubt = fmt.Sprintf("%d replicas should run and %d served when the time was up", wanted, r.seen.Last)
 			return nil
 		}

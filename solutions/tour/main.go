@@ -61,8 +61,7 @@ func run() int {
 	}
 }
 
-// tour plays the chosen acts. Rows that were measured before an error are not printed, because the
-// story has a hole then.
+// tour plays the chosen acts. After an error it still prints the rows that were measured before.
 func tour(ctx context.Context, report *progress.Reporter, chosen []act) (err error) {
 	release, err := hostlock.Slot(ctx, func(holder string) { report.Note("waiting for the machine, held by %s", holder) })
 	if err != nil {
@@ -74,9 +73,10 @@ func tour(ctx context.Context, report *progress.Reporter, chosen []act) (err err
 		return err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	story, err := s.play(ctx)
-	if err != nil {
-		return err
+	story, failed := s.play(ctx)
+	defer func() { err = errors.Join(failed, err) }()
+	if len(story.Rows) == 0 {
+		return nil
 	}
 	if path := os.Getenv(lab.EnvResult); path != "" {
 		if err := story.WriteFile(path); err != nil {

@@ -23,8 +23,8 @@ import (
 const (
 	// ordersRate is what a service on b1.micro answers with everything inside the request, in
 	// requests a second. Below its limit, the wait for the mail rules.
-	ordersRate   = 8
-	ordersLength = 3 * time.Second
+	ordersRate   = 5
+	ordersLength = 4 * time.Second
 	slowMail     = 500 * time.Millisecond
 	brokerDies   = time.Second // after the first order
 	// doneWithin is how soon a worker must have done all effects when the broker is back.

@@ -92,7 +92,7 @@ func (s *show) close() error {
 	return errors.Join(append(failures, s.servers.Close())...)
 }
 
-// play plays all acts.
+// play plays all acts, until one fails. The story has the rows up to there, and is never nil.
 func (s *show) play(ctx context.Context) (*claims.Story, error) {
 	began := time.Now().Add(-s.pace.spent)
 	story := &claims.Story{CPUs: runtime.NumCPU(), Slowness: s.pace.slowness, Began: began}
@@ -102,11 +102,11 @@ func (s *show) play(ctx context.Context) (*claims.Story, error) {
 			story.Add(rows...)
 			return err
 		})
+		story.Seconds = time.Since(began).Seconds()
 		if err != nil {
-			return nil, fmt.Errorf("lab %s, %s: %w", a.lab, a.title, err)
+			return story, fmt.Errorf("lab %s, %s: %w", a.lab, a.title, err)
 		}
 	}
-	story.Seconds = time.Since(began).Seconds()
 	return story, nil
 }
 

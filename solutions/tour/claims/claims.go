@@ -23,18 +23,29 @@ const (
 	Untold Verdict = "could not be told here"
 )
 
-// decide returns the verdict. Doubts come first, because numbers with a doubt prove nothing. A claim
-// that neither holds nor clearly fails is near its bound, and near says so.
-func decide(doubts []string, holds, clearlyFails bool, near string) (Verdict, []string) {
+// evidence is what speaks for a claim and against it.
+type evidence struct {
+	holds, fails bool // fails is a clear no; a figure near the bound is neither
+	// doubts are reasons why the figures prove nothing. Those of doubtsOfYes also forbid a yes. They are
+	// fewer: a busy host makes a server look slower, so a figure that is good enough in spite of it is
+	// good enough.
+	doubts, doubtsOfYes []string
+	near                string // the reason when the figures are near the bound
+}
+
+// verdict returns the verdict, and its reasons unless the claim was told.
+func (e evidence) verdict() (Verdict, []string) {
 	switch {
-	case len(doubts) > 0:
-		return Untold, doubts
-	case holds:
+	case e.holds && len(e.doubtsOfYes) == 0:
 		return Holds, nil
-	case clearlyFails:
+	case len(e.doubts) > 0:
+		return Untold, e.doubts
+	case len(e.doubtsOfYes) > 0:
+		return Untold, e.doubtsOfYes
+	case e.fails:
 		return Fails, nil
 	default:
-		return Untold, []string{near}
+		return Untold, []string{e.near}
 	}
 }
 
@@ -119,8 +130,11 @@ type Load struct {
 	P95MS    float64 `json:"p95_ms"`
 	P99MS    float64 `json:"p99_ms"`
 	// Overloaded says that at least a fifth of the requests had no right answer at the load's end.
-	Overloaded bool     `json:"overloaded"`
-	Doubts     []string `json:"doubts,omitempty"`
+	Overloaded bool `json:"overloaded"`
+	// Doubts are reasons why the load proves nothing. Unsound are those of them that may make the
+	// servers look quicker than they are, see measure.Validity.BeyondSlowness.
+	Doubts  []string `json:"doubts,omitempty"`
+	Unsound []string `json:"unsound,omitempty"`
 	// Percentiles are the latencies of a chart, in milliseconds, by percentile.
 	Percentiles []chart.Point `json:"percentiles,omitempty"`
 }
@@ -137,7 +151,7 @@ func NewLoad(name, on string, seen measure.Observation) Load {
 		Sent: r.Sent, Failed: r.Failed, TimedOut: r.Failures[load.CauseTimeout], Goodput: r.Goodput(),
 		MeanMS: 1000 * r.Latency.Mean().Seconds(), P50MS: ms(0.5), P95MS: ms(0.95), P99MS: ms(0.99),
 		Overloaded: float64(r.InWindow) < overloadedBelow*float64(r.Planned),
-		Doubts:     named(name, seen.Validity.Reasons),
+		Doubts:     named(name, seen.Validity.Reasons), Unsound: named(name, seen.Validity.BeyondSlowness()),
 	}
 	for _, percent := range []float64{0, 10, 25, 50, 75, 90, 95, 99, 99.9} {
 		l.Percentiles = append(l.Percentiles, chart.Point{X: percent, Y: ms(percent / 100)})
@@ -170,6 +184,7 @@ type Limit struct {
 	Saturated bool     `json:"saturated"`
 	Levels    []Load   `json:"levels,omitempty"`
 	Doubts    []string `json:"doubts,omitempty"`
+	Unsound   []string `json:"unsound,omitempty"` // see Load
 }
 
 // OfRamp returns the limit that a ramp has found.
@@ -180,6 +195,7 @@ func OfRamp(on string, ramp measure.RampResult) Limit {
 			l.Levels = append(l.Levels, NewLoad(fmt.Sprintf("%s/s", number(level.Rate)), on, measure.Observation{Result: level.Result, Validity: level.Validity}))
 		}
 	}
+	l.Unsound = named("the limit of "+on, ramp.Validity.BeyondSlowness())
 	if !ramp.Saturated {
 		l.Doubts = named("the limit of "+on, ramp.Validity.Reasons)
 	}
@@ -188,7 +204,11 @@ func OfRamp(on string, ramp measure.RampResult) Limit {
 
 // OfBursts returns the limit that bursts have found.
 func OfBursts(on string, found measure.BurstResult) Limit {
-	return Limit{On: on, Goodput: found.Goodput, Saturated: found.Saturated, Doubts: named("the limit of "+on, found.Validity.Reasons)}
+	what := "the limit of " + on
+	return Limit{
+		On: on, Goodput: found.Goodput, Saturated: found.Saturated,
+		Doubts: named(what, found.Validity.Reasons), Unsound: named(what, found.Validity.BeyondSlowness()),
+	}
 }
 
 // unsaturated returns the doubt about a limit that was not reached. If the levels have doubts of their
@@ -200,10 +220,9 @@ func (l Limit) unsaturated() []string {
 	return []string{fmt.Sprintf("%s answered all of %s/s, so its limit is not known", l.On, number(l.Goodput))}
 }
 
-// notOverloaded returns the doubt about a load that was meant to be too much. If the load has doubts of
-// its own, those are the reason.
+// notOverloaded returns the doubt about a load that was meant to be too much.
 func (l Load) notOverloaded() []string {
-	if l.Overloaded || len(l.Doubts) > 0 {
+	if l.Overloaded {
 		return nil
 	}
 	return []string{fmt.Sprintf("%s: %s/s was no overload, because %s/s were answered", l.Name, number(l.Rate), number(l.Goodput))}

@@ -38,11 +38,13 @@ func Peak(limit Limit, calm, peak Load) Row {
 		Ratio: ratio(peak.MeanMS, calm.MeanMS), Loads: []Load{calm, peak}, Limits: []Limit{limit},
 	}
 	row.Change = times(row.Ratio)
-	doubts := slices.Concat(limit.Doubts, limit.unsaturated(), peak.Doubts, peak.notOverloaded())
-	row.Verdict, row.Reasons = decide(doubts,
-		peak.MeanMS >= peakMS && peak.TimedOut > 0,
-		peak.MeanMS < calmPeakMS,
-		fmt.Sprintf("a mean of %s ms with %d timeouts is near the bound of %d ms", number(peak.MeanMS), peak.TimedOut, peakMS))
+	row.Verdict, row.Reasons = evidence{
+		holds:       peak.MeanMS >= peakMS && peak.TimedOut > 0,
+		fails:       peak.MeanMS < calmPeakMS,
+		doubts:      slices.Concat(limit.Doubts, limit.unsaturated(), peak.Doubts, peak.notOverloaded()),
+		doubtsOfYes: slices.Concat(peak.Doubts, peak.notOverloaded()), // too low a limit makes the peak too easy
+		near:        fmt.Sprintf("a mean of %s ms with %d timeouts is near the bound of %d ms", number(peak.MeanMS), peak.TimedOut, peakMS),
+	}.verdict()
 	row.Details = []string{
 		fmt.Sprintf("The monolith answers at most %s requests/s. The peak is 1.5 times that.", number(limit.Goodput)),
 		fmt.Sprintf("At the peak, 99 %% of the requests took up to %s ms, and %d of %d got no answer within 2 s.", number(peak.P99MS), peak.TimedOut, peak.Sent),
@@ -60,8 +62,10 @@ func Index(before, after float64, histories, orders int) Row {
 		Ratio: ratio(before, after),
 	}
 	row.Change = times(row.Ratio)
-	row.Verdict, row.Reasons = decide(nil, row.Ratio >= pagesFactor, row.Ratio < clearly,
-		fmt.Sprintf("%s times fewer pages is near the bound of %d", number(row.Ratio), pagesFactor))
+	row.Verdict, row.Reasons = evidence{
+		holds: row.Ratio >= pagesFactor, fails: row.Ratio < clearly,
+		near: fmt.Sprintf("%s times fewer pages is near the bound of %d", number(row.Ratio), pagesFactor),
+	}.verdict()
 	row.Details = []string{"The count is that of pg_stat_statements. All rows below have this index, before and after alike."}
 	return row
 }
@@ -75,12 +79,13 @@ func Gain(untuned, tuned Limit) Row {
 		Ratio: ratio(tuned.Goodput, untuned.Goodput), Limits: []Limit{untuned, tuned},
 	}
 	row.Change = times(row.Ratio)
-	doubts := slices.Concat(untuned.Doubts, untuned.unsaturated(), tuned.Doubts)
-	if row.Ratio < gainFactor {
-		doubts = append(doubts, tuned.unsaturated()...) // else a lower bound is enough
-	}
-	row.Verdict, row.Reasons = decide(doubts, row.Ratio >= gainFactor, row.Ratio < noGain,
-		fmt.Sprintf("a factor of %s is near the bound of %s", number(row.Ratio), number(gainFactor)))
+	before := slices.Concat(untuned.Doubts, untuned.unsaturated())
+	row.Verdict, row.Reasons = evidence{
+		holds: row.Ratio >= gainFactor, fails: row.Ratio < noGain,
+		doubts:      slices.Concat(before, tuned.Doubts, tuned.unsaturated()),
+		doubtsOfYes: slices.Concat(before, tuned.Unsound), // a lower bound of the limit after is enough
+		near:        fmt.Sprintf("a factor of %s is near the bound of %s", number(row.Ratio), number(gainFactor)),
+	}.verdict()
 	row.Details = []string{fmt.Sprintf("Right answers a second under overload. The lab asks for a factor of %s.", number(gainFactor))}
 	return row
 }
@@ -97,8 +102,10 @@ func Ceiling(untuned Limit, alone Load) Row {
 	}
 	row.Change = times(row.Ratio)
 	doubts := slices.Concat(untuned.Doubts, untuned.unsaturated(), alone.Doubts)
-	row.Verdict, row.Reasons = decide(doubts, row.Ratio > 0 && row.Ratio <= noGain, row.Ratio >= gainFactor,
-		fmt.Sprintf("a factor of %s is near the bound of %s", number(row.Ratio), number(noGain)))
+	row.Verdict, row.Reasons = evidence{
+		holds: row.Ratio > 0 && row.Ratio <= noGain, fails: row.Ratio >= gainFactor, doubts: doubts, doubtsOfYes: doubts,
+		near: fmt.Sprintf("a factor of %s is near the bound of %s", number(row.Ratio), number(noGain)),
+	}.verdict()
 	row.Details = []string{
 		"Orders wait for each other behind a lock, and for the mail. More CPU does not shorten a wait.",
 		"The largest type is the next ceiling. One machine is one point of failure as well: see the row of the death.",
@@ -116,11 +123,15 @@ func Replicas(limit Limit, one, three Load) Row {
 		Ratio: ratio(one.MeanMS, three.MeanMS), Loads: []Load{one, three}, Limits: []Limit{limit},
 	}
 	row.Change = times(row.Ratio)
-	doubts := slices.Concat(limit.Doubts, limit.unsaturated(), one.Doubts, one.notOverloaded(), three.Doubts)
-	row.Verdict, row.Reasons = decide(doubts,
-		three.MeanMS < replicasMS && row.Ratio >= replicasGain,
-		three.MeanMS >= clearly*replicasMS || row.Ratio < replicasGain/clearly,
-		fmt.Sprintf("%s ms and a factor of %s are near the bounds of %d ms and %s", number(three.MeanMS), number(row.Ratio), replicasMS, number(replicasGain)))
+	before := slices.Concat(one.Doubts, one.notOverloaded())
+	row.Verdict, row.Reasons = evidence{
+		holds:       three.MeanMS < replicasMS && row.Ratio >= replicasGain,
+		fails:       three.MeanMS >= clearly*replicasMS || row.Ratio < replicasGain/clearly,
+		doubts:      slices.Concat(limit.Doubts, limit.unsaturated(), before, three.Doubts),
+		doubtsOfYes: slices.Concat(before, three.Unsound),
+		near: fmt.Sprintf("%s ms and a factor of %s are near the bounds of %d ms and %s",
+			number(three.MeanMS), number(row.Ratio), replicasMS, number(replicasGain)),
+	}.verdict()
 	row.Details = []string{
 		fmt.Sprintf("One replica answers at most %s orders/s. In the rush %.0f %% of its orders failed, and %.0f %% with three replicas.",
 			number(limit.Goodput), 100*one.FailedShare(), 100*three.FailedShare()),
@@ -170,9 +181,12 @@ func Death(single, fleet Dying) Row {
 	if fleet.Lost+fleet.Doubled > 0 {
 		doubts = nil // no lack of time loses an accepted order
 	}
-	row.Verdict, row.Reasons = decide(doubts, fleet.Failed+fleet.Lost+fleet.Doubled == 0,
-		fleet.Lost+fleet.Doubled > 0 || fleet.FailedShare() > lossShare,
-		fmt.Sprintf("%d of %d requests failed, which is too few for a clear no", fleet.Failed, fleet.Sent))
+	row.Verdict, row.Reasons = evidence{
+		holds:  fleet.Failed+fleet.Lost+fleet.Doubled == 0,
+		fails:  fleet.Lost+fleet.Doubled > 0 || fleet.FailedShare() > lossShare,
+		doubts: doubts, doubtsOfYes: doubts,
+		near: fmt.Sprintf("%d of %d requests failed, which is too few for a clear no", fleet.Failed, fleet.Sent),
+	}.verdict()
 	row.Details = []string{fmt.Sprintf("Of %d orders that clients hold a confirmation of, the database has lost %d and doubled %d.", fleet.Accepted, fleet.Lost, fleet.Doubled)}
 	return row
 }
@@ -212,8 +226,10 @@ func Cache(without, with Queries) Row {
 		return row
 	}
 	row.Change = share(before, after)
-	row.Verdict, row.Reasons = decide(doubts, after <= queriesShare*before, with.least() > queriesShare*without.most(),
-		"failed requests leave open how many queries a request needs")
+	row.Verdict, row.Reasons = evidence{
+		holds: after <= queriesShare*before, fails: with.least() > queriesShare*without.most(),
+		doubts: doubts, doubtsOfYes: doubts, near: "failed requests leave open how many queries a request needs",
+	}.verdict()
 	row.Details = []string{fmt.Sprintf("pg_stat_statements counted %s queries for %d requests without a cache, and %s for %d with one.",
 		number(float64(without.Catalogue)), without.Sent, number(float64(with.Catalogue)), with.Sent)}
 	return row
@@ -229,12 +245,17 @@ func Waiting(mail time.Duration, inside, handed Load) Row {
 		Ratio: ratio(inside.MeanMS, handed.MeanMS), Loads: []Load{inside, handed},
 	}
 	row.Change = times(row.Ratio)
-	doubts := slices.Concat(inside.Doubts, handed.Doubts)
+	var noWait []string
 	if inside.MeanMS < mailMS {
-		doubts = append(doubts, fmt.Sprintf("inside the request an order took %s ms, less than its mail", number(inside.MeanMS)))
+		noWait = append(noWait, fmt.Sprintf("inside the request an order took %s ms, less than its mail", number(inside.MeanMS)))
 	}
-	row.Verdict, row.Reasons = decide(doubts, handed.MeanMS < quickShare*mailMS && handed.Failed == 0, handed.MeanMS >= mailMS,
-		fmt.Sprintf("an order took %s ms and %d failed", number(handed.MeanMS), handed.Failed))
+	row.Verdict, row.Reasons = evidence{
+		holds:       handed.MeanMS < quickShare*mailMS && handed.Failed == 0,
+		fails:       handed.MeanMS >= mailMS,
+		doubts:      slices.Concat(noWait, inside.Doubts, handed.Doubts),
+		doubtsOfYes: slices.Concat(noWait, handed.Unsound), // that an order waits for its mail needs no quiet host
+		near:        fmt.Sprintf("an order took %s ms and %d failed", number(handed.MeanMS), handed.Failed),
+	}.verdict()
 	row.Details = []string{fmt.Sprintf("99 %% of the orders took up to %s ms inside the request, and up to %s ms by way of the queue.", number(inside.P99MS), number(handed.P99MS))}
 	return row
 }
@@ -272,7 +293,7 @@ func Broker(orders Load, o Outage) Row {
 		doubts = append(doubts, fmt.Sprintf("%d of %d orders were not done within %s s after the broker was back: they may be late, and not lost",
 			o.Accepted-o.Done, o.Accepted, number(o.DoneAfter.Seconds())))
 	}
-	row.Verdict, row.Reasons = decide(doubts, o.Done == o.Accepted, true, "")
+	row.Verdict, row.Reasons = evidence{holds: o.Done == o.Accepted, fails: true, doubts: doubts, doubtsOfYes: doubts}.verdict()
 	row.Details = []string{fmt.Sprintf("All effects were done %s s after the broker was back: mail, plan, ledger. %d mails came twice, which at-least-once allows.", number(o.DoneAfter.Seconds()), o.Twice)}
 	return row
 }
@@ -298,9 +319,13 @@ func Sharding(limit Limit, one, four Load, moved Moved) Row {
 	if one.MeanMS > 0 {
 		row.Change = share(one.MeanMS, four.MeanMS)
 	}
-	doubts := slices.Concat(limit.Doubts, limit.unsaturated(), one.Doubts, one.notOverloaded(), four.Doubts)
-	row.Verdict, row.Reasons = decide(doubts, four.MeanMS <= writesShare*one.MeanMS, four.MeanMS > clearly*writesShare*one.MeanMS,
-		fmt.Sprintf("%s is near the bound of 60 %% lower", row.Change))
+	before := slices.Concat(one.Doubts, one.notOverloaded())
+	row.Verdict, row.Reasons = evidence{
+		holds: four.MeanMS <= writesShare*one.MeanMS, fails: four.MeanMS > clearly*writesShare*one.MeanMS,
+		doubts:      slices.Concat(limit.Doubts, limit.unsaturated(), before, four.Doubts),
+		doubtsOfYes: slices.Concat(before, four.Unsound),
+		near:        row.Change + " is near the bound of 60 % lower",
+	}.verdict()
 	row.Details = []string{
 		fmt.Sprintf("One server answers at most %s requests/s of this mix. In the rush %.0f %% failed on one, and %.0f %% on four.",
 			number(limit.Goodput), 100*one.FailedShare(), 100*four.FailedShare()),
@@ -330,7 +355,7 @@ func Bill(always, byPolicy Day) Row {
 		},
 	}
 	holds := byPolicy.InstanceHours < always.InstanceHours && byPolicy.Overloaded <= time.Minute && byPolicy.Least >= 3 && byPolicy.Most <= 10
-	row.Verdict, row.Reasons = decide(nil, holds, true, "") // a simulation has no noise
+	row.Verdict, row.Reasons = evidence{holds: holds, fails: true}.verdict() // a simulation has no noise
 	row.Details = []string{fmt.Sprintf("Instance-hours. The policy ran %d to %d replicas, and they were overloaded for %s s of the day.",
 		byPolicy.Least, byPolicy.Most, number(byPolicy.Overloaded.Seconds()))}
 	return row
@@ -372,8 +397,10 @@ func Live(r Rise) Row {
 	if r.Doubt != "" {
 		doubts = []string{r.Doubt}
 	}
-	row.Verdict, row.Reasons = decide(doubts, r.Last > r.First && r.Last <= 10, r.Last > 10,
-		fmt.Sprintf("%d replicas served after the rise", r.Last))
+	row.Verdict, row.Reasons = evidence{
+		holds: r.Last > r.First && r.Last <= 10, fails: r.Last > 10, doubts: doubts,
+		near: fmt.Sprintf("%d replicas served after the rise", r.Last),
+	}.verdict()
 	if row.Verdict == Holds {
 		row.Details = []string{fmt.Sprintf("The new replicas served %s s after the rise. Then 95 %% of the requests took up to %s ms, and %d of %d failed.",
 			number(r.After.Seconds()), number(r.P95MS), r.Failed, r.Sent)}
