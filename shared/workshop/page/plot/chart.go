@@ -278,7 +278,10 @@ func (p *panel) drawNames(d *drawing, ends []end) {
 	line := 1.2 * p.font
 	order := make([]int, 0, len(ends))
 	for i, e := range ends {
-		if e.drawn {
+		if e.drawn && e.x < p.right-3*p.font {
+			// The line ends early. A leader to the edge would look like data.
+			d.text("name near "+seriesClass(i), "start", e.x+0.6*p.font, e.y+0.35*p.font, p.fit(p.chart.Series[i].Name, (p.width-e.x-p.font)/boldWidth))
+		} else if e.drawn {
 			order = append(order, i)
 		}
 	}
