@@ -70,7 +70,8 @@ func TestPace(t *testing.T) {
 	if got, want := slow.line(), "Step 2 of 3, about 70 s left: lab 00, the peak"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
-	slow.end(36 * time.Second) // 20 s of load, and a setup of 16 s where 8 s were declared
+	slow.spoiled = 15 * time.Second
+	slow.end(51 * time.Second) // 15 s of a load that was sent again, 20 s of load, and a setup of 16 s where 8 s were declared
 	if got, want := slow.left(), 30*time.Second+14*time.Second; got != want {
 		t.Errorf("%v left, want %v", got, want)
 	}

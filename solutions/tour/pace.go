@@ -20,7 +20,10 @@ type pace struct {
 	slowness float64
 
 	done  int
-	spent time.Duration // on the steps done
+	spent time.Duration // on the steps done, without what was spoiled
+	// spoiled is the time of loads in the current step that are sent again. It says nothing about the
+	// steps to come.
+	spoiled time.Duration
 }
 
 // newPace returns the pace of acts on a machine of that slowness, see hostspeed.Slowness.
@@ -31,7 +34,8 @@ func newPace(chosen []act, slowness float64) *pace {
 // end counts the next step as done.
 func (p *pace) end(took time.Duration) {
 	p.done++
-	p.spent += took
+	p.spent += took - p.spoiled
+	p.spoiled = 0
 }
 
 // factor is how many times longer a setup takes than declared. The steps done know it best.

@@ -22,9 +22,12 @@ const (
 	peakMail = 60 * time.Millisecond
 	// calmRate is what the monolith answers with ease, in requests a second, on a slow machine too.
 	// The ramp to its limit begins there.
-	calmRate    = 6
-	peakFactor  = 2
-	peakLevel   = 1500 * time.Millisecond
+	calmRate   = 6
+	peakFactor = 2
+	peakLevel  = 1500 * time.Millisecond
+	// peakOver is the rate of the peak over the limit of the monolith. Less would be hardly an overload
+	// when the limit was found in a slow moment of the machine.
+	peakOver    = 1.75
 	peakClaimMS = 800 // the story's mean; below it a second peak is sent
 	histories   = 20  // order histories that are read to count pages
 )
@@ -74,15 +77,15 @@ func (s *show) breaks(ctx context.Context, monolith *rig.Variant) ([]claims.Row,
 	limit := claims.OfRamp(on, ramp)
 	calm := limit.Levels[0]
 	calm.Name = "calm"
-	r := round{name: "peak", on: on, to: monolith.Generator, rate: measure.RushFactor * limit.Goodput, length: measure.RushLength, watch: watch}
+	r := round{name: "peak", on: on, to: monolith.Generator, rate: peakOver * limit.Goodput, length: measure.RushLength, watch: watch}
 	peak, _, err := s.send(ctx, r)
 	if err != nil {
 		return nil, err
 	}
 	if peak.MeanMS < peakClaimMS && len(peak.Doubts) == 0 {
-		// A slow moment of the machine makes a low limit, and 1.5 times that may be no overload.
+		// A slow moment of the machine makes a low limit, and the peak may be no overload.
 		limit.Goodput = max(limit.Goodput, peak.Goodput)
-		r.rate = measure.RushFactor * limit.Goodput
+		r.rate = peakOver * limit.Goodput
 		if peak, _, err = s.send(ctx, r); err != nil {
 			return nil, err
 		}

@@ -49,7 +49,8 @@ type show struct {
 	three   *rig.Fleet   // lab 02's replicas
 	serving int          // how many of three are alive
 	single  *claims.Dying
-	repeats int // loads that were sent again so far
+	began   time.Time // when the first servers were started
+	repeats int       // loads that were sent again so far
 }
 
 func newShow(report *progress.Reporter, chosen []act) *show {
@@ -63,6 +64,7 @@ func (s *show) plays(name string) bool {
 
 // open starts the servers that the chosen acts need.
 func (s *show) open(ctx context.Context) error {
+	s.began = time.Now()
 	return s.step(func() error {
 		var beside []func(context.Context, *testbed.Bed) error
 		what := "PostgreSQL with a million orders and a mail server"
@@ -94,7 +96,7 @@ func (s *show) close() error {
 
 // play plays all acts, until one fails. The story has the rows up to there, and is never nil.
 func (s *show) play(ctx context.Context) (*claims.Story, error) {
-	began := time.Now().Add(-s.pace.spent)
+	began := s.began
 	story := &claims.Story{CPUs: runtime.NumCPU(), Slowness: s.pace.slowness, Began: began}
 	for _, a := range s.acts {
 		err := s.step(func() error {
@@ -171,7 +173,7 @@ type round struct {
 	once   bool       // what is counted in it must not be counted twice
 }
 
-// send sends the load. It sends the load again when the generator or the host has spoiled it, never
+// send sends the load. It sends the load once more when the generator or the host has spoiled it, never
 // because of its result.
 func (s *show) send(ctx context.Context, r round) (seen claims.Load, result load.Result, err error) {
 	what := fmt.Sprintf("%s: %.0f requests/s of %s for %s on %s", r.name, r.rate, r.to.Mix.Name, r.length, r.on)
@@ -179,7 +181,8 @@ func (s *show) send(ctx context.Context, r round) (seen claims.Load, result load
 		arm := measure.Hit(r.to.Hit).Arm(measure.RoundConfig{
 			Rate: r.rate, Length: r.length, Metric: measure.MeanLatency, Quotas: r.watch.Problems,
 		})
-		for {
+		began := time.Now()
+		for first := true; ; first = false {
 			observed, err := arm(ctx)
 			if err != nil {
 				return err
@@ -188,10 +191,12 @@ func (s *show) send(ctx context.Context, r round) (seen claims.Load, result load
 			if err := rig.Pause(ctx, settlePause); err != nil {
 				return err
 			}
-			if len(seen.Doubts) == 0 || r.once || s.repeats == maxRepeats {
+			if len(seen.Doubts) == 0 || r.once || !first || s.repeats == maxRepeats {
 				return nil
 			}
 			s.repeats++
+			s.pace.spoiled += time.Since(began)
+			began = time.Now()
 			step.Detail("again, because of " + seen.Doubts[0])
 		}
 	})

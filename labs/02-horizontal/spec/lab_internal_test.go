@@ -1,10 +1,6 @@
 package spec
 
-import (
-	"testing"
-
-	"bytebites.example/workshop/shared/measure/load"
-)
+import "testing"
 
 func TestActiveOpens(t *testing.T) {
 	const table = `Ip: Forwarding DefaultTTL InReceives
@@ -21,21 +17,6 @@ Udp: 3
 		if n, err := activeOpens(bad); err == nil {
 			t.Errorf("%q: got %d, want an error", bad, n)
 		}
-	}
-}
-
-// All of these requests can be sent twice. Otherwise a killed replica would cost failures that no
-// retry can mend.
-func TestReadsAndOrders(t *testing.T) {
-	orders := false
-	for _, share := range load.ReadsAndOrders().Shares {
-		if !isRead(share.Kind) && !isOrder(share.Kind) {
-			t.Errorf("%s is neither", share.Kind)
-		}
-		orders = orders || isOrder(share.Kind)
-	}
-	if !orders || len(load.ReadsAndOrders().Shares) >= len(load.Dinner().Shares) {
-		t.Errorf("got %v", load.ReadsAndOrders().Shares)
 	}
 }
 

@@ -175,3 +175,21 @@ func TestNewStreamRefuses(t *testing.T) {
 		})
 	}
 }
+
+// All of these requests can be sent twice. Otherwise a killed server would cost failures that no retry
+// can mend.
+func TestReadsAndOrders(t *testing.T) {
+	mix := load.ReadsAndOrders()
+	orders := false
+	for _, share := range mix.Shares {
+		order := share.Kind == load.PlaceOrder
+		if !order && !strings.HasPrefix(string(share.Kind), http.MethodGet+" ") {
+			t.Errorf("%s is neither", share.Kind)
+		}
+		orders = orders || order
+	}
+	if !orders || len(mix.Shares) >= len(load.Dinner().Shares) {
+		t.Errorf("got %v", mix.Shares)
+	}
+	stream(t, mix, 1) // the mix is valid
+}

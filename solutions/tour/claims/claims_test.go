@@ -326,6 +326,18 @@ func TestReasonsAreBrief(t *testing.T) {
 	}
 }
 
+// The story follows the labs, though lab 05 is played before lab 04.
+func TestRowsFollowTheLabs(t *testing.T) {
+	var got []string
+	for _, row := range told().Rows {
+		got = append(got, row.Name)
+	}
+	want := []string{"peak", "index", "gain", "ceiling", "replicas", "death", "cache", "shards", "order", "broker", "policy"}
+	if !slices.Equal(got, want) {
+		t.Errorf("rows %q, want %q", got, want)
+	}
+}
+
 func TestWriteFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "tour.json")
 	if err := told().WriteFile(path); err != nil {

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"bytebites.example/workshop/shared/measure/chart"
@@ -20,7 +22,7 @@ type Story struct {
 	Began    time.Time `json:"began"`
 }
 
-// Add adds rows. A row whose numbers contradict each other could not be told.
+// Add adds rows, and sorts all by lab. A row whose numbers contradict each other could not be told.
 func (s *Story) Add(rows ...Row) {
 	for _, row := range rows {
 		if found := contradictions(row); len(found) > 0 {
@@ -28,6 +30,7 @@ func (s *Story) Add(rows ...Row) {
 		}
 		s.Rows = append(s.Rows, row)
 	}
+	slices.SortStableFunc(s.Rows, func(a, b Row) int { return strings.Compare(a.Lab, b.Lab) })
 	s.compare()
 }
 
