@@ -10,12 +10,15 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
+	"strings"
 	"syscall"
 
 	"bytebites.example/workshop/shared/progress"
 	"bytebites.example/workshop/shared/testbed/engine"
 	"bytebites.example/workshop/shared/testbed/hostlock"
 	"bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/page"
 )
 
 // exitUsage is the exit code of a command line that cannot be understood.
@@ -77,6 +80,9 @@ func tour(ctx context.Context, report *progress.Reporter, chosen []act) (err err
 	}
 	if path := os.Getenv(lab.EnvResult); path != "" {
 		if err := story.WriteFile(path); err != nil {
+			return err
+		}
+		if err := page.Save(strings.TrimSuffix(path, filepath.Ext(path))+".html", story.Page()); err != nil {
 			return err
 		}
 	}
