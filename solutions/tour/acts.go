@@ -33,6 +33,7 @@ func acts() []act {
 		{name: "queue", lab: "05", title: "orders by way of RabbitMQ, which dies", setup: 18 * time.Second, load: 10 * time.Second, play: (*show).queue},
 		{name: "shards", lab: "04", title: "user data on four servers", setup: 18 * time.Second, load: 18 * time.Second, play: (*show).shards},
 		{name: "policy", lab: "06", title: "replicas that follow the load", setup: 12 * time.Second, load: 15 * time.Second, play: (*show).policy},
+		{name: "dinner", lab: "07", title: "everything together, 4 to 7 PM, with faults", setup: 20 * time.Second, load: 34 * time.Second, play: (*show).evening},
 	}
 }
 

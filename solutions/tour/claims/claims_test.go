@@ -101,6 +101,13 @@ func byPolicy() claims.Day {
 	return claims.Day{InstanceHours: 112, Overloaded: 30 * time.Second, Least: 3, Most: 10}
 }
 
+func evening() claims.Evening {
+	return claims.Evening{
+		Load:        claims.Load{Name: "dinner", On: "everything", Mix: "dinner", Rate: 27, Seconds: 30, Sent: 810, Goodput: 27, MeanMS: 15, P50MS: 8, P95MS: 60, P99MS: 190},
+		Subscribers: 100_000, PeakRate: 48, Faults: 7, Accepted: 136,
+	}
+}
+
 // told returns the story of that tour.
 func told() *claims.Story {
 	s := &claims.Story{CPUs: 2, Seconds: 191.6}
@@ -111,6 +118,7 @@ func told() *claims.Story {
 	s.Add(claims.Waiting(500*time.Millisecond, inside(), handed()), claims.Broker(handed(), outage()))
 	s.Add(claims.Sharding(oneServer(), rushOnOneServer(), rushOnFour(), moved()))
 	s.Add(claims.Bill(always(), byPolicy()))
+	s.Add(claims.Dinner(evening()))
 	return s
 }
 
@@ -127,6 +135,9 @@ func change[T any](v T, how func(*T)) T {
 	how(&v)
 	return v
 }
+
+// dining returns the evening with a change.
+func dining(how func(*claims.Evening)) claims.Evening { return change(evening(), how) }
 
 func TestVerdicts(t *testing.T) {
 	const mail = 500 * time.Millisecond
@@ -197,6 +208,14 @@ func TestVerdicts(t *testing.T) {
 		"rise, shown on a busy host":      {claims.Live(claims.Rise{First: 5, Last: 8, Doubt: "host busy"}), claims.Holds, ""},
 		"rise, too many":                  {claims.Live(claims.Rise{First: 5, Last: 11}), claims.Fails, ""},
 		"rise, none in time":              {claims.Live(claims.Rise{First: 5, Last: 5, Doubt: "8 should run"}), claims.Untold, "8 should run"},
+		"dinner, near":                    {claims.Dinner(dining(func(e *claims.Evening) { e.MeanMS = 200 })), claims.Untold, "near the bound of 150 ms"},
+		"dinner, slow":                    {claims.Dinner(dining(func(e *claims.Evening) { e.MeanMS = 400 })), claims.Fails, ""},
+		"dinner, slow on a busy host":     {claims.Dinner(dining(func(e *claims.Evening) { e.MeanMS = 400; late(&e.Load) })), claims.Untold, "generator late"},
+		"dinner, quick on a busy host":    {claims.Dinner(dining(func(e *claims.Evening) { late(&e.Load) })), claims.Holds, ""},
+		"dinner, an order lost":           {claims.Dinner(dining(func(e *claims.Evening) { e.Wrong = 1; late(&e.Load) })), claims.Fails, ""},
+		"dinner, an effect lost":          {claims.Dinner(dining(func(e *claims.Evening) { e.Late, e.Lost = 1, true })), claims.Fails, ""},
+		"dinner, an effect late":          {claims.Dinner(dining(func(e *claims.Evening) { e.Late = 1 })), claims.Untold, "may be late"},
+		"dinner, no order":                {claims.Dinner(dining(func(e *claims.Evening) { e.Accepted = 0 })), claims.Untold, "no order was accepted"},
 		"policy, costs more":              {claims.Bill(always(), change(byPolicy(), func(d *claims.Day) { d.InstanceHours = 250 })), claims.Fails, ""},
 		"policy, overloaded":              {claims.Bill(always(), change(byPolicy(), func(d *claims.Day) { d.Overloaded = time.Hour })), claims.Fails, ""},
 	} {
@@ -332,7 +351,7 @@ func TestRowsFollowTheLabs(t *testing.T) {
 	for _, row := range told().Rows {
 		got = append(got, row.Name)
 	}
-	want := []string{"peak", "index", "gain", "ceiling", "replicas", "death", "cache", "shards", "order", "broker", "policy"}
+	want := []string{"peak", "index", "gain", "ceiling", "replicas", "death", "cache", "shards", "order", "broker", "policy", "dinner"}
 	if !slices.Equal(got, want) {
 		t.Errorf("rows %q, want %q", got, want)
 	}

@@ -23,6 +23,8 @@ const (
 	// quickShare is the share of a mail's time that an order takes at most when it does not wait
 	// for the mail.
 	quickShare = 0.5
+	// DinnerMS is the limit of the mean over a whole dinner.
+	DinnerMS = 150
 	// lossShare is the share of the requests that must fail at the death of a replica to refute that
 	// none is lost. A single slow answer is not enough.
 	lossShare = 0.05
@@ -404,6 +406,55 @@ func Live(r Rise) Row {
 	if row.Verdict == Holds {
 		row.Details = []string{fmt.Sprintf("The new replicas served %s s after the rise. Then 95 %% of the requests took up to %s ms, and %d of %d failed.",
 			number(r.After.Seconds()), number(r.P95MS), r.Failed, r.Sent)}
+	}
+	return row
+}
+
+// Evening is the whole dinner of lab 07: all fixes together, and faults on purpose.
+type Evening struct {
+	Load
+	Subscribers int
+	PeakRate    float64 // requests a second
+	Faults      int
+	Accepted    int // orders that a client holds a confirmation of
+	Wrong       int // orders that are lost, doubled or oversold
+	// Late is the number of effects that did not come in time. Lost says that they cannot come any more.
+	Late int
+	Lost bool
+}
+
+// Dinner judges the last claim: 100,000 subscribers are served with a mean under 150 ms through the whole
+// rush, and no order is lost.
+func Dinner(e Evening) Row {
+	row := Row{
+		Name: "dinner", Lab: "07", Claim: fmt.Sprintf("%s subscribers", number(float64(e.Subscribers))), Story: "under 150 ms",
+		Under: fmt.Sprintf("4 to 7 PM in %s s, up to %s/s of %s, %d faults on purpose", number(e.Seconds), number(e.PeakRate), e.Mix, e.Faults),
+		After: milliseconds(e.MeanMS), Loads: []Load{e.Load},
+		Counts: []Count{
+			{Name: "orders accepted in the dinner", Value: float64(e.Accepted)},
+			{Name: "orders lost, doubled or oversold in the dinner", Value: float64(e.Wrong)},
+			{Name: "effects that came too late or never", Value: float64(e.Late)},
+		},
+	}
+	doubts, lost := e.Doubts, e.Wrong > 0 || e.Lost
+	if e.Late > 0 && !e.Lost {
+		doubts = append(slices.Clone(doubts), fmt.Sprintf("%d effects of orders did not come in time: they may be late, and not lost", e.Late))
+	}
+	unsound := e.Unsound
+	if e.Accepted == 0 {
+		unsound = append(slices.Clone(unsound), "no order was accepted, so none could be lost")
+	}
+	if lost {
+		doubts, unsound = nil, nil // no lack of time loses an accepted order
+	}
+	row.Verdict, row.Reasons = evidence{
+		holds: e.MeanMS < DinnerMS && !lost && e.Late == 0, fails: lost || e.MeanMS >= clearly*DinnerMS,
+		doubts: doubts, doubtsOfYes: unsound, near: fmt.Sprintf("a mean of %s ms is near the bound of %d ms", number(e.MeanMS), DinnerMS),
+	}.verdict()
+	row.Details = []string{
+		fmt.Sprintf("99 %% of %d requests took up to %s ms, and %d failed. The faults are in it.", e.Sent, number(e.P99MS), e.Failed),
+		fmt.Sprintf("Of %d orders that clients hold a confirmation of, %d are lost, doubled or oversold, and %d effects are missing.", e.Accepted, e.Wrong, e.Late),
+		"The rates are the story's: half of the subscribers order in three hours. Only the length is compressed.",
 	}
 	return row
 }
