@@ -164,7 +164,7 @@ func (c *composed) parksAfterFiveTries(ctx context.Context) error {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("a message that always fails to wait in a queue after each of %d tries, and to be parked after the next", maxTries-1),
 			Seen:     fmt.Sprintf("%d tries, %d waits, %d parked", n, len(waits), len(parked.Ready)),
-			Look:     failedLook("count the tries in rabbit.RetriesHeader"),
+			Look:     failedLook("count the tries in rabbit.RetriesHeader. Is the fifth failure the one that parks?"),
 		}
 	}
 	if n := s.broker.Channels(publishing); n > maxChannels {
