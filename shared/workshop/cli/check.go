@@ -156,7 +156,11 @@ func (a *app) runCheck(ctx context.Context, name string, options checkOptions) e
 		if page != "" {
 			a.printf("Page of this result: %s\n", w.short(page))
 		}
-		a.afterCheck(l, result, options, checked.listing)
+		open := 0
+		if result.Only != "" && !options.solution && !options.mine {
+			open = w.openStep(l, checked.listing.StepOf(result.Only))
+		}
+		a.afterCheck(l, result, options, checked.listing, open)
 	}
 	return verdictError{result.Verdict}
 }
@@ -273,8 +277,10 @@ func (a *app) listChecks(ctx context.Context, run testRun, selection lab.Selecti
 
 // runLab runs a compiled test of a lab and reads its result.
 func (a *app) runLab(ctx context.Context, l folder, dir string, run testRun) (lab.Result, error) {
-	if err := os.Remove(run.result); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return lab.Result{}, fmt.Errorf("remove the list of checks: %w", err)
+	for _, old := range []string{run.result, run.result + lab.PartSuffix} {
+		if err := os.Remove(old); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return lab.Result{}, fmt.Errorf("remove the result of an earlier run: %w", err)
+		}
 	}
 	err := a.runTest(ctx, run)
 	if ctx.Err() != nil {
@@ -290,7 +296,12 @@ func (a *app) runLab(ctx context.Context, l folder, dir string, run testRun) (la
 	case !errors.As(err, &exit):
 		return lab.Result{}, errors.Join(err, readErr)
 	}
-	return crashed(l, dir, run.output.essence()), nil
+	part, err := lab.ReadResult(run.result + lab.PartSuffix)
+	if err != nil { // it crashed before its first check ended
+		part = lab.Result{Lab: l.Name, Checks: []lab.CheckResult{}, Gains: []lab.GainResult{}}
+	}
+	part.Step, part.Only, part.Names = run.selection.Step, run.selection.Only, run.selection.Names
+	return crashed(l, dir, run.output.essence(), part), nil
 }
 
 // notCompiling is the verdict on code that does not compile: the compiler's message and
@@ -303,18 +314,17 @@ func notCompiling(l folder, compile *compileError) lab.Result {
 }
 
 // crashed is the verdict on a test that ended without a result. When the lab's own
-// code is in the trace it is the learner's to mend.
-func crashed(l folder, dir, output string) lab.Result {
+// code is in the trace it is the learner's to mend. part has the checks that ended before.
+func crashed(l folder, dir, output string, part lab.Result) lab.Result {
 	verdict := lab.Environment
 	for _, place := range []string{dir, l.Dir()} {
 		if strings.Contains(output, "/"+place+"/") && strings.Contains(output, "panic:") && !strings.Contains(output, "panic: test timed out") {
 			verdict = lab.NotYet
 		}
 	}
-	return lab.Result{
-		Lab: l.Name, Verdict: verdict, Gains: []lab.GainResult{},
-		Checks: []lab.CheckResult{{Name: "run", Proves: "the lab's test runs to its end", Kind: lab.Core, Verdict: verdict, Detail: output}},
-	}
+	part.Verdict = verdict
+	part.Checks = append(part.Checks, lab.CheckResult{Name: "run", Proves: "the lab's test runs to its end", Kind: lab.Core, Verdict: verdict, Detail: output})
+	return part
 }
 
 // machineFailed is the verdict on a machine that cannot run the lab.
@@ -325,11 +335,14 @@ func machineFailed(l folder, err error) lab.Result {
 	}
 }
 
-// afterCheck says what to do next.
-func (a *app) afterCheck(l folder, r lab.Result, options checkOptions, listing lab.Listing) {
+// afterCheck says what to do next. After a run of one check, open is the step to go on with; 0 if the
+// learner has passed all steps.
+func (a *app) afterCheck(l folder, r lab.Result, options checkOptions, listing lab.Listing, open int) {
 	whole := "go tool workshop check " + l.ID() + checkOptions{solution: options.solution, mine: options.mine}.words()
 	again := "go tool workshop check " + l.ID() + options.words()
 	switch {
+	case r.Verdict == lab.Pass && open != 0:
+		a.next(fmt.Sprintf("%s --step %d", whole, open), whole+"   (all checks, and the gain)")
 	case r.Verdict == lab.Pass && !options.all():
 		if next := listing.StepAfter(r.Step); r.Step != 0 && next != 0 {
 			a.next(fmt.Sprintf("%s --step %d", whole, next), whole+"   (all checks, and the gain)")
