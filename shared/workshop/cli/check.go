@@ -140,7 +140,8 @@ func (a *app) runCheck(ctx context.Context, name string, options checkOptions) e
 	if ran && options.all() && !options.mine { // else nothing, or only a part, was run
 		page = a.keep(w, reported{l, options.solution, kept{result, from}})
 	}
-	if ran && !options.solution && !options.mine && result.Only == "" {
+	whole := !checked.crashed || result.Step != 0 // else some steps have only part of their checks
+	if ran && whole && !options.solution && !options.mine && result.Only == "" {
 		a.keepSteps(w, l, result, from.Made)
 	}
 	if options.asJSON {
@@ -194,6 +195,7 @@ func (a *app) showChecks(l folder, listing lab.Listing, options checkOptions) er
 type checked struct {
 	result  lab.Result
 	listing lab.Listing // nil when the whole lab was run
+	crashed bool        // the test ended before its last check
 }
 
 // checkFolder compiles and runs the checks on the code in dir. It compiles first: a
@@ -248,7 +250,7 @@ func (a *app) checkFolder(ctx context.Context, w workshop, l folder, dir string,
 			return done, err
 		}
 	}
-	done.result, err = a.runLab(ctx, l, dir, run)
+	done.result, done.crashed, err = a.runLab(ctx, l, dir, run)
 	return done, err
 }
 
@@ -275,33 +277,33 @@ func (a *app) listChecks(ctx context.Context, run testRun, selection lab.Selecti
 	return all, chosen, err
 }
 
-// runLab runs a compiled test of a lab and reads its result.
-func (a *app) runLab(ctx context.Context, l folder, dir string, run testRun) (lab.Result, error) {
+// runLab runs a compiled test of a lab and reads its result. It reports whether the test crashed.
+func (a *app) runLab(ctx context.Context, l folder, dir string, run testRun) (result lab.Result, crash bool, err error) {
 	for _, old := range []string{run.result, run.result + lab.PartSuffix} {
 		if err := os.Remove(old); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return lab.Result{}, fmt.Errorf("remove the result of an earlier run: %w", err)
+			return lab.Result{}, false, fmt.Errorf("remove the result of an earlier run: %w", err)
 		}
 	}
-	err := a.runTest(ctx, run)
+	err = a.runTest(ctx, run)
 	if ctx.Err() != nil {
-		return lab.Result{}, context.Cause(ctx)
+		return lab.Result{}, false, context.Cause(ctx)
 	}
 	result, readErr := lab.ReadResult(run.result)
 	var exit *exec.ExitError
 	switch {
 	case readErr == nil:
-		return result, nil
+		return result, false, nil
 	case err == nil && errors.Is(readErr, fs.ErrNotExist):
-		return lab.Result{}, fmt.Errorf("the test of %s left no result; it said:\n%s", dir, run.output.essence())
+		return lab.Result{}, false, fmt.Errorf("the test of %s left no result; it said:\n%s", dir, run.output.essence())
 	case !errors.As(err, &exit):
-		return lab.Result{}, errors.Join(err, readErr)
+		return lab.Result{}, false, errors.Join(err, readErr)
 	}
 	part, err := lab.ReadResult(run.result + lab.PartSuffix)
 	if err != nil { // it crashed before its first check ended
 		part = lab.Result{Lab: l.Name, Checks: []lab.CheckResult{}, Gains: []lab.GainResult{}}
 	}
 	part.Step, part.Only, part.Names = run.selection.Step, run.selection.Only, run.selection.Names
-	return crashed(l, dir, run.output.essence(), part), nil
+	return crashed(l, dir, run.output.essence(), part), true, nil
 }
 
 // notCompiling is the verdict on code that does not compile: the compiler's message and
