@@ -262,9 +262,13 @@ func (c *composed) keepsTheCount(ctx context.Context) error {
 			return err
 		}
 		if isParked {
+			hint := "look for bytebites.ErrBusy before you compare the count"
+			if n <= failures {
+				hint = "is the fifth failure the one that parks?"
+			}
 			return &lab.Failure{
 				Expected: fmt.Sprintf("a message that waits, and is not parked, when it failed %d times and then finds a server busy", failures), Seen: fmt.Sprintf("parked after try %d", n),
-				Look: failedLook("look for bytebites.ErrBusy before you compare the count"),
+				Look: failedLook(hint),
 			}
 		}
 		if n > failures && wait < longest {
