@@ -25,7 +25,8 @@ func HandOver(ctx context.Context, control mover.Control, settle func(context.Co
 	// TODO(lab 04): step 6: change homes by control.Switch, which closes all fences. Here
 	// subscribers write between settle and the new map, and replicas write by the old map after
 	// it. Settle before the switch too, so that little is left to copy. Keep the fences closed for
-	// at most 2 seconds. If that was too short, try again, five times in all.
+	// at most 2 seconds. If that was too short, try again, five times in all. Return every other
+	// error at once.
 	if err := settle(ctx); err != nil {
 		return fmt.Errorf("settle: %w", err)
 	}

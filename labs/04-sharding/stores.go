@@ -132,8 +132,8 @@ func (s *stores) atHome(ctx context.Context, version int64, place shard.Place, w
 
 // marked makes a change at home, in the transaction of ctx.
 func (s *stores) marked(ctx context.Context, place shard.Place, user bytebites.UserID, change shardstore.Change) error {
-	// TODO(lab 04): step 4: if there is a mirror, mark the subscriber (shard.Mark) first.
-	// Otherwise nothing tells the mover that this process died before the copy.
+	// TODO(lab 04): step 4: if there is a mirror, mark the subscriber too (shard.Mark). Otherwise
+	// nothing tells the mover that this process died before the copy.
 	return change(ctx, s.servers[place.Home].Stores)
 }
 

@@ -38,7 +38,8 @@ func Consumers(p service.Parts) []roles.Consumer {
 // anything to do.
 //
 // TODO(lab 05): step 5: do each effect once. The same event comes twice, also to two workers at once.
-//  1. ledger: book inside e.Orders.Once. Effect and note commit together or not at all.
+//  1. ledger: book inside e.Orders.Once, with the context that Once gives. Effect and note then commit
+//     together or not at all.
 //  2. recommendation: return if the effect is in order.Done, plan, and save the week inside
 //     e.Orders.Once. Planning takes 16 ms of CPU, so plan before the transaction.
 //  3. email: no transaction holds a mail. Call claim.Do.
@@ -180,10 +181,11 @@ func (w worker) call(ctx context.Context, d amqp.Delivery) (event bytebites.Even
 func (w worker) failed(ctx context.Context, d amqp.Delivery, err error) (rabbit.Handling, error) {
 	// TODO(lab 05): step 6: retry and park. As it stands, a message that always fails comes back
 	// every 200 ms for ever.
-	//   1. Park at once what cannot be read (errUnreadable).
-	//   2. Count the tries in rabbit.RetriesHeader: w.put takes the new count. Wait longer each
-	//      time (retry.Delays). Park the message when the fifth try has failed.
-	//   3. bytebites.ErrBusy says that a server is down or another worker holds the claim. It tells
-	//      nothing about the message: wait for the longest delay, and do not count the try.
+	//   1. bytebites.ErrBusy says that a server is down or another worker holds the claim. It tells
+	//      nothing about the message: wait for the longest delay, do not count the try, never park.
+	//   2. Park at once what cannot be read (errUnreadable).
+	//   3. Park the message when this is the fifth failure. rabbit.Retries counts the earlier ones.
+	//   4. Else put it back with the count plus one: w.put. Wait longer each time (retry.Delays), and
+	//      for the last delay again before the fifth try.
 	return rabbit.Retried, w.put(ctx, d, w.Queue, retry.Delays()[0], rabbit.Retries(d.Headers))
 }

@@ -45,10 +45,11 @@ func Declare(ch *amqp.Channel) error {
 	for _, s := range subscriptions() {
 		// TODO(lab 05): step 2: keep what a queue holds. A classic queue has one copy and no
 		// limit of deliveries, and a message that a worker gives up is gone.
-		//   1. Declare an exchange for dead letters, of the type amqp.ExchangeDirect.
-		//   2. Declare a quorum queue NAME.parked for each queue, and bind it to that exchange.
+		//   1. Declare an exchange for dead letters, of the type amqp.ExchangeDirect. Choose its name.
+		//   2. Declare a quorum queue NAME.parked for each queue, and bind it to that exchange under
+		//      the key NAME.
 		//   3. Make the queue a quorum queue (amqp.QueueTypeArg) whose dead letters go there
-		//      (x-dead-letter-exchange, x-dead-letter-routing-key).
+		//      (x-dead-letter-exchange, x-dead-letter-routing-key NAME).
 		//   4. Let no dead letter be lost on its way: x-dead-letter-strategy at-least-once, with
 		//      x-overflow reject-publish.
 		//   5. Limit the deliveries: x-delivery-limit 20.

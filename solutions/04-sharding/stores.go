@@ -139,8 +139,9 @@ func (s *stores) atHome(ctx context.Context, version int64, place shard.Place, w
 	return shard.Within(ctx, s.servers[place.Home].DB, version, write)
 }
 
-// marked makes a change at home and, before it, marks the subscriber if there is a mirror. Both are in
-// the transaction of ctx: if this process dies before the copy, the mover finds the mark.
+// marked makes a change at home, and marks the subscriber if there is a mirror. Both are in the
+// transaction of ctx: if this process dies before the copy, the mover finds the mark. A copy locks the
+// mark before the rows, and so does this.
 func (s *stores) marked(ctx context.Context, place shard.Place, user bytebites.UserID, change shardstore.Change) error {
 	home := s.servers[place.Home]
 	if place.Mirrored() {

@@ -167,6 +167,7 @@ func TestAnswers(t *testing.T) {
 		variant("serves-without-link", "acknowledgements", "an error of one message must not stop the others"),
 		variant("takes-while-stopping", "told to stop", "the loop has ended, so no message is begun any more"),
 		variant("plans-again", "handlers", "Once throws the second plan away"),
+		variant("outer-context", "handlers", "the context of the handler is at hand, and it has the time limit"),
 		variant("leaks-channels", "confirms", "the connection closes its channels when it ends"),
 		variant("expiring-messages", "confirms", "an event that is a minute old is of no use"),
 		variant("no-replay", "order and events", "Place finds an earlier order, too"),

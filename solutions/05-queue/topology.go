@@ -57,7 +57,7 @@ func Declare(ch *amqp.Channel) error {
 			"x-dead-letter-strategy": "at-least-once",
 			amqp.QueueOverflowArg:    amqp.QueueOverflowRejectPublish,
 			// A message that kills its worker is never counted by a worker.
-			"x-delivery-limit": int64(20),
+			"x-delivery-limit": 20,
 		})
 		d.bind(s.queue, string(s.topic), Exchange)
 	}

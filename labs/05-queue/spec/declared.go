@@ -199,7 +199,7 @@ func parks(ctx context.Context, b *fakebroker.Broker) error {
 		if !slices.Equal(bodies, []string{"given up", "returned too often"}) {
 			return &lab.Failure{
 				Expected: fmt.Sprintf("a message that is given up by Nack, and one that came back %d times, in %s", maxReturns, name+parkedSuffix),
-				Seen:     fmt.Sprintf("%q", bodies), Look: declareLook("set x-dead-letter-exchange, x-dead-letter-routing-key and x-delivery-limit"),
+				Seen:     fmt.Sprintf("%q", bodies), Look: declareLook("x-dead-letter-exchange, x-dead-letter-routing-key or x-delivery-limit is missing, or NAME.parked is bound under another key than that routing key"),
 			}
 		}
 	}

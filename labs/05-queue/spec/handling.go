@@ -18,6 +18,10 @@ import (
 // databaseConnections is how many connections a worker has to each server of user data.
 const databaseConnections = 10
 
+// onceHint is the hint for an effect whose work and note are not one transaction. Work that uses
+// the handler's own context is outside the transaction of Once.
+const onceHint = "work and note belong into one transaction: do the work inside Orders.Once, with the context that Once gives"
+
 // handlerLook returns the place of the handler of a queue.
 func handlerLook(queue, hint string) lab.Look {
 	switch queue {
@@ -206,7 +210,7 @@ func (c *composed) twoAtOnce(ctx context.Context, e effectCase) error {
 	if n := d.times(e); n != 1 || firsts != 1 {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("%s of an order done once, when two workers have its event at the same time", e.effect), Seen: fmt.Sprintf("%d times, and %d handlers that report it", n, firsts),
-			Look: e.look("do the work and the note that it is done in one transaction: Orders.Once"),
+			Look: e.look(onceHint),
 		}
 	}
 	return nil
@@ -226,7 +230,7 @@ func (c *composed) workFails(ctx context.Context, e effectCase) error {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("an error, and %s neither done nor noted as done, when its work fails", e.effect),
 			Seen:     fmt.Sprintf("%t, error %v, done %d times, noted %t", h.first, h.err, d.times(e), d.done("order-1", e.effect)),
-			Look:     e.look("do the work and the note that it is done in one transaction: Orders.Once"),
+			Look:     e.look(onceHint),
 		}
 	}
 	return nil
@@ -248,7 +252,7 @@ func (c *composed) commitFails(ctx context.Context, e effectCase) error {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("an error, and %s not done, when it cannot be noted as done", e.effect),
 			Seen:     fmt.Sprintf("%t, error %v, done %d times", h.first, h.err, d.times(e)),
-			Look:     e.look("do the work and the note that it is done in one transaction: Orders.Once"),
+			Look:     e.look(onceHint),
 		}
 	}
 	return nil

@@ -325,7 +325,7 @@ func (c *composed) keepsRefused(ctx context.Context) error {
 		if s.err != nil {
 			return &lab.Failure{
 				Expected: "no error when the broker refuses an event: the connection can still be used", Seen: s.err.Error(),
-				Look: publisherLook("which events stay in the outbox, and when must the relay connect again?"),
+				Look: publisherLook("a nack is no error: its event stays in the outbox. If WaitContext returns false, only ch.IsClosed() tells a nack from a closed channel"),
 			}
 		}
 	}
@@ -397,7 +397,7 @@ func wantKept(s sent, lost []bytebites.Event, because string) error {
 	if s.err == nil {
 		return &lab.Failure{
 			Expected: "an error from Publish, so that the relay connects again", Seen: "no error, although " + because,
-			Look: publisherLook("confirms that come late would be taken for those of the next batch"),
+			Look: publisherLook("return the error of WaitContext. If it returns false and no error, ask ch.IsClosed(): then the channel has ended, and that is no nack"),
 		}
 	}
 	return nil

@@ -164,7 +164,7 @@ func (c *composed) parksAfterFiveTries(ctx context.Context) error {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("a message that always fails to wait in a queue after each of %d tries, and to be parked after the next", maxTries-1),
 			Seen:     fmt.Sprintf("%d tries, %d waits, %d parked", n, len(waits), len(parked.Ready)),
-			Look:     failedLook("count the tries in rabbit.RetriesHeader"),
+			Look:     failedLook("count the tries in rabbit.RetriesHeader. Is the fifth failure the one that parks?"),
 		}
 	}
 	if n := s.broker.Channels(publishing); n > maxChannels {
@@ -262,9 +262,13 @@ func (c *composed) keepsTheCount(ctx context.Context) error {
 			return err
 		}
 		if isParked {
+			hint := "look for bytebites.ErrBusy before you compare the count"
+			if n <= failures {
+				hint = "is the fifth failure the one that parks?"
+			}
 			return &lab.Failure{
 				Expected: fmt.Sprintf("a message that waits, and is not parked, when it failed %d times and then finds a server busy", failures), Seen: fmt.Sprintf("parked after try %d", n),
-				Look: failedLook("look for bytebites.ErrBusy before you compare the count"),
+				Look: failedLook(hint),
 			}
 		}
 		if n > failures && wait < longest {

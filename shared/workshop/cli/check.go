@@ -140,7 +140,8 @@ func (a *app) runCheck(ctx context.Context, name string, options checkOptions) e
 	if ran && options.all() && !options.mine { // else nothing, or only a part, was run
 		page = a.keep(w, reported{l, options.solution, kept{result, from}})
 	}
-	if ran && !options.solution && !options.mine && result.Only == "" {
+	whole := !checked.crashed || result.Step != 0 // else some steps have only part of their checks
+	if ran && whole && !options.solution && !options.mine && result.Only == "" {
 		a.keepSteps(w, l, result, from.Made)
 	}
 	if options.asJSON {
@@ -156,7 +157,11 @@ func (a *app) runCheck(ctx context.Context, name string, options checkOptions) e
 		if page != "" {
 			a.printf("Page of this result: %s\n", w.short(page))
 		}
-		a.afterCheck(l, result, options, checked.listing)
+		open := 0
+		if result.Only != "" && !options.solution && !options.mine {
+			open = w.openStep(l, checked.listing.StepOf(result.Only))
+		}
+		a.afterCheck(l, result, options, checked.listing, open)
 	}
 	return verdictError{result.Verdict}
 }
@@ -190,6 +195,7 @@ func (a *app) showChecks(l folder, listing lab.Listing, options checkOptions) er
 type checked struct {
 	result  lab.Result
 	listing lab.Listing // nil when the whole lab was run
+	crashed bool        // the test ended before its last check
 }
 
 // checkFolder compiles and runs the checks on the code in dir. It compiles first: a
@@ -244,7 +250,7 @@ func (a *app) checkFolder(ctx context.Context, w workshop, l folder, dir string,
 			return done, err
 		}
 	}
-	done.result, err = a.runLab(ctx, l, dir, run)
+	done.result, done.crashed, err = a.runLab(ctx, l, dir, run)
 	return done, err
 }
 
@@ -271,26 +277,33 @@ func (a *app) listChecks(ctx context.Context, run testRun, selection lab.Selecti
 	return all, chosen, err
 }
 
-// runLab runs a compiled test of a lab and reads its result.
-func (a *app) runLab(ctx context.Context, l folder, dir string, run testRun) (lab.Result, error) {
-	if err := os.Remove(run.result); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return lab.Result{}, fmt.Errorf("remove the list of checks: %w", err)
+// runLab runs a compiled test of a lab and reads its result. It reports whether the test crashed.
+func (a *app) runLab(ctx context.Context, l folder, dir string, run testRun) (result lab.Result, crash bool, err error) {
+	for _, old := range []string{run.result, run.result + lab.PartSuffix} {
+		if err := os.Remove(old); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return lab.Result{}, false, fmt.Errorf("remove the result of an earlier run: %w", err)
+		}
 	}
-	err := a.runTest(ctx, run)
+	err = a.runTest(ctx, run)
 	if ctx.Err() != nil {
-		return lab.Result{}, context.Cause(ctx)
+		return lab.Result{}, false, context.Cause(ctx)
 	}
 	result, readErr := lab.ReadResult(run.result)
 	var exit *exec.ExitError
 	switch {
 	case readErr == nil:
-		return result, nil
+		return result, false, nil
 	case err == nil && errors.Is(readErr, fs.ErrNotExist):
-		return lab.Result{}, fmt.Errorf("the test of %s left no result; it said:\n%s", dir, run.output.essence())
+		return lab.Result{}, false, fmt.Errorf("the test of %s left no result; it said:\n%s", dir, run.output.essence())
 	case !errors.As(err, &exit):
-		return lab.Result{}, errors.Join(err, readErr)
+		return lab.Result{}, false, errors.Join(err, readErr)
 	}
-	return crashed(l, dir, run.output.essence()), nil
+	part, err := lab.ReadResult(run.result + lab.PartSuffix)
+	if err != nil { // it crashed before its first check ended
+		part = lab.Result{Lab: l.Name, Checks: []lab.CheckResult{}, Gains: []lab.GainResult{}}
+	}
+	part.Step, part.Only, part.Names = run.selection.Step, run.selection.Only, run.selection.Names
+	return crashed(l, dir, run.output.essence(), part), true, nil
 }
 
 // notCompiling is the verdict on code that does not compile: the compiler's message and
@@ -303,18 +316,17 @@ func notCompiling(l folder, compile *compileError) lab.Result {
 }
 
 // crashed is the verdict on a test that ended without a result. When the lab's own
-// code is in the trace it is the learner's to mend.
-func crashed(l folder, dir, output string) lab.Result {
+// code is in the trace it is the learner's to mend. part has the checks that ended before.
+func crashed(l folder, dir, output string, part lab.Result) lab.Result {
 	verdict := lab.Environment
 	for _, place := range []string{dir, l.Dir()} {
 		if strings.Contains(output, "/"+place+"/") && strings.Contains(output, "panic:") && !strings.Contains(output, "panic: test timed out") {
 			verdict = lab.NotYet
 		}
 	}
-	return lab.Result{
-		Lab: l.Name, Verdict: verdict, Gains: []lab.GainResult{},
-		Checks: []lab.CheckResult{{Name: "run", Proves: "the lab's test runs to its end", Kind: lab.Core, Verdict: verdict, Detail: output}},
-	}
+	part.Verdict = verdict
+	part.Checks = append(part.Checks, lab.CheckResult{Name: "run", Proves: "the lab's test runs to its end", Kind: lab.Core, Verdict: verdict, Detail: output})
+	return part
 }
 
 // machineFailed is the verdict on a machine that cannot run the lab.
@@ -325,11 +337,14 @@ func machineFailed(l folder, err error) lab.Result {
 	}
 }
 
-// afterCheck says what to do next.
-func (a *app) afterCheck(l folder, r lab.Result, options checkOptions, listing lab.Listing) {
+// afterCheck says what to do next. After a run of one check, open is the step to go on with; 0 if the
+// learner has passed all steps.
+func (a *app) afterCheck(l folder, r lab.Result, options checkOptions, listing lab.Listing, open int) {
 	whole := "go tool workshop check " + l.ID() + checkOptions{solution: options.solution, mine: options.mine}.words()
 	again := "go tool workshop check " + l.ID() + options.words()
 	switch {
+	case r.Verdict == lab.Pass && open != 0:
+		a.next(fmt.Sprintf("%s --step %d", whole, open), whole+"   (all checks, and the gain)")
 	case r.Verdict == lab.Pass && !options.all():
 		if next := listing.StepAfter(r.Step); r.Step != 0 && next != 0 {
 			a.next(fmt.Sprintf("%s --step %d", whole, next), whole+"   (all checks, and the gain)")

@@ -134,3 +134,16 @@ func (p stepsPassed) firstOpen(steps int) int {
 	}
 	return 0
 }
+
+// openStep returns the step that a learner goes on with after a check of the given step: that step
+// until it has passed, and then the first that has not; 0 when all steps have passed.
+func (w workshop) openStep(l folder, step int) int {
+	passed, err := readJSON[stepsPassed](w.stepsFile(l))
+	if err != nil {
+		passed = stepsPassed{} // no step was run yet, or the file is damaged
+	}
+	if step != 0 && !slices.Contains(passed.Passed, step) {
+		return step
+	}
+	return passed.firstOpen(len(l.Steps))
+}

@@ -161,7 +161,7 @@ func (a *app) showAgain(results []reported) {
 // afterReport says what to do next.
 func (a *app) afterReport(results []reported) {
 	if len(results) == 1 {
-		a.afterCheck(results[0].folder, results[0].kept.Result, checkOptions{solution: results[0].solution}, nil)
+		a.afterCheck(results[0].folder, results[0].kept.Result, checkOptions{solution: results[0].solution}, nil, 0)
 		return
 	}
 	for _, r := range results {

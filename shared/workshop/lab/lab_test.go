@@ -92,6 +92,25 @@ func TestVerdict(t *testing.T) {
 	}
 }
 
+// A check that crashes the process finds the checks before it told already.
+func TestEndedTellsEachCheck(t *testing.T) {
+	var told []string
+	crash := lab.Check{Name: "b", Kind: lab.Core, Run: func(context.Context, *lab.Run) error {
+		if !slices.Equal(told, []string{"a pass"}) {
+			t.Errorf("during the second check: told %q", told)
+		}
+		return nil
+	}}
+	toy := lab.Lab{Name: "00-toy", Files: fstest.MapFS{}, Checks: []lab.Check{check("a", nil), crash}}
+	_, err := toy.Do(t.Context(), &lab.Run{Ended: func(part lab.Result) {
+		last := part.Checks[len(part.Checks)-1]
+		told = append(told, last.Name+" "+string(last.Verdict))
+	}})
+	if err != nil || !slices.Equal(told, []string{"a pass", "b pass"}) {
+		t.Errorf("told %q, error %v", told, err)
+	}
+}
+
 // The circumstance is that of the failure that is told, and not the text of another one.
 func TestWhereOfJoinedFailures(t *testing.T) {
 	first := &lab.Failure{Expected: "one order", Seen: "two"}

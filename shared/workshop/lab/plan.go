@@ -94,6 +94,16 @@ func (l Listing) Select(s Selection) (Listing, error) {
 	}
 }
 
+// StepOf returns the step of a check; 0 for a gain, and for a name that is not listed.
+func (l Listing) StepOf(name string) int {
+	for _, entry := range l {
+		if entry.Name == name {
+			return entry.Step
+		}
+	}
+	return 0
+}
+
 // StepAfter returns the number of the next step that has checks; 0 after the last.
 func (l Listing) StepAfter(step int) int {
 	next := 0

@@ -181,6 +181,10 @@ type Result struct {
 	WaitedSeconds float64 `json:"waited_seconds,omitempty"`
 }
 
+// PartSuffix follows the name of the file of the result. The file of that name has the checks that
+// have ended, so that a crash in one check keeps the verdicts of those before it.
+const PartSuffix = ".part"
+
 // WriteFile writes the result as JSON, in one step: a reader sees all of it or nothing.
 func (r Result) WriteFile(path string) error { return writeFile(path, r) }
 

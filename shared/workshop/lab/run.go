@@ -25,6 +25,10 @@ type Run struct {
 	// Machine tells when the machine had no idle time. Nil is a machine that always has some.
 	Machine Machine
 
+	// Ended is told the result so far, each time that a check has ended. It must not keep the result's
+	// slices. May be nil.
+	Ended func(Result)
+
 	mu       sync.Mutex
 	result   Result
 	hostSeen bool
@@ -200,6 +204,9 @@ func (r *Run) settle(c CheckResult) {
 	r.result.Checks = append(r.result.Checks, c)
 	if r.counts(c) {
 		r.worsen(c.Verdict)
+	}
+	if r.Ended != nil {
+		r.Ended(r.result)
 	}
 }
 

@@ -108,7 +108,7 @@ func run(t *testing.T, l lab.Lab, mode lab.Mode, selection lab.Selection) {
 	ctx, clock, stop := timeOf(t)
 	defer stop()
 	l.Claim = clock.inTime(l.Claim)
-	result, err := do(ctx, t, l, &lab.Run{Mode: mode, Selection: selection})
+	result, err := do(ctx, t, l, &lab.Run{Mode: mode, Selection: selection, Ended: keepPart(t)})
 	if err != nil {
 		t.Error(err)
 	}
@@ -275,6 +275,20 @@ func write(t *testing.T, results interface{ WriteFile(string) error }) {
 	}
 	if err := results.WriteFile(path); err != nil {
 		t.Error(err)
+	}
+}
+
+// keepPart returns a function that writes the checks that have ended beside the file of the result, for
+// a run that crashes. It is nil if the environment names no file.
+func keepPart(t *testing.T) func(lab.Result) {
+	path := os.Getenv(lab.EnvResult)
+	if path == "" {
+		return nil
+	}
+	return func(part lab.Result) {
+		if err := part.WriteFile(path + lab.PartSuffix); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

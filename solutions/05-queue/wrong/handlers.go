@@ -31,6 +31,7 @@ type handlers struct {
 	alwaysFirst     bool // reports an effect each time
 	releasesFirst   bool // gives the claim up before the note
 	plansAgain      bool // plans a week that is saved already
+	outerContext    bool // works inside Once with the context of the handler, which carries no transaction
 	prefetch        int  // of all queues, unless 0
 }
 
@@ -88,8 +89,11 @@ func (h handlers) ledger(ctx context.Context, event bytebites.Event) (bool, erro
 		}
 		return true, h.Steps.Book(ctx, order)
 	}
-	first, err := h.Orders.Once(ctx, event.User, event.Order, bytebites.EffectLedger, func(ctx context.Context) error {
-		return h.Steps.Book(ctx, order)
+	first, err := h.Orders.Once(ctx, event.User, event.Order, bytebites.EffectLedger, func(inside context.Context) error {
+		if h.outerContext {
+			inside = ctx
+		}
+		return h.Steps.Book(inside, order)
 	})
 	return first || h.alwaysFirst && err == nil, err
 }

@@ -200,6 +200,7 @@ func handlings() map[string]handlers {
 		"always-first":         {alwaysFirst: true},
 		"releases-before-note": {releasesFirst: true},
 		"plans-again":          {plansAgain: true},
+		"outer-context":        {outerContext: true},
 		"prefetch-of-thousand": {prefetch: 1000},
 		"prefetch-of-one":      {prefetch: 1},
 	}
