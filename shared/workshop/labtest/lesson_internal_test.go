@@ -36,6 +36,7 @@ func TestOutputsOf(t *testing.T) {
 		{"a row of another step", block(head + "✓  last  pass  0.1 s\n" + core + pass), `shows "last"`},
 		{"an unknown row", block(head + "✓  lots of pages  pass  0.1 s\n" + core + pass), `shows "lots of pages"`},
 		{"a row too few", block(head + "✓  few pages  pass  0.1 s\n" + pass), `lacks a row of the check "guarded"`},
+		{"a line for rows that are left out", block(head + "✓  few pages  pass  0.1 s\n…\n" + pass), ""},
 		{"another step's command", strings.Replace(block(head+core+pass), "--step 2", "--step 3", 1), "another step"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
