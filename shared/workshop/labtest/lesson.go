@@ -40,16 +40,17 @@ var (
 	// expectedOutput is the block of code after the command of a step and the word Expected.
 	expectedOutput = regexp.MustCompile("(?s)--step (\\d+)`[^`]*Expected[^`]*\n\n```\n(.*?)\n```")
 	passedRow      = regexp.MustCompile(`(?m)^ *✓  (.+?)  +pass\b`)
-	// moreRows is a line that stands for rows that are left out, such as "… 17 more rows".
+	// moreRows is a line that stands for rows that are left out, such as "…".
 	moreRows = regexp.MustCompile(`(?m)^ *…`)
 )
 
 // stretchSuffix follows the name of an optional check in a row of the report.
 const stretchSuffix = " (stretch)"
 
-// outputsOf returns an error for each expected output of a lesson that the tool would not print: the
-// last line says what a step's pass means, each row is of a check of that step or of one that it needs,
-// and no core check of the step is missing unless a line that begins with … stands for it.
+// outputsOf returns an error for each expected output of a lesson that the tool would not print. The
+// last line must have the tool's words for a step that passed. Each row must be of a check of that
+// step, or of one that it needs. Each core check of the step must have a row, unless a line that begins
+// with … stands for rows that are left out.
 func outputsOf(lesson string, l lab.Lab) error {
 	var errs []error
 	for _, section := range markdown.Sections(lesson) {
