@@ -270,7 +270,9 @@ func TestAnswers(t *testing.T) {
 }
 
 // holds reports whether a size holds a peak with headroom.
-func holds(size instance.Capacity, peak float64) bool { return peak/size.Goodput <= vertical.MaxUtilisation }
+func holds(size instance.Capacity, peak float64) bool {
+	return peak/size.Goodput <= vertical.MaxUtilisation
+}
 
 // sortedSizes is right, and sorts what it was given.
 func sortedSizes(measured []instance.Capacity, peak float64) (instance.Type, bool) {
