@@ -181,6 +181,9 @@ type Result struct {
 	WaitedSeconds float64 `json:"waited_seconds,omitempty"`
 }
 
+// WriteFile writes the result as JSON, in one step: a reader sees all of it or nothing.
+func (r Result) WriteFile(path string) error { return writeFile(path, r) }
+
 // Meaning explains the verdict to a new learner, as a phrase. It names the step or the check when the
 // run was of one.
 func (r Result) Meaning() string {
@@ -202,9 +205,6 @@ func (r Result) Meaning() string {
 		return "the machine could not run the lab, so the code was not judged"
 	}
 }
-
-// WriteFile writes the result as JSON, in one step: a reader sees all of it or nothing.
-func (r Result) WriteFile(path string) error { return writeFile(path, r) }
 
 func writeFile(path string, result any) error {
 	text, err := json.MarshalIndent(result, "", "  ")
