@@ -7,9 +7,9 @@ import (
 	"bytebites.example/workshop/shared/instance"
 )
 
-// Headroom is the share of its saturation goodput that a machine may be asked for at the peak.
-// Close to saturation, every short pause turns into a queue.
-const Headroom = 0.7
+// MaxUtilisation is the share of its saturation goodput that a machine may be asked for at the peak.
+// The rest is headroom: close to saturation, every short pause turns into a queue.
+const MaxUtilisation = 0.7
 
 // Pool bounds the connections to each database.
 func Pool() postgres.PoolConfig {

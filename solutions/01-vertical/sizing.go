@@ -7,9 +7,9 @@ import (
 	"bytebites.example/workshop/shared/instance"
 )
 
-// Headroom is the share of its saturation goodput that a machine may be asked for at the peak.
-// Close to saturation, every short pause turns into a queue.
-const Headroom = 0.7
+// MaxUtilisation is the share of its saturation goodput that a machine may be asked for at the peak.
+// The rest is headroom: close to saturation, every short pause turns into a queue.
+const MaxUtilisation = 0.7
 
 // maxConnections is a little more than the half core and the disk of the database can work on at
 // once. Further statements would wait inside the database, where each costs a process and memory.
@@ -26,7 +26,7 @@ func Size(measured []instance.Capacity, peak float64) (instance.Type, bool) {
 	var best instance.Type
 	found := false
 	for _, size := range measured {
-		holds := peak <= Headroom*size.Goodput
+		holds := peak <= MaxUtilisation*size.Goodput
 		if holds && (!found || size.Type.PriceMicros < best.PriceMicros) {
 			best, found = size.Type, true
 		}

@@ -63,8 +63,9 @@ func (l *trial) statementsText() []byte {
 
 func (l *trial) stepsText() []byte {
 	head := fmt.Sprintf("Where the time of an order goes, with your index: the medians of %d orders, sent one after another.\n"+
-		"From the service's metric bytebites_order_step_seconds; a step includes its wait for a connection.\n\n",
-		len(l.after.orders))
+		"From the service's metric bytebites_order_step_seconds; a step includes its wait for a connection.\n"+
+		"In this run the mail server takes %s for a mail.\n\n",
+		len(l.after.orders), l.mailTakes)
 	times := medians(l.after.orders, func(step checkout.Step) string { return string(step) })
 	steps := slices.SortedFunc(maps.Keys(times), func(a, b string) int { return cmp.Compare(times[b], times[a]) })
 	return evidence.Table(head, func(w io.Writer) {

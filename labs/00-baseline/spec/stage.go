@@ -54,6 +54,8 @@ type trial struct {
 
 	servers *rig.Servers
 	timed   bool
+	// mailTakes is the delay of this run's mail server: mailDelay or untimedMailDelay.
+	mailTakes time.Duration
 
 	before, after side
 }
@@ -115,12 +117,12 @@ const (
 // startServers also counts the pages of a history before there is an index.
 func (l *trial) startServers(ctx context.Context, run *lab.Run) (end func() error, err error) {
 	l.timed = run.Timed()
-	delay := mailDelay
+	l.mailTakes = mailDelay
 	if !l.timed {
-		delay = untimedMailDelay
+		l.mailTakes = untimedMailDelay
 	}
 	l.servers, end, err = rig.Open(ctx, run, rig.ServersOptions{
-		Database: databaseType(), MailDelay: delay, Packages: []string{l.subject.Package},
+		Database: databaseType(), MailDelay: l.mailTakes, Packages: []string{l.subject.Package},
 	})
 	if err != nil {
 		return end, rig.LearnersFault(err, look())
@@ -166,7 +168,7 @@ func (l *trial) startOrders(ctx context.Context, run *lab.Run) (end func() error
 		return nil, err
 	}
 	rig.ReportHost(run, l.after.load)
-	run.Report("requests below the knee", float64(l.after.load.Sent), "")
+	run.Report("requests below the knee", float64(l.after.load.Sent), "requests")
 	if err := l.served(); err != nil {
 		return nil, err
 	}
@@ -189,14 +191,19 @@ func (l *trial) startSide(ctx context.Context, s *side, name, pkg string, args [
 	})
 }
 
-// measureDinner measures a service under a quiet dinner.
+// measureDinner measures a service under a quiet dinner. With a profiler the dinner lasts as long as
+// the profile, because a service at rest gives a profile no samples.
 func (l *trial) measureDinner(ctx context.Context, s *side, profile profiler) error {
+	length := l.length(quietLength)
+	if profile != nil {
+		length = max(length, profileSeconds*time.Second)
+	}
 	if err := pgstat.Reset(ctx, l.servers.Pool); err != nil {
 		return err
 	}
 	err := testbed.SideBySide(ctx,
 		func(ctx context.Context) (err error) {
-			s.load, err = s.variant.Generator.Hit(ctx, quietRate, l.length(quietLength))
+			s.load, err = s.variant.Generator.Hit(ctx, quietRate, length)
 			return err
 		},
 		func(ctx context.Context) error {

@@ -78,6 +78,8 @@ func Lab(subject Subject) lab.Lab {
 				Proves: "an order whose client disconnects has all its effects, or leaves nothing behind"},
 			{Name: "abandoned order", Kind: lab.Core, Step: 2, Run: l.abandonedOrder,
 				Proves: "a retry finishes an order that its request has abandoned, and two retries at once mail once"},
+			{Name: "young order", Kind: lab.Core, Step: 2, Run: l.youngOrder,
+				Proves: "a retry leaves an order alone that its own request may still be at"},
 			{Name: "free connections", Kind: lab.Core, Step: 2, Needs: []string{stageSlowMail}, Run: l.freeConnections,
 				Proves: "no order holds a connection or a transaction while its mail is sent"},
 			{Name: "pool", Kind: lab.Core, Step: 3, Needs: []string{stageService}, Run: l.pool,

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"bytebites.example/workshop/shared/bytebites"
@@ -363,6 +364,48 @@ func (l *trial) abandonedOrder(ctx context.Context, _ *lab.Run) error {
 		}
 	}
 	return nil
+}
+
+// youngOrder sends an order again while its first request may still be at its effects. The order is
+// stored as that request left it, so no lock decides. The retry must leave the effects alone.
+func (l *trial) youngOrder(ctx context.Context, _ *lab.Run) error {
+	for _, age := range []time.Duration{0, retryAge} {
+		if err := l.leaveAlone(ctx, age); err != nil {
+			return fmt.Errorf("an order is %s old, and none of its effects is done: %w", age, err)
+		}
+	}
+	return l.otherProcess(ctx)
+}
+
+// leaveAlone stores an order of that age without effects, and sends it again.
+func (l *trial) leaveAlone(ctx context.Context, age time.Duration) error {
+	m, err := l.inMemory()
+	if err != nil {
+		return err
+	}
+	asked := request("u1", "k")
+	m.store(asked, bytebites.Effects(), age)
+	a, err := m.place(ctx, asked)
+	if err != nil {
+		return err
+	}
+	if err := m.isReplay(a); err != nil {
+		return err
+	}
+	var repeated []string
+	for _, effect := range bytebites.Effects() {
+		if m.happened(a.order, effect) {
+			repeated = append(repeated, string(effect))
+		}
+	}
+	if len(repeated) > 0 {
+		return &lab.Failure{
+			Expected: "a retry to leave the effects to the request that placed the order",
+			Seen:     "the retry did " + strings.Join(repeated, ", "),
+			Look:     lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder", Hint: "call finish for an order of Replay only if Abandoned reports true"},
+		}
+	}
+	return cmp.Or(m.truthful(asked, a), m.balanced())
 }
 
 // abandon stores an order with undone effects, sends it again, first as first does, and

@@ -220,7 +220,7 @@ func call(ctx context.Context, method string, do func(context.Context) error) (e
 
 func tooLong(method string) error {
 	return &lab.Failure{
-		Expected: fmt.Sprintf("%s to return within %s", method, storeLimit), Seen: "it still waits",
+		Expected: fmt.Sprintf("%s to return within %s", method, storeLimit), Seen: method + " still waits",
 		Look: storeLook(method, "does each call give its connection back? Which rows does it wait for?"),
 	}
 }
@@ -270,6 +270,16 @@ func (s store) holds(ctx context.Context, want bytebites.Session, when, hint str
 		}
 	}
 	return nil
+}
+
+// seenIn returns what the failure inside an error saw, so that a failure with an expectation of its
+// own can say it. Of another error it returns the text.
+func seenIn(err error) string {
+	var failure *lab.Failure
+	if errors.As(err, &failure) {
+		return failure.Seen
+	}
+	return err.Error()
 }
 
 func about(s bytebites.Session) string {
@@ -658,7 +668,7 @@ func (s *shelf) whileHeld(ctx context.Context, at store) (err error) {
 	}
 	if failure != nil {
 		return &lab.Failure{
-			Expected: "a sign-in to leave the rows alone that another sign-in removes at the moment", Seen: failure.Error(), Waited: lab.Late(failure),
+			Expected: "a sign-in to leave the rows alone that another sign-in removes at the moment", Seen: seenIn(failure), Waited: lab.Late(failure),
 			Look: storeLook("Create", "FOR UPDATE SKIP LOCKED"),
 		}
 	}

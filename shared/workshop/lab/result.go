@@ -188,6 +188,28 @@ const PartSuffix = ".part"
 // WriteFile writes the result as JSON, in one step: a reader sees all of it or nothing.
 func (r Result) WriteFile(path string) error { return writeFile(path, r) }
 
+// Meaning explains the verdict to a new learner, as a phrase. It names the step or the check when the
+// run was of one.
+func (r Result) Meaning() string {
+	part := "the lab"
+	switch {
+	case r.Only != "":
+		part = "this check"
+	case r.Step != 0:
+		part = fmt.Sprintf("step %d", r.Step)
+	}
+	switch r.Verdict {
+	case Pass:
+		return "the code does what " + part + " asks"
+	case NotYet:
+		return "the code does not do what " + part + " asks yet"
+	case Inconclusive:
+		return "the measurement is not precise enough to judge the code"
+	default:
+		return "the machine could not run the lab, so the code was not judged"
+	}
+}
+
 func writeFile(path string, result any) error {
 	text, err := json.MarshalIndent(result, "", "  ")
 	if err != nil {

@@ -143,7 +143,7 @@ func Answers(t *testing.T, answers lab.Answers) {
 	if len(answers.Wrong) == 0 {
 		t.Fatal("no wrong answers")
 	}
-	if err := errors.Join(trusted(answers), flawsOf(course.Labs(), answers)); err != nil {
+	if err := errors.Join(trusted(answers), flawsOf(course.Labs(), answers), lessonShows(answers.Wrong[0].Lab)); err != nil {
 		t.Error(err)
 	}
 	if mode != lab.ModeVerify && mode != lab.ModeProof || testing.Short() {

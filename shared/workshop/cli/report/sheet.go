@@ -116,7 +116,7 @@ func (s Sheet) numbers(numbers []lab.Number) string {
 // closing returns the verdict, the TODO marks that are left, and the place of the evidence.
 func (s Sheet) closing(r lab.Result) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s (%s)\n", s.Verdict(r.Verdict).Render(strings.ToUpper(string(r.Verdict))), meaning(r), figure.Seconds(r.Seconds))
+	fmt.Fprintf(&b, "%s: %s (%s)\n", s.Verdict(r.Verdict).Render(strings.ToUpper(string(r.Verdict))), r.Meaning(), figure.Seconds(r.Seconds))
 	if waited := waitedFor(r); waited != "" {
 		b.WriteString(s.Faint.Render("      "+waited) + "\n")
 	}
@@ -136,25 +136,4 @@ func (s Sheet) closing(r lab.Result) string {
 		b.WriteString("Files of this run: " + r.Evidence + "\n")
 	}
 	return b.String()
-}
-
-// meaning explains the verdict of a run to a new learner.
-func meaning(r lab.Result) string {
-	part := "the lab"
-	switch {
-	case r.Only != "":
-		part = "this check"
-	case r.Step != 0:
-		part = fmt.Sprintf("step %d", r.Step)
-	}
-	switch r.Verdict {
-	case lab.Pass:
-		return "the code does what " + part + " asks"
-	case lab.NotYet:
-		return "the code does not do what " + part + " asks yet"
-	case lab.Inconclusive:
-		return "the measurement is not precise enough to judge the code"
-	default:
-		return "the machine could not run the lab, so the code was not judged"
-	}
 }
