@@ -24,6 +24,8 @@ type goOutput struct {
 	mu    sync.Mutex
 	rest  []byte // of a line that has not ended
 	timer *time.Timer
+	// lines counts the lines shown, so that a timer that fires beside a newer line does not replace it.
+	lines int
 	ended bool
 }
 
@@ -45,16 +47,18 @@ func (o *goOutput) Write(p []byte) (int, error) {
 	line := lines[len(lines)-1]
 	o.stop()
 	o.show(line)
-	if strings.HasPrefix(line, "go: downloading ") {
-		o.timer = time.AfterFunc(o.shown, o.afterDownload)
+	o.lines++
+	if shown := o.lines; strings.HasPrefix(line, "go: downloading ") {
+		o.timer = time.AfterFunc(o.shown, func() { o.afterDownload(shown) })
 	}
 	return len(p), nil
 }
 
-func (o *goOutput) afterDownload() {
+// afterDownload replaces the line about a download, unless a newer line has.
+func (o *goOutput) afterDownload(lines int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if !o.ended {
+	if !o.ended && o.lines == lines {
 		o.show(compiling)
 	}
 }
