@@ -179,7 +179,7 @@ func TestAnswers(t *testing.T) {
 			{
 				Name: "cached-orders", Check: "one mail", Lab: variant("cached-orders"),
 				Why:  "an order that was placed a moment ago need not be looked up, and a key looks unique",
-				Also: []string{"every exit", "contract"},
+				Also: []string{"every exit", "contract", "abandoned order"},
 			},
 			{
 				Name: "keeps-stock", Check: "every exit", Lab: variant("keeps-stock"),
