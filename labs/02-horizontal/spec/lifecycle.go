@@ -228,7 +228,8 @@ func answerFault(answer error) error {
 
 // heard is what the balancer has heard of a replica that stops.
 type heard struct {
-	noes int // answers of no in a row
+	noes  int // answers of no in a row
+	yeses int // answers of yes since SIGTERM
 	// known is when enough of them had come; zero before.
 	known time.Time
 }
@@ -268,7 +269,7 @@ func questions(ctx context.Context, lifecycle service.Lifecycle, began time.Time
 		case failure != nil:
 			return h, nil, failure
 		case answer == nil:
-			h = heard{}
+			h = heard{yeses: h.yeses + 1}
 		default:
 			if h.noes++; h.noes == policy.Fall {
 				h.known = at // and not the time of a question that this machine asked late
@@ -295,7 +296,7 @@ func (s *stopSeen) judge(run *lab.Run, h heard, stopErr error) error {
 	served := s.finished.Sub(s.began)
 	run.Report("from SIGTERM until the replica takes no more requests", served.Seconds(), "s")
 	switch {
-	case h.known.IsZero() && h.noes > 0 && served >= drainMin():
+	case h.known.IsZero() && h.noes > 0 && h.yeses == 0 && served >= drainMin():
 		return &lab.Doubt{
 			Reason: fmt.Sprintf("Stop waited %.1f s, and this machine asked Ready only once in that time", served.Seconds()),
 			Remedy: "close what else runs on this machine, and check again",
