@@ -82,7 +82,7 @@ func (s *show) breaks(ctx context.Context, monolith *rig.Variant) ([]claims.Row,
 	if err != nil {
 		return nil, err
 	}
-	if peak.MeanMS < peakClaimMS && len(peak.Doubts) == 0 {
+	if (peak.MeanMS < peakClaimMS || !peak.Overloaded) && len(peak.Doubts) == 0 {
 		// A slow moment of the machine makes a low limit, and the peak may be no overload.
 		limit.Goodput = max(limit.Goodput, peak.Goodput)
 		r.rate = peakOver * limit.Goodput
