@@ -12,6 +12,7 @@ import (
 	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/measure"
 	"bytebites.example/workshop/shared/measure/chart"
+	"bytebites.example/workshop/shared/measure/load"
 	"bytebites.example/workshop/shared/progress"
 	"bytebites.example/workshop/shared/testbed"
 	"bytebites.example/workshop/solutions/07-dinner-rush"
@@ -78,25 +79,14 @@ func eveningChart(seen dinner.Seen) chart.Chart {
 	c := chart.Chart{
 		Name: "lab 07: latency from 4 to 7 PM", Says: "Each point is the mean of the requests of a second. The bands are faults on purpose.",
 		X: chart.Axis{Name: "time", Unit: "s"}, Y: chart.Axis{Name: "mean latency", Unit: "ms"}, Limit: &limit,
+		Marks: seen.Marks(),
 	}
 	mean := chart.Series{Name: "mean"}
-	sums := make(map[int]time.Duration)
-	counts := make(map[int]int)
-	last := 0
-	for _, r := range seen.Result.Requests {
-		at := int(r.Intended / eveningPart)
-		sums[at] += r.Latency
-		counts[at]++
-		last = max(last, at)
-	}
-	for at := 0; at <= last; at++ {
-		if n := counts[at]; n > 0 {
-			mean.Points = append(mean.Points, chart.Point{X: (time.Duration(at) * eveningPart).Seconds(), Y: 1000 * (sums[at] / time.Duration(n)).Seconds()})
+	for at := time.Duration(0); at < seen.Length; at += eveningPart {
+		if m := load.MeanBetween(seen.Result.Requests, at, at+eveningPart); m > 0 {
+			mean.Points = append(mean.Points, chart.Point{X: at.Seconds(), Y: 1000 * m.Seconds()})
 		}
 	}
 	c.Series = []chart.Series{mean}
-	for _, e := range seen.Events {
-		c.Marks = append(c.Marks, chart.Mark{Name: string(e.Kind), From: e.From.Seconds(), To: e.To.Seconds()})
-	}
 	return c
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"bytebites.example/workshop/shared/autoscale"
+	"bytebites.example/workshop/shared/measure/chart"
 	"bytebites.example/workshop/shared/measure/load"
 	"bytebites.example/workshop/shared/testbed"
 )
@@ -49,6 +50,15 @@ type Count struct {
 type Running struct {
 	At       time.Duration
 	Replicas int
+}
+
+// Marks returns the faults as marks of a chart that has the seconds of the run as its X axis.
+func (s Seen) Marks() []chart.Mark {
+	marks := make([]chart.Mark, 0, len(s.Events))
+	for _, e := range s.Events {
+		marks = append(marks, chart.Mark{Name: string(e.Kind), From: e.From.Seconds(), To: e.To.Seconds()})
+	}
+	return marks
 }
 
 // ReplicaHours returns the instance-hours of the replicas in an evening of three hours. A shorter run

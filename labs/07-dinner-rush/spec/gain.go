@@ -98,7 +98,7 @@ func (o *observations) next(context.Context) (measure.Observation, error) {
 	}
 	from := o.from + time.Duration(o.taken)*sliceLength
 	o.taken++
-	seen := measure.Observation{Value: milliseconds(meanOf(o.requests, from, from+sliceLength)), Validity: measure.Validity{OK: true}}
+	seen := measure.Observation{Value: milliseconds(load.MeanBetween(o.requests, from, from+sliceLength)), Validity: measure.Validity{OK: true}}
 	if o.machine == nil {
 		return seen, nil
 	}
@@ -106,23 +106,6 @@ func (o *observations) next(context.Context) (measure.Observation, error) {
 		seen.Validity = measure.Validity{Reasons: []string{fmt.Sprintf("%.2f cores were idle", idle)}}
 	}
 	return seen, nil
-}
-
-// meanOf returns the mean latency of the requests of a span, by their intended times. It is 0 without
-// requests.
-func meanOf(requests []load.RequestResult, from, to time.Duration) time.Duration {
-	var sum time.Duration
-	n := 0
-	for _, r := range requests {
-		if r.Intended >= from && r.Intended < to {
-			sum += r.Latency
-			n++
-		}
-	}
-	if n == 0 {
-		return 0
-	}
-	return sum / time.Duration(n)
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

@@ -14,6 +14,7 @@ import (
 	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/instance"
 	"bytebites.example/workshop/shared/measure/chart"
+	"bytebites.example/workshop/shared/measure/load"
 	"bytebites.example/workshop/shared/workshop/evidence"
 	"bytebites.example/workshop/shared/workshop/lab"
 )
@@ -157,7 +158,7 @@ func (s rushSeen) seconds() []second {
 	all := make([]second, int(s.Length/tableStep))
 	for i := range all {
 		from := time.Duration(i) * tableStep
-		all[i].mean, all[i].backlog = meanOf(s.Result.Requests, from, from+tableStep), s.backlog(from)
+		all[i].mean, all[i].backlog = load.MeanBetween(s.Result.Requests, from, from+tableStep), s.backlog(from)
 	}
 	for _, r := range s.Result.Requests {
 		at := &all[min(int(r.Intended/tableStep), len(all)-1)]
@@ -314,9 +315,7 @@ func (s rushSeen) charts(p plan.Plan) []chart.Chart {
 	}
 	for i := range charts {
 		charts[i].X = chart.Axis{Name: "time in the run", Unit: "s"}
-		for _, e := range s.Events {
-			charts[i].Marks = append(charts[i].Marks, chart.Mark{Name: string(e.Kind), From: e.From.Seconds(), To: e.To.Seconds()})
-		}
+		charts[i].Marks = s.Marks()
 	}
 	return charts
 }

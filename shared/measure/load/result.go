@@ -60,6 +60,23 @@ type RequestResult struct {
 	Cause    string        // of failure, see Result.Failures; empty for a right answer
 }
 
+// MeanBetween returns the mean latency of the requests whose intended time is from one time until
+// another. It is 0 without such requests.
+func MeanBetween(requests []RequestResult, from, to time.Duration) time.Duration {
+	var sum time.Duration
+	n := 0
+	for _, r := range requests {
+		if r.Intended >= from && r.Intended < to {
+			sum += r.Latency
+			n++
+		}
+	}
+	if n == 0 {
+		return 0
+	}
+	return sum / time.Duration(n)
+}
+
 // KindResult is the part of a result for one kind of request.
 type KindResult struct {
 	Sent      int
