@@ -3,9 +3,11 @@
 package sharding
 
 import (
+	"database/sql"
 	"embed"
 	"io/fs"
 
+	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/bytebites/service"
 	"bytebites.example/workshop/shared/bytebites/shardstore"
 )
@@ -19,8 +21,29 @@ func Files() fs.FS { return files }
 // Apply spreads a service's user data over its servers as the learner says, and adds the role
 // that moves it.
 func Apply(c *service.Composition) {
-	c.UserData = Open
+	c.UserData = open
 	c.OrderID = NewRouter().NewOrderID
 	c.Roles["migrate"] = shardstore.Role(migrate)
 	c.Roles["own-mover"] = shardstore.Role(ownMover)
+}
+
+// open returns the stores of user data that is spread over a service's servers.
+func open(r service.Resources, catalogue bytebites.Catalogue) (service.UserData, error) {
+	parts, err := shardstore.Open(r, catalogue)
+	if err != nil {
+		return service.UserData{}, err
+	}
+	return shardstore.UserData(NewStores(parts), NewRouter()), nil
+}
+
+// NewStores returns the learner's stores over the parts. Checks pass parts on paper.
+func NewStores(p shardstore.Parts) shardstore.Access {
+	pools := make([]*sql.DB, len(p.Servers))
+	for number, server := range p.Servers {
+		pools[number] = server.DB
+	}
+	return &stores{
+		router: NewRouter(), maps: p.Maps, servers: p.Servers, copier: copier{pools},
+		dark: p.Dark, meter: p.Meter, logger: p.Logger,
+	}
 }

@@ -12,6 +12,7 @@ func TestLab(t *testing.T) {
 	labtest.Run(t, spec.Lab(spec.Subject{
 		Files:    sharding.Files(),
 		Router:   sharding.NewRouter(),
+		Stores:   sharding.NewStores,
 		HandOver: sharding.HandOver,
 		Apply:    sharding.Apply,
 		Package:  "./labs/04-sharding/service",

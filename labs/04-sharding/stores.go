@@ -2,13 +2,11 @@ package sharding
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"slices"
 	"time"
 
 	"bytebites.example/workshop/shared/bytebites"
-	"bytebites.example/workshop/shared/bytebites/service"
 	"bytebites.example/workshop/shared/bytebites/shard"
 	"bytebites.example/workshop/shared/bytebites/shardstore"
 )
@@ -24,53 +22,18 @@ const (
 	// fences for a moment: for a subscriber that is a delay, not an error.
 	movedRetryFor   = 3 * time.Second
 	movedRetryPause = 25 * time.Millisecond
-	// openTimeout bounds the work at the start of a replica.
-	openTimeout = 30 * time.Second
 )
-
-// maps is a replica's view of the map: see shard.Maps.
-type maps interface {
-	Current() (shard.Map, error)
-	Refresh(ctx context.Context) (shard.Map, error)
-}
 
 // stores is a shardstore.Access. It has a pool of connections to each server, so that a slow server
 // cannot use up the connections to the others.
 type stores struct {
 	router  shard.Router
-	maps    maps
+	maps    shardstore.Maps
 	servers []shardstore.Server // by number
 	copier  copier
 	dark    *shardstore.DarkReads
 	meter   *shardstore.Meter
 	logger  *slog.Logger
-}
-
-// Open returns the stores of user data that is spread over a service's servers.
-func Open(r service.Resources, catalogue bytebites.Catalogue) (service.UserData, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), openTimeout)
-	defer cancel()
-	watched, err := shard.Watch(ctx, r.Catalogue, shardstore.Pools(r), r.Config.Instance, r.Logger)
-	if err != nil {
-		return service.UserData{}, fmt.Errorf("watch map: %w", err)
-	}
-	r.OnClose(watched.Close)
-	meter, err := shardstore.NewMeter(r.Metrics)
-	if err != nil {
-		return service.UserData{}, err
-	}
-	servers := shardstore.Servers(r, catalogue, watched)
-	s := &stores{
-		router:  NewRouter(),
-		maps:    watched,
-		servers: servers,
-		copier:  copier{shardstore.Pools(r)},
-		dark:    shardstore.NewDarkReads(servers, watched.Compared, meter, r.Logger),
-		meter:   meter,
-		logger:  r.Logger,
-	}
-	r.OnClose(s.dark.Close)
-	return shardstore.UserData(s, s.router), nil
 }
 
 // Read asks the subscriber's home. In phase DarkReads it has the answer compared with the mirror's,
@@ -111,7 +74,7 @@ func (s *stores) Write(ctx context.Context, user bytebites.UserID, change shards
 }
 
 // byMap calls write with the map that is known.
-func byMap(_ context.Context, maps maps, write func(shard.Map) error) error {
+func byMap(_ context.Context, maps shardstore.Maps, write func(shard.Map) error) error {
 	// TODO(lab 04): step 3: after shard.ErrMoved read the map again (maps.Refresh) and repeat.
 	// Nothing was written then. Give up with bytebites.ErrBusy after movedRetryFor.
 	m, err := maps.Current()

@@ -63,6 +63,15 @@ func publishesHomes() frame.Wrong {
 		Why: "settled a moment ago, so both servers have the same rows, and the map can change while subscribers write"}
 }
 
+// plainDoubleWrites returns the flaw of step 4, whose stores a check calls on paper too.
+func plainDoubleWrites() frame.Wrong {
+	s := solution()
+	s.Name, s.Apply, s.Stores = "plain-double-writes", wrong.ApplyPlainDoubleWrites, wrong.PlainDoubleWrites().Stores
+	return frame.Wrong{Name: s.Name, Check: "marked writes", Lab: spec.Lab(s),
+		Why:  "each request makes its own copy, and says so when that fails",
+		Also: []string{"double writes", "uncopied copies", "own mover", "own verify", "own backfill", "own fifth shard"}}
+}
+
 func wrongServices() []frame.Wrong {
 	signed, byRange, colliding := solution(), variant(wrong.RangeOfIDs), variant(wrong.CollidingIDs)
 	signed.Name, signed.Router = wrong.SignedModulo, wrong.Signed()
@@ -123,7 +132,9 @@ func wrongRouters() []frame.Wrong {
 func wrongStores() []frame.Wrong {
 	type flaw = wrong.StoresFlaw
 	of := func(name, check string, f flaw, why string, also ...string) frame.Wrong {
-		return inProcess(name, check, f.Apply, why, also...)
+		s := solution()
+		s.Name, s.Apply, s.Stores = name, f.Apply, f.Stores
+		return frame.Wrong{Name: name, Check: check, Why: why, Lab: spec.Lab(s), Also: also}
 	}
 	return []frame.Wrong{
 		of("reads-target", "home answers", flaw{ReadsTarget: true}, "what was verified can be read where it will be"),
@@ -133,30 +144,29 @@ func wrongStores() []frame.Wrong {
 		of("hides-outage", "home that hangs", flaw{HidesOutage: true}, "what cannot be read was not found"),
 		of("new-unmirrored", "double writes", flaw{OnlyOldMirrored: true}, "new subscribers have nothing on the old server", "late copies"),
 		of("copy-not-noted", "double writes", flaw{CopyNotNoted: true}, "the mirror has it, and that is what counts"),
-		ofStep(3, of("no-fence", "closed fences", flaw{NoFence: true}, "the map was read a moment ago")),
-		of("gives-up-when-moved", "closed fences", flaw{GivesUpWhenMoved: true}, "a client that is told 503 tries again"),
-		of("keeps-old-map", "closed fences", flaw{RetriesOldMap: true}, "the map is read four times a second anyway"),
+		ofStep(3, of("no-fence", "refused writes", flaw{NoFence: true}, "the map was read a moment ago", "closed fences")),
+		of("gives-up-when-moved", "refused writes", flaw{GivesUpWhenMoved: true}, "a client that is told 503 tries again", "closed fences"),
+		of("keeps-old-map", "refused writes", flaw{RetriesOldMap: true}, "the map is read four times a second anyway", "closed fences"),
 		of("waits-for-ever", "closed fences", flaw{WaitsForEver: true}, "a switch ends, sooner or later"),
 		of("moved-to-caller", "closed fences", flaw{ErrMovedToCaller: true}, "the last error says best what happened"),
-		of("no-mark", "double writes", flaw{NoMark: true}, "the copy follows at once"),
-		of("mark-after-commit", "marks", flaw{MarkAfterCommit: true}, "a mark for a write that failed would be a lie", "failed copies", "late copies"),
-		of("mark-before", "marks", flaw{MarkBefore: true}, "the mark is there before the write, so no write is without one"),
-		of("copy-error-to-caller", "failed copies", flaw{CopyErrorToCaller: true}, "an error is not swallowed"),
-		of("silent-copy", "failed copies", flaw{SilentCopy: true}, "the mover finds it, so why cry?"),
-		of("no-copy-limit", "failed copies", flaw{NoCopyLimit: true}, "the copy must arrive"),
-		of("copy-of-client", "client leaves", flaw{CopyOfClient: true}, "contexts are passed on"),
+		of("no-mark", "marked writes", flaw{NoMark: true}, "the copy follows at once", "double writes"),
+		of("mark-after-commit", "marked writes", flaw{MarkAfterCommit: true}, "a mark for a write that failed would be a lie", "failed copies", "late copies", "marks"),
+		of("mark-before", "marks", flaw{MarkBefore: true}, "the mark is there before the write, so no write is without one", "marked writes"),
+		of("copy-error-to-caller", "marked writes", flaw{CopyErrorToCaller: true}, "an error is not swallowed", "failed copies"),
+		of("silent-copy", "failed copies", flaw{SilentCopy: true}, "the mover finds it, so why cry?", "marked writes"),
+		of("no-copy-limit", "marked writes", flaw{NoCopyLimit: true}, "the copy must arrive", "failed copies"),
+		of("copy-of-client", "client leaves", flaw{CopyOfClient: true}, "contexts are passed on", "marked writes"),
 		of("checks-outside", "late copies", flaw{ChecksOutside: true}, "the versions were compared just before"),
 		ofStep(5, inProcess("copy-over-newer", "late copies", wrong.ApplyCopyOverNewer, "what was just written is the newest there is")),
-		ofStep(4, inProcess("plain-double-writes", "double writes", wrong.ApplyPlainDoubleWrites,
-			"each request makes its own copy, and says so when that fails", "uncopied copies", "own mover", "own verify", "own backfill", "own fifth shard")),
-		ofStep(2, of("one-by-one", "enough answers", flaw{OneByOne: true}, "an answer that lacks a server is wrong, so an error is an error", "totals")),
-		of("asks-targets", "everybody once", flaw{AsksTargets: true}, "new subscribers live on the targets"),
-		of("asks-first", "everybody once", flaw{AsksFirst: true}, "every server has the popular meals"),
-		of("needs-all", "enough answers", flaw{NeedsAll: true}, "a total that lacks a server is wrong"),
-		of("half-rounded-down", "enough answers", flaw{RoundsDown: true}, "half of the servers is their number divided by two"),
-		of("any-is-enough", "enough answers", flaw{AnyIsEnough: true}, "something is better than nothing"),
-		of("none-is-enough", "enough answers", flaw{NoneIsEnough: true}, "what has come is added up"),
-		of("silent-partial", "enough answers", flaw{SilentPartial: true}, "the page is there, and nobody complains"),
+		ofStep(4, plainDoubleWrites()),
+		ofStep(2, of("one-by-one", "gathering", flaw{OneByOne: true}, "an answer that lacks a server is wrong, so an error is an error", "totals", "enough answers")),
+		of("asks-targets", "gathering", flaw{AsksTargets: true}, "new subscribers live on the targets", "everybody once"),
+		of("asks-first", "gathering", flaw{AsksFirst: true}, "every server has the popular meals", "everybody once"),
+		of("needs-all", "gathering", flaw{NeedsAll: true}, "a total that lacks a server is wrong", "enough answers"),
+		of("half-rounded-down", "gathering", flaw{RoundsDown: true}, "half of the servers is their number divided by two", "enough answers"),
+		of("any-is-enough", "gathering", flaw{AnyIsEnough: true}, "something is better than nothing", "enough answers"),
+		of("none-is-enough", "gathering", flaw{NoneIsEnough: true}, "what has come is added up", "enough answers"),
+		of("silent-partial", "enough answers", flaw{SilentPartial: true}, "the page is there, and nobody complains", "gathering"),
 		of("no-dark-reads", "dark reads", flaw{NoDarkReads: true}, "verify has compared all of it"),
 		of("dark-reads-of-old", "dark reads", flaw{DarkReadsOfOld: true}, "new subscribers are on the shards already"),
 		of("waits-for-dark-read", "dark reads", flaw{WaitsForDarkRead: true}, "both answers are needed to compare them"),
@@ -206,8 +216,9 @@ func wrongSwitches() []frame.Wrong {
 }
 
 func rightAnswers() []frame.Right {
-	other := variant(wrong.OtherRouter)
+	other, later, last := variant(wrong.OtherRouter), variant(wrong.LaterCopies), variant(wrong.LastMarks)
 	other.Router = wrong.Other()
+	later.Stores, last.Stores = wrong.StoresFlaw{CopiesLater: true}.Stores, wrong.StoresFlaw{MarksLast: true, NeedsMost: true}.Stores
 	return []frame.Right{
 		{
 			Name: wrong.OtherRouter, Lab: spec.Lab(other),
@@ -215,14 +226,14 @@ func rightAnswers() []frame.Right {
 			Checks: []string{"buckets", "ids", "processes", "plan", "hot shard", "places", "double writes", "everybody once"},
 		},
 		{
-			Name: wrong.LaterCopies, Lab: spec.Lab(variant(wrong.LaterCopies)),
+			Name: wrong.LaterCopies, Lab: spec.Lab(later),
 			Why:    "the copy follows the answer",
-			Checks: []string{"double writes", "closed fences", "marks", "failed copies", "late copies", "enough answers", "dark reads"},
+			Checks: []string{"gathering", "refused writes", "marked writes", "double writes", "closed fences", "marks", "failed copies", "late copies", "enough answers", "dark reads"},
 		},
 		{
-			Name: wrong.LastMarks, Lab: spec.Lab(variant(wrong.LastMarks)),
+			Name: wrong.LastMarks, Lab: spec.Lab(last),
 			Why:    "the mark follows the change in its transaction, and a display needs three of four answers",
-			Checks: []string{"double writes", "marks", "enough answers"},
+			Checks: []string{"gathering", "marked writes", "double writes", "marks", "enough answers"},
 		},
 	}
 }

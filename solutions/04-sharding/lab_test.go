@@ -13,6 +13,7 @@ func solution() spec.Subject {
 	return spec.Subject{
 		Files:    sharding.Files(),
 		Router:   sharding.NewRouter(),
+		Stores:   sharding.NewStores,
 		HandOver: sharding.HandOver,
 		Apply:    sharding.Apply,
 		Package:  "./solutions/service",

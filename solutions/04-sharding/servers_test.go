@@ -72,7 +72,7 @@ func resources(t *testing.T, bed *testbed.Bed, shards int) service.Resources {
 func TestMoverNoticesWhatIsNotTheSame(t *testing.T) {
 	bed := testbed.ForTest(t)
 	r := resources(t, bed, 2)
-	stores, err := Open(r, postgres.NewCatalogue(r.Catalogue))
+	stores, err := open(r, postgres.NewCatalogue(r.Catalogue))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -478,7 +478,7 @@ type replica struct {
 
 // lookStores says where stores are mended that do not open.
 func lookStores() lab.Look {
-	return lab.Look{File: "stores.go", Func: "Open", Hint: "which part of the service does Apply replace?"}
+	return lab.Look{File: "stores.go", Func: "stores.Read", Hint: "which part of the service does Apply replace?"}
 }
 
 // open opens the subject's stores. The caller closes them.

@@ -9,6 +9,7 @@ import (
 	given "bytebites.example/workshop/labs/04-sharding/mover"
 	"bytebites.example/workshop/shared/bytebites/service"
 	"bytebites.example/workshop/shared/bytebites/shard"
+	"bytebites.example/workshop/shared/bytebites/shardstore"
 	"bytebites.example/workshop/shared/workshop/lab"
 	"bytebites.example/workshop/shared/workshop/rig"
 )
@@ -25,6 +26,8 @@ type Subject struct {
 	Files fs.FS  // the files that may carry TODO marks
 	// Router is the router of the service. The checks call it in this process too.
 	Router shard.Router
+	// Stores returns the subject's stores. The checks call them too, on servers that are on paper.
+	Stores func(shardstore.Parts) shardstore.Access
 	// HandOver is the subject's part of the mover that changes homes. The checks call it too.
 	HandOver given.HandOver
 	// Apply puts the subject's stores and mover into a service. Checks call these in this process.
@@ -87,7 +90,7 @@ func Lab(subject Subject) lab.Lab {
 				Needs: routed(onShards, labBefore), Measure: l.rush,
 				Proves: "mean latency in a rush of writes that overloads one " + userDataType().Name + ": on one, and on four of them"},
 		},
-		Starter: []string{"plan", "hand over", "enough answers", "closed fences", "double writes", "uncopied copies", "late copies"},
+		Starter: []string{"plan", "gathering", "refused writes", "marked writes", "hand over", "enough answers", "closed fences", "double writes", "uncopied copies", "late copies"},
 		Next:    "go tool workshop list",
 	}
 }
@@ -107,6 +110,12 @@ func (l *trial) quickChecks() []lab.Check {
 			Proves: "the next 500 subscribers who join are not all on one shard"},
 		{Name: "places", Kind: lab.Core, Step: 1, Run: l.places,
 			Proves: "in each phase of a move every subscriber has one home, and a mirror where one is needed"},
+		{Name: "gathering", Kind: lab.Core, Step: 2, Run: l.gathers,
+			Proves: "questions about all subscribers reach each source of the map side by side, and half of the answers are enough"},
+		{Name: "refused writes", Kind: lab.Core, Step: 3, Needs: []string{"places"}, Run: l.refusedWrites,
+			Proves: "a write that a fence refuses reads the map again, and is made at the new home; any other error is returned at once"},
+		{Name: "marked writes", Kind: lab.Core, Step: 4, Needs: []string{"places"}, Run: l.markedWrites,
+			Proves: "a write has its mark in its transaction, and stands when its copy fails or its client leaves"},
 		{Name: "hand over", Kind: lab.Core, Step: 6, Run: l.handOver,
 			Proves: "homes change behind closed fences, after the last copy, and not after an error"},
 	}

@@ -60,7 +60,7 @@ func (l *trial) preflight(ctx context.Context, _ *lab.Run) (err error) {
 	case !strings.Contains(rig.WithoutInfo(o.log), "index"):
 		return &lab.Failure{
 			Expected: "a mover that says that an index is missing", Seen: fmt.Sprintf("exit code %d: %s", o.code, why(o.log)),
-			Look: lab.Look{File: "stores.go", Func: "Open", Hint: "the mover ended before its pre-flight check: read mover.log in .workshop/04-sharding"},
+			Look: lab.Look{File: "migrate.go", Func: "migrate", Hint: "the mover ended before its pre-flight check: read mover.log in .workshop/04-sharding"},
 		}
 	}
 	return nil

@@ -273,5 +273,5 @@ func (l *trial) flush(ctx context.Context) error {
 
 // lookOpen says where a service that does not start is mended.
 func lookOpen() lab.Look {
-	return lab.Look{File: "stores.go", Func: "Open", Hint: "read the log above; the service is that of lab 03 with your stores of user data"}
+	return lab.Look{File: "stores.go", Func: "stores.Read", Hint: "read the log above; the service is that of lab 03 with your stores of user data"}
 }

@@ -1,7 +1,11 @@
 package shardstore
 
 import (
+	"context"
 	"database/sql"
+	"fmt"
+	"log/slog"
+	"time"
 
 	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/bytebites/postgres"
@@ -50,4 +54,43 @@ func Shards(r service.Resources) []shard.Server {
 		shards[i] = shard.Old + 1 + shard.Server(i)
 	}
 	return shards
+}
+
+// openTimeout bounds the work at the start of a replica.
+const openTimeout = 30 * time.Second
+
+// Maps is a replica's view of the map: see shard.Maps.
+type Maps interface {
+	Current() (shard.Map, error)
+	Refresh(ctx context.Context) (shard.Map, error)
+}
+
+// Parts are what an Access to several servers is made of.
+type Parts struct {
+	Maps    Maps
+	Servers []Server // by number
+	Dark    *DarkReads
+	Meter   *Meter
+	Logger  *slog.Logger
+}
+
+// Open returns the parts over a service's servers. They close with the service. It fails when the map
+// names a server that the service does not know, and when the map or the fence of the old server,
+// while that one has all user data, cannot be read.
+func Open(r service.Resources, catalogue bytebites.Catalogue) (Parts, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), openTimeout)
+	defer cancel()
+	watched, err := shard.Watch(ctx, r.Catalogue, Pools(r), r.Config.Instance, r.Logger)
+	if err != nil {
+		return Parts{}, fmt.Errorf("watch map: %w", err)
+	}
+	r.OnClose(watched.Close)
+	meter, err := NewMeter(r.Metrics)
+	if err != nil {
+		return Parts{}, err
+	}
+	servers := Servers(r, catalogue, watched)
+	dark := NewDarkReads(servers, watched.Compared, meter, r.Logger)
+	r.OnClose(dark.Close)
+	return Parts{Maps: watched, Servers: servers, Dark: dark, Meter: meter, Logger: r.Logger}, nil
 }

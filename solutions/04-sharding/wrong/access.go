@@ -3,7 +3,6 @@ package wrong
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -22,7 +21,7 @@ const (
 // access is a shardstore.Access with a mistake in it.
 type access struct {
 	mistake
-	maps    *shard.Maps
+	maps    shardstore.Maps
 	servers []shardstore.Server
 	dark    *shardstore.DarkReads
 }
@@ -39,24 +38,11 @@ type mistake struct {
 
 // open is a service.Composition's UserData.
 func (wrong mistake) open(r service.Resources, catalogue bytebites.Catalogue) (service.UserData, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	defer cancel()
-	maps, err := shard.Watch(ctx, r.Catalogue, shardstore.Pools(r), r.Config.Instance, r.Logger)
-	if err != nil {
-		return service.UserData{}, fmt.Errorf("watch map: %w", err)
-	}
-	r.OnClose(maps.Close)
-	meter, err := shardstore.NewMeter(r.Metrics)
+	parts, err := shardstore.Open(r, catalogue)
 	if err != nil {
 		return service.UserData{}, err
 	}
-	servers := shardstore.Servers(r, catalogue, maps)
-	a := &access{
-		mistake: wrong, maps: maps, servers: servers,
-		dark: shardstore.NewDarkReads(servers, maps.Compared, meter, r.Logger),
-	}
-	r.OnClose(a.dark.Close)
-	return shardstore.UserData(a, a.router), nil
+	return shardstore.UserData(&access{mistake: wrong, maps: parts.Maps, servers: parts.Servers, dark: parts.Dark}, wrong.router), nil
 }
 
 // next returns the server that is asked in the place of one that does not answer.

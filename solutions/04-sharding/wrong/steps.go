@@ -26,10 +26,15 @@ func moverWith(change func(r service.Resources, parts *given.Parts)) service.Job
 	})
 }
 
-// ApplyPlainDoubleWrites has a write note nothing and return the error of its copy, and the mover make
-// no copy in its place.
+// PlainDoubleWrites has a write note nothing and return the error of its copy.
+func PlainDoubleWrites() StoresFlaw {
+	return StoresFlaw{NoMark: true, CopyErrorToCaller: true, CopyOfClient: true, NoCopyLimit: true}
+}
+
+// ApplyPlainDoubleWrites puts PlainDoubleWrites into a service, and has the mover make no copy in their
+// place.
 func ApplyPlainDoubleWrites(c *service.Composition) {
-	StoresFlaw{NoMark: true, CopyErrorToCaller: true, CopyOfClient: true, NoCopyLimit: true}.Apply(c)
+	PlainDoubleWrites().Apply(c)
 	c.Roles["migrate"] = moverWith(func(_ service.Resources, parts *given.Parts) {
 		parts.Settle = func(context.Context, *given.Rows, shard.Map) error { return nil }
 	})

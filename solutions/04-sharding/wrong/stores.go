@@ -46,7 +46,7 @@ func (f StoresFlaw) Apply(c *service.Composition) {
 type flawed struct {
 	StoresFlaw
 	router  shard.Router
-	maps    *shard.Maps
+	maps    shardstore.Maps
 	servers []shardstore.Server
 	dark    *shardstore.DarkReads
 	meter   *shardstore.Meter
@@ -59,27 +59,23 @@ const (
 )
 
 func (f StoresFlaw) open(r service.Resources, catalogue bytebites.Catalogue) (service.UserData, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	defer cancel()
-	maps, err := shard.Watch(ctx, r.Catalogue, shardstore.Pools(r), r.Config.Instance, r.Logger)
-	if err != nil {
-		return service.UserData{}, fmt.Errorf("watch map: %w", err)
-	}
-	r.OnClose(maps.Close)
-	meter, err := shardstore.NewMeter(r.Metrics)
+	parts, err := shardstore.Open(r, catalogue)
 	if err != nil {
 		return service.UserData{}, err
 	}
-	servers, router := shardstore.Servers(r, catalogue, maps), f.Router
-	if router == nil {
-		router = sharding.NewRouter()
+	return shardstore.UserData(f.Stores(parts), f.router()), nil
+}
+
+// Stores returns stores with the flaw.
+func (f StoresFlaw) Stores(p shardstore.Parts) shardstore.Access {
+	return &flawed{StoresFlaw: f, router: f.router(), maps: p.Maps, servers: p.Servers, dark: p.Dark, meter: p.Meter, logger: p.Logger}
+}
+
+func (f StoresFlaw) router() shard.Router {
+	if f.Router == nil {
+		return sharding.NewRouter()
 	}
-	s := &flawed{
-		StoresFlaw: f, router: router, maps: maps, servers: servers, meter: meter, logger: r.Logger,
-		dark: shardstore.NewDarkReads(servers, maps.Compared, meter, r.Logger),
-	}
-	r.OnClose(s.dark.Close)
-	return shardstore.UserData(s, s.router), nil
+	return f.Router
 }
 
 func limit(none bool) time.Duration {
