@@ -117,9 +117,9 @@ func Lab(subject Subject) lab.Lab {
 				Proves: "after a change of a price, no page on any replica shows the old one"},
 			{Name: "contract", Kind: lab.Core, Step: 5, Needs: []string{stageReplicas}, Run: l.contract,
 				Proves: "the service still keeps every promise of its API"},
-			{Name: "few queries", Kind: lab.Core, Step: 5, Needs: []string{stagePeople, stageBefore}, Run: l.fewQueries,
+			{Name: "few queries", Kind: lab.Core, Step: 5, Whole: true, Needs: []string{stagePeople, stageBefore}, Run: l.fewQueries,
 				Proves: "70 % of the queries for meals, ratings and popular meals do not reach the database, cold start included"},
-			{Name: "slow reader", Kind: lab.Stretch, Step: 5, Needs: []string{"price change"}, Run: l.slowReader,
+			{Name: "slow reader", Kind: lab.Stretch, Step: 5, Whole: true, Needs: []string{"price change"}, Run: l.slowReader,
 				Proves: "a replica that read a price before its change does not put it back into the cache"},
 
 			{Name: "sessions", Kind: lab.Core, Step: 6, Needs: []string{stageReplicas}, Run: l.sessions,
@@ -129,7 +129,7 @@ func Lab(subject Subject) lab.Lab {
 				Proves: "Redis is paused, killed and flushed under load, and no request fails"},
 			{Name: "breaker", Kind: lab.Stretch, Step: 2, Needs: []string{"redis gone"}, Run: l.breaker,
 				Proves: "the service stops calling a Redis that hangs"},
-			{Name: "lost deletion", Kind: lab.Stretch, Step: 5, Needs: []string{"price change"}, Run: l.lostDeletion,
+			{Name: "lost deletion", Kind: lab.Stretch, Step: 5, Whole: true, Needs: []string{"price change"}, Run: l.lostDeletion,
 				Proves: "a price that changed while Redis was unreachable is shown soon after Redis is back"},
 		},
 		Gains: []lab.Gain{

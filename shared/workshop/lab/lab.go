@@ -68,6 +68,9 @@ type Check struct {
 	Kind   Kind
 	// Step is the number of the lesson's step that the check belongs to, from 1.
 	Step int
+	// Whole says that a run of the step leaves the check out, because its servers or its work take too
+	// long for the learner's loop. A run of the whole lab has it, and so has one of the check alone.
+	Whole bool
 	// Needs names the stages that must be up, and the checks that must pass, before this
 	// check can be judged. Without that it is NotReached. A check that names no stage,
 	// directly or through its needs, starts no server.
@@ -185,6 +188,9 @@ func (l Lab) Validate() error {
 		}
 		if n.check != nil && n.check.Step < 1 {
 			problemf("check %q: want the step of the lesson that it belongs to", n.name)
+		}
+		if n.check != nil && n.check.Whole && !l.List().hasStep(n.check.Step) {
+			problemf("check %q: step %d has only checks that are left to a run of the whole lab", n.name, n.check.Step)
 		}
 	}
 	for _, name := range l.Starter {

@@ -28,8 +28,9 @@ func (e *SelectionError) Error() string { return e.Problem }
 type Listed struct {
 	Name   string   `json:"name"`
 	Proves string   `json:"proves"`
-	Kind   Kind     `json:"kind,omitempty"` // empty for a gain
-	Step   int      `json:"step,omitempty"` // 0 for a gain
+	Kind   Kind     `json:"kind,omitempty"`  // empty for a gain
+	Step   int      `json:"step,omitempty"`  // 0 for a gain
+	Whole  bool     `json:"whole,omitempty"` // left out by a run of the step: see Check
 	Timed  bool     `json:"timed"`
 	Needs  []string `json:"needs,omitempty"` // stages and checks, as declared
 	// Servers reports whether the check, or one that it needs, starts servers.
@@ -53,7 +54,7 @@ func (l Lab) List() Listing {
 		entry.Alone = needsStage(nodes, i, func(s Stage) bool { return s.Alone })
 		switch {
 		case n.check != nil:
-			entry.Proves, entry.Kind, entry.Step = n.check.Proves, n.check.Kind, n.check.Step
+			entry.Proves, entry.Kind, entry.Step, entry.Whole = n.check.Proves, n.check.Kind, n.check.Step, n.check.Whole
 		case n.gain != nil:
 			entry.Proves = n.gain.Proves
 		default:
@@ -80,7 +81,7 @@ func (l Listing) Select(s Selection) (Listing, error) {
 	}
 	var chosen Listing
 	for _, entry := range l {
-		if s.Only == entry.Name || s.Step != 0 && s.Step == entry.Step || slices.Contains(s.Names, entry.Name) {
+		if s.Only == entry.Name || s.Step != 0 && entry.ofStep(s.Step) || slices.Contains(s.Names, entry.Name) {
 			chosen = append(chosen, entry)
 		}
 	}
@@ -92,6 +93,14 @@ func (l Listing) Select(s Selection) (Listing, error) {
 	default:
 		return nil, &SelectionError{fmt.Sprintf("no step %d; the steps with checks are: %s", s.Step, l.steps())}
 	}
+}
+
+// ofStep reports whether a run of the step has the check.
+func (e Listed) ofStep(step int) bool { return e.Step == step && !e.Whole }
+
+// hasStep reports whether a run of the step has a check.
+func (l Listing) hasStep(step int) bool {
+	return slices.ContainsFunc(l, func(entry Listed) bool { return entry.ofStep(step) })
 }
 
 // StepOf returns the step of a check; 0 for a gain, and for a name that is not listed.

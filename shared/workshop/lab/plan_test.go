@@ -117,6 +117,35 @@ func TestSelection(t *testing.T) {
 	}
 }
 
+// A check that takes long is left to a run of the whole lab, and to one that names it.
+func TestStepLeavesOutWholeChecks(t *testing.T) {
+	const up, down = "claim, start servers, start replicas, ", ", end replicas, end servers, release"
+	for _, tt := range []struct {
+		selection lab.Selection
+		did       string
+	}{
+		{lab.Selection{Step: 2}, up + "move" + down},
+		{lab.Selection{Step: 3}, up + "move, even, count" + down}, // needed
+		{lab.Selection{Only: "even"}, up + "move, even" + down},
+		{lab.Selection{}, "plan, " + up + "move, even, count, writes" + down},
+	} {
+		d := &diary{}
+		l := kitchen(d, nil, nil)
+		l.Checks[2].Whole = true
+		if _, err := l.Do(t.Context(), &lab.Run{Selection: tt.selection}); err != nil {
+			t.Fatal(err)
+		}
+		if did := strings.Join(d.lines, ", "); did != tt.did {
+			t.Errorf("%+v: did %s\nwant %s", tt.selection, did, tt.did)
+		}
+	}
+	l := kitchen(&diary{}, nil, nil)
+	l.Checks[0].Whole = true
+	if err := l.Validate(); err == nil || !strings.Contains(err.Error(), "step 1 has only checks") {
+		t.Errorf("a step without a check of its own: %v", err)
+	}
+}
+
 func TestSelectionThatNamesNothing(t *testing.T) {
 	tests := []struct {
 		selection lab.Selection

@@ -100,6 +100,9 @@ func (s Sheet) Checks(title string, listing lab.Listing) string {
 		if l.Timed {
 			kind += ", timed"
 		}
+		if l.Whole {
+			kind += ", whole lab"
+		}
 		servers := "no"
 		if l.Servers {
 			servers = "yes"
