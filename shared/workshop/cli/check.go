@@ -57,8 +57,9 @@ func (a *app) check() *cobra.Command {
 		Short: "Run a lab's checks and its gain on your code",
 		Long: `Run a lab's checks on your code, and when they pass, measure its gain, on real
 servers in containers. With --step or --only it runs just those checks, and the
-checks that they need. A check that needs no server starts none. A run of the whole
-lab keeps its result in .workshop/NN-name, as JSON and as an HTML page with charts.
+checks that they need. Checks that --list calls "whole lab" take long: --step leaves
+them out. A check that needs no server starts none. A run of the whole lab keeps its
+result in .workshop/NN-name, as JSON and as an HTML page with charts.
 
 Verdicts and exit codes: pass 0, not yet 1 (your code), inconclusive 2 (the run
 cannot tell), environment 3 (no engine, no image, no disk).`,
