@@ -117,6 +117,9 @@ func (a *app) runCheck(ctx context.Context, name string, options checkOptions) e
 	began := time.Now()
 	checked, err := a.checkFolder(ctx, w, l, dir, options)
 	if ctx.Err() != nil {
+		if ended := judged(checked.result); len(ended.Checks) > 0 && !options.asJSON {
+			a.printf("%s", a.sheet(a.out).Ended(titleOf(l, options.solution)+partOf(ended)+", interrupted", ended))
+		}
 		return context.Cause(ctx)
 	}
 	var selection *lab.SelectionError
@@ -287,7 +290,9 @@ func (a *app) runLab(ctx context.Context, l folder, dir string, run testRun) (re
 	}
 	err = a.runTest(ctx, run)
 	if ctx.Err() != nil {
-		return lab.Result{}, false, context.Cause(ctx)
+		part, _ := lab.ReadResult(run.result + lab.PartSuffix) // the zero result if no check had ended
+		part.Step, part.Only = run.selection.Step, run.selection.Only
+		return part, false, context.Cause(ctx)
 	}
 	result, readErr := lab.ReadResult(run.result)
 	var exit *exec.ExitError
@@ -305,6 +310,13 @@ func (a *app) runLab(ctx context.Context, l folder, dir string, run testRun) (re
 	}
 	part.Step, part.Only, part.Names = run.selection.Step, run.selection.Only, run.selection.Names
 	return crashed(l, dir, run.output.essence(), part), true, nil
+}
+
+// judged returns a result with only those checks that passed or failed. The others say nothing about
+// code when the run was interrupted.
+func judged(r lab.Result) lab.Result {
+	r.Checks = slices.DeleteFunc(slices.Clone(r.Checks), func(c lab.CheckResult) bool { return c.Verdict != lab.Pass && c.Verdict != lab.NotYet })
+	return r
 }
 
 // notCompiling is the verdict on code that does not compile: the compiler's message and

@@ -94,6 +94,11 @@ func (s Sheet) Report(title, note string, r lab.Result) string {
 	return b.String()
 }
 
+// Ended returns what is known of a run that was interrupted: its checks that had ended.
+func (s Sheet) Ended(title string, r lab.Result) string {
+	return "\n" + s.heading(title, "") + "\n" + s.problems(r) + s.checks(r)
+}
+
 func (s Sheet) heading(title, note string) string {
 	text := s.Bold.Render(title) + "\n"
 	if note != "" {
