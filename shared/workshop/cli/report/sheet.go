@@ -96,7 +96,13 @@ func (s Sheet) Report(title, note string, r lab.Result) string {
 
 // Ended returns what is known of a run that was interrupted: its checks that had ended.
 func (s Sheet) Ended(title string, r lab.Result) string {
-	return "\n" + s.heading(title, "") + "\n" + s.problems(r) + s.checks(r)
+	text := "\n" + s.heading(title, "")
+	for _, part := range []string{s.problems(r), s.checks(r)} {
+		if part != "" {
+			text += "\n" + part
+		}
+	}
+	return text
 }
 
 func (s Sheet) heading(title, note string) string {
