@@ -3,7 +3,6 @@ package dinner
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -198,7 +197,7 @@ func (c *closing) sweep(ctx context.Context) error {
 func (c *closing) readOrders(ctx context.Context) error {
 	for i, pool := range c.stack.pools {
 		at := make(map[bytebites.OrderID]int)
-		err := each(ctx, pool, `SELECT id, user_id, idempotency_key, placed_at FROM orders WHERE idempotency_key IS NOT NULL`, nil, func(scan func(...any) error) error {
+		err := postgres.Each(ctx, pool, `SELECT id, user_id, idempotency_key, placed_at FROM orders WHERE idempotency_key IS NOT NULL`, nil, func(scan func(...any) error) error {
 			e := Entry{Shard: i + 1, Done: make(map[bytebites.Effect]time.Time)}
 			if err := scan(&e.ID, &e.User, &e.Key, &e.Placed); err != nil {
 				return err
@@ -210,7 +209,7 @@ func (c *closing) readOrders(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("read orders of shard %d: %w", i+1, err)
 		}
-		err = each(ctx, pool, `SELECT order_id, effect, done_at FROM order_effects WHERE order_id = ANY ($1)`, idsOf(maps.Keys(at)), func(scan func(...any) error) error {
+		err = postgres.Each(ctx, pool, `SELECT order_id, effect, done_at FROM order_effects WHERE order_id = ANY ($1)`, []any{idsOf(maps.Keys(at))}, func(scan func(...any) error) error {
 			var id bytebites.OrderID
 			var effect bytebites.Effect
 			var done time.Time
@@ -298,7 +297,7 @@ func (c *closing) compareStock(ctx context.Context) error {
 	}
 	sold := make(map[bytebites.MealID]int)
 	for i, pool := range c.stack.pools {
-		err := each(ctx, pool, `
+		err := postgres.Each(ctx, pool, `
 SELECT l.meal_id, sum(l.quantity) FROM orders o JOIN order_lines l ON l.order_id = o.id AND l.user_id = o.user_id
 WHERE o.idempotency_key IS NOT NULL GROUP BY l.meal_id`, nil, func(scan func(...any) error) error {
 			var meal bytebites.MealID
@@ -325,7 +324,7 @@ type grams map[[2]string]int
 // compareEffects demands each effect of each order once.
 func (c *closing) compareEffects(ctx context.Context) error {
 	recipes := make(map[bytebites.MealID]grams)
-	err := each(ctx, c.stack.catalogue, `SELECT meal_id, supplier, name, grams FROM ingredients`, nil, func(scan func(...any) error) error {
+	err := postgres.Each(ctx, c.stack.catalogue, `SELECT meal_id, supplier, name, grams FROM ingredients`, nil, func(scan func(...any) error) error {
 		var meal bytebites.MealID
 		var supplier, name string
 		var n int
@@ -381,7 +380,7 @@ func (c *closing) readBookings(ctx context.Context, pool *sql.DB, shard int, rec
 			wanted[e.ID], booked[e.ID] = make(grams), make(grams)
 		}
 	}
-	err := each(ctx, pool, `SELECT order_id, meal_id, quantity FROM order_lines WHERE order_id = ANY ($1)`, ids, func(scan func(...any) error) error {
+	err := postgres.Each(ctx, pool, `SELECT order_id, meal_id, quantity FROM order_lines WHERE order_id = ANY ($1)`, []any{ids}, func(scan func(...any) error) error {
 		var id bytebites.OrderID
 		var meal bytebites.MealID
 		var quantity int
@@ -396,7 +395,7 @@ func (c *closing) readBookings(ctx context.Context, pool *sql.DB, shard int, rec
 	if err != nil {
 		return err
 	}
-	return each(ctx, pool, `SELECT order_id, supplier, ingredient, grams FROM supplier_ledger WHERE order_id = ANY ($1)`, ids, func(scan func(...any) error) error {
+	return postgres.Each(ctx, pool, `SELECT order_id, supplier, ingredient, grams FROM supplier_ledger WHERE order_id = ANY ($1)`, []any{ids}, func(scan func(...any) error) error {
 		var id bytebites.OrderID
 		var supplier, name string
 		var n int
@@ -443,24 +442,4 @@ func idsOf(ids func(yield func(bytebites.OrderID) bool)) pq.StringArray {
 		all = append(all, string(id))
 	}
 	return all
-}
-
-// each runs a query, and calls row for each row with the function that scans it. Ids are the query's
-// parameter, unless they are nil.
-func each(ctx context.Context, pool *sql.DB, query string, ids pq.StringArray, row func(scan func(...any) error) error) (err error) {
-	var args []any
-	if ids != nil {
-		args = []any{ids}
-	}
-	rows, err := pool.QueryContext(ctx, query, args...)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		if err := row(rows.Scan); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
 }
