@@ -22,6 +22,7 @@ import (
 	"bytebites.example/workshop/shared/bytebites/shard"
 	"bytebites.example/workshop/shared/testbed"
 	"bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 const (
@@ -407,7 +408,7 @@ func (c *cluster) awaitCart(ctx context.Context, server shard.Server, user byteb
 		if err != nil || is == want || time.Now().After(deadline) {
 			return is, err
 		}
-		if err := sleep(ctx, lookPause); err != nil {
+		if err := rig.Pause(ctx, lookPause); err != nil {
 			return is, err
 		}
 	}
@@ -461,7 +462,7 @@ func awaitWaiting(ctx context.Context, pool *sql.DB, before int64) (bool, error)
 		if time.Now().After(deadline) {
 			return false, nil
 		}
-		if err := sleep(ctx, lookPause); err != nil {
+		if err := rig.Pause(ctx, lookPause); err != nil {
 			return false, err
 		}
 	}
@@ -585,16 +586,6 @@ func ends(ctx context.Context, done <-chan ended, what string, look lab.Look) (e
 		return ended{}, context.Cause(ctx)
 	case <-time.After(endsWithin):
 		return ended{}, &lab.Failure{Expected: what + " to end", Seen: fmt.Sprintf("it still runs after %s", endsWithin), Look: look}
-	}
-}
-
-// sleep pauses, unless the context ends before.
-func sleep(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-time.After(d):
-		return nil
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"bytebites.example/workshop/shared/bytebites/service"
 	"bytebites.example/workshop/shared/bytebites/shard"
 	"bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 const (
@@ -164,7 +165,7 @@ func (c *cluster) startTraffic(ctx context.Context, r *replica) *traffic {
 					}
 				}
 			}
-			if err := sleep(ctx, 2*lookPause); err != nil {
+			if err := rig.Pause(ctx, 2*lookPause); err != nil {
 				return nil
 			}
 		}
@@ -286,7 +287,7 @@ func (l *trial) darkReadsStop(ctx context.Context, _ *lab.Run) error {
 	if err := c.awaitPhase(ctx, run, shard.DarkReads); err != nil {
 		return err
 	}
-	if err := sleep(ctx, idlePhase); err != nil {
+	if err := rig.Pause(ctx, idlePhase); err != nil {
 		return err
 	}
 	m, err := shard.ReadMap(ctx, c.control)
@@ -311,7 +312,7 @@ func (l *trial) darkReadsStop(ctx context.Context, _ *lab.Run) error {
 	readers.Go(func() error {
 		for n := 0; reading.Err() == nil; n++ {
 			_, _ = r.portions(reading, c.users[n%len(c.users)]) // answered by the old server, which is the same
-			_ = sleep(reading, lookPause)
+			_ = rig.Pause(reading, lookPause)
 		}
 		return nil
 	})
@@ -353,7 +354,7 @@ func (c *cluster) awaitPhase(ctx context.Context, run *moveRun, phase shard.Phas
 		if time.Now().After(deadline) {
 			return &lab.Failure{Expected: "phase " + phase.String(), Seen: "phase " + m.Phase.String(), Look: lookMover("what does it wait for?")}
 		}
-		if err := sleep(ctx, lookPause); err != nil {
+		if err := rig.Pause(ctx, lookPause); err != nil {
 			return err
 		}
 	}

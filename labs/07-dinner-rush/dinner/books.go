@@ -19,6 +19,7 @@ import (
 	"bytebites.example/workshop/shared/testbed"
 	"bytebites.example/workshop/shared/testbed/hostspeed"
 	"bytebites.example/workshop/shared/testbed/mailsink"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 const (
@@ -114,7 +115,7 @@ func (c *closing) drain(ctx context.Context) (err error) {
 				return err
 			}
 		}
-		if err := pause(ctx, drainPoll); err != nil {
+		if err := rig.Pause(ctx, drainPoll); err != nil {
 			return err
 		}
 	}
@@ -187,7 +188,7 @@ func (c *closing) sweep(ctx context.Context) error {
 		if _, err := sweeper.Sweep(ctx); err != nil {
 			return err
 		}
-		if err := pause(ctx, drainPoll); err != nil {
+		if err := rig.Pause(ctx, drainPoll); err != nil {
 			return err
 		}
 	}
