@@ -406,7 +406,7 @@ func offset(argument any, length int) int {
 	}
 }
 
-// publication returns a message as it is delivered.
+// publication returns a message in the form of a delivery.
 func publication(s *stored, q *queue, position int) amqp.Publishing {
 	p := s.Publishing
 	if q.kind() == stream || s.returned > 0 {
