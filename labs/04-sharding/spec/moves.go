@@ -118,13 +118,18 @@ func (run *moveRun) wait(ctx context.Context) (failure, err error) {
 
 func tail(text string) string { return text[max(0, len(text)-400):] }
 
-// moveTo runs the subject's mover to a goal, and demands that it gets there.
-func (l *trial) moveInProcess(ctx context.Context, c *cluster, goal string) error {
+// moved runs the subject's mover to its end, and returns what its call returned.
+func (l *trial) moved(ctx context.Context, c *cluster, goal string) (failure, err error) {
 	run, err := l.move(ctx, c, goal)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	failure, err := run.wait(ctx)
+	return run.wait(ctx)
+}
+
+// moveInProcess runs the subject's mover to a goal, and demands that it gets there.
+func (l *trial) moveInProcess(ctx context.Context, c *cluster, goal string) error {
+	failure, err := l.moved(ctx, c, goal)
 	if err != nil {
 		return err
 	}
@@ -247,11 +252,7 @@ func (l *trial) verifyStops(ctx context.Context, _ *lab.Run) (err error) {
 // wantStopped runs a mover to a goal, and demands that it ends with an error and that the map is at
 // most in phase last.
 func (l *trial) wantStopped(ctx context.Context, c *cluster, goal, last shard.Phase, reason string) error {
-	run, err := l.move(ctx, c, goal.String())
-	if err != nil {
-		return err
-	}
-	failure, err := run.wait(ctx)
+	failure, err := l.moved(ctx, c, goal.String())
 	if err != nil {
 		return err
 	}

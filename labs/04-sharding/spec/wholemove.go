@@ -159,11 +159,7 @@ func (l *trial) wantDone(ctx context.Context, c *cluster, load *traffic, unlucky
 			}
 		}
 	}
-	run, err := l.move(ctx, c, "back")
-	if err != nil {
-		return err
-	}
-	failure, err := run.wait(ctx)
+	failure, err := l.moved(ctx, c, "back")
 	if err != nil {
 		return err
 	}

@@ -39,8 +39,8 @@ func (v *Variant) Sample(ctx context.Context, g load.Generator, rate float64, le
 	return s, err
 }
 
-// Capacity returns the CPU time of a request in the sample, and how many requests a second a replica of a
-// type answers with all its CPU. The error is a *lab.Doubt when the sample does not show them.
+// Capacity returns the CPU time of a request in the sample. It also returns how many requests a second a
+// replica of a type answers with all its CPU. The error is a *lab.Doubt when the sample does not show them.
 func (s Sample) Capacity(t instance.Type) (perRequest time.Duration, perSecond float64, err error) {
 	if s.Result.Sent == 0 || s.Result.Failed > 0 || s.CPU <= 0 {
 		return 0, 0, &lab.Doubt{
