@@ -38,14 +38,11 @@ type BurstConfig struct {
 }
 
 func (c BurstConfig) withDefaults() (BurstConfig, error) {
-	if !(c.Start > 0) || math.IsInf(c.Start, 0) {
-		return c, fmt.Errorf("start rate %v is not more than 0", c.Start)
-	}
 	if c.Factor == 0 {
 		c.Factor = 1.3
 	}
-	if !(c.Factor > 1) || math.IsInf(c.Factor, 0) {
-		return c, fmt.Errorf("factor %v is not more than 1", c.Factor)
+	if err := checkGrowth(c.Start, c.Factor); err != nil {
+		return c, err
 	}
 	if c.Length <= 0 {
 		c.Length = 2 * time.Second
@@ -54,6 +51,17 @@ func (c BurstConfig) withDefaults() (BurstConfig, error) {
 		c.Max = 8
 	}
 	return c, nil
+}
+
+// checkGrowth returns an error if rates from start on, each the factor of the one before, do not grow.
+func checkGrowth(start, factor float64) error {
+	if !(start > 0) || math.IsInf(start, 0) {
+		return fmt.Errorf("start rate %v is not more than 0", start)
+	}
+	if !(factor > 1) || math.IsInf(factor, 0) {
+		return fmt.Errorf("factor %v is not more than 1", factor)
+	}
+	return nil
 }
 
 // BurstResult is the result of Bursts.

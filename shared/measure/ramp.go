@@ -72,14 +72,11 @@ type RampConfig struct {
 }
 
 func (c RampConfig) withDefaults() (RampConfig, error) {
-	if !(c.Start > 0) || math.IsInf(c.Start, 0) {
-		return c, fmt.Errorf("start rate %v is not more than 0", c.Start)
-	}
 	if c.Factor == 0 {
 		c.Factor = 1.5
 	}
-	if !(c.Factor > 1) || math.IsInf(c.Factor, 0) {
-		return c, fmt.Errorf("factor %v is not more than 1", c.Factor)
+	if err := checkGrowth(c.Start, c.Factor); err != nil {
+		return c, err
 	}
 	if c.Level <= 0 {
 		c.Level = 3 * time.Second

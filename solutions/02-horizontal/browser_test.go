@@ -14,8 +14,8 @@ import (
 	"bytebites.example/workshop/solutions/02-horizontal"
 )
 
-// answeredBy waits until the page of somebody who is signed in is all there, and returns
-// the instance that it names.
+// answeredBy waits until the page of a signed-in subscriber is complete, and returns the
+// instance that it names.
 func answeredBy(t *testing.T, p *browsertest.Tab) string {
 	t.Helper()
 	p.See("#meals article")
@@ -62,8 +62,8 @@ func openFleet(t *testing.T) *rig.Fleet {
 	return fleet
 }
 
-// Somebody signs in once and reloads the page: now one replica answers and now another,
-// and they stay signed in, also when a replica dies. The others take their order.
+// A subscriber signs in once and reloads the page. Each replica answers in turn, and the
+// subscriber stays signed in, also when a replica dies. The other replicas take the order.
 func TestBrowserMeetsAllReplicas(t *testing.T) {
 	p := browsertest.Open(t)
 	fleet := openFleet(t)

@@ -85,7 +85,7 @@ func TestDeadLoaderIsNotWaitedForLong(t *testing.T) {
 	}
 }
 
-// Who waits for another replica's load goes on waiting when Redis does not answer for a moment.
+// A replica that waits for another replica's load goes on waiting when Redis does not answer for a moment.
 func TestWaiterIsPatient(t *testing.T) {
 	server := miniredis.RunT(t)
 	w := newWords()

@@ -13,11 +13,11 @@ import (
 	"bytebites.example/workshop/shared/bytebites/service"
 )
 
-// errDown is what a server says that is not there.
+// errDown is the error of a server that does not answer.
 var errDown = errors.New("down")
 
-// world is a service's parts, as far as orders and their effects need them. What was done stands
-// in log, in order; what is to fail, in fail. What is not given panics.
+// world is the parts of a service that orders and their effects need. log has the calls, in order; fail
+// has the calls that fail. A part that is nil panics.
 type world struct {
 	bytebites.Catalogue
 	bytebites.Stock

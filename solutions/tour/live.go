@@ -76,15 +76,14 @@ func (s *show) live(ctx context.Context) (claims.Row, error) {
 	return row, remove(ctx, r.nginx.Server)
 }
 
-// prepare measures the CPU time of a request at full speed. It hardly depends on what else the machine
-// does.
+// prepare starts nginx, and measures the capacity of one replica by the CPU time of a request.
 func (r *rise) prepare(ctx context.Context) (err error) {
 	s := r.show
 	if err := s.startRedis(ctx); err != nil {
 		return err
 	}
 	r.nginx, err = s.servers.Bed.Nginx(ctx, testbed.NginxOptions{
-		Name: "live-nginx", Conf: horizontal.NginxConf(), Files: map[string][]byte{rig.UpstreamsFile: []byte("server 127.0.0.1:1 down;\n")},
+		Name: "live-nginx", Conf: horizontal.NginxConf(), Files: rig.NginxFiles(),
 	})
 	if err != nil {
 		return err
@@ -96,31 +95,14 @@ func (r *rise) prepare(ctx context.Context) (err error) {
 		return err
 	}
 	r.to = one.Generator
-	r.to.Mix = load.Mix{Name: "meals", Skew: load.Browse().Skew, Shares: []load.Share{{Kind: load.ListMeals, Weight: 1}}}
-	var used testbed.Usage
-	var sample load.Result
-	err = one.AtFullSpeed(ctx, func() error {
-		if _, err := r.to.Hit(ctx, sampleRate, sampleLength); err != nil { // it fills the cache
-			return err
-		}
-		before, err := one.Service.Usage(ctx)
-		if err != nil {
-			return err
-		}
-		if sample, err = r.to.Hit(ctx, sampleRate, sampleLength); err != nil {
-			return err
-		}
-		after, err := one.Service.Usage(ctx)
-		used = after.Since(before)
-		return err
-	})
+	r.to.Mix = load.MenuPages()
+	sample, err := one.Sample(ctx, r.to, sampleRate, sampleLength)
 	if err != nil {
 		return err
 	}
-	if used.CPU <= 0 || sample.Failed > 0 {
-		return fmt.Errorf("measure one replica: %d of %d requests failed, with %v of CPU time", sample.Failed, sample.Sent, used.CPU)
+	if _, r.one, err = sample.Capacity(o.Type); err != nil {
+		return err
 	}
-	r.one = instance.Nano().CPU * float64(sample.Sent) / used.CPU.Seconds()
 	r.to.Target = r.nginx.URL()
 	return remove(ctx, one.Service.Server)
 }
@@ -131,7 +113,7 @@ func (r *rise) play(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	endBalancer := inBackground(r.balancer.Run)
+	endBalancer := rig.InBackground(r.balancer.Run)
 	defer func() { err = errors.Join(err, endBalancer()) }()
 	fleet, err := scaler.NewContainers(scaler.ContainersOptions{Bed: r.show.servers.Bed, Name: "web", Service: r.show.liveService(), Balancer: r.balancer})
 	if err != nil {
@@ -144,7 +126,7 @@ func (r *rise) play(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	endScaler := inBackground(r.scaler.Run)
+	endScaler := rig.InBackground(r.scaler.Run)
 	defer func() { err = errors.Join(err, endScaler()) }()
 	return r.raise(ctx)
 }
@@ -229,15 +211,4 @@ func (r *rise) await(ctx context.Context, limit time.Duration, done func() bool)
 		}
 	}
 	return nil
-}
-
-// inBackground runs a function that returns when its context ends. End ends it, and returns its error.
-func inBackground(do func(context.Context) error) (end func() error) {
-	ctx, stop := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- do(ctx) }()
-	return func() error {
-		stop()
-		return <-ended
-	}
 }

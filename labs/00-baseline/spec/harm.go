@@ -339,20 +339,19 @@ FROM `+table+` t`).Scan(&rows, &places)
 
 // pairs returns the rows of a query with two text columns.
 func pairs(ctx context.Context, db *sql.DB, query string) (all map[string]string, err error) {
-	rows, err := db.QueryContext(ctx, query)
+	all = make(map[string]string)
+	err = postgres.Each(ctx, db, query, nil, func(scan func(...any) error) error {
+		var key, value string
+		if err := scan(&key, &value); err != nil {
+			return err
+		}
+		all[key] = value
+		return nil
+	})
 	if err != nil {
 		return nil, fmt.Errorf("survey database: %w", err)
 	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	all = make(map[string]string)
-	for rows.Next() {
-		var key, value string
-		if err := rows.Scan(&key, &value); err != nil {
-			return nil, fmt.Errorf("survey database: %w", err)
-		}
-		all[key] = value
-	}
-	return all, rows.Err()
+	return all, nil
 }
 
 // onlyAnIndex demands that nothing but a new index has come.

@@ -288,7 +288,7 @@ func (l *trial) ledger(ctx context.Context, _ *lab.Run) error {
 	if err := l.after.variant.Service.Stop(ctx); err != nil {
 		return err
 	}
-	if err := rig.Settle(ctx, l.servers.Pool, l.servers.Pool, 0); err != nil {
+	if err := rig.Settle(ctx, l.servers.Pool, postgres.NewOrders(l.servers.Pool), 0); err != nil {
 		return err
 	}
 	if err := postgres.Invariants(ctx, l.servers.Pool, l.servers.Pool); err != nil {

@@ -55,7 +55,7 @@ func (l *trial) crash(ctx context.Context, run *lab.Run) error {
 	}
 	// The kill ended all requests of the old process. The new process has no sessions, so it placed
 	// no orders. No request works on a half-done order any more, so Settle needs no waiting time.
-	if err := rig.Settle(ctx, l.servers.Pool, l.servers.Pool, 0); err != nil {
+	if err := rig.Settle(ctx, l.servers.Pool, postgres.NewOrders(l.servers.Pool), 0); err != nil {
 		return err
 	}
 	if err := postgres.Invariants(ctx, l.servers.Pool, l.servers.Pool); err != nil {

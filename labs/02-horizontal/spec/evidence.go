@@ -3,9 +3,6 @@ package spec
 import (
 	"fmt"
 	"io"
-	"maps"
-	"slices"
-	"strings"
 	"time"
 
 	"bytebites.example/workshop/shared/instance"
@@ -61,18 +58,6 @@ func (r *rush) report() error {
 	}
 	r.run.Evidence(evidenceFolder)
 	return nil
-}
-
-// causes lists the failures of a load by cause: "2 timeout, 1 status 502".
-func causes(r load.Result) string {
-	var parts []string
-	for _, cause := range slices.Sorted(maps.Keys(r.Failures)) {
-		parts = append(parts, fmt.Sprintf("%d %s", r.Failures[cause], cause))
-	}
-	if len(parts) == 0 {
-		return "none"
-	}
-	return strings.Join(parts, ", ")
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

@@ -119,7 +119,7 @@ func (l *trial) replicaKilled(ctx context.Context, run *lab.Run) error {
 	if reads := failed(seen.load, isRead); reads > 0 {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("%s to be killed without a failed read", seen.victim),
-			Seen:     fmt.Sprintf("%d failed reads (of all requests: %s)", reads, causes(seen.load)), Waited: rig.LateLoad(seen.load),
+			Seen:     fmt.Sprintf("%d failed reads (of all requests: %s)", reads, load.Causes(seen.load.Failures)), Waited: rig.LateLoad(seen.load),
 			Look: lab.Look{File: "nginx.conf", Hint: "proxy_next_upstream, and proxy_connect_timeout: how long does nginx wait for a silent replica?"},
 		}
 	}
@@ -138,7 +138,7 @@ func (l *trial) replicaKilled(ctx context.Context, run *lab.Run) error {
 	case failed(seen.load, isOrder) > 0:
 		return &lab.Failure{
 			Expected: "every order to be placed, at the second try at the latest",
-			Seen:     fmt.Sprintf("%d were not (%s)", failed(seen.load, isOrder), causes(seen.load)), Waited: rig.LateLoad(seen.load),
+			Seen:     fmt.Sprintf("%d were not (%s)", failed(seen.load, isOrder), load.Causes(seen.load.Failures)), Waited: rig.LateLoad(seen.load),
 			Look: lab.Look{File: "nginx.conf", Hint: "to which replica does a second try go?"},
 		}
 	}

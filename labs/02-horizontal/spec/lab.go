@@ -42,8 +42,6 @@ const (
 	// floor is the least gain in mean latency. At the rate of the rush, the queue of one replica
 	// grows until the rush ends. Three replicas have no queue.
 	floor = 4
-	// maxFailures is the share of requests that may fail in the rush with all replicas.
-	maxFailures = 0.01
 )
 
 // Lab returns the lab's demands on a subject.
@@ -181,7 +179,7 @@ func (l *trial) contract(ctx context.Context, _ *lab.Run) error {
 }
 
 func (l *trial) ledger(ctx context.Context, _ *lab.Run) error {
-	if err := rig.Settle(ctx, l.servers.Pool, l.servers.Pool, rig.OrphanAge); err != nil {
+	if err := rig.Settle(ctx, l.servers.Pool, postgres.NewOrders(l.servers.Pool), rig.OrphanAge); err != nil {
 		return err
 	}
 	if err := postgres.Invariants(ctx, l.servers.Pool, l.servers.Pool); err != nil {

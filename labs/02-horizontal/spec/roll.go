@@ -164,7 +164,7 @@ func (l *trial) rollingRestart(ctx context.Context, run *lab.Run) error {
 	if seen.load.Failed > 0 {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("%d replicas to be restarted one by one and no request to fail", replicas),
-			Seen:     fmt.Sprintf("%d of %d requests failed: %s", seen.load.Failed, seen.load.Sent, causes(seen.load)), Waited: rig.LateLoad(seen.load),
+			Seen:     fmt.Sprintf("%d of %d requests failed: %s", seen.load.Failed, seen.load.Sent, load.Causes(seen.load.Failures)), Waited: rig.LateLoad(seen.load),
 			Look: lab.Look{File: "shutdown.go", Func: "Lifecycle.Stop", Hint: "does nginx still send requests when the replica takes no more? See nginx.conf too"},
 		}
 	}

@@ -102,14 +102,7 @@ func (l *trial) rush(ctx context.Context, run *lab.Run) (lab.Measured, error) {
 	if err != nil {
 		return lab.Measured{}, err // a machine that spoils rounds makes requests fail too
 	}
-	if failed := load.Merge(r.seen.After...).FailureShare(); failed >= maxFailures {
-		return lab.Measured{}, &lab.Failure{
-			Expected: fmt.Sprintf("less than %.0f %% of requests to fail in the rush", 100*maxFailures),
-			Seen:     fmt.Sprintf("%.1f %%: %s", 100*failed, causes(load.Merge(r.seen.After...))), Waited: rig.LateLoad(r.seen.After...),
-			Look: lab.Look{File: "nginx.conf", Hint: "see rush.txt in " + evidenceFolder},
-		}
-	}
-	return measured, nil
+	return measured, r.seen.Served("requests", lab.Look{File: "nginx.conf", Hint: "see rush.txt in " + evidenceFolder})
 }
 
 func (l *trial) newRush(ctx context.Context, run *lab.Run) (*rush, error) {

@@ -55,7 +55,7 @@ func (l *trial) redisGone(ctx context.Context, run *lab.Run) error {
 	if r.Failed > 0 {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("right answers to %d requests while Redis was paused, killed and flushed", r.Sent),
-			Seen:     fmt.Sprintf("%d failed: %v", r.Failed, r.Failures), Waited: rig.LateLoad(r),
+			Seen:     fmt.Sprintf("%d failed: %s", r.Failed, load.Causes(r.Failures)), Waited: rig.LateLoad(r),
 			Look: lab.Look{File: "redis.go", Func: "options", Hint: "how long may a call take? And what does reader.get in through.go do after it?"},
 		}
 	}

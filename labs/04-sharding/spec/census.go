@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"bytebites.example/workshop/shared/bytebites"
+	"bytebites.example/workshop/shared/bytebites/postgres"
 	"bytebites.example/workshop/shared/bytebites/shard"
 	"bytebites.example/workshop/shared/workshop/lab"
 )
@@ -59,25 +60,20 @@ func (n *node) census(ctx context.Context) (_ census, err error) {
 	return c, nil
 }
 
-func count(ctx context.Context, session *sql.Conn, table string, into census) (err error) {
-	rows, err := session.QueryContext(ctx,
-		`SELECT user_id, count(*), sum(hashtextextended(row_of::text, 0)::numeric)::text FROM `+table+` AS row_of GROUP BY user_id`)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
+func count(ctx context.Context, session *sql.Conn, table string, into census) error {
+	query := `SELECT user_id, count(*), sum(hashtextextended(row_of::text, 0)::numeric)::text FROM ` + table + ` AS row_of GROUP BY user_id`
+	return postgres.Each(ctx, session, query, nil, func(scan func(...any) error) error {
 		var user bytebites.UserID
 		var d digest
-		if err := rows.Scan(&user, &d.rows, &d.sum); err != nil {
+		if err := scan(&user, &d.rows, &d.sum); err != nil {
 			return err
 		}
 		if into[user] == nil {
 			into[user] = make(digests)
 		}
 		into[user][table] = d
-	}
-	return rows.Err()
+		return nil
+	})
 }
 
 // censuses counts the rows on several servers, side by side.

@@ -6,148 +6,29 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/lib/pq"
-	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
 	"bytebites.example/workshop/shared/bytebites"
-	"bytebites.example/workshop/shared/bytebites/postgres"
 	"bytebites.example/workshop/shared/bytebites/seed"
-	"bytebites.example/workshop/shared/bytebites/service"
 	"bytebites.example/workshop/shared/bytebites/shard"
-	"bytebites.example/workshop/shared/testbed"
-	"bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 const (
-	// templateDatabase is copied for each server of user data of a cluster.
-	templateDatabase = "userdata"
 	// subjectConnections bounds the subject's connections to each server, as the service does.
 	subjectConnections = 3
-	// endsWithin is how long a check waits for a call of the subject that has to end. It is several
-	// times the longest limit that the lesson states, 3 seconds.
-	endsWithin = 12 * time.Second
 	// settlesWithin is how long a check waits for an effect that may come after an answer, such as
 	// a copy in the background or a map that a replica has to read.
 	settlesWithin = 5 * time.Second
 	// emptyWithin bounds the emptying of databases after a check.
 	emptyWithin = 20 * time.Second
-	// checkName is the application_name of the checks' own connections.
-	checkName = "check"
 	// lookPause is the pause between two looks at a database.
 	lookPause = 5 * time.Millisecond
 )
-
-// oneServer is a PostgreSQL server on which checks create databases. A database stands for a
-// server of user data, because locks and fences are local to a database. The subject's code runs
-// in this process, so these checks start no replica.
-type oneServer struct {
-	bed   *testbed.Bed
-	url   string
-	admin *sql.DB
-
-	mu                        sync.Mutex
-	named                     int             // how many names were given to databases
-	made                      map[string]bool // the databases that are there
-	freeControls, freeServers []string        // empty, and used by no check
-}
-
-// startDatabases starts the server and makes the template.
-func (l *trial) startDatabases(ctx context.Context, run *lab.Run) (end func() error, err error) {
-	s := &oneServer{made: make(map[string]bool)}
-	end = func() error { return s.close() }
-	if run.Series != nil {
-		if kept, ok := run.Series.Take(databases).(*oneServer); ok {
-			l.databases, s = kept, kept
-		}
-		end = func() error { return keepOrClose(run, s) }
-		if l.databases != nil {
-			return end, nil
-		}
-	}
-	ofBed := ctx
-	if run.Series != nil {
-		ofBed = context.WithoutCancel(ctx) // the bed outlives this run; the end of the series closes it
-	}
-	if s.bed, err = testbed.Start(ofBed, testbed.Options{}); err != nil {
-		return end, err
-	}
-	// Nothing here outlives the run, so no commit needs to wait for the disk.
-	server, err := s.bed.Postgres(ctx, testbed.PostgresOptions{Name: "databases", Args: []string{"fsync=off", "max_connections=300"}})
-	if err != nil {
-		return end, err
-	}
-	s.url = server.URL()
-	if s.admin, err = postgres.Open(ctx, s.url+"&statement_timeout=0&application_name="+checkName, postgres.PoolConfig{MaxOpen: 4, MaxIdle: 4}); err != nil {
-		return end, err
-	}
-	l.databases = s
-	return end, s.makeTemplate(ctx)
-}
-
-// keepOrClose keeps the server for the next run of a series, or closes one that did not start.
-func keepOrClose(run *lab.Run, s *oneServer) error {
-	if s.admin == nil {
-		return s.close()
-	}
-	run.Series.Keep(databases, s, s.close)
-	return nil
-}
-
-func (s *oneServer) close() error {
-	var failures []error
-	if s.admin != nil {
-		failures = append(failures, s.admin.Close())
-	}
-	if s.bed != nil {
-		failures = append(failures, s.bed.Close())
-	}
-	return errors.Join(failures...)
-}
-
-func (s *oneServer) makeTemplate(ctx context.Context) (err error) {
-	if _, err := s.admin.ExecContext(ctx, `CREATE DATABASE `+templateDatabase); err != nil {
-		return fmt.Errorf("create template: %w", err)
-	}
-	db, err := s.open(ctx, templateDatabase, 1)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, db.Close()) }() // a template must have no connections
-	if err := postgres.MigrateUserData(ctx, db); err != nil {
-		return err
-	}
-	// The index of lab 00: histories and copies read by it.
-	if _, err := db.ExecContext(ctx, `CREATE INDEX orders_user_placed_at ON orders (user_id, placed_at DESC)`); err != nil {
-		return fmt.Errorf("create index: %w", err)
-	}
-	return shard.Prepare(ctx, db)
-}
-
-// open opens a pool to a database.
-func (s *oneServer) open(ctx context.Context, database string, connections int) (*sql.DB, error) {
-	return s.openAs(ctx, "subject", database, connections)
-}
-
-func (s *oneServer) openAs(ctx context.Context, application, database string, connections int) (*sql.DB, error) {
-	u, err := url.Parse(s.url)
-	if err != nil {
-		return nil, fmt.Errorf("parse url: %w", err)
-	}
-	u.Path = "/" + database
-	query := u.Query()
-	query.Set("application_name", application)
-	if application == checkName { // a slow machine is no reason to fail
-		query.Set("statement_timeout", "0")
-	}
-	u.RawQuery = query.Encode()
-	return postgres.Open(ctx, u.String(), postgres.PoolConfig{MaxOpen: connections, MaxIdle: connections})
-}
 
 // cluster is a control database and servers of user data, with pools for the check and other pools
 // for the subject.
@@ -193,47 +74,6 @@ func (l *trial) newCluster(ctx context.Context, shards, users int) (_ *cluster, 
 		err = c.populate(ctx, users)
 	}
 	return c, func() { c.end(ctx, s) }, err
-}
-
-// take returns names of databases that no check uses: those of earlier checks first. A database
-// takes long to create on a busy machine, and a moment to empty.
-func (s *oneServer) take(servers int) (control string, names []string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	next := func(free *[]string, kind string) string {
-		if n := len(*free); n > 0 {
-			name := (*free)[n-1]
-			*free = (*free)[:n-1]
-			return name
-		}
-		s.named++
-		return fmt.Sprintf("%s_%d", kind, s.named)
-	}
-	for range servers {
-		names = append(names, next(&s.freeServers, "server"))
-	}
-	return next(&s.freeControls, "control"), names
-}
-
-// make creates a database unless it is there already.
-func (s *oneServer) make(ctx context.Context, name string, control bool) error {
-	s.mu.Lock()
-	there := s.made[name]
-	s.mu.Unlock()
-	if there {
-		return nil
-	}
-	create := `CREATE DATABASE ` + name
-	if !control {
-		create += ` TEMPLATE ` + templateDatabase
-	}
-	if _, err := s.admin.ExecContext(ctx, create); err != nil {
-		return fmt.Errorf("create %s: %w", name, err)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.made[name] = true
-	return nil
 }
 
 // emptyControl and emptyServer undo all that checks and subjects do to a database.
@@ -407,7 +247,7 @@ func (c *cluster) awaitCart(ctx context.Context, server shard.Server, user byteb
 		if err != nil || is == want || time.Now().After(deadline) {
 			return is, err
 		}
-		if err := sleep(ctx, lookPause); err != nil {
+		if err := rig.Pause(ctx, lookPause); err != nil {
 			return is, err
 		}
 	}
@@ -461,141 +301,11 @@ func awaitWaiting(ctx context.Context, pool *sql.DB, before int64) (bool, error)
 		if time.Now().After(deadline) {
 			return false, nil
 		}
-		if err := sleep(ctx, lookPause); err != nil {
+		if err := rig.Pause(ctx, lookPause); err != nil {
 			return false, err
 		}
 	}
 	return true, nil
-}
-
-// replica is the subject's stores, as one replica of the service has them.
-type replica struct {
-	stores  service.UserData
-	metrics *prometheus.Registry
-	log     *logbook
-	closers []func() error
-}
-
-// lookStores says where stores are mended that do not open.
-func lookStores() lab.Look {
-	return lab.Look{File: "stores.go", Func: "stores.Read", Hint: "which part of the service does Apply replace?"}
-}
-
-// open opens the subject's stores. The caller closes them.
-func (c *cluster) open() (*replica, error) {
-	r := &replica{metrics: prometheus.NewRegistry(), log: &logbook{}}
-	resources := c.resources(r)
-	err := guarded(lookStores(), func() error {
-		composition := c.composition()
-		stores, err := composition.UserData(resources, postgres.NewCatalogue(c.theirs.control))
-		if err != nil {
-			return &lab.Failure{Expected: "stores of user data", Seen: err.Error(), Look: lookStores()}
-		}
-		r.stores = stores
-		return nil
-	})
-	if err != nil {
-		r.close()
-		return nil, err
-	}
-	return r, nil
-}
-
-// composition returns the service with the subject's part.
-func (c *cluster) composition() service.Composition {
-	composition := service.Baseline()
-	c.subject.Apply(&composition)
-	return composition
-}
-
-func (c *cluster) resources(r *replica) service.Resources {
-	return service.Resources{
-		Config:    service.Config{Instance: "check"},
-		Catalogue: c.theirs.control, UserData: c.theirs.servers[0], Shards: c.theirs.servers[1:],
-		Metrics: r.metrics, Logger: slog.New(slog.NewTextHandler(r.log, nil)),
-		OnClose: func(close func() error) { r.closers = append(r.closers, close) },
-	}
-}
-
-func (r *replica) close() {
-	for _, end := range slices.Backward(r.closers) {
-		_ = end() // what is lost on the way is no part of the check
-	}
-	r.closers = nil
-}
-
-// counter returns the value of a counter.
-func (r *replica) counter(name string) (float64, error) {
-	families, err := r.metrics.Gather()
-	if err != nil {
-		return 0, fmt.Errorf("gather metrics: %w", err)
-	}
-	sum := 0.0
-	for _, family := range families {
-		if family.GetName() == name {
-			for _, metric := range family.GetMetric() {
-				sum += metric.GetCounter().GetValue()
-			}
-		}
-	}
-	return sum, nil
-}
-
-// setCart puts so many portions of one meal into a cart.
-func (r *replica) setCart(ctx context.Context, user bytebites.UserID, portions int) error {
-	return r.stores.Carts.SetCart(ctx, user, []bytebites.Line{{Meal: "m0001", Quantity: portions}})
-}
-
-// portions reads a cart.
-func (r *replica) portions(ctx context.Context, user bytebites.UserID) (int, error) {
-	lines, err := r.stores.Carts.Cart(ctx, user)
-	sum := 0
-	for _, line := range lines {
-		sum += line.Quantity
-	}
-	return sum, err
-}
-
-// outcome of a call of the subject: see ends.
-type ended struct {
-	err  error
-	took time.Duration
-}
-
-// begin calls code of the subject in the background. A panic is a failure.
-func begin(look lab.Look, call func() error) <-chan ended {
-	done, began := make(chan ended, 1), time.Now()
-	go func() {
-		err := guarded(look, call)
-		done <- ended{err, time.Since(began)}
-	}()
-	return done
-}
-
-// ends waits for a call that begin began. A call that does not end within the limit is a failure.
-func ends(ctx context.Context, done <-chan ended, what string, look lab.Look) (ended, error) {
-	select {
-	case e := <-done:
-		var panicked *lab.Failure
-		if errors.As(e.err, &panicked) {
-			return e, e.err
-		}
-		return e, nil
-	case <-ctx.Done():
-		return ended{}, context.Cause(ctx)
-	case <-time.After(endsWithin):
-		return ended{}, &lab.Failure{Expected: what + " to end", Seen: fmt.Sprintf("it still runs after %s", endsWithin), Look: look}
-	}
-}
-
-// sleep pauses, unless the context ends before.
-func sleep(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-time.After(d):
-		return nil
-	}
 }
 
 // between returns an assignment that spreads the buckets over servers by turns.

@@ -10,6 +10,7 @@ import (
 	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/bytebites/shard"
 	"bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 // handOver is longer than a replica keeps the counts of its dark reads: it hands them over when it
@@ -217,7 +218,7 @@ func (l *trial) darkReadsCompare(ctx context.Context, _ *lab.Run) error {
 				return err
 			}
 			// What was read of this subscriber is counted before the next one is read.
-			if err := sleep(ctx, handOver); err != nil {
+			if err := rig.Pause(ctx, handOver); err != nil {
 				return err
 			}
 		}
@@ -281,7 +282,7 @@ func (c *cluster) wantCompared(ctx context.Context, r *replica, user bytebites.U
 				Look:     lookRead("which reads does DarkReads.Compare see?"),
 			}
 		}
-		if err := sleep(ctx, 10*lookPause); err != nil {
+		if err := rig.Pause(ctx, 10*lookPause); err != nil {
 			return err
 		}
 	}

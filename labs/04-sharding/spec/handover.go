@@ -12,15 +12,15 @@ import (
 	"bytebites.example/workshop/shared/workshop/lab"
 )
 
-// handOverTimeout bounds the calls of HandOver, one of which waits for its own limit.
+// handOverTimeout bounds the calls of HandOver. One call waits for its own limit.
 const handOverTimeout = 30 * time.Second
 
 func lookHandOver(hint string) lab.Look {
 	return lab.Look{File: "migrate.go", Func: "HandOver", Hint: hint}
 }
 
-// writersTry is how long a write is tried again while fences are closed. closedTooLong bounds how long
-// they may be closed, so that writers have a reserve.
+// writersTry is how long a write is tried again while fences are closed. closedTooLong is the longest
+// time that fences may be closed. It is shorter, so that writers have a reserve.
 const (
 	writersTry    = 3 * time.Second
 	closedTooLong = writersTry - writersTry/6

@@ -15,6 +15,7 @@ import (
 	"bytebites.example/workshop/shared/bytebites/service"
 	"bytebites.example/workshop/shared/bytebites/shard"
 	"bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 const (
@@ -117,13 +118,18 @@ func (run *moveRun) wait(ctx context.Context) (failure, err error) {
 
 func tail(text string) string { return text[max(0, len(text)-400):] }
 
-// moveTo runs the subject's mover to a goal, and demands that it gets there.
-func (l *trial) moveInProcess(ctx context.Context, c *cluster, goal string) error {
+// moved runs the subject's mover to its end, and returns what its call returned.
+func (l *trial) moved(ctx context.Context, c *cluster, goal string) (failure, err error) {
 	run, err := l.move(ctx, c, goal)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	failure, err := run.wait(ctx)
+	return run.wait(ctx)
+}
+
+// moveInProcess runs the subject's mover to a goal, and demands that it gets there.
+func (l *trial) moveInProcess(ctx context.Context, c *cluster, goal string) error {
+	failure, err := l.moved(ctx, c, goal)
 	if err != nil {
 		return err
 	}
@@ -164,7 +170,7 @@ func (c *cluster) startTraffic(ctx context.Context, r *replica) *traffic {
 					}
 				}
 			}
-			if err := sleep(ctx, 2*lookPause); err != nil {
+			if err := rig.Pause(ctx, 2*lookPause); err != nil {
 				return nil
 			}
 		}
@@ -246,11 +252,7 @@ func (l *trial) verifyStops(ctx context.Context, _ *lab.Run) (err error) {
 // wantStopped runs a mover to a goal, and demands that it ends with an error and that the map is at
 // most in phase last.
 func (l *trial) wantStopped(ctx context.Context, c *cluster, goal, last shard.Phase, reason string) error {
-	run, err := l.move(ctx, c, goal.String())
-	if err != nil {
-		return err
-	}
-	failure, err := run.wait(ctx)
+	failure, err := l.moved(ctx, c, goal.String())
 	if err != nil {
 		return err
 	}
@@ -286,7 +288,7 @@ func (l *trial) darkReadsStop(ctx context.Context, _ *lab.Run) error {
 	if err := c.awaitPhase(ctx, run, shard.DarkReads); err != nil {
 		return err
 	}
-	if err := sleep(ctx, idlePhase); err != nil {
+	if err := rig.Pause(ctx, idlePhase); err != nil {
 		return err
 	}
 	m, err := shard.ReadMap(ctx, c.control)
@@ -311,7 +313,7 @@ func (l *trial) darkReadsStop(ctx context.Context, _ *lab.Run) error {
 	readers.Go(func() error {
 		for n := 0; reading.Err() == nil; n++ {
 			_, _ = r.portions(reading, c.users[n%len(c.users)]) // answered by the old server, which is the same
-			_ = sleep(reading, lookPause)
+			_ = rig.Pause(reading, lookPause)
 		}
 		return nil
 	})
@@ -353,7 +355,7 @@ func (c *cluster) awaitPhase(ctx context.Context, run *moveRun, phase shard.Phas
 		if time.Now().After(deadline) {
 			return &lab.Failure{Expected: "phase " + phase.String(), Seen: "phase " + m.Phase.String(), Look: lookMover("what does it wait for?")}
 		}
-		if err := sleep(ctx, lookPause); err != nil {
+		if err := rig.Pause(ctx, lookPause); err != nil {
 			return err
 		}
 	}

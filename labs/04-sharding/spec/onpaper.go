@@ -12,6 +12,7 @@ import (
 	"bytebites.example/workshop/shared/bytebites/service"
 	"bytebites.example/workshop/shared/bytebites/shard"
 	"bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 const (
@@ -424,7 +425,7 @@ func comes(ctx context.Context, condition func() (bool, error)) (bool, error) {
 		if time.Now().After(deadline) {
 			return false, nil
 		}
-		if err := sleep(ctx, lookPause); err != nil {
+		if err := rig.Pause(ctx, lookPause); err != nil {
 			return false, err
 		}
 	}

@@ -70,23 +70,20 @@ func (l *trial) preflight(ctx context.Context, _ *lab.Run) (err error) {
 func (l *trial) dropIndexes(ctx context.Context) (putBack func(context.Context) error, err error) {
 	old := l.nodes[shard.Old].pool
 	var definitions, drops []string
-	rows, err := old.QueryContext(ctx, `
+	err = postgres.Each(ctx, old, `
 SELECT indexname, indexdef FROM pg_indexes
-WHERE schemaname = 'public' AND tablename = 'orders' AND indexname NOT IN ('orders_pkey', 'orders_key', 'orders_placed_at')`)
+WHERE schemaname = 'public' AND tablename = 'orders' AND indexname NOT IN ('orders_pkey', 'orders_key', 'orders_placed_at')`, nil,
+		func(scan func(...any) error) error {
+			var name, definition string
+			if err := scan(&name, &definition); err != nil {
+				return err
+			}
+			// A mover that prepares servers may have made it again.
+			definitions = append(definitions, strings.Replace(definition, "INDEX ", "INDEX IF NOT EXISTS ", 1))
+			drops = append(drops, `DROP INDEX "`+name+`"`)
+			return nil
+		})
 	if err != nil {
-		return nil, fmt.Errorf("look for indexes: %w", err)
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		var name, definition string
-		if err := rows.Scan(&name, &definition); err != nil {
-			return nil, fmt.Errorf("look for indexes: %w", err)
-		}
-		// A mover that prepares servers may have made it again.
-		definitions = append(definitions, strings.Replace(definition, "INDEX ", "INDEX IF NOT EXISTS ", 1))
-		drops = append(drops, `DROP INDEX "`+name+`"`)
-	}
-	if err := rows.Err(); err != nil {
 		return nil, fmt.Errorf("look for indexes: %w", err)
 	}
 	if len(drops) == 0 {

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"bytebites.example/workshop/shared/bytebites"
+	"bytebites.example/workshop/shared/bytebites/postgres"
 	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/bytebites/shard"
 	"bytebites.example/workshop/shared/workshop/lab"
@@ -64,22 +65,22 @@ func (l *trial) everybody() []*person { return slices.Concat(l.people, l.extras)
 // strangers returns subscribers of a server who were not there before and never signed up. A
 // sign-up without an answer counts as one, because it may have left a profile behind.
 func (l *trial) strangers(ctx context.Context, n *node, before census, joined map[bytebites.UserID]bool) (all []string, err error) {
-	rows, err := n.pool.QueryContext(ctx, `SELECT user_id, email FROM users WHERE user_id > $1 ORDER BY user_id`, string(seed.User(l.scale.size.Users)))
-	if err != nil {
-		return nil, fmt.Errorf("look for strangers: %w", err)
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
+	const query = `SELECT user_id, email FROM users WHERE user_id > $1 ORDER BY user_id`
+	err = postgres.Each(ctx, n.pool, query, []any{string(seed.User(l.scale.size.Users))}, func(scan func(...any) error) error {
 		var user bytebites.UserID
 		var email string
-		if err := rows.Scan(&user, &email); err != nil {
-			return nil, fmt.Errorf("look for strangers: %w", err)
+		if err := scan(&user, &email); err != nil {
+			return err
 		}
 		if _, known := before[user]; !known && !joined[user] && !l.ledger.attempted(email) {
 			all = append(all, fmt.Sprintf("%s (%s) on server %d", user, email, n.number))
 		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("look for strangers: %w", err)
 	}
-	return all, rows.Err()
+	return all, nil
 }
 
 // fail returns the failures, or nil. when names the event, such as "after the move".

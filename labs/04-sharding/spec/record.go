@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"bytebites.example/workshop/shared/bytebites"
+	"bytebites.example/workshop/shared/bytebites/postgres"
 	"bytebites.example/workshop/shared/bytebites/shard"
 	"bytebites.example/workshop/shared/workshop/lab"
 )
@@ -47,27 +48,25 @@ type recordedMap struct {
 
 // maps returns all maps since record, in order.
 func (c *cluster) maps(ctx context.Context) (all []recordedMap, err error) {
-	rows, err := c.control.QueryContext(ctx, `
-SELECT DISTINCT ON (version) version, phase, array_to_json(home), array_to_json(target), convert_from(new_from, 'UTF8'), at FROM recorded ORDER BY version, at`)
-	if err != nil {
-		return nil, fmt.Errorf("read recorded maps: %w", err)
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
+	const query = `
+SELECT DISTINCT ON (version) version, phase, array_to_json(home), array_to_json(target), convert_from(new_from, 'UTF8'), at FROM recorded ORDER BY version, at`
+	err = postgres.Each(ctx, c.control, query, nil, func(scan func(...any) error) (err error) {
 		var m recordedMap
 		var phase, from string
 		var home, target []byte
-		if err := rows.Scan(&m.Version, &phase, &home, &target, &from, &m.at); err != nil {
-			return nil, fmt.Errorf("read recorded maps: %w", err)
+		if err := scan(&m.Version, &phase, &home, &target, &from, &m.at); err != nil {
+			return err
 		}
 		m.NewFrom = bytebites.UserID(from)
 		m.Phase, err = shard.ParsePhase(phase)
-		if err := errors.Join(err, assign(&m.Source, home), assign(&m.Target, target)); err != nil {
-			return nil, err
-		}
+		err = errors.Join(err, assign(&m.Source, home), assign(&m.Target, target))
 		all = append(all, m)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read recorded maps: %w", err)
 	}
-	return all, rows.Err()
+	return all, nil
 }
 
 // closedAt reports whether the fence of a server was closed when the map with a version was

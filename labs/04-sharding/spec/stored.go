@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"reflect"
@@ -52,25 +51,22 @@ func (n *node) stored(ctx context.Context, people []*person) (found map[bytebite
 	for i, p := range people {
 		ids[i] = string(p.user)
 	}
-	rows, err := n.pool.QueryContext(ctx, storedStatement, ids, postgres.SeededOrderPrefix)
+	found = make(map[bytebites.UserID]stored)
+	err = postgres.Each(ctx, n.pool, storedStatement, []any{ids, postgres.SeededOrderPrefix}, func(scan func(...any) error) error {
+		var user bytebites.UserID
+		var text sql.RawBytes
+		if err := scan(&user, &text); err != nil {
+			return err
+		}
+		var s stored
+		err := json.Unmarshal(text, &s)
+		found[user] = s
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("read people of %s: %w", n.server.Name(), err)
 	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	found = make(map[bytebites.UserID]stored)
-	for rows.Next() {
-		var user bytebites.UserID
-		var text sql.RawBytes
-		if err := rows.Scan(&user, &text); err != nil {
-			return nil, fmt.Errorf("read people: %w", err)
-		}
-		var s stored
-		if err := json.Unmarshal(text, &s); err != nil {
-			return nil, fmt.Errorf("read people: %w", err)
-		}
-		found[user] = s
-	}
-	return found, rows.Err()
+	return found, nil
 }
 
 // differences compares the stored rows with the acknowledged writes, a sentence for each

@@ -13,6 +13,7 @@ import (
 	"bytebites.example/workshop/shared/bytebites/postgres"
 	"bytebites.example/workshop/shared/bytebites/shard"
 	"bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 const (
@@ -158,11 +159,7 @@ func (l *trial) wantDone(ctx context.Context, c *cluster, load *traffic, unlucky
 			}
 		}
 	}
-	run, err := l.move(ctx, c, "back")
-	if err != nil {
-		return err
-	}
-	failure, err := run.wait(ctx)
+	failure, err := l.moved(ctx, c, "back")
 	if err != nil {
 		return err
 	}
@@ -254,7 +251,7 @@ func (c *cluster) awaitCursor(ctx context.Context, run *moveRun) error {
 				Look:     lab.Look{File: "copy.go", Func: "copier.copy", Hint: "how many subscribers are copied at a time? See shardstore.Walk and Mover.SaveCursor"},
 			}
 		}
-		if err := sleep(ctx, lookPause); err != nil {
+		if err := rig.Pause(ctx, lookPause); err != nil {
 			return err
 		}
 	}
@@ -364,7 +361,7 @@ func (c *cluster) wantReopened(ctx context.Context, run *moveRun) error {
 			return &lab.Failure{Expected: "a mover that tries to switch", Seen: seenError(e.err), Look: lookMover("")}
 		default:
 		}
-		if err := sleep(ctx, lookPause); err != nil {
+		if err := rig.Pause(ctx, lookPause); err != nil {
 			return err
 		}
 	}
@@ -397,7 +394,7 @@ func (c *cluster) watchTotals(ctx context.Context, r *replica) error {
 				Look: lookMover("which servers count a subscriber who has left them, until their rows are deleted? See shard.Leave"),
 			}
 		}
-		_ = sleep(ctx, 2*lookPause)
+		_ = rig.Pause(ctx, 2*lookPause)
 	}
 	return nil
 }

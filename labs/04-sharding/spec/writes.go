@@ -11,6 +11,7 @@ import (
 	"bytebites.example/workshop/shared/bytebites/postgres"
 	"bytebites.example/workshop/shared/bytebites/shard"
 	"bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 const (
@@ -112,7 +113,7 @@ func (c *cluster) wantStanding(ctx context.Context, home shard.Server, user byte
 				Look: lookMark("what does the mover find of a write whose copy did not arrive? See shard.Mark and shard.Copied"),
 			}
 		}
-		if err := sleep(ctx, lookPause); err != nil {
+		if err := rig.Pause(ctx, lookPause); err != nil {
 			return err
 		}
 	}
@@ -259,7 +260,7 @@ func (c *cluster) wantCopyFailed(ctx context.Context, r *replica, m shard.Map, u
 				Look:     lookMirror("where is a failed copy counted and logged? See Meter.CopyFailed"),
 			}
 		}
-		if err := sleep(ctx, lookPause); err != nil {
+		if err := rig.Pause(ctx, lookPause); err != nil {
 			return err
 		}
 	}
@@ -319,7 +320,7 @@ func (c *cluster) overtakes(ctx context.Context, r *replica, m shard.Map, user b
 	if _, err := ends(ctx, done, "a write", lookWrite("")); err != nil {
 		return false, err
 	}
-	if err := sleep(ctx, 20*lookPause); err != nil { // a copy in the background is there by then
+	if err := rig.Pause(ctx, 20*lookPause); err != nil { // a copy in the background is there by then
 		return false, err
 	}
 	is, err := c.cart(ctx, place.Mirror, user)
@@ -349,7 +350,7 @@ func (c *cluster) awaitLocked(ctx context.Context, server shard.Server) (bool, e
 		if waiting > 0 {
 			return true, nil
 		}
-		if err := sleep(ctx, lookPause); err != nil {
+		if err := rig.Pause(ctx, lookPause); err != nil {
 			return false, err
 		}
 	}
@@ -400,7 +401,7 @@ func (c *cluster) outlivesClient(ctx context.Context, r *replica, m shard.Map, u
 		return false, err
 	}
 	leaves()
-	if err := sleep(ctx, 10*lookPause); err != nil { // a copy that ends with its client ends now
+	if err := rig.Pause(ctx, 10*lookPause); err != nil { // a copy that ends with its client ends now
 		return false, err
 	}
 	release()
@@ -480,7 +481,7 @@ func (c *cluster) writeDuringSwitch(ctx context.Context, r *replica, m shard.Map
 			if len(early) > 0 {
 				return nil
 			}
-			if err := sleep(ctx, lookPause); err != nil {
+			if err := rig.Pause(ctx, lookPause); err != nil {
 				return err
 			}
 		}
@@ -557,7 +558,7 @@ func (c *cluster) writeByOldMap(ctx context.Context, r *replica, m *shard.Map) (
 	}
 	portions := was + 1
 	done := begin(lookWrite(""), func() error { return r.setCart(ctx, user, portions) })
-	if err := sleep(ctx, 20*lookPause); err != nil {
+	if err := rig.Pause(ctx, 20*lookPause); err != nil {
 		return false, err
 	}
 	release()

@@ -3,7 +3,6 @@ package spec
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -13,6 +12,7 @@ import (
 	"github.com/lib/pq"
 
 	"bytebites.example/workshop/shared/bytebites"
+	"bytebites.example/workshop/shared/bytebites/postgres"
 	"bytebites.example/workshop/shared/bytebites/smtp"
 	"bytebites.example/workshop/shared/testbed/mailsink"
 	"bytebites.example/workshop/shared/workshop/lab"
@@ -29,25 +29,24 @@ type recipes map[bytebites.MealID]map[entry]int
 
 // readRecipes reads the recipes of all meals.
 func readRecipes(ctx context.Context, catalogue *sql.DB) (all recipes, err error) {
-	rows, err := catalogue.QueryContext(ctx, `SELECT meal_id, supplier, name, grams FROM ingredients`)
-	if err != nil {
-		return nil, fmt.Errorf("read recipes: %w", err)
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
 	all = make(recipes)
-	for rows.Next() {
+	err = postgres.Each(ctx, catalogue, `SELECT meal_id, supplier, name, grams FROM ingredients`, nil, func(scan func(...any) error) error {
 		var meal bytebites.MealID
 		var e entry
 		var grams int
-		if err := rows.Scan(&meal, &e.supplier, &e.ingredient, &grams); err != nil {
-			return nil, fmt.Errorf("read recipes: %w", err)
+		if err := scan(&meal, &e.supplier, &e.ingredient, &grams); err != nil {
+			return err
 		}
 		if all[meal] == nil {
 			all[meal] = make(map[entry]int)
 		}
 		all[meal][e] += grams
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read recipes: %w", err)
 	}
-	return all, rows.Err()
+	return all, nil
 }
 
 // booking returns the entries that the ledger must have for an order.
@@ -104,7 +103,7 @@ func sortMails(books map[bytebites.OrderID]*book, orders []*order, mails []mails
 }
 
 func (n *node) readInto(ctx context.Context, books map[bytebites.OrderID]*book, ids pq.StringArray) error {
-	err := n.each(ctx, `SELECT o.id, o.status, w.planned_at FROM orders AS o LEFT JOIN weeks AS w USING (user_id) WHERE o.id = ANY ($1)`, ids,
+	err := postgres.Each(ctx, n.pool, `SELECT o.id, o.status, w.planned_at FROM orders AS o LEFT JOIN weeks AS w USING (user_id) WHERE o.id = ANY ($1)`, []any{ids},
 		func(scan func(...any) error) error {
 			var id bytebites.OrderID
 			var status bytebites.OrderStatus
@@ -122,7 +121,7 @@ func (n *node) readInto(ctx context.Context, books map[bytebites.OrderID]*book, 
 	if err != nil {
 		return err
 	}
-	return n.each(ctx, `SELECT order_id, supplier, ingredient, grams, booked_at FROM supplier_ledger WHERE order_id = ANY ($1)`, ids,
+	return postgres.Each(ctx, n.pool, `SELECT order_id, supplier, ingredient, grams, booked_at FROM supplier_ledger WHERE order_id = ANY ($1)`, []any{ids},
 		func(scan func(...any) error) error {
 			var id bytebites.OrderID
 			var e entry
@@ -141,7 +140,7 @@ func (n *node) readInto(ctx context.Context, books map[bytebites.OrderID]*book, 
 
 // eachEffect calls note with each effect of the orders that is done, and the time.
 func (n *node) eachEffect(ctx context.Context, ids pq.StringArray, note func(bytebites.OrderID, bytebites.Effect, time.Time)) error {
-	return n.each(ctx, `SELECT order_id, effect, done_at FROM order_effects WHERE order_id = ANY ($1)`, ids,
+	return postgres.Each(ctx, n.pool, `SELECT order_id, effect, done_at FROM order_effects WHERE order_id = ANY ($1)`, []any{ids},
 		func(scan func(...any) error) error {
 			var id bytebites.OrderID
 			var effect bytebites.Effect
@@ -152,21 +151,6 @@ func (n *node) eachEffect(ctx context.Context, ids pq.StringArray, note func(byt
 			}
 			return err
 		})
-}
-
-// each runs a query about orders, and calls row for each row with the function that scans it.
-func (n *node) each(ctx context.Context, query string, ids pq.StringArray, row func(scan func(...any) error) error) (err error) {
-	rows, err := n.pool.QueryContext(ctx, query, ids)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		if err := row(rows.Scan); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
 }
 
 // problems returns a sentence for each thing that is wrong with orders whose effects are done. The

@@ -13,6 +13,7 @@ import (
 
 	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/bytebites/httpapi"
+	"bytebites.example/workshop/shared/bytebites/postgres"
 	"bytebites.example/workshop/shared/workshop/lab"
 	"bytebites.example/workshop/shared/workshop/rig"
 )
@@ -151,9 +152,9 @@ func (l *trial) wantPaid(ctx context.Context, orders []*order) error {
 		var bad []string
 		twice := false // a second event is no matter of time
 		for n, theirs := range byHome(orders) {
-			err := n.each(ctx, `
+			err := postgres.Each(ctx, n.pool, `
 SELECT o.id, o.status, (SELECT count(*) FROM payment_events AS e WHERE e.order_id = o.id AND e.succeeded) FROM orders AS o WHERE o.id = ANY ($1)`,
-				idsOf(theirs), func(scan func(...any) error) error {
+				[]any{idsOf(theirs)}, func(scan func(...any) error) error {
 					var id, status string
 					var events int
 					err := scan(&id, &status, &events)

@@ -2,7 +2,6 @@ package spec
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 
@@ -10,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"bytebites.example/workshop/shared/bytebites"
+	"bytebites.example/workshop/shared/bytebites/postgres"
 	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/bytebites/shard"
 	"bytebites.example/workshop/shared/measure/load"
@@ -140,19 +140,15 @@ func (l *trial) signUp(ctx context.Context) error {
 
 // residents returns subscribers of a shard, at most limit.
 func (n *node) residents(ctx context.Context, limit int) (found []*person, err error) {
-	rows, err := n.pool.QueryContext(ctx, `SELECT user_id, email FROM users ORDER BY user_id LIMIT $1`, limit)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
+	err = postgres.Each(ctx, n.pool, `SELECT user_id, email FROM users ORDER BY user_id LIMIT $1`, []any{limit}, func(scan func(...any) error) error {
 		p := &person{home: n}
-		if err := rows.Scan(&p.user, &p.email); err != nil {
-			return nil, err
+		if err := scan(&p.user, &p.email); err != nil {
+			return err
 		}
 		found = append(found, p)
-	}
-	return found, rows.Err()
+		return nil
+	})
+	return found, err
 }
 
 // byHome divides orders by the server that has them.

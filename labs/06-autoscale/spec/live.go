@@ -123,7 +123,7 @@ func (l *trial) playLive(ctx context.Context, run *lab.Run) (seen liveSeen, err 
 	}
 	run.Progress("starting the first replicas; " + h.clock.String())
 	h.seen.begin = h.clock.Story(time.Now())
-	endScaler := inBackground(h.scaler.Run)
+	endScaler := rig.InBackground(h.scaler.Run)
 	defer func() { err = errors.Join(err, endScaler()) }()
 	if err := h.play(ctx); err != nil {
 		return seen, err

@@ -2,7 +2,6 @@ package spec
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"bytebites.example/workshop/shared/bytebites/seed"
@@ -48,21 +47,13 @@ func (l *trial) stages() []lab.Stage {
 	}
 }
 
-// meals is the load of the live run. Each request reads a page of the menu, which Redis has. Such requests
-// cost about the same, so the utilisation of replicas follows the rate.
-func meals() load.Mix {
-	mix := load.Browse()
-	mix.Name, mix.Shares = "meals", []load.Share{{Kind: load.ListMeals, Weight: 1}}
-	return mix
-}
-
 func (l *trial) startServers(ctx context.Context, run *lab.Run) (end func() error, err error) {
 	l.servers, end, err = rig.Open(ctx, run, rig.ServersOptions{
 		Database: database(), Dataset: seed.Growing(), Packages: []string{program},
 		Beside: []func(context.Context, *testbed.Bed) error{
 			func(ctx context.Context, bed *testbed.Bed) (err error) {
 				l.nginx, err = bed.Nginx(ctx, testbed.NginxOptions{
-					Conf: horizontal.NginxConf(), Files: map[string][]byte{rig.UpstreamsFile: []byte("server 127.0.0.1:1 down;\n")},
+					Conf: horizontal.NginxConf(), Files: rig.NginxFiles(),
 				})
 				return err
 			},
@@ -84,9 +75,8 @@ func (l *trial) service() testbed.ServiceOptions {
 	}
 }
 
-// measureReplica measures the capacity of one replica, and stops it. The capacity is the CPU of a second,
-// divided by the CPU time of a request. The load of the live run is a multiple of that. So the lab asks the same of a policy on a slow
-// machine and on a fast one. CPU time hardly depends on what else the machine does.
+// measureReplica measures the capacity of one replica, and stops it. The load of the live run is a multiple of
+// the capacity, so the lab asks the same of a policy on a slow machine and on a fast one.
 func (l *trial) measureReplica(ctx context.Context, run *lab.Run) (end func() error, err error) {
 	o := l.service()
 	o.Name = "measured-replica"
@@ -95,37 +85,16 @@ func (l *trial) measureReplica(ctx context.Context, run *lab.Run) (end func() er
 		return nil, err
 	}
 	l.generator = one.Generator
-	l.generator.Mix = meals()
-	var sample load.Result
-	var used testbed.Usage
-	err = one.AtFullSpeed(ctx, func() error {
-		// The first requests fill the cache, and are not measured.
-		if _, err := l.generator.Hit(ctx, sampleRate, sampleLength); err != nil {
-			return err
-		}
-		before, err := one.Service.Usage(ctx)
-		if err != nil {
-			return err
-		}
-		if sample, err = l.generator.Hit(ctx, sampleRate, sampleLength); err != nil {
-			return err
-		}
-		after, err := one.Service.Usage(ctx)
-		used = after.Since(before)
-		return err
-	})
+	l.generator.Mix = load.MenuPages()
+	sample, err := one.Sample(ctx, l.generator, sampleRate, sampleLength)
 	if err != nil {
 		return nil, err
 	}
-	rig.ReportHost(run, sample)
-	if sample.Failed > 0 || used.CPU <= 0 {
-		return nil, &lab.Doubt{
-			Reason: fmt.Sprintf("the capacity of one replica could not be measured: %d of %d requests failed, with %v of CPU time", sample.Failed, sample.Sent, used.CPU),
-			Remedy: "close what else runs on this machine, and check again",
-		}
+	rig.ReportHost(run, sample.Result)
+	var cost time.Duration
+	if cost, l.capacity, err = sample.Capacity(replicaSize()); err != nil {
+		return nil, err
 	}
-	cost := used.CPU / time.Duration(sample.Sent)
-	l.capacity = replicaSize().CPU / cost.Seconds()
 	run.Report("CPU time of a request", milliseconds(cost), "ms")
 	run.Report("one replica takes", l.capacity, "requests/s")
 	l.generator.Target = l.nginx.URL()
@@ -138,16 +107,5 @@ func (l *trial) newBalancer() (b *balancer.Controller, end func() error, err err
 	if err != nil {
 		return nil, nil, err
 	}
-	return b, inBackground(b.Run), nil
-}
-
-// inBackground runs a function that returns when its context ends. End ends it, and returns its error.
-func inBackground(do func(context.Context) error) (end func() error) {
-	ctx, stop := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- do(ctx) }()
-	return func() error {
-		stop()
-		return <-ended
-	}
+	return b, rig.InBackground(b.Run), nil
 }

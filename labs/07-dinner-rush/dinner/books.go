@@ -2,8 +2,6 @@ package dinner
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -12,30 +10,9 @@ import (
 	"github.com/lib/pq"
 
 	"bytebites.example/workshop/shared/bytebites"
-	"bytebites.example/workshop/shared/bytebites/checkout"
 	"bytebites.example/workshop/shared/bytebites/postgres"
 	"bytebites.example/workshop/shared/bytebites/seed"
-	"bytebites.example/workshop/shared/bytebites/smtp"
 	"bytebites.example/workshop/shared/measure/load"
-	"bytebites.example/workshop/shared/testbed"
-	"bytebites.example/workshop/shared/testbed/hostspeed"
-	"bytebites.example/workshop/shared/testbed/mailsink"
-)
-
-const (
-	// mailDomain is the sender's domain, with which Message-IDs end.
-	mailDomain = "bytebites.example"
-	// stallTimeout ends the wait for effects when no further effect came for so long. The claim of a
-	// worker that was killed lasts less. When all outboxes and queues are empty, nothing more can come.
-	// The broker counts its queues every five seconds, so emptyTimeout is longer than that.
-	stallTimeout = 25 * time.Second
-	emptyTimeout = 7 * time.Second
-	drainPoll    = 250 * time.Millisecond
-	// orphanAge is the age at which a held reservation belongs to no request that is under way. A
-	// replica gives up after ten seconds.
-	orphanAge   = 12 * time.Second
-	sweepLimit  = 1000
-	settleLimit = 30 * time.Second
 )
 
 // Books are all orders of a dinner: what the clients were told, held against the databases and the mail
@@ -89,116 +66,11 @@ type closing struct {
 	books  Books
 }
 
-// drain waits until all orders in the databases have all their effects, or no further one comes.
-func (c *closing) drain(ctx context.Context) (err error) {
-	c.stack.o.Progress("waiting for the last effects of the orders")
-	last, since := -1, time.Now()
-	for {
-		missing := 0
-		for i, pool := range c.stack.pools {
-			n, err := missingEffects(ctx, pool)
-			if err != nil {
-				return fmt.Errorf("count effects on shard %d: %w", i+1, err)
-			}
-			missing += n
-		}
-		if missing != last {
-			last, since = missing, time.Now()
-		}
-		c.books.Missing, c.books.Drained = missing, time.Since(c.seen.Ended)
-		stalled := time.Since(since)
-		if missing == 0 || stalled > stallTimeout {
-			return nil
-		}
-		if stalled > emptyTimeout {
-			if c.books.Lost, err = c.nothingLeft(ctx); err != nil || c.books.Lost {
-				return err
-			}
-		}
-		if err := pause(ctx, drainPoll); err != nil {
-			return err
-		}
-	}
-}
-
-// nothingLeft reports whether all outboxes and all queues are empty.
-func (c *closing) nothingLeft(ctx context.Context) (bool, error) {
-	for i, pool := range c.stack.pools {
-		var events int
-		if err := pool.QueryRowContext(ctx, `SELECT count(*) FROM outbox`).Scan(&events); err != nil {
-			return false, fmt.Errorf("read outbox of shard %d: %w", i+1, err)
-		}
-		if events > 0 {
-			return false, nil
-		}
-	}
-	queues, err := c.stack.Broker.Queues(ctx)
-	if err != nil {
-		return false, err
-	}
-	for _, q := range queues {
-		if q.Type != "stream" && q.Ready+q.Unacked > 0 { // a stream keeps what was read
-			return false, nil
-		}
-	}
-	return true, nil
-}
-
-// missingEffects counts the effects that the orders on a shard lack. The orders of the dinner are those
-// with an Idempotency-Key, which an index has.
-func missingEffects(ctx context.Context, pool *sql.DB) (n int, err error) {
-	err = pool.QueryRowContext(ctx, `
-SELECT coalesce(sum($1 - (SELECT count(*) FROM order_effects e WHERE e.order_id = o.id AND e.user_id = o.user_id)), 0)
-FROM orders o WHERE o.idempotency_key IS NOT NULL`, len(bytebites.Effects())).Scan(&n)
-	return n, err
-}
-
-// fullSpeed lifts the quotas of the databases, because all that follows measures nothing.
-func (c *closing) fullSpeed(ctx context.Context) error {
-	for _, server := range append(slices.Clone(c.stack.Shards), c.stack.Catalogue) {
-		if err := server.Resize(ctx, server.Type().FullSpeed()); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// everywhere finds an order on the shard of its subscriber.
-type everywhere struct {
-	bytebites.Orders // nil: a sweep calls Order alone
-	stack            *Stack
-}
-
-func (e everywhere) Order(ctx context.Context, user bytebites.UserID, id bytebites.OrderID) (bytebites.Order, error) {
-	return postgres.NewOrders(e.stack.pools[e.stack.home(user)-1]).Order(ctx, user, id)
-}
-
-// sweep settles reservations that a killed replica or a lost answer has left, as the service's sweeper
-// does a minute later.
-func (c *closing) sweep(ctx context.Context) error {
-	limit := hostspeed.Wait(settleLimit)
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, &testbed.LateError{What: "a reservation is not settled", Within: limit})
-	defer cancel()
-	sweeper := checkout.Sweeper{Stock: postgres.NewStock(c.stack.catalogue), Orders: everywhere{stack: c.stack}, MinAge: orphanAge, Limit: sweepLimit}
-	for {
-		due, err := sweeper.Stock.Unsettled(ctx, 0, 1)
-		if err != nil || len(due) == 0 {
-			return err
-		}
-		if _, err := sweeper.Sweep(ctx); err != nil {
-			return err
-		}
-		if err := pause(ctx, drainPoll); err != nil {
-			return err
-		}
-	}
-}
-
 // readOrders reads all orders of the dinner, with their effects.
 func (c *closing) readOrders(ctx context.Context) error {
 	for i, pool := range c.stack.pools {
 		at := make(map[bytebites.OrderID]int)
-		err := each(ctx, pool, `SELECT id, user_id, idempotency_key, placed_at FROM orders WHERE idempotency_key IS NOT NULL`, nil, func(scan func(...any) error) error {
+		err := postgres.Each(ctx, pool, `SELECT id, user_id, idempotency_key, placed_at FROM orders WHERE idempotency_key IS NOT NULL`, nil, func(scan func(...any) error) error {
 			e := Entry{Shard: i + 1, Done: make(map[bytebites.Effect]time.Time)}
 			if err := scan(&e.ID, &e.User, &e.Key, &e.Placed); err != nil {
 				return err
@@ -210,7 +82,7 @@ func (c *closing) readOrders(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("read orders of shard %d: %w", i+1, err)
 		}
-		err = each(ctx, pool, `SELECT order_id, effect, done_at FROM order_effects WHERE order_id = ANY ($1)`, idsOf(maps.Keys(at)), func(scan func(...any) error) error {
+		err = postgres.Each(ctx, pool, `SELECT order_id, effect, done_at FROM order_effects WHERE order_id = ANY ($1)`, []any{idsOf(maps.Keys(at))}, func(scan func(...any) error) error {
 			var id bytebites.OrderID
 			var effect bytebites.Effect
 			var done time.Time
@@ -298,7 +170,7 @@ func (c *closing) compareStock(ctx context.Context) error {
 	}
 	sold := make(map[bytebites.MealID]int)
 	for i, pool := range c.stack.pools {
-		err := each(ctx, pool, `
+		err := postgres.Each(ctx, pool, `
 SELECT l.meal_id, sum(l.quantity) FROM orders o JOIN order_lines l ON l.order_id = o.id AND l.user_id = o.user_id
 WHERE o.idempotency_key IS NOT NULL GROUP BY l.meal_id`, nil, func(scan func(...any) error) error {
 			var meal bytebites.MealID
@@ -319,123 +191,6 @@ WHERE o.idempotency_key IS NOT NULL GROUP BY l.meal_id`, nil, func(scan func(...
 	return nil
 }
 
-// grams is what the suppliers of a meal deliver for an order, by supplier and ingredient.
-type grams map[[2]string]int
-
-// compareEffects demands each effect of each order once.
-func (c *closing) compareEffects(ctx context.Context) error {
-	recipes := make(map[bytebites.MealID]grams)
-	err := each(ctx, c.stack.catalogue, `SELECT meal_id, supplier, name, grams FROM ingredients`, nil, func(scan func(...any) error) error {
-		var meal bytebites.MealID
-		var supplier, name string
-		var n int
-		err := scan(&meal, &supplier, &name, &n)
-		if recipes[meal] == nil {
-			recipes[meal] = make(grams)
-		}
-		recipes[meal][[2]string{supplier, name}] += n
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("read recipes: %w", err)
-	}
-	wanted, booked := make(map[bytebites.OrderID]grams), make(map[bytebites.OrderID]grams)
-	for i, pool := range c.stack.pools {
-		if err := c.readBookings(ctx, pool, i+1, recipes, wanted, booked); err != nil {
-			return fmt.Errorf("read ledger of shard %d: %w", i+1, err)
-		}
-	}
-	sent, err := c.stack.Mail.Messages(ctx, "")
-	if err != nil {
-		return err
-	}
-	mails := make(map[string][]mailsink.Message)
-	for _, m := range sent {
-		mails[m.MessageID] = append(mails[m.MessageID], m)
-	}
-	for _, e := range c.books.Orders {
-		for _, effect := range bytebites.Effects() {
-			if e.Done[effect].IsZero() {
-				c.undonef("%s of order %s is not done", effect, e.ID)
-			}
-		}
-		if !maps.Equal(wanted[e.ID], booked[e.ID]) {
-			c.undonef("the ledger has %d g for order %s, and not %d g", weight(booked[e.ID]), e.ID, weight(wanted[e.ID]))
-		}
-		c.compareMails(e, mails[smtp.MessageID(e.ID, mailDomain)])
-	}
-	return nil
-}
-
-func (c *closing) undonef(format string, args ...any) {
-	c.books.Undone = append(c.books.Undone, fmt.Sprintf(format, args...))
-}
-
-// readBookings reads what the ledger of a shard has for the orders of the dinner, and what it should
-// have.
-func (c *closing) readBookings(ctx context.Context, pool *sql.DB, shard int, recipes map[bytebites.MealID]grams, wanted, booked map[bytebites.OrderID]grams) error {
-	ids := make(pq.StringArray, 0, len(c.books.Orders))
-	for _, e := range c.books.Orders {
-		if e.Shard == shard {
-			ids = append(ids, string(e.ID))
-			wanted[e.ID], booked[e.ID] = make(grams), make(grams)
-		}
-	}
-	err := each(ctx, pool, `SELECT order_id, meal_id, quantity FROM order_lines WHERE order_id = ANY ($1)`, ids, func(scan func(...any) error) error {
-		var id bytebites.OrderID
-		var meal bytebites.MealID
-		var quantity int
-		if err := scan(&id, &meal, &quantity); err != nil {
-			return err
-		}
-		for of, n := range recipes[meal] {
-			wanted[id][of] += n * quantity
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	return each(ctx, pool, `SELECT order_id, supplier, ingredient, grams FROM supplier_ledger WHERE order_id = ANY ($1)`, ids, func(scan func(...any) error) error {
-		var id bytebites.OrderID
-		var supplier, name string
-		var n int
-		if err := scan(&id, &supplier, &name, &n); err != nil {
-			return err
-		}
-		booked[id][[2]string{supplier, name}] += n
-		return nil
-	})
-}
-
-// compareMails demands one mail for an order. A worker that was killed after the mail server had accepted
-// a mail, and before the worker noted that, leaves no trace of the mail. So a second mail is excused when
-// a worker was killed between the two.
-func (c *closing) compareMails(e Entry, mails []mailsink.Message) {
-	if len(mails) == 0 {
-		c.undonef("no mail for order %s", e.ID)
-	}
-	slices.SortFunc(mails, func(a, b mailsink.Message) int { return a.ReceivedAt.Compare(b.ReceivedAt) })
-	for i := 1; i < len(mails); i++ {
-		first, second := mails[i-1].ReceivedAt, mails[i].ReceivedAt
-		killed := slices.ContainsFunc(c.seen.Killed, func(kill time.Time) bool {
-			return first.Before(kill.Add(c.stack.o.MailDelay)) && second.After(kill)
-		})
-		if !killed {
-			c.undonef("%d mails for order %s", len(mails), e.ID)
-			return
-		}
-		c.books.Again++
-	}
-}
-
-func weight(g grams) (sum int) {
-	for _, n := range g {
-		sum += n
-	}
-	return sum
-}
-
 // idsOf returns the ids as a query parameter.
 func idsOf(ids func(yield func(bytebites.OrderID) bool)) pq.StringArray {
 	var all pq.StringArray
@@ -443,24 +198,4 @@ func idsOf(ids func(yield func(bytebites.OrderID) bool)) pq.StringArray {
 		all = append(all, string(id))
 	}
 	return all
-}
-
-// each runs a query, and calls row for each row with the function that scans it. Ids are the query's
-// parameter, unless they are nil.
-func each(ctx context.Context, pool *sql.DB, query string, ids pq.StringArray, row func(scan func(...any) error) error) (err error) {
-	var args []any
-	if ids != nil {
-		args = []any{ids}
-	}
-	rows, err := pool.QueryContext(ctx, query, args...)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		if err := row(rows.Scan); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
 }

@@ -14,6 +14,7 @@ import (
 	"bytebites.example/workshop/shared/testbed/balancer"
 	"bytebites.example/workshop/shared/testbed/hostspeed"
 	"bytebites.example/workshop/shared/testbed/scaler"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 const (
@@ -48,7 +49,7 @@ func (s *Stack) openFleet(ctx context.Context) (err error) {
 	replicas := s.o.Plan.Replicas
 	f := &fleet{bed: s.Bed, service: s.service(replicas.Type), clock: scaler.Clock{Start: time.Now(), Factor: storyFactor}}
 	f.service.Labels = map[string]string{scaler.LabelFleet: fleetName}
-	if f.balancer, err = balancer.New(balancer.Config{Publisher: s.Balancer.File(upstreamsFile)}); err != nil {
+	if f.balancer, err = balancer.New(balancer.Config{Publisher: s.Balancer.File(rig.UpstreamsFile)}); err != nil {
 		return err
 	}
 	containers, err := scaler.NewContainers(scaler.ContainersOptions{Bed: s.Bed, Name: fleetName, Service: s.service(replicas.Type), Balancer: f.balancer})
@@ -63,10 +64,10 @@ func (s *Stack) openFleet(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	f.ends = append(f.ends, inBackground(f.balancer.Run), inBackground(f.scaler.Run))
+	f.ends = append(f.ends, rig.InBackground(f.balancer.Run), rig.InBackground(f.scaler.Run))
 	s.fleet = f
 	limit := hostspeed.Wait(startLimit)
-	endHurry := inBackground(f.hurry)
+	endHurry := rig.InBackground(f.hurry)
 	defer func() { err = errors.Join(err, endHurry()) }()
 	wait, cancel := context.WithTimeoutCause(ctx, limit, &testbed.LateError{What: "the first replicas are not ready", Within: limit})
 	defer cancel()
@@ -80,7 +81,7 @@ func (s *Stack) openFleet(ctx context.Context) (err error) {
 // start of five replicas takes seven seconds. Stack.throttle gives the quotas back.
 func (f *fleet) hurry(ctx context.Context) error {
 	lifted := make(map[string]bool)
-	for pause(ctx, hurryEvery) == nil {
+	for rig.Pause(ctx, hurryEvery) == nil {
 		found, err := f.found(ctx)
 		if err != nil {
 			break // ctx has ended, or the start of the replicas fails for the same reason
@@ -145,15 +146,4 @@ func (f *fleet) close() error {
 	}
 	f.ends = nil
 	return errors.Join(errs...)
-}
-
-// inBackground runs a function that returns when its context ends. End ends it, and returns its error.
-func inBackground(do func(context.Context) error) (end func() error) {
-	ctx, stop := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- do(ctx) }()
-	return func() error {
-		stop()
-		return <-ended
-	}
 }

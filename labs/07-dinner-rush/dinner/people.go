@@ -2,12 +2,12 @@ package dinner
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"bytebites.example/workshop/shared/bytebites"
+	"bytebites.example/workshop/shared/bytebites/postgres"
 	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/measure/load"
 	"bytebites.example/workshop/shared/testbed"
@@ -84,19 +84,18 @@ func (s *Stack) gather(ctx context.Context) error {
 }
 
 func (s *Stack) readStock(ctx context.Context) (stock map[bytebites.MealID]int, err error) {
-	rows, err := s.catalogue.QueryContext(ctx, `SELECT meal_id, available FROM stock`)
+	stock = make(map[bytebites.MealID]int)
+	err = postgres.Each(ctx, s.catalogue, `SELECT meal_id, available FROM stock`, nil, func(scan func(...any) error) error {
+		var meal bytebites.MealID
+		var available int
+		if err := scan(&meal, &available); err != nil {
+			return err
+		}
+		stock[meal] = available
+		return nil
+	})
 	if err != nil {
 		return nil, fmt.Errorf("read stock: %w", err)
 	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	stock = make(map[bytebites.MealID]int)
-	for rows.Next() {
-		var meal bytebites.MealID
-		var available int
-		if err := rows.Scan(&meal, &available); err != nil {
-			return nil, fmt.Errorf("read stock: %w", err)
-		}
-		stock[meal] = available
-	}
-	return stock, rows.Err()
+	return stock, nil
 }

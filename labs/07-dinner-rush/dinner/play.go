@@ -12,6 +12,7 @@ import (
 	"bytebites.example/workshop/shared/measure/chart"
 	"bytebites.example/workshop/shared/measure/load"
 	"bytebites.example/workshop/shared/testbed"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 const (
@@ -119,7 +120,7 @@ func (e *evening) since() time.Duration { return time.Since(e.seen.Began) }
 // every calls do at every interval until the load is over.
 func (e *evening) every(ctx context.Context, interval time.Duration, do func(ctx context.Context, at time.Duration) error) error {
 	for at := interval; at <= e.seen.Length; at += interval {
-		if err := pause(ctx, at-e.since()); err != nil {
+		if err := rig.Pause(ctx, at-e.since()); err != nil {
 			return err
 		}
 		if err := do(ctx, at); err != nil {
@@ -160,7 +161,7 @@ func (e *evening) faults(ctx context.Context, faults []Fault) error {
 	var under sync.WaitGroup
 	errs := make([]error, len(faults))
 	for i, f := range faults {
-		if errs[i] = pause(ctx, f.At-e.since()); errs[i] != nil {
+		if errs[i] = rig.Pause(ctx, f.At-e.since()); errs[i] != nil {
 			break
 		}
 		under.Go(func() {
@@ -217,7 +218,7 @@ func (e *evening) killWorker(ctx context.Context) (name string, err error) {
 	e.mu.Lock()
 	e.seen.Killed = append(e.seen.Killed, time.Now())
 	e.mu.Unlock()
-	if err := pause(ctx, workerDownLength); err != nil {
+	if err := rig.Pause(ctx, workerDownLength); err != nil {
 		return "", err
 	}
 	return worker.Name(), worker.Start(ctx)
@@ -254,18 +255,6 @@ func pauseServer(ctx context.Context, server *testbed.Server) error {
 	if err := server.Pause(ctx); err != nil {
 		return err
 	}
-	err := pause(ctx, pauseLength)
+	err := rig.Pause(ctx, pauseLength)
 	return errors.Join(err, server.Unpause(context.WithoutCancel(ctx)))
-}
-
-// pause waits for d, or until the context ends, whose cause it returns then.
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }

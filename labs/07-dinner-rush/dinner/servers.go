@@ -16,14 +16,11 @@ import (
 	"bytebites.example/workshop/shared/instance"
 	"bytebites.example/workshop/shared/measure/load"
 	"bytebites.example/workshop/shared/testbed"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
-const (
-	// upstreamsFile is the list of ready replicas that nginx reads.
-	upstreamsFile = "/etc/nginx/upstreams.conf"
-	// checkConnections bounds the connections of the checks to each database.
-	checkConnections = 3
-)
+// checkConnections bounds the connections of the checks to each database.
+const checkConnections = 3
 
 // Stack is all servers of a plan.
 type Stack struct {
@@ -124,7 +121,7 @@ func (s *Stack) startServers(ctx context.Context) error {
 		},
 		func(ctx context.Context) (err error) {
 			s.Balancer, err = s.Bed.Nginx(ctx, testbed.NginxOptions{
-				Type: plan.BalancerType(), Conf: s.o.Nginx, Files: map[string][]byte{upstreamsFile: []byte("server 127.0.0.1:1 down;\n")},
+				Type: plan.BalancerType(), Conf: s.o.Nginx, Files: rig.NginxFiles(),
 			})
 			return err
 		},

@@ -198,6 +198,29 @@ func curveWords(c usl.Curve, rate float64) string {
 	return fmt.Sprintf("for %.4g requests/s on a curve with λ %.4g, σ %.4g and κ %.4g", rate, c.Lambda, c.Sigma, c.Kappa)
 }
 
+// question is a rate that a fleet of a service must carry.
+type question struct {
+	curve usl.Curve
+	rate  float64
+}
+
+// askAll asks the given questions, and random ones that a fleet can carry.
+func askAll(ask func(usl.Curve, float64) error, given []question) error {
+	for _, q := range given {
+		if err := ask(q.curve, q.rate); err != nil {
+			return err
+		}
+	}
+	random := questions()
+	for range rounds {
+		curve := curves(random)
+		if err := ask(curve, random.Float64()*highest(curve)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (l *trial) replicas(_ context.Context, run *lab.Run) (err error) {
 	look := lab.Look{File: "capacity.go", Func: "Replicas", Hint: "what do n replicas carry together, as curve.At(n) says?"}
 	defer rescue(&err, look)
@@ -214,27 +237,16 @@ func (l *trial) replicas(_ context.Context, run *lab.Run) (err error) {
 		return nil
 	}
 	measured := usl.Curve{Lambda: 20, Sigma: 0.04, Kappa: 0.001}
-	for _, test := range []struct {
-		curve usl.Curve
-		rate  float64
-	}{
+	err = askAll(ask, []question{
 		{measured, 150},
 		{usl.Curve{Lambda: 20}, 60}, // 60 is exactly three
 		{usl.Curve{Lambda: 20, Sigma: 0.05}, 200},
 		{usl.Curve{Lambda: 20}, 1},
 		{usl.Curve{Lambda: 20}, 0},
 		{usl.Curve{Lambda: 10, Sigma: 0.01, Kappa: 0.01}, highest(usl.Curve{Lambda: 10, Sigma: 0.01, Kappa: 0.01})}, // all that it can carry
-	} {
-		if err := ask(test.curve, test.rate); err != nil {
-			return err
-		}
-	}
-	random := questions()
-	for range rounds {
-		curve := curves(random)
-		if err := ask(curve, random.Float64()*highest(curve)); err != nil {
-			return err
-		}
+	})
+	if err != nil {
+		return err
 	}
 	got, _ := l.subject.Capacity.Replicas(measured, 150) // asked above
 	run.Report("replicas for 150 requests/s", float64(got), "")
@@ -304,25 +316,14 @@ func (l *trial) spare(_ context.Context, run *lab.Run) (err error) {
 		}
 		return nil
 	}
-	for _, test := range []struct {
-		curve usl.Curve
-		rate  float64
-	}{
+	err = askAll(ask, []question{
 		{usl.Curve{Lambda: 18}, 48}, // 5 at 60 %; 4 at 85 %, and 1
 		{usl.Curve{Lambda: 20}, 10}, // 1 at 60 %; 1 at 85 %, and 1
 		{usl.Curve{Lambda: 20}, 20},
 		{usl.Curve{Lambda: 20}, 600},
-	} {
-		if err := ask(test.curve, test.rate); err != nil {
-			return err
-		}
-	}
-	random := questions()
-	for range rounds {
-		curve := curves(random)
-		if err := ask(curve, random.Float64()*highest(curve)); err != nil {
-			return err
-		}
+	})
+	if err != nil {
+		return err
 	}
 	got, _ := l.subject.Capacity.Fleet(usl.Curve{Lambda: 18}, 48) // asked above
 	run.Report("replicas for 48 requests/s, one may die", float64(got), "")

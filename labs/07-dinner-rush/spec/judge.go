@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -112,11 +111,7 @@ func causes(failed []load.RequestResult) string {
 	for _, r := range failed {
 		count[r.Cause]++
 	}
-	var parts []string
-	for _, cause := range slices.Sorted(maps.Keys(count)) {
-		parts = append(parts, fmt.Sprintf("%d %s", count[cause], cause))
-	}
-	return strings.Join(parts, ", ")
+	return load.Causes(count)
 }
 
 // late returns the wait that failed requests rest on, as rig.LateLoad does for a whole load. It is zero

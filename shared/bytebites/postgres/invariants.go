@@ -80,13 +80,13 @@ func snapshot(ctx context.Context, db *sql.DB, read func(q Querier) error) error
 func checkStock(ctx context.Context, db *sql.DB, found *violations) (map[bytebites.OrderID]holding, error) {
 	reserved := make(map[bytebites.OrderID]holding)
 	err := snapshot(ctx, db, func(q Querier) error {
-		if err := each(ctx, q, `
+		if err := Each(ctx, q, `
 SELECT stock.meal_id, stocked, available, coalesce(sum(taken.quantity), 0)
 FROM stock LEFT JOIN (
     SELECT meal_id, quantity FROM reservation_lines JOIN reservations USING (order_id) WHERE state <> 'released'
 ) taken ON taken.meal_id = stock.meal_id
 GROUP BY stock.meal_id
-HAVING available < 0 OR stocked - available <> coalesce(sum(taken.quantity), 0) ORDER BY 1`,
+HAVING available < 0 OR stocked - available <> coalesce(sum(taken.quantity), 0) ORDER BY 1`, nil,
 			func(scan func(...any) error) error {
 				var meal string
 				var stocked, available, taken int
@@ -98,10 +98,10 @@ HAVING available < 0 OR stocked - available <> coalesce(sum(taken.quantity), 0) 
 			}); err != nil {
 			return err
 		}
-		return each(ctx, q, `
+		return Each(ctx, q, `
 SELECT o.order_id, o.user_id, line.meal_id, line.quantity
 FROM reservations o LEFT JOIN reservation_lines line USING (order_id) WHERE o.state <> 'released'`,
-			addLine(reserved))
+			nil, addLine(reserved))
 	})
 	return reserved, err
 }
@@ -131,19 +131,19 @@ func addLine(holdings map[bytebites.OrderID]holding) func(scan func(...any) erro
 func checkOrders(ctx context.Context, db *sql.DB, placed map[bytebites.OrderID]holding, keys map[[2]string]bytebites.OrderID, found *violations) error {
 	here := make(map[bytebites.OrderID]holding)
 	err := snapshot(ctx, db, func(q Querier) error {
-		if err := each(ctx, q, `
+		if err := Each(ctx, q, `
 SELECT o.id, o.user_id, coalesce(o.idempotency_key, ''), o.total_cents, o.status, coalesce(line.total, 0), coalesce(line.count, 0),
        EXISTS (SELECT FROM payment_events p WHERE p.order_id = o.id AND p.succeeded)
 FROM orders o LEFT JOIN LATERAL (
     SELECT sum(quantity::bigint * price_cents) AS total, count(*) AS count
     FROM order_lines line WHERE line.order_id = o.id AND line.user_id = o.user_id
 ) line ON true
-WHERE `+unseeded, func(scan func(...any) error) error { return checkOrder(scan, keys, found) }); err != nil {
+WHERE `+unseeded, nil, func(scan func(...any) error) error { return checkOrder(scan, keys, found) }); err != nil {
 			return err
 		}
-		return each(ctx, q, `
+		return Each(ctx, q, `
 SELECT o.id, o.user_id, line.meal_id, line.quantity
-FROM orders o LEFT JOIN order_lines line ON line.order_id = o.id WHERE `+unseeded, addLine(here))
+FROM orders o LEFT JOIN order_lines line ON line.order_id = o.id WHERE `+unseeded, nil, addLine(here))
 	})
 	if err != nil {
 		return err
@@ -203,19 +203,4 @@ func compare(placed, reserved map[bytebites.OrderID]holding, found *violations) 
 			found.add("reservation %s: no order", id)
 		}
 	}
-}
-
-// each calls visit for every row of a query.
-func each(ctx context.Context, q Querier, query string, visit func(scan func(...any) error) error) (err error) {
-	rows, err := q.QueryContext(ctx, query)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		if err := visit(rows.Scan); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
 }

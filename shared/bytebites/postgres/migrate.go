@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"io/fs"
 
 	"github.com/pressly/goose/v3"
@@ -104,11 +105,19 @@ func (s Schema) provider(db *sql.DB) (*goose.Provider, error) {
 // MigrationsKey returns a hash of all migrations of both schemas.
 func MigrationsKey() string { return keyOf(migrations) }
 
-// keyOf returns a hash of the names and contents of all files. A clone on Windows may have other
-// line ends, which are no other schema.
+// keyOf returns a hash of the names and contents of all files.
 func keyOf(files fs.FS) string {
 	sum := sha256.New()
-	err := fs.WalkDir(files, ".", func(path string, entry fs.DirEntry, err error) error {
+	if err := WriteFiles(sum, files); err != nil {
+		panic(err) // embedded files can always be read
+	}
+	return hex.EncodeToString(sum.Sum(nil))
+}
+
+// WriteFiles writes the names and contents of all files to w, in order of name, to hash them. A clone on
+// Windows may have other line ends, which change neither schema nor data.
+func WriteFiles(w io.Writer, files fs.FS) error {
+	return fs.WalkDir(files, ".", func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
 		}
@@ -117,11 +126,7 @@ func keyOf(files fs.FS) string {
 			return err
 		}
 		content = bytes.ReplaceAll(content, []byte("\r\n"), []byte("\n"))
-		_, err = fmt.Fprintf(sum, "%s %d\n%s", path, len(content), content)
+		_, err = fmt.Fprintf(w, "%s %d\n%s", path, len(content), content)
 		return err
 	})
-	if err != nil {
-		panic(err) // embedded files can always be read
-	}
-	return hex.EncodeToString(sum.Sum(nil))
 }

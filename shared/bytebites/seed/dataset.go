@@ -12,13 +12,10 @@
 package seed
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
 	"fmt"
-	"io"
-	"io/fs"
 	"time"
 
 	"bytebites.example/workshop/shared/bytebites"
@@ -89,25 +86,8 @@ func (s Size) Key() string {
 	fmt.Fprintf(sum, "%d users, %d meals, %d orders, hash %s\n", s.Users, s.Meals, s.Orders, passwordHash)
 	fmt.Fprintf(sum, "stock %d, last %d %d\n", PlentyPortions, ScarceMeals, ScarcePortions)
 	fmt.Fprintf(sum, "migrations %s\n", postgres.MigrationsKey())
-	if err := hashFiles(sum, seedFiles); err != nil {
+	if err := postgres.WriteFiles(sum, seedFiles); err != nil {
 		panic(err) // embedded files can always be read
 	}
 	return hex.EncodeToString(sum.Sum(nil))[:12]
-}
-
-// hashFiles writes the names and contents of all files to w, in order of name. A clone on Windows
-// may have other line ends, which are no other data.
-func hashFiles(w io.Writer, files fs.FS) error {
-	return fs.WalkDir(files, ".", func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
-		}
-		content, err := fs.ReadFile(files, path)
-		if err != nil {
-			return err
-		}
-		content = bytes.ReplaceAll(content, []byte("\r\n"), []byte("\n"))
-		_, err = fmt.Fprintf(w, "%s %d\n%s", path, len(content), content)
-		return err
-	})
 }

@@ -4,11 +4,13 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"log/slog"
 	"slices"
 	"time"
 
 	"github.com/lib/pq"
 	"github.com/lib/pq/pqerror"
+	"golang.org/x/sync/errgroup"
 
 	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/bytebites/postgres"
@@ -87,6 +89,36 @@ END $body$;`, prepareLock, fenceLock, idleTimeout.Milliseconds(), fenceWait.Mill
 func prepareFence(ctx context.Context, server *sql.DB) error {
 	_, err := server.ExecContext(ctx, makeFence())
 	return postgres.Wrap(ctx, "make fence", err)
+}
+
+// prepareFences makes the missing fences of all servers, side by side, and calls then with each server
+// that has one. A server that is not needed may be down: its error is logged after newFenceTimeout.
+func prepareFences(ctx context.Context, servers []*sql.DB, needed func(Server) bool, logger *slog.Logger, then func(context.Context, Server) error) error {
+	var group errgroup.Group
+	for number, server := range servers {
+		group.Go(func() error {
+			needed := needed(Server(number))
+			bounded := ctx
+			if !needed {
+				var cancel context.CancelFunc
+				bounded, cancel = context.WithTimeout(ctx, newFenceTimeout)
+				defer cancel()
+			}
+			err := prepareFence(bounded, server)
+			if err == nil {
+				err = then(bounded, Server(number))
+			}
+			if err != nil && !needed && ctx.Err() == nil {
+				logger.LogAttrs(ctx, slog.LevelWarn, "make fence failed", slog.Int("server", number), slog.Any("error", err))
+				return nil
+			}
+			if err != nil {
+				return fmt.Errorf("server %d: %w", number, err)
+			}
+			return nil
+		})
+	}
+	return group.Wait()
 }
 
 // Prepare makes a server's fence and the table of marks if they are missing. The server must have

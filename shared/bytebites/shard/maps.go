@@ -10,7 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/singleflight"
 )
 
@@ -110,31 +109,10 @@ func (m *Maps) begin(ctx context.Context) {
 
 // newFences makes the missing fences and opens the new ones.
 func newFences(ctx context.Context, servers []*sql.DB, first Map, logger *slog.Logger) error {
-	var group errgroup.Group
-	for number, server := range servers {
-		group.Go(func() error {
-			needed := Server(number) == Old && first.Version == firstVersion
-			bounded := ctx
-			if !needed {
-				var cancel context.CancelFunc
-				bounded, cancel = context.WithTimeout(ctx, newFenceTimeout)
-				defer cancel()
-			}
-			err := prepareFence(bounded, server)
-			if err == nil {
-				err = openNew(bounded, server)
-			}
-			if err != nil && !needed && ctx.Err() == nil {
-				logger.LogAttrs(ctx, slog.LevelWarn, "make fence failed", slog.Int("server", number), slog.Any("error", err))
-				return nil
-			}
-			if err != nil {
-				return fmt.Errorf("server %d: %w", number, err)
-			}
-			return nil
-		})
-	}
-	return group.Wait()
+	needed := func(server Server) bool { return server == Old && first.Version == firstVersion }
+	return prepareFences(ctx, servers, needed, logger, func(ctx context.Context, server Server) error {
+		return openNew(ctx, servers[server])
+	})
 }
 
 // Current returns the map as last read. It returns ErrStale if that read is older than staleAfter

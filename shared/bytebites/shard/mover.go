@@ -117,31 +117,13 @@ func (m *Mover) wait(ctx context.Context) error {
 // recoverFences opens all fences for the map, and stores the new turn in them.
 func (m *Mover) recoverFences(ctx context.Context) error {
 	used := inUse(m.current)
-	var group errgroup.Group
-	for number, server := range m.Servers {
-		group.Go(func() error {
-			needed := slices.Contains(used, Server(number))
-			bounded := ctx
-			if !needed {
-				var cancel context.CancelFunc
-				bounded, cancel = context.WithTimeout(ctx, newFenceTimeout)
-				defer cancel()
-			}
-			err := prepareFence(bounded, server)
-			if err == nil {
-				err = forgetLeft(bounded, server, m.current.Version)
-			}
-			if err == nil {
-				err = m.open(bounded, Server(number), m.current.Version)
-			}
-			if err != nil && !needed && ctx.Err() == nil {
-				m.Logger.LogAttrs(ctx, slog.LevelWarn, "fence not made", slog.Int("server", number), slog.Any("error", err))
-				return nil
-			}
+	needed := func(server Server) bool { return slices.Contains(used, server) }
+	return prepareFences(ctx, m.Servers, needed, m.Logger, func(ctx context.Context, server Server) error {
+		if err := forgetLeft(ctx, m.Servers[server], m.current.Version); err != nil {
 			return err
-		})
-	}
-	return group.Wait()
+		}
+		return m.open(ctx, server, m.current.Version)
+	})
 }
 
 // known returns an error if the map names a server with a number of servers or above.

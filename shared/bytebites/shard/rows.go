@@ -82,7 +82,7 @@ func (c Copy) json() string {
 // Read reads all rows of some subscribers from a server.
 func Read(ctx context.Context, server *sql.DB, users []bytebites.UserID) (Copy, error) {
 	c := Copy{of: make(map[bytebites.UserID]content, len(users))}
-	err := each(ctx, server, func(scan func(...any) error) error {
+	err := postgres.Each(ctx, postgres.Join(ctx, server), readStatement(), []any{idsOf(users)}, func(scan func(...any) error) error {
 		var user bytebites.UserID
 		var one content
 		if err := scan(&user, &one.version, &one.number, &one.rows); err != nil {
@@ -92,7 +92,7 @@ func Read(ctx context.Context, server *sql.DB, users []bytebites.UserID) (Copy, 
 			c.of[user] = one
 		}
 		return nil
-	}, readStatement(), idsOf(users))
+	})
 	if err != nil {
 		return Copy{}, postgres.Wrap(ctx, "read rows of subscribers", err)
 	}
@@ -109,7 +109,7 @@ type Sum struct {
 // hashes, because rows that are only compared need not be sent or turned into JSON.
 func Sums(ctx context.Context, server *sql.DB, users []bytebites.UserID) (map[bytebites.UserID]Sum, error) {
 	sums := make(map[bytebites.UserID]Sum, len(users))
-	err := each(ctx, server, func(scan func(...any) error) error {
+	err := postgres.Each(ctx, postgres.Join(ctx, server), sumStatement(), []any{idsOf(users)}, func(scan func(...any) error) error {
 		var user bytebites.UserID
 		var sum Sum
 		if err := scan(&user, &sum.Version, &sum.Hash); err != nil {
@@ -119,7 +119,7 @@ func Sums(ctx context.Context, server *sql.DB, users []bytebites.UserID) (map[by
 			sums[user] = sum
 		}
 		return nil
-	}, sumStatement(), idsOf(users))
+	})
 	if err != nil {
 		return nil, postgres.Wrap(ctx, "sum up rows of subscribers", err)
 	}
@@ -236,28 +236,13 @@ func Delete(ctx context.Context, server *sql.DB, users []bytebites.UserID) error
 // collectIDs returns the ids that a query selects.
 func collectIDs(ctx context.Context, server *sql.DB, query string, args ...any) ([]bytebites.UserID, error) {
 	var users []bytebites.UserID
-	err := each(ctx, server, func(scan func(...any) error) error {
+	err := postgres.Each(ctx, postgres.Join(ctx, server), query, args, func(scan func(...any) error) error {
 		var user bytebites.UserID
 		if err := scan(&user); err != nil {
 			return err
 		}
 		users = append(users, user)
 		return nil
-	}, query, args...)
+	})
 	return users, err
-}
-
-// each calls visit with every row of a query.
-func each(ctx context.Context, server *sql.DB, visit func(scan func(...any) error) error, query string, args ...any) (err error) {
-	rows, err := postgres.Join(ctx, server).QueryContext(ctx, query, args...)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		if err := visit(rows.Scan); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
 }

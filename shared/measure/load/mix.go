@@ -94,6 +94,12 @@ func OnlyOrders() Mix {
 	return Mix{Name: "only orders", Skew: defaultSkew, Shares: []Share{{PlaceOrder, 1}}}
 }
 
+// MenuPages is a mix of pages of the menu alone, for lab 06. With a cache such requests cost about the same, so the
+// utilisation of replicas follows the rate.
+func MenuPages() Mix {
+	return Mix{Name: "meals", Skew: defaultSkew, Shares: []Share{{ListMeals, 1}}}
+}
+
 // Mixes returns every named mix.
 func Mixes() []Mix { return []Mix{Dinner(), Browse(), UserWrites(), Orders(), OnlyOrders()} }
 

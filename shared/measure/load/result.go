@@ -1,7 +1,10 @@
 package load
 
 import (
+	"fmt"
 	"maps"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -123,6 +126,18 @@ func (r Result) Late() bool {
 		late += r.Failures[cause]
 	}
 	return r.Failed > 0 && late == r.Failed
+}
+
+// Causes lists counts of failed requests, such as Failures, by cause: "1 status 502, 2 timeout".
+func Causes(failures map[string]int) string {
+	var parts []string
+	for _, cause := range slices.Sorted(maps.Keys(failures)) {
+		parts = append(parts, fmt.Sprintf("%d %s", failures[cause], cause))
+	}
+	if len(parts) == 0 {
+		return "none"
+	}
+	return strings.Join(parts, ", ")
 }
 
 // SuccessShare returns 1 - FailureShare.

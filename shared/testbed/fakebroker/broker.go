@@ -217,16 +217,16 @@ func (b *Broker) Resume(queue string) {
 	b.pump()
 }
 
-// Drop closes the connections with that name without a word, as the death of a client's machine or
-// of the network does. An empty name drops all. The messages that their consumers hold go back.
+// Drop closes the connections with that name without a close frame, as the loss of the client's machine
+// or of the network does. An empty name drops all. The messages that their consumers hold go back.
 func (b *Broker) Drop(name string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.hangUp(func(c *conn) bool { return name == "" || c.name == name })
 }
 
-// Restart drops all connections, and all that does not outlive a broker: exchanges and queues that
-// are not durable, and in classic queues messages that are not persistent.
+// Restart drops all connections. It drops exchanges and queues that are not durable, and messages in
+// classic queues that are not persistent.
 func (b *Broker) Restart() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -301,7 +301,7 @@ func (b *Broker) Channels(name string) int {
 	return n
 }
 
-// Queue describes a queue. It reports false if there is none of that name.
+// Queue describes a queue. It reports false if the broker has no queue of that name.
 func (b *Broker) Queue(name string) (QueueState, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -347,7 +347,7 @@ func (b *Broker) describe(q *queue) QueueState {
 }
 
 // Exchange returns the type of an exchange, such as topic, and whether it outlives the broker. It
-// reports false if there is none of that name.
+// reports false if the broker has no exchange of that name.
 func (b *Broker) Exchange(name string) (kind string, durable, there bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -393,8 +393,8 @@ func (b *Broker) NextExpiry() (after time.Duration, queue string, ok bool) {
 	return next - b.now, queue, next < never
 }
 
-// Bind binds a queue to an exchange, and declares the queue, durable and of type classic, if there
-// is none.
+// Bind binds a queue to an exchange. If the broker has no such queue, Bind declares one, durable and
+// of type classic.
 func (b *Broker) Bind(queue, key, exchange string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -126,7 +126,7 @@ func methodOf(channel uint16, method uint32, arguments *writer) frame {
 	return frame{methodFrame, channel, append(w.data, arguments.data...)}
 }
 
-// write sends what is queued until the connection ends.
+// write sends the queued frames until the connection ends.
 func (c *conn) write() {
 	ticker := time.NewTicker(heartbeat)
 	defer ticker.Stop()

@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// WithTimeout returns a context that ends after d, as context.WithTimeout does. But the time in
-// which Lock, Slot or Core waits with this context, or with one made from it, does not count: the
-// wait for the machine is no part of the work that d bounds. The cause of its end is then
-// context.DeadlineExceeded; it has no Deadline, because that is not known before.
+// WithTimeout returns a context that ends after d, as context.WithTimeout does. The time in which
+// Lock, Slot or Core waits does not count, because that wait is no part of the work. The call must have
+// this context, or one made from it. The cause of the end is context.DeadlineExceeded. The context has no
+// Deadline, because the wait is not known before.
 func WithTimeout(parent context.Context, d time.Duration) (context.Context, context.CancelFunc) {
 	parent, cancel := context.WithCancel(parent)
 	ctx, lift := WithLimit(parent, d)
@@ -31,7 +31,7 @@ func WithLimit(parent context.Context, d time.Duration) (ctx context.Context, li
 
 type clockKey struct{}
 
-// clock is the time that a context has left. It stands still while somebody waits for a lock.
+// clock is the time that a context has left. It stands still while a call waits for a lock.
 type clock struct {
 	outer  *clock // of the context that this one was made from; may be nil
 	expire func()
@@ -74,7 +74,7 @@ func (c *clock) stop() bool {
 	return !c.expired
 }
 
-// runOut ends the context, unless somebody has begun to wait meanwhile.
+// runOut ends the context, unless a call has begun to wait meanwhile.
 func (c *clock) runOut() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

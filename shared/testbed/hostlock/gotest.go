@@ -19,7 +19,7 @@ var ErrLateForTests = errors.New("inconclusive: too little of go test's time is 
 // BeforeTests returns the context in which a TestMain waits for locks: after flag.Parse and before
 // m.Run, where the limit of -timeout begins to count. But the go command kills a test binary a
 // minute after that limit, counted from the binary's start. So the context ends, with the cause
-// ErrLateForTests, when what is left is too short for the tests.
+// ErrLateForTests, when the time left is too short for the tests.
 func BeforeTests(ctx context.Context) (context.Context, context.CancelFunc) {
 	limit := testTimeout()
 	return inTime(ctx, time.Now().Add(limit), limit > 0)

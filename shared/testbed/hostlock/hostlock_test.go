@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -29,6 +30,17 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 		sayAndWait("locked")
+	case "queue":
+		// It says when it waits and when it has the lock, and releases the lock when its input ends.
+		release, err := hostlock.Lock(context.Background(), "oven", func(holder string) { fmt.Println("waits:", holder) })
+		if err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		fmt.Println("locked")
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		release()
+		os.Exit(0)
 	case "owner":
 		owner := hostlock.Owner()
 		var words []string
@@ -224,6 +236,12 @@ func TestSlotsAreAsManyAsPromised(t *testing.T) {
 		defer release()
 	}
 	waited := ""
+	if _, err := hostlock.Core(within(t, 200*time.Millisecond), func(h string) { waited = h }); err == nil {
+		t.Error("there is a core too many")
+	}
+	if named := strings.Count(waited, fmt.Sprintf("process %d ", os.Getpid())); named < 1 || named > hostlock.Slots() {
+		t.Errorf("the holder of %d slots is named %d times: %q", hostlock.Slots(), named, waited)
+	}
 	if _, err := hostlock.Slot(within(t, 200*time.Millisecond), func(h string) { waited = h }); err == nil {
 		t.Error("there is a slot too many")
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,14 +18,14 @@ import (
 // instead, but a context cannot cancel such a wait.
 const retryDelay = 50 * time.Millisecond
 
-// Lock waits for the machine-wide lock of that name. The process holds it until release, or
-// until it ends: the kernel keeps the lock, so kill -9 releases it too. The lock is not
-// re-entrant. While another process holds it, Lock calls onWait, unless nil, with the
-// holder: at once, and again when the holder changes. The wait counts against no WithTimeout.
-// When ctx ends first, the error wraps its cause.
+// Lock waits for the machine-wide lock of that name. Processes get it in the order in which they
+// asked. The process holds it until release, or until it ends: the kernel keeps the lock, so
+// kill -9 releases it too. The lock is not re-entrant. While it waits, Lock calls onWait,
+// unless nil, at once and after each change. The text names the holder and how many processes
+// wait before this one. The wait counts against no WithTimeout. When ctx
+// ends first, the error wraps its cause.
 func Lock(ctx context.Context, name string, onWait func(holder string)) (release func(), err error) {
-	_, release, err = lockOne(ctx, []string{name}, name, onWait)
-	return release, err
+	return lockOne(ctx, name, []set{{name}}, name, onWait)
 }
 
 // Slots is how many processes may measure on the machine in parallel: half the cores, at
@@ -33,103 +34,152 @@ func Slots() int { return slots(runtime.NumCPU()) }
 
 func slots(cores int) int { return max(1, cores/2) }
 
+// coresQueue is the queue of Slot and Core.
+const coresQueue = "cores"
+
 // Slot waits for one of the machine's Slots, see Lock. A slot is two cores. Its holder is
-// the only process of the workshop that uses them.
+// the only process of the workshop that uses them. Slot and Core have one queue, because else
+// short uses of a core could keep a slot from ever becoming free.
 func Slot(ctx context.Context, onWait func(holder string)) (release func(), err error) {
-	// A slot takes its even core first, and the holder of one core waits for no other core.
-	// So there is no deadlock.
-	first, releaseFirst, err := lockOne(ctx, cores(0), "machine slot", onWait)
-	if err != nil {
-		return nil, err
+	var pairs []set
+	for i := range Slots() {
+		pairs = append(pairs, set{core(2 * i), core(2*i + 1)})
 	}
-	_, releaseSecond, err := lockOne(ctx, []string{core(first*2 + 1)}, "machine slot", onWait)
-	if err != nil {
-		releaseFirst()
-		return nil, err
-	}
-	return func() { releaseSecond(); releaseFirst() }, nil
+	return lockOne(ctx, coresQueue, pairs, "machine slot", onWait)
 }
 
 // Core waits for one core of the machine, see Lock. A core is half a slot. It is for work
-// that measures nothing and must only not overload the machine.
+// that measures nothing and must only not overload the machine. The holder of a core must not
+// wait for a second core, because a process that waits for a slot may stand before it in the queue.
 func Core(ctx context.Context, onWait func(holder string)) (release func(), err error) {
-	// Odd cores first, because a slot takes its even core first: that leaves even cores
-	// free for slots.
-	_, release, err = lockOne(ctx, append(cores(1), cores(0)...), "machine core", onWait)
-	return release, err
-}
-
-// cores returns the lock names of every second core, counted from from.
-func cores(from int) []string {
-	var names []string
+	// One slot after the other, so that as many slots as possible stay free.
+	var singles []set
 	for i := range Slots() {
-		names = append(names, core(2*i+from))
+		singles = append(singles, set{core(2*i + 1)}, set{core(2 * i)})
 	}
-	return names
+	return lockOne(ctx, coresQueue, singles, "machine core", onWait)
 }
 
 func core(n int) string { return fmt.Sprintf("core-%d", n) }
 
-// lockOne takes the first of the locks that becomes free, and returns its index.
-func lockOne(ctx context.Context, names []string, what string, onWait func(holder string)) (taken int, release func(), err error) {
+// set is the names of locks that are taken together.
+type set []string
+
+// lockOne takes the first of the sets that is free when all who asked before have one.
+func lockOne(ctx context.Context, line string, sets []set, what string, onWait func(holder string)) (release func(), err error) {
 	dir, err := Dir()
 	if err != nil {
-		return 0, nil, err
+		return nil, err
 	}
+	mine, err := queue(filepath.Join(dir, fileName(line)+".queue")).join(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("lock %s: %w", what, err)
+	}
+	defer mine.leave()
 	told := ""
 	var resume func()
 	for {
-		holders := make([]string, 0, len(names))
-		for i, name := range names {
-			path := filepath.Join(dir, fileName(name))
-			release, err := tryLock(path, what)
-			if err != nil {
-				return 0, nil, fmt.Errorf("lock %s: %w", what, err)
-			}
-			if release != nil {
-				return i, release, nil
-			}
-			holders = append(holders, readHolder(path))
+		ahead, err := mine.ahead(ctx)
+		if err == nil && ahead == 0 {
+			release, err = tryOne(dir, sets, what)
+		}
+		if err != nil && ctx.Err() == nil {
+			return nil, fmt.Errorf("lock %s: %w", what, err)
+		}
+		if release != nil {
+			return release, nil
 		}
 		if resume == nil {
 			resume = wait(ctx)
 			defer resume()
 		}
-		if now := strings.Join(holders, "; "); onWait != nil && now != told {
+		now := describe(holders(dir, sets), ahead)
+		if onWait != nil && now != told {
 			told = now
 			onWait(now)
 		}
 		select {
 		case <-ctx.Done():
-			return 0, nil, fmt.Errorf("wait for %s, held by %s: %w", what, strings.Join(holders, "; "), context.Cause(ctx))
+			return nil, fmt.Errorf("wait for %s, held by %s: %w", what, now, context.Cause(ctx))
 		case <-time.After(retryDelay):
 		}
 	}
 }
 
-// tryLock returns a nil release when another process holds the lock.
-func tryLock(path, what string) (func(), error) {
-	lock := flock.New(path)
-	locked, err := lock.TryLock()
-	if err != nil || !locked {
-		return nil, errors.Join(err, lock.Close())
+// tryOne returns a nil release when other processes hold a lock of each set.
+func tryOne(dir string, sets []set, what string) (release func(), err error) {
+	for _, s := range sets {
+		if release, err = s.try(dir, what); release != nil || err != nil {
+			return release, err
+		}
+	}
+	return nil, nil
+}
+
+// try takes all locks of a set. It returns a nil release, and holds none of them, when another process
+// holds one.
+func (s set) try(dir, what string) (release func(), err error) {
+	var locks []*flock.Flock
+	unlock := func() {
+		for _, lock := range locks {
+			_ = lock.Unlock() // also closes the file, and then the kernel releases the lock
+		}
+	}
+	for _, name := range s {
+		lock := flock.New(filepath.Join(dir, fileName(name)))
+		locked, err := lock.TryLock()
+		if err != nil || !locked {
+			unlock()
+			return nil, err
+		}
+		locks = append(locks, lock)
 	}
 	// The holder's name is in a file of its own, because Windows forbids reading a locked
 	// file. Without that file a waiter only does not know the name.
 	note := fmt.Sprintf("process %d (%s), %s, since %s", os.Getpid(), command(), what, time.Now().Format(time.TimeOnly))
-	_ = os.WriteFile(path+".holder", []byte(note), 0o644)
+	for _, lock := range locks {
+		_ = os.WriteFile(holderFile(lock.Path()), []byte(note), 0o644)
+	}
 	return func() {
-		_ = os.Remove(path + ".holder")
-		_ = lock.Unlock() // also closes the file, and then the kernel releases the lock
+		for _, lock := range locks {
+			_ = os.Remove(holderFile(lock.Path()))
+		}
+		unlock()
 	}, nil
 }
 
-func readHolder(path string) string {
-	note, err := os.ReadFile(path + ".holder")
-	if err != nil || len(note) == 0 {
-		return "another process"
+func holderFile(lock string) string { return lock + ".holder" }
+
+// holders returns the notes of the processes that hold the locks, each once.
+func holders(dir string, sets []set) (notes []string) {
+	for _, name := range slices.Concat(sets...) {
+		lock := flock.New(filepath.Join(dir, fileName(name)))
+		if free, err := lock.TryLock(); err == nil && free {
+			_ = os.Remove(holderFile(lock.Path())) // else it names a process that was killed
+			_ = lock.Unlock()
+			continue
+		}
+		note, err := os.ReadFile(holderFile(lock.Path()))
+		if err == nil && len(note) > 0 && !slices.Contains(notes, string(note)) {
+			notes = append(notes, string(note))
+		}
 	}
-	return string(note)
+	return notes
+}
+
+// describe says what a process waits for.
+func describe(holders []string, ahead int) string {
+	if len(holders) == 0 {
+		holders = []string{"another process"}
+	}
+	text := strings.Join(holders, "; ")
+	switch ahead {
+	case 0:
+		return text
+	case 1:
+		return text + "; 1 process waits before this one"
+	}
+	return fmt.Sprintf("%s; %d processes wait before this one", text, ahead)
 }
 
 const maxCommand = 60 // bytes

@@ -9,8 +9,8 @@ import (
 	"bytebites.example/workshop/shared/workshop/lab"
 )
 
-// maxSpeedDifference is the largest share by which the speeds of two machines may differ. A larger
-// difference gives a warning. Twenty measurements on one busy machine differed by 4 %.
+// maxSpeedDifference is the largest difference of two machines' speeds, as a share, without a warning.
+// Twenty measurements on one busy machine differed by 4 %.
 const maxSpeedDifference = 0.15
 
 // scope says where two results are not about the same thing.

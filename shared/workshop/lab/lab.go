@@ -75,9 +75,9 @@ type Check struct {
 	// check can be judged. Without that it is NotReached. A check that names no stage,
 	// directly or through its needs, starts no server.
 	Needs []string
-	// Guards are further checks that must pass first, for the sake of the message alone. This check
-	// would fail for their reason too, with a message that explains less. An answer has one known mistake, so in
-	// ModeVerify the runs of a Series leave the guards out.
+	// Guards are further checks that must pass first, so that the learner reads their message. This
+	// check would fail for the same reason, with a message that explains less. An answer has one known
+	// mistake, so in ModeVerify the runs of a Series leave the guards out.
 	Guards []string
 	// Timeout bounds Run; 0 stands for 3 minutes. A check that exceeds it is Inconclusive.
 	Timeout time.Duration

@@ -12,7 +12,7 @@ type Selection struct {
 	Step int
 	// Only selects one check or gain by its name.
 	Only string
-	// Names selects several checks, for the proof by answers.
+	// Names selects several checks by their names, to judge an answer by them.
 	Names []string
 }
 

@@ -69,9 +69,9 @@ func (r *Run) Chart(c chart.Chart) {
 	r.result.Charts = append(r.result.Charts, c)
 }
 
-// AddToChart adds the series and the marks of a chart to the chart of the same name, which it adds
-// if there is none. A series or a mark takes the place of one of its name. So two variants that are measured one
-// after the other stand in one picture.
+// AddToChart adds the series and the marks of a chart to the run's chart of the same name. The first chart of a
+// name is added whole. A series or a mark replaces an earlier one of its name. So two variants that are measured
+// one after the other are in one picture.
 func (r *Run) AddToChart(c chart.Chart) {
 	c = c.Finite()
 	r.mu.Lock()

@@ -21,11 +21,15 @@ const (
 	// UpstreamsFile is where nginx finds the list of replicas that are ready: lines for
 	// inside an upstream block, which the balancer's controller keeps true.
 	UpstreamsFile = "/etc/nginx/upstreams.conf"
-	// noReplicas is that list before anybody has been asked.
-	noReplicas = "server 127.0.0.1:1 down;\n"
 	// listTimeout bounds the wait for nginx to have the list that it should have.
 	listTimeout = 15 * time.Second
 )
+
+// NginxFiles returns the files of an nginx that has no replica yet. Nginx refuses an empty list, so the list has
+// one server that is down.
+func NginxFiles() map[string][]byte {
+	return map[string][]byte{UpstreamsFile: []byte("server 127.0.0.1:1 down;\n")}
+}
 
 // FleetOptions say how a fleet is started.
 type FleetOptions struct {
@@ -69,7 +73,7 @@ func StartFleet(ctx context.Context, bed *testbed.Bed, o FleetOptions) (*Fleet, 
 	}
 	var err error
 	f.Nginx, err = bed.Nginx(ctx, testbed.NginxOptions{
-		Conf: o.Nginx, Files: map[string][]byte{UpstreamsFile: []byte(noReplicas)},
+		Conf: o.Nginx, Files: NginxFiles(),
 	})
 	if err != nil {
 		return nil, err

@@ -57,6 +57,23 @@ func (r Rush) Compare(ctx context.Context, run *lab.Run, before, after load.Gene
 	return seen, err
 }
 
+// maxFailures is the share of requests that may fail at the second variant.
+const maxFailures = 0.01
+
+// Served demands that the second variant answered the requests of the rush. What names them, such as
+// orders. The error is a *lab.Failure when too many failed.
+func (r RushResult) Served(what string, look lab.Look) error {
+	after := load.Merge(r.After...)
+	if after.FailureShare() < maxFailures {
+		return nil
+	}
+	return &lab.Failure{
+		Expected: fmt.Sprintf("less than %.0f %% of %s to fail in the rush", 100*maxFailures, what),
+		Seen:     fmt.Sprintf("%.1f %%: %s", 100*after.FailureShare(), load.Causes(after.Failures)), Waited: LateLoad(r.After...),
+		Look: look,
+	}
+}
+
 // thenDrained runs a round and then waits until its work is done. The round's result is the
 // last of all.
 func (r Rush) thenDrained(round measure.Arm, all *[]load.Result) measure.Arm {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/bytebites/checkout"
 	"bytebites.example/workshop/shared/bytebites/postgres"
 	"bytebites.example/workshop/shared/testbed"
@@ -22,15 +23,16 @@ const (
 	settleEvery = 500 * time.Millisecond
 )
 
-// Settle waits until no order is half-way. Clients that gave up leave some behind. The
-// service's sweeper settles them after a minute; here they need only be as old as age:
-// OrphanAge, or 0 when no service runs any more.
-func Settle(ctx context.Context, catalogue, userData *sql.DB, age time.Duration) error {
+// Settle waits until every reservation is confirmed or released. Clients that gave up and
+// replicas that were killed leave some behind. The service's sweeper settles them after a minute;
+// here they need only be as old as age: OrphanAge, or 0 when no service runs any more. Of orders,
+// Settle calls Order alone.
+func Settle(ctx context.Context, catalogue *sql.DB, orders bytebites.Orders, age time.Duration) error {
 	limit := hostspeed.Wait(settleTimeout)
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	sweeper := checkout.Sweeper{
-		Stock: postgres.NewStock(catalogue), Orders: postgres.NewOrders(userData), MinAge: age, Limit: 1000,
+		Stock: postgres.NewStock(catalogue), Orders: orders, MinAge: age, Limit: 1000,
 	}
 	for {
 		due, err := sweeper.Stock.Unsettled(ctx, 0, 1)

@@ -35,11 +35,11 @@ func (s *Story) Add(rows ...Row) {
 }
 
 const (
-	// countsTolerance is the factor by which a goodput may exceed its rate, because a load has a whole
-	// number of requests.
+	// countsTolerance is the largest quotient of a goodput and its rate. It is more than 1, because a
+	// load has a whole number of requests.
 	countsTolerance = 1.05
-	// limitTolerance is the factor by which servers may exceed their limit. The limit of a server on a
-	// shared machine varies by a third from moment to moment.
+	// limitTolerance is the largest quotient of a goodput and the limit of the same servers. The limit
+	// of a server on a shared machine varies by a third from moment to moment.
 	limitTolerance = 1.4
 )
 

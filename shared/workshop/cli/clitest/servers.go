@@ -186,7 +186,7 @@ func (s servers) refused(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// freePorts sets each named variable to a free port, for the script and in .env.
+// freePorts sets each named variable to a free port, in the environment of the script and in .env.
 func (s servers) freePorts(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
 		ts.Fatalf("usage: freeports VARIABLE...")
