@@ -69,7 +69,7 @@ func (s *show) evening(ctx context.Context) (rows []claims.Row, err error) {
 		Subscribers: seed.Full().Users, PeakRate: dinner.Curve(eveningLength).Peak, Faults: len(seen.Events),
 		Accepted: books.Accepted, Wrong: len(books.Wrong) + len(books.Stock), Late: books.Missing, Lost: books.Lost,
 	})
-	row.Charts = []chart.Chart{eveningChart(seen)}
+	row.Charts = []chart.Chart{eveningChart(seen), seen.QueriesChart("lab 07: queries from 4 to 7 PM")}
 	return []claims.Row{row}, nil
 }
 

@@ -291,6 +291,7 @@ func (s rushSeen) charts(p plan.Plan) []chart.Chart {
 				{Name: "failed", Points: by(func(at second) float64 { return float64(at.failed) })},
 			},
 		},
+		s.QueriesChart("queries in the rush"),
 		{
 			Name: "replicas in the rush", Says: "The number of replicas follows the load, and a killed one is replaced.",
 			Y: chart.Axis{Name: "replicas"},
