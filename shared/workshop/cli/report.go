@@ -19,7 +19,7 @@ func (a *app) report() *cobra.Command {
 	var options reportOptions
 	cmd := &cobra.Command{
 		Use:   "report [NN | --compare A.json B.json]",
-		Short: "Show the last result of each lab again, or compare two results",
+		Short: "Show the last result of each lab again, or compare two results or tours",
 		Long: `Show the last result of each lab, or of one lab: that of your code, and that of the
 solution if you checked it. Nothing runs, and the exit code is 0 for every verdict.
 Results are kept in .workshop/NN-name.
@@ -30,12 +30,14 @@ you can mail it.
 
 With --compare two result files stand side by side: those of two labs, of your code
 and the solution, or of two machines. It warns where the machines differ. A file is
-what check keeps, or what check --json prints.`,
+what check keeps, or what check --json prints. It compares two tours too, by claim:
+the tour keeps its numbers in .workshop/tour.json.`,
 		Example: `  go tool workshop report                 every lab that you checked
   go tool workshop report 00              one lab
   go tool workshop report 00 --markdown   as tables to paste into an issue or a chat
   go tool workshop report 00 --html       as a page in your browser
   go tool workshop report --compare .workshop/00-baseline/result.json other.json
+  go tool workshop report --compare .workshop/tour.json other-tour.json
   go tool workshop report --compare --html mine.json other.json`,
 		Args: func(_ *cobra.Command, args []string) error {
 			switch {
