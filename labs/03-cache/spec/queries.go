@@ -158,7 +158,7 @@ func (l *trial) browse(ctx context.Context, name string, g load.Generator, rate 
 		return phase{}, err
 	}
 	var result load.Result
-	began, emptied := time.Now(), time.Duration(0)
+	began, flushed := time.Now(), time.Duration(0)
 	sampler := pgstat.NewSampler(began, l.catalogueQueries)
 	err = testbed.SideBySide(ctx,
 		func(ctx context.Context) (err error) {
@@ -172,7 +172,7 @@ func (l *trial) browse(ctx context.Context, name string, g load.Generator, rate 
 			if err := rig.Pause(ctx, browseLength/2); err != nil {
 				return err
 			}
-			emptied = time.Since(began)
+			flushed = time.Since(began)
 			return midway(ctx)
 		},
 		func(ctx context.Context) error { return sampler.Sample(ctx, queriesEvery, browseLength) },
@@ -190,7 +190,7 @@ func (l *trial) browse(ctx context.Context, name string, g load.Generator, rate 
 	}
 	p := phase{
 		name: name, requests: result.Completed, failed: result.Failed, failures: result.Failures, keyHits: ended.Since(before).HitRatio(),
-		chart: rig.QueryPhase{Name: name, Rate: rate, Length: browseLength, Queries: sampler.Rates(kindCatalogue), Emptied: emptied},
+		chart: rig.QueryPhase{Name: name, Rate: rate, Length: browseLength, Queries: sampler.Rates(kindCatalogue), Flushed: flushed},
 	}
 	for table, n := range calls {
 		switch kindOf(table) {

@@ -6,12 +6,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"slices"
-	"strings"
 
 	"bytebites.example/workshop/shared/workshop/cli/report"
 	"bytebites.example/workshop/shared/workshop/compare"
-	"bytebites.example/workshop/shared/workshop/lab"
 	"bytebites.example/workshop/shared/workshop/page"
 )
 
@@ -41,6 +38,9 @@ func (a *app) runCompare(fileA, fileB string, html bool) error {
 		text, p = s.TourComparison(sideA, sideB, c), report.TourComparisonPage(sideA, sideB, c)
 	default:
 		c := compare.Of(inA.Result, inB.Result)
+		if onA, onB := inA.below(), inB.below(); onA != onB {
+			c.Warnings = append(c.Warnings, fmt.Sprintf("The code of the labs below differs. A ran on %s, B on %s.", onA, onB))
+		}
 		text, p = s.Comparison(sideA, sideB, c), report.ComparisonPage(sideA, sideB, c)
 	}
 	a.printf("%s", text)
@@ -118,18 +118,3 @@ func readResultFile(path string) (resultFile, error) {
 	}
 	return resultFile{kept: k}, nil
 }
-
-// parseKept reads the JSON of a result. The error has one line.
-func parseKept(text []byte) (kept, error) {
-	var k kept
-	if err := json.Unmarshal(text, &k); err != nil {
-		return kept{}, errors.New(oneLine(err))
-	}
-	verdicts := []lab.Verdict{lab.Pass, lab.NotYet, lab.Inconclusive, lab.Environment}
-	if k.Lab == "" || !slices.Contains(verdicts, k.Verdict) {
-		return kept{}, errors.New("it names no lab or no verdict")
-	}
-	return k, nil
-}
-
-func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", " ") }

@@ -12,8 +12,8 @@ type QueryPhase struct {
 	Rate    float64 // requests a second
 	Length  time.Duration
 	Queries []chart.Point // a second, by seconds since the phase began
-	// Emptied is when the cache was emptied, since the phase began; 0 for never.
-	Emptied time.Duration
+	// Flushed is when the cache was emptied, since the phase began; 0 for never.
+	Flushed time.Duration
 }
 
 // QueriesChart draws phases one after the other: the rate of the requests, and the queries that reached the
@@ -34,9 +34,9 @@ func QueriesChart(name, what string, phases ...QueryPhase) chart.Chart {
 			}
 		}
 		c.Marks = append(c.Marks, chart.Mark{Name: p.Name, From: from, To: to})
-		if p.Emptied > 0 {
-			at := from + p.Emptied.Seconds()
-			c.Marks = append(c.Marks, chart.Mark{Name: "Redis emptied", From: at, To: at})
+		if p.Flushed > 0 {
+			at := from + p.Flushed.Seconds()
+			c.Marks = append(c.Marks, chart.Mark{Name: "Redis flushed", From: at, To: at})
 		}
 		from = to
 	}

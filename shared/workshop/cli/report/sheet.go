@@ -97,7 +97,9 @@ func (s Sheet) Report(title, note string, r lab.Result) string {
 func (s Sheet) heading(title, note string) string {
 	text := s.Bold.Render(title) + "\n"
 	if note != "" {
-		text += s.Faint.Render(note) + "\n"
+		for _, line := range wrap(note, s.columns) {
+			text += s.Faint.Render(line) + "\n"
+		}
 	}
 	return text
 }
