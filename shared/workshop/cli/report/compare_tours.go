@@ -68,7 +68,7 @@ func tourRemarks(c compare.TourComparison) (lines []string) {
 	}
 	lines = append(lines, onlyIn(c.Common)...)
 	if len(c.Claims) > 0 {
-		lines = append(lines, "Each claim of a tour is one round without an interval, so a difference between two tours proves nothing. Ratios of `check` have intervals.")
+		lines = append(lines, "Each claim of a tour is one round without an interval, so a difference between two tours proves nothing. The gains of check NN have intervals.")
 	}
 	return lines
 }

@@ -73,6 +73,7 @@ func newPanel(f frame, c chart.Chart) *panel {
 	var xOK, yOK bool
 	p.x, xOK = newScale(c.X.Scale, xs, false)
 	p.y, yOK = newScale(c.Y.Scale, ys, true)
+	p.x.whole, p.y.whole = counts(c.X, xs), counts(c.Y, ys)
 	p.empty = p.empty || !xOK || !yOK
 	p.layOut()
 	return p
@@ -187,6 +188,7 @@ func (p *panel) drawAxes(d *drawing) {
 // drawMarks draws the bands and lines of the marks, and over them the names, so that no line
 // strikes a name out.
 func (p *panel) drawMarks(d *drawing) {
+	shaded := math.Inf(-1) // where the last shaded band ends
 	for _, l := range p.lanes {
 		from, to := p.px(l.mark.From), p.px(l.mark.To)
 		above := p.top
@@ -194,7 +196,12 @@ func (p *panel) drawMarks(d *drawing) {
 			above = p.laneHeight(l.lane) + 0.2*p.font
 		}
 		d.line("moment", from, above, from, p.bottom)
-		if to > from {
+		// Of bands that touch, every second one is shaded, so that they can be told apart.
+		if to > from && l.mark.From == shaded {
+			shaded = math.Inf(-1)
+			d.line("moment", to, p.top, to, p.bottom)
+		} else if to > from {
+			shaded = l.mark.To
 			d.add(`<rect class="band" x="%.1f" y="%.1f" width="%.1f" height="%.1f"><title>%s</title></rect>`,
 				from, p.top, to-from, p.bottom-p.top, escape(MarkText(p.chart, l.mark)))
 			d.line("moment", to, p.top, to, p.bottom)
