@@ -212,6 +212,9 @@ func readJSON[T any](path string) (value T, err error) {
 func (w workshop) readKept(l folder, from source) (k kept, ok bool, problem *engine.Unavailable) {
 	path := w.keptFile(l, from)
 	k, ok, err := readKept(path)
+	if ok && k.Lab != l.Name {
+		err = fmt.Errorf("it is a result of lab %s", k.Lab)
+	}
 	if err != nil {
 		return kept{}, false, &engine.Unavailable{
 			Problem: "the kept result " + w.short(path) + " cannot be read", Err: err,

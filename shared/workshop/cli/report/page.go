@@ -17,7 +17,7 @@ func Page(title, note, foot string, r lab.Result) page.Page {
 	return page.Page{
 		Title: title, Note: note, Foot: foot,
 		Verdict: verdictBadge(r.Verdict, strings.ToUpper(string(r.Verdict))),
-		Meaning: r.Meaning() + " (" + figure.Seconds(r.Seconds) + ")",
+		Meaning: r.Meaning() + took(r),
 		Sections: []page.Section{
 			{Title: "What did not pass", Problems: problemsOf(r)},
 			{Title: "Gains", Gains: gainsOf(r.Gains)},

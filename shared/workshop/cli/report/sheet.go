@@ -118,7 +118,7 @@ func (s Sheet) numbers(numbers []lab.Number) string {
 // closing returns the verdict, the TODO marks that are left, and the place of the evidence.
 func (s Sheet) closing(r lab.Result) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s (%s)\n", s.Verdict(r.Verdict).Render(strings.ToUpper(string(r.Verdict))), r.Meaning(), figure.Seconds(r.Seconds))
+	fmt.Fprintf(&b, "%s: %s%s\n", s.Verdict(r.Verdict).Render(strings.ToUpper(string(r.Verdict))), r.Meaning(), took(r))
 	if waited := waitedFor(r); waited != "" {
 		b.WriteString(s.Faint.Render("      "+waited) + "\n")
 	}
