@@ -6,7 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"bytebites.example/workshop/shared/measure/chart"
 	"bytebites.example/workshop/shared/measure/probe/pgstat"
 )
 
@@ -60,16 +59,4 @@ func sumQueries(counts []int64, errs []error) (map[string]int64, error) {
 		return nil, failed
 	}
 	return sums, nil
-}
-
-// QueriesChart shows the queries of the evening over time, with the faults.
-func (s Seen) QueriesChart(name string) chart.Chart {
-	c := chart.Chart{
-		Name: name, Says: "Redis keeps reads away from the catalogue. When Redis is flushed or paused, more of them reach it. The shards hold orders and sessions.",
-		X: chart.Axis{Name: "time in the run", Unit: "s"}, Y: chart.Axis{Name: "queries", Unit: "1/s"}, Marks: s.Marks(),
-	}
-	for _, part := range []Part{Catalogue, Shards} {
-		c.Series = append(c.Series, chart.Series{Name: string(part), Points: s.Queries[part]})
-	}
-	return c
 }
