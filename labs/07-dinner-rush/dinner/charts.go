@@ -18,7 +18,7 @@ func (s Seen) chart(name, says string, y chart.Axis, series ...chart.Series) cha
 
 // QueriesChart shows the queries of the evening over time.
 func (s Seen) QueriesChart(name string) chart.Chart {
-	return s.chart(name, "Redis keeps reads away from the catalogue. When Redis is flushed or paused, more of them reach it. The shards hold orders and sessions.",
+	return s.chart(name, "Redis keeps reads away from PostgreSQL. When it is flushed or paused, more queries reach the catalogue, and the shards, which hold sessions.",
 		chart.Axis{Name: "queries", Unit: "1/s"},
 		chart.Series{Name: string(Catalogue), Points: s.Queries[Catalogue]},
 		chart.Series{Name: string(Shards), Points: s.Queries[Shards]})
@@ -52,7 +52,7 @@ func (s Seen) BacklogChart(name string, books Books) chart.Chart {
 		}
 		all = append(all, one)
 	}
-	return s.chart(name, "The backlog grows while the broker is down, and the workers drain it.", chart.Axis{Name: "orders"}, all...)
+	return s.chart(name, "The backlog grows while the broker is down. When it is back, the workers drain the backlog, also after the load.", chart.Axis{Name: "orders"}, all...)
 }
 
 // CostChart shows the price of the servers until each second of the run, in dollars of the evening.

@@ -264,7 +264,7 @@ func (s rushSeen) charts(p plan.Plan) []chart.Chart {
 	limit := milliseconds(meanLimit)
 	charts := []chart.Chart{
 		{
-			Name: "latency in the rush", Says: "The mean latency stays under the limit, and each fault shows.",
+			Name: "latency in the rush", Says: "Each point is the mean of a second. The limit is for the mean of the whole rush. The bands are faults on purpose.",
 			Y: chart.Axis{Name: "mean latency", Unit: "ms", Scale: chart.Log}, Limit: &limit,
 			Series: []chart.Series{{Name: "mean", Points: positive(by(func(at second) float64 { return milliseconds(at.mean) }))}},
 		},
