@@ -8,6 +8,7 @@ import (
 
 	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/instance"
+	"bytebites.example/workshop/shared/measure/chart"
 	"bytebites.example/workshop/shared/measure/load"
 	"bytebites.example/workshop/shared/measure/probe/pgstat"
 	"bytebites.example/workshop/shared/progress"
@@ -23,6 +24,8 @@ const (
 	withoutLength = 3 * time.Second
 	withRate      = 150
 	withLength    = 4 * time.Second
+	// queriesEvery is the time from one reading of the statistics to the next, for the chart.
+	queriesEvery = 250 * time.Millisecond
 )
 
 // cache counts the queries that reach the database without Redis and with it.
@@ -30,7 +33,7 @@ func (s *show) cache(ctx context.Context) ([]claims.Row, error) {
 	if err := s.startThree(ctx); err != nil {
 		return nil, err
 	}
-	without, err := s.browse(ctx, "without Redis", "the replicas of lab 02", s.three, s.serving, withoutRate, withoutLength)
+	without, before, err := s.browse(ctx, "without Redis", "the replicas of lab 02", s.three, s.serving, withoutRate, withoutLength)
 	if err != nil {
 		return nil, err
 	}
@@ -56,41 +59,63 @@ func (s *show) cache(ctx context.Context) ([]claims.Row, error) {
 	if err := s.flush(ctx); err != nil { // the warm-up has read half of the menu
 		return nil, err
 	}
-	with, err := s.browse(ctx, "with Redis", "the replicas of lab 03", cached, replicas, withRate, withLength)
+	with, after, err := s.browse(ctx, "with Redis", "the replicas of lab 03", cached, replicas, withRate, withLength)
 	if err != nil {
 		return nil, err
 	}
-	return []claims.Row{claims.Cache(without, with)}, s.removeFleet(ctx, cached)
+	row := claims.Cache(without, with)
+	row.Charts = []chart.Chart{rig.QueriesChart("lab 03: queries over time", "catalogue queries", before, after)}
+	return []claims.Row{row}, s.removeFleet(ctx, cached)
 }
 
 // browse sends reads to the replicas of a fleet that are alive, at full speed, and counts the queries of the catalogue.
-func (s *show) browse(ctx context.Context, name, on string, fleet *rig.Fleet, alive int, rate float64, length time.Duration) (seen claims.Queries, err error) {
+func (s *show) browse(ctx context.Context, name, on string, fleet *rig.Fleet, alive int, rate float64, length time.Duration) (seen claims.Queries, over rig.QueryPhase, err error) {
 	g := fleet.Generator
 	g.Mix = load.Browse()
 	watch, err := rig.NewWatch(ctx)
 	if err != nil {
-		return seen, err
+		return seen, over, err
 	}
+	over = rig.QueryPhase{Name: name, Rate: rate, Length: length}
 	err = testbed.AtFullSpeed(ctx, func() error {
 		return s.servers.AtFullSpeed(ctx, func() error {
 			if err := pgstat.Reset(ctx, s.servers.Pool); err != nil {
 				return err
 			}
-			seen.Load, _, err = s.send(ctx, round{name: name, on: on, to: g, rate: rate, length: length, watch: watch, once: true})
+			sampler := pgstat.NewSampler(time.Now(), s.catalogueQueries)
+			err := testbed.SideBySide(ctx,
+				func(ctx context.Context) (err error) {
+					seen.Load, _, err = s.send(ctx, round{name: name, on: on, to: g, rate: rate, length: length, watch: watch, once: true})
+					return err
+				},
+				func(ctx context.Context) error { return sampler.Sample(ctx, queriesEvery, length) },
+			)
 			if err != nil {
 				return err
 			}
-			statements, err := pgstat.Read(ctx, s.servers.Pool)
-			for _, statement := range statements {
-				switch statement.Table() {
-				case "meals", "ratings", "orders": // no order is placed: all reads of orders are for popular meals
-					seen.Catalogue += statement.Calls
-				}
-			}
+			over.Queries = sampler.Rates(kindCatalogue)
+			counts, err := s.catalogueQueries(ctx)
+			seen.Catalogue = counts[kindCatalogue]
 			return err
 		})
 	}, fleet.Servers()[:alive]...)
-	return seen, err
+	return seen, over, err
+}
+
+// kindCatalogue are queries for meals, ratings and popular meals.
+const kindCatalogue = "catalogue"
+
+// catalogueQueries counts the queries of the catalogue since the statistics were reset.
+func (s *show) catalogueQueries(ctx context.Context) (map[string]int64, error) {
+	statements, err := pgstat.Read(ctx, s.servers.Pool)
+	counts := map[string]int64{kindCatalogue: 0}
+	for _, statement := range statements {
+		switch statement.Table() {
+		case "meals", "ratings", "orders": // no order is placed: all reads of orders are for popular meals
+			counts[kindCatalogue] += statement.Calls
+		}
+	}
+	return counts, err
 }
 
 // flush empties Redis.

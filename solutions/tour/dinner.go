@@ -69,7 +69,10 @@ func (s *show) evening(ctx context.Context) (rows []claims.Row, err error) {
 		Subscribers: seed.Full().Users, PeakRate: dinner.Curve(eveningLength).Peak, Faults: len(seen.Events),
 		Accepted: books.Accepted, Wrong: len(books.Wrong) + len(books.Stock), Late: books.Missing, Lost: books.Lost,
 	})
-	row.Charts = []chart.Chart{eveningChart(seen)}
+	row.Charts = []chart.Chart{
+		eveningChart(seen), seen.QueriesChart("lab 07: queries from 4 to 7 PM"), seen.ReplicasChart("lab 07: replicas from 4 to 7 PM"),
+		seen.BacklogChart("lab 07: orders with missing effects from 4 to 7 PM", books), seen.CostChart("lab 07: cost from 4 to 7 PM", planned),
+	}
 	return []claims.Row{row}, nil
 }
 

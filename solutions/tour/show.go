@@ -62,6 +62,18 @@ func (s *show) plays(name string) bool {
 	return slices.ContainsFunc(s.acts, func(a act) bool { return a.name == name })
 }
 
+// parts are the names of the chosen acts; nil if all are.
+func (s *show) parts() []string {
+	if len(s.acts) == len(acts()) {
+		return nil
+	}
+	var names []string
+	for _, a := range s.acts {
+		names = append(names, a.name)
+	}
+	return names
+}
+
 // open starts the servers that the chosen acts need.
 func (s *show) open(ctx context.Context) error {
 	s.began = time.Now()
@@ -97,7 +109,10 @@ func (s *show) close() error {
 // play plays all acts, until one fails. The story has the rows up to there, and is never nil.
 func (s *show) play(ctx context.Context) (*claims.Story, error) {
 	began := s.began
-	story := &claims.Story{CPUs: runtime.NumCPU(), Slowness: s.pace.slowness, Began: began}
+	story := &claims.Story{
+		CPUs: runtime.NumCPU(), Slowness: s.pace.slowness, Began: began,
+		Platform: runtime.GOOS + "/" + runtime.GOARCH, Go: runtime.Version(), Parts: s.parts(),
+	}
 	for _, a := range s.acts {
 		err := s.step(func() error {
 			rows, err := a.play(s, ctx)

@@ -22,6 +22,8 @@ const (
 	withRate    = 150
 	// browseLength is the length of each phase in which queries are counted.
 	browseLength = 3 * time.Second
+	// queriesEvery is the time from one reading of the statistics to the next, for the chart.
+	queriesEvery = 250 * time.Millisecond
 )
 
 // phase is a browsing load and its queries.
@@ -35,6 +37,9 @@ type phase struct {
 	// an old number would promise a portion that is sold.
 	catalogue, stock, sessions, rest int64
 	keyHits                          float64 // share of the keys looked up that Redis had
+
+	// chart has the rate of the requests, and the catalogue's queries over time.
+	chart rig.QueryPhase
 }
 
 // A failed request may have sent some of its queries, or all. So the queries per request have
@@ -62,8 +67,7 @@ func (q queriesSeen) savedShare(p phase) float64 { return 1 - p.most()/q.without
 // fewQueries counts the queries of people who browse in four phases: without the cache, with
 // an empty one, with a warm one, and with one that is emptied midway.
 func (l *trial) fewQueries(ctx context.Context, run *lab.Run) (err error) {
-	nothing := func(context.Context) error { return nil }
-	l.queries.without, err = l.browse(ctx, "without a cache", browsing(l.without, 1), withoutRate, nothing)
+	l.queries.without, err = l.browse(ctx, "without a cache", browsing(l.without, 1), withoutRate, nil)
 	if err != nil {
 		return err
 	}
@@ -76,8 +80,8 @@ func (l *trial) fewQueries(ctx context.Context, run *lab.Run) (err error) {
 		seed   uint64
 		midway func(context.Context) error
 	}{
-		{&l.queries.cold, "empty cache", 1, nothing},
-		{&l.queries.warm, "warm cache", 2, nothing},
+		{&l.queries.cold, "empty cache", 1, nil},
+		{&l.queries.warm, "warm cache", 2, nil},
 		{&l.queries.flushed, "flushed midway", 3, l.flush},
 	} {
 		if *p.phase, err = l.browse(ctx, p.name, browsing(l.one, p.seed), withRate, p.midway); err != nil {
@@ -92,6 +96,7 @@ func (l *trial) fewQueries(ctx context.Context, run *lab.Run) (err error) {
 	run.Report("queries saved, flushed midway", 100*q.savedShare(q.flushed), "%")
 	run.Report("keys found in Redis, cold", 100*q.cold.keyHits, "%")
 	run.Report("keys found in Redis, warm", 100*q.warm.keyHits, "%")
+	run.Chart(rig.QueriesChart("Queries over time", "catalogue queries", q.without.chart, q.cold.chart, q.warm.chart, q.flushed.chart))
 	if err := evidence.Keep(Name, "queries.txt", q.text()); err != nil {
 		return err
 	}
@@ -143,9 +148,9 @@ func notLate(failures map[string]int) int {
 	return n
 }
 
-// browse runs one phase, and calls midway after half of it.
+// browse runs one phase, and calls midway after half of it. A nil midway does nothing.
 func (l *trial) browse(ctx context.Context, name string, g load.Generator, rate float64, midway func(context.Context) error) (phase, error) {
-	began, err := redisstat.Read(ctx, l.redis)
+	before, err := redisstat.Read(ctx, l.redis)
 	if err != nil {
 		return phase{}, err
 	}
@@ -153,17 +158,24 @@ func (l *trial) browse(ctx context.Context, name string, g load.Generator, rate 
 		return phase{}, err
 	}
 	var result load.Result
+	began, flushed := time.Now(), time.Duration(0)
+	sampler := pgstat.NewSampler(began, l.catalogueQueries)
 	err = testbed.SideBySide(ctx,
 		func(ctx context.Context) (err error) {
 			result, err = g.Hit(ctx, rate, browseLength)
 			return err
 		},
 		func(ctx context.Context) error {
+			if midway == nil {
+				return nil
+			}
 			if err := rig.Pause(ctx, browseLength/2); err != nil {
 				return err
 			}
+			flushed = time.Since(began)
 			return midway(ctx)
 		},
+		func(ctx context.Context) error { return sampler.Sample(ctx, queriesEvery, browseLength) },
 	)
 	if err != nil {
 		return phase{}, err
@@ -177,11 +189,12 @@ func (l *trial) browse(ctx context.Context, name string, g load.Generator, rate 
 		return phase{}, err
 	}
 	p := phase{
-		name: name, requests: result.Completed, failed: result.Failed, failures: result.Failures, keyHits: ended.Since(began).HitRatio(),
+		name: name, requests: result.Completed, failed: result.Failed, failures: result.Failures, keyHits: ended.Since(before).HitRatio(),
+		chart: rig.QueryPhase{Name: name, Rate: rate, Length: browseLength, Queries: sampler.Rates(kindCatalogue), Flushed: flushed},
 	}
 	for table, n := range calls {
-		switch table {
-		case "meals", "ratings", "orders": // no orders are placed: all reads of them are for popular meals
+		switch kindOf(table) {
+		case kindCatalogue:
 			p.catalogue += n
 		case "stock":
 			p.stock += n
@@ -192,6 +205,29 @@ func (l *trial) browse(ctx context.Context, name string, g load.Generator, rate 
 		}
 	}
 	return p, nil
+}
+
+// kindCatalogue are queries for meals, ratings and popular meals.
+const kindCatalogue = "catalogue"
+
+// kindOf returns the kind of the queries of a table: kindCatalogue or the table.
+func kindOf(table string) string {
+	switch table {
+	case "meals", "ratings", "orders": // no orders are placed: all reads of them are for popular meals
+		return kindCatalogue
+	default:
+		return table
+	}
+}
+
+// catalogueQueries counts the queries of each kind so far.
+func (l *trial) catalogueQueries(ctx context.Context) (map[string]int64, error) {
+	calls, err := l.calls(ctx)
+	counts := map[string]int64{kindCatalogue: 0}
+	for table, n := range calls {
+		counts[kindOf(table)] += n
+	}
+	return counts, err
 }
 
 func (q queriesSeen) text() []byte {

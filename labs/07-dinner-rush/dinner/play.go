@@ -11,6 +11,7 @@ import (
 	"bytebites.example/workshop/shared/autoscale"
 	"bytebites.example/workshop/shared/measure/chart"
 	"bytebites.example/workshop/shared/measure/load"
+	"bytebites.example/workshop/shared/measure/probe/pgstat"
 	"bytebites.example/workshop/shared/testbed"
 	"bytebites.example/workshop/shared/workshop/rig"
 )
@@ -27,13 +28,16 @@ const (
 
 // Seen is what an evening showed. Times without a date are since the load began.
 type Seen struct {
-	Result  load.Result
-	Length  time.Duration
-	Began   time.Time // of the load
-	Ended   time.Time // when every request had its answer
-	Events  []Event
-	Counts  []Count // of replicas, once a second
-	Usage   []Sample
+	Result load.Result
+	Length time.Duration
+	Began  time.Time // of the load
+	Ended  time.Time // when every request had its answer
+	Events []Event
+	Counts []Count // of replicas, once a second
+	Usage  []Sample
+	// Queries is how many statements a second read or changed a table, over time in seconds. The parts are
+	// Catalogue and Shards, all shards together.
+	Queries map[Part][]chart.Point
 	Killed  []time.Time // when workers were killed
 	Release Release
 	// Running is the number of replicas that ran, from the beginning of the load on. Its times are
@@ -89,6 +93,7 @@ func (s *Stack) Play(ctx context.Context, length time.Duration, faults []Fault) 
 	}
 	s.fleet.begin()
 	e.seen.Began = time.Now()
+	queries := pgstat.NewSampler(e.seen.Began, s.queries)
 	err := testbed.SideBySide(ctx,
 		func(ctx context.Context) (err error) {
 			e.seen.Result, err = s.Generator.Dinner(ctx, Curve(length))
@@ -98,11 +103,13 @@ func (s *Stack) Play(ctx context.Context, length time.Duration, faults []Fault) 
 		func(ctx context.Context) error { return e.faults(ctx, faults) },
 		func(ctx context.Context) error { return e.every(ctx, countEvery, e.count) },
 		func(ctx context.Context) error { return e.every(ctx, usageEvery, meter.read) },
+		func(ctx context.Context) error { return queries.Sample(ctx, queriesEvery, length) },
 	)
 	if err != nil {
 		return Seen{}, fmt.Errorf("play dinner: %w", err)
 	}
 	e.seen.Usage, e.seen.Running = meter.samples, e.running()
+	e.seen.Queries = map[Part][]chart.Point{Catalogue: queries.Rates(string(Catalogue)), Shards: queries.Rates(string(Shards))}
 	slices.SortFunc(e.seen.Events, func(a, b Event) int { return int(a.From - b.From) })
 	return e.seen, nil
 }

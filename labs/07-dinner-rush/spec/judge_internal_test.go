@@ -2,6 +2,7 @@ package spec
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"bytebites.example/workshop/labs/07-dinner-rush/dinner"
 	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/instance"
+	"bytebites.example/workshop/shared/measure/chart"
 	"bytebites.example/workshop/shared/measure/load"
 	"bytebites.example/workshop/shared/workshop/lab"
 )
@@ -205,8 +207,11 @@ func TestBacklogAndCharts(t *testing.T) {
 		t.Fatal(err)
 	}
 	charts := s.charts(p)
-	if len(charts) != 6 {
-		t.Errorf("%d charts, want 6", len(charts))
+	if len(charts) != 7 {
+		t.Errorf("%d charts, want 7", len(charts))
+	}
+	if !slices.ContainsFunc(charts, func(c chart.Chart) bool { return c.Y.Name == "queries" && len(c.Series) == 2 }) {
+		t.Error("no chart shows the queries of the catalogue and of the shards")
 	}
 	for _, c := range charts {
 		if err := c.Validate(); err != nil {

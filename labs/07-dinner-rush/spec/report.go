@@ -174,21 +174,9 @@ func (s rushSeen) seconds() []second {
 	return all
 }
 
-// backlog returns how many orders lack each effect at a time, by the clock of the databases.
+// backlog returns how many orders lack each effect at a time of the run.
 func (s rushSeen) backlog(at time.Duration) map[bytebites.Effect]int {
-	missing := make(map[bytebites.Effect]int)
-	now := s.Began.Add(at)
-	for _, e := range s.books.Orders {
-		if e.Placed.After(now) {
-			continue
-		}
-		for _, effect := range bytebites.Effects() {
-			if done := e.Done[effect]; done.IsZero() || done.After(now) {
-				missing[effect]++
-			}
-		}
-	}
-	return missing
+	return s.books.Waiting(s.Began.Add(at))
 }
 
 // table lists the seconds of the rush.
@@ -274,12 +262,9 @@ func (s rushSeen) charts(p plan.Plan) []chart.Chart {
 		return points
 	}
 	limit := milliseconds(meanLimit)
-	backlog := func(effect bytebites.Effect) chart.Series {
-		return chart.Series{Name: string(effect), Points: by(func(at second) float64 { return float64(at.backlog[effect]) })}
-	}
 	charts := []chart.Chart{
 		{
-			Name: "latency in the rush", Says: "The mean latency stays under the limit, and each fault shows.",
+			Name: "latency in the rush", Says: "Each point is the mean of a second. The limit is for the mean of the whole rush. The bands are faults on purpose.",
 			Y: chart.Axis{Name: "mean latency", Unit: "ms", Scale: chart.Log}, Limit: &limit,
 			Series: []chart.Series{{Name: "mean", Points: positive(by(func(at second) float64 { return milliseconds(at.mean) }))}},
 		},
@@ -291,27 +276,14 @@ func (s rushSeen) charts(p plan.Plan) []chart.Chart {
 				{Name: "failed", Points: by(func(at second) float64 { return float64(at.failed) })},
 			},
 		},
-		{
-			Name: "replicas in the rush", Says: "The number of replicas follows the load, and a killed one is replaced.",
-			Y: chart.Axis{Name: "replicas"},
-			Series: []chart.Series{
-				{Name: "behind nginx", Steps: true, Points: by(func(at second) float64 { return float64(at.ready) })},
-				{Name: "paid", Steps: true, Points: s.paid()},
-			},
-		},
-		{
-			Name: "orders with missing effects", Says: "The backlog grows while the broker is down, and the workers drain it.",
-			Y:      chart.Axis{Name: "orders"},
-			Series: []chart.Series{backlog(bytebites.EffectLedger), backlog(bytebites.EffectRecommendation), backlog(bytebites.EffectEmail)},
-		},
+		s.QueriesChart("queries in the rush"),
+		s.ReplicasChart("replicas in the rush"),
+		s.BacklogChart("orders with missing effects", s.books),
 		{
 			Name: "CPU of each part", Says: "The busiest server of each part, as a share of its quota.",
 			Y: chart.Axis{Name: "utilisation", Unit: "%"}, Series: s.utilisations(),
 		},
-		{
-			Name: "cost of the evening", Says: "What has run so far costs so much.",
-			Y: chart.Axis{Name: "cost", Unit: "$"}, Series: []chart.Series{{Name: "so far", Points: s.costs(p)}},
-		},
+		s.CostChart("cost of the evening", p),
 	}
 	for i := range charts {
 		charts[i].X = chart.Axis{Name: "time in the run", Unit: "s"}
@@ -325,19 +297,6 @@ func positive(points []chart.Point) []chart.Point {
 	return slices.DeleteFunc(points, func(p chart.Point) bool { return p.Y <= 0 })
 }
 
-func (s rushSeen) paid() []chart.Point {
-	points := make([]chart.Point, 0, len(s.Running)+1)
-	last := 0
-	for _, r := range s.Running {
-		if r.At > s.Length {
-			break
-		}
-		last = r.Replicas
-		points = append(points, chart.Point{X: r.At.Seconds(), Y: float64(last)})
-	}
-	return append(points, chart.Point{X: s.Length.Seconds(), Y: float64(last)})
-}
-
 func (s rushSeen) utilisations() []chart.Series {
 	var all []chart.Series
 	for _, part := range dinner.Parts() {
@@ -348,14 +307,4 @@ func (s rushSeen) utilisations() []chart.Series {
 		all = append(all, one)
 	}
 	return all
-}
-
-// costs returns the price of the servers until each second of the run, in dollars of the evening.
-func (s rushSeen) costs(p plan.Plan) []chart.Point {
-	var points []chart.Point
-	for at := tableStep; at <= s.Length; at += tableStep {
-		passed := time.Duration(float64(at) / float64(s.Length) * float64(dinner.Evening))
-		points = append(points, chart.Point{X: at.Seconds(), Y: p.Price(passed, s.HoursUntil(at))})
-	}
-	return points
 }

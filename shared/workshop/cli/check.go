@@ -32,6 +32,18 @@ type checkOptions struct {
 // all reports whether the whole lab is run.
 func (o checkOptions) all() bool { return o.selection.All() }
 
+// source says whose code is checked.
+func (o checkOptions) source() source {
+	switch {
+	case o.solution:
+		return solution
+	case o.mine:
+		return mine
+	default:
+		return yours
+	}
+}
+
 // words are the flags that select part of a lab, as a user types them.
 func (o checkOptions) words() string {
 	var words string
@@ -141,8 +153,11 @@ func (a *app) runCheck(ctx context.Context, name string, options checkOptions) e
 		result.Seconds = time.Since(began).Seconds()
 	}
 	page := ""
-	if ran && options.all() && !options.mine { // else nothing, or only a part, was run
-		page = a.keep(w, reported{l, options.solution, kept{result, from}})
+	if options.mine {
+		from.On = groundOf(checked.below)
+	}
+	if ran && options.all() { // else nothing, or only a part, was run
+		page = a.keep(w, reported{l, options.source(), kept{result, from}})
 	}
 	whole := !checked.crashed || result.Step != 0 // else some steps have only part of their checks
 	if ran && whole && !options.solution && !options.mine && result.Only == "" {
@@ -153,11 +168,7 @@ func (a *app) runCheck(ctx context.Context, name string, options checkOptions) e
 			return err
 		}
 	} else {
-		title := titleOf(l, options.solution)
-		if options.mine {
-			title += " on your own labs"
-		}
-		a.printf("%s", a.sheet(a.out).Report(title+partOf(result), "", result))
+		a.printf("%s", a.sheet(a.out).Report(titleOf(l, options.source())+partOf(result), "", result))
 		if page != "" {
 			a.printf("Page of this result: %s\n", w.short(page))
 		}
@@ -187,7 +198,7 @@ func (a *app) showChecks(l folder, listing lab.Listing, options checkOptions) er
 	if options.asJSON {
 		return a.printJSON(listing)
 	}
-	a.printf("%s\n", a.sheet(a.out).Checks(titleOf(l, options.solution), listing))
+	a.printf("%s\n", a.sheet(a.out).Checks(titleOf(l, options.source()), listing))
 	for _, step := range l.Steps {
 		a.printf("  step %d  %s\n", step.Number, step.Name)
 	}
@@ -200,6 +211,7 @@ type checked struct {
 	result  lab.Result
 	listing lab.Listing // nil when the whole lab was run
 	crashed bool        // the test ended before its last check
+	below   []below     // the labs that a run of --mine is on
 }
 
 // checkFolder compiles and runs the checks on the code in dir. It compiles first: a
@@ -211,34 +223,35 @@ func (a *app) checkFolder(ctx context.Context, w workshop, l folder, dir string,
 	}
 	defer remove()
 	p := a.progress()
-	var mine []below
+	var done checked
 	var tags []string
 	if options.mine {
-		if mine, err = w.labsBelow(l); err != nil {
+		if done.below, err = w.labsBelow(l); err != nil {
 			return checked{}, err
 		}
-		a.showMine(mine, options)
+		a.showMine(done.below, options)
 		tags = append(tags, mineTag)
 	}
 	binary, err := a.compileTest(ctx, w, p, scratch, dir, "", tags...)
 	var compile *compileError
 	if errors.As(err, &compile) {
-		if result, ours := notCompilingBelow(l, mine, compile); ours {
-			return checked{result: result}, nil
+		if result, ours := notCompilingBelow(l, done.below, compile); ours {
+			done.result = result
+			return done, nil
 		}
 	}
 	switch {
 	case errors.As(err, &compile) && compile.in(dir, l.Dir()):
-		return checked{result: notCompiling(l, compile)}, nil
+		done.result = notCompiling(l, compile)
+		return done, nil
 	case err != nil:
 		return checked{}, err
 	}
 	output := &testOutput{show: func(line string) { p.Note("%s", line) }}
 	run := testRun{
 		binary: binary, dir: w.path(filepath.FromSlash(dir)), name: "TestLab", mode: lab.ModeCheck, selection: options.selection,
-		timeout: checkTimeout, result: filepath.Join(scratch, "result.json"), output: output, mine: ownLabs(mine),
+		timeout: checkTimeout, result: filepath.Join(scratch, "result.json"), output: output, mine: ownLabs(done.below),
 	}
-	done := checked{}
 	servers, timed := true, true
 	if options.list || !options.all() {
 		var chosen lab.Listing

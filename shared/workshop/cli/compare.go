@@ -6,12 +6,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"slices"
-	"strings"
 
 	"bytebites.example/workshop/shared/workshop/cli/report"
 	"bytebites.example/workshop/shared/workshop/compare"
-	"bytebites.example/workshop/shared/workshop/lab"
 	"bytebites.example/workshop/shared/workshop/page"
 )
 
@@ -30,9 +27,23 @@ func (a *app) runCompare(fileA, fileB string, html bool) error {
 	if err != nil {
 		return usageError{err}
 	}
-	c := compare.Of(inA.Result, inB.Result)
 	sideA, sideB := report.Side{File: fileA, Note: inA.words()}, report.Side{File: fileB, Note: inB.words()}
-	a.printf("%s", a.sheet(a.out).Comparison(sideA, sideB, c))
+	var text string
+	var p page.Page
+	switch s := a.sheet(a.out); {
+	case inA.kind() != inB.kind():
+		return usagef("compare %s with %s: the first is %s, and the second is %s; name two of one kind", fileA, fileB, inA.kind(), inB.kind())
+	case inA.tour != nil:
+		c := compare.Tours(*inA.tour, *inB.tour)
+		text, p = s.TourComparison(sideA, sideB, c), report.TourComparisonPage(sideA, sideB, c)
+	default:
+		c := compare.Of(inA.Result, inB.Result)
+		if onA, onB := inA.below(), inB.below(); onA != onB {
+			c.Warnings = append(c.Warnings, fmt.Sprintf("The code of the labs below differs. A ran on %s, B on %s.", onA, onB))
+		}
+		text, p = s.Comparison(sideA, sideB, c), report.ComparisonPage(sideA, sideB, c)
+	}
+	a.printf("%s", text)
 	if !html {
 		a.next(fmt.Sprintf("go tool workshop report --compare --html %s %s   (as a page, with pictures)", fileA, fileB))
 		return nil
@@ -42,7 +53,7 @@ func (a *app) runCompare(fileA, fileB string, html bool) error {
 		return err
 	}
 	path := w.path(stateDir, comparePage)
-	if err := page.Save(path, report.ComparisonPage(sideA, sideB, c)); err != nil {
+	if err := page.Save(path, p); err != nil {
 		return err
 	}
 	a.printf("\nPage of this comparison: %s\n", path)
@@ -51,31 +62,59 @@ func (a *app) runCompare(fileA, fileB string, html bool) error {
 	return nil
 }
 
-// readResultFile reads a result that `check` kept, or that `check --json` printed. Files of older
-// versions lack fields, which are then zero. The error has one line.
-func readResultFile(path string) (kept, error) {
+// resultFile is a file that can be compared: a result of check, or a tour.
+type resultFile struct {
+	kept
+	tour *compare.Tour // nil for a result of check
+}
+
+// kind names what the file holds.
+func (f resultFile) kind() string {
+	if f.tour != nil {
+		return "a tour"
+	}
+	return "a result of check"
+}
+
+// readResultFile reads a result that `check` kept or that `check --json` printed, or the numbers of a tour.
+// Files of older versions lack fields, which are then zero. The error has one line.
+func readResultFile(path string) (resultFile, error) {
+	var none resultFile
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return kept{}, fmt.Errorf("read %s: there is no such file", path)
+		return none, fmt.Errorf("read %s: there is no such file", path)
 	case err != nil:
-		return kept{}, fmt.Errorf("read result: %w", err)
+		return none, fmt.Errorf("read result: %w", err)
 	case info.IsDir():
-		return kept{}, fmt.Errorf("read %s: it is a folder; name its result.json", path)
+		return none, fmt.Errorf("read %s: it is a folder; name its result.json", path)
 	case info.Size() > maxResultFile:
-		return kept{}, fmt.Errorf("read %s: %d bytes are too many for a result", path, info.Size())
+		return none, fmt.Errorf("read %s: %d bytes are too many for a result", path, info.Size())
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return kept{}, fmt.Errorf("read result: %w", err)
+		return none, fmt.Errorf("read result: %w", err)
 	}
-	var k kept
-	if err := json.Unmarshal(text, &k); err != nil {
-		return kept{}, fmt.Errorf("read %s: it is no result of check: %s", path, strings.ReplaceAll(err.Error(), "\n", " "))
+	var sniffed struct {
+		Lab  *string         `json:"lab"`
+		Rows json.RawMessage `json:"rows"` // of a tour
 	}
-	verdicts := []lab.Verdict{lab.Pass, lab.NotYet, lab.Inconclusive, lab.Environment}
-	if k.Lab == "" || !slices.Contains(verdicts, k.Verdict) {
-		return kept{}, fmt.Errorf("read %s: it is no result of check: it names no lab or no verdict", path)
+	if err := json.Unmarshal(text, &sniffed); err != nil {
+		return none, fmt.Errorf("read %s: it is no result of check and no tour: %s", path, oneLine(err))
 	}
-	return k, nil
+	if sniffed.Lab == nil && sniffed.Rows != nil {
+		var t compare.Tour
+		if err := json.Unmarshal(text, &t); err != nil {
+			return none, fmt.Errorf("read %s: it is no tour: %s", path, oneLine(err))
+		}
+		if err := t.Validate(); err != nil {
+			return none, fmt.Errorf("read %s: it is no tour that can be compared: %w", path, err)
+		}
+		return resultFile{kept: kept{origin: origin{Made: t.Began}}, tour: &t}, nil
+	}
+	k, err := parseKept(text)
+	if err != nil {
+		return none, fmt.Errorf("read %s: it is no result of check and no tour: %w", path, err)
+	}
+	return resultFile{kept: k}, nil
 }

@@ -30,6 +30,57 @@ type origin struct {
 	// Commit is the code's, with "-dirty" behind it when the code differed from it;
 	// empty when git cannot tell.
 	Commit string `json:"commit,omitempty"`
+	// On says whose code the labs below were, of a run of `check --mine`; nil of every other run.
+	On *ground `json:"on,omitempty"`
+}
+
+// ground is whose code the labs below were, by their numbers.
+type ground struct {
+	Yours     []string `json:"yours"`
+	Solutions []string `json:"solutions"`
+}
+
+// words says whose code the labs below were.
+func (g ground) words() string {
+	switch {
+	case len(g.Yours) == 0:
+		return "solutions"
+	case len(g.Solutions) == 0:
+		return "your own labs"
+	default:
+		return "your labs " + strings.Join(g.Yours, ", ") + " and solutions " + strings.Join(g.Solutions, ", ")
+	}
+}
+
+// below says whose code the labs below were. Every run but `check --mine` is on solutions.
+func (o origin) below() string {
+	if o.On == nil {
+		return ground{}.words()
+	}
+	return o.On.words()
+}
+
+// source says whose code a kept result is of.
+type source int
+
+// The sources. Each has a file of its own in a lab's folder.
+const (
+	yours source = iota
+	mine         // the learner's code on the learner's own labs: check --mine
+	solution
+)
+
+// sources returns all sources, in the order in which `report` shows them.
+func sources() []source { return []source{yours, mine, solution} }
+
+// file returns the name of the file of the result.
+func (s source) file() string {
+	return [...]string{yours: "result.json", mine: "mine-result.json", solution: "last-solution-result.json"}[s]
+}
+
+// options returns the flags of `check` that make such a result.
+func (s source) options() checkOptions {
+	return checkOptions{solution: s == solution, mine: s == mine}
 }
 
 // stepsPassed says which steps of a lab the learner's code has passed, as `check` leaves it for
@@ -99,19 +150,15 @@ func (a *app) origin(ctx context.Context, w workshop) origin {
 	return o
 }
 
-// keptFile is where the last result of a lab's folder or of its solution is kept.
-func (w workshop) keptFile(l folder, solution bool) string {
-	name := "result.json"
-	if solution {
-		name = "last-solution-result.json"
-	}
-	return w.path(stateDir, l.Name, name)
+// keptFile is where the last result of a lab is kept.
+func (w workshop) keptFile(l folder, from source) string {
+	return w.path(stateDir, l.Name, from.file())
 }
 
 // keep keeps a result and its page, and returns the page's path. A disk that does not take them
 // costs the learner a repetition, not the verdict, so it is only said, and the path is empty.
 func (a *app) keep(w workshop, r reported) (page string) {
-	if err := writeJSON(w.keptFile(r.folder, r.solution), r.kept); err != nil {
+	if err := writeJSON(w.keptFile(r.folder, r.source), r.kept); err != nil {
 		a.notef("The result is not kept for `report`: %v\n", err)
 		return ""
 	}
@@ -161,20 +208,70 @@ func readJSON[T any](path string) (value T, err error) {
 	return value, nil
 }
 
-// readKept reads what keep wrote; ok is false when nothing is kept.
-func readKept(path string) (k kept, ok bool, err error) {
-	there, err := readJSON[*kept](path)
+// readKept reads the kept result of a lab; ok is false when nothing is kept.
+func (w workshop) readKept(l folder, from source) (k kept, ok bool, problem *engine.Unavailable) {
+	path := w.keptFile(l, from)
+	k, ok, err := readKept(path)
+	if ok && k.Lab != l.Name {
+		err = fmt.Errorf("it is a result of lab %s", k.Lab)
+	}
 	if err != nil {
-		return kept{}, false, &engine.Unavailable{Problem: "the kept result " + path + " cannot be read", Remedy: "run the check again; it writes the file anew", Err: err}
+		return kept{}, false, &engine.Unavailable{
+			Problem: "the kept result " + w.short(path) + " cannot be read", Err: err,
+			Remedy: "go tool workshop check " + l.ID() + from.options().words() + "   (it writes the file anew)",
+		}
 	}
-	if there == nil {
-		return kept{}, false, nil
-	}
-	return *there, true, nil
+	return k, ok, nil
 }
+
+// readKept reads what keep wrote; ok is false when there is no file. The error has one line.
+func readKept(path string) (k kept, ok bool, err error) {
+	text, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return kept{}, false, nil
+	case err != nil:
+		return kept{}, false, fmt.Errorf("read result: %w", err)
+	}
+	if k, err = parseKept(text); err != nil {
+		return kept{}, false, err
+	}
+	return k, true, nil
+}
+
+// parseKept reads the JSON of a result. Files of older versions lack fields, which are then zero. The error
+// has one line.
+func parseKept(text []byte) (kept, error) {
+	var k kept
+	if err := json.Unmarshal(text, &k); err != nil {
+		return kept{}, errors.New(oneLine(err))
+	}
+	verdicts := []lab.Verdict{lab.Pass, lab.NotYet, lab.Inconclusive, lab.Environment}
+	switch {
+	case k.Lab == "" || k.Verdict == "":
+		return kept{}, errors.New("it names no lab or no verdict")
+	case !slices.Contains(verdicts, k.Verdict):
+		return kept{}, fmt.Errorf("its verdict %q is unknown to this version of the workshop", k.Verdict)
+	}
+	return k, nil
+}
+
+func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", " ") }
 
 // words says where a result comes from, in words.
 func (o origin) words() string {
+	var parts []string
+	if o.On != nil {
+		parts = append(parts, "on "+o.below())
+	}
+	if made := o.made(); made != "" {
+		parts = append(parts, made)
+	}
+	return strings.Join(parts, "; ")
+}
+
+// made says when a result was made, and of which commit.
+func (o origin) made() string {
 	var parts []string
 	if !o.Made.IsZero() {
 		parts = append(parts, "made "+o.Made.UTC().Format("2006-01-02 15:04 UTC"))

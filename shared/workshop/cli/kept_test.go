@@ -65,7 +65,12 @@ func TestOriginInWords(t *testing.T) {
 		"made 2026-03-01 18:30 UTC": {Made: made},
 		"made 2026-03-01 18:30 UTC on commit 0123abc":              {Made: made, Commit: "0123abc"},
 		"made 2026-03-01 18:30 UTC on commit 0123abc with changes": {Made: made, Commit: "0123abc-dirty"},
-		"on commit 0123abc": {Commit: "0123abc"},
+		"on commit 0123abc":                   {Commit: "0123abc"},
+		"on solutions":                        {On: &ground{Solutions: []string{"00"}}},
+		"on your own labs; on commit 0123abc": {Commit: "0123abc", On: &ground{Yours: []string{"00", "01"}}},
+		"on your labs 00, 03 and solutions 01, 02; made 2026-03-01 18:30 UTC": {
+			Made: made, On: &ground{Yours: []string{"00", "03"}, Solutions: []string{"01", "02"}},
+		},
 	} {
 		if got := o.words(); got != want {
 			t.Errorf("%+v in words is %q, want %q", o, got, want)

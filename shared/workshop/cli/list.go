@@ -57,7 +57,7 @@ func (w workshop) standingOf(labs []folder) map[string]standing {
 	all := make(map[string]standing)
 	for _, l := range labs {
 		var p standing
-		if k, ok, err := readKept(w.keptFile(l, false)); err == nil && ok {
+		if k, ok, problem := w.readKept(l, yours); problem == nil && ok {
 			p.kept = k
 		}
 		if steps, err := readJSON[stepsPassed](w.stepsFile(l)); err == nil {

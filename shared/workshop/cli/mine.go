@@ -48,8 +48,8 @@ func (w workshop) labsBelow(l folder) ([]below, error) {
 			continue
 		}
 		b := below{folder: other}
-		switch k, ok, err := readKept(w.keptFile(other, false)); {
-		case err != nil:
+		switch k, ok, problem := w.readKept(other, yours); {
+		case problem != nil:
 			b.why = "the result of the last check cannot be read"
 		case !ok:
 			b.why = "no check of the whole lab yet"
@@ -86,6 +86,19 @@ func ownLabs(labs []below) string {
 		}
 	}
 	return strings.Join(own, ",")
+}
+
+// groundOf returns whose code the labs below are, for the kept result.
+func groundOf(labs []below) *ground {
+	g := ground{Yours: []string{}, Solutions: []string{}}
+	for _, b := range labs {
+		if b.own {
+			g.Yours = append(g.Yours, b.ID())
+		} else {
+			g.Solutions = append(g.Solutions, b.ID())
+		}
+	}
+	return &g
 }
 
 // mineTable lists the labs that the run is on.

@@ -33,7 +33,7 @@ func (w workshop) short(path string) string {
 
 // writePage writes the page of a kept result beside it, and returns its path.
 func (w workshop) writePage(r reported) (path string, err error) {
-	result := w.keptFile(r.folder, r.solution)
+	result := w.keptFile(r.folder, r.source)
 	path = pageFile(result)
 	p := report.Page(r.title(), r.kept.words(), "The figures are in "+w.short(result)+".", r.kept.Result)
 	return path, page.Save(path, p)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"bytebites.example/workshop/shared/testbed/engine"
 	"bytebites.example/workshop/shared/workshop/cli/report"
 	"bytebites.example/workshop/shared/workshop/lab"
 )
@@ -19,9 +20,9 @@ func (a *app) report() *cobra.Command {
 	var options reportOptions
 	cmd := &cobra.Command{
 		Use:   "report [NN | --compare A.json B.json]",
-		Short: "Show the last result of each lab again, or compare two results",
-		Long: `Show the last result of each lab, or of one lab: that of your code, and that of the
-solution if you checked it. Nothing runs, and the exit code is 0 for every verdict.
+		Short: "Show the last result of each lab again, or compare two results or tours",
+		Long: `Show the last result of each lab, or of one lab: that of your code, that of your code
+on your own labs (check --mine), and that of the solution, as far as you checked them. Nothing runs, and the exit code is 0 for every verdict.
 Results are kept in .workshop/NN-name.
 
 With --html each result becomes a page with charts, beside the result. The page opens
@@ -30,12 +31,14 @@ you can mail it.
 
 With --compare two result files stand side by side: those of two labs, of your code
 and the solution, or of two machines. It warns where the machines differ. A file is
-what check keeps, or what check --json prints.`,
+what check keeps, or what check --json prints. It compares two tours too, by claim:
+the tour keeps its numbers in .workshop/tour.json.`,
 		Example: `  go tool workshop report                 every lab that you checked
   go tool workshop report 00              one lab
   go tool workshop report 00 --markdown   as tables to paste into an issue or a chat
   go tool workshop report 00 --html       as a page in your browser
   go tool workshop report --compare .workshop/00-baseline/result.json other.json
+  go tool workshop report --compare .workshop/tour.json other-tour.json
   go tool workshop report --compare --html mine.json other.json`,
 		Args: func(_ *cobra.Command, args []string) error {
 			switch {
@@ -63,21 +66,19 @@ what check keeps, or what check --json prints.`,
 	return cmd
 }
 
-// reported is a kept result of a learner's code or of a solution.
+// reported is a kept result of a lab.
 type reported struct {
-	folder   folder
-	solution bool
-	kept     kept
+	folder folder
+	source source
+	kept   kept
 }
 
-func (r reported) title() string { return titleOf(r.folder, r.solution) }
+func (r reported) title() string { return titleOf(r.folder, r.source) }
 
 // titleOf returns the title of a result.
-func titleOf(l folder, solution bool) string {
-	if solution {
-		return fmt.Sprintf("Lab %s, the solution", l.Name)
-	}
-	return fmt.Sprintf("Lab %s, your code", l.Name)
+func titleOf(l folder, from source) string {
+	whose := [...]string{yours: "your code", mine: "your code on your own labs", solution: "the solution"}[from]
+	return fmt.Sprintf("Lab %s, %s", l.Name, whose)
 }
 
 func (a *app) runReport(args []string, options reportOptions) error {
@@ -96,15 +97,15 @@ func (a *app) runReport(args []string, options reportOptions) error {
 		}
 		labs = []folder{l}
 	}
-	results, err := w.reported(labs)
-	if err != nil {
-		return err
-	}
+	results, unread := w.reported(labs) // what can be read is shown
 	switch {
+	case len(results) == 0 && len(unread) > 0:
 	case len(results) == 0:
 		a.nothingToReport(labs)
 	case options.html:
-		return a.showPages(w, results)
+		if err := a.showPages(w, results); err != nil {
+			return err
+		}
 	case options.markdown:
 		for i, r := range results {
 			if i > 0 {
@@ -115,25 +116,29 @@ func (a *app) runReport(args []string, options reportOptions) error {
 	default:
 		a.showAgain(results)
 	}
+	for _, problem := range unread {
+		a.problem(problem)
+	}
+	if len(unread) > 0 {
+		return exitError{lab.Environment.ExitCode()}
+	}
 	return nil
 }
 
-// reported returns the kept results of labs. For each lab, the learner's result comes before the
-// solution's.
-func (w workshop) reported(labs []folder) ([]reported, error) {
-	var results []reported
+// reported returns the kept results of labs, and a problem for each that cannot be read. For each lab, the
+// learner's results come before the solution's.
+func (w workshop) reported(labs []folder) (results []reported, unread []*engine.Unavailable) {
 	for _, l := range labs {
-		for _, solution := range []bool{false, true} {
-			k, ok, err := readKept(w.keptFile(l, solution))
-			if err != nil {
-				return nil, err
-			}
-			if ok {
-				results = append(results, reported{l, solution, k})
+		for _, from := range sources() {
+			switch k, ok, problem := w.readKept(l, from); {
+			case problem != nil:
+				unread = append(unread, problem)
+			case ok:
+				results = append(results, reported{l, from, k})
 			}
 		}
 	}
-	return results, nil
+	return results, unread
 }
 
 func (a *app) nothingToReport(labs []folder) {
@@ -161,12 +166,12 @@ func (a *app) showAgain(results []reported) {
 // afterReport says what to do next.
 func (a *app) afterReport(results []reported) {
 	if len(results) == 1 {
-		a.afterCheck(results[0].folder, results[0].kept.Result, checkOptions{solution: results[0].solution}, nil, 0)
+		a.afterCheck(results[0].folder, results[0].kept.Result, results[0].source.options(), nil, 0)
 		return
 	}
 	for _, r := range results {
-		if !r.solution && r.kept.Verdict != lab.Pass {
-			a.next("go tool workshop check " + r.folder.ID())
+		if r.source != solution && r.kept.Verdict != lab.Pass {
+			a.next("go tool workshop check " + r.folder.ID() + r.source.options().words())
 			return
 		}
 	}

@@ -87,17 +87,22 @@ func (a *app) explain(ctx context.Context, err error) {
 		a.notef("%s %s\n", s.Bad.Render("Error:"), strings.TrimSpace(usage.Error()))
 		a.nextOn(a.err, "go tool workshop -h")
 	case errors.As(err, &missing):
-		a.notef("\n%s %s\n", s.Bad.Render("Problem:"), missing.Problem)
-		if missing.Err != nil {
-			a.notef("   Seen: %s\n", strings.ReplaceAll(missing.Err.Error(), "\n", "\n         "))
-		}
-		if missing.Remedy != "" {
-			a.notef("  To do: %s\n", missing.Remedy)
-		}
+		a.problem(missing)
 		a.nextOn(a.err, "go tool workshop doctor   (checks the machine)")
 	default:
 		a.notef("\n%s %v\n", s.Bad.Render("Error:"), err)
 		a.nextOn(a.err, "go tool workshop doctor   (checks the machine)")
+	}
+}
+
+// problem shows a failure of the machine, with its cause and its remedy.
+func (a *app) problem(missing *engine.Unavailable) {
+	a.notef("\n%s %s\n", a.styles(a.err).Bad.Render("Problem:"), missing.Problem)
+	if missing.Err != nil {
+		a.notef("   Seen: %s\n", strings.ReplaceAll(missing.Err.Error(), "\n", "\n         "))
+	}
+	if missing.Remedy != "" {
+		a.notef("  To do: %s\n", missing.Remedy)
 	}
 }
 

@@ -1,5 +1,5 @@
-// Package compare puts two results of labs side by side: of two labs, of two runs or of two
-// machines. It says where a comparison proves nothing.
+// Package compare puts two results of labs, or two tours, side by side: of two labs, of two runs or of
+// two machines. It says where a comparison proves nothing.
 package compare
 
 import (
@@ -15,9 +15,15 @@ import (
 type Comparison struct {
 	A, B    lab.Result
 	Gains   []Gain
-	Figures []Figure // before and after of each gain, then the reported figures
-	Changed []Check  // checks whose verdicts differ
-	Same    int      // checks of both whose verdicts are equal
+	Changed []Check // checks whose verdicts differ
+	Same    int     // checks of both whose verdicts are equal
+	Common
+}
+
+// Common is what the comparisons of results and of tours share.
+type Common struct {
+	// Figures are before and after of each gain or claim, then the reported figures.
+	Figures []Figure
 	// Charts are those that both have, with the series of both. Their marks are left out, because those of
 	// two runs lie in different places.
 	Charts []chart.Chart
@@ -56,7 +62,7 @@ func Of(a, b lab.Result) Comparison {
 	c.gains()
 	c.numbers()
 	c.checks()
-	c.charts()
+	c.charts(a.Charts, b.Charts)
 	c.Warnings = append(scope(a, b), machines(a.Host, b.Host)...)
 	return c
 }
@@ -114,7 +120,7 @@ func (c *Comparison) numbers() {
 }
 
 // figure adds a figure in A's unit. One whose units cannot be converted stays apart.
-func (c *Comparison) figure(name, unitA string, a float64, unitB string, b float64) {
+func (c *Common) figure(name, unitA string, a float64, unitB string, b float64) {
 	factor, ok := factor(unitB, unitA)
 	if !ok {
 		c.OnlyA = append(c.OnlyA, fmt.Sprintf("figure %s in %q", name, unitA))
@@ -145,9 +151,9 @@ func (c *Comparison) checks() {
 }
 
 // charts joins the charts of one name and with the same axes.
-func (c *Comparison) charts() {
-	for _, a := range c.A.Charts {
-		for _, b := range c.B.Charts {
+func (c *Common) charts(allA, allB []chart.Chart) {
+	for _, a := range allA {
+		for _, b := range allB {
 			if a.Name != b.Name || a.X != b.X || a.Y != b.Y {
 				continue
 			}

@@ -383,7 +383,7 @@ func TestContrast(t *testing.T) {
 			check(text, "ground", 4.5)
 			check(text, "raised", 4.5)
 		}
-		for s := range 6 {
+		for s := range 8 {
 			check(fmt.Sprintf("s%d", s), "ground", 4.5) // the name of a series
 			check(fmt.Sprintf("s%d", s), "zone", 3)
 			check(fmt.Sprintf("s%d", s), "band", 3)

@@ -61,8 +61,12 @@ func sample() page.Page {
 						{Name: "the ideal of answering all", Points: []chart.Point{{X: 10, Y: 10}, {X: 33.75, Y: 33.75}}}},
 					Marks: []chart.Mark{{Name: "knee", From: 15, To: 22.5}}},
 				{Name: "Replicas over time", Says: "Replicas follow the load.", X: chart.Axis{Name: "time", Unit: "s"}, Y: chart.Axis{Name: "replicas"}, Series: []chart.Series{{Name: "replicas", Points: replicas, Steps: true}}},
-				{Name: "Six lines", Says: "Each has its own colour, dash and marker.", X: chart.Axis{Name: "time", Unit: "s"}, Y: chart.Axis{Name: "cost", Unit: "USD/h"}, Series: []chart.Series{
-					{Name: "a", Points: cost}, {Name: "b", Points: scaled(cost, 1.1)}, {Name: "c", Points: scaled(cost, 1.2)}, {Name: "d", Points: scaled(cost, 1.5)}, {Name: "e", Points: scaled(cost, 1.7)}, {Name: "f with a name that goes on and on", Points: scaled(cost, 2)}}},
+				{Name: "Eight lines", Says: "Each has its own colour, dash and marker.", X: chart.Axis{Name: "time", Unit: "s"}, Y: chart.Axis{Name: "cost", Unit: "USD/h"}, Series: []chart.Series{
+					{Name: "a", Points: cost}, {Name: "b", Points: scaled(cost, 1.1)}, {Name: "c", Points: scaled(cost, 1.2)}, {Name: "d", Points: scaled(cost, 1.5)}, {Name: "e", Points: scaled(cost, 1.7)}, {Name: "f with a name that goes on and on", Points: scaled(cost, 2)},
+					{Name: "g", Points: scaled(cost, 2.2)}, {Name: "h", Points: scaled(cost, 2.4)}}},
+				{Name: "Lines that end early", Says: "Their names do not cover one another.", X: chart.Axis{Name: "time", Unit: "s"}, Y: chart.Axis{Name: "replicas"}, Series: []chart.Series{
+					{Name: "behind nginx", Points: replicas[:60], Steps: true}, {Name: "paid", Points: replicas[:60], Steps: true}},
+					Marks: []chart.Mark{{Name: "first", From: 0, To: 30}, {Name: "second", From: 30, To: 60}, {Name: "broker restarted", From: 60, To: 100}}},
 				{Name: "One point", Says: "It is a marker.", X: chart.Axis{Name: "time", Unit: "s"}, Y: chart.Axis{Name: "orders"}, Series: []chart.Series{{Name: "only", Points: []chart.Point{{X: 3, Y: 7}}}}},
 			}},
 		},

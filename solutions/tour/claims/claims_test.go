@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -11,6 +12,8 @@ import (
 	"unicode/utf8"
 
 	"bytebites.example/workshop/shared/measure/chart"
+	"bytebites.example/workshop/shared/workshop/compare"
+	"bytebites.example/workshop/shared/workshop/lab"
 	"bytebites.example/workshop/solutions/tour/claims"
 )
 
@@ -372,6 +375,37 @@ func TestWriteFile(t *testing.T) {
 	}
 	if len(again.Rows) != len(told().Rows) || again.Rows[4].Loads[1].MeanMS != 35 || again.Rows[4].Limits[0].Goodput != 13 {
 		t.Errorf("read back %+v", again)
+	}
+}
+
+// What report --compare reads of the file is what the tour wrote.
+func TestFileCanBeCompared(t *testing.T) {
+	story := told()
+	story.CPUs, story.Slowness, story.Began = 2, 0.5, time.Date(2026, 3, 1, 18, 30, 0, 0, time.UTC)
+	story.Platform, story.Go, story.Parts = "linux/amd64", "go1.26", []string{"peak", "cache"}
+	story.Rows[0].Quotas = []lab.Quota{{Container: "postgres", CPU: 0.25}}
+	story.Rows[0].Charts = []chart.Chart{{Name: "queries"}}
+	text, err := json.Marshal(story)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var read compare.Tour
+	if err := json.Unmarshal(text, &read); err != nil {
+		t.Fatal(err)
+	}
+	if err := read.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	want := compare.Tour{CPUs: story.CPUs, Slowness: story.Slowness, Began: story.Began, Platform: story.Platform, Go: story.Go, Parts: story.Parts}
+	for _, r := range story.Rows {
+		want.Rows = append(want.Rows, compare.Row{
+			Name: r.Name, Lab: r.Lab, Claim: r.Claim, Ratio: r.Ratio, Verdict: string(r.Verdict), Quotas: r.Quotas, Charts: r.Charts,
+			Before: compare.Amount{Value: r.Before.Value, Of: r.Before.Of, Unit: r.Before.Unit},
+			After:  compare.Amount{Value: r.After.Value, Of: r.After.Of, Unit: r.After.Unit},
+		})
+	}
+	if !reflect.DeepEqual(read, want) {
+		t.Errorf("read  %+v\nwrote %+v", read, want)
 	}
 }
 

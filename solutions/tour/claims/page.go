@@ -2,7 +2,6 @@ package claims
 
 import (
 	"fmt"
-	"runtime"
 	"slices"
 	"strings"
 
@@ -30,7 +29,10 @@ func (s *Story) Page() page.Page {
 }
 
 func (s *Story) machine() string {
-	text := fmt.Sprintf("%d cores, %s/%s", s.CPUs, runtime.GOOS, runtime.GOARCH)
+	text := fmt.Sprintf("%d cores", s.CPUs)
+	if s.Platform != "" {
+		text += ", " + s.Platform
+	}
 	if s.Slowness > 0 {
 		text += fmt.Sprintf(", %s times as fast as the reference machine (ten million Python additions in about %.2f s)",
 			figure.Short(1/s.Slowness), pythonSeconds*s.Slowness)

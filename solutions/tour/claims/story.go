@@ -20,6 +20,12 @@ type Story struct {
 	// of hostspeed.
 	Slowness float64   `json:"slowness"`
 	Began    time.Time `json:"began"`
+	// Platform is the operating system and the processor, such as "linux/amd64", and Go the version of Go.
+	// Files of older tours lack both.
+	Platform string `json:"platform,omitempty"`
+	Go       string `json:"go,omitempty"`
+	// Parts are the parts that were played, if not all; see tour --only.
+	Parts []string `json:"parts,omitempty"`
 }
 
 // Add adds rows, and sorts all by lab. A row whose numbers contradict each other could not be told.

@@ -28,23 +28,26 @@ func (s Side) describe(r lab.Result) string {
 	return text
 }
 
+// made returns when it was made, for a column of that name.
+func (s Side) made() string { return strings.TrimPrefix(s.Note, "made ") }
+
 // Comparison returns a comparison as terminal text.
 func (s Sheet) Comparison(a, b Side, c compare.Comparison) string {
-	parts := []string{s.heading(comparisonTitle, ""), s.sides(a, b, c), s.warnings(c.Warnings)}
+	parts := []string{s.heading(comparisonTitle, ""), s.sides(a.describe(c.A), b.describe(c.B)), s.warnings(c.Warnings)}
 	if rows := gainRows(c); len(rows) > 0 {
 		parts = append(parts, Table(gainHeading, rows, s.Faint, map[int]bool{3: true}))
 	}
-	if rows := figureRows(c); len(rows) > 0 {
+	if rows := figureRows(c.Figures); len(rows) > 0 {
 		parts = append(parts, Table(figureHeading, rows, s.Faint, map[int]bool{1: true, 2: true, 4: true}))
 	}
 	if rows := checkRows(c); len(rows) > 0 {
 		parts = append(parts, Table(checkHeading, rows, s.Faint, nil))
 	}
-	var rest strings.Builder
-	for _, line := range remarks(c) {
-		rest.WriteString(strings.Join(wrap(line, s.columns-2), "\n  ") + "\n")
-	}
-	parts = append(parts, rest.String())
+	return apart(append(parts, s.lines(remarks(c))))
+}
+
+// apart joins the parts of a comparison with an empty line before each.
+func apart(parts []string) string {
 	var text strings.Builder
 	for _, part := range parts {
 		if part != "" {
@@ -54,9 +57,18 @@ func (s Sheet) Comparison(a, b Side, c compare.Comparison) string {
 	return text.String()
 }
 
-func (s Sheet) sides(a, b Side, c compare.Comparison) string {
+// lines returns lines that are wrapped.
+func (s Sheet) lines(lines []string) string {
 	var text strings.Builder
-	for _, side := range []labelledText{{"A", a.describe(c.A)}, {"B", b.describe(c.B)}} {
+	for _, line := range lines {
+		text.WriteString(strings.Join(wrap(line, s.columns-2), "\n  ") + "\n")
+	}
+	return text.String()
+}
+
+func (s Sheet) sides(a, b string) string {
+	var text strings.Builder
+	for _, side := range []labelledText{{"A", a}, {"B", b}} {
 		fmt.Fprintf(&text, "  %s  %s\n", s.Bold.Render(side.label), strings.Join(wrap(side.text, s.columns-5), "\n     "))
 	}
 	return text.String()
@@ -118,8 +130,8 @@ func says(g compare.Gain) string {
 	}
 }
 
-func figureRows(c compare.Comparison) (rows [][]string) {
-	for _, f := range c.Figures {
+func figureRows(figures []compare.Figure) (rows [][]string) {
+	for _, f := range figures {
 		rows = append(rows, []string{f.Name, figure.Fixed(f.A), figure.Fixed(f.B), f.Unit, ratioText(f.Ratio)})
 	}
 	return rows
@@ -140,14 +152,20 @@ func remarks(c compare.Comparison) (lines []string) {
 	case c.Same > 0:
 		lines = append(lines, fmt.Sprintf("Checks with the same verdict in both: %d.", c.Same))
 	}
+	lines = append(lines, onlyIn(c.Common)...)
+	if len(c.Gains)+len(c.Figures)+len(c.Changed)+c.Same == 0 {
+		lines = append(lines, "The two have nothing in common.")
+	}
+	return lines
+}
+
+// onlyIn names what only one side has.
+func onlyIn(c compare.Common) (lines []string) {
 	if len(c.OnlyA) > 0 {
 		lines = append(lines, "Only in A: "+strings.Join(c.OnlyA, "; ")+".")
 	}
 	if len(c.OnlyB) > 0 {
 		lines = append(lines, "Only in B: "+strings.Join(c.OnlyB, "; ")+".")
-	}
-	if len(c.Gains)+len(c.Figures)+len(c.Changed)+c.Same == 0 {
-		lines = append(lines, "The two have nothing in common.")
 	}
 	return lines
 }
@@ -161,7 +179,7 @@ func ComparisonPage(a, b Side, c compare.Comparison) page.Page {
 		r lab.Result
 	}{{"A", a, c.A}, {"B", b, c.B}} {
 		sides.Rows = append(sides.Rows, []page.Cell{
-			{Text: side.name}, {Text: side.File}, {Text: side.r.Lab}, {Text: string(side.r.Verdict), Tone: tone(side.r.Verdict)}, {Text: strings.TrimPrefix(side.Note, "made ")},
+			{Text: side.name}, {Text: side.File}, {Text: side.r.Lab}, {Text: string(side.r.Verdict), Tone: tone(side.r.Verdict)}, {Text: side.made()},
 		})
 	}
 	var gains []page.Gain
@@ -176,32 +194,37 @@ func ComparisonPage(a, b Side, c compare.Comparison) page.Page {
 		}
 		gains = append(gains, p)
 	}
+	return page.Page{Title: comparisonTitle, Sections: []page.Section{
+		{Title: "The results", Tables: []page.Table{sides}, Warnings: c.Warnings},
+		{Title: "Gains", Gains: gains},
+		{Title: "Charts", Charts: c.Charts},
+		{Title: "Figures", Tables: tableOf(figureHeading, figureRows(c.Figures), 1, 2, 4)},
+		{Title: "Checks", Tables: tableOf(checkHeading, checkRows(c))},
+		{Title: "The rest", Text: remarks(c)},
+		{Title: "The machines", Tables: hostsOf(c.A.Host, c.B.Host)},
+	}}
+}
+
+// hostsOf puts two machines side by side. It returns no table if nothing is known of them.
+func hostsOf(a, b lab.Host) []page.Table {
 	hosts := page.Table{Columns: []page.Column{{Name: "what"}, {Name: "A"}, {Name: "B"}}}
 	inB := make(map[string]string)
-	for _, fact := range hostTable(c.B.Host) {
+	for _, fact := range hostTable(b) {
 		inB[fact.label] = fact.text
 	}
-	for _, fact := range hostTable(c.A.Host) {
+	for _, fact := range hostTable(a) {
 		hosts.Rows = append(hosts.Rows, []page.Cell{{Text: fact.label}, {Text: fact.text}, {Text: inB[fact.label]}})
 		delete(inB, fact.label)
 	}
-	for _, fact := range hostTable(c.B.Host) {
+	for _, fact := range hostTable(b) {
 		if text, only := inB[fact.label]; only {
 			hosts.Rows = append(hosts.Rows, []page.Cell{{Text: fact.label}, {}, {Text: text}})
 		}
 	}
-	p := page.Page{Title: comparisonTitle, Sections: []page.Section{
-		{Title: "The results", Tables: []page.Table{sides}, Warnings: c.Warnings},
-		{Title: "Gains", Gains: gains},
-		{Title: "Charts", Charts: c.Charts},
-		{Title: "Figures", Tables: tableOf(figureHeading, figureRows(c), 1, 2, 4)},
-		{Title: "Checks", Tables: tableOf(checkHeading, checkRows(c))},
-		{Title: "The rest", Text: remarks(c)},
-	}}
-	if len(hosts.Rows) > 0 {
-		p.Sections = append(p.Sections, page.Section{Title: "The machines", Tables: []page.Table{hosts}})
+	if len(hosts.Rows) == 0 {
+		return nil
 	}
-	return p
+	return []page.Table{hosts}
 }
 
 // tableOf returns rows of text as a table of a page, and nothing for no rows. The named columns

@@ -74,6 +74,14 @@ func hostTable(h lab.Host) []labelledText {
 // leastWait is the least wait for the machine that a report mentions, in seconds.
 const leastWait = 1
 
+// took writes the time of a run in brackets. A result without it, such as one of an older version, has none.
+func took(r lab.Result) string {
+	if r.Seconds == 0 {
+		return ""
+	}
+	return " (" + figure.Seconds(r.Seconds) + ")"
+}
+
 // waitedFor says how long a run waited before its servers started. That time is not the fault of the code.
 func waitedFor(r lab.Result) string {
 	if r.WaitedSeconds < leastWait {

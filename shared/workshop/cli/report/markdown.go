@@ -14,7 +14,7 @@ import (
 func Markdown(title, note string, r lab.Result) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "### %s: %s\n\n", markdownText(title), r.Verdict)
-	facts := []string{note, figure.Seconds(r.Seconds), waitedFor(r), machineFacts(r.Host), quotaFacts(r.Host.Quotas)}
+	facts := []string{note, strings.Trim(took(r), " ()"), waitedFor(r), machineFacts(r.Host), quotaFacts(r.Host.Quotas)}
 	var said []string
 	for _, fact := range facts {
 		if fact != "" {

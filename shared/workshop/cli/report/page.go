@@ -17,11 +17,11 @@ func Page(title, note, foot string, r lab.Result) page.Page {
 	return page.Page{
 		Title: title, Note: note, Foot: foot,
 		Verdict: verdictBadge(r.Verdict, strings.ToUpper(string(r.Verdict))),
-		Meaning: r.Meaning() + " (" + figure.Seconds(r.Seconds) + ")",
+		Meaning: r.Meaning() + took(r),
 		Sections: []page.Section{
 			{Title: "What did not pass", Problems: problemsOf(r)},
 			{Title: "Gains", Gains: gainsOf(r.Gains)},
-			{Title: "Charts", Charts: r.Charts},
+			{Title: "Charts", Charts: r.Charts, Text: withoutCharts(r)},
 			{Title: "Checks", Tables: checksOf(r)},
 			{Title: "Reported figures", Tables: numbersOf(r.Reported)},
 			{Title: "The machine", Tables: machineOf(r.Host)},
@@ -164,6 +164,14 @@ func machineOf(h lab.Host) []page.Table {
 		tables = append(tables, quotas)
 	}
 	return tables
+}
+
+// withoutCharts says why a result has no chart; nil if it has some.
+func withoutCharts(r lab.Result) []string {
+	if len(r.Charts) > 0 {
+		return nil
+	}
+	return []string{"This result has no chart. Charts are drawn by the checks and gains that send a load. None of them got that far in this run, or the result is of an older version."}
 }
 
 // leftOf says what the run leaves to the learner.

@@ -108,7 +108,9 @@ func (s Sheet) Ended(title string, r lab.Result) string {
 func (s Sheet) heading(title, note string) string {
 	text := s.Bold.Render(title) + "\n"
 	if note != "" {
-		text += s.Faint.Render(note) + "\n"
+		for _, line := range wrap(note, s.columns) {
+			text += s.Faint.Render(line) + "\n"
+		}
 	}
 	return text
 }
@@ -127,7 +129,7 @@ func (s Sheet) numbers(numbers []lab.Number) string {
 // closing returns the verdict, the TODO marks that are left, and the place of the evidence.
 func (s Sheet) closing(r lab.Result) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s (%s)\n", s.Verdict(r.Verdict).Render(strings.ToUpper(string(r.Verdict))), r.Meaning(), figure.Seconds(r.Seconds))
+	fmt.Fprintf(&b, "%s: %s%s\n", s.Verdict(r.Verdict).Render(strings.ToUpper(string(r.Verdict))), r.Meaning(), took(r))
 	if waited := waitedFor(r); waited != "" {
 		b.WriteString(s.Faint.Render("      "+waited) + "\n")
 	}

@@ -73,6 +73,7 @@ func newPanel(f frame, c chart.Chart) *panel {
 	var xOK, yOK bool
 	p.x, xOK = newScale(c.X.Scale, xs, false)
 	p.y, yOK = newScale(c.Y.Scale, ys, true)
+	p.x.whole, p.y.whole = counts(c.X, xs), counts(c.Y, ys)
 	p.empty = p.empty || !xOK || !yOK
 	p.layOut()
 	return p
@@ -187,6 +188,7 @@ func (p *panel) drawAxes(d *drawing) {
 // drawMarks draws the bands and lines of the marks, and over them the names, so that no line
 // strikes a name out.
 func (p *panel) drawMarks(d *drawing) {
+	shaded := math.Inf(-1) // where the last shaded band ends
 	for _, l := range p.lanes {
 		from, to := p.px(l.mark.From), p.px(l.mark.To)
 		above := p.top
@@ -194,7 +196,12 @@ func (p *panel) drawMarks(d *drawing) {
 			above = p.laneHeight(l.lane) + 0.2*p.font
 		}
 		d.line("moment", from, above, from, p.bottom)
-		if to > from {
+		// Of bands that touch, every second one is shaded, so that they can be told apart.
+		if to > from && l.mark.From == shaded {
+			shaded = math.Inf(-1)
+			d.line("moment", to, p.top, to, p.bottom)
+		} else if to > from {
+			shaded = l.mark.To
 			d.add(`<rect class="band" x="%.1f" y="%.1f" width="%.1f" height="%.1f"><title>%s</title></rect>`,
 				from, p.top, to-from, p.bottom-p.top, escape(MarkText(p.chart, l.mark)))
 			d.line("moment", to, p.top, to, p.bottom)
@@ -275,48 +282,65 @@ func (p *panel) drawNames(d *drawing, ends []end) {
 	if p.labels == 0 || len(ends) < 2 {
 		return
 	}
-	line := 1.2 * p.font
-	order := make([]int, 0, len(ends))
+	atEdge, early := make([]int, 0, len(ends)), make([]int, 0, len(ends))
 	for i, e := range ends {
-		if e.drawn && e.x < p.right-3*p.font {
-			// The line ends early. A leader to the edge would look like data.
-			d.text("name near "+seriesClass(i), "start", e.x+0.6*p.font, e.y+0.35*p.font, p.fit(p.chart.Series[i].Name, (p.width-e.x-p.font)/boldWidth))
-		} else if e.drawn {
-			order = append(order, i)
+		switch {
+		case e.drawn && e.x < p.right-3*p.font:
+			early = append(early, i) // A leader to the edge would look like data.
+		case e.drawn:
+			atEdge = append(atEdge, i)
 		}
 	}
-	if float64(len(order))*line > p.bottom-p.top {
-		return // the legend has all
+	for n, y := range p.apart(ends, early) {
+		i := early[n]
+		d.text("name near "+seriesClass(i), "start", ends[i].x+0.6*p.font, y+0.35*p.font, p.fit(p.chart.Series[i].Name, (p.width-ends[i].x-p.font)/boldWidth))
 	}
-	slices.SortStableFunc(order, func(a, b int) int {
-		return cmp.Compare(ends[a].y, ends[b].y)
-	})
-	at := make([]float64, len(order))
-	for n, i := range order {
-		at[n] = max(ends[i].y, p.top+line/2)
+	for n, y := range p.apart(ends, atEdge) {
+		i := atEdge[n]
+		d.add(`<path class="leader %s" d="M%.1f %.1fL%.1f %.1f"/>`, seriesClass(i), ends[i].x, ends[i].y, p.right+0.7*p.font, y)
+		d.text("name "+seriesClass(i), "start", p.right+0.9*p.font, y+0.35*p.font, p.fit(p.chart.Series[i].Name, (p.labels-p.font)/boldWidth))
+	}
+}
+
+// apart sorts lines by the height of their ends, and returns a height for each name, so that no two names
+// cover one another. It returns none if they do not fit: the legend has all names.
+func (p *panel) apart(ends []end, lines []int) []float64 {
+	height := 1.2 * p.font
+	if float64(len(lines))*height > p.bottom-p.top {
+		return nil
+	}
+	slices.SortStableFunc(lines, func(a, b int) int { return cmp.Compare(ends[a].y, ends[b].y) })
+	at := make([]float64, len(lines))
+	for n, i := range lines {
+		at[n] = max(ends[i].y, p.top+height/2)
 		if n > 0 {
-			at[n] = max(at[n], at[n-1]+line)
+			at[n] = max(at[n], at[n-1]+height)
 		}
 	}
-	for n := len(order) - 1; n >= 0; n-- {
+	for n := len(lines) - 1; n >= 0; n-- {
 		lowest := p.bottom
-		if n < len(order)-1 {
-			lowest = at[n+1] - line
+		if n < len(lines)-1 {
+			lowest = at[n+1] - height
 		}
 		at[n] = min(at[n], lowest)
 	}
-	for n, i := range order {
-		d.add(`<path class="leader %s" d="M%.1f %.1fL%.1f %.1f"/>`, seriesClass(i), ends[i].x, ends[i].y, p.right+0.7*p.font, at[n])
-		d.text("name "+seriesClass(i), "start", p.right+0.9*p.font, at[n]+0.35*p.font, p.fit(p.chart.Series[i].Name, (p.labels-p.font)/boldWidth))
-	}
+	return at
 }
 
 // MarkText writes a mark in words: "broker restarted, 20 to 24 s".
 func MarkText(c chart.Chart, m chart.Mark) string {
 	if m.From == m.To {
-		return m.Name + ", " + valueWithUnit(c.X, m.From)
+		return m.Name + ", " + strings.TrimSpace(roughly(c.X, m.From)+" "+c.X.Unit)
 	}
-	return fmt.Sprintf("%s, %s to %s", m.Name, Value(c.X, m.From), valueWithUnit(c.X, m.To))
+	return fmt.Sprintf("%s, %s to %s", m.Name, roughly(c.X, m.From), strings.TrimSpace(roughly(c.X, m.To)+" "+c.X.Unit))
+}
+
+// roughly writes where a mark is, with three digits: a fault is not known better.
+func roughly(a chart.Axis, v float64) string {
+	if a.Scale == chart.Nines {
+		return Value(a, v)
+	}
+	return grouped(figure.Short(v))
 }
 
 // Describe returns the text alternative of a chart: what it says, the range of each series, the

@@ -13,6 +13,7 @@ type scale struct {
 	kind      chart.Scale
 	low, high float64 // values at the ends
 	all       bool    // a Nines scale ends with 100 %, the maximum
+	whole     bool    // a linear scale of counts has no tick between whole numbers
 }
 
 // smallestTail bounds a Nines axis: 100 % lies infinitely far out, so it is drawn where
@@ -55,6 +56,19 @@ func newScale(kind chart.Scale, values []float64, round bool) (scale, bool) {
 		}
 	}
 	return s, true
+}
+
+// counts reports whether all values of an axis are counts: it has no unit, and they are whole numbers.
+func counts(a chart.Axis, values []float64) bool {
+	if a.Unit != "" || a.Scale == chart.Nines {
+		return false
+	}
+	for _, v := range values {
+		if v != math.Trunc(v) {
+			return false
+		}
+	}
+	return true
 }
 
 // ninesRange returns the ends of a Nines axis for percentiles from low to high. With 100 among them it
@@ -120,6 +134,9 @@ func (s scale) ticks(n int) []tick {
 		return s.ninesTicks(n)
 	}
 	step := linearStep(s.low, s.high, n)
+	if s.whole {
+		step = max(step, 1)
+	}
 	decimals := max(0, int(math.Ceil(-math.Log10(step)-1e-9)))
 	var ticks []tick
 	first := math.Ceil(s.low/step - 1e-9)

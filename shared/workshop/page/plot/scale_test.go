@@ -86,3 +86,28 @@ func TestValue(t *testing.T) {
 		}
 	}
 }
+
+// An axis of counts has no tick between whole numbers.
+func TestTicksOfCounts(t *testing.T) {
+	for name, test := range map[string]struct {
+		axis   chart.Axis
+		values []float64
+		want   []string
+	}{
+		"pairs":                   {chart.Axis{Name: "pair"}, []float64{1, 2, 3}, []string{"1", "2", "3"}},
+		"one pair":                {chart.Axis{Name: "pair"}, []float64{3}, []string{"3"}},
+		"many":                    {chart.Axis{Name: "orders"}, []float64{0, 40}, []string{"0", "5", "10", "15", "20", "25", "30", "35", "40"}},
+		"a share":                 {chart.Axis{Name: "share"}, []float64{0, 0.5, 1}, []string{"0.0", "0.2", "0.4", "0.6", "0.8", "1.0"}},
+		"a time in whole seconds": {chart.Axis{Name: "time", Unit: "s"}, []float64{0, 1}, []string{"0.0", "0.2", "0.4", "0.6", "0.8", "1.0"}},
+	} {
+		s, ok := newScale(test.axis.Scale, test.values, false)
+		s.whole = counts(test.axis, test.values)
+		var got []string
+		for _, tick := range s.ticks(6) {
+			got = append(got, tick.label)
+		}
+		if !ok || !slices.Equal(got, test.want) {
+			t.Errorf("%s: ticks %q, want %q", name, got, test.want)
+		}
+	}
+}

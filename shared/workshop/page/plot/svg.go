@@ -76,7 +76,7 @@ func (d *drawing) svg(f frame, id, title, description string) template.HTML {
 }
 
 // seriesKinds is how many colours, dashes and markers there are; see style.css.
-const seriesKinds = 6
+const seriesKinds = 8
 
 // seriesClass is the class of a series, which sets its colour and dash.
 func seriesClass(i int) string { return fmt.Sprintf("s%d", i%seriesKinds) }
@@ -96,8 +96,12 @@ func marker(i int, x, y, r float64, title string) string {
 		shape = `polygon points="` + at(0, -1.3) + " " + at(1.3, 0) + " " + at(0, 1.3) + " " + at(-1.3, 0) + `"`
 	case 4:
 		shape = `polygon points="` + at(0, 1.2) + " " + at(1.1, -0.8) + " " + at(-1.1, -0.8) + `"`
-	default:
+	case 5:
 		shape = fmt.Sprintf(`rect x="%.1f" y="%.1f" width="%.1f" height="%.1f"`, x-r*1.3, y-r*0.5, 2.6*r, r)
+	case 6:
+		shape = fmt.Sprintf(`rect x="%.1f" y="%.1f" width="%.1f" height="%.1f"`, x-r*0.5, y-r*1.3, r, 2.6*r)
+	default:
+		shape = `polygon points="` + at(-1.1, -1.1) + " " + at(1.1, -1.1) + " " + at(-1.1, 1.1) + " " + at(1.1, 1.1) + `"`
 	}
 	name, _, _ := strings.Cut(shape, " ")
 	if title == "" {
