@@ -130,7 +130,7 @@ func (a *app) runCheck(ctx context.Context, name string, options checkOptions) e
 	checked, err := a.checkFolder(ctx, w, l, dir, options)
 	if ctx.Err() != nil {
 		if ended := judged(checked.result); len(ended.Checks) > 0 && !options.asJSON {
-			a.printf("%s", a.sheet(a.out).Ended(titleOf(l, options.solution)+partOf(ended)+", interrupted", ended))
+			a.printf("%s", a.sheet(a.out).Ended(titleOf(l, options.source())+partOf(ended)+", interrupted", ended))
 		}
 		return context.Cause(ctx)
 	}
