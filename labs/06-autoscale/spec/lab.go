@@ -125,11 +125,10 @@ func Lab(subject Subject) lab.Lab {
 			Name: "instance-hours", Unit: "instance-hours", Floor: hoursFloor, Measure: l.instanceHours,
 			Proves: "instance-hours of a day at the same service level, with ten replicas and with your policy",
 		}},
-		// The starter's policy keeps nothing between two calls, so it passes "pure". It removes one
-		// or adds one replica at a time, so "highest" and "lowest of the window" see no harm.
+		// The starter's policy keeps nothing between two calls, so it passes "pure".
 		Starter: []string{
 			"trace", "target", "bounds", "spike", "sustained breach", "long calm", "interrupted calm",
-			"sawtooth", "noise", "gaps", "cooldown", "starting replicas", "missing metrics", "all down", "backlog",
+			"highest of the window", "lowest of the window", "sawtooth", "noise", "gaps", "cooldown", "starting replicas", "missing metrics", "all down", "backlog",
 			"worker patience", "bill", "steps", "yesterday",
 		},
 		Next: "go tool workshop list",
