@@ -109,6 +109,7 @@ func TestAnswers(t *testing.T) {
 		no(wrong.DayLong, "oldest answers", "deletions keep the cache right, and a day saves most queries", "jitter"),
 		no(wrong.SecondsLong, "oldest answers", "a short time to live makes up for every deletion that is lost", "jitter"),
 		no(wrong.PopularHour, "oldest answers", "one time to live for all kinds is simple"),
+		no(wrong.AbsentNoUnit, "absences", "the constant is half a minute, and so is the number 30", "unknown meals"),
 		no(wrong.Absent, "absences", "that there is none is an answer as good as any"),
 		no(wrong.SessionForLife, "sign-in and sign-out", "the copy of a session lives as long as the session"),
 

@@ -129,6 +129,8 @@ func TestAnswers(t *testing.T) {
 				Why: "MEMORY USAGE says how much memory an entry needs"},
 			{Name: "memory-rounded-down", Check: "memory", Lab: but(func(c *spec.Capacity) { c.Memory = wrong.RoundedDown }),
 				Why: "a conversion to a whole number is rounded down"},
+			{Name: "megabytes", Check: "memory", Lab: but(func(c *spec.Capacity) { c.Memory = wrong.Megabytes }),
+				Why: "a megabyte is a million bytes, and a little too much memory does no harm"},
 			{Name: "small-cache", Check: "working set", Lab: planned(t, "32MiB", "8MiB"),
 				Why: "a full cache evicts what is used least"},
 			{Name: "whole-machine", Check: "working set", Lab: planned(t, "32MiB", "256MiB"),

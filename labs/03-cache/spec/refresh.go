@@ -23,6 +23,9 @@ const (
 	oldestPopular = 5 * time.Minute
 	// oldestAbsence is how long a meal may be said not to exist when it does.
 	oldestAbsence = time.Minute
+	// absentAtLeast is how long it is kept at least that a meal does not exist. A constant without a
+	// unit is so many nanoseconds.
+	absentAtLeast = 5 * time.Second
 )
 
 // shown is what a visitor may look at while a meal changes.
@@ -260,9 +263,34 @@ func (s *seam) absences(ctx context.Context) error {
 	if err := s.countsA(ctx, meter.Absent, none, "for a meal of which is kept that it does not exist"); err != nil {
 		return err
 	}
+	if err := s.absentStays(ctx); err != nil {
+		return err
+	}
 	s.memory.change(func() { s.memory.add("m500", "thai", "vegan", 777) })
 	s.redis.forward(oldestAbsence)
 	return s.wantAll(ctx, at(look, []question{meal("m500")}), fmt.Sprintf("a new meal, %s after the answer that there is none", oldestAbsence))
+}
+
+// absentStays reads meals that do not exist, before and after absentAtLeast.
+func (s *seam) absentStays(ctx context.Context) error {
+	none := []question{meal("m502"), meal("m503"), meal("m504"), meal("m505"), meal("m506"), meal("m507")}
+	if err := s.wantAll(ctx, none, "read at first"); err != nil {
+		return err
+	}
+	s.redis.forward(absentAtLeast)
+	s.memory.questions(aMeal)
+	if err := s.wantAll(ctx, none, fmt.Sprintf("%s later", absentAtLeast)); err != nil {
+		return err
+	}
+	// A Redis that is late for once is a miss too.
+	if n := s.memory.questions(aMeal); n > len(none)/2 {
+		return &lab.Failure{
+			Expected: fmt.Sprintf("entries that say that %d meals do not exist, %s after these were read", len(none), absentAtLeast),
+			Seen:     fmt.Sprintf("%d questions to the database", n),
+			Look:     lab.Look{File: "through.go", Func: "reader.entries", Hint: "which time to live has such an entry, and in which unit?"},
+		}
+	}
+	return nil
 }
 
 // expireAll changes all that is kept, and demands that nothing old is left after oldestAnswer.

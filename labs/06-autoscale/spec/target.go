@@ -51,6 +51,8 @@ func (l *trial) target(_ context.Context, run *lab.Run) error {
 		{5, 0.95, 8, 8, "does it multiply the replicas of load, or all that run?"}, // 7.9
 		{3, 0.80, 9, 9, "may a busy reading ask for fewer than run?"},              // 4
 		{10, 0.28, 4, 4, "may a calm reading ask for more than run?"},              // 4.7
+		// The mean of two equal numbers has no rounding error, so this is low and not nearly low.
+		{2, 0.30, 5, 5, "does the dead band begin at low, or above it?"}, // 1
 	} {
 		look := lookRecommend(test.hint)
 		q := question{steady(five(), group{test.replicas, serving, test.utilisation}), five(), autoscale.State{Running: test.running}}

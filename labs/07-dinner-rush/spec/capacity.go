@@ -386,8 +386,9 @@ func (l *trial) memory(_ context.Context, run *lab.Run) (err error) {
 	defer rescue(&err, look)
 	ask := func(entries []plan.Entries) error {
 		need := neededMiB(entries)
-		// A sum that is rounded up for each kind is right too.
-		most := math.Ceil(need*1.05) + float64(len(entries))
+		// A sum that is rounded up for each kind, before the reserve, is right too. A share of the memory
+		// would be too much slack: megabytes in the place of MiB are only 5 % more.
+		most := math.Ceil(need + (1+memoryReserve)*float64(len(entries)))
 		got := float64(l.subject.Capacity.Memory(entries))
 		if got >= need-1e-6 && got <= most {
 			return nil

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -84,25 +85,74 @@ cannot tell), environment 3 (no engine, no image, no disk).`,
   go tool workshop check 07 --mine         lab 07 on the labs that you have passed`,
 		Args: exactly(1, "the lab's number, such as 00"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if cmd.Flags().Changed("step") && options.selection.Step == 0 {
-				options.selection.Step = -1 // no step has the number 0
-			}
 			return a.runCheck(cmd.Context(), args[0], options)
 		},
 	}
 	cmd.Flags().BoolVar(&options.list, "list", false, "list the lab's checks and run none")
-	cmd.Flags().IntVar(&options.selection.Step, "step", 0, "run only the checks of this step of the lesson")
-	cmd.Flags().StringVar(&options.selection.Only, "only", "", "run only the check or gain of this name")
+	cmd.Flags().Var((*stepFlag)(&options.selection.Step), "step", "run only the checks of this step of the lesson")
+	cmd.Flags().Var((*onlyFlag)(&options.selection.Only), "only", "run only the check or gain of this name")
 	cmd.Flags().BoolVar(&options.solution, "solution", false, "check the finished lab in solutions/ instead")
 	cmd.Flags().BoolVar(&options.mine, "mine", false, "run lab 07 on your own labs where you have passed them, on solutions elsewhere")
 	cmd.Flags().BoolVar(&options.asJSON, "json", false, "print the result as JSON on stdout, nothing else")
 	return cmd
 }
 
+// stepFlag is the number of a step, from 1; 0 before it is set. A second value is an error, because a run has
+// one step.
+type stepFlag int
+
+// String returns the number, as a user types it; empty before it is set.
+func (f *stepFlag) String() string {
+	if *f == 0 {
+		return ""
+	}
+	return strconv.Itoa(int(*f))
+}
+
+// Type is the word for a value in the help.
+func (f *stepFlag) Type() string { return "int" }
+
+// Set parses the number.
+func (f *stepFlag) Set(text string) error {
+	n, err := strconv.Atoi(text)
+	switch {
+	case err != nil || n < 1:
+		return errors.New("want the number of one step, from 1")
+	case *f != 0:
+		return fmt.Errorf("step %d is given too; want one step", *f)
+	}
+	*f = stepFlag(n)
+	return nil
+}
+
+// onlyFlag is the name of a check or a gain. A second value is an error.
+type onlyFlag string
+
+// String returns the name.
+func (f *onlyFlag) String() string { return string(*f) }
+
+// Type is the word for a value in the help.
+func (f *onlyFlag) Type() string { return "string" }
+
+// Set keeps the name.
+func (f *onlyFlag) Set(text string) error {
+	switch {
+	case text == "":
+		return errors.New("want the name of a check; --list prints them")
+	case *f != "":
+		return fmt.Errorf("%q is given too; want one name", string(*f))
+	}
+	*f = onlyFlag(text)
+	return nil
+}
+
 // exactly is cobra.ExactArgs with an error that says what the arguments are.
 func exactly(n int, what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
-		if len(args) != n {
+		if len(args) > n {
+			return fmt.Errorf("%s wants %s, and nothing else; saw %q\n\nUsage: %s", cmd.Name(), what, args, cmd.UseLine())
+		}
+		if len(args) < n {
 			return fmt.Errorf("%s wants %s\n\nUsage: %s", cmd.Name(), what, cmd.UseLine())
 		}
 		return nil
@@ -256,8 +306,12 @@ func (a *app) checkFolder(ctx context.Context, w workshop, l folder, dir string,
 	if options.list || !options.all() {
 		var chosen lab.Listing
 		done.listing, chosen, err = a.listChecks(ctx, run, options.selection)
-		if err != nil || options.list {
+		if err != nil {
 			return done, err
+		}
+		if options.list {
+			done.listing = chosen
+			return done, nil
 		}
 		servers = slices.ContainsFunc(chosen, func(l lab.Listed) bool { return l.Servers })
 		timed = slices.ContainsFunc(chosen, func(l lab.Listed) bool { return l.Timed })

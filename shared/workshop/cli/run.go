@@ -52,11 +52,11 @@ func run(ctx context.Context, labs course.Course, args []string, stdin io.Reader
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
+	verb, err := root.ExecuteContextC(ctx)
 	if err != nil && !started {
 		err = usageError{err} // cobra's own errors have no type
 	}
-	a.explain(ctx, err)
+	a.explain(ctx, err, verb.CommandPath()+" -h")
 	return exitCode(ctx, err)
 }
 
@@ -72,8 +72,8 @@ func lookup(env []string) func(string) string {
 	}
 }
 
-// explain shows an error with its remedy.
-func (a *app) explain(ctx context.Context, err error) {
+// explain shows an error with its remedy. Help is the command that prints the help of the verb.
+func (a *app) explain(ctx context.Context, err error, help string) {
 	s := a.styles(a.err)
 	var verdict verdictError
 	var exit exitError
@@ -85,7 +85,7 @@ func (a *app) explain(ctx context.Context, err error) {
 	case err == nil, errors.As(err, &verdict), errors.As(err, &exit):
 	case errors.As(err, &usage):
 		a.notef("%s %s\n", s.Bad.Render("Error:"), strings.TrimSpace(usage.Error()))
-		a.nextOn(a.err, "go tool workshop -h")
+		a.nextOn(a.err, help)
 	case errors.As(err, &missing):
 		a.problem(missing)
 		a.nextOn(a.err, "go tool workshop doctor   (checks the machine)")

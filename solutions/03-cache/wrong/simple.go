@@ -135,6 +135,9 @@ func through[T any](ctx context.Context, s *simple, key string, ttl time.Duratio
 			if s.absentLong {
 				ttl = menuFor
 			}
+			if s.absentNoUnit {
+				ttl = absentFor / time.Second
+			}
 		}
 		if !s.putsNothing && (!absent || !s.loadsUnknown) {
 			_ = s.keep(ctx, key, entry, ttl) // the next one will try again

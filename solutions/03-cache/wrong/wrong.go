@@ -16,6 +16,7 @@ import (
 // The names of the variants.
 const (
 	Absent          = "absent-for-an-hour"
+	AbsentNoUnit    = "absent-without-unit"
 	CachesErrors    = "caches-errors"
 	CarriesRequest  = "load-carries-request"
 	CreateNeeds     = "sign-in-needs-redis"
@@ -120,6 +121,7 @@ type mistakes struct {
 	skipsErrors  bool // meals that cannot be loaded are left out
 	loadsUnknown bool // that there is none is not kept
 	absentLong   bool // and here for an hour
+	absentNoUnit bool // and here for nanoseconds
 
 	neverExpires   bool // no time to live
 	dayLong        bool // a time to live of a day
@@ -181,6 +183,7 @@ func Variants() map[string]func(*service.Composition) {
 	variants := make(map[string]func(*service.Composition))
 	for name, wrong := range map[string]mistakes{
 		Absent:          {absentLong: true},
+		AbsentNoUnit:    {absentNoUnit: true},
 		CachesErrors:    {cachesErrors: true},
 		CarriesRequest:  {carriesRequest: true},
 		CreateNeeds:     {createNeeds: true},

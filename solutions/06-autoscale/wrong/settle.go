@@ -99,6 +99,17 @@ func HighestOut(asked []window.Recommendation, now time.Time, state autoscale.St
 	return n
 }
 
+// OneByOne waits for the windows, and then adds or removes one replica, as the first policy does.
+func OneByOne(asked []window.Recommendation, now time.Time, state autoscale.State) int {
+	n := Windows(outAfter, inAfter)(asked, now, state)
+	return max(state.Running-1, min(n, state.Running+1))
+}
+
+// OneByOneIn waits for the windows, adds what is needed at once, and removes one replica.
+func OneByOneIn(asked []window.Recommendation, now time.Time, state autoscale.State) int {
+	return max(state.Running-1, Windows(outAfter, inAfter)(asked, now, state))
+}
+
 // MeanOfCalm waits for the window, and then leaves the mean of its readings' recommendations, rounded up.
 func MeanOfCalm(asked []window.Recommendation, now time.Time, state autoscale.State) int {
 	n := Windows(outAfter, inAfter)(asked, now, state)

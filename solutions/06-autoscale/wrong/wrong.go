@@ -401,6 +401,14 @@ func NoTolerance(utilisation float64, replicas, running int) int {
 	return Formula(utilisation, replicas, running)
 }
 
+// LowIsCalm asks for fewer at low, and not only below it.
+func LowIsCalm(utilisation float64, replicas, running int) int {
+	if utilisation == low {
+		return min(running, needed(utilisation, replicas))
+	}
+	return Formula(utilisation, replicas, running)
+}
+
 // NoDeadBand asks for fewer as soon as the utilisation is below the target and its tolerance.
 func NoDeadBand(utilisation float64, replicas, running int) int {
 	if utilisation < target*0.9 {

@@ -205,6 +205,9 @@ func NoReserve(entries []plan.Entries) int { return int(math.Ceil(bytesOf(entrie
 // RoundedDown rounds the memory down.
 func RoundedDown(entries []plan.Entries) int { return int(bytesOf(entries) * 1.25 / bytesPerMiB) }
 
+// Megabytes divides by a million, and returns MB in the place of MiB.
+func Megabytes(entries []plan.Entries) int { return int(math.Ceil(bytesOf(entries) * 1.25 / 1e6)) }
+
 func bytesOf(entries []plan.Entries) float64 {
 	var sum float64
 	for _, e := range entries {
