@@ -28,23 +28,16 @@ const (
 	// replicas do not help. Shards and a broker would change nothing that is judged.
 	program     = "./solutions/service"
 	lastApplied = "03"
-	// people are signed in for the load.
-	people = 8
-	// The load that measures the CPU time of a request.
-	sampleRate   = 150 // requests a second
-	sampleLength = 2 * time.Second
+	// The load that measures the CPU time of a request: 300 requests.
+	sampleRate   = 250 // requests a second
+	sampleLength = 1200 * time.Millisecond
 )
 
-// The names of the stages.
-const (
-	stageServers = "servers"
-	stageReplica = "one replica"
-)
+const stageServers = "servers"
 
 func (l *trial) stages() []lab.Stage {
 	return []lab.Stage{
 		{Name: stageServers, Starts: "PostgreSQL, Redis, a mail server and nginx", Start: l.startServers},
-		{Name: stageReplica, Needs: []string{stageServers}, Starts: "one replica, to measure its capacity", Start: l.measureReplica},
 	}
 }
 
@@ -58,7 +51,7 @@ func meals() load.Mix {
 
 func (l *trial) startServers(ctx context.Context, run *lab.Run) (end func() error, err error) {
 	l.servers, end, err = rig.Open(ctx, run, rig.ServersOptions{
-		Database: database(), Dataset: seed.Growing(), Packages: []string{program},
+		Database: database(), Dataset: seed.Early(), Packages: []string{program},
 		Beside: []func(context.Context, *testbed.Bed) error{
 			func(ctx context.Context, bed *testbed.Bed) (err error) {
 				l.nginx, err = bed.Nginx(ctx, testbed.NginxOptions{
@@ -84,42 +77,46 @@ func (l *trial) service() testbed.ServiceOptions {
 	}
 }
 
-// measureReplica measures the capacity of one replica, and stops it. The capacity is the CPU of a second,
-// divided by the CPU time of a request. The load of the live run is a multiple of that. So the lab asks the same of a policy on a slow
-// machine and on a fast one. CPU time hardly depends on what else the machine does.
-func (l *trial) measureReplica(ctx context.Context, run *lab.Run) (end func() error, err error) {
+// measuredReplica starts a replica that is not in the fleet, to measure its capacity.
+func (l *trial) measuredReplica(ctx context.Context) (*testbed.Service, error) {
 	o := l.service()
 	o.Name = "measured-replica"
-	one, err := rig.Start(ctx, l.servers.Bed, rig.Options{Service: o, Dataset: l.servers.Dataset, People: people})
-	if err != nil {
-		return nil, err
-	}
-	l.generator = one.Generator
-	l.generator.Mix = meals()
+	return l.servers.Bed.Service(ctx, o)
+}
+
+// measure measures the capacity of one replica, and ends it. The capacity is the CPU of a second,
+// divided by the CPU time of a request. The load of the live run is a multiple of that. So the lab asks the same of a policy on a slow
+// machine and on a fast one. CPU time hardly depends on what else the machine does.
+func (l *trial) measure(ctx context.Context, run *lab.Run, one *testbed.Service) error {
 	var sample load.Result
 	var used testbed.Usage
-	err = one.AtFullSpeed(ctx, func() error {
+	err := one.AtFullSpeed(ctx, func() error {
+		people, err := load.Discover(ctx, one.URL())
+		if err != nil {
+			return err
+		}
+		l.generator = load.Generator{Target: one.URL(), Mix: meals(), Population: people, Seed: 1}
 		// The first requests fill the cache, and are not measured.
 		if _, err := l.generator.Hit(ctx, sampleRate, sampleLength); err != nil {
 			return err
 		}
-		before, err := one.Service.Usage(ctx)
+		before, err := one.Usage(ctx)
 		if err != nil {
 			return err
 		}
 		if sample, err = l.generator.Hit(ctx, sampleRate, sampleLength); err != nil {
 			return err
 		}
-		after, err := one.Service.Usage(ctx)
+		after, err := one.Usage(ctx)
 		used = after.Since(before)
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	rig.ReportHost(run, sample)
 	if sample.Failed > 0 || used.CPU <= 0 {
-		return nil, &lab.Doubt{
+		return &lab.Doubt{
 			Reason: fmt.Sprintf("the capacity of one replica could not be measured: %d of %d requests failed, with %v of CPU time", sample.Failed, sample.Sent, used.CPU),
 			Remedy: "close what else runs on this machine, and check again",
 		}
@@ -129,7 +126,7 @@ func (l *trial) measureReplica(ctx context.Context, run *lab.Run) (end func() er
 	run.Report("CPU time of a request", milliseconds(cost), "ms")
 	run.Report("one replica takes", l.capacity, "requests/s")
 	l.generator.Target = l.nginx.URL()
-	return nil, one.Service.Stop(ctx)
+	return one.Kill(ctx) // nobody else sends it requests, so it has nothing to drain
 }
 
 // newBalancer returns what keeps nginx's list of the replicas. End ends it.
