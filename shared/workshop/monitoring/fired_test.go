@@ -258,7 +258,7 @@ func openStack(t *testing.T, bed *testbed.Bed) *stack {
 			return addMonitorRole(ctx, *to)
 		}
 	}
-	menu := seed.Small()
+	menu := seed.Early() // as in labs 04 to 06, so its image is there
 	start(
 		database(&catalogue, testbed.PostgresOptions{Name: "postgres", Dataset: &menu}),
 		database(&s.userData, testbed.PostgresOptions{Name: "userdata"}),
