@@ -9,10 +9,11 @@ import (
 )
 
 const (
-	prometheusPort    = 9090
-	alertmanagerPort  = 9093
-	redisExporterPort = 9121
-	monitorReady      = 30 * time.Second
+	prometheusPort       = 9090
+	alertmanagerPort     = 9093
+	redisExporterPort    = 9121
+	postgresExporterPort = 9187
+	monitorReady         = 30 * time.Second
 )
 
 // Prometheus is a Prometheus server without a CPU quota. It finds the bed's servers by their names.
@@ -62,6 +63,15 @@ func (a *Alertmanager) URL() string { return "http://" + a.Address(alertmanagerP
 func (b *Bed) RedisExporter(ctx context.Context) (*Server, error) {
 	return b.monitor(ctx, images.RedisExporter, spec{
 		name: "redis-exporter", ports: []int{redisExporterPort}, ready: httpReady(redisExporterPort, "/health", monitorReady),
+	})
+}
+
+// PostgresExporter starts the exporter of PostgreSQL. Prometheus names the server in each request. The
+// exporter signs in to each server with the same user and password.
+func (b *Bed) PostgresExporter(ctx context.Context, user, password string) (*Server, error) {
+	return b.monitor(ctx, images.PostgresExporter, spec{
+		name: "postgres-exporter", ports: []int{postgresExporterPort}, ready: httpReady(postgresExporterPort, "/", monitorReady),
+		env: map[string]string{"PGUSER": user, "PGPASSWORD": password, "PGDATABASE": postgresDatabase, "PGSSLMODE": "disable"},
 	})
 }
 

@@ -111,6 +111,8 @@ func TestAnswers(t *testing.T) {
 				Why: "five is the number to begin with, and a fleet without a replica begins again"},
 			{Name: "remembers", Check: "pure", Also: []string{"target", "bounds", "sustained breach", "highest of the window", "lowest of the window", "gaps", "cooldown", "missing metrics", "long calm", "starting replicas"}, Lab: but(func(s *spec.Subject) { s.Policy = wrong.Remembers() }),
 				Why: "a counter of breaches is easier than a window, and works as long as one process lives"},
+			{Name: "shared-buffer", Check: "pure", Lab: but(func(s *spec.Subject) { s.Policy = wrong.SharedBuffer() }),
+				Why: "a buffer that is kept saves an allocation in each call, and a lock makes it safe"},
 			{Name: "tidies-the-history", Check: "pure", Lab: but(func(s *spec.Subject) { s.Policy = wrong.Tidies }),
 				Why: "replicas that are not ready are of no use in the history"},
 			{Name: "machine-clock-in-load", Check: "pure", Also: []string{"starting replicas"}, Lab: policy(func(r *wrong.Rules) { r.Load = wrong.SinceReady }),

@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"fmt"
 	"time"
 
 	"bytebites.example/workshop/labs/06-autoscale/simulate"
@@ -39,10 +40,23 @@ func (s liveSeen) charts() []chart.Chart {
 			Name: "Latency in the live run", Says: "The 95th percentile rises when the rush begins, until enough replicas are ready.",
 			X: story, Y: chart.Axis{Name: "p95 of latency", Unit: "ms", Scale: chart.Log}, Series: []chart.Series{p95}, Marks: marks, Limit: &limit,
 		},
-		{
-			Name: "Cost of the live run", Says: "Instance-hours that the bill has so far. The policy pays for fewer replicas than a fleet of ten.",
-			X: story, Y: chart.Axis{Name: "bill so far", Unit: "instance-hours"}, Series: []chart.Series{policy, always}, Marks: marks,
-		},
+		costChart("Cost of the live run, in instance-hours", story, policy, always, marks),
+	}
+}
+
+// costChart is the bill of a policy over time, beside that of a fleet that always has the most replicas. The
+// unit is instance-hours. Its sentence has the same in dollars, by the prices of instance/prices.json.
+func costChart(name string, x chart.Axis, policy, always chart.Series, marks []chart.Mark) chart.Chart {
+	one := replicaSize()
+	price := float64(one.PriceMicros) / 1e6
+	says := fmt.Sprintf("Instance-hours that the bill has so far. By prices.json, one hour of a %s costs $%.4f", one.Name, price)
+	if n := len(policy.Points); n > 0 {
+		says += fmt.Sprintf(", so at the end the policy has cost $%.3f, and ten replicas $%.3f",
+			price*policy.Points[n-1].Y, price*always.Points[len(always.Points)-1].Y)
+	}
+	return chart.Chart{
+		Name: name, Says: says + ".", X: x, Y: chart.Axis{Name: "bill so far", Unit: "instance-hours"},
+		Series: []chart.Series{policy, always}, Marks: marks,
 	}
 }
 
@@ -75,11 +89,27 @@ func dayChart(played simulate.Played) chart.Chart {
 	}
 	return chart.Chart{
 		Name: "Replicas in the simulated day", Says: "The policy follows the load of a day, between the fewest and the most replicas that it may run.",
-		X: chart.Axis{Name: "time of day", Unit: "h"}, Y: chart.Axis{Name: "replicas"}, Series: []chart.Series{running, load},
+		X: dayAxis(), Y: chart.Axis{Name: "replicas"}, Series: []chart.Series{running, load},
 	}
 }
 
-// dayChartEvery is how many readings of a day lie between two points of the load.
+// dayCost is the bill of the simulated day.
+func dayCost(played simulate.Played) chart.Chart {
+	policy, always := chart.Series{Name: "your policy"}, chart.Series{Name: "always ten"}
+	begin := played.Rows[0].At
+	for i, row := range played.Rows {
+		if i%dayChartEvery == 0 || i == len(played.Rows)-1 {
+			hour := row.At.Sub(begin).Hours()
+			policy.Points = append(policy.Points, chart.Point{X: hour, Y: paid(before(played.Changes, row.At), begin, row.At)})
+			always.Points = append(always.Points, chart.Point{X: hour, Y: most * hour})
+		}
+	}
+	return costChart("Cost of the simulated day, in instance-hours", dayAxis(), policy, always, nil)
+}
+
+func dayAxis() chart.Axis { return chart.Axis{Name: "time of day", Unit: "h"} }
+
+// dayChartEvery is how many readings of a day lie between two points of the load, or of the bill.
 const dayChartEvery = 20
 
 func changePoint(c autoscale.Change, begin time.Time) chart.Point {

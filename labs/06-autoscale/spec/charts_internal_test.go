@@ -1,6 +1,8 @@
 package spec
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -34,6 +36,13 @@ func TestCostChart(t *testing.T) {
 			t.Errorf("after %v minutes the bill is %v instance-hours, want %v", p.X, p.Y, want[i])
 		}
 	}
+	// 370/60 instance-hours at the price of a replica, beside ten for an hour.
+	price := float64(replicaSize().PriceMicros) / 1e6
+	for _, want := range []string{"Instance-hours", "prices.json", fmt.Sprintf("policy has cost $%.3f", price*370/60), fmt.Sprintf("ten replicas $%.3f", price*10)} {
+		if !strings.Contains(charts[2].Says, want) {
+			t.Errorf("the chart of the cost does not say %q: %s", want, charts[2].Says)
+		}
+	}
 	if len(charts[1].Series[0].Points) != 0 {
 		t.Error("a second without requests has a latency")
 	}
@@ -50,5 +59,22 @@ func TestDayChart(t *testing.T) {
 	running := c.Series[0].Points
 	if first, last := running[0], running[len(running)-1]; first.X != 0 || last.Y != 4 || last.X < 23.9 {
 		t.Errorf("running goes from %v to %v", first, last)
+	}
+}
+
+func TestDayCost(t *testing.T) {
+	c := dayCost(simulate.DinnerDay().Play(simulate.Fixed(4)))
+	if err := c.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	for i, perHour := range []float64{4, most} {
+		for _, p := range c.Series[i].Points {
+			if diff := p.Y - perHour*p.X; diff > 1e-9 || diff < -1e-9 {
+				t.Fatalf("%s: after %v h the bill is %v, want %v", c.Series[i].Name, p.X, p.Y, perHour*p.X)
+			}
+		}
+		if last := c.Series[i].Points[len(c.Series[i].Points)-1]; last.X < 23.9 {
+			t.Errorf("%s ends after %v h", c.Series[i].Name, last.X)
+		}
 	}
 }

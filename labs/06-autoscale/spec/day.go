@@ -68,6 +68,7 @@ func (l *trial) instanceHours(_ context.Context, run *lab.Run) (lab.Measured, er
 		}
 	}
 	run.Chart(dayChart(after))
+	run.Chart(dayCost(after))
 	run.Report("changes in the day", float64(len(after.Changes)-1), "")
 	run.Report("overloaded in the day", after.Overloaded.Seconds(), "s")
 	if after.Overloaded > mostOverloaded {

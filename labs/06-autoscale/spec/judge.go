@@ -27,8 +27,12 @@ func (s liveSeen) between(from, until time.Time) load.Result {
 	return load.Merge(parts...)
 }
 
-// judged is the part of the rush in which the service level must be kept.
+// judged is the part of the rush in which the service level must be kept: the end of a rush that ended
+// early, else what comes after restoredWithin.
 func (s liveSeen) judged() load.Result {
+	if !s.steady.IsZero() {
+		return s.between(s.steady, s.fall)
+	}
 	return s.between(s.rise.Add(restoredWithin), s.rise.Add(rushLength))
 }
 

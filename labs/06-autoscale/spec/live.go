@@ -32,8 +32,12 @@ const (
 	usualLoad, rushLoad, calmLoad = 2.0, 4.4, 0.6
 
 	// These are times of the story.
-	usualLength = 3 * time.Minute
-	rushLength  = 20 * time.Minute
+	usualLength = time.Minute
+	// rushLength is how long the rush lasts at most.
+	rushLength = 20 * time.Minute
+	// steadyLength is how long the service level must be kept in a row before the rush ends early: after the
+	// killed replica was replaced.
+	steadyLength = 3 * time.Minute
 	// restoredWithin is how long after the rise of the load the service level may be missed. It holds five
 	// minutes of breach, the start of replicas, and the requests that have piled up.
 	restoredWithin = 15 * time.Minute
@@ -55,6 +59,7 @@ const fleetName = "web"
 
 // slice is one part of the load, and what ran when it began.
 type slice struct {
+	number  int       // 0 is the first
 	at      time.Time // story time
 	rate    float64
 	ready   int // replicas on nginx's list
@@ -76,6 +81,7 @@ type liveSeen struct {
 	// when that took too long. The other two are the numbers then.
 	replaced              time.Duration
 	afterKill, wantedThen int
+	steady                time.Time     // since then the service level was kept, so that the rush ended early; or zero
 	back                  time.Duration // from the fall until three ran; 0 for not in time
 	left                  int           // containers at the end
 	changes, billed       []autoscale.Change
@@ -100,6 +106,8 @@ type stagehand struct {
 	balancer *balancer.Controller
 	scaler   *scaler.Controller
 	rate     atomic.Uint64 // requests a second, in thousandths
+	evening  atomic.Bool   // false while the run is prepared
+	mu       sync.Mutex    // guards seen.slices while the load is sent
 	seen     liveSeen
 }
 
@@ -115,27 +123,51 @@ func (l *trial) playLive(ctx context.Context, run *lab.Run) (seen liveSeen, err 
 	}
 	h := &stagehand{l: l, run: run, balancer: b, clock: scaler.Clock{Start: time.Now(), Factor: factor}}
 	h.scaler, err = scaler.New(scaler.Config{
-		Fleet: fleet, Policy: l.subject.Policy, Clock: h.clock, Interval: readEvery, Min: fewest, Max: most,
+		Fleet: fleet, Policy: h.policy, Clock: h.clock, Interval: readEvery, Min: fewest, Max: most,
 		Limits: scaler.Limits{Start: hostspeed.Wait(startLimit)},
 	})
 	if err != nil {
 		return seen, err
 	}
-	run.Progress("starting the first replicas; " + h.clock.String())
-	h.seen.begin = h.clock.Story(time.Now())
+	run.Progress("starting the first replicas, and one to measure its capacity; " + h.clock.String())
 	endScaler := rig.InBackground(h.scaler.Run)
 	defer func() { err = errors.Join(err, endScaler()) }()
+	if err := h.prepare(ctx); err != nil {
+		return seen, err
+	}
 	if err := h.play(ctx); err != nil {
 		return seen, err
 	}
 	return h.seen, h.report()
 }
 
-// play sends the load and does what happens in the evening.
-func (h *stagehand) play(ctx context.Context) error {
-	if err := h.begin(ctx); err != nil {
+// policy is the policy under test. It decides how many replicas run first, and then nothing until the evening
+// begins: the replicas are idle until the load can be calculated.
+func (h *stagehand) policy(history []autoscale.Reading, now time.Time, state autoscale.State) int {
+	if len(history) > 0 && !h.evening.Load() {
+		return state.Running
+	}
+	return h.l.subject.Policy(history, now, state)
+}
+
+// prepare starts the first replicas, and measures the capacity of another one. The replicas start side by
+// side. The measurement begins when all are there.
+func (h *stagehand) prepare(ctx context.Context) error {
+	var one *testbed.Service
+	err := testbed.SideBySide(ctx, h.begin, func(ctx context.Context) (err error) {
+		one, err = h.l.measuredReplica(ctx)
+		return err
+	})
+	if err != nil {
 		return err
 	}
+	return h.l.measure(ctx, h.run, one)
+}
+
+// play sends the load and does what happens in the evening.
+func (h *stagehand) play(ctx context.Context) error {
+	h.seen.begin = h.clock.Story(time.Now())
+	h.evening.Store(true)
 	loadCtx, endLoad := context.WithCancel(ctx)
 	defer endLoad()
 	h.send(usualLoad)
@@ -178,7 +210,6 @@ func (h *stagehand) send(replicas float64) { h.rate.Store(uint64(1000 * replicas
 // not wait for the answers of the one before.
 func (h *stagehand) load(ctx context.Context) error {
 	var sending sync.WaitGroup
-	var mu sync.Mutex
 	var errs []error
 	began := time.Now()
 	for i := 0; ; i++ {
@@ -186,7 +217,7 @@ func (h *stagehand) load(ctx context.Context) error {
 			break
 		}
 		part := slice{
-			at: h.clock.Story(time.Now()), rate: float64(h.rate.Load()) / 1000,
+			number: i, at: h.clock.Story(time.Now()), rate: float64(h.rate.Load()) / 1000,
 			ready: len(h.balancer.Published()), running: h.scaler.State().Running,
 		}
 		generator := h.l.generator
@@ -194,8 +225,8 @@ func (h *stagehand) load(ctx context.Context) error {
 		sending.Go(func() {
 			var err error
 			part.result, err = generator.Hit(context.WithoutCancel(ctx), part.rate, sliceLength)
-			mu.Lock()
-			defer mu.Unlock()
+			h.mu.Lock()
+			defer h.mu.Unlock()
 			h.seen.slices = append(h.seen.slices, part)
 			errs = append(errs, err)
 		})
@@ -233,10 +264,34 @@ func (h *stagehand) rush(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if replaced {
-		h.seen.replaced = h.clock.Span(time.Since(h.seen.killedOn))
+	left := time.Until(h.seen.roseOn.Add(h.clock.Real(rushLength)))
+	if !replaced {
+		return rig.Pause(ctx, left)
 	}
-	return rig.Pause(ctx, time.Until(h.seen.roseOn.Add(h.clock.Real(rushLength))))
+	h.seen.replaced = h.clock.Span(time.Since(h.seen.killedOn))
+	from := h.clock.Story(time.Now())
+	_, err = h.await(ctx, left, func(context.Context) (bool, error) {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.seen.steady = steadySince(h.seen.slices, from)
+		return !h.seen.steady.IsZero(), nil
+	})
+	return err
+}
+
+// steadySince returns when the last steadyLength of the load began, if each part of it kept the service level
+// and none began earlier than from. Else it is zero. The slices are in the order of their ends.
+func steadySince(ended []slice, from time.Time) time.Time {
+	last := slices.MaxFunc(append([]slice{{number: -1}}, ended...), func(a, b slice) int { return a.number - b.number })
+	var since time.Time
+	for n := range int(steadyLength / (sliceLength * factor)) {
+		i := slices.IndexFunc(ended, func(part slice) bool { return part.number == last.number-n })
+		if i < 0 || ended[i].at.Before(from) || !keeps(ended[i].result) {
+			return time.Time{}
+		}
+		since = ended[i].at
+	}
+	return since
 }
 
 // kill kills the replica that has served for the longest time.

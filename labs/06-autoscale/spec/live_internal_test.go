@@ -100,3 +100,53 @@ func TestPaid(t *testing.T) {
 		t.Errorf("%v instance-hours, want %v", got, want)
 	}
 }
+
+func TestSteadySince(t *testing.T) {
+	from := five()
+	// ended returns slices that begin a minute after one another, from slice 10 on. Some are slow.
+	ended := func(n int, slow ...int) []slice {
+		s := goodRun().slices[:n]
+		for i := range s {
+			s[i].number, s[i].at = 10+i, from.Add(time.Duration(i)*time.Minute)
+			if slices.Contains(slow, i) {
+				s[i].result.Latency.Record(time.Second)
+			}
+		}
+		return s
+	}
+	after := func(minutes int) time.Time { return from.Add(time.Duration(minutes) * time.Minute) }
+	reversed := ended(5)
+	slices.Reverse(reversed)
+	for name, test := range map[string]struct {
+		ended []slice
+		from  time.Time
+		want  time.Time
+	}{
+		"nothing yet":               {nil, from, time.Time{}},
+		"two minutes":               {ended(2), from, time.Time{}},
+		"three minutes":             {ended(3), from, from},
+		"the last three of five":    {ended(5), from, after(2)},
+		"not in order":              {reversed, from, after(2)},
+		"a slow minute before":      {ended(5, 1), from, after(2)},
+		"a slow minute":             {ended(5, 2), from, time.Time{}},
+		"a slow last minute":        {ended(5, 4), from, time.Time{}},
+		"one is still under way":    {slices.Delete(ended(5), 3, 4), from, time.Time{}},
+		"the first began too early": {ended(3), after(0).Add(time.Second), time.Time{}},
+	} {
+		if got := steadySince(test.ended, test.from); !got.Equal(test.want) {
+			t.Errorf("%s: %v, want %v", name, got, test.want)
+		}
+	}
+}
+
+// A rush that ended early is judged by its end, and not by what comes after restoredWithin.
+func TestJudged(t *testing.T) {
+	s := goodRun()
+	if got, want := s.judged().Sent, 5; got != want {
+		t.Errorf("%d requests of the full rush are judged, want %d", got, want)
+	}
+	s.steady, s.fall = s.rise.Add(10*time.Minute), s.rise.Add(13*time.Minute)
+	if got, want := s.judged().Sent, 3; got != want {
+		t.Errorf("%d requests of the short rush are judged, want %d", got, want)
+	}
+}

@@ -27,29 +27,22 @@ const (
 	// replicas do not help. Shards and a broker would change nothing that is judged.
 	program     = "./solutions/service"
 	lastApplied = "03"
-	// people are signed in for the load.
-	people = 8
-	// The load that measures the CPU time of a request.
-	sampleRate   = 150 // requests a second
-	sampleLength = 2 * time.Second
+	// The load that measures the CPU time of a request: 300 requests.
+	sampleRate   = 250 // requests a second
+	sampleLength = 1200 * time.Millisecond
 )
 
-// The names of the stages.
-const (
-	stageServers = "servers"
-	stageReplica = "one replica"
-)
+const stageServers = "servers"
 
 func (l *trial) stages() []lab.Stage {
 	return []lab.Stage{
 		{Name: stageServers, Starts: "PostgreSQL, Redis, a mail server and nginx", Start: l.startServers},
-		{Name: stageReplica, Needs: []string{stageServers}, Starts: "one replica, to measure its capacity", Start: l.measureReplica},
 	}
 }
 
 func (l *trial) startServers(ctx context.Context, run *lab.Run) (end func() error, err error) {
 	l.servers, end, err = rig.Open(ctx, run, rig.ServersOptions{
-		Database: database(), Dataset: seed.Growing(), Packages: []string{program},
+		Database: database(), Dataset: seed.Early(), Packages: []string{program},
 		Beside: []func(context.Context, *testbed.Bed) error{
 			func(ctx context.Context, bed *testbed.Bed) (err error) {
 				l.nginx, err = bed.Nginx(ctx, testbed.NginxOptions{
@@ -75,30 +68,34 @@ func (l *trial) service() testbed.ServiceOptions {
 	}
 }
 
-// measureReplica measures the capacity of one replica, and stops it. The load of the live run is a multiple of
-// the capacity, so the lab asks the same of a policy on a slow machine and on a fast one.
-func (l *trial) measureReplica(ctx context.Context, run *lab.Run) (end func() error, err error) {
+// measuredReplica starts a replica that is not in the fleet, to measure its capacity.
+func (l *trial) measuredReplica(ctx context.Context) (*testbed.Service, error) {
 	o := l.service()
 	o.Name = "measured-replica"
-	one, err := rig.Start(ctx, l.servers.Bed, rig.Options{Service: o, Dataset: l.servers.Dataset, People: people})
+	return l.servers.Bed.Service(ctx, o)
+}
+
+// measure measures the capacity of one replica, and ends it. The load of the live run is a multiple of the
+// capacity, so the lab asks the same of a policy on a slow machine and on a fast one.
+func (l *trial) measure(ctx context.Context, run *lab.Run, one *testbed.Service) error {
+	people, err := load.Discover(ctx, one.URL())
 	if err != nil {
-		return nil, err
+		return err
 	}
-	l.generator = one.Generator
-	l.generator.Mix = load.MenuPages()
-	sample, err := one.Sample(ctx, l.generator, sampleRate, sampleLength)
+	l.generator = load.Generator{Target: one.URL(), Mix: load.MenuPages(), Population: people, Seed: 1}
+	sample, err := (&rig.Variant{Service: one}).Sample(ctx, l.generator, sampleRate, sampleLength)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	rig.ReportHost(run, sample.Result)
 	var cost time.Duration
 	if cost, l.capacity, err = sample.Capacity(replicaSize()); err != nil {
-		return nil, err
+		return err
 	}
 	run.Report("CPU time of a request", milliseconds(cost), "ms")
 	run.Report("one replica takes", l.capacity, "requests/s")
 	l.generator.Target = l.nginx.URL()
-	return nil, one.Service.Stop(ctx)
+	return one.Kill(ctx) // nobody else sends it requests, so it has nothing to drain
 }
 
 // newBalancer returns what keeps nginx's list of the replicas. End ends it.

@@ -1,11 +1,16 @@
 package spec
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"reflect"
+	"runtime"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"bytebites.example/workshop/shared/autoscale"
@@ -159,7 +164,112 @@ func (l *trial) pure(context.Context, *lab.Run) error {
 		}
 		last = q
 	}
-	return l.anyClock()
+	if err := l.anyClock(); err != nil {
+		return err
+	}
+	return l.together()
+}
+
+const (
+	// togetherFor is how long the long one of two calls takes at least, when it runs alone. The scheduler of Go
+	// changes from one goroutine to another every 10 ms, so the other call runs in the middle of it several times.
+	togetherFor = 40 * time.Millisecond
+	// mostReadings bounds the history of the long call.
+	mostReadings = 1 << 20
+	// overlaps is how often the short call must have run in the middle of the long one, and mostRounds bounds
+	// the tries.
+	overlaps, mostRounds = 3, 12
+)
+
+// oneProcessor guards the number of processors, which belongs to the whole program.
+var oneProcessor sync.Mutex
+
+// together asks two questions at the same time, as two controllers in one process do. Each must get the answer
+// that it gets alone. So it finds a buffer that calls share, also one whose every use holds a lock.
+func (l *trial) together() error {
+	look := lookDesired("do two calls share a variable, such as a buffer? Two controllers may ask at the same time")
+	now := five()
+	short := question{steady(now, group{8, serving, 0.10}), now, autoscale.State{Running: 8}}
+	aloneShort, err := ask(l.subject.Policy, short, look)
+	if err != nil {
+		return err
+	}
+	oneProcessor.Lock()
+	defer oneProcessor.Unlock()
+	// With several processors, a policy that shares memory between calls could end the program.
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	var long question
+	var aloneLong int
+	for n := 1000; n <= mostReadings; n *= 2 {
+		long = question{dense(now, n, group{5, serving, 0.95}), now, autoscale.State{Running: 5}}
+		quickest := time.Duration(math.MaxInt64)
+		for range 3 { // another program may have had the CPU
+			began := time.Now()
+			if aloneLong, err = ask(l.subject.Policy, long, look); err != nil {
+				return err
+			}
+			if quickest = min(quickest, time.Since(began)); quickest < togetherFor {
+				break
+			}
+		}
+		if quickest >= togetherFor {
+			break
+		}
+	}
+	for rounds, overlapped := 0, 0; overlapped < overlaps && rounds < mostRounds; rounds++ {
+		gotLong, gotShort, inside, err := l.beside(long, short, aloneShort, look)
+		switch {
+		case err != nil:
+			return err
+		case gotShort != aloneShort:
+			return mixedUp(aloneShort, gotShort, look)
+		case gotLong != aloneLong:
+			return mixedUp(aloneLong, gotLong, look)
+		case inside:
+			overlapped++
+		}
+	}
+	return nil
+}
+
+// beside asks a long question, and a short one again and again until the long one is answered, or until the
+// short one gets another answer than alone. Inside reports whether a short call began and ended within the long one.
+func (l *trial) beside(long, short question, aloneShort int, look lab.Look) (gotLong, gotShort int, inside bool, err error) {
+	var began, ended atomic.Bool
+	var longErr error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		began.Store(true)
+		gotLong, longErr = ask(l.subject.Policy, long, look)
+		ended.Store(true)
+	}()
+	for gotShort = aloneShort; err == nil && gotShort == aloneShort && !ended.Load(); {
+		within := began.Load()
+		gotShort, err = ask(l.subject.Policy, short, look)
+		inside = inside || within && !ended.Load()
+	}
+	<-done
+	return gotLong, gotShort, inside, cmp.Or(err, longErr)
+}
+
+// mixedUp is the failure of an answer that differs while another call runs.
+func mixedUp(alone, got int, look lab.Look) error {
+	return &lab.Failure{
+		Expected: fmt.Sprintf("%d for the same history, also while another call with its own history runs", alone),
+		Seen:     fmt.Sprintf("%d", got), Look: look,
+	}
+}
+
+// dense returns half an hour of n readings that are all alike.
+func dense(now time.Time, n int, groups ...group) []autoscale.Reading {
+	const length = 30 * time.Minute
+	one := reading(now, length, groups...)
+	all := make([]autoscale.Reading, n)
+	for i := range all {
+		all[i] = autoscale.Reading{At: now.Add(-length * time.Duration(n-1-i) / time.Duration(n-1)), Replicas: one.Replicas}
+	}
+	return all
 }
 
 // anyClock asks the same questions twice. In the second, all times are moved, so that now is the time of

@@ -117,8 +117,6 @@ func TestImagesAndDatasets(t *testing.T) {
 	for _, l := range labs {
 		timed, untimed := seed.Full(), seed.Growing()
 		switch {
-		case l.Number == 6:
-			timed = seed.Growing() // the live run reads few of the orders
 		case l.Number == 7:
 			untimed = seed.Full() // the shards of a plan are divided for one size
 		case l.Number >= 4:

@@ -212,7 +212,7 @@ func Labs() Course {
 			},
 			Files:   []string{"answers.go", "policy.go", "workers.go", "bill.go"},
 			Stretch: []string{"stretch_steps.go", "stretch_predict.go"},
-			Dataset: seed.Growing(),
+			Dataset: seed.Early(),
 			Budget: Budget{
 				Service:    "3 to 10 replicas, each a `b1.nano` (0.1)",
 				PostgreSQL: "`b1.micro` (0.25)", AtOnce: "1.5, Redis included, a `b1.micro` (0.25)", Left: "0.5, of which nginx takes a little",

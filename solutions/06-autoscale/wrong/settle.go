@@ -2,6 +2,7 @@ package wrong
 
 import (
 	"slices"
+	"sync"
 	"time"
 
 	"bytebites.example/workshop/labs/06-autoscale/window"
@@ -240,6 +241,31 @@ func Remembers() autoscale.Policy {
 			return state.Running
 		}
 		return r.Policy(history, now, state)
+	}
+}
+
+// SharedBuffer keeps the memory of its recommendations for the next call. A lock guards each use of it.
+func SharedBuffer() autoscale.Policy {
+	var mu sync.Mutex
+	var buffer []window.Recommendation
+	return func(history []autoscale.Reading, now time.Time, state autoscale.State) int {
+		r := Good()
+		if len(history) == 0 || r.Cooling(now, state) {
+			return r.Policy(history, now, state)
+		}
+		mu.Lock()
+		buffer = buffer[:0]
+		mu.Unlock()
+		for _, reading := range history {
+			utilisation, replicas := r.Load(reading)
+			asked := window.Recommendation{At: reading.At, Instances: r.Recommend(utilisation, replicas, state.Running)}
+			mu.Lock()
+			buffer = append(buffer, asked)
+			mu.Unlock()
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		return r.Bound(r.Settle(buffer, now, state))
 	}
 }
 
