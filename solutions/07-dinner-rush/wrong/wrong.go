@@ -186,6 +186,12 @@ func DrainRoundedDown(arrivals, perWorker float64, outage, within time.Duration)
 	return max(1, int(arrivals*(outage+within).Seconds()/within.Seconds()/perWorker))
 }
 
+// InWholeSeconds rounds each time down to seconds.
+func InWholeSeconds(arrivals, perWorker float64, outage, within time.Duration) int {
+	backlog := arrivals * float64(outage/time.Second)
+	return max(1, int(math.Ceil((arrivals+backlog/float64(within/time.Second))/perWorker)))
+}
+
 // TwoFleets rounds up for the backlog and for the arrivals.
 func TwoFleets(arrivals, perWorker float64, outage, within time.Duration) int {
 	return max(1, int(math.Ceil(arrivals*outage.Seconds()/within.Seconds()/perWorker))+int(math.Ceil(arrivals/perWorker)))
@@ -204,6 +210,14 @@ func NoReserve(entries []plan.Entries) int { return int(math.Ceil(bytesOf(entrie
 
 // RoundedDown rounds the memory down.
 func RoundedDown(entries []plan.Entries) int { return int(bytesOf(entries) * 1.25 / bytesPerMiB) }
+
+// InMegabytes divides by a million.
+func InMegabytes(entries []plan.Entries) int { return int(math.Ceil(bytesOf(entries) * 1.25 / 1e6)) }
+
+// RoundedTwice rounds the bytes up, and then their reserve.
+func RoundedTwice(entries []plan.Entries) int {
+	return int(math.Ceil(math.Ceil(bytesOf(entries)/bytesPerMiB) * 1.25))
+}
 
 func bytesOf(entries []plan.Entries) float64 {
 	var sum float64
