@@ -43,8 +43,12 @@ const (
 	// hungReads are sent at once while one of three servers hangs up or is silent, so that some
 	// of them meet it.
 	hungReads = 6
-	// largeBody is near the largest body that the API takes, 64 KiB.
-	largeBody = 60 << 10
+	// largeBody is the largest body that the API takes.
+	largeBody = 64 << 10
+	// sameAsks are sent to one address. A choice by chance leaves a replica out once in ten thousand million times.
+	sameAsks = 60
+	// otherCookie is the length of a cookie of another program on the same name.
+	otherCookie = 1500
 	// proxyLimit bounds the wait for an answer through nginx. The servers answer at once, so it
 	// takes milliseconds, on a busy machine some hundred.
 	proxyLimit = 5 * time.Second
@@ -143,6 +147,7 @@ func (p *proxies) publish(ctx context.Context, list []byte) error {
 // ask is a request through nginx.
 type ask struct {
 	method, path string
+	host         string // that of the base URL if empty
 	header       map[string]string
 	body         []byte
 	chunked      bool // the body goes out without its length
@@ -163,6 +168,14 @@ type told struct {
 // waited returns the wait for the answer.
 func (t told) waited() lab.Waited { return lab.Between(t.began, t.began.Add(t.took)) }
 
+// lateness returns the wait for an answer that did not come in time, and nothing for others.
+func (t told) lateness() lab.Waited {
+	if late(t) {
+		return t.waited()
+	}
+	return lab.Waited{}
+}
+
 // send sends a request to a base URL. Its headers are those of a browser and its id.
 func (p *proxies) send(ctx context.Context, base string, a ask) (t told) {
 	t.id = rand.Text()
@@ -182,6 +195,9 @@ func (p *proxies) send(ctx context.Context, base string, a ask) (t told) {
 	}
 	if a.chunked {
 		request.ContentLength = -1
+	}
+	if a.host != "" {
+		request.Host = a.host
 	}
 	request.Header.Set(seen.IDHeader, t.id)
 	for name, value := range a.header {
@@ -298,13 +314,42 @@ func (l *trial) spread(ctx context.Context, run *lab.Run) error {
 			Seen:     p.describe(counts), Look: confLook("the upstream block"),
 		}
 	}
+	order := p.changes()[0]
+	for _, a := range []ask{{method: http.MethodGet, path: page(0)}, order} {
+		if err := p.reachesAll(ctx, a); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// reachesAll sends one request again and again. Each replica must get some of them.
+func (p *proxies) reachesAll(ctx context.Context, a ask) error {
+	counts := make(map[string]int)
+	for range sameAsks {
+		t := p.send(ctx, p.nginx.URL(), a)
+		if t.err != nil || t.status != http.StatusOK {
+			return &lab.Failure{
+				Expected: fmt.Sprintf("%s %s to be answered by a replica", a.method, a.path), Seen: t.String(), Waited: t.lateness(), Look: confLook(""),
+			}
+		}
+		counts[t.header.Get("X-Instance")]++
+	}
+	for _, e := range p.echoes {
+		if counts[e.Name()] == 0 {
+			return &lab.Failure{
+				Expected: fmt.Sprintf("each replica to get some of %d times %s %s", sameAsks, a.method, a.path),
+				Seen:     p.describe(counts), Look: confLook("the upstream block: does it choose by the request?"),
+			}
+		}
+	}
 	return nil
 }
 
 // listed changes the list and counts who gets requests.
 func (l *trial) listed(ctx context.Context, _ *lab.Run) error {
 	p := l.proxies
-	for _, on := range [][]*testbed.Service{p.echoes[:2], p.echoes[2:], p.echoes} {
+	for _, on := range [][]*testbed.Service{p.echoes[:2], p.echoes[1:], p.echoes[2:], p.echoes} {
 		if err := p.publish(ctx, p.listOf(1, on...)); err != nil {
 			return err
 		}
@@ -321,6 +366,14 @@ func (l *trial) listed(ctx context.Context, _ *lab.Run) error {
 				return &lab.Failure{
 					Expected: fmt.Sprintf("%d reads to be answered by the replicas on the list, %s, and by no other", listReads, strings.Join(names, " and ")),
 					Seen:     p.describe(counts), Waited: waited, Look: confLook("does the upstream block include " + rig.UpstreamsFile + ", and nothing else?"),
+				}
+			}
+		}
+		for _, a := range append(p.reads(), p.changes()...) {
+			if t := p.send(ctx, p.nginx.URL(), a); !slices.Contains(names, t.header.Get("X-Instance")) {
+				return &lab.Failure{
+					Expected: fmt.Sprintf("%s %s to be answered by the replicas on the list, %s", a.method, a.path, strings.Join(names, " and ")),
+					Seen:     t.String(), Waited: t.lateness(), Look: confLook("which requests go to another upstream block?"),
 				}
 			}
 		}
@@ -346,6 +399,18 @@ func (p *proxies) noOther(ctx context.Context) error {
 		}
 	}
 	return p.publish(ctx, p.listOf(1, p.echoes...))
+}
+
+// reads are requests for pages of all kinds. The last one has an encoded slash and ends with a slash.
+func (p *proxies) reads() []ask {
+	var all []ask
+	for _, path := range []string{
+		"/", "/static/app.js", "/openapi.yaml", "/readyz/x", "/meals?q=a%20b%2Fc&limit=5&cursor=x%3D%3D", page(1), "/me", "/cart", "/orders",
+		"/orders/o-1", "/recommendations", "/meals/a%2Fb%20c/",
+	} {
+		all = append(all, ask{method: http.MethodGet, path: path})
+	}
+	return all
 }
 
 // changes are requests of all kinds that change something, as a browser sends them.
@@ -515,15 +580,26 @@ func (l *trial) silentMachine(ctx context.Context, run *lab.Run) error {
 // privatePages asks for the replicas' metrics, which are not for visitors.
 func (l *trial) privatePages(ctx context.Context, _ *lab.Run) error {
 	p := l.proxies
+	asks := []ask{{method: http.MethodHead, path: "/metrics"}, {method: http.MethodPost, path: "/metrics"}, {method: http.MethodOptions, path: "/metrics"}}
 	for _, path := range []string{"/metrics", "/metrics?name=go_goroutines", "//metrics", "/./metrics", "/%6detrics", "/meals/../metrics"} {
-		t := p.send(ctx, p.nginx.URL(), ask{method: http.MethodGet, path: path})
+		asks = append(asks, ask{method: http.MethodGet, path: path})
+	}
+	for _, host := range []string{"localhost", "bytebites.example", p.echoes[0].Name()} {
+		asks = append(asks, ask{method: http.MethodGet, path: "/metrics", host: host})
+	}
+	for _, a := range asks {
+		t := p.send(ctx, p.nginx.URL(), a)
 		notes, err := p.notes(ctx, t.id)
 		if err != nil {
 			return err
 		}
 		if len(notes) > 0 || t.err == nil && t.status < http.StatusBadRequest {
+			what := a.method + " " + a.path
+			if a.host != "" {
+				what += " with the host " + a.host
+			}
 			return &lab.Failure{
-				Expected: fmt.Sprintf("nginx to answer GET %s with an error, and no replica to receive it", path),
+				Expected: fmt.Sprintf("nginx to answer %s with an error, and no replica to receive it", what),
 				Seen:     t.String(), Look: confLook("the location of /metrics: visitors must not see what the replicas count"),
 			}
 		}
@@ -543,12 +619,13 @@ func (l *trial) unchanged(ctx context.Context, _ *lab.Run) error {
 		return fmt.Errorf("address of nginx: %w", err)
 	}
 	browser := map[string]string{
-		"Cookie": httpapi.SessionCookie + "=abc; other=1", "Origin": p.nginx.URL(), "Sec-Fetch-Site": "same-origin",
+		"Cookie": httpapi.SessionCookie + "=abc; other=" + strings.Repeat("1", otherCookie), "Origin": p.nginx.URL(), "Sec-Fetch-Site": "same-origin",
 		"Authorization": "Bearer staff", "Idempotency-Key": "key-1", httpapi.SignatureHeader: "t=1,v1=ab", "Accept": "application/json",
+		"Accept-Encoding": "gzip, br", "Accept-Language": "de, en;q=0.5", "If-None-Match": `"e-2"`, "User-Agent": "browser/1.0", "X-Request-Id": "request-1",
 	}
-	var all []ask
-	for _, path := range []string{"/", "/static/app.js", "/openapi.yaml", "/readyz/x", "/meals?q=a%20b%2Fc&limit=5&cursor=x%3D%3D", page(1), "/me", "/cart", "/orders", "/orders/o-1", "/recommendations"} {
-		all = append(all, ask{method: http.MethodGet, path: path, header: browser})
+	all := p.reads()
+	for i := range all {
+		all[i].header = browser
 	}
 	all = append(all, ask{method: http.MethodHead, path: "/", header: browser})
 	changing := with(browser, "Content-Type", "application/json")
@@ -635,7 +712,7 @@ func (p *proxies) same(t told, what string, status int) error {
 	fault := func(expected, got string) error {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("the answer of a replica to %s to reach the client unchanged: %s", what, expected), Seen: got,
-			Look: confLook("error_page, proxy_intercept_errors, proxy_cache and proxy_hide_header: which answer is not the replica's?"),
+			Look: confLook("error_page, proxy_intercept_errors, proxy_cache, gzip, add_header and proxy_hide_header: which answer is not the replica's?"),
 		}
 	}
 	if t.err != nil || t.status != status {
@@ -646,6 +723,11 @@ func (p *proxies) same(t told, what string, status int) error {
 	}
 	if got := t.header.Get("Content-Type"); got != seen.ContentType {
 		return fault("Content-Type "+seen.ContentType, fmt.Sprintf("%q", got))
+	}
+	for name, want := range seen.Headers() {
+		if got := t.header.Values(name); !slices.Equal(got, []string{want}) {
+			return fault(fmt.Sprintf("%s %q", name, want), fmt.Sprintf("%q", got))
+		}
 	}
 	if t.status == http.StatusNoContent {
 		return nil

@@ -394,27 +394,71 @@ func ownAnswers(ctx context.Context, _ *shelf, one, two store) error {
 	return group.Wait()
 }
 
-// connections reads more often than the pool has connections.
-func connections(ctx context.Context, _ *shelf, one, _ store) error {
+// connections calls each method more often than the pool has connections, also with a session that the
+// server refuses.
+func connections(ctx context.Context, shelf *shelf, one, _ store) error {
 	known := session(3, time.Now().Add(time.Hour))
-	if err := one.create(ctx, known); err != nil {
-		return err
-	}
+	refused := session(3, time.Now().Add(time.Hour))
+	refused.User = "\x00" // no text in PostgreSQL
 	for range reads {
+		if err := one.create(ctx, known); err != nil {
+			return err
+		}
+		err, failure := call(ctx, "Create", func(ctx context.Context) error { return one.Create(ctx, refused) })
+		if failure == nil && err == nil {
+			failure = &lab.Failure{Expected: "Create to return the error of the database", Seen: "nil", Look: storeLook("Create", "")}
+		}
+		if failure != nil {
+			return failure
+		}
 		if err := one.holds(ctx, known, "that was read before", ""); err != nil {
 			return err
 		}
-		if err := one.lacks(ctx, session(3, time.Now()).TokenHash, "an unknown token", "Session", ""); err != nil {
+		if err := one.lacks(ctx, refused.TokenHash, "an unknown token", "Session", ""); err != nil {
+			return err
+		}
+		if err := one.remove(ctx, known.TokenHash); err != nil {
 			return err
 		}
 	}
-	return nil
+	return shelf.givenBack(ctx)
+}
+
+// givenBack demands that no store keeps a connection. Work in the background may end first.
+func (s *shelf) givenBack(ctx context.Context) error {
+	for deadline := time.Now().Add(hostspeed.Wait(storeLimit)); ; {
+		kept := 0
+		for _, db := range s.opened {
+			kept += db.Stats().InUse
+		}
+		if kept == 0 {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return &lab.Failure{
+				Expected: "each call to give its connection back", Seen: fmt.Sprintf("%d connections in use after all calls", kept),
+				Waited: lab.Last(storeLimit), Look: storeLook("Session", "which rows, transactions and connections does nothing close?"),
+			}
+		}
+		if err := rig.Pause(ctx, removalPause); err != nil {
+			return err
+		}
+	}
 }
 
 // restarted builds the store again, as the start of a replica does.
 func restarted(ctx context.Context, s *shelf, one, _ store) error {
 	known := session(4, time.Now().Add(time.Hour))
-	if err := one.create(ctx, known); err != nil {
+	// Not by Create, which may remove expired sessions in the background.
+	if _, err := s.db.ExecContext(ctx, `INSERT INTO sessions (token_hash, user_id, email, expires_at) VALUES ($1, $2, $3, $4)`,
+		known.TokenHash[:], known.User, known.Email, known.ExpiresAt); err != nil {
+		return fmt.Errorf("put a session: %w", err)
+	}
+	if err := s.putExpired(ctx); err != nil {
+		return err
+	}
+	before, err := s.rows(ctx)
+	if err != nil {
 		return err
 	}
 	if err := s.applySchema(ctx); err != nil {
@@ -423,6 +467,16 @@ func restarted(ctx context.Context, s *shelf, one, _ store) error {
 	again, err := s.open(0)
 	if err != nil {
 		return err
+	}
+	after, err := s.rows(ctx)
+	if err != nil {
+		return err
+	}
+	if after != before {
+		return &lab.Failure{
+			Expected: "the start of a replica to change no session, and to remove no expired one", Seen: "before it " + before + "; after it " + after,
+			Look: lab.Look{File: "sessions.go", Func: "NewSessions", Hint: "what do NewSessions and sessions.sql do to rows that are there?"},
+		}
 	}
 	for _, at := range []store{{again}, one} {
 		err := at.holds(ctx, known, "after another replica has started", "what do NewSessions and sessions.sql do to rows that are there?")
@@ -433,17 +487,33 @@ func restarted(ctx context.Context, s *shelf, one, _ store) error {
 	return nil
 }
 
-// unreachable calls a store whose database is gone. The store must not report a session as missing.
+// rows tells the number of rows in the table, and a hash of them.
+func (s *shelf) rows(ctx context.Context) (text string, err error) {
+	err = s.db.QueryRowContext(ctx, `SELECT count(*) || ' sessions with the hash ' || left(md5(coalesce(string_agg(s::text, ' ' ORDER BY token_hash), '')), 8) FROM sessions s`).Scan(&text)
+	if err != nil {
+		return "", fmt.Errorf("read sessions: %w", err)
+	}
+	return text, nil
+}
+
+// unreachable calls a store whose database is gone. The store must not report a session as missing, and must
+// not answer from what it remembers.
 func unreachable(ctx context.Context, s *shelf, _, _ store) error {
 	gone, err := s.open(0)
 	if err != nil {
 		return err
 	}
+	at := store{gone}
+	some := session(5, time.Now().Add(time.Hour))
+	if err := at.create(ctx, some); err != nil {
+		return err
+	}
+	if err := at.holds(ctx, some, "that it has stored", ""); err != nil {
+		return err
+	}
 	if err := s.opened[len(s.opened)-1].Close(); err != nil {
 		return err
 	}
-	at := store{gone}
-	some := session(5, time.Now().Add(time.Hour))
 	for _, c := range []struct {
 		method string
 		do     func(context.Context) error
@@ -466,22 +536,122 @@ func unreachable(ctx context.Context, s *shelf, _, _ store) error {
 	return nil
 }
 
-// calledOff calls the store for a request that has ended.
-func calledOff(ctx context.Context, _ *shelf, one, _ store) error {
+// calledOff calls a new store for requests that have ended, and for requests that end while the table is
+// locked. The store must work afterwards.
+func calledOff(ctx context.Context, s *shelf, one, _ store) error {
 	known := session(6, time.Now().Add(time.Hour))
 	if err := one.create(ctx, known); err != nil {
 		return err
 	}
-	ended, end := context.WithCancel(ctx)
-	end()
-	err, failure := call(ctx, "Session", func(context.Context) error { _, err := one.Session(ended, known.TokenHash); return err })
-	if failure == nil && (err == nil || errors.Is(err, bytebites.ErrNotFound)) {
-		failure = &lab.Failure{
-			Expected: "Session to return the error of its context when that has ended", Seen: fmt.Sprintf("%v", err),
-			Look: storeLook("Session", "pass ctx to the query, so that it ends with the request"),
+	built, err := s.open(0)
+	if err != nil {
+		return err
+	}
+	fresh := store{built}
+	for _, callOff := range []func() error{
+		func() error { return fresh.endsAfter(ctx, 0, known) },
+		func() error { return s.whileLocked(ctx, fresh, known) },
+	} {
+		if err := callOff(); err != nil {
+			return err
+		}
+		if err := fresh.create(ctx, session(6, time.Now().Add(time.Hour))); err != nil {
+			return err
+		}
+		if err := fresh.holds(ctx, known, "after requests that were called off", "what does a store keep from a call that failed?"); err != nil {
+			return err
 		}
 	}
-	return failure
+	return nil
+}
+
+// lockedFor is how long a request lasts that meets a locked table.
+const lockedFor = 100 * time.Millisecond
+
+// whileLocked calls the store for short requests while nothing can be read or written, and while a longer
+// request waits too.
+func (s *shelf) whileLocked(ctx context.Context, at store, known bytebites.Session) (err error) {
+	longer, end := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	tx, err := s.db.BeginTx(ctx, nil)
+	if err != nil {
+		end()
+		return fmt.Errorf("lock sessions: %w", err)
+	}
+	if _, err := tx.ExecContext(ctx, `LOCK TABLE sessions`); err != nil {
+		end()
+		return errors.Join(fmt.Errorf("lock sessions: %w", err), tx.Rollback())
+	}
+	go func() {
+		defer close(ended)
+		defer func() { _ = recover() }() // an earlier check has called it
+		_, _ = at.Session(longer, known.TokenHash)
+	}()
+	defer func() {
+		end()
+		err = errors.Join(err, tx.Rollback()) // an answer without regard to its context ends here
+		select {
+		case <-ended:
+		case <-time.After(hostspeed.Wait(storeLimit)):
+		}
+	}()
+	if err := s.waiting(ctx, tx); err != nil {
+		return err
+	}
+	return at.endsAfter(ctx, lockedFor, known)
+}
+
+// waiting returns when a statement of the store waits for a lock of tx.
+func (s *shelf) waiting(ctx context.Context, tx *sql.Tx) error {
+	for deadline := time.Now().Add(hostspeed.Wait(storeLimit)); ; {
+		var blocked int
+		err := tx.QueryRowContext(ctx, `SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'sessions'::regclass`).Scan(&blocked)
+		switch {
+		case err != nil:
+			return fmt.Errorf("read locks: %w", err)
+		case blocked > 0:
+			return nil
+		case time.Now().After(deadline):
+			return &lab.Failure{
+				Expected: "Session to read the table sessions", Seen: "no statement that waits for it while it is locked",
+				Waited: lab.Last(storeLimit), Look: storeLook("Session", ""),
+			}
+		}
+		if err := rig.Pause(ctx, removalPause); err != nil {
+			return err
+		}
+	}
+}
+
+// endsAfter calls each method for a request that ends after a time, in which the database does not answer.
+func (s store) endsAfter(ctx context.Context, length time.Duration, known bytebites.Session) error {
+	for _, c := range []struct {
+		method string
+		do     func(context.Context) error
+	}{
+		{"Session", func(ctx context.Context) error { _, err := s.Session(ctx, known.TokenHash); return err }},
+		{"Create", func(ctx context.Context) error { return s.Create(ctx, known) }},
+		{"Delete", func(ctx context.Context) error { return s.Delete(ctx, known.TokenHash) }},
+	} {
+		request, end := context.WithCancel(ctx) // as when a client leaves; the error is not one of time
+		if length == 0 {
+			end()
+		} else {
+			time.AfterFunc(length, end)
+		}
+		err, failure := call(ctx, c.method, func(context.Context) error { return c.do(request) })
+		end()
+		if failure == nil && (err == nil || errors.Is(err, bytebites.ErrNotFound)) {
+			failure = &lab.Failure{
+				Expected: c.method + " to return the error of its context when that has ended", Seen: fmt.Sprintf("%v", err),
+				Look: storeLook(c.method, "pass ctx to each statement, so that it ends with the request"),
+			}
+		}
+		if failure != nil {
+			return failure
+		}
+	}
+	return nil
 }
 
 // oneClock calls stores of replicas whose clocks differ from the database's.
@@ -556,6 +726,16 @@ func clocks(ctx context.Context, now time.Time, exact, slow, fast store) error {
 			Seen:     err.Error(), Waited: lab.Late(err), Look: storeLook("Create", clockHint),
 		}
 	}
+	if failure != nil {
+		return failure
+	}
+	_, err, failure = fast.find(ctx, live.TokenHash)
+	if failure == nil && err != nil {
+		failure = &lab.Failure{
+			Expected: "a replica whose clock is an hour ahead to find a live session",
+			Seen:     err.Error(), Waited: lab.Late(err), Look: storeLook("Session", clockHint),
+		}
+	}
 	return failure
 }
 
@@ -563,6 +743,7 @@ const (
 	// expired is the number of expired sessions in the table. Each of signIns sign-ins has to
 	// remove at least one and at most removedMost of them.
 	expired     = 1000
+	liveToo     = 300 // that are in the table beside them
 	signIns     = 3
 	removedMost = 100
 	// removalTime bounds the wait for a removal that does not hold up the sign-in.
@@ -582,6 +763,9 @@ func (l *trial) oldSessions(ctx context.Context, run *lab.Run) error {
 		if err := at.create(ctx, live); err != nil {
 			return err
 		}
+		if err := s.putLive(ctx); err != nil {
+			return err
+		}
 		if err := s.putExpired(ctx); err != nil {
 			return err
 		}
@@ -595,11 +779,24 @@ func (l *trial) oldSessions(ctx context.Context, run *lab.Run) error {
 	})
 }
 
+// putLive puts live sessions into the table, whose token hashes are the smallest and the largest.
+func (s *shelf) putLive(ctx context.Context) error {
+	_, err := s.db.ExecContext(ctx,
+		`INSERT INTO sessions (token_hash, user_id, email, expires_at)
+		 SELECT decode(CASE n % 2 WHEN 0 THEN '00000000' ELSE 'ffffffff' END || lpad(to_hex(n), 56, '0'), 'hex'), $1, $2, now() + interval '1 hour'
+		 FROM generate_series(1, $3) AS n`,
+		seed.User(firstVisitor), seed.Email(firstVisitor), liveToo)
+	if err != nil {
+		return fmt.Errorf("put live sessions: %w", err)
+	}
+	return nil
+}
+
 // putExpired puts expired sessions into the table.
 func (s *shelf) putExpired(ctx context.Context) error {
 	_, err := s.db.ExecContext(ctx,
 		`INSERT INTO sessions (token_hash, user_id, email, expires_at)
-		 SELECT sha256(('expired ' || n)::bytea), $1, $2, now() - interval '1 day' FROM generate_series(1, $3) AS n`,
+		 SELECT sha256(('expired ' || n)::bytea), $1, $2, now() - interval '1 second' FROM generate_series(1, $3) AS n`,
 		seed.User(firstVisitor), seed.Email(firstVisitor), expired)
 	if err != nil {
 		return fmt.Errorf("put expired sessions: %w", err)
@@ -616,51 +813,68 @@ func (s *shelf) left(ctx context.Context) (left int, err error) {
 	return left, nil
 }
 
-// removes has some sign in, and counts what they remove.
+// removes has some sign in, and counts what each of them removes.
 func (s *shelf) removes(ctx context.Context, run *lab.Run, at store) error {
-	for range signIns {
+	var gone int
+	for n := 1; n <= signIns; n++ {
 		if err := at.create(ctx, session(1, time.Now().Add(time.Hour))); err != nil {
 			return err
 		}
-	}
-	gone := 0
-	for deadline := time.Now().Add(hostspeed.Wait(removalTime)); ; {
-		left, err := s.left(ctx)
-		if err != nil {
+		var err error
+		if gone, err = s.goneAfter(ctx, n); err != nil {
 			return err
 		}
-		if gone = expired - left; gone >= signIns || time.Now().After(deadline) {
-			break
-		}
-		if err := rig.Pause(ctx, removalPause); err != nil {
-			return err
+		switch {
+		case gone < n:
+			return &lab.Failure{
+				Expected: "each sign-in to remove an expired session or more, so that they do not pile up",
+				Seen:     fmt.Sprintf("%d of %d removed by %d sign-ins", gone, expired, n), Look: storeLook("Create", ""),
+			}
+		case gone > n*removedMost:
+			return &lab.Failure{
+				Expected: fmt.Sprintf("a sign-in to remove at most %d expired sessions, because a subscriber waits for it", removedMost),
+				Seen:     fmt.Sprintf("%d of %d removed by %d", gone, expired, n), Look: storeLook("Create", "use a LIMIT"),
+			}
 		}
 	}
 	run.Report(fmt.Sprintf("expired sessions that %d sign-ins removed", signIns), float64(gone), "")
-	switch {
-	case gone < signIns:
-		return &lab.Failure{
-			Expected: fmt.Sprintf("%d sign-ins to remove %d expired sessions or more, so that they do not pile up", signIns, signIns),
-			Seen:     fmt.Sprintf("%d of %d removed", gone, expired), Look: storeLook("Create", ""),
-		}
-	case gone > signIns*removedMost:
-		return &lab.Failure{
-			Expected: fmt.Sprintf("a sign-in to remove at most %d expired sessions, because a subscriber waits for it", removedMost),
-			Seen:     fmt.Sprintf("%d of %d removed by %d", gone, expired, signIns), Look: storeLook("Create", "use a LIMIT"),
-		}
-	}
 	return nil
 }
 
-// whileHeld signs in while another sign-in, which has not committed, removes the expired rows.
+// goneAfter counts the removed sessions, as soon as there are so many.
+func (s *shelf) goneAfter(ctx context.Context, wanted int) (gone int, err error) {
+	for deadline := time.Now().Add(hostspeed.Wait(removalTime)); ; {
+		left, err := s.left(ctx)
+		if err != nil {
+			return 0, err
+		}
+		if gone = expired - left; gone >= wanted || time.Now().After(deadline) {
+			return gone, nil
+		}
+		if err := rig.Pause(ctx, removalPause); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// notHeld is the number of expired rows that the other sign-in leaves.
+const notHeld = 5
+
+// whileHeld signs in while another sign-in, which has not committed, removes all expired rows but some.
 func (s *shelf) whileHeld(ctx context.Context, at store) (err error) {
 	tx, err := s.db.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("hold expired sessions: %w", err)
 	}
 	defer func() { err = errors.Join(err, tx.Rollback()) }()
-	if _, err := tx.ExecContext(ctx, `SELECT 1 FROM sessions WHERE expires_at <= now() FOR UPDATE`); err != nil {
+	if _, err := tx.ExecContext(ctx,
+		`SELECT 1 FROM sessions WHERE expires_at <= now() AND token_hash NOT IN
+		 (SELECT token_hash FROM sessions WHERE expires_at <= now() ORDER BY token_hash DESC LIMIT $1) FOR UPDATE`, notHeld); err != nil {
 		return fmt.Errorf("hold expired sessions: %w", err)
+	}
+	left, err := s.left(ctx)
+	if err != nil {
+		return err
 	}
 	err, failure := call(ctx, "Create", func(ctx context.Context) error { return at.Create(ctx, session(2, time.Now().Add(time.Hour))) })
 	if failure == nil {
@@ -672,5 +886,12 @@ func (s *shelf) whileHeld(ctx context.Context, at store) (err error) {
 			Look: storeLook("Create", "FOR UPDATE SKIP LOCKED"),
 		}
 	}
-	return nil
+	gone, err := s.goneAfter(ctx, expired-left+1)
+	if err == nil && gone <= expired-left {
+		err = &lab.Failure{
+			Expected: fmt.Sprintf("a sign-in to remove one of the %d expired sessions that no other sign-in holds", notHeld), Seen: "none removed",
+			Look: storeLook("Create", "FOR UPDATE SKIP LOCKED"),
+		}
+	}
+	return err
 }
