@@ -271,6 +271,12 @@ func rights(t *testing.T) []frame.Right {
 				private, "location /metrics { deny all; }\n location = /unused {"),
 		},
 		{
+			Name: "two-groups", Why: "reads and writes have an upstream block each, of the same list", Checks: proxy,
+			Lab: but(t, solution(),
+				"server {\n        listen 80;", "upstream writes { include /etc/nginx/upstreams.conf ; }\n map $request_method $group { default writes; GET bytebites; HEAD bytebites; }\n server {\n        listen 80;",
+				pass, "proxy_pass http://$group;", "zone bytebites 128k;", ""),
+		},
+		{
 			Name: "reads-and-writes-apart", Why: "writes are never sent again, not even unsent ones, and reads have a location of their own", Checks: proxy,
 			Lab: but(t, solution(), retry, "proxy_next_upstream error timeout http_500; if ($request_method !~ ^(GET|HEAD)$) { return 418; }",
 				private, "error_page 418 = @writes; location @writes { "+pass+" proxy_http_version 1.1; proxy_set_header Connection \"\"; "+host+
