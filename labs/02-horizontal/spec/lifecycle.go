@@ -272,7 +272,11 @@ func (s *stopSeen) judgeSick(ctx context.Context, stopped <-chan error) error {
 	limit := time.NewTimer(time.Until(s.began.Add(drainMax + drainGrace)))
 	defer limit.Stop()
 	select {
-	case <-stopped:
+	case err := <-stopped:
+		var broken *lab.Failure
+		if errors.As(err, &broken) { // a panic; finish returns another error
+			return broken
+		}
 	case <-limit.C:
 	case <-ctx.Done():
 		return context.Cause(ctx)
