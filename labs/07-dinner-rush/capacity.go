@@ -91,8 +91,8 @@ func Bill(items []plan.Item) float64 {
 	return sum
 }
 
-// PerMillion returns the price of a million requests when so many requests cost so many dollars. It
-// is infinite when there are no requests.
+// PerMillion returns the price of a million requests when so many requests cost so many dollars,
+// which are more than 0. It is infinite when there are no requests.
 func PerMillion(dollars float64, requests int) float64 {
 	// TODO(lab 07), step 5: it returns the price of the evening.
 	return dollars

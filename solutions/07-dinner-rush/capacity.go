@@ -95,8 +95,8 @@ func Bill(items []plan.Item) float64 {
 	return sum
 }
 
-// PerMillion returns the price of a million requests when so many requests cost so many dollars. It
-// is infinite when there are no requests.
+// PerMillion returns the price of a million requests when so many requests cost so many dollars,
+// which are more than 0. It is infinite when there are no requests.
 func PerMillion(dollars float64, requests int) float64 {
 	return dollars / float64(requests) * 1e6 // a float divided by 0 is infinite
 }

@@ -123,6 +123,8 @@ func TestAnswers(t *testing.T) {
 
 			{Name: "drain-rounded-down", Check: "drain", Lab: but(func(c *spec.Capacity) { c.Workers = wrong.DrainRoundedDown }),
 				Why: "a division to a whole number is rounded down"},
+			{Name: "drain-in-whole-seconds", Check: "drain", Lab: but(func(c *spec.Capacity) { c.Workers = wrong.InWholeSeconds }),
+				Why: "outage / time.Second looks like a conversion to seconds"},
 			{Name: "two-fleets", Check: "drain", Lab: but(func(c *spec.Capacity) { c.Workers = wrong.TwoFleets }),
 				Why: "some workers drain the backlog, and others handle what arrives"},
 			{Name: "no-reserve", Check: "memory", Lab: but(func(c *spec.Capacity) { c.Memory = wrong.NoReserve }),

@@ -85,7 +85,7 @@ func Lab(subject Subject) lab.Lab {
 			{Name: "silent machine", Kind: lab.Core, Step: 4, Needs: []string{"listed only"}, Run: l.silentMachine,
 				Proves: fmt.Sprintf("a machine that does not answer at all costs no read, within the %s that a client waits", load.DefaultTimeout)},
 			{Name: "bounded waits", Kind: lab.Core, Step: 4, Needs: []string{"listed only"}, Run: l.boundedWaits,
-				Proves: fmt.Sprintf("nginx waits %s to %s for the answer of a replica", leastReadTimeout, mostReadTimeout)},
+				Proves: fmt.Sprintf("nginx waits %s to %s for the answer of a replica, and under %s for a connection", leastReadTimeout, mostReadTimeout, load.DefaultTimeout)},
 			{Name: "sent once", Kind: lab.Core, Step: 4, Needs: []string{"listed only"}, Run: l.sentOnce,
 				Proves: "nginx does not send a POST again that a replica may have handled"},
 			{Name: "replica killed", Kind: lab.Core, Step: 4, Needs: []string{stageFleet, "any session", "spread"}, Run: l.replicaKilled,

@@ -13,6 +13,7 @@ import (
 	"bytebites.example/workshop/shared/testbed/balancer"
 	"bytebites.example/workshop/shared/testbed/hostspeed"
 	"bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 const (
@@ -25,6 +26,8 @@ const (
 	finishTime = 10 * time.Second
 	// drainSlack is the inaccuracy of the times that the check of a stop compares.
 	drainSlack = 50 * time.Millisecond
+	// drainGrace is the time for Stop to return after drainMax. The timers of this process are late together.
+	drainGrace = 250 * time.Millisecond
 	// readyLimit is far above the time that an answer of Ready takes on a busy machine.
 	readyLimit = 3 * time.Second
 	// balancerWaits is how long the balancer waits for an answer in the check of its limit.
@@ -51,6 +54,9 @@ func healthy(context.Context) error { return nil }
 var errDatabase = errors.New("connection refused")
 
 func unhealthy(context.Context) error { return errDatabase }
+
+// lateDatabase is the health check of a database that did not answer in time.
+func lateDatabase(context.Context) error { return fmt.Errorf("database: %w", context.DeadlineExceeded) }
 
 // lookReady and lookStop are the places to mend in shutdown.go.
 func lookReady(hint string) lab.Look {
@@ -93,23 +99,19 @@ func ready(ctx context.Context, lifecycle service.Lifecycle, health func(context
 // and go.
 func (l *trial) readiness(ctx context.Context, _ *lab.Run) error {
 	lifecycle := l.lifecycle()
-	for i, there := range []bool{true, false, true, false, false, true} {
-		health := unhealthy
-		if there {
-			health = healthy
-		}
+	for i, health := range []func(context.Context) error{healthy, unhealthy, healthy, unhealthy, lateDatabase, healthy, lateDatabase, healthy} {
 		answer, failure := ready(ctx, lifecycle, health)
-		switch {
+		switch want := health(ctx); {
 		case failure != nil:
 			return failure
-		case there && answer != nil:
+		case want == nil && answer != nil:
 			return &lab.Failure{
 				Expected: "Ready to return nil while the databases answer and nobody has called Stop",
 				Seen:     fmt.Sprintf("%q in question %d", answer, i+1), Look: lookReady("what does it keep from an earlier question?"),
 			}
-		case !there && answer == nil:
+		case want != nil && answer == nil:
 			return &lab.Failure{
-				Expected: fmt.Sprintf("Ready to return an error when healthy returns %q", errDatabase),
+				Expected: fmt.Sprintf("Ready to return an error when healthy returns %q", want),
 				Seen:     fmt.Sprintf("nil in question %d", i+1), Look: lookReady("a replica without its databases can serve no request"),
 			}
 		}
@@ -148,7 +150,13 @@ func silentDatabase(ctx context.Context, lifecycle service.Lifecycle) error {
 	if err == nil {
 		bounded, cancel := context.WithTimeout(ctx, balancerWaits)
 		defer cancel()
-		_, err = ready(bounded, lifecycle, silent)
+		answer, err = ready(bounded, lifecycle, silent)
+		if err == nil && answer == nil {
+			err = &lab.Failure{
+				Expected: "Ready to return an error when its context ends before the databases have answered", Seen: "nil",
+				Look: lookReady("a replica without its databases can serve no request"),
+			}
+		}
 	}
 	return errors.Join(err, endOf(release, &first))
 }
@@ -170,6 +178,7 @@ type stopSeen struct {
 	finishes int
 	finished time.Time // of the first call of finish
 	ctxErr   error     // of the context that finish was given
+	foreign  bool      // that context is not from the one of Stop
 	left     time.Duration
 	bounded  bool // the context has a deadline, left after the call
 }
@@ -180,7 +189,7 @@ func (s *stopSeen) finish(ctx context.Context) error {
 	defer s.mu.Unlock()
 	s.finishes++
 	if s.finishes == 1 {
-		s.finished, s.ctxErr = time.Now(), ctx.Err()
+		s.finished, s.ctxErr, s.foreign = time.Now(), ctx.Err(), ctx.Value(stopKey{}) != s
 		var deadline time.Time
 		if deadline, s.bounded = ctx.Deadline(); s.bounded {
 			s.left = time.Until(deadline)
@@ -189,14 +198,59 @@ func (s *stopSeen) finish(ctx context.Context) error {
 	return errCutOff
 }
 
-// drain calls Stop and asks meanwhile whether the replica is ready.
+// drain calls Stop and asks meanwhile whether the replica is ready. Beside that replica it stops one
+// whose databases have just been away, and has one that runs on.
 func (l *trial) drain(ctx context.Context, run *lab.Run) error {
-	lifecycle := l.lifecycle()
-	if answer, failure := ready(ctx, lifecycle, healthy); failure != nil || answer != nil {
-		return errors.Join(failure, answerFault(answer))
+	leaving, sick, other := l.lifecycle(), l.lifecycle(), l.lifecycle()
+	for _, lifecycle := range []service.Lifecycle{leaving, sick, other} {
+		if answer, failure := ready(ctx, lifecycle, healthy); failure != nil || answer != nil {
+			return errors.Join(failure, answerFault(answer))
+		}
 	}
-	began := time.Now()
-	seen := &stopSeen{began: began}
+	// One answer of no takes no replica off the list.
+	if _, failure := ready(ctx, sick, unhealthy); failure != nil {
+		return failure
+	}
+	sickSeen, sickStopped := stop(ctx, sick)
+	seen, stopped := stop(ctx, leaving)
+	// A health check without an end, as of a database that is silent, must not delay the news.
+	silent, release := context.WithCancel(ctx)
+	defer release()
+	go func() {
+		_, _ = ready(silent, leaving, func(context.Context) error { <-silent.Done(); return errDatabase })
+	}()
+	// Others than the balancer ask too, and it hears none of the answers that they get.
+	go func() {
+		for range othersAsk {
+			if rig.Pause(ctx, othersPause) == nil {
+				_, _ = ready(ctx, leaving, healthy)
+			}
+		}
+	}()
+	h, err, failure := questions(ctx, leaving, seen.began, stopped)
+	if failure != nil {
+		return failure
+	}
+	if err := seen.judge(run, h, err); err != nil {
+		return err
+	}
+	return errors.Join(sickSeen.judgeSick(ctx, sickStopped), runsOn(ctx, other))
+}
+
+// othersAsk is how often others than the balancer ask a replica that stops, and othersPause the time between
+// two of their questions.
+const (
+	othersAsk   = 4
+	othersPause = 50 * time.Millisecond
+)
+
+// stopKey is the key of a value in the context of Stop.
+type stopKey struct{}
+
+// stop calls Stop, and returns when that call runs. What it returns comes from the channel.
+func stop(ctx context.Context, lifecycle service.Lifecycle) (*stopSeen, <-chan error) {
+	seen := &stopSeen{}
+	running := make(chan struct{})
 	stopped := make(chan error, 1)
 	go func() {
 		defer func() {
@@ -204,19 +258,51 @@ func (l *trial) drain(ctx context.Context, run *lab.Run) error {
 				stopped <- &lab.Failure{Expected: "Stop to return", Seen: fmt.Sprintf("a panic: %v", p), Look: lookStop("")}
 			}
 		}()
-		stopped <- lifecycle.Stop(context.WithoutCancel(ctx), seen.finish)
+		within := context.WithValue(context.WithoutCancel(ctx), stopKey{}, seen)
+		seen.began = time.Now()
+		close(running)
+		stopped <- lifecycle.Stop(within, seen.finish)
 	}()
-	// A health check without an end, as of a database that is silent, must not delay the news.
-	silent, release := context.WithCancel(ctx)
-	defer release()
-	go func() {
-		_, _ = ready(silent, lifecycle, func(context.Context) error { <-silent.Done(); return errDatabase })
-	}()
-	h, err, failure := questions(ctx, lifecycle, began, stopped)
-	if failure != nil {
-		return failure
+	<-running
+	return seen, stopped
+}
+
+// judgeSick demands that a replica waits also when its last answer before Stop was no.
+func (s *stopSeen) judgeSick(ctx context.Context, stopped <-chan error) error {
+	limit := time.NewTimer(time.Until(s.began.Add(drainMax + drainGrace)))
+	defer limit.Stop()
+	select {
+	case err := <-stopped:
+		var broken *lab.Failure
+		if errors.As(err, &broken) { // a panic; finish returns another error
+			return broken
+		}
+	case <-limit.C:
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
-	return seen.judge(run, h, err)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if served := s.finished.Sub(s.began); s.finishes == 0 || served >= drainMin()-drainSlack {
+		return nil // the other replica has shown that Stop ends
+	}
+	return &lab.Failure{
+		Expected: fmt.Sprintf("%.1f s or more until finish is called, also when the databases have just been away: the balancer wants %d answers of no",
+			drainMin().Seconds(), balancer.DefaultPolicy().Fall),
+		Seen: fmt.Sprintf("%.2f s", s.finished.Sub(s.began).Seconds()), Look: lookStop("what does it know about the list of nginx?"),
+	}
+}
+
+// runsOn demands that a replica is ready that nobody has stopped.
+func runsOn(ctx context.Context, other service.Lifecycle) error {
+	answer, failure := ready(ctx, other, healthy)
+	if failure == nil && answer != nil {
+		failure = &lab.Failure{
+			Expected: "Ready to return nil in a replica that nobody has stopped, after another has stopped",
+			Seen:     fmt.Sprintf("%q", answer), Look: lookReady("what do two values of Lifecycle share?"),
+		}
+	}
+	return failure
 }
 
 func answerFault(answer error) error {
@@ -239,7 +325,7 @@ type heard struct {
 // may.
 func questions(ctx context.Context, lifecycle service.Lifecycle, began time.Time, stopped <-chan error) (h heard, stopErr, failure error) {
 	policy := balancer.DefaultPolicy()
-	limit := time.NewTimer(drainMax + time.Second)
+	limit := time.NewTimer(drainMax + drainGrace)
 	defer limit.Stop()
 	next := began.Add(policy.Interval)
 	for {
@@ -257,6 +343,11 @@ func questions(ctx context.Context, lifecycle service.Lifecycle, began time.Time
 			return h, nil, context.Cause(ctx)
 		case <-limit.C:
 			ask.Stop()
+			select {
+			case err := <-stopped: // at the same time, after this machine had paused
+				return h, err, nil
+			case <-time.After(drainSlack):
+			}
 			return h, nil, &lab.Failure{
 				Expected: fmt.Sprintf("Stop to call finish and return within %s", drainMax),
 				Seen:     "it still waits",
@@ -306,6 +397,17 @@ func (s *stopSeen) judge(run *lab.Run, h heard, stopErr error) error {
 			Expected: fmt.Sprintf("Ready to say no at once, and %.1f s or more until finish is called: by then nginx knows", drainMin().Seconds()),
 			Seen:     whatCame(h.known, s.finished, served),
 			Look:     lookStop("1. Ready returns an error. 2. Wait until the balancer and nginx know. 3. Call finish"),
+		}
+	case h.yeses > 0:
+		return &lab.Failure{
+			Expected: "Ready to say no from the call of Stop on",
+			Seen:     fmt.Sprintf("yes %.1f s after it", balancer.DefaultPolicy().Interval.Seconds()),
+			Look:     lookStop("1. Ready returns an error. 2. Wait until the balancer and nginx know. 3. Call finish"),
+		}
+	case s.foreign:
+		return &lab.Failure{
+			Expected: "finish to get the context of Stop, or one made from it", Seen: "another context",
+			Look: lookStop("which context does finish get?"),
 		}
 	case s.ctxErr != nil || s.bounded && s.left < finishTime:
 		return &lab.Failure{

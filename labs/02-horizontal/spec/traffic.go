@@ -185,7 +185,11 @@ func (l *trial) loggedAddress(ctx context.Context, base string, header map[strin
 			return client, nil
 		}
 		if time.Now().After(deadline) {
-			return "", fmt.Errorf("the log of %s does not tell of request %s within %s", r.instance, id, logTimeout)
+			return "", &lab.Failure{
+				Expected: fmt.Sprintf("the log of %s to name a request by the X-Request-Id that the visitor sent", r.instance),
+				Seen:     fmt.Sprintf("no such line within %s", logTimeout), Waited: lab.Last(logTimeout),
+				Look: lab.Look{File: "nginx.conf", Hint: "proxy_set_header: which headers does it replace?"},
+			}
 		}
 		if err := rig.Pause(ctx, logPause); err != nil {
 			return "", err

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"bytebites.example/workshop/shared/measure/load"
 	"bytebites.example/workshop/shared/workshop/lab"
 )
 
@@ -16,11 +17,11 @@ const (
 	// mostReadTimeout the lesson's bound.
 	leastReadTimeout = 10 * time.Second
 	mostReadTimeout  = 30 * time.Second
-	// readTimeoutDefault is nginx's own.
-	readTimeoutDefault = 60 * time.Second
+	// timeoutDefault is nginx's own, for a connection and for an answer.
+	timeoutDefault = 60 * time.Second
 )
 
-// boundedWaits reads the read timeout from the configuration that nginx has loaded. A check that
+// boundedWaits reads the timeouts from the configuration that nginx has loaded. A check that
 // waited that long would take longer than all others together.
 func (l *trial) boundedWaits(ctx context.Context, run *lab.Run) error {
 	text, err := l.proxies.nginx.Exec(ctx, "nginx", "-T", "-q")
@@ -31,7 +32,7 @@ func (l *trial) boundedWaits(ctx context.Context, run *lab.Run) error {
 	if err != nil {
 		return err
 	}
-	waits := root.waits(readTimeoutDefault)
+	waits := root.waits(wait{connect: timeoutDefault, read: timeoutDefault})
 	if len(waits) == 0 {
 		return &lab.Failure{Expected: "a location that passes requests on to the replicas", Seen: "none", Look: confLook("proxy_pass")}
 	}
@@ -41,6 +42,12 @@ func (l *trial) boundedWaits(ctx context.Context, run *lab.Run) error {
 			return &lab.Failure{
 				Expected: fmt.Sprintf("nginx to wait %s to %s for an answer: the service gives up a request after %s", leastReadTimeout, mostReadTimeout, leastReadTimeout),
 				Seen:     fmt.Sprintf("%s in %s", w.read, w.where), Look: confLook("proxy_read_timeout"),
+			}
+		}
+		if w.connect >= load.DefaultTimeout {
+			return &lab.Failure{
+				Expected: fmt.Sprintf("nginx to wait less than the %s of a client for a connection to a replica", load.DefaultTimeout),
+				Seen:     fmt.Sprintf("%s in %s", w.connect, w.where), Look: confLook("proxy_connect_timeout"),
 			}
 		}
 	}
@@ -53,28 +60,35 @@ type directive struct {
 	block []directive
 }
 
-// wait is the time that nginx waits for an answer in a block that passes requests on.
+// wait is how long nginx waits, in a block that passes requests on.
 type wait struct {
-	where string
-	read  time.Duration
+	where   string
+	connect time.Duration // for a connection
+	read    time.Duration // for an answer
 }
 
 // waits returns those of all blocks below d. A block without a timeout has that around it.
-func (d directive) waits(inherited time.Duration) []wait {
+func (d directive) waits(inherited wait) []wait {
 	var all []wait
 	passes := false
 	for _, inner := range d.block {
+		last := inner.words[len(inner.words)-1]
 		switch inner.words[0] {
 		case "proxy_read_timeout":
-			if read, err := confTime(inner.words[len(inner.words)-1]); err == nil {
-				inherited = read
+			if read, err := confTime(last); err == nil {
+				inherited.read = read
+			}
+		case "proxy_connect_timeout":
+			if connect, err := confTime(last); err == nil {
+				inherited.connect = connect
 			}
 		case "proxy_pass":
 			passes = true
 		}
 	}
 	if passes {
-		all = append(all, wait{strings.Join(d.words, " "), inherited})
+		inherited.where = strings.Join(d.words, " ")
+		all = append(all, inherited)
 	}
 	for _, inner := range d.block {
 		if inner.block != nil {

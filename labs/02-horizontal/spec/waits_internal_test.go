@@ -13,9 +13,9 @@ http {
     log_format own '$remote_addr; {"status": $status}';
     proxy_read_timeout 1m;
     server {
-        location / { proxy_pass http://bytebites; proxy_read_timeout 15s; }
+        location / { proxy_pass http://bytebites; proxy_read_timeout 15s; proxy_connect_timeout 500ms; }
         location /orders { proxy_pass "http://bytebites"; }
-        location /soon { proxy_read_timeout 2; location ~ "^/soon/\d{2}$" { proxy_pass http://${upstream}; } }
+        location /soon { proxy_read_timeout 2; proxy_connect_timeout 1s; location ~ "^/soon/\d{2}$" { proxy_pass http://${upstream}; } }
         location = /metrics { return 404; }
     }
 }
@@ -26,8 +26,12 @@ server 10.0.0.2:8080;
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := root.waits(readTimeoutDefault)
-	want := []wait{{"location /", 15 * time.Second}, {"location /orders", time.Minute}, {`location ~ ^/soon/\d{2}$`, 2 * time.Second}}
+	got := root.waits(wait{connect: timeoutDefault, read: timeoutDefault})
+	want := []wait{
+		{"location /", 500 * time.Millisecond, 15 * time.Second},
+		{"location /orders", time.Minute, time.Minute},
+		{`location ~ ^/soon/\d{2}$`, time.Second, 2 * time.Second},
+	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
@@ -43,7 +47,7 @@ func TestWaitsOfNginxItself(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := root.waits(readTimeoutDefault); len(got) != 1 || got[0].read != time.Minute {
+	if got := root.waits(wait{connect: timeoutDefault, read: timeoutDefault}); len(got) != 1 || got[0].read != time.Minute || got[0].connect != time.Minute {
 		t.Errorf("got %v, want nginx's default", got)
 	}
 }

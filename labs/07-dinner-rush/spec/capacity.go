@@ -356,6 +356,7 @@ func (l *trial) drain(_ context.Context, run *lab.Run) (err error) {
 		{5, 2, 60 * second, 30 * second},
 		{0, 2, 60 * second, 60 * second},
 		{0.5, 20, 10 * second, 60 * second},
+		{10, 5, 1500 * time.Millisecond, 2500 * time.Millisecond}, // 40 messages in 2.5 s
 	} {
 		if err := ask(test.arrivals, test.perWorker, test.outage, test.within); err != nil {
 			return err
@@ -363,7 +364,7 @@ func (l *trial) drain(_ context.Context, run *lab.Run) (err error) {
 	}
 	random := questions()
 	for range rounds {
-		outage, within := time.Duration(random.IntN(300))*second, time.Duration(1+random.IntN(300))*second
+		outage, within := time.Duration(random.IntN(300_000))*time.Millisecond, time.Duration(1+random.IntN(300_000))*time.Millisecond
 		if err := ask(30*random.Float64(), 1+9*random.Float64(), outage, within); err != nil {
 			return err
 		}

@@ -4,9 +4,12 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"bytebites.example/workshop/shared/bytebites"
+	"bytebites.example/workshop/shared/bytebites/inmem"
 	"bytebites.example/workshop/shared/bytebites/service"
 	"bytebites.example/workshop/solutions/02-horizontal"
 )
@@ -27,6 +30,17 @@ const (
 	DeletesByUser   = "deletes-by-user"
 	DeleteLater     = "delete-in-background"
 	WorksForNobody  = "works-for-nobody"
+	RemovesForAll   = "removal-outlives-the-request"
+	LosesFailed     = "loses-failed-transactions"
+	PreparedOnce    = "prepared-once"
+	OneQueryAtATime = "one-query-at-a-time"
+	MemoryWhenAway  = "memory-when-away"
+	SweepsAtStart   = "sweeps-at-start"
+	BothClocks      = "both-clocks"
+	HourOfGrace     = "hour-of-grace"
+	EverySecond     = "every-second-sign-in"
+	LimitFirst      = "limit-before-filter"
+	GivesUpLocked   = "gives-up-when-locked"
 )
 
 func sessions() map[string]func(*service.Composition) {
@@ -50,9 +64,23 @@ func sessions() map[string]func(*service.Composition) {
 			_, _ = r.Catalogue.ExecContext(context.Background(), `DELETE FROM sessions`)
 			return horizontal.NewSessions(r.Catalogue)
 		}),
-		DeletesByUser:  on(func(t table) bytebites.Sessions { return deletesByUser{t} }),
-		DeleteLater:    on(func(t table) bytebites.Sessions { return deleteLater{t} }),
-		WorksForNobody: on(func(t table) bytebites.Sessions { return worksForNobody{t} }),
+		SweepsAtStart: keeping(func(r service.Resources) bytebites.Sessions {
+			_, _ = r.Catalogue.ExecContext(context.Background(), allExpired)
+			return horizontal.NewSessions(r.Catalogue)
+		}),
+		RemovesForAll:   on(func(t table) bytebites.Sessions { return removesForAll{t} }),
+		LosesFailed:     on(func(t table) bytebites.Sessions { return losesFailed{t} }),
+		PreparedOnce:    on(func(t table) bytebites.Sessions { return &preparedOnce{table: t} }),
+		OneQueryAtATime: on(func(t table) bytebites.Sessions { return &oneQuery{table: t} }),
+		MemoryWhenAway:  on(func(t table) bytebites.Sessions { return memoryWhenAway{t, inmem.New(maxSessions, nil)} }),
+		BothClocks:      on(func(t table) bytebites.Sessions { return bothClocks{t} }),
+		HourOfGrace:     on(func(t table) bytebites.Sessions { return removing{t, longExpired} }),
+		EverySecond:     on(func(t table) bytebites.Sessions { return &everySecond{removing: removing{t, manyExpired}} }),
+		LimitFirst:      on(func(t table) bytebites.Sessions { return removing{t, limitFirst} }),
+		GivesUpLocked:   on(func(t table) bytebites.Sessions { return givesUpLocked{t} }),
+		DeletesByUser:   on(func(t table) bytebites.Sessions { return deletesByUser{t} }),
+		DeleteLater:     on(func(t table) bytebites.Sessions { return deleteLater{t} }),
+		WorksForNobody:  on(func(t table) bytebites.Sessions { return worksForNobody{t} }),
 	}
 }
 
@@ -158,6 +186,14 @@ const (
 	allExpired  = `DELETE FROM sessions WHERE expires_at <= now()`
 	someExpired = `DELETE FROM sessions WHERE token_hash IN
 		(SELECT token_hash FROM sessions WHERE expires_at <= now() ORDER BY expires_at LIMIT 10)`
+	longExpired = `DELETE FROM sessions WHERE token_hash IN
+		(SELECT token_hash FROM sessions WHERE expires_at <= now() - interval '1 hour' LIMIT 10 FOR UPDATE SKIP LOCKED)`
+	manyExpired = `DELETE FROM sessions WHERE token_hash IN
+		(SELECT token_hash FROM sessions WHERE expires_at <= now() LIMIT 90 FOR UPDATE SKIP LOCKED)`
+	limitFirst = `DELETE FROM sessions WHERE expires_at <= now() AND token_hash IN
+		(SELECT token_hash FROM sessions ORDER BY token_hash LIMIT 10 FOR UPDATE SKIP LOCKED)`
+	lockedExpired = `DELETE FROM sessions WHERE token_hash IN
+		(SELECT token_hash FROM sessions WHERE expires_at <= now() LIMIT 10 FOR UPDATE NOWAIT)`
 )
 
 // removing removes by its own statement before it stores.
@@ -211,4 +247,122 @@ type worksForNobody struct{ table }
 
 func (s worksForNobody) Session(ctx context.Context, tokenHash [32]byte) (bytebites.Session, error) {
 	return s.Sessions.Session(context.WithoutCancel(ctx), tokenHash)
+}
+
+// removesForAll removes also when the request has ended.
+type removesForAll struct{ table }
+
+func (s removesForAll) Create(ctx context.Context, session bytebites.Session) error {
+	if _, err := s.db.ExecContext(context.WithoutCancel(ctx), manyExpired); err != nil {
+		return err
+	}
+	return s.insert(ctx, session)
+}
+
+// losesFailed does not roll back when a statement fails.
+type losesFailed struct{ table }
+
+func (s losesFailed) Create(_ context.Context, session bytebites.Session) error {
+	tx, err := s.db.Begin() //nolint:noctx // the fault of this answer
+	if err != nil {
+		return err
+	}
+	if _, err := tx.Exec(manyExpired); err != nil { //nolint:noctx // as above
+		return err
+	}
+	_, err = tx.Exec( //nolint:noctx // as above
+		`INSERT INTO sessions (token_hash, user_id, email, expires_at) VALUES ($1, $2, $3, $4)
+		 ON CONFLICT (token_hash) DO UPDATE SET user_id = excluded.user_id, email = excluded.email, expires_at = excluded.expires_at`,
+		session.TokenHash[:], session.User, session.Email, session.ExpiresAt)
+	if err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+// preparedOnce prepares its query for the first request, and keeps the error of that.
+type preparedOnce struct {
+	table
+	once  sync.Once
+	query *sql.Stmt
+	err   error
+}
+
+func (s *preparedOnce) Session(ctx context.Context, tokenHash [32]byte) (bytebites.Session, error) {
+	s.once.Do(func() {
+		s.query, s.err = s.db.PrepareContext(ctx, `SELECT user_id, email, expires_at FROM sessions WHERE token_hash = $1 AND expires_at > now()`)
+	})
+	if s.err != nil {
+		return bytebites.Session{}, s.err
+	}
+	session := bytebites.Session{TokenHash: tokenHash}
+	err := s.query.QueryRowContext(ctx, tokenHash[:]).Scan(&session.User, &session.Email, &session.ExpiresAt)
+	if errors.Is(err, sql.ErrNoRows) {
+		return bytebites.Session{}, bytebites.ErrNotFound
+	}
+	return session, err
+}
+
+// oneQuery protects the database by a mutex.
+type oneQuery struct {
+	table
+	mu sync.Mutex
+}
+
+func (s *oneQuery) Session(ctx context.Context, tokenHash [32]byte) (bytebites.Session, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.Sessions.Session(ctx, tokenHash)
+}
+
+// memoryWhenAway answers from memory while the database is away.
+type memoryWhenAway struct {
+	table
+	memory *inmem.Store
+}
+
+func (s memoryWhenAway) Create(ctx context.Context, session bytebites.Session) error {
+	return errors.Join(s.memory.Create(ctx, session), s.Sessions.Create(ctx, session))
+}
+
+func (s memoryWhenAway) Session(ctx context.Context, tokenHash [32]byte) (bytebites.Session, error) {
+	session, err := s.Sessions.Session(ctx, tokenHash)
+	if err != nil && !errors.Is(err, bytebites.ErrNotFound) {
+		if known, memoryErr := s.memory.Session(ctx, tokenHash); memoryErr == nil {
+			return known, nil
+		}
+	}
+	return session, err
+}
+
+// bothClocks asks the database's clock, and then its own.
+type bothClocks struct{ table }
+
+func (s bothClocks) Session(ctx context.Context, tokenHash [32]byte) (bytebites.Session, error) {
+	session, err := s.Sessions.Session(ctx, tokenHash)
+	if err == nil && time.Now().After(session.ExpiresAt) {
+		return bytebites.Session{}, bytebites.ErrNotFound
+	}
+	return session, err
+}
+
+// everySecond removes at each second sign-in.
+type everySecond struct {
+	removing
+	signIns atomic.Int64
+}
+
+func (s *everySecond) Create(ctx context.Context, session bytebites.Session) error {
+	if s.signIns.Add(1)%2 == 0 {
+		return s.removing.Create(ctx, session)
+	}
+	return s.insert(ctx, session)
+}
+
+// givesUpLocked removes nothing when another sign-in has locked a row.
+type givesUpLocked struct{ table }
+
+func (s givesUpLocked) Create(ctx context.Context, session bytebites.Session) error {
+	_, _ = s.db.ExecContext(ctx, lockedExpired) // the next sign-in tries again
+	return s.insert(ctx, session)
 }

@@ -2,6 +2,7 @@ package wrong
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,6 +23,13 @@ const (
 	ForgetsFinish         = "forgets-finish"
 	HidesCutOff           = "hides-cut-off"
 	NoAfterWaiting        = "no-after-waiting"
+	SlowIsReady           = "slow-is-ready"
+	CountsAnswers         = "counts-its-answers"
+	LateNo                = "late-no"
+	LongDrain             = "long-drain"
+	SickLeavesAtOnce      = "sick-leaves-at-once"
+	AllLeave              = "one-flag-for-all"
+	OwnContext            = "context-of-its-own"
 )
 
 func shutdown() map[string]func(*service.Composition) {
@@ -38,6 +46,13 @@ func shutdown() map[string]func(*service.Composition) {
 		EndedContext:          going(func() service.Lifecycle { return &endedContext{} }),
 		ForgetsFinish:         going(func() service.Lifecycle { return &forgetsFinish{} }),
 		HidesCutOff:           with(func(l *horizontal.Lifecycle) service.Lifecycle { return hidesCutOff{l} }),
+		SlowIsReady:           with(func(l *horizontal.Lifecycle) service.Lifecycle { return slowIsReady{l} }),
+		CountsAnswers:         going(func() service.Lifecycle { return &countsAnswers{} }),
+		LateNo:                going(func() service.Lifecycle { return &lateNo{drains{delay: drainDelay}} }),
+		LongDrain:             going(func() service.Lifecycle { return &drains{delay: 9 * time.Second} }),
+		SickLeavesAtOnce:      with(func(l *horizontal.Lifecycle) service.Lifecycle { return &sickLeaves{Lifecycle: l} }),
+		AllLeave:              oneForAll(),
+		OwnContext:            with(func(l *horizontal.Lifecycle) service.Lifecycle { return ownContext{l} }),
 		NoAfterWaiting:        going(func() service.Lifecycle { return &noAfterWaiting{} }),
 	}
 }
@@ -158,4 +173,84 @@ func (l *noAfterWaiting) Stop(ctx context.Context, finish func(context.Context) 
 	time.Sleep(drainDelay)
 	l.leaving.Store(true)
 	return finish(ctx)
+}
+
+// slowIsReady takes a database that does not answer in time for a busy one.
+type slowIsReady struct{ *horizontal.Lifecycle }
+
+func (l slowIsReady) Ready(ctx context.Context, healthy func(context.Context) error) error {
+	err := l.Lifecycle.Ready(ctx, healthy)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return nil
+	}
+	return err
+}
+
+// countsAnswers waits for two answers of no, and the time that nginx needs.
+type countsAnswers struct {
+	drains
+	noes atomic.Int64
+}
+
+func (l *countsAnswers) Ready(ctx context.Context, healthy func(context.Context) error) error {
+	err := l.drains.Ready(ctx, healthy)
+	if l.leaving.Load() {
+		l.noes.Add(1)
+	}
+	return err
+}
+
+func (l *countsAnswers) Stop(ctx context.Context, finish func(context.Context) error) error {
+	l.leaving.Store(true)
+	for end := time.Now().Add(2 * drainDelay); l.noes.Load() < 2 && time.Now().Before(end); {
+		time.Sleep(10 * time.Millisecond)
+	}
+	time.Sleep(time.Second)
+	return finish(ctx)
+}
+
+// lateNo lets the first question pass before it says no.
+type lateNo struct{ drains }
+
+func (l *lateNo) Stop(ctx context.Context, finish func(context.Context) error) error {
+	time.Sleep(600 * time.Millisecond)
+	return l.drains.Stop(ctx, finish)
+}
+
+// sickLeaves does not wait when its last answer was no: it believes that it is off the list.
+type sickLeaves struct {
+	*horizontal.Lifecycle
+	sick atomic.Bool
+}
+
+func (l *sickLeaves) Ready(ctx context.Context, healthy func(context.Context) error) error {
+	return l.Lifecycle.Ready(ctx, func(ctx context.Context) error {
+		err := healthy(ctx)
+		l.sick.Store(err != nil)
+		return err
+	})
+}
+
+func (l *sickLeaves) Stop(ctx context.Context, finish func(context.Context) error) error {
+	if l.sick.Load() {
+		return finish(ctx)
+	}
+	return l.Lifecycle.Stop(ctx, finish)
+}
+
+// oneForAll keeps the flag in a variable of the package, which here lives as long as the composition.
+func oneForAll() func(*service.Composition) {
+	all := &drains{delay: drainDelay}
+	return going(func() service.Lifecycle { return all })
+}
+
+// ownContext finishes within a context that knows nothing of the one of Stop.
+type ownContext struct{ *horizontal.Lifecycle }
+
+func (l ownContext) Stop(ctx context.Context, finish func(context.Context) error) error {
+	return l.Lifecycle.Stop(ctx, func(context.Context) error {
+		own, cancel := context.WithTimeout(context.Background(), 15*time.Second)
+		defer cancel()
+		return finish(own)
+	})
 }

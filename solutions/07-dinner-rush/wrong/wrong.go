@@ -186,6 +186,12 @@ func DrainRoundedDown(arrivals, perWorker float64, outage, within time.Duration)
 	return max(1, int(arrivals*(outage+within).Seconds()/within.Seconds()/perWorker))
 }
 
+// InWholeSeconds rounds each time down to seconds.
+func InWholeSeconds(arrivals, perWorker float64, outage, within time.Duration) int {
+	backlog := arrivals * float64(outage/time.Second)
+	return max(1, int(math.Ceil((arrivals+backlog/float64(within/time.Second))/perWorker)))
+}
+
 // TwoFleets rounds up for the backlog and for the arrivals.
 func TwoFleets(arrivals, perWorker float64, outage, within time.Duration) int {
 	return max(1, int(math.Ceil(arrivals*outage.Seconds()/within.Seconds()/perWorker))+int(math.Ceil(arrivals/perWorker)))

@@ -67,7 +67,9 @@ func (e *echo) answer(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("X-Instance", e.name)
 	h.Set("Content-Type", seen.ContentType)
-	h.Set("Cache-Control", "no-store")
+	for name, value := range seen.Headers() {
+		h.Set(name, value)
+	}
 	for _, cookie := range seen.Cookies() {
 		h.Add("Set-Cookie", cookie)
 	}

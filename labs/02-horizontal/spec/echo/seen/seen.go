@@ -19,6 +19,13 @@ const (
 // Cookies are what every answer sets.
 func Cookies() []string { return []string{"one=1; Path=/; HttpOnly", "two=2; Path=/; SameSite=Strict"} }
 
+// Headers are what every answer has beside them.
+func Headers() map[string]string {
+	return map[string]string{
+		"Cache-Control": "no-store", "ETag": `"e-1"`, "Location": "/orders/o-1", "Retry-After": "7", "WWW-Authenticate": `Bearer realm="staff"`,
+	}
+}
+
 // Request is a request as an instance received it.
 type Request struct {
 	Instance  string      `json:"instance"`
