@@ -2,6 +2,7 @@ package vertical_test
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"testing"
 
@@ -54,7 +55,8 @@ func TestAnswers(t *testing.T) {
 		Wrong: []frame.Wrong{
 			{
 				Name: "lock-kept", Flaw: 1, Check: "side by side", Lab: variant("lock-kept"),
-				Why: "the mail has left the transaction, so the lock seems to do no harm",
+				Why:  "the mail has left the transaction, so the lock seems to do no harm",
+				Also: []string{"one mail"},
 			},
 			{
 				Name: "four-places", Check: "side by side", Lab: variant("four-places"),
@@ -192,12 +194,70 @@ func TestAnswers(t *testing.T) {
 				Also: []string{"side by side", "one mail", "last portion", "mail after commit", "effect fails", "caller gone", "abandoned order", "young order", "free connections", "contract", "crash"},
 			},
 			{
+				Name: "waits-for-gone", Check: "one mail", Lab: variant("waits-for-gone"),
+				Why: "a turn that has begun to wait seems to need no end of its own",
+			},
+			{
+				Name: "flight-of-first", Check: "one mail", Lab: variant("flight-of-first"),
+				Why: "requests that come at once share one call, and the call has a context already",
+			},
+			{
+				Name: "flight-by-key", Check: "one mail", Lab: variant("flight-by-key"),
+				Why:  "the key says which order it is, so it seems to name the flight",
+				Also: []string{"every exit"},
+			},
+			{
+				Name: "lost-race-locks", Check: "young order", Lab: variant("lost-race-locks"),
+				Why:  "the turn is given back where an order is placed, and here none was",
+				Also: []string{"one mail"},
+			},
+			{
+				Name: "releases-winner", Check: "young order", Lab: variant("releases-winner"),
+				Why:  "no order came of this request, so its stock seems to be due back",
+				Also: []string{"one mail"},
+			},
+			{
+				Name: "resumes-early", Check: "young order", Lab: variant("resumes-early"),
+				Why: "a request ends after ten seconds, and some seconds more look safe",
+			},
+			{
+				Name: "generous-mail", Check: "mail after commit", Lab: variant("generous-mail"),
+				Why:  "ten seconds are short for a mail server that is busy",
+				Also: []string{"abandoned order"},
+			},
+			{
+				Name: "ten-seconds-each", Check: "mail after commit", Lab: variant("ten-seconds-each"),
+				Why: "a slow mail must not take the time of the other effects",
+			},
+			{
+				Name: "patient-for-a-second", Check: "mail after commit", Lab: variant("patient-for-a-second"),
+				Why: "a subscriber waits a second at most, and the effects go on without them",
+			},
+			{
+				Name: "answers-copy", Check: "mail after commit", Lab: variant("answers-copy"),
+				Why:  "a copy cannot be changed by others, and what is noted in it seems to be for the database",
+				Also: []string{"effect fails", "abandoned order"},
+			},
+			{
+				Name: "plans-in-transaction", Check: "mail after commit", Lab: variant("plans-in-transaction"),
+				Why: "Place releases the stock when what it calls fails, so no Release is needed",
+			},
+			{
+				Name: "mails-again", Check: "effect fails", Lab: variant("mails-again"),
+				Why: "most failures pass, so a second try is worth it",
+			},
+			{
+				Name: "calls-all-sold-out", Check: "every exit", Lab: variant("calls-all-sold-out"),
+				Why: "a reservation that fails means that the stock is gone",
+			},
+			{
 				Name: "effects-in-request", Check: "caller gone", Lab: variant("effects-in-request"),
 				Why: "the context of the request is at hand, and everything takes a context",
 			},
 			{
 				Name: wrong.EndlessPool, Check: "pool", Lab: variant(wrong.EndlessPool),
-				Why: "if one connection is too few, why have a limit at all",
+				Why:  "if one connection is too few, why have a limit at all",
+				Also: []string{"kept connections"},
 			},
 			{
 				Name: wrong.PoolOfOne, Flaw: 3, Check: "pool", Lab: variant(wrong.PoolOfOne),
@@ -206,6 +266,10 @@ func TestAnswers(t *testing.T) {
 			{
 				Name: wrong.TwoKept, Check: "kept connections", Lab: variant(wrong.TwoKept),
 				Why: "two idle connections are what database/sql keeps by default",
+			},
+			{
+				Name: wrong.NineKept, Check: "kept connections", Lab: variant(wrong.NineKept),
+				Why: "one connection less hardly counts",
 			},
 			{
 				Name: wrong.ShortLived, Check: "kept connections", Lab: variant(wrong.ShortLived),
@@ -226,6 +290,18 @@ func TestAnswers(t *testing.T) {
 			{
 				Name: "cheapest-order", Check: "size", Lab: sized(cheapestOrder),
 				Why: "the price of an order is what counts, so the size with the lowest seems to be the choice",
+			},
+			{
+				Name: "whole-orders", Check: "size", Lab: sized(wholeOrders),
+				Why: "orders come in whole numbers, so what a size holds is rounded down",
+			},
+			{
+				Name: "least-goodput", Check: "size", Lab: sized(leastGoodput),
+				Why: "the smallest size that holds the peak is the cheapest, as on all price lists",
+			},
+			{
+				Name: "stops-at-first-too-small", Check: "size", Lab: sized(stopsAtFirst),
+				Why: "the sizes are sorted by price, so all below the first that is too small are too small",
 			},
 			{
 				Name: "largest-if-none", Check: "size", Lab: sized(largestIfNone),
@@ -258,8 +334,28 @@ func TestAnswers(t *testing.T) {
 				Why: "An order counts as abandoned after 45 s instead of 20 s.",
 			},
 			{
+				Name: "looks-first", Lab: variant("looks-first"), Checks: []string{"one mail", "every exit", "abandoned order", "young order"},
+				Why: "A retry of an order that is done looks before it waits for its turn, and again after that.",
+			},
+			{
+				Name: "mail-last", Lab: variant("mail-last"), Checks: []string{"mail after commit", "effect fails", "caller gone", "abandoned order"},
+				Why: "The other effects come before the mail.",
+			},
+			{
+				Name: "effects-at-once", Lab: variant("effects-at-once"), Checks: []string{"mail after commit", "effect fails", "caller gone", "abandoned order"},
+				Why: "The mail and the other effects go on side by side, each with a copy of the order.",
+			},
+			{
+				Name: wrong.NeverReplaced, Lab: variant(wrong.NeverReplaced), Checks: []string{"kept connections"},
+				Why: "A connection lives until the server closes it, and more may be kept than opened.",
+			},
+			{
 				Name: wrong.ThreeConnections, Lab: variant(wrong.ThreeConnections), Checks: []string{"pool", "kept connections"},
 				Why: "Two or three connections for each core is what the lesson starts from.",
+			},
+			{
+				Name: "last-of-equal-price", Lab: sized(lastOfEqualPrice), Checks: []string{"size"},
+				Why: "Of two sizes with one price either is right, and so is any type beside false.",
 			},
 			{
 				Name: "sorted-sizes", Lab: sized(sortedSizes), Checks: []string{"size"},
@@ -278,6 +374,49 @@ func holds(size instance.Capacity, peak float64) bool {
 func sortedSizes(measured []instance.Capacity, peak float64) (instance.Type, bool) {
 	slices.SortFunc(measured, func(a, b instance.Capacity) int { return cmp.Compare(a.Type.PriceMicros, b.Type.PriceMicros) })
 	return firstThatHolds(measured, peak)
+}
+
+// cheapest returns the last of the sizes with the lowest price that a rule accepts, and the size that
+// it was given if there is none.
+func cheapest(measured []instance.Capacity, otherwise instance.Type, accept func(instance.Capacity) bool) (instance.Type, bool) {
+	best, found := otherwise, false
+	for _, size := range measured {
+		if accept(size) && (!found || size.Type.PriceMicros <= best.PriceMicros) {
+			best, found = size.Type, true
+		}
+	}
+	return best, found
+}
+
+// lastOfEqualPrice is right.
+func lastOfEqualPrice(measured []instance.Capacity, peak float64) (instance.Type, bool) {
+	return cheapest(measured, instance.Nano(), func(size instance.Capacity) bool { return holds(size, peak) })
+}
+
+// wholeOrders rounds down what a size holds.
+func wholeOrders(measured []instance.Capacity, peak float64) (instance.Type, bool) {
+	return cheapest(measured, instance.Type{}, func(size instance.Capacity) bool {
+		return peak <= math.Floor(vertical.MaxUtilisation*size.Goodput)
+	})
+}
+
+// leastGoodput takes the size that is the least able.
+func leastGoodput(measured []instance.Capacity, peak float64) (instance.Type, bool) {
+	slices.SortFunc(measured, func(a, b instance.Capacity) int { return cmp.Compare(a.Goodput, b.Goodput) })
+	return firstThatHolds(measured, peak)
+}
+
+// stopsAtFirst goes down the prices.
+func stopsAtFirst(measured []instance.Capacity, peak float64) (instance.Type, bool) {
+	slices.SortFunc(measured, func(a, b instance.Capacity) int { return cmp.Compare(b.Type.PriceMicros, a.Type.PriceMicros) })
+	var best instance.Type
+	for i, size := range measured {
+		if !holds(size, peak) {
+			return best, i > 0
+		}
+		best = size.Type
+	}
+	return best, len(measured) > 0
 }
 
 // firstThatHolds trusts the order of the table.

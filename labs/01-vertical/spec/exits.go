@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"bytebites.example/workshop/shared/bytebites"
@@ -19,8 +20,20 @@ import (
 // errBroken is the error of a part that a check has broken.
 var errBroken = errors.New("broken for this check")
 
-// minMailTime is the least time that a mail server gets to take a message.
-const minMailTime = 5 * time.Second
+const (
+	// minMailTime is the least time that a mail server gets to take a message.
+	minMailTime = 5 * time.Second
+	// maxEffectTime is the most time that all effects of an order get together. A request lives for at
+	// most RequestTimeout, so no effect goes on after AbandonedAfter.
+	maxEffectTime = checkout.AbandonedAfter - checkout.RequestTimeout
+	// sameMoment is how far apart two limits may lie that effects get which begin together.
+	sameMoment = time.Second
+)
+
+// effectCalls are the calls that do the work of the effects.
+func effectCalls() []checkouttest.Call {
+	return []checkouttest.Call{checkouttest.Mail, checkouttest.Ledger, checkouttest.SaveWeek}
+}
 
 // exit is a way out of a checkout: a call fails, or its answer is lost.
 type exit struct {
@@ -110,6 +123,9 @@ func (l *trial) leaveBy(ctx context.Context, e exit) error {
 	if err := m.truthful(asked, first); err != nil {
 		return err
 	}
+	if err := notRefused(first.err); err != nil {
+		return err
+	}
 	if first.err == nil {
 		if err := m.didAllBut(first.order.ID, e.undone); err != nil {
 			return err
@@ -140,6 +156,38 @@ func (l *trial) leaveBy(ctx context.Context, e exit) error {
 		}
 	}
 	return cmp.Or(m.truthful(asked, again), m.balanced(), m.mailsMatch())
+}
+
+// notRefused demands that the error of a part that is broken is not told as a refusal, which blames the
+// request.
+func notRefused(err error) error {
+	for _, refusal := range []error{bytebites.ErrOutOfStock, bytebites.ErrNotFound, bytebites.ErrKeyReused, bytebites.ErrUnauthorized} {
+		if errors.Is(err, refusal) {
+			return &lab.Failure{
+				Expected: "the error of the part that failed", Seen: err.Error(),
+				Look: lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder", Hint: "return the error of the step, or wrap it with %w"},
+			}
+		}
+	}
+	return nil
+}
+
+// tellsDone demands that an order which was answered says of each effect that is done that it is. It
+// is for requests that no other request meets.
+func (m *memory) tellsDone(a answered) error {
+	m.Lock()
+	stored := maps.Clone(m.Placed[a.order.ID].Done)
+	m.Unlock()
+	for _, effect := range bytebites.Effects() {
+		_, done := stored[effect]
+		if _, told := a.order.Done[effect]; done && !told {
+			return &lab.Failure{
+				Expected: "the order to say which effects are done", Seen: fmt.Sprintf("%s is done, and the answer calls it undone", effect),
+				Look: lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder", Hint: "Effect notes in its order what is done: return that order"},
+			}
+		}
+	}
+	return nil
 }
 
 // didAllBut demands that an order's effects are done, but for those that may be undone.
@@ -229,7 +277,13 @@ func (l *trial) effectFails(ctx context.Context, _ *lab.Run) error {
 				})
 			}
 		}
-		if err := cmp.Or(m.truthful(asked, a), m.didAllBut(a.order.ID, e.undone), m.balanced()); err != nil {
+		if n := len(m.mails()); n > 1 {
+			return fmt.Errorf("%s: %w", e, &lab.Failure{
+				Expected: "one mail: a mail server that reports a failure may have sent it", Seen: fmt.Sprintf("%d", n),
+				Look: lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder", Hint: "try each effect once; one that fails stays undone"},
+			})
+		}
+		if err := cmp.Or(m.truthful(asked, a), m.tellsDone(a), m.didAllBut(a.order.ID, e.undone), m.balanced()); err != nil {
 			return fmt.Errorf("%s: %w", e, err)
 		}
 	}
@@ -277,6 +331,16 @@ func (l *trial) mailAfterCommit(ctx context.Context, _ *lab.Run) error {
 	if err != nil {
 		return err
 	}
+	var within []string
+	for _, call := range append(effectCalls(), checkouttest.Recommend) {
+		m.on(call, func(context.Context) {
+			if m.OpenTransactions() > 0 {
+				m.Lock()
+				defer m.Unlock()
+				within = append(within, phrase(call))
+			}
+		})
+	}
 	asked := request("u1", "k")
 	a, err := m.place(ctx, asked)
 	if err != nil {
@@ -285,10 +349,104 @@ func (l *trial) mailAfterCommit(ctx context.Context, _ *lab.Run) error {
 	if a.err != nil || a.replayed {
 		return &lab.Failure{Expected: "a new order to be placed", Seen: fmt.Sprintf("replayed %t, error %v", a.replayed, a.err), Look: lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder"}}
 	}
-	if err := cmp.Or(m.truthful(asked, a), m.didAllBut(a.order.ID, nil), m.balanced(), m.mailsMatch()); err != nil {
+	if err := cmp.Or(m.truthful(asked, a), m.didAllBut(a.order.ID, nil), m.tellsDone(a), m.balanced(), m.mailsMatch(), m.mailedFreely()); err != nil {
 		return err
 	}
-	return m.mailedFreely()
+	m.Lock()
+	inside := strings.Join(within, ", ")
+	m.Unlock()
+	if inside != "" {
+		return &lab.Failure{
+			Expected: "no other work inside the order's transaction, which holds a connection", Seen: inside,
+			Look: lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder", Hint: "the third argument of Place is nil"},
+		}
+	}
+	return l.slowEffects(ctx)
+}
+
+// slowEffects holds up each effect in turn, all at the same time.
+func (l *trial) slowEffects(ctx context.Context) error {
+	errs := make([]error, len(effectCalls()))
+	var orders sync.WaitGroup
+	for i, call := range effectCalls() {
+		orders.Go(func() {
+			if err := l.slowEffect(ctx, call); err != nil {
+				errs[i] = fmt.Errorf("%s takes %s: %w", phrase(call), minMailTime, err)
+			}
+		})
+	}
+	orders.Wait()
+	return cmp.Or(errs...)
+}
+
+// slowEffect holds up an effect for minMailTime. The order must not be answered meanwhile, and the
+// effects that follow must end as early as if it had been quick.
+func (l *trial) slowEffect(ctx context.Context, slow checkouttest.Call) error {
+	m, err := l.inMemory()
+	if err != nil {
+		return err
+	}
+	g := &gate{room: 1, arrived: make(chan struct{}, 1), open: make(chan struct{})}
+	defer g.release()
+	var began time.Time // the first of the effects
+	late := ""
+	for _, call := range effectCalls() {
+		m.on(call, func(ctx context.Context) {
+			m.Lock()
+			if began.IsZero() {
+				began = time.Now()
+			}
+			end, limited := ctx.Deadline()
+			switch {
+			case !limited:
+				late = phrase(call) + " has no time limit"
+			case end.Sub(began) > maxEffectTime+sameMoment:
+				late = fmt.Sprintf("%s may end %s after the first effect began", phrase(call), end.Sub(began).Round(time.Second))
+			}
+			m.Unlock()
+			if call == slow {
+				g.hold(ctx)
+			}
+		})
+	}
+	asked := request("u1", "k")
+	answer := m.send(ctx, asked)
+	held := time.NewTimer(minMailTime)
+	defer held.Stop()
+	select {
+	case a := <-answer:
+		if g.await(ctx, 1) == 0 {
+			return &lab.Failure{
+				Expected: "the order to come to " + phrase(slow), Seen: fmt.Sprintf("it did not, error %v", a.err),
+				Look: lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder"},
+			}
+		}
+		return &lab.Failure{
+			Expected: "the answer after all effects were tried", Seen: "an answer before that",
+			Look: lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder", Hint: "wait for the effects: nothing else remembers that they are due"},
+		}
+	case <-held.C:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	g.release()
+	a, err := await(ctx, answer)
+	if err != nil {
+		return err
+	}
+	if a.err != nil {
+		return &lab.Failure{Expected: "the order to be placed", Seen: a.err.Error(), Look: lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder"}}
+	}
+	m.Lock()
+	seen := late
+	m.Unlock()
+	if seen != "" {
+		return &lab.Failure{
+			Expected: fmt.Sprintf("all effects to end within %s, so that a retry may count what is undone as abandoned", maxEffectTime), Seen: seen,
+			Look: lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder", Hint: "call Aftermath once, and give its context to all effects"},
+		}
+	}
+	return cmp.Or(m.truthful(asked, a), m.didAllBut(a.order.ID, nil), m.tellsDone(a), m.balanced())
 }
 
 // mailedFreely demands that no transaction was open when a mail was sent, and that the mail's
@@ -302,9 +460,9 @@ func (m *memory) mailedFreely() error {
 				Look:     lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder", Hint: "what runs inside Place, and what runs before it?"},
 			}
 		}
-		if mail.TimeLeft < minMailTime || mail.TimeLeft > checkout.AbandonedAfter {
+		if mail.TimeLeft < minMailTime || mail.TimeLeft > maxEffectTime {
 			return &lab.Failure{
-				Expected: fmt.Sprintf("the mail server to get between %s and %s for a mail", minMailTime, checkout.AbandonedAfter), Seen: timeLeft(mail.TimeLeft),
+				Expected: fmt.Sprintf("the mail server to get between %s and %s for a mail", minMailTime, maxEffectTime), Seen: timeLeft(mail.TimeLeft),
 				Look: lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder", Hint: "which context does Aftermath return?"},
 			}
 		}

@@ -112,22 +112,25 @@ type gate struct {
 // hold holds up the first n calls of a kind.
 func (m *memory) hold(call checkouttest.Call, n int) *gate {
 	g := &gate{room: n, arrived: make(chan struct{}, n), open: make(chan struct{})}
-	m.on(call, func(ctx context.Context) {
-		g.mu.Lock()
-		held := g.room > 0
-		if held {
-			g.room--
-			g.arrived <- struct{}{}
-		}
-		g.mu.Unlock()
-		if held {
-			select {
-			case <-g.open:
-			case <-ctx.Done():
-			}
-		}
-	})
+	m.on(call, g.hold)
 	return g
+}
+
+// hold holds up a call, if there is room.
+func (g *gate) hold(ctx context.Context) {
+	g.mu.Lock()
+	held := g.room > 0
+	if held {
+		g.room--
+		g.arrived <- struct{}{}
+	}
+	g.mu.Unlock()
+	if held {
+		select {
+		case <-g.open:
+		case <-ctx.Done():
+		}
+	}
 }
 
 // on has a hook run before a call; nil is none.

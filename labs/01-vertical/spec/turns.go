@@ -30,6 +30,8 @@ const (
 	// retryAge is the age of an order when a retry comes while its request is still at it. A
 	// request and the work after its commit may take almost AbandonedAfter.
 	retryAge = checkout.AbandonedAfter * 3 / 4
+	// almostAbandoned is the largest age at which a retry is tried on an order that is not abandoned.
+	almostAbandoned = checkout.AbandonedAfter - time.Second
 	// abandonedFor is the age of an order that its request has left undone.
 	abandonedFor = 3 * checkout.AbandonedAfter
 	// storedID is the id of an order that the subject's checkout did not place.
@@ -136,6 +138,9 @@ func (l *trial) oneMail(ctx context.Context, _ *lab.Run) error {
 			return fmt.Errorf("a retry comes during %s: %w", phrase(call), err)
 		}
 	}
+	if err := l.impatientClients(ctx); err != nil {
+		return err
+	}
 	m, err := l.inMemory()
 	if err != nil {
 		return err
@@ -171,9 +176,152 @@ func (l *trial) oneMail(ctx context.Context, _ *lab.Run) error {
 	return l.otherProcess(ctx)
 }
 
-// otherProcess has another process place the order while the subject's is about to. Its effects
-// are the other process's.
+// impatientClients sends two requests under one key, the second while the first is held up. Then a
+// client leaves, or the second request turns out to be for another order.
+func (l *trial) impatientClients(ctx context.Context) error {
+	for _, call := range []checkouttest.Call{checkouttest.Reserve, checkouttest.Recommend, checkouttest.Place, checkouttest.Mail} {
+		if err := l.firstLeaves(ctx, call); err != nil {
+			return fmt.Errorf("the first client disconnects during %s, and its retry waits: %w", phrase(call), err)
+		}
+		if err := l.otherOrder(ctx, call); err != nil {
+			return fmt.Errorf("another order comes under the same key during %s: %w", phrase(call), err)
+		}
+	}
+	if err := l.retryLeaves(ctx); err != nil {
+		return fmt.Errorf("the first request is at %s, and the client of a retry disconnects: %w", phrase(checkouttest.Recommend), err)
+	}
+	return nil
+}
+
+// firstLeaves demands that a retry does not share the fate of the request before it.
+func (l *trial) firstLeaves(ctx context.Context, call checkouttest.Call) error {
+	m, err := l.inMemory()
+	if err != nil {
+		return err
+	}
+	g := m.hold(call, 1)
+	defer g.release()
+	client, disconnect := context.WithCancel(ctx)
+	defer disconnect()
+	first := m.send(client, request("u1", "k"))
+	g.await(ctx, 1)
+	retry := m.settled(ctx, m.send(ctx, request("u1", "k")))
+	disconnect()
+	g.release()
+	if _, err := await(ctx, first); err != nil {
+		return err
+	}
+	if err := m.oneOrderOf(ctx, retry); err != nil {
+		return err
+	}
+	return m.eventually(ctx, func() error { return cmp.Or(m.balanced(), m.mailsMatch(), m.mailedOnce()) })
+}
+
+// oneOrderOf demands that a request is answered with the order that stands.
+func (m *memory) oneOrderOf(ctx context.Context, answer <-chan answered) error {
+	a, err := await(ctx, answer)
+	switch {
+	case err != nil:
+		return err
+	case a.err != nil:
+		return &lab.Failure{
+			Expected: "the retry to be answered with an order", Seen: a.err.Error(),
+			Look: lab.Look{File: "checkout.go", Func: "Checkout.turn", Hint: "does a request end when the client of another disconnects?"},
+		}
+	}
+	return m.truthful(request("u1", "k"), a)
+}
+
+// otherOrder demands that a key names one order, also while that is being placed. Either of two orders
+// may be the one.
+func (l *trial) otherOrder(ctx context.Context, call checkouttest.Call) error {
+	m, err := l.inMemory()
+	if err != nil {
+		return err
+	}
+	g := m.hold(call, 1)
+	defer g.release()
+	first := m.send(ctx, request("u1", "k"))
+	g.await(ctx, 1)
+	other := m.settled(ctx, m.send(ctx, request("u1", "k", bytebites.Line{Meal: "soup", Quantity: 1})))
+	g.release()
+	one, err := await(ctx, first)
+	if err != nil {
+		return err
+	}
+	two, err := await(ctx, other)
+	if err != nil {
+		return err
+	}
+	placed, refused := one, two
+	if one.err != nil {
+		placed, refused = two, one
+	}
+	if placed.err != nil || !errors.Is(refused.err, bytebites.ErrKeyReused) {
+		return &lab.Failure{
+			Expected: fmt.Sprintf("one of the orders to be placed, and the other to be refused with the error %q", bytebites.ErrKeyReused),
+			Seen:     fmt.Sprintf("errors %v and %v", one.err, two.err),
+			Look:     lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder", Hint: "Replay and Place compare the lines; return their error"},
+		}
+	}
+	return cmp.Or(m.truthful(request("u1", "k"), placed), m.balanced(), m.mailsMatch())
+}
+
+// retryLeaves demands that a retry stops waiting when its client has gone.
+func (l *trial) retryLeaves(ctx context.Context) error {
+	m, err := l.inMemory()
+	if err != nil {
+		return err
+	}
+	g := m.hold(checkouttest.Recommend, 1)
+	defer g.release()
+	first := m.send(ctx, request("u1", "k"))
+	g.await(ctx, 1)
+	client, disconnect := context.WithCancel(ctx)
+	defer disconnect()
+	retry := m.settled(ctx, m.send(client, request("u1", "k")))
+	disconnect()
+	late := time.NewTimer(hostspeed.Wait(noneComes))
+	defer late.Stop()
+	select {
+	case <-retry:
+	case <-late.C:
+		return &lab.Failure{
+			Expected: "the retry to stop waiting", Seen: fmt.Sprintf("it still waited after %s", noneComes),
+			Look: lab.Look{File: "checkout.go", Func: "Checkout.turn", Hint: "pass the request's context to LockKey"},
+		}
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	g.release()
+	return m.oneOrderOf(ctx, first)
+}
+
+// mailedOnce demands that one mail was sent.
+func (m *memory) mailedOnce() error {
+	if n := len(m.mails()); n != 1 {
+		return &lab.Failure{
+			Expected: "one mail for one order", Seen: fmt.Sprintf("%d", n),
+			Look: lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder", Hint: "does a request that finds the order placed send a mail? Does a request wait for its mail?"},
+		}
+	}
+	return nil
+}
+
+// otherProcess has another process place the order while the subject's is about to. The other process
+// has confirmed the stock of its order, or is about to.
 func (l *trial) otherProcess(ctx context.Context) error {
+	for _, state := range []string{"confirmed", "held"} {
+		if err := l.otherIsFirst(ctx, state); err != nil {
+			return fmt.Errorf("another process places the order first: %w", err)
+		}
+	}
+	return nil
+}
+
+// otherIsFirst demands that the effects and the stock of the order are left to the other process. A
+// further request under the key must go through.
+func (l *trial) otherIsFirst(ctx context.Context, state string) error {
 	m, err := l.inMemory()
 	if err != nil {
 		return err
@@ -182,22 +330,39 @@ func (l *trial) otherProcess(ctx context.Context) error {
 	m.on(checkouttest.Place, func(context.Context) {
 		if _, there := m.storedUnder(asked); !there {
 			m.store(asked, bytebites.Effects(), 0)
+			m.Lock()
+			defer m.Unlock()
+			m.Held[storedID].State = state
 		}
 	})
-	a, err := m.place(ctx, asked)
-	if err != nil {
-		return err
-	}
-	if err := cmp.Or(m.isReplay(a), m.balanced()); err != nil {
-		return fmt.Errorf("another process places the order first: %w", err)
+	for range 2 {
+		a, err := m.place(ctx, asked)
+		if err != nil {
+			return err
+		}
+		if err := m.isReplay(a); err != nil {
+			return err
+		}
 	}
 	if n := len(m.mails()); n > 0 {
-		return fmt.Errorf("another process places the order first: %w", &lab.Failure{
+		return &lab.Failure{
 			Expected: "no mail from the process whose order is a replay", Seen: fmt.Sprintf("%d", n),
 			Look: lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder", Hint: "what does Place report when the order was there already?"},
-		})
+		}
 	}
-	return nil
+	m.Lock()
+	now := m.Held[storedID].State
+	if now == state {
+		m.Held[storedID].State = "confirmed" // by the other process
+	}
+	m.Unlock()
+	if now != state {
+		return &lab.Failure{
+			Expected: "the stock of the order that stands to be left to the other process", Seen: "it was " + now,
+			Look: lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder", Hint: "Place releases what it must; do not call Release after it"},
+		}
+	}
+	return m.balanced()
 }
 
 func (l *trial) retryDuring(ctx context.Context, call checkouttest.Call) error {
@@ -271,13 +436,7 @@ func (m *memory) oneOrder(ctx context.Context, send func() []<-chan answered) er
 			Look:     lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder", Hint: "what do Replay and Place return?"},
 		}
 	}
-	if n := len(m.mails()); n != 1 {
-		return &lab.Failure{
-			Expected: "one mail for one order", Seen: fmt.Sprintf("%d", n),
-			Look: lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder", Hint: "does a request that finds the order placed send a mail? Does a request wait for its mail?"},
-		}
-	}
-	return cmp.Or(m.balanced(), m.mailsMatch())
+	return cmp.Or(m.mailedOnce(), m.balanced(), m.mailsMatch())
 }
 
 // age makes all orders older.
@@ -369,7 +528,7 @@ func (l *trial) abandonedOrder(ctx context.Context, _ *lab.Run) error {
 // youngOrder sends an order again while its first request may still be at its effects. The order is
 // stored as that request left it, so no lock decides. The retry must leave the effects alone.
 func (l *trial) youngOrder(ctx context.Context, _ *lab.Run) error {
-	for _, age := range []time.Duration{0, retryAge} {
+	for _, age := range []time.Duration{0, retryAge, almostAbandoned} {
 		if err := l.leaveAlone(ctx, age); err != nil {
 			return fmt.Errorf("an order is %s old, and none of its effects is done: %w", age, err)
 		}
@@ -384,11 +543,13 @@ func (l *trial) leaveAlone(ctx context.Context, age time.Duration) error {
 		return err
 	}
 	asked := request("u1", "k")
+	began := time.Now()
 	m.store(asked, bytebites.Effects(), age)
 	a, err := m.place(ctx, asked)
 	if err != nil {
 		return err
 	}
+	abandoned := age+time.Since(began) > checkout.AbandonedAfter // the machine stood still
 	if err := m.isReplay(a); err != nil {
 		return err
 	}
@@ -398,7 +559,13 @@ func (l *trial) leaveAlone(ctx context.Context, age time.Duration) error {
 			repeated = append(repeated, string(effect))
 		}
 	}
-	if len(repeated) > 0 {
+	switch {
+	case len(repeated) > 0 && abandoned:
+		return &lab.Doubt{
+			Reason: fmt.Sprintf("the retry took %s, and so its order was abandoned", time.Since(began).Round(time.Millisecond)),
+			Remedy: "close what else runs on this machine, and check again",
+		}
+	case len(repeated) > 0:
 		return &lab.Failure{
 			Expected: "a retry to leave the effects to the request that placed the order",
 			Seen:     "the retry did " + strings.Join(repeated, ", "),
@@ -451,7 +618,7 @@ func (l *trial) abandon(ctx context.Context, undone []bytebites.Effect, first fu
 			Look: lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder", Hint: "Effect does nothing when the effect is done; do two retries take turns?"},
 		}
 	}
-	return cmp.Or(m.didAllBut(a.order.ID, nil), m.mailsMatch(), m.mailedFreely(), m.balanced())
+	return cmp.Or(m.didAllBut(a.order.ID, nil), m.tellsDone(a), m.mailsMatch(), m.mailedFreely(), m.balanced())
 }
 
 // store stores an order of some age under the id storedID.

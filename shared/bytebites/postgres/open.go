@@ -88,12 +88,17 @@ func unconnected(config pq.Config, pool PoolConfig) (*sql.DB, error) {
 		connector.Dialer(silenceDialer{silence: pool.Silence})
 	}
 	db := sql.OpenDB(connector)
+	pool.Limit(db)
+	return db, nil
+}
+
+// Limit gives a pool of connections its bounds.
+func (pool PoolConfig) Limit(db *sql.DB) {
 	db.SetMaxOpenConns(pool.MaxOpen)
 	if pool.MaxIdle > 0 {
 		db.SetMaxIdleConns(pool.MaxIdle)
 	}
 	db.SetConnMaxLifetime(pool.ConnMaxLifetime)
-	return db, nil
 }
 
 // withDefaults adds the settings that the URL does not have.

@@ -30,8 +30,13 @@ func Checkouts() map[string]func(*checkout.Steps) bytebites.Checkout {
 			return c
 		}
 	}
-	all["one-flight"] = func(steps *checkout.Steps) bytebites.Checkout {
-		return &oneFlight{inner: &edited{Steps: steps, edit: edit{noTurns: true}}}
+	for _, name := range []string{"one-flight", "flight-of-first", "flight-by-key"} {
+		all[name] = func(steps *checkout.Steps) bytebites.Checkout {
+			return &oneFlight{
+				inner:   &edited{Steps: steps, edit: edit{noTurns: true}},
+				ofFirst: name == "flight-of-first", byKey: name == "flight-by-key",
+			}
+		}
 	}
 	all["cached-orders"] = func(steps *checkout.Steps) bytebites.Checkout {
 		return &cachedOrders{edited: &edited{Steps: steps}}
@@ -50,6 +55,9 @@ type edit struct {
 	perUser     bool // requests of one subscriber wait for one another
 	shortTurns  bool // they wait for the look-up only
 	toTheEnd    bool // they wait for the effects too
+	waitsOn     bool // they wait for one another when their clients have gone
+	staysLocked bool // after a lost race
+	looksFirst  bool // before it is their turn, too
 	resumeAlone bool // two retries of an abandoned order do not wait for each other
 
 	resumes        func(bytebites.Order) bool // instead of Abandoned
@@ -61,8 +69,11 @@ type edit struct {
 	mailsBefore    bool // the order is placed
 	keepsStock     bool // when the plan fails
 	releases       bool // whenever Place fails
+	releasesWinner bool // when Place reports a replay
+	outOfStock     bool // is what any failed reservation is called
 	planFirst      bool
 	planInEffect   bool
+	planWithin     bool // the order's transaction
 	inCtx          bool // effects end with the request
 	background     bool
 	forgets        bool // mails on the side, and calls it done
@@ -71,6 +82,12 @@ type edit struct {
 	stops          bool // at the first effect that fails
 	mailOnly       bool // forgets the other effects
 	mailTime       time.Duration
+	mailAgain      bool // when it was refused
+	mailLast       bool
+	atOnce         bool          // all effects
+	eachTime       bool          // ten seconds for each of the effects after the mail
+	patience       time.Duration // with the effects, before the order is answered
+	answersCopy    bool          // without what finish notes
 }
 
 func edits() map[string]edit {
@@ -91,12 +108,16 @@ func edits() map[string]edit {
 		"hasty-retry":     {resumes: older(time.Second)},
 		"hides-replay":    {hidesReplay: true},
 		"loser-finishes":  {loserFinishes: true},
+		"waits-for-gone":  {waitsOn: true},
+		"lost-race-locks": {staysLocked: true},
+		"releases-winner": {releasesWinner: true},
 
 		"never-resumes":     {resumes: func(bytebites.Order) bool { return false }},
 		"resumes-next-day":  {resumes: older(24 * time.Hour)},
 		"resumes-mail-only": {resumesMail: true},
 		"resumes-alone":     {resumeAlone: true},
 		"resume-in-request": {resumeInCtx: true},
+		"resumes-early":     {resumes: older(18 * time.Second)},
 
 		"mail-in-transaction":  {mailsIn: true, resumes: func(bytebites.Order) bool { return false }}, // the starter's step 2
 		"mail-before-place":    {mailsBefore: true},
@@ -110,6 +131,13 @@ func edits() map[string]edit {
 		"releases-after-place": {releases: true},
 		"impatient-mail":       {mailTime: time.Second},
 		"endless-mail":         {mailTime: 24 * time.Hour},
+		"generous-mail":        {mailTime: 15 * time.Second},
+		"ten-seconds-each":     {eachTime: true},
+		"mails-again":          {mailAgain: true},
+		"plans-in-transaction": {planWithin: true},
+		"patient-for-a-second": {patience: time.Second},
+		"answers-copy":         {answersCopy: true},
+		"calls-all-sold-out":   {outOfStock: true},
 		"effects-in-request":   {inCtx: true},
 
 		"turns-by-subscriber": {perUser: true},
@@ -117,6 +145,9 @@ func edits() map[string]edit {
 		"plans-first":         {planFirst: true},
 		"plans-in-effect":     {planInEffect: true},
 		"abandoned-later":     {resumes: older(45 * time.Second)},
+		"looks-first":         {looksFirst: true},
+		"mail-last":           {mailLast: true},
+		"effects-at-once":     {atOnce: true},
 	}
 }
 
@@ -134,11 +165,16 @@ func (c *edited) PlaceOrder(ctx context.Context, request bytebites.OrderRequest)
 		c.places <- struct{}{}
 		defer func() { <-c.places }()
 	}
+	if c.looksFirst {
+		if order, found, err := c.Replay(ctx, request); err != nil || found && !c.Abandoned(order) {
+			return order, found, err
+		}
+	}
 	unlock, err := c.turn(ctx, request)
 	if err != nil {
 		return bytebites.Order{}, false, err
 	}
-	defer unlock()
+	defer func() { unlock() }()
 	if order, found, err := c.Replay(ctx, request); err != nil {
 		return bytebites.Order{}, false, err
 	} else if found {
@@ -155,14 +191,16 @@ func (c *edited) PlaceOrder(ctx context.Context, request bytebites.OrderRequest)
 	if err != nil {
 		return bytebites.Order{}, false, err
 	}
-	var within func(context.Context) error
-	if c.mailsIn {
-		within = func(ctx context.Context) error { return c.Mail(ctx, request.Email, order) }
-	}
 	reserved := order
-	order, replayed, err := c.Place(ctx, order, within)
+	order, replayed, err := c.Place(ctx, order, c.within(request, order, &week))
 	if err != nil && c.releases {
 		c.Release(ctx, reserved)
+	}
+	if replayed && c.releasesWinner {
+		c.Release(ctx, order)
+	}
+	if replayed && c.staysLocked {
+		unlock = func() {}
 	}
 	if err != nil || replayed && !c.loserFinishes {
 		return order, replayed, err
@@ -170,13 +208,44 @@ func (c *edited) PlaceOrder(ctx context.Context, request bytebites.OrderRequest)
 	if !c.toTheEnd {
 		unlock()
 	}
-	if c.background {
-		late := order
-		late.Done = maps.Clone(order.Done)
-		go func() { _ = c.finish(context.WithoutCancel(ctx), request.Email, &late, known(week)) }()
-		return order, replayed, nil
+	if c.background || c.patience > 0 {
+		return c.answerBefore(ctx, request, order, week), replayed, nil
 	}
 	return order, replayed, c.finish(ctx, request.Email, &order, known(week))
+}
+
+// within returns what runs inside the order's transaction.
+func (c *edited) within(request bytebites.OrderRequest, order bytebites.Order, week *bytebites.Week) func(context.Context) error {
+	switch {
+	case c.mailsIn:
+		return func(ctx context.Context) error { return c.Mail(ctx, request.Email, order) }
+	case c.planWithin:
+		return func(ctx context.Context) (err error) {
+			*week, err = c.Plan(ctx, order.User)
+			return err
+		}
+	}
+	return nil
+}
+
+// answerBefore does the effects on the side, and waits for them for as long as it has patience.
+func (c *edited) answerBefore(ctx context.Context, request bytebites.OrderRequest, order bytebites.Order, week bytebites.Week) bytebites.Order {
+	late := order
+	late.Done = maps.Clone(order.Done)
+	finished := make(chan struct{})
+	go func() {
+		defer close(finished)
+		_ = c.finish(context.WithoutCancel(ctx), request.Email, &late, known(week))
+	}()
+	if c.background {
+		return order
+	}
+	select {
+	case <-finished:
+		return late
+	case <-time.After(c.patience):
+		return order
+	}
 }
 
 func known(week bytebites.Week) func(context.Context) (bytebites.Week, error) {
@@ -196,6 +265,8 @@ func (c *edited) turn(ctx context.Context, request bytebites.OrderRequest) (func
 		return sync.OnceFunc(func() { c.turns.Delete(key) }), nil
 	case c.perUser:
 		request.IdempotencyKey = ""
+	case c.waitsOn:
+		ctx = context.WithoutCancel(ctx)
 	}
 	return c.LockKey(ctx, request)
 }
@@ -233,9 +304,12 @@ func (c *edited) prepare(ctx context.Context, request bytebites.OrderRequest) (o
 		}
 	}
 	if err = c.Reserve(ctx, order); err != nil {
+		if c.outOfStock {
+			err = bytebites.ErrOutOfStock
+		}
 		return order, week, err
 	}
-	if !c.planFirst && !c.planInEffect {
+	if !c.planFirst && !c.planInEffect && !c.planWithin {
 		if week, err = c.Plan(ctx, order.User); err != nil {
 			if !c.keepsStock {
 				c.Release(ctx, order)
@@ -263,7 +337,42 @@ func (c *edited) finish(ctx context.Context, email string, order *bytebites.Orde
 
 // effects does the effects of a placed order that are undone.
 func (c *edited) effects(ctx context.Context, email string, order *bytebites.Order, plan func(context.Context) (bytebites.Week, error)) error {
-	var mailed error
+	if c.answersCopy {
+		order = copied(*order)
+	}
+	switch {
+	case c.mailLast:
+		c.others(ctx, order, plan)
+		_ = c.confirmation(ctx, email, order)
+		return nil
+	case c.atOnce:
+		mailed, rest := copied(*order), copied(*order)
+		var both sync.WaitGroup
+		both.Go(func() { _ = c.confirmation(ctx, email, mailed) })
+		both.Go(func() { c.others(ctx, rest, plan) })
+		both.Wait()
+		maps.Copy(order.Done, mailed.Done)
+		maps.Copy(order.Done, rest.Done)
+		return nil
+	}
+	mailed := c.confirmation(ctx, email, order)
+	switch {
+	case mailed != nil && c.mailErrorFatal:
+		return mailed
+	case mailed != nil && c.stops, c.mailOnly:
+		return nil
+	}
+	c.others(ctx, order, plan)
+	return nil
+}
+
+func copied(order bytebites.Order) *bytebites.Order {
+	order.Done = maps.Clone(order.Done)
+	return &order
+}
+
+// confirmation does the effect of the mail, and returns the mail's error.
+func (c *edited) confirmation(ctx context.Context, email string, order *bytebites.Order) (mailed error) {
 	c.Effect(ctx, order, bytebites.EffectEmail, func(ctx context.Context) error {
 		if c.mailsIn || c.mailsBefore {
 			return nil // sent before
@@ -273,16 +382,23 @@ func (c *edited) effects(ctx context.Context, email string, order *bytebites.Ord
 			return nil
 		}
 		mailed = c.mail(ctx, email, *order)
+		if mailed != nil && c.mailAgain {
+			mailed = c.mail(ctx, email, *order)
+		}
 		if c.mailErrorLost {
 			return nil
 		}
 		return mailed
 	})
-	switch {
-	case mailed != nil && c.mailErrorFatal:
-		return mailed
-	case mailed != nil && c.stops, c.mailOnly:
-		return nil
+	return mailed
+}
+
+// others does the effects other than the mail.
+func (c *edited) others(ctx context.Context, order *bytebites.Order, plan func(context.Context) (bytebites.Week, error)) {
+	if c.eachTime {
+		var cancel context.CancelFunc
+		ctx, cancel = c.Aftermath(ctx)
+		defer cancel()
 	}
 	c.Effect(ctx, order, bytebites.EffectLedger, func(ctx context.Context) error { return c.Book(ctx, *order) })
 	c.Effect(ctx, order, bytebites.EffectRecommendation, func(ctx context.Context) error {
@@ -295,7 +411,6 @@ func (c *edited) effects(ctx context.Context, email string, order *bytebites.Ord
 		}
 		return c.SaveWeek(ctx, order.User, week)
 	})
-	return nil
 }
 
 func (c *edited) mail(ctx context.Context, email string, order bytebites.Order) error {
@@ -311,11 +426,13 @@ func (c *edited) mail(ctx context.Context, email string, order bytebites.Order) 
 	return c.Mail(ctx, email, order)
 }
 
-// oneFlight answers requests that come at once under one key from one flight. It is right: the
-// flight does not end with the request that began it.
+// oneFlight answers requests that come at once under one key from one flight. It is right when the
+// flight does not end with the request that began it, and has orders of the same lines only.
 type oneFlight struct {
-	inner  *edited
-	flight singleflight.Group
+	inner   *edited
+	ofFirst bool // ends with the request that began it
+	byKey   bool // whatever the lines
+	flight  singleflight.Group
 }
 
 type landed struct {
@@ -325,9 +442,16 @@ type landed struct {
 
 func (c *oneFlight) PlaceOrder(ctx context.Context, request bytebites.OrderRequest) (bytebites.Order, bool, error) {
 	first := false
-	answer := c.flight.DoChan(fmt.Sprint(request), func() (any, error) {
+	name := fmt.Sprint(request)
+	if c.byKey {
+		name = fmt.Sprint(request.User, " ", request.IdempotencyKey)
+	}
+	answer := c.flight.DoChan(name, func() (any, error) {
 		first = true
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), checkout.RequestTimeout)
+		if !c.ofFirst {
+			ctx = context.WithoutCancel(ctx)
+		}
+		ctx, cancel := context.WithTimeout(ctx, checkout.RequestTimeout)
 		defer cancel()
 		order, replayed, err := c.inner.PlaceOrder(ctx, request)
 		return landed{order, replayed}, err

@@ -18,7 +18,9 @@ const (
 	EndlessPool      = "endless-pool"
 	PoolOfOne        = "pool-of-one"
 	TwoKept          = "two-kept"
+	NineKept         = "nine-kept"
 	ShortLived       = "short-lived"
+	NeverReplaced    = "never-replaced"
 	ThreeConnections = "three-connections"
 )
 
@@ -47,7 +49,10 @@ func Pools() map[string]postgres.PoolConfig {
 		EndlessPool: but(func(p *postgres.PoolConfig) { p.MaxOpen = 0 }),
 		PoolOfOne:   but(func(p *postgres.PoolConfig) { p.MaxOpen, p.MaxIdle = 1, 1 }), // the starter's
 		TwoKept:     but(func(p *postgres.PoolConfig) { p.MaxIdle = 2 }),
+		NineKept:    but(func(p *postgres.PoolConfig) { p.MaxIdle = p.MaxOpen - 1 }),
 		ShortLived:  but(func(p *postgres.PoolConfig) { p.ConnMaxLifetime = 5 * time.Second }),
+		// Right: 0 is no end, and a pool keeps no more than it may open.
+		NeverReplaced: but(func(p *postgres.PoolConfig) { p.ConnMaxLifetime, p.MaxIdle = 0, 100 }),
 		// Two or three for each core of the database, which has half a one: right.
 		ThreeConnections: but(func(p *postgres.PoolConfig) { p.MaxOpen, p.MaxIdle = 3, 3 }),
 	}

@@ -113,6 +113,13 @@ func (w *World) Mailed(id bytebites.OrderID) int {
 	return n
 }
 
+// OpenTransactions returns how many transactions of Place are open.
+func (w *World) OpenTransactions() int {
+	w.Lock()
+	defer w.Unlock()
+	return w.open
+}
+
 // call begins a call of the database or of another part.
 func (w *World) call(ctx context.Context, name Call, database bool) (done func(), err error) {
 	w.Lock()
