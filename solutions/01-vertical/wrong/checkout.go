@@ -51,6 +51,8 @@ type edit struct {
 	shortTurns  bool // they wait for the look-up only
 	toTheEnd    bool // they wait for the effects too
 	resumeAlone bool // two retries of an abandoned order do not wait for each other
+	defersFirst bool // the unlock, before the error of the turn is looked at
+	blindRetry  bool // the error of the look-up is no reason to stop
 
 	resumes        func(bytebites.Order) bool // instead of Abandoned
 	resumesMail    bool                       // and nothing else
@@ -96,6 +98,8 @@ func edits() map[string]edit {
 		"resumes-next-day":  {resumes: older(24 * time.Hour)},
 		"resumes-mail-only": {resumesMail: true},
 		"resumes-alone":     {resumeAlone: true},
+		"blind-retry":       {blindRetry: true},
+		"defers-first":      {defersFirst: true},
 		"resume-in-request": {resumeInCtx: true},
 
 		"mail-in-transaction":  {mailsIn: true, resumes: func(bytebites.Order) bool { return false }}, // the starter's step 2
@@ -135,11 +139,14 @@ func (c *edited) PlaceOrder(ctx context.Context, request bytebites.OrderRequest)
 		defer func() { <-c.places }()
 	}
 	unlock, err := c.turn(ctx, request)
-	if err != nil {
+	if err != nil && !c.defersFirst {
 		return bytebites.Order{}, false, err
 	}
 	defer unlock()
-	if order, found, err := c.Replay(ctx, request); err != nil {
+	if err != nil {
+		return bytebites.Order{}, false, err
+	}
+	if order, found, err := c.Replay(ctx, request); err != nil && !c.blindRetry {
 		return bytebites.Order{}, false, err
 	} else if found {
 		if c.resumeAlone {
