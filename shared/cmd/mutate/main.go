@@ -4,8 +4,8 @@
 //
 // It changes only code that the checks reach. A run of the checks is bounded by the time that they take
 // without a mutant, so the whole run is bounded by the number of mutants. The report has the form of gremlins' report, so that
-// command survivors reads both. A mutant lives if the verdict is not "not yet": a check that blames
-// the machine for the mutant has not noticed it either.
+// command survivors reads both. A mutant is killed when a check is "not yet", and its run ends then. A
+// check that blames the machine for the mutant has not noticed it.
 package main
 
 import (

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"bytebites.example/workshop/shared/workshop/lab"
@@ -107,34 +108,100 @@ func (r *runner) compile(ctx context.Context, binary string, flags ...string) ([
 	return exec.CommandContext(ctx, "go", append(arguments, "./"+r.folder)...).CombinedOutput()
 }
 
-// check runs a compiled test. The verdict is empty if the process wrote none.
+// check runs a compiled test. The verdict is empty if the process wrote none. A run ends as soon as one
+// check, core or stretch, is NotYet: the others cannot change that the mutant was noticed.
 func (r *runner) check(ctx context.Context, binary string, flags ...string) (lab.Verdict, []byte, error) {
 	result := filepath.Join(r.scratch, "result.json")
-	if err := os.Remove(result); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return "", nil, fmt.Errorf("remove result: %w", err)
+	for _, old := range []string{result, result + lab.PartSuffix} {
+		if err := os.Remove(old); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return "", nil, fmt.Errorf("remove result: %w", err)
+		}
 	}
-	command := exec.CommandContext(ctx, binary, append([]string{"-test.run=^TestLab$", "-test.short"}, flags...)...)
+	bounded, end := context.WithCancel(ctx)
+	defer end()
+	var watching sync.WaitGroup
+	rejected := false
+	watching.Go(func() {
+		if rejected = awaitRejection(bounded, result+lab.PartSuffix); rejected {
+			end()
+		}
+	})
+	command := exec.CommandContext(bounded, binary, append([]string{"-test.run=^TestLab$", "-test.short"}, flags...)...)
 	command.Dir = r.folder
 	command.Env = append(os.Environ(), lab.EnvResult+"="+result, lab.EnvMode+"=", lab.EnvStep+"=", lab.EnvOnly+"=")
 	command.WaitDelay = time.Second
 	var output bytes.Buffer
 	command.Stdout, command.Stderr = &output, &output
+	err := command.Run()
+	end()
+	watching.Wait()
 	var exit *exec.ExitError
-	if err := command.Run(); err != nil && !errors.As(err, &exit) && ctx.Err() == nil {
+	switch {
+	case rejected:
+		return lab.NotYet, output.Bytes(), nil
+	case err != nil && !errors.As(err, &exit) && ctx.Err() == nil:
 		return "", nil, fmt.Errorf("run checks: %w", err)
 	}
-	text, err := os.ReadFile(result)
-	if errors.Is(err, os.ErrNotExist) {
+	whole, err := readVerdicts(result)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
 		return "", output.Bytes(), nil
+	case err != nil:
+		return "", nil, err
+	case whole.rejects():
+		return lab.NotYet, output.Bytes(), nil
 	}
-	if err != nil {
-		return "", nil, fmt.Errorf("read result: %w", err)
-	}
-	var written struct {
+	return whole.Verdict, output.Bytes(), nil
+}
+
+// verdicts is the part of a result that is read here.
+type verdicts struct {
+	Verdict lab.Verdict `json:"verdict"`
+	Checks  []struct {
 		Verdict lab.Verdict `json:"verdict"`
+	} `json:"checks"`
+}
+
+// rejects reports whether some check is NotYet. The verdict of the lab leaves out stretch checks, and it
+// is another one if a further check blames the machine.
+func (v verdicts) rejects() bool {
+	for _, check := range v.Checks {
+		if check.Verdict == lab.NotYet {
+			return true
+		}
 	}
-	if err := json.Unmarshal(text, &written); err != nil {
-		return "", nil, fmt.Errorf("decode result: %w", err)
+	return false
+}
+
+func readVerdicts(path string) (verdicts, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return verdicts{}, fmt.Errorf("read result: %w", err)
 	}
-	return written.Verdict, output.Bytes(), nil
+	var v verdicts
+	if err := json.Unmarshal(text, &v); err != nil {
+		return verdicts{}, fmt.Errorf("decode result: %w", err)
+	}
+	return v, nil
+}
+
+// rejectionPoll is the pause between two looks at the checks that have ended.
+const rejectionPoll = 50 * time.Millisecond
+
+// awaitRejection reports whether the file of the checks that have ended comes to have one that is NotYet,
+// before the context ends.
+func awaitRejection(ctx context.Context, path string) bool {
+	ticker := time.NewTicker(rejectionPoll)
+	defer ticker.Stop()
+	for {
+		// A file that is not there yet says nothing.
+		if part, err := readVerdicts(path); err == nil && part.rejects() {
+			return true
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-ticker.C:
+		}
+	}
 }
