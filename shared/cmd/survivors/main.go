@@ -2,10 +2,6 @@
 // those that docs/trust.md lists. Its arguments are the reports of these, each as FOLDER=FILE with
 // the folder that was mutated. A folder may have several reports. It ends with 1 when a mutant survived that is not listed, or when
 // a listed one did not survive.
-//
-// The page lists mutants, and functions. A function covers all of its mutants that are not listed by
-// themselves: a check that needs servers holds it. Package labtest holds the names of these checks
-// against the lab.
 package main
 
 import (
@@ -59,7 +55,6 @@ func run(out io.Writer, reports []string) error {
 		return fmt.Errorf("read the list: %w", err)
 	}
 	var lived, listed []mutant
-	var held []heldFunction
 	var folders []string
 	for _, report := range reports {
 		folder, file, found := strings.Cut(report, "=")
@@ -74,44 +69,31 @@ func run(out io.Writer, reports []string) error {
 		if !slices.Contains(folders, folder) {
 			folders = append(folders, folder)
 			listed = append(listed, listedIn(string(text), folder)...)
-			held = append(held, heldIn(string(text), folder)...)
 		}
 	}
-	return compare(out, lived, listed, held)
+	return compare(out, lived, listed)
 }
 
-// compare prints the differences as rows of the page's tables.
-func compare(out io.Writer, lived, listed []mutant, held []heldFunction) error {
+// compare prints the differences as rows of the page's table.
+func compare(out io.Writer, lived, listed []mutant) error {
 	missing := without(lived, listed)
 	gone := without(listed, lived)
-	var idle []heldFunction
-	for _, h := range held {
-		rest := slices.DeleteFunc(slices.Clone(missing), h.covers)
-		if len(rest) == len(missing) {
-			idle = append(idle, h)
+	_, err := fmt.Fprintf(out, "%d mutants survived, %d are listed\n", len(without(lived, nil)), len(listed))
+	tell := func(heading string, mutants []mutant) {
+		if len(mutants) == 0 {
+			return
 		}
-		missing = rest
+		_, headErr := fmt.Fprintf(out, "\n%s:\n", heading)
+		err = errors.Join(err, headErr)
+		for _, m := range mutants {
+			_, rowErr := fmt.Fprintln(out, m)
+			err = errors.Join(err, rowErr)
+		}
 	}
-	_, err := fmt.Fprintf(out, "%d mutants survived, %d are listed, and so are %d functions\n", len(without(lived, nil)), len(listed), len(held))
-	err = errors.Join(err,
-		tell(out, "survived and not listed: write a check, or add a row with the reason to "+page, missing),
-		tell(out, "listed and did not survive: remove the row", gone),
-		tell(out, "listed, and no mutant of the function survived: remove the row", idle))
-	if err == nil && len(missing)+len(gone)+len(idle) > 0 {
+	tell("survived and not listed: write a check, or add a row with the reason to "+page, missing)
+	tell("listed and did not survive: remove the row", gone)
+	if err == nil && len(missing)+len(gone) > 0 {
 		err = fmt.Errorf("%s is not up to date", page)
-	}
-	return err
-}
-
-// tell prints rows under a heading.
-func tell[T fmt.Stringer](out io.Writer, heading string, rows []T) error {
-	if len(rows) == 0 {
-		return nil
-	}
-	_, err := fmt.Fprintf(out, "\n%s:\n", heading)
-	for _, row := range rows {
-		_, rowErr := fmt.Fprintln(out, row)
-		err = errors.Join(err, rowErr)
 	}
 	return err
 }
@@ -133,48 +115,17 @@ var row = regexp.MustCompile("^\\| `([^`]+)` \\| `([^`]+)` \\| ([A-Z_]+) \\| `(.
 // listedIn returns the mutants that the page lists for files of a folder.
 func listedIn(text, folder string) []mutant {
 	var listed []mutant
-	for _, cells := range rowsOf(text, folder, row) {
-		listed = append(listed, mutant{cells[1], cells[2], cells[3], strings.ReplaceAll(cells[4], `\|`, "|")})
-	}
-	return listed
-}
-
-// heldFunction is a function that a check on servers holds.
-type heldFunction struct{ file, function, check string }
-
-func (h heldFunction) String() string {
-	return fmt.Sprintf("| `%s` | `%s` | `%s` |", h.file, h.function, h.check)
-}
-
-func (h heldFunction) covers(m mutant) bool { return m.file == h.file && m.function == h.function }
-
-// heldRow is a row of the other table: file, function, check, reason. The check is in backticks, which the
-// mutation in a row of the first table is not.
-var heldRow = regexp.MustCompile("^\\| `([^`]+)` \\| `([^`]+)` \\| `([^`]+)` \\| .+ \\|$")
-
-// heldIn returns the functions that the page lists for files of a folder.
-func heldIn(text, folder string) []heldFunction {
-	var held []heldFunction
-	for _, cells := range rowsOf(text, folder, heldRow) {
-		held = append(held, heldFunction{cells[1], cells[2], cells[3]})
-	}
-	return held
-}
-
-// rowsOf returns the cells of the section's rows for files of a folder.
-func rowsOf(text, folder string, row *regexp.Regexp) [][]string {
-	var rows [][]string
 	for _, s := range markdown.Sections(text) {
 		if s.Title != section {
 			continue
 		}
 		for line := range strings.Lines(s.Text) {
 			if cells := row.FindStringSubmatch(strings.TrimSpace(line)); cells != nil && strings.HasPrefix(cells[1], folder+"/") {
-				rows = append(rows, cells)
+				listed = append(listed, mutant{cells[1], cells[2], cells[3], strings.ReplaceAll(cells[4], `\|`, "|")})
 			}
 		}
 	}
-	return rows
+	return listed
 }
 
 // report is the part of a report that is read here.

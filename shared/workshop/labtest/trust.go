@@ -109,14 +109,8 @@ func trusted(answers lab.Answers) error {
 	if err != nil {
 		return fmt.Errorf("read the rules: %w", err)
 	}
-	l := answers.Wrong[0].Lab
-	name := l.Name
+	name := answers.Wrong[0].Lab.Name
 	for _, section := range markdown.Sections(string(page)) {
-		if section.Title == survivors {
-			if err := heldOnServers(section.Text, l); err != nil {
-				return fmt.Errorf("%s, section %s:\n%w", trustPage, survivors, err)
-			}
-		}
 		if section.Title != name {
 			continue
 		}
@@ -126,30 +120,4 @@ func trusted(answers lab.Answers) error {
 		}
 	}
 	return nil
-}
-
-// survivors is the page's section about mutants that the checks without servers do not notice.
-const survivors = "Mutants that survive"
-
-// heldRow is a row of that section: the solution's folder and file, a function, and the check that holds it.
-var heldRow = regexp.MustCompile("^\\| `solutions/([^`/]+)/[^`]+` \\| `[^`]+` \\| `([^`]+)` \\| .+ \\|$")
-
-// heldOnServers demands that each check which is said to hold a function of a lab's solution is a check of the
-// lab, and needs servers: one that needs none has let the mutants pass.
-func heldOnServers(section string, l lab.Lab) error {
-	onServers := make(map[string]bool)
-	for _, entry := range l.List() {
-		onServers[entry.Name] = entry.Servers
-	}
-	var errs []error
-	for line := range strings.Lines(section) {
-		cells := heldRow.FindStringSubmatch(strings.TrimSpace(line))
-		if cells == nil || cells[1] != l.Name {
-			continue
-		}
-		if servers, exists := onServers[cells[2]]; !exists || !servers {
-			errs = append(errs, fmt.Errorf("%.80s: no check %q that needs servers", line, cells[2]))
-		}
-	}
-	return errors.Join(errs...)
 }

@@ -46,26 +46,6 @@ func TestRules(t *testing.T) {
 	}
 }
 
-func TestHeldOnServers(t *testing.T) {
-	toy := lab.Lab{Name: "00-toy", Checks: []lab.Check{{Name: "index"}, {Name: "killed", Needs: []string{"service"}}}, Stages: []lab.Stage{{Name: "service"}}}
-	const mutants = "| `solutions/00-toy/a.go` | `F` | SKIP_BRANCH | `if x {` | both give 1 |\n"
-	const held = "| `solutions/00-toy/a.go` | `F` | `killed` | needs a broker |\n"
-	for _, test := range []struct{ name, section, problem string }{
-		{"no function", mutants, ""},
-		{"on servers", mutants + held, ""},
-		{"of another lab", strings.NewReplacer("00-toy", "01-toy", "killed", "no check").Replace(held), ""},
-		{"an unknown check", strings.Replace(held, "killed", "kill", 1), `no check "kill"`},
-		{"a check without servers", strings.Replace(held, "killed", "index", 1), `no check "index" that needs servers`},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			err := heldOnServers(test.section, toy)
-			if (err == nil) != (test.problem == "") || err != nil && !strings.Contains(err.Error(), test.problem) {
-				t.Errorf("got %v, want an error with %q", err, test.problem)
-			}
-		})
-	}
-}
-
 func TestFlaws(t *testing.T) {
 	labs := course.Course{{Number: 0, Name: "00-toy", Steps: []course.Step{
 		{Number: 1, Name: "write the index", Minutes: 5, Places: []string{"index.sql"}}, {Number: 2, Name: "read fewer pages", Minutes: 5, Places: []string{"pages.go"}},
