@@ -80,6 +80,14 @@ func TestAnswers(t *testing.T) {
 				Why: "only the look-up must not happen twice at once, so the turn seems to end there",
 			},
 			{
+				Name: "blind-retry", Check: "last portion", Lab: variant("blind-retry"),
+				Why: "Place finds an earlier order too, so a look-up that fails seems to be no reason to refuse the order",
+			},
+			{
+				Name: "defers-first", Check: "caller gone", Lab: variant("defers-first"),
+				Why: "the defer stands next to the call that it undoes, so that no return can miss it",
+			},
+			{
 				Name: "busy-retry", Check: "one mail", Lab: variant("busy-retry"),
 				Why:  "the client retries anyway, so the second request may as well be sent away",
 				Also: []string{"abandoned order"},

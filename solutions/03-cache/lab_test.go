@@ -75,6 +75,7 @@ func TestAnswers(t *testing.T) {
 		},
 
 		no(wrong.PutsNothing, "kept", "the value has been found, and the caller has it", "oldest answers", "sign-in and sign-out", "without redis", "start without redis", "read-through", "unknown meals", "few queries", "sessions"),
+		no(wrong.ShortIsNone, "kept", "a page has room for ten meals, so a shorter list is not there yet", "own answers", "own pages", "oldest answers"),
 		no(wrong.NoVersion, "entries", "kind and id tell two entries apart"),
 		no(wrong.TrustsEntries, "entries", "what the cache has written the cache can read"),
 		no(wrong.IgnoresCase, "own answers", "an id is not meant to differ from another by case alone"),

@@ -207,6 +207,7 @@ func wrongSwitches() []frame.Wrong {
 	return []frame.Wrong{
 		of("settles-only-inside", flaw{OnlyInside: true}, "what counts is the last copy, behind the fences"),
 		of("retries-any-error", flaw{AnyError: true}, "an error may be gone at the next try"),
+		of("closes-after-failed-copies", flaw{CopiesOn: true}, "the first copies only save time, and the last ones are made behind the fences"),
 		of("switches-once", flaw{Once: true}, "a mover that fails is started again"),
 		of("chooses-before", flaw{NextBefore: true}, "the less is done behind the fences, the shorter they are closed"),
 		of("one-limit-for-all", flaw{OneLimit: true}, "two seconds are two seconds"),

@@ -130,6 +130,8 @@ func TestAnswers(t *testing.T) {
 		variant("plans-with-the-lock", "handlers", "all work of an effect belongs into its transaction"),
 		variant("hides-errors", "handlers", "the text of the cause is in the new error", "mail claim", "mail server away"),
 		variant("skips-failures", "handlers", "an order must not be held up by bookkeeping", "poison"),
+		variant("books-unread", "handlers", "Once returns the error of a server that is away, so nothing more can go wrong"),
+		variant("saves-no-plan", "handlers", "a subscriber with an empty week can still choose meals"),
 		variant("always-first", "handlers", "the handler did what it was asked to"),
 		variant("prefetch-of-thousand", "acknowledgements", "the more a worker holds, the less it waits for the broker"),
 		variant("prefetch-of-one", "acknowledgements", "one message at a time is the safest"),

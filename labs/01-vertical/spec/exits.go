@@ -300,7 +300,42 @@ func (l *trial) callerGone(ctx context.Context, _ *lab.Run) error {
 			return fmt.Errorf("the client disconnects during %s: %w", phrase(call), err)
 		}
 	}
+	if err := l.disconnectInTurn(ctx); err != nil {
+		return fmt.Errorf("the client of a retry disconnects while the first request is at %s: %w", phrase(checkouttest.Reserve), err)
+	}
 	return nil
+}
+
+// disconnectInTurn has the client of a retry disconnect while the retry waits for the first request.
+func (l *trial) disconnectInTurn(ctx context.Context) error {
+	m, err := l.inMemory()
+	if err != nil {
+		return err
+	}
+	asked := request("u1", "k")
+	g := m.hold(checkouttest.Reserve, 1)
+	defer g.release()
+	first := m.send(ctx, asked)
+	g.await(ctx, 1)
+	client, disconnect := context.WithCancel(ctx)
+	defer disconnect()
+	retry := m.settled(ctx, m.send(client, asked))
+	disconnect()
+	g.release()
+	if _, err := await(ctx, retry); err != nil {
+		return err
+	}
+	a, err := await(ctx, first)
+	switch {
+	case err != nil:
+		return err
+	case a.err != nil:
+		return &lab.Failure{
+			Expected: "the first request to place the order", Seen: a.err.Error(),
+			Look: lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder"},
+		}
+	}
+	return cmp.Or(m.truthful(asked, a), m.didAllBut(a.order.ID, nil), m.balanced(), m.mailsMatch())
 }
 
 func (l *trial) disconnectAt(ctx context.Context, call checkouttest.Call) error {

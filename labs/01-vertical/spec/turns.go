@@ -478,7 +478,30 @@ func (l *trial) lastPortion(ctx context.Context, _ *lab.Run) error {
 			}
 		}
 	}
-	return nil
+	return l.lookUpFails(ctx, asked)
+}
+
+// lookUpFails sends the order of the last portion again while the look-up of earlier orders fails. Without
+// the look-up the retry cannot know that the portion is its own.
+func (l *trial) lookUpFails(ctx context.Context, asked bytebites.OrderRequest) error {
+	m, err := l.inMemory()
+	if err != nil {
+		return err
+	}
+	if _, err := m.place(ctx, asked); err != nil {
+		return err
+	}
+	retry, err := m.take(ctx, exit{call: checkouttest.Replay}, asked)
+	if err != nil {
+		return err
+	}
+	if errors.Is(retry.err, bytebites.ErrOutOfStock) {
+		return fmt.Errorf("%s fails: %w", phrase(checkouttest.Replay), &lab.Failure{
+			Expected: "a retry whose order stands to be told the error of the look-up", Seen: retry.err.Error(),
+			Look: lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder", Hint: "return the error of Replay"},
+		})
+	}
+	return m.balanced()
 }
 
 // bothTold demands that of two requests under one key neither is told that the order failed

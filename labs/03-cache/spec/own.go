@@ -21,6 +21,31 @@ func (s *seam) kept(ctx context.Context) error {
 			return err
 		}
 	}
+	s.redis.flush() // a list of another length is in Redis, and "own answers" judges the names of keys
+	if err := s.isKept(ctx, popular(mostPopular)); err != nil {
+		return err
+	}
+	return s.fewPopular(ctx)
+}
+
+// mostPopular is the longest list of popular meals that the API gives.
+const mostPopular = 50
+
+// fewPopular asks for popular meals when there is one, and when there is none.
+func (s *seam) fewPopular(ctx context.Context) error {
+	var all []bytebites.Popularity
+	s.memory.change(func() { all = s.memory.popular })
+	defer s.memory.change(func() { s.memory.popular = all })
+	for n := range 2 {
+		s.redis.flush()
+		s.memory.change(func() { s.memory.popular = all[:n] })
+		q := popular(10)
+		q.look.Hint = "what does it return for a list that is shorter than the limit?"
+		if err := s.wantAll(ctx, []question{q, q}, fmt.Sprintf("while the orders are of %d meals", n)); err != nil {
+			return err
+		}
+	}
+	s.redis.flush()
 	return nil
 }
 
@@ -65,7 +90,7 @@ func (s *seam) ownAnswers(ctx context.Context) error {
 		mealsByID("m010", "m011", "m013"), mealsByID("m010", "m012", "m013"), ratingsOf("m010", "m011", "m013"), ratingsOf("m010", "m012", "m013"),
 		mealsByID("none", "m004"), mealsByID("m054", "M001", "10"),
 		ratingsOf("m001"), ratingsOf("M001"), ratingsOf("m002", "m003"), ratingsOf("m002", "m004"), ratingsOf("m001", "m002"), ratingsOf("10"), ratingsOf("50"), ratingsOf("none"),
-		popular(10), popular(1), popular(50), popular(9),
+		popular(10), popular(1), popular(mostPopular), popular(9), popular(mostPopular + 3), popular(0),
 	})
 }
 

@@ -105,7 +105,7 @@ func (l *trial) handOver(ctx context.Context, _ *lab.Run) error {
 	ctx, cancel := context.WithTimeout(ctx, handOverTimeout)
 	defer cancel()
 	return answered(handOverTimeout, lookHandOver(""), func() error {
-		for _, scenario := range []func(context.Context) error{l.handsOver, l.isRefused, l.isLate} {
+		for _, scenario := range []func(context.Context) error{l.handsOver, l.isRefused, l.cannotCopy, l.isLate} {
 			if err := scenario(ctx); err != nil {
 				return err
 			}
@@ -153,6 +153,22 @@ func (l *trial) isRefused(ctx context.Context) error {
 			Expected: "an error after one try, and the map as before, when the fences cannot be closed",
 			Seen:     fmt.Sprintf("%s after %d tries, and map version %d, where it was 7", seenError(err), tries, c.m.Version),
 			Look:     lookHandOver("which error is worth another try?"),
+		}
+	}
+	return nil
+}
+
+// cannotCopy has a settle that fails while subscribers write. It would fail behind the fences too, and writers
+// would wait for nothing.
+func (l *trial) cannotCopy(ctx context.Context) error {
+	c := paper()
+	broken := errors.New("broken by the check")
+	err := l.subject.HandOver(ctx, c, func(context.Context) error { return broken }, flipped)
+	if closed := c.count(fencesClosed); !errors.Is(err, broken) || closed > 0 || c.m.Version != 7 {
+		return &lab.Failure{
+			Expected: "the error of settle, and fences that stay open, when copies cannot be made before the switch",
+			Seen:     fmt.Sprintf("%s, fences closed %d times, and map version %d, where it was 7", seenError(err), closed, c.m.Version),
+			Look:     lookHandOver("return an error of settle before you call Control.Switch"),
 		}
 	}
 	return nil

@@ -105,11 +105,15 @@ func (l *trial) handlesOnce(ctx context.Context, _ *lab.Run) error {
 		{ledgerQueue, bytebites.EffectLedger, callBook, func(s *shop) int { return s.booked["order-1"] }},
 		{recommendationQueue, bytebites.EffectRecommendation, callSaveWeek, func(s *shop) int { return s.weeks["ada"] }},
 	} {
-		for _, scenario := range []func(context.Context, effectCase) error{c.oneAfterAnother, c.twoAtOnce, c.workFails, c.commitFails, c.busyServer} {
+		for _, scenario := range []func(context.Context, effectCase) error{c.oneAfterAnother, c.twoAtOnce, c.workFails, c.commitFails, c.busyServer, c.readFailsOnce} {
 			if err := scenario(ctx, e); err != nil {
 				return err
 			}
 		}
+	}
+	plan := effectCase{recommendationQueue, bytebites.EffectRecommendation, callPlan, func(s *shop) int { return s.weeks["ada"] }}
+	if err := c.workFails(ctx, plan); err != nil {
+		return err
 	}
 	if err := c.plansOutside(ctx); err != nil {
 		return err
@@ -273,6 +277,34 @@ func (c *composed) busyServer(ctx context.Context, e effectCase) error {
 		return &lab.Failure{
 			Expected: "the error bytebites.ErrBusy when the order's server gives no answer", Seen: fmt.Sprintf("%t, error %v", h.first, h.err),
 			Look: e.look("return the error of the store, wrapped with %w"),
+		}
+	}
+	return nil
+}
+
+// readFailsOnce lets the first read of the order fail, and no other call. An effect that is noted as done was
+// done for this order then.
+func (c *composed) readFailsOnce(ctx context.Context, e effectCase) error {
+	d, err := c.desk(nil)
+	if err != nil {
+		return err
+	}
+	var read atomic.Bool
+	d.on(callRead, func(context.Context) error {
+		if read.Swap(true) {
+			return nil
+		}
+		return errDown
+	})
+	h, err := d.handle(ctx, e.queue)
+	if err != nil {
+		return err
+	}
+	if noted := d.done("order-1", e.effect); noted != (d.times(e) == 1) || noted != (h.err == nil) {
+		return &lab.Failure{
+			Expected: fmt.Sprintf("an error, or %s done for the order and noted, when the order cannot be read at first", e.effect),
+			Seen:     fmt.Sprintf("error %v, done %d times, noted %t", h.err, d.times(e), noted),
+			Look:     e.look("return the error of the store, wrapped with %w"),
 		}
 	}
 	return nil

@@ -4,8 +4,8 @@
 //
 // It changes only code that the checks reach. A run of the checks is bounded by the time that they take
 // without a mutant, so the whole run is bounded by the number of mutants. The report has the form of gremlins' report, so that
-// command survivors reads both. A mutant lives if the verdict is not "not yet": a check that blames
-// the machine for the mutant has not noticed it either.
+// command survivors reads both. A mutant is killed when a check is "not yet", and its run ends then. A
+// check that blames the machine for the mutant has not noticed it.
 package main
 
 import (
@@ -92,8 +92,7 @@ func (r *runner) mutate(ctx context.Context, out io.Writer, reached map[string][
 	if err != nil {
 		return nil, fmt.Errorf("list files: %w", err)
 	}
-	var files []fileReport
-	counts := make(map[string]int)
+	var all, runs []*trial // those that the checks reach are run
 	for _, name := range names {
 		if strings.HasSuffix(name, "_test.go") {
 			continue
@@ -106,24 +105,39 @@ func (r *runner) mutate(ctx context.Context, out io.Writer, reached map[string][
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
-		file := fileReport{Name: filepath.Base(name)}
 		for _, m := range mutants {
-			if !strings.HasPrefix(file.Name+":"+m.String(), only) {
+			if !strings.HasPrefix(filepath.Base(name)+":"+m.String(), only) {
 				continue
 			}
-			status := notCovered
-			if slices.ContainsFunc(reached[file.Name], func(b block) bool { return b.holds(m.line, m.col) }) {
-				if status, err = r.try(ctx, name, m.apply(source)); err != nil {
-					return nil, fmt.Errorf("%s:%v: %w", name, m, err)
-				}
+			t := &trial{file: name, source: source, mutant: m}
+			all = append(all, t)
+			if slices.ContainsFunc(reached[filepath.Base(name)], func(b block) bool { return b.holds(m.line, m.col) }) {
+				runs = append(runs, t)
 			}
-			counts[status]++
-			if _, err := fmt.Fprintf(out, "%12s %s at %s:%d:%d\n", status, m.kind, file.Name, m.line, m.col); err != nil {
-				return nil, err
-			}
-			file.Mutations = append(file.Mutations, mutation{m.line, m.col, m.kind, status})
 		}
-		files = append(files, file)
+	}
+	if err := r.build(ctx, runs); err != nil {
+		return nil, err
+	}
+	files := []fileReport{}
+	counts := make(map[string]int)
+	for _, t := range all {
+		status := notCovered
+		if slices.Contains(runs, t) {
+			if status, err = r.try(ctx, t); err != nil {
+				return nil, fmt.Errorf("%s:%v: %w", t.file, t.mutant, err)
+			}
+		}
+		counts[status]++
+		name := filepath.Base(t.file)
+		if _, err := fmt.Fprintf(out, "%12s %s at %s:%d:%d\n", status, t.kind, name, t.line, t.col); err != nil {
+			return nil, err
+		}
+		if len(files) == 0 || files[len(files)-1].Name != name {
+			files = append(files, fileReport{Name: name})
+		}
+		last := &files[len(files)-1]
+		last.Mutations = append(last.Mutations, mutation{t.line, t.col, t.kind, status})
 	}
 	_, err = fmt.Fprintf(out, "Killed: %d, Lived: %d, Not covered: %d, Timed out: %d, Not viable: %d\n",
 		counts[killed], counts[lived], counts[notCovered], counts[timedOut], counts[notViable])

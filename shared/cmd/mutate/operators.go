@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // The kinds of mutants. Gremlins has none of them.
@@ -16,6 +18,9 @@ const (
 	negateCondition = "NEGATE_CONDITION" // of an if without a comparison; gremlins negates comparisons
 	offByOne        = "OFF_BY_ONE"       // a whole number in a function grows by one
 )
+
+// selected stands in the text of an edit for the condition that the mutant is the one to run.
+const selected = "@"
 
 // edit replaces the bytes from start to end of a file.
 type edit struct {
@@ -34,14 +39,56 @@ type mutant struct {
 func (m mutant) String() string { return fmt.Sprintf("%d:%d %s", m.line, m.col, m.kind) }
 
 // apply returns the source with the mutant's edits.
-func (m mutant) apply(source []byte) []byte {
-	edits := slices.Clone(m.edits)
-	slices.SortFunc(edits, func(a, b edit) int { return b.start - a.start }) // from the end, so that offsets hold
-	changed := slices.Clone(source)
-	for _, e := range edits {
-		changed = slices.Replace(changed, e.start, e.end, []byte(e.text)...)
+func (m mutant) apply(source []byte) []byte { return together(source, []mutant{m}, []string{"true"}) }
+
+// selectable reports whether the mutant can be in one program with others. A number cannot: its type
+// depends on where it stands, and it may have to be a constant.
+func (m mutant) selectable() bool { return m.kind != offByOne }
+
+// together returns the source with the edits of all mutants. Each is in force while its condition holds.
+// Edits of selectable mutants nest: they surround a statement, a list of statements or a condition.
+func together(source []byte, mutants []mutant, conditions []string) []byte {
+	type placed struct {
+		edit
+		from, to int // of the mutant
+		mutant   int
+		closes   bool
 	}
-	return changed
+	var all []placed
+	for i, m := range mutants {
+		from, to := m.edits[0].start, m.edits[len(m.edits)-1].end
+		for j, e := range m.edits {
+			e.text = strings.ReplaceAll(e.text, selected, conditions[i])
+			all = append(all, placed{edit: e, from: from, to: to, mutant: i, closes: j > 0})
+		}
+	}
+	// At one place, what ends there comes first and the inner ends before the outer. Then the outer begins before the inner.
+	slices.SortStableFunc(all, func(a, b placed) int {
+		switch {
+		case a.start != b.start:
+			return cmp.Compare(a.start, b.start)
+		case a.closes && b.closes:
+			return cmp.Or(cmp.Compare(b.from, a.from), cmp.Compare(b.mutant, a.mutant))
+		case a.closes != b.closes:
+			return cmp.Compare(btoi(b.closes), btoi(a.closes))
+		default:
+			return cmp.Or(cmp.Compare(b.to, a.to), cmp.Compare(a.mutant, b.mutant))
+		}
+	})
+	var changed []byte
+	at := 0
+	for _, e := range all {
+		changed = append(append(changed, source[at:e.start]...), e.text...)
+		at = e.end
+	}
+	return append(changed, source[at:]...)
+}
+
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // finder collects the mutants of a file.
@@ -100,8 +147,8 @@ func (f *finder) statements(list []ast.Stmt) {
 		default:
 			continue
 		}
-		// A function that is never called keeps the uses of variables.
-		f.add(removeStatement, statement.Pos(), f.insert(statement.Pos(), "_ = func() { "), f.insert(statement.End(), " }"))
+		// A branch that is not taken keeps the uses of variables.
+		f.add(removeStatement, statement.Pos(), f.insert(statement.Pos(), "if !"+selected+" { "), f.insert(statement.End(), " }"))
 	}
 }
 
@@ -110,13 +157,13 @@ func (f *finder) branch(pos token.Pos, body []ast.Stmt) {
 	if len(body) == 0 {
 		return
 	}
-	f.add(skipBranch, pos, f.insert(body[0].Pos(), "if false { "), f.insert(body[len(body)-1].End(), " }"))
+	f.add(skipBranch, pos, f.insert(body[0].Pos(), "if !"+selected+" { "), f.insert(body[len(body)-1].End(), " }"))
 }
 
 func (f *finder) condition(s *ast.IfStmt) {
-	f.add(skipBranch, s.Pos(), f.insert(s.Cond.Pos(), "("), f.insert(s.Cond.End(), ") && false"))
+	f.add(skipBranch, s.Pos(), f.insert(s.Cond.Pos(), "("), f.insert(s.Cond.End(), ") && !"+selected))
 	if _, compares := s.Cond.(*ast.BinaryExpr); !compares {
-		f.add(negateCondition, s.Pos(), f.insert(s.Cond.Pos(), "!("), f.insert(s.Cond.End(), ")"))
+		f.add(negateCondition, s.Pos(), f.insert(s.Cond.Pos(), "("), f.insert(s.Cond.End(), ") != "+selected))
 	}
 }
 

@@ -8,6 +8,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"io"
 	"os"
 	"path"
@@ -30,16 +33,17 @@ func main() {
 	}
 }
 
-// mutant is a change of one line. Two changes of a kind in equal lines of one file are one mutant:
+// mutant is a change of one line. Two changes of a kind in equal lines of one function are one mutant:
 // a line number would change with every edit above it.
 type mutant struct {
-	file string // from the module's root
-	kind string // the name in the report, such as CONDITIONALS_BOUNDARY
-	line string // the text of the source line, without indentation
+	file     string // from the module's root
+	function string // such as Add or Type.Method; outside of functions "package"
+	kind     string // the name in the report, such as CONDITIONALS_BOUNDARY
+	line     string // the text of the source line, without indentation
 }
 
 func (m mutant) String() string {
-	return fmt.Sprintf("| `%s` | %s | `%s` |", m.file, m.kind, strings.ReplaceAll(m.line, "|", `\|`))
+	return fmt.Sprintf("| `%s` | `%s` | %s | `%s` |", m.file, m.function, m.kind, strings.ReplaceAll(m.line, "|", `\|`))
 }
 
 func run(out io.Writer, reports []string) error {
@@ -105,8 +109,8 @@ func without(a, b []mutant) []mutant {
 	return rest
 }
 
-// row is a row of the table: file, mutation, line, reason.
-var row = regexp.MustCompile("^\\| `([^`]+)` \\| ([A-Z_]+) \\| `(.*)` \\| .+ \\|$")
+// row is a row of the table: file, function, mutation, line, reason.
+var row = regexp.MustCompile("^\\| `([^`]+)` \\| `([^`]+)` \\| ([A-Z_]+) \\| `(.*)` \\| .+ \\|$")
 
 // listedIn returns the mutants that the page lists for files of a folder.
 func listedIn(text, folder string) []mutant {
@@ -117,7 +121,7 @@ func listedIn(text, folder string) []mutant {
 		}
 		for line := range strings.Lines(s.Text) {
 			if cells := row.FindStringSubmatch(strings.TrimSpace(line)); cells != nil && strings.HasPrefix(cells[1], folder+"/") {
-				listed = append(listed, mutant{cells[1], cells[2], strings.ReplaceAll(cells[3], `\|`, "|")})
+				listed = append(listed, mutant{cells[1], cells[2], cells[3], strings.ReplaceAll(cells[4], `\|`, "|")})
 			}
 		}
 	}
@@ -152,6 +156,10 @@ func livedIn(folder, file string) ([]mutant, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read mutated file: %w", err)
 		}
+		functions, err := functionsOf(name, source)
+		if err != nil {
+			return nil, err
+		}
 		lines := strings.Split(string(source), "\n")
 		for _, m := range f.Mutations {
 			if m.Status != "LIVED" {
@@ -160,8 +168,46 @@ func livedIn(folder, file string) ([]mutant, error) {
 			if m.Line < 1 || m.Line > len(lines) {
 				return nil, fmt.Errorf("report %s: %s has no line %d", file, name, m.Line)
 			}
-			lived = append(lived, mutant{name, m.Kind, strings.TrimSpace(lines[m.Line-1])})
+			lived = append(lived, mutant{name, functions(m.Line), m.Kind, strings.TrimSpace(lines[m.Line-1])})
 		}
 	}
 	return lived, nil
+}
+
+// functionsOf returns what gives the name of the function that a line of a file belongs to.
+func functionsOf(name string, source []byte) (of func(line int) string, err error) {
+	files := token.NewFileSet()
+	parsed, err := parser.ParseFile(files, name, source, parser.SkipObjectResolution)
+	if err != nil {
+		return nil, fmt.Errorf("parse mutated file: %w", err)
+	}
+	return func(line int) string {
+		for _, declaration := range parsed.Decls {
+			function, ok := declaration.(*ast.FuncDecl)
+			if !ok || line < files.Position(function.Pos()).Line || line > files.Position(function.End()).Line {
+				continue
+			}
+			if function.Recv == nil || len(function.Recv.List) == 0 {
+				return function.Name.Name
+			}
+			return receiver(function.Recv.List[0].Type) + "." + function.Name.Name
+		}
+		return "package"
+	}, nil
+}
+
+// receiver returns the name of a method's type.
+func receiver(of ast.Expr) string {
+	switch t := of.(type) {
+	case *ast.StarExpr:
+		return receiver(t.X)
+	case *ast.IndexExpr:
+		return receiver(t.X)
+	case *ast.IndexListExpr:
+		return receiver(t.X)
+	case *ast.Ident:
+		return t.Name
+	default:
+		return "?"
+	}
 }

@@ -59,6 +59,8 @@ type edit struct {
 	staysLocked bool // after a lost race
 	looksFirst  bool // before it is their turn, too
 	resumeAlone bool // two retries of an abandoned order do not wait for each other
+	defersFirst bool // the unlock, before the error of the turn is looked at
+	blindRetry  bool // the error of the look-up is no reason to stop
 
 	resumes        func(bytebites.Order) bool // instead of Abandoned
 	resumesMail    bool                       // and nothing else
@@ -116,6 +118,8 @@ func edits() map[string]edit {
 		"resumes-next-day":  {resumes: older(24 * time.Hour)},
 		"resumes-mail-only": {resumesMail: true},
 		"resumes-alone":     {resumeAlone: true},
+		"blind-retry":       {blindRetry: true},
+		"defers-first":      {defersFirst: true},
 		"resume-in-request": {resumeInCtx: true},
 		"resumes-early":     {resumes: older(18 * time.Second)},
 
@@ -171,11 +175,14 @@ func (c *edited) PlaceOrder(ctx context.Context, request bytebites.OrderRequest)
 		}
 	}
 	unlock, err := c.turn(ctx, request)
-	if err != nil {
+	if err != nil && !c.defersFirst {
 		return bytebites.Order{}, false, err
 	}
 	defer func() { unlock() }()
-	if order, found, err := c.Replay(ctx, request); err != nil {
+	if err != nil {
+		return bytebites.Order{}, false, err
+	}
+	if order, found, err := c.Replay(ctx, request); err != nil && !c.blindRetry {
 		return bytebites.Order{}, false, err
 	} else if found {
 		if c.resumeAlone {

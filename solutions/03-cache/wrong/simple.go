@@ -456,6 +456,9 @@ func (o *orders) Popular(ctx context.Context, limit int) ([]bytebites.Popularity
 	popular, err := through(ctx, o.cache, o.cache.prefix()+"popular:"+name, ttl, func(ctx context.Context) ([]bytebites.Popularity, error) {
 		return o.Orders.Popular(ctx, limit)
 	})
+	if o.cache.shortIsNone && len(popular) < limit {
+		return nil, err
+	}
 	return popular[:min(limit, len(popular))], err
 }
 

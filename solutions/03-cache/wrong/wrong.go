@@ -42,6 +42,7 @@ const (
 	NeverForgets    = "never-forgets"
 	NewNameWaits    = "new-name-waits"
 	NoLimitInKey    = "popular-of-any-length"
+	ShortIsNone     = "short-list-is-none"
 	NoSingleFlight  = "no-single-flight"
 	NoVersion       = "no-version"
 	OneFlight       = "one-flight-a-kind"
@@ -140,6 +141,7 @@ type mistakes struct {
 	firstIDLoads   bool // loads of several meals that begin with the same one are one
 
 	ignoresCase     bool // M001 and m001 have one key
+	shortIsNone     bool // a list of popular meals that is shorter than its limit counts as none
 	noLimitInKey    bool // the list of popular meals is kept as it was asked for first
 	pageNoCursor    bool // all pages of a list have one key
 	pageNoDiet      bool // pages for all diets have one key
@@ -209,6 +211,7 @@ func Variants() map[string]func(*service.Composition) {
 		NeverForgets:    {neverForgets: true},
 		NewNameWaits:    {newNameWaits: true},
 		NoLimitInKey:    {noLimitInKey: true},
+		ShortIsNone:     {shortIsNone: true},
 		NoSingleFlight:  {noSingleFlight: true},
 		NoVersion:       {noVersion: true},
 		OneFlight:       {oneFlight: true},

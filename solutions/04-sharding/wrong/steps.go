@@ -83,6 +83,7 @@ func PublishHomes(ctx context.Context, control given.Control, settle func(contex
 type SwitchFlaw struct {
 	OnlyInside bool // nothing is copied before the fences close
 	AnyError   bool // every error is worth another try
+	CopiesOn   bool // an error of the copies before the fences close is no reason to stop
 	Once       bool // no error is worth another try
 	NextBefore bool // the new map is chosen before the fences close
 	OneLimit   bool // all tries share one limit
@@ -100,7 +101,7 @@ func (f SwitchFlaw) HandOver(ctx context.Context, control given.Control, settle 
 	defer cancel()
 	for try := 1; ; try++ {
 		if !f.OnlyInside {
-			if err := settle(ctx); err != nil {
+			if err := settle(ctx); err != nil && !f.CopiesOn {
 				return fmt.Errorf("settle: %w", err)
 			}
 		}

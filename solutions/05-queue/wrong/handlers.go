@@ -27,6 +27,8 @@ type handlers struct {
 	oneDeadline     bool // the note has the deadline of the mail
 	neverNotes      bool // ignores an error of the note
 	patient         bool // no refusal is for good
+	savesNoPlan     bool // a week that could not be planned is saved all the same
+	booksUnread     bool // an order that cannot be read is booked all the same
 	skipsErrors     bool // logs an error of the ledger, and goes on
 	alwaysFirst     bool // reports an effect each time
 	releasesFirst   bool // gives the claim up before the note
@@ -66,7 +68,7 @@ func (h handlers) consumers(p service.Parts) []roles.Consumer {
 
 func (h handlers) ledger(ctx context.Context, event bytebites.Event) (bool, error) {
 	order, err := h.Orders.Order(ctx, event.User, event.Order)
-	if err != nil {
+	if err != nil && !h.booksUnread {
 		return false, err
 	}
 	_, done := order.Done[bytebites.EffectLedger]
@@ -109,7 +111,7 @@ func (h handlers) recommendation(ctx context.Context, event bytebites.Event) (bo
 		if _, done := order.Done[bytebites.EffectRecommendation]; done && !h.plansAgain {
 			return false, nil
 		}
-		if week, err = h.Steps.Plan(ctx, event.User); err != nil {
+		if week, err = h.Steps.Plan(ctx, event.User); err != nil && !h.savesNoPlan {
 			return false, err
 		}
 	}

@@ -197,6 +197,8 @@ func handlings() map[string]handlers {
 		"note-may-fail":        {neverNotes: true},
 		"no-refusal-is-final":  {patient: true},
 		"skips-failures":       {skipsErrors: true},
+		"books-unread":         {booksUnread: true},
+		"saves-no-plan":        {savesNoPlan: true},
 		"always-first":         {alwaysFirst: true},
 		"releases-before-note": {releasesFirst: true},
 		"plans-again":          {plansAgain: true},
