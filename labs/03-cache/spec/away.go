@@ -122,7 +122,7 @@ func (s *seam) callAll(ctx context.Context, questions []question, during string,
 			return ctx.Err()
 		}
 		if err != nil {
-			return &lab.Failure{Expected: change.what + " without an error, " + during, Seen: err.Error(), Waited: lab.Late(err), Look: change.look}
+			return &lab.Failure{Expected: change.what + " without an error, " + during, Seen: err.Error(), Waited: overdue(err), Look: change.look}
 		}
 	}
 	if err := s.create(ctx, 0, comes, during); err != nil {

@@ -134,7 +134,7 @@ func (s *seam) wantText(ctx context.Context, r int, q question, expected, when s
 		told = "error: " + err.Error()
 	}
 	return &lab.Failure{
-		Expected: fmt.Sprintf("%s on replica %d, %s: %s", q.what, r+1, when, wanted), Seen: told, Waited: lab.Late(err), Look: q.look,
+		Expected: fmt.Sprintf("%s on replica %d, %s: %s", q.what, r+1, when, wanted), Seen: told, Waited: overdue(err), Look: q.look,
 	}
 }
 

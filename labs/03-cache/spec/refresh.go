@@ -129,7 +129,7 @@ func (s *seam) changed(ctx context.Context, what string, look lab.Look, change f
 		case unsure && err == nil:
 			return &lab.Failure{Expected: "the error of the database" + lostAnswer, Seen: "none", Look: look}
 		case err != nil && !left && !unsure:
-			return &lab.Failure{Expected: what + " to be answered without an error", Seen: err.Error(), Waited: lab.Late(err), Look: look}
+			return &lab.Failure{Expected: what + " to be answered without an error", Seen: err.Error(), Waited: overdue(err), Look: look}
 		}
 		if left {
 			s.settle(ctx)

@@ -32,7 +32,7 @@ func (s *seam) create(ctx context.Context, r int, session bytebites.Session, whe
 		return struct{}{}, s.replicas[r].sessions.Create(ctx, session)
 	})
 	if err != nil && ctx.Err() == nil {
-		return &lab.Failure{Expected: "a sign-in without an error, " + when, Seen: err.Error(), Waited: lab.Late(err), Look: lookCreate("which error does it return?")}
+		return &lab.Failure{Expected: "a sign-in without an error, " + when, Seen: err.Error(), Waited: overdue(err), Look: lookCreate("which error does it return?")}
 	}
 	if err != nil {
 		return err
@@ -53,7 +53,7 @@ func (s *seam) remove(ctx context.Context, r int, tokenHash [32]byte, when strin
 		return struct{}{}, s.replicas[r].sessions.Delete(ctx, tokenHash)
 	})
 	if err != nil && ctx.Err() == nil {
-		return &lab.Failure{Expected: "a sign-out without an error, " + when, Seen: err.Error(), Waited: lab.Late(err), Look: lookDelete("which error does it return?")}
+		return &lab.Failure{Expected: "a sign-out without an error, " + when, Seen: err.Error(), Waited: overdue(err), Look: lookDelete("which error does it return?")}
 	}
 	return err
 }
