@@ -26,7 +26,7 @@ import (
 const answerTimeout = 10 * time.Minute
 
 // answersAtOnce is how many answers that use servers run at a time.
-const answersAtOnce = 2
+const answersAtOnce = 3
 
 // Run runs a lab's checks and gains as far as the mode and the selection in the environment
 // say, writes the result to the file that the environment names, and fails the test unless
@@ -129,7 +129,7 @@ func run(t *testing.T, l lab.Lab, mode lab.Mode, selection lab.Selection) {
 // against the checks and the wrong answers.
 //
 // The answers use real servers, so the test skips unless `verify` asks for it. In ModeVerify
-// answersAtOnce run at a time, because each leaves the processors idle for half of its time. Those
+// answersAtOnce run at a time, because each leaves the processors idle for most of its time. Those
 // with a stage that needs the machine alone run one after another. One answer after another uses
 // the same servers: see lab.Series. Answers whose checks need no server run side by side after the
 // others, because such checks mostly wait. It writes the results to the file that the environment
