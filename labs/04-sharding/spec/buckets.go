@@ -71,6 +71,18 @@ func answered(limit time.Duration, look lab.Look, call func() error) error {
 	}
 }
 
+// allAnswered calls scenarios one after the other, each as answered does, until one of them fails.
+func allAnswered(ctx context.Context, limit time.Duration, look lab.Look, scenarios ...func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	for _, scenario := range scenarios {
+		if err := answered(limit, look, func() error { return scenario(ctx) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // sample is many ids of one form.
 type sample struct {
 	what string

@@ -82,10 +82,10 @@ func (c *paperControl) Switch(ctx context.Context, settle func(context.Context) 
 	return nil
 }
 
-// count returns how often an event was recorded.
-func (c *paperControl) count(event string) int {
+// times returns how often an event was recorded.
+func times(events []string, event string) int {
 	n := 0
-	for _, e := range c.events {
+	for _, e := range events {
 		if e == event {
 			n++
 		}
@@ -102,16 +102,7 @@ func (l *trial) handOver(ctx context.Context, _ *lab.Run) error {
 	if l.subject.HandOver == nil {
 		return nil // an answer whose mover has no such part
 	}
-	ctx, cancel := context.WithTimeout(ctx, handOverTimeout)
-	defer cancel()
-	return answered(handOverTimeout, lookHandOver(""), func() error {
-		for _, scenario := range []func(context.Context) error{l.handsOver, l.isRefused, l.cannotCopy, l.isLate} {
-			if err := scenario(ctx); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	return allAnswered(ctx, handOverTimeout, lookHandOver(""), l.handsOver, l.isRefused, l.cannotCopy, l.isLate)
 }
 
 // handsOver changes homes with a control that answers at once.
@@ -148,7 +139,7 @@ func (l *trial) isRefused(ctx context.Context) error {
 	c := paper()
 	c.fails = errors.New("refused by the check")
 	err := l.subject.HandOver(ctx, c, c.settle, flipped)
-	if tries := c.count(switchBegins); err == nil || c.m.Version != 7 || tries != 1 {
+	if tries := times(c.events, switchBegins); err == nil || c.m.Version != 7 || tries != 1 {
 		return &lab.Failure{
 			Expected: "an error after one try, and the map as before, when the fences cannot be closed",
 			Seen:     fmt.Sprintf("%s after %d tries, and map version %d, where it was 7", seenError(err), tries, c.m.Version),
@@ -164,7 +155,7 @@ func (l *trial) cannotCopy(ctx context.Context) error {
 	c := paper()
 	broken := errors.New("broken by the check")
 	err := l.subject.HandOver(ctx, c, func(context.Context) error { return broken }, flipped)
-	if closed := c.count(fencesClosed); !errors.Is(err, broken) || closed > 0 || c.m.Version != 7 {
+	if closed := times(c.events, fencesClosed); !errors.Is(err, broken) || closed > 0 || c.m.Version != 7 {
 		return &lab.Failure{
 			Expected: "the error of settle, and fences that stay open, when copies cannot be made before the switch",
 			Seen:     fmt.Sprintf("%s, fences closed %d times, and map version %d, where it was 7", seenError(err), closed, c.m.Version),
@@ -185,7 +176,7 @@ func (l *trial) isLate(ctx context.Context) error {
 			Expected: fmt.Sprintf("fences that open again within 2 seconds when a switch cannot settle: writers try for %s", writersTry), Seen: fmt.Sprintf("closed for more than %s", closedTooLong),
 			Look: lookHandOver("bound the switch by closedTimeout, and pass the context of Control.Switch on to settle"),
 		}
-	case err != nil || c.m.Phase != shard.Flipped || c.count(fencesClosed) != 2:
+	case err != nil || c.m.Phase != shard.Flipped || times(c.events, fencesClosed) != 2:
 		return &lab.Failure{
 			Expected: "a second try after a switch that could not settle in time", Seen: fmt.Sprintf("%q, phase %s, %s", c.events, c.m.Phase, seenError(err)),
 			Look: lookHandOver("each try has a limit of its own; the mover begins again when that limit caused the error"),

@@ -16,8 +16,7 @@ import (
 )
 
 const (
-	// paperTimeout bounds the calls of one scenario on paper, none of which waits for more than a few
-	// limits of a second.
+	// paperTimeout bounds the calls of one scenario on paper. A call waits for a few seconds at most.
 	paperTimeout = 30 * time.Second
 	// copyLimit is more than any limit of a copy that the lesson asks for.
 	copyLimit = 10 * time.Second
@@ -27,7 +26,7 @@ const (
 // errRefused is the answer of a server that is down.
 var errRefused = errors.New("connection refused, by the check")
 
-// everybodyAt returns a map by which a server is the source, or home, of all subscribers.
+// everybodyAt returns a map that has all subscribers on one server.
 func everybodyAt(version int64, server shard.Server) shard.Map {
 	m := shard.Map{Version: version}
 	for b := range m.Source {
@@ -48,14 +47,7 @@ func evenlyOn(servers int) shard.Map {
 
 // gathers asks servers on paper about all subscribers.
 func (l *trial) gathers(ctx context.Context, _ *lab.Run) error {
-	ctx, cancel := context.WithTimeout(ctx, paperTimeout)
-	defer cancel()
-	for _, scenario := range []func(context.Context) error{l.asksSources, l.asksSideBySide, l.takesHalf, l.waitsForNobody} {
-		if err := answered(paperTimeout, lookEverywhere(""), func() error { return scenario(ctx) }); err != nil {
-			return err
-		}
-	}
-	return nil
+	return allAnswered(ctx, paperTimeout, lookEverywhere(""), l.asksSources, l.asksSideBySide, l.takesHalf, l.waitsForNobody)
 }
 
 // asksSources counts who is asked, with the map of each phase of a move to a fifth server.
@@ -202,8 +194,8 @@ func (a paperAnswers) String() string {
 	return fmt.Sprintf("answers of servers %d", a.servers)
 }
 
-// everywhere asks by a map. asked has the servers that were asked, in order, each as often as it was.
-// noted reports whether the answer was counted as partial and marked as approximate.
+// everywhere asks by a map. It returns the servers that were asked, in order, and each of them once for each
+// question. It also reports whether the answer was counted as partial, and marked as approximate.
 func (l *trial) everywhere(ctx context.Context, m shard.Map, ask func(context.Context, shard.Server) error) (asked []shard.Server, a paperAnswers, noted bool, err error) {
 	s, closed, err := l.onPaper(1+5, m)
 	if err != nil {
@@ -213,7 +205,7 @@ func (l *trial) everywhere(ctx context.Context, m shard.Map, ask func(context.Co
 	var mu sync.Mutex
 	ctx, approximate := bytebites.WithApproximate(ctx)
 	answers, failure := s.access.Everywhere(ctx, func(ctx context.Context, at service.UserData) (any, error) {
-		server := onPaper(at)
+		server := serverOf(at)
 		mu.Lock()
 		asked = append(asked, server)
 		mu.Unlock()
@@ -234,14 +226,7 @@ func (l *trial) everywhere(ctx context.Context, m shard.Map, ask func(context.Co
 
 // refusedWrites has fences on paper refuse the writes of an old map.
 func (l *trial) refusedWrites(ctx context.Context, _ *lab.Run) error {
-	ctx, cancel := context.WithTimeout(ctx, paperTimeout)
-	defer cancel()
-	for _, scenario := range []func(context.Context) error{l.followsMap, l.triesOnce} {
-		if err := answered(paperTimeout, lookFence(""), func() error { return scenario(ctx) }); err != nil {
-			return err
-		}
-	}
-	return nil
+	return allAnswered(ctx, paperTimeout, lookFence(""), l.followsMap, l.triesOnce)
 }
 
 // followsMap knows a map that is out of date twice: the next reading is as old, the one after is new.
@@ -257,15 +242,7 @@ func (l *trial) followsMap(ctx context.Context) error {
 		p.version = now
 	}
 	failure := s.access.Write(ctx, paperUser, s.change)
-	changes := func(server shard.Server) int {
-		n := 0
-		for _, event := range s.shards[server].recorded() {
-			if event == paperChange {
-				n++
-			}
-		}
-		return n
-	}
+	changes := func(server shard.Server) int { return times(s.shards[server].recorded(), paperChange) }
 	if failure != nil || changes(before) != 0 || changes(after) != 1 {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("a write by an old map to be refused by the fence of server %d, and made once on server %d, by the map that is read again", before, after),
@@ -304,14 +281,7 @@ func (l *trial) triesOnce(ctx context.Context) error {
 
 // markedWrites writes while subscribers have a mirror on paper, which takes no copy.
 func (l *trial) markedWrites(ctx context.Context, _ *lab.Run) error {
-	ctx, cancel := context.WithTimeout(ctx, paperTimeout)
-	defer cancel()
-	for _, scenario := range []func(context.Context) error{l.marksInside, l.countsCopy, l.copiesOn} {
-		if err := answered(paperTimeout, lookWrite(""), func() error { return scenario(ctx) }); err != nil {
-			return err
-		}
-	}
-	return nil
+	return allAnswered(ctx, paperTimeout, lookWrite(""), l.marksInside, l.countsCopy, l.copiesOn)
 }
 
 // mirrored returns the subject's stores in phase DoubleWrites, and the home of all subscribers.

@@ -177,8 +177,8 @@ type paperCarts struct {
 	server shard.Server
 }
 
-// onPaper returns the number of the server whose stores these are.
-func onPaper(at service.UserData) shard.Server {
+// serverOf returns the number of the server whose stores these are.
+func serverOf(at service.UserData) shard.Server {
 	carts, ok := at.Carts.(paperCarts)
 	if !ok {
 		return -1
@@ -224,20 +224,9 @@ func (l *trial) onPaper(servers int, maps ...shard.Map) (s *paperService, closed
 
 // change is a shardstore.Change that the server records, in the transaction of ctx if there is one.
 func (s *paperService) change(ctx context.Context, at service.UserData) error {
-	_, err := postgres.Join(ctx, s.servers[onPaper(at)].DB).ExecContext(ctx, paperChange)
+	_, err := postgres.Join(ctx, s.servers[serverOf(at)].DB).ExecContext(ctx, paperChange)
 	return err
 }
 
-// counter returns the value of a metric without labels.
-func (s *paperService) counter(name string) (float64, error) {
-	families, err := s.metrics.Gather()
-	if err != nil {
-		return 0, fmt.Errorf("read metrics: %w", err)
-	}
-	for _, family := range families {
-		if family.GetName() == name && len(family.GetMetric()) == 1 {
-			return family.GetMetric()[0].GetCounter().GetValue(), nil
-		}
-	}
-	return 0, fmt.Errorf("no metric %s", name)
-}
+// counter returns the value of a counter.
+func (s *paperService) counter(name string) (float64, error) { return counterOf(s.metrics, name) }

@@ -77,8 +77,11 @@ func (r *replica) close() {
 }
 
 // counter returns the value of a counter.
-func (r *replica) counter(name string) (float64, error) {
-	families, err := r.metrics.Gather()
+func (r *replica) counter(name string) (float64, error) { return counterOf(r.metrics, name) }
+
+// counterOf returns the value of a counter, summed over its labels.
+func counterOf(metrics *prometheus.Registry, name string) (float64, error) {
+	families, err := metrics.Gather()
 	if err != nil {
 		return 0, fmt.Errorf("gather metrics: %w", err)
 	}
