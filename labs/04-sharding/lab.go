@@ -3,7 +3,6 @@
 package sharding
 
 import (
-	"database/sql"
 	"embed"
 	"io/fs"
 
@@ -38,12 +37,8 @@ func open(r service.Resources, catalogue bytebites.Catalogue) (service.UserData,
 
 // NewStores returns the learner's stores over the parts. Checks pass parts on paper.
 func NewStores(p shardstore.Parts) shardstore.Access {
-	pools := make([]*sql.DB, len(p.Servers))
-	for number, server := range p.Servers {
-		pools[number] = server.DB
-	}
 	return &stores{
-		router: NewRouter(), maps: p.Maps, servers: p.Servers, copier: copier{pools},
+		router: NewRouter(), maps: p.Maps, servers: p.Servers, copier: copier{p.Pools()},
 		dark: p.Dark, meter: p.Meter, logger: p.Logger,
 	}
 }

@@ -74,6 +74,15 @@ type Parts struct {
 	Logger  *slog.Logger
 }
 
+// Pools returns the connections to the servers, by number.
+func (p Parts) Pools() []*sql.DB {
+	pools := make([]*sql.DB, len(p.Servers))
+	for number, server := range p.Servers {
+		pools[number] = server.DB
+	}
+	return pools
+}
+
 // Open returns the parts over a service's servers. They close with the service. It fails when the map
 // names a server that the service does not know, and when the map or the fence of the old server,
 // while that one has all user data, cannot be read.
