@@ -81,7 +81,7 @@ func (l Listing) Select(s Selection) (Listing, error) {
 	}
 	var chosen Listing
 	for _, entry := range l {
-		if s.Only == entry.Name || s.Step != 0 && entry.ofStep(s.Step) || slices.Contains(s.Names, entry.Name) {
+		if s.Only == entry.Name || s.Step != 0 && entry.OfStep(s.Step) || slices.Contains(s.Names, entry.Name) {
 			chosen = append(chosen, entry)
 		}
 	}
@@ -95,12 +95,12 @@ func (l Listing) Select(s Selection) (Listing, error) {
 	}
 }
 
-// ofStep reports whether a run of the step has the check.
-func (e Listed) ofStep(step int) bool { return e.Step == step && !e.Whole }
+// OfStep reports whether a run of the step has the check.
+func (e Listed) OfStep(step int) bool { return e.Step == step && !e.Whole }
 
 // hasStep reports whether a run of the step has a check.
 func (l Listing) hasStep(step int) bool {
-	return slices.ContainsFunc(l, func(entry Listed) bool { return entry.ofStep(step) })
+	return slices.ContainsFunc(l, func(entry Listed) bool { return entry.OfStep(step) })
 }
 
 // StepOf returns the step of a check; 0 for a gain, and for a name that is not listed.

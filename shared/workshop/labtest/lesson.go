@@ -92,8 +92,8 @@ func outputOf(output string, step int, l lab.Lab) error {
 	if moreRows.MatchString(output) {
 		return nil
 	}
-	for _, check := range l.Checks {
-		if check.Step == step && !check.Whole && check.Kind == lab.Core && !slices.Contains(shown, check.Name) {
+	for _, check := range l.List() {
+		if check.OfStep(step) && check.Kind == lab.Core && !slices.Contains(shown, check.Name) {
 			return fmt.Errorf("the expected output lacks a row of the check %q", check.Name)
 		}
 	}
@@ -107,9 +107,9 @@ func reachedBy(step int, l lab.Lab) []string {
 		needs[stage.Name] = stage.Needs
 	}
 	var names []string
-	for _, check := range l.Checks {
-		needs[check.Name] = slices.Concat(check.Needs, check.Guards)
-		if check.Step == step && !check.Whole {
+	for _, check := range l.List() {
+		needs[check.Name] = check.Needs
+		if check.OfStep(step) {
 			names = append(names, check.Name)
 		}
 	}
