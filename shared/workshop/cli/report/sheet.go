@@ -81,10 +81,17 @@ func isUTF8(getenv func(string) string) bool {
 // Report returns a result as terminal text: first the problems, then every check, every gain
 // and every figure, then optional work, last the verdict. A note that is not empty becomes the line below the title.
 func (s Sheet) Report(title, note string, r lab.Result) string {
-	parts := []string{
-		s.heading(title, note), s.problems(r), s.checks(r), s.gains(r.Gains),
-		s.numbers(r.Reported), s.hostFacts(r.Host), s.optional(r), s.closing(r),
-	}
+	return joined(s.heading(title, note), s.problems(r), s.checks(r), s.gains(r.Gains),
+		s.numbers(r.Reported), s.hostFacts(r.Host), s.optional(r), s.closing(r))
+}
+
+// Ended returns the checks of a run that had ended before the run was interrupted.
+func (s Sheet) Ended(title string, r lab.Result) string {
+	return joined(s.heading(title, ""), s.problems(r), s.checks(r))
+}
+
+// joined returns the parts that are not empty, each below an empty line.
+func joined(parts ...string) string {
 	var b strings.Builder
 	for _, part := range parts {
 		if part != "" {
@@ -92,17 +99,6 @@ func (s Sheet) Report(title, note string, r lab.Result) string {
 		}
 	}
 	return b.String()
-}
-
-// Ended returns what is known of a run that was interrupted: its checks that had ended.
-func (s Sheet) Ended(title string, r lab.Result) string {
-	text := "\n" + s.heading(title, "")
-	for _, part := range []string{s.problems(r), s.checks(r)} {
-		if part != "" {
-			text += "\n" + part
-		}
-	}
-	return text
 }
 
 func (s Sheet) heading(title, note string) string {
