@@ -227,7 +227,7 @@ func flipped(_ context.Context, now shard.Map) (shard.Map, error) {
 // uncopied leaves a write at home without its copy, as a replica that dies does. Then a mover changes
 // homes. The map is in phase flipped, and the mover goes back by one phase, because no check of the
 // mover's own stands between.
-func (l *trial) uncopied(ctx context.Context, _ *lab.Run) error {
+func (l inProcess) uncopied(ctx context.Context, _ *lab.Run) error {
 	c, end, m, err := l.moving(ctx)
 	defer end()
 	if err != nil {
@@ -245,14 +245,4 @@ func (l *trial) uncopied(ctx context.Context, _ *lab.Run) error {
 		return err
 	}
 	return c.wantStrandedAtHome(ctx, user, "after a move back to dark-reads")
-}
-
-// byOwnMover runs a check of the mover on the one that the deep dive writes.
-func (l *trial) byOwnMover(check func(context.Context, *lab.Run) error) func(context.Context, *lab.Run) error {
-	return func(ctx context.Context, run *lab.Run) error {
-		given := l.role
-		l.role = "own-mover"
-		defer func() { l.role = given }()
-		return check(ctx, run)
-	}
 }

@@ -123,6 +123,7 @@ func (l *trial) quickChecks() []lab.Check {
 
 // checksInProcess call the subject's code in this process, on databases of one server.
 func (l *trial) checksInProcess() []lab.Check {
+	byGiven, byOwn := inProcess{l, givenMover}, inProcess{l, ownMover}
 	return []lab.Check{
 		{Name: "home answers", Kind: lab.Core, Step: 2, Needs: routed(databases), Run: l.homeAnswers,
 			Proves: "in each phase of a move a read shows what the subscriber's home has"},
@@ -144,29 +145,29 @@ func (l *trial) checksInProcess() []lab.Check {
 			Proves: "a write whose copy fails is answered as stored, and its mark, a count and the log tell of it"},
 		{Name: "client leaves", Kind: lab.Core, Step: 4, Needs: routed(databases, "double writes"), Run: l.clientLeaves,
 			Proves: "a copy does not end when its client disconnects"},
-		{Name: "uncopied copies", Kind: lab.Core, Step: 4, Needs: routed(databases), Run: l.uncopied,
+		{Name: "uncopied copies", Kind: lab.Core, Step: 4, Needs: routed(databases), Run: byGiven.uncopied,
 			Proves: "the mover makes the copy that a replica could not make, before homes change"},
 		{Name: "late copies", Kind: lab.Core, Step: 5, Needs: routed(databases), Run: l.lateCopy,
 			Proves: "an older copy that arrives late replaces nothing newer"},
-		{Name: "verify stops", Kind: lab.Core, Step: 6, Whole: true, Needs: routed(databases), Guards: copiesRight(), Run: l.verifyStops,
+		{Name: "verify stops", Kind: lab.Core, Step: 6, Whole: true, Needs: routed(databases), Guards: copiesRight(), Run: byGiven.verifyStops,
 			Proves: "a difference between home and mirror stops the move before the flip, each time that it is verified"},
-		{Name: "dark reads stop", Kind: lab.Core, Step: 6, Whole: true, Needs: routed(databases, "dark reads"), Guards: copiesRight(), Run: l.darkReadsStop,
+		{Name: "dark reads stop", Kind: lab.Core, Step: 6, Whole: true, Needs: routed(databases, "dark reads"), Guards: copiesRight(), Run: byGiven.darkReadsStop,
 			Proves: "without dark reads, or when one of them differs, the move does not flip"},
-		{Name: "backfill resumes", Kind: lab.Core, Step: 6, Whole: true, Needs: routed(databases), Guards: copiesRight(), Run: l.backfillResumes,
+		{Name: "backfill resumes", Kind: lab.Core, Step: 6, Whole: true, Needs: routed(databases), Guards: copiesRight(), Run: byGiven.backfillResumes,
 			Proves: "a backfill goes batch by batch, and goes on where a mover was killed"},
-		{Name: "closing ends", Kind: lab.Core, Step: 6, Needs: routed(databases), Guards: copiesRight(), Run: l.closingEnds,
+		{Name: "closing ends", Kind: lab.Core, Step: 6, Needs: routed(databases), Guards: copiesRight(), Run: byGiven.closingEnds,
 			Proves: "a switch that cannot settle lets subscribers write again"},
-		{Name: "maps of a move", Kind: lab.Core, Step: 6, Needs: routed(databases), Guards: copiesRight(), Run: l.wholeMove,
+		{Name: "maps of a move", Kind: lab.Core, Step: 6, Needs: routed(databases), Guards: copiesRight(), Run: byGiven.wholeMove,
 			Proves: "homes change behind closed fences, with all copies made, and old homes stay mirrors while replicas may read them"},
-		{Name: "nothing left", Kind: lab.Core, Step: 6, Whole: true, Needs: routed(databases, "plan"), Guards: copiesRight(), Run: l.nothingLeft,
+		{Name: "nothing left", Kind: lab.Core, Step: 6, Whole: true, Needs: routed(databases, "plan"), Guards: copiesRight(), Run: byGiven.nothingLeft,
 			Proves: "a subscriber who moves to a fifth shard is counted once all the time, and is on one shard in the end"},
-		{Name: "own mover", Kind: lab.Stretch, Step: 6, Whole: true, Needs: routed(databases, "maps of a move"), Guards: copiesRight(), Run: l.byOwnMover(l.wholeMove),
+		{Name: "own mover", Kind: lab.Stretch, Step: 6, Whole: true, Needs: routed(databases, "maps of a move"), Guards: copiesRight(), Run: byOwn.wholeMove,
 			Proves: "the mover of your own moves all subscribers there, back and there again, and loses no write"},
-		{Name: "own verify", Kind: lab.Stretch, Step: 6, Whole: true, Needs: routed(databases, "own mover"), Guards: copiesRight(), Run: l.byOwnMover(l.verifyStops),
+		{Name: "own verify", Kind: lab.Stretch, Step: 6, Whole: true, Needs: routed(databases, "own mover"), Guards: copiesRight(), Run: byOwn.verifyStops,
 			Proves: "the mover of your own stops before the flip when home and mirror differ"},
-		{Name: "own backfill", Kind: lab.Stretch, Step: 6, Whole: true, Needs: routed(databases, "own mover"), Guards: copiesRight(), Run: l.byOwnMover(l.backfillResumes),
+		{Name: "own backfill", Kind: lab.Stretch, Step: 6, Whole: true, Needs: routed(databases, "own mover"), Guards: copiesRight(), Run: byOwn.backfillResumes,
 			Proves: "the mover of your own goes on where another was killed"},
-		{Name: "own fifth shard", Kind: lab.Stretch, Step: 6, Whole: true, Needs: routed(databases, "own mover", "nothing left"), Guards: copiesRight(), Run: l.byOwnMover(l.nothingLeft),
+		{Name: "own fifth shard", Kind: lab.Stretch, Step: 6, Whole: true, Needs: routed(databases, "own mover", "nothing left"), Guards: copiesRight(), Run: byOwn.nothingLeft,
 			Proves: "the mover of your own counts each subscriber once while a fifth shard is filled, and leaves no rows"},
 	}
 }
@@ -210,7 +211,7 @@ func (l *trial) checksOnReplicas() []lab.Check {
 // stages returns what the checks share. Sign-in and the move to the shards run side by side.
 func (l *trial) stages() []lab.Stage {
 	return []lab.Stage{
-		{Name: databases, Starts: "a PostgreSQL server, on which databases stand for servers of user data", Start: l.startDatabases},
+		{Name: databases, Separate: true, Starts: "a PostgreSQL server, on which databases stand for servers of user data", Start: l.startDatabases},
 		{Name: servers, Alone: true, Starts: "six PostgreSQL servers, Redis, a mail server, and the build of your service", Timeout: l.scale.startTime, Start: l.startServers},
 		{Name: replicas, Starts: "two replicas of your service", Needs: []string{servers}, Start: l.startReplicas},
 		{Name: links, Starts: "slow links between the mover and its servers", Needs: []string{servers}, Start: l.startLinks},

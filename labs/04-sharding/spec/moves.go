@@ -32,6 +32,18 @@ const (
 	reopensWithin = 8 * time.Second
 )
 
+// The roles of a service that are movers.
+const (
+	givenMover = "migrate"
+	ownMover   = "own-mover" // which the deep dive writes
+)
+
+// inProcess is a trial with the role of the mover that its checks start in this process.
+type inProcess struct {
+	*trial
+	role string
+}
+
 // moveRun is a run of the subject's mover in this process, with connections of its own.
 type moveRun struct {
 	done  <-chan ended
@@ -41,7 +53,7 @@ type moveRun struct {
 }
 
 // move starts the subject's mover.
-func (l *trial) move(ctx context.Context, c *cluster, goal string) (*moveRun, error) {
+func (l inProcess) move(ctx context.Context, c *cluster, goal string) (*moveRun, error) {
 	run := &moveRun{log: &logbook{}, goal: goal}
 	var err error
 	if run.pools, err = l.reconnect(ctx, c); err != nil {
@@ -119,7 +131,7 @@ func (run *moveRun) wait(ctx context.Context) (failure, err error) {
 func tail(text string) string { return text[max(0, len(text)-400):] }
 
 // moved runs the subject's mover to its end, and returns what its call returned.
-func (l *trial) moved(ctx context.Context, c *cluster, goal string) (failure, err error) {
+func (l inProcess) moved(ctx context.Context, c *cluster, goal string) (failure, err error) {
 	run, err := l.move(ctx, c, goal)
 	if err != nil {
 		return nil, err
@@ -128,7 +140,7 @@ func (l *trial) moved(ctx context.Context, c *cluster, goal string) (failure, er
 }
 
 // moveInProcess runs the subject's mover to a goal, and demands that it gets there.
-func (l *trial) moveInProcess(ctx context.Context, c *cluster, goal string) error {
+func (l inProcess) moveInProcess(ctx context.Context, c *cluster, goal string) error {
 	failure, err := l.moved(ctx, c, goal)
 	if err != nil {
 		return err
@@ -212,7 +224,7 @@ func (c *cluster) spoil(ctx context.Context, server shard.Server, user bytebites
 
 // verifyStops spoils the copy of one subscriber, and demands that the mover stops before the flip,
 // each time.
-func (l *trial) verifyStops(ctx context.Context, _ *lab.Run) (err error) {
+func (l inProcess) verifyStops(ctx context.Context, _ *lab.Run) (err error) {
 	c, end, err := l.prepareMove(ctx, 2)
 	defer end()
 	if err != nil {
@@ -251,7 +263,7 @@ func (l *trial) verifyStops(ctx context.Context, _ *lab.Run) (err error) {
 
 // wantStopped runs a mover to a goal, and demands that it ends with an error and that the map is at
 // most in phase last.
-func (l *trial) wantStopped(ctx context.Context, c *cluster, goal, last shard.Phase, reason string) error {
+func (l inProcess) wantStopped(ctx context.Context, c *cluster, goal, last shard.Phase, reason string) error {
 	failure, err := l.moved(ctx, c, goal.String())
 	if err != nil {
 		return err
@@ -272,7 +284,7 @@ func (l *trial) wantStopped(ctx context.Context, c *cluster, goal, last shard.Ph
 
 // darkReadsStop runs the mover to flipped without reads, then with reads by a replica whose mirror
 // has other data, and then with good reads.
-func (l *trial) darkReadsStop(ctx context.Context, _ *lab.Run) error {
+func (l inProcess) darkReadsStop(ctx context.Context, _ *lab.Run) error {
 	c, end, err := l.prepareMove(ctx, 3)
 	defer end()
 	if err != nil {

@@ -49,7 +49,6 @@ const (
 type trial struct {
 	subject Subject
 	scale   scale
-	role    string // of the mover that checks start in this process
 	http    *http.Client
 
 	databases *oneServer // stage databases
@@ -82,7 +81,7 @@ type trial struct {
 
 func newTrial(subject Subject, scale scale) *trial {
 	return &trial{
-		subject: subject, scale: scale, role: "migrate", ledger: newLedger(),
+		subject: subject, scale: scale, ledger: newLedger(),
 		http: &http.Client{Timeout: answerTimeout, Transport: &http.Transport{MaxIdleConnsPerHost: idleConnections}},
 	}
 }

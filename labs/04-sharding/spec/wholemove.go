@@ -62,7 +62,7 @@ func (c *cluster) wantStrandedAtHome(ctx context.Context, user bytebites.UserID,
 }
 
 // wholeMove moves everybody to flipped, back, and to the end, while subscribers write.
-func (l *trial) wholeMove(ctx context.Context, _ *lab.Run) (err error) {
+func (l inProcess) wholeMove(ctx context.Context, _ *lab.Run) (err error) {
 	c, end, err := l.prepareMove(ctx, 2)
 	defer end()
 	if err != nil {
@@ -128,7 +128,7 @@ func (c *cluster) wantNewBehind(ctx context.Context, last bytebites.UserID) erro
 }
 
 // wantDone demands that everybody is where the last map says, and that there is no way back.
-func (l *trial) wantDone(ctx context.Context, c *cluster, load *traffic, unlucky bytebites.UserID) error {
+func (l inProcess) wantDone(ctx context.Context, c *cluster, load *traffic, unlucky bytebites.UserID) error {
 	m, err := shard.ReadMap(ctx, c.control)
 	if err != nil {
 		return err
@@ -178,7 +178,7 @@ func (l *trial) wantDone(ctx context.Context, c *cluster, load *traffic, unlucky
 }
 
 // backfillResumes kills the mover between two batches of the backfill and starts it again.
-func (l *trial) backfillResumes(ctx context.Context, _ *lab.Run) error {
+func (l inProcess) backfillResumes(ctx context.Context, _ *lab.Run) error {
 	c, end, err := l.prepareMove(ctx, 2)
 	defer end()
 	if err != nil {
@@ -284,7 +284,7 @@ func (c *cluster) wantAllCopied(ctx context.Context) error {
 }
 
 // closingEnds has a switch that cannot settle, and demands that the fences open again.
-func (l *trial) closingEnds(ctx context.Context, _ *lab.Run) (err error) {
+func (l inProcess) closingEnds(ctx context.Context, _ *lab.Run) (err error) {
 	c, end, err := l.prepareMove(ctx, 2)
 	defer end()
 	if err != nil {
@@ -400,7 +400,7 @@ func (c *cluster) watchTotals(ctx context.Context, r *replica) error {
 }
 
 // nothingLeft moves a fifth shard's share there for good.
-func (l *trial) nothingLeft(ctx context.Context, _ *lab.Run) (err error) {
+func (l inProcess) nothingLeft(ctx context.Context, _ *lab.Run) (err error) {
 	c, end, err := l.newCluster(ctx, shards+1, movedUsers)
 	defer end()
 	if err != nil {

@@ -170,21 +170,39 @@ func (a *attempt) settle(c CheckResult, timed bool) {
 	a.run.settle(c)
 }
 
+// check runs a check after what it needs.
 func (a *attempt) check(ctx context.Context, p planned) {
-	check := p.check
-	result := CheckResult{Name: check.Name, Proves: check.Proves, Kind: check.Kind, Step: check.Step, Needed: !p.asked}
+	result := resultOf(p)
 	if result.Blocked = a.ready(ctx, p.node); result.Blocked != "" {
-		result.Verdict, result.Detail = NotReached, "needs "+result.Blocked
-		a.settle(result, p.timed())
+		a.settle(notReached(result), p.timed())
 		return
 	}
-	a.run.Progress(fmt.Sprintf("check %s: %s", check.Name, check.Proves))
+	a.run.Progress(beginning(p.check))
+	a.settle(a.judged(ctx, p.check, result), p.timed())
+}
+
+// beginning says which check begins, for the progress.
+func beginning(check *Check) string { return fmt.Sprintf("check %s: %s", check.Name, check.Proves) }
+
+// resultOf returns the result of a check that has not run.
+func resultOf(p planned) CheckResult {
+	return CheckResult{Name: p.check.Name, Proves: p.check.Proves, Kind: p.check.Kind, Step: p.check.Step, Needed: !p.asked}
+}
+
+// notReached returns the result of a check that is blocked.
+func notReached(result CheckResult) CheckResult {
+	result.Verdict, result.Detail = NotReached, "needs "+result.Blocked
+	return result
+}
+
+// judged runs a check and adds its verdict to its result.
+func (a *attempt) judged(ctx context.Context, check *Check, result CheckResult) CheckResult {
 	began := time.Now()
 	err := inTime(ctx, orDefault(check.Timeout, defaultCheckTimeout), "check "+check.Name,
 		func(ctx context.Context) error { return check.Run(ctx, a.run) })
 	result.Seconds = time.Since(began).Seconds()
 	result.judge(a.run.bench(began), err)
-	a.settle(result, p.timed())
+	return result
 }
 
 func (a *attempt) gain(ctx context.Context, p planned) {

@@ -102,6 +102,10 @@ type Stage struct {
 	// Alone says that these servers load the whole machine: of the runs of a Series, those with
 	// this stage go one after another.
 	Alone bool
+	// Separate says that each check makes what it needs on these servers for itself, such as databases of its
+	// own. Checks that stand on Separate stages alone, or on none, share nothing that changes: a run of the lab
+	// runs a few of them side by side, unless they are Timed.
+	Separate bool
 	// Start starts the stage and returns what ends it, which may be nil. End is called
 	// also when err is not nil. Errors are classed as those of a check are.
 	Start func(ctx context.Context, run *Run) (end func() error, err error)

@@ -95,7 +95,7 @@ func TestVerdict(t *testing.T) {
 // A check that crashes the process finds the checks before it told already.
 func TestEndedTellsEachCheck(t *testing.T) {
 	var told []string
-	crash := lab.Check{Name: "b", Kind: lab.Core, Run: func(context.Context, *lab.Run) error {
+	crash := lab.Check{Name: "b", Kind: lab.Core, Needs: []string{"a"}, Run: func(context.Context, *lab.Run) error {
 		if !slices.Equal(told, []string{"a pass"}) {
 			t.Errorf("during the second check: told %q", told)
 		}

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -155,12 +156,17 @@ func (l Lab) Do(ctx context.Context, run *Run) (Result, error) {
 	run.Progress = oneAtATime(run.Progress)
 
 	a := &attempt{lab: l, nodes: l.nodes(), run: run, state: make(map[string]state)}
-	for _, p := range plan {
-		if p.check != nil {
-			a.check(ctx, p)
-		} else {
-			a.gain(ctx, p)
+	for len(plan) > 0 {
+		next := max(1, a.together(plan))
+		switch {
+		case next > 1:
+			a.checks(ctx, plan[:next])
+		case plan[0].check != nil:
+			a.check(ctx, plan[0])
+		default:
+			a.gain(ctx, plan[0])
 		}
+		plan = plan[next:]
 	}
 	err = a.end()
 	run.mu.Lock()
@@ -208,6 +214,20 @@ func (r *Run) settle(c CheckResult) {
 	if r.Ended != nil {
 		r.Ended(r.result)
 	}
+}
+
+// settledChecks returns how many results of checks and stages there are.
+func (r *Run) settledChecks() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.result.Checks)
+}
+
+// sortChecks sorts the results after the first ones by a rank of their names.
+func (r *Run) sortChecks(first int, rank func(name string) int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	slices.SortStableFunc(r.result.Checks[first:], func(a, b CheckResult) int { return cmp.Compare(rank(a.Name), rank(b.Name)) })
 }
 
 // counts reports whether a check or stage has a say in the verdict of the run.

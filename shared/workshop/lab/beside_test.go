@@ -1,0 +1,117 @@
+package lab_test
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"bytebites.example/workshop/shared/workshop/lab"
+)
+
+// meeting is a place where checks wait for one another.
+type meeting struct {
+	mu       sync.Mutex
+	here     int
+	most     int
+	begun    []string
+	complete chan struct{} // closed when the expected number is here
+}
+
+// check returns a check that waits until so many checks are here at once, or a moment.
+func (m *meeting) check(name string, expected int, needs ...string) lab.Check {
+	return lab.Check{Name: name, Kind: lab.Core, Step: 1, Needs: needs, Run: func(context.Context, *lab.Run) error {
+		m.mu.Lock()
+		m.begun = append(m.begun, name)
+		m.here++
+		m.most = max(m.most, m.here)
+		if m.here == expected {
+			close(m.complete)
+		}
+		m.mu.Unlock()
+		select {
+		case <-m.complete:
+		case <-time.After(50 * time.Millisecond):
+		}
+		m.mu.Lock()
+		m.here--
+		m.mu.Unlock()
+		return nil
+	}}
+}
+
+func TestChecksThatShareNothingRunSideBySide(t *testing.T) {
+	stage := func(name string, separate bool) lab.Stage {
+		return lab.Stage{Name: name, Separate: separate, Start: func(context.Context, *lab.Run) (func() error, error) { return nil, nil }}
+	}
+	tests := []struct {
+		name   string
+		needs  []string
+		timed  bool
+		series *lab.Series
+		want   int // checks at a time
+	}{
+		{name: "without stages", want: 3},
+		{name: "on a separate stage", needs: []string{"databases"}, want: 3},
+		{name: "on a shared stage", needs: []string{"replicas"}, want: 1},
+		{name: "on both", needs: []string{"databases", "replicas"}, want: 1},
+		{name: "timed", timed: true, want: 1},
+		{name: "in a series of runs", series: &lab.Series{}, want: 1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			m := &meeting{complete: make(chan struct{})}
+			toy := lab.Lab{Name: "00-toy", Files: fstest.MapFS{}, Stages: []lab.Stage{stage("databases", true), stage("replicas", false)}}
+			for _, name := range []string{"a", "b", "c", "d", "e"} {
+				c := m.check(name, tt.want+1, tt.needs...)
+				c.Timed = tt.timed
+				toy.Checks = append(toy.Checks, c)
+			}
+			result, err := toy.Do(t.Context(), &lab.Run{Mode: lab.ModeCheck, Series: tt.series})
+			if err != nil || result.Verdict != lab.Pass || len(result.Checks) != 5 {
+				t.Fatalf("verdict %s of %d checks, error %v", result.Verdict, len(result.Checks), err)
+			}
+			if m.most != tt.want {
+				t.Errorf("%d checks at a time, want %d", m.most, tt.want)
+			}
+		})
+	}
+}
+
+// The slow first check ends last, and the third needs the second. A failed check blocks what needs it.
+func TestSideBySideKeepsNeedsAndOrder(t *testing.T) {
+	failure := &lab.Failure{Expected: "one order", Seen: "two", Look: lab.Look{File: "ledger.go"}}
+	var slow sync.WaitGroup
+	slow.Add(1)
+	var begun []string
+	toy := lab.Lab{Name: "00-toy", Files: fstest.MapFS{}, Checks: []lab.Check{
+		{Name: "slow", Kind: lab.Core, Step: 1, Run: func(context.Context, *lab.Run) error { slow.Wait(); return nil }},
+		{Name: "second", Kind: lab.Core, Step: 1, Run: func(context.Context, *lab.Run) error { begun = append(begun, "second"); return nil }},
+		{Name: "third", Kind: lab.Core, Step: 1, Needs: []string{"second"}, Run: func(context.Context, *lab.Run) error {
+			begun = append(begun, "third")
+			slow.Done()
+			return failure
+		}},
+		{Name: "fourth", Kind: lab.Core, Step: 1, Needs: []string{"third"}, Run: func(context.Context, *lab.Run) error { begun = append(begun, "fourth"); return nil }},
+	}}
+	result, err := toy.Do(t.Context(), &lab.Run{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(begun, []string{"second", "third"}) {
+		t.Errorf("begun: %q", begun)
+	}
+	want := []string{"slow pass", "second pass", "third not yet", "fourth not reached"}
+	var got []string
+	for _, c := range result.Checks {
+		got = append(got, c.Name+" "+string(c.Verdict))
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if result.Checks[3].Blocked != "third" {
+		t.Errorf("the fourth is blocked by %q", result.Checks[3].Blocked)
+	}
+}
