@@ -40,11 +40,6 @@ func (a *app) compileTest(ctx context.Context, w workshop, p *progress.Reporter,
 // test that hangs before its own limit, testRun.timeout, begins to count.
 const hangTimeout = 12 * time.Hour
 
-// quickAnswers is how many answers whose checks need no server run side by side. Such an answer waits
-// for most of its time: 21 of lab 05 used 0.8 s of CPU in 17 s. So the number is far above that of the
-// cores.
-const quickAnswers = 8
-
 // testRun is one run of one compiled test.
 type testRun struct {
 	binary string
@@ -74,7 +69,7 @@ func (a *app) runTest(ctx context.Context, r testRun) error {
 			lab.EnvStep+"="+step, lab.EnvOnly+"="+r.selection.Only, lab.EnvMine+"="+r.mine, lab.EnvTimeout+"="+r.timeout.String()),
 		Stdout: r.output, Stderr: r.output,
 	}
-	words := []string{"-test.run=^" + r.name + "$", "-test.count=1", "-test.v", "-test.parallel=" + strconv.Itoa(quickAnswers), "-test.timeout=" + hangTimeout.String()}
+	words := []string{"-test.run=^" + r.name + "$", "-test.count=1", "-test.v", "-test.timeout=" + hangTimeout.String()}
 	if r.short {
 		words = append(words, "-test.short")
 	}
