@@ -84,7 +84,7 @@ func (s *show) breaks(ctx context.Context, monolith *rig.Variant) ([]claims.Row,
 	}
 	if (peak.MeanMS < peakClaimMS || !peak.Overloaded) && len(peak.Doubts) == 0 {
 		// A slow moment of the machine makes a low limit, and the peak may be no overload.
-		limit.Goodput = max(limit.Goodput, peak.Goodput)
+		limit = limit.With(peak)
 		r.rate = peakOver * limit.Goodput
 		if peak, _, err = s.send(ctx, r); err != nil {
 			return nil, err

@@ -4,6 +4,7 @@ package claims
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"bytebites.example/workshop/shared/measure"
@@ -199,6 +200,13 @@ func OfRamp(on string, ramp measure.RampResult) Limit {
 	if !ramp.Saturated {
 		l.Doubts = named("the limit of "+on, ramp.Validity.Reasons)
 	}
+	return l
+}
+
+// With returns the limit with one more load as a level. A level that is answered better raises the limit.
+func (l Limit) With(level Load) Limit {
+	l.Goodput = max(l.Goodput, level.Goodput)
+	l.Levels = append(slices.Clone(l.Levels), level)
 	return l
 }
 

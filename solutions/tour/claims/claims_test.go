@@ -434,3 +434,32 @@ func TestCharts(t *testing.T) {
 		}
 	}
 }
+
+// A peak may be answered better than all levels of the ramp. The chart of the limit shows it then.
+func TestLimitIsOnItsChart(t *testing.T) {
+	levels := []claims.Load{calm(), change(calm(), func(l *claims.Load) { l.Rate, l.Goodput = 30, 25 })}
+	limit := claims.Limit{On: "the monolith", Goodput: 25, Saturated: true, Levels: levels}
+	better := change(peak(), func(l *claims.Load) { l.Rate, l.Goodput = 40, 36 })
+	worse := change(peak(), func(l *claims.Load) { l.Rate, l.Goodput = 50, 20 })
+	for want, limit := range map[float64]claims.Limit{25: limit.With(worse), 36: limit.With(worse).With(better)} {
+		if limit.Goodput != want {
+			t.Errorf("a limit of %v, want %v", limit.Goodput, want)
+		}
+		s := &claims.Story{}
+		s.Add(claims.Peak(limit, calm(), peak()))
+		charts := s.Charts()
+		highest, last := 0.0, 0.0
+		for _, p := range charts[len(charts)-1].Series[1].Points {
+			if p.X < last {
+				t.Errorf("the rate %v comes after %v", p.X, last)
+			}
+			highest, last = max(highest, p.Y), p.X
+		}
+		if highest != want {
+			t.Errorf("the chart ends at %v, and the limit is %v", highest, want)
+		}
+	}
+	if len(levels) != 2 || limit.Goodput != 25 {
+		t.Error("With changed the limit that it was called on")
+	}
+}

@@ -1,6 +1,7 @@
 package claims
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -159,7 +160,7 @@ func (l Limit) curve() (chart.Chart, bool) {
 		return chart.Chart{}, false
 	}
 	asked, answered := chart.Series{Name: "asked"}, chart.Series{Name: "answered right"}
-	for _, level := range l.Levels {
+	for _, level := range slices.SortedFunc(slices.Values(l.Levels), func(a, b Load) int { return cmp.Compare(a.Rate, b.Rate) }) {
 		asked.Points = append(asked.Points, chart.Point{X: level.Rate, Y: level.Rate})
 		answered.Points = append(answered.Points, chart.Point{X: level.Rate, Y: level.Goodput})
 	}
