@@ -196,7 +196,7 @@ func (a *app) runCheck(ctx context.Context, name string, options checkOptions) e
 		return err
 	}
 	if options.list && checked.result.Verdict == "" {
-		return a.showChecks(l, checked.listing, options)
+		return a.showChecks(l, checked.chosen, checked.listing, options)
 	}
 	result := checked.result
 	if result.Seconds == 0 {
@@ -243,12 +243,12 @@ func partOf(r lab.Result) string {
 	}
 }
 
-// showChecks lists a lab's checks.
-func (a *app) showChecks(l folder, listing lab.Listing, options checkOptions) error {
+// showChecks lists the chosen checks of all that a lab has.
+func (a *app) showChecks(l folder, chosen, all lab.Listing, options checkOptions) error {
 	if options.asJSON {
-		return a.printJSON(listing)
+		return a.printJSON(chosen)
 	}
-	a.printf("%s\n", a.sheet(a.out).Checks(titleOf(l, options.source()), listing))
+	a.printf("%s\n", a.sheet(a.out).Checks(titleOf(l, options.source()), chosen, all))
 	for _, step := range l.Steps {
 		a.printf("  step %d  %s\n", step.Number, step.Name)
 	}
@@ -259,7 +259,8 @@ func (a *app) showChecks(l folder, listing lab.Listing, options checkOptions) er
 // checked is the outcome of a lab's test.
 type checked struct {
 	result  lab.Result
-	listing lab.Listing // nil when the whole lab was run
+	listing lab.Listing // of the lab; nil when the whole lab was run
+	chosen  lab.Listing // what --list shows of it
 	crashed bool        // the test ended before its last check
 	below   []below     // the labs that a run of --mine is on
 }
@@ -310,7 +311,7 @@ func (a *app) checkFolder(ctx context.Context, w workshop, l folder, dir string,
 			return done, err
 		}
 		if options.list {
-			done.listing = chosen
+			done.chosen = chosen
 			return done, nil
 		}
 		servers = slices.ContainsFunc(chosen, func(l lab.Listed) bool { return l.Servers })

@@ -103,6 +103,26 @@ func (l Listing) hasStep(step int) bool {
 	return slices.ContainsFunc(l, func(entry Listed) bool { return entry.OfStep(step) })
 }
 
+// DirectNeeds returns the checks that an entry of the lab needs. It leaves out stages, and checks that another of
+// these checks needs anyway.
+func (l Listing) DirectNeeds(e Listed) []string {
+	var direct []string
+	for _, need := range e.Needs {
+		implied := slices.ContainsFunc(e.Needs, func(other string) bool { return other != need && l.needs(other, need) })
+		if slices.Contains(l.names(), need) && !implied {
+			direct = append(direct, need)
+		}
+	}
+	return direct
+}
+
+// needs reports whether the check of that name needs another, perhaps by way of others.
+func (l Listing) needs(name, other string) bool {
+	return slices.ContainsFunc(l, func(e Listed) bool {
+		return e.Name == name && slices.ContainsFunc(e.Needs, func(need string) bool { return need == other || l.needs(need, other) })
+	})
+}
+
 // StepOf returns the step of a check; 0 for a gain, and for a name that is not listed.
 func (l Listing) StepOf(name string) int {
 	for _, entry := range l {

@@ -319,3 +319,22 @@ func TestWaitForTheMachine(t *testing.T) {
 		}
 	})
 }
+
+func TestDirectNeeds(t *testing.T) {
+	nothing := func(context.Context, *lab.Run) error { return nil }
+	check := func(name string, needs ...string) lab.Check {
+		return lab.Check{Name: name, Kind: lab.Core, Step: 1, Needs: needs, Run: nothing}
+	}
+	toy := lab.Lab{
+		Name:   "00-toy",
+		Stages: []lab.Stage{{Name: "servers", Start: func(context.Context, *lab.Run) (func() error, error) { return nil, nil }}},
+		Checks: []lab.Check{check("ids"), check("places", "ids"), check("reads", "places", "servers"), check("all", "ids", "places", "servers"), check("last", "ids", "reads", "all")},
+	}
+	listing := toy.List()
+	for name, want := range map[string][]string{"ids": nil, "places": {"ids"}, "reads": {"places"}, "all": {"places"}, "last": {"reads", "all"}} {
+		i := slices.IndexFunc(listing, func(l lab.Listed) bool { return l.Name == name })
+		if got := listing.DirectNeeds(listing[i]); !slices.Equal(got, want) {
+			t.Errorf("%s needs %q, want %q", name, got, want)
+		}
+	}
+}

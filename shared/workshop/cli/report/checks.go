@@ -1,7 +1,10 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
+	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -89,10 +92,12 @@ func checkName(c lab.CheckResult) string {
 	return c.Name
 }
 
-// Checks lists a lab's checks and gains, with their steps and needs.
-func (s Sheet) Checks(title string, listing lab.Listing) string {
+// Checks lists checks and gains of a lab step by step, with their needs. These may be others of the lab's listing all.
+func (s Sheet) Checks(title string, chosen, all lab.Listing) string {
+	chosen = slices.Clone(chosen)
+	slices.SortStableFunc(chosen, func(a, b lab.Listed) int { return cmp.Compare(stepOrLast(a), stepOrLast(b)) })
 	var rows [][]string
-	for _, l := range listing {
+	for _, l := range chosen {
 		step, kind := "", "gain"
 		if l.Step > 0 {
 			step, kind = strconv.Itoa(l.Step), string(l.Kind)
@@ -107,7 +112,15 @@ func (s Sheet) Checks(title string, listing lab.Listing) string {
 		if l.Servers {
 			servers = "yes"
 		}
-		rows = append(rows, []string{step, l.Name, kind, servers, strings.Join(l.Needs, ", ")})
+		rows = append(rows, []string{step, l.Name, kind, servers, strings.Join(all.DirectNeeds(l), ", ")})
 	}
 	return "\n" + s.heading(title, "") + "\n" + Table([]string{"step", "check", "kind", "servers", "needs"}, rows, s.Faint, map[int]bool{0: true})
+}
+
+// stepOrLast returns the step of a check. A gain comes after all steps.
+func stepOrLast(l lab.Listed) int {
+	if l.Step == 0 {
+		return math.MaxInt
+	}
+	return l.Step
 }
