@@ -192,6 +192,66 @@ func TestQuorumQueuesHaveNoPrefetchOfAChannel(t *testing.T) {
 	}
 }
 
+// RabbitMQ has had no immediate messages since 3.0, and closes the connection of their publisher.
+func TestImmediateMessagesCloseTheConnection(t *testing.T) {
+	b, _ := start(t)
+	conn, err := amqp.Dial(b.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close() //nolint:errcheck // the broker has closed it
+	closed := conn.NotifyClose(make(chan *amqp.Error, 1))
+	ch := channel(t, conn)
+	declare(t, ch, "q", nil)
+	if err := ch.PublishWithContext(t.Context(), "", "q", false, true, amqp.Publishing{Body: []byte("m")}); err != nil {
+		t.Fatal(err)
+	}
+	if reason := <-closed; reason == nil || reason.Code != amqp.NotImplemented {
+		t.Errorf("closed because of %v, want code %d", reason, amqp.NotImplemented)
+	}
+}
+
+// One consumer gets the messages of a queue with a single active consumer. When it has gone, the next does.
+func TestSingleActiveConsumer(t *testing.T) {
+	b, _ := start(t)
+	conn, err := amqp.Dial(b.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close() //nolint:errcheck // the broker ends after it
+	declare(t, channel(t, conn), "q", amqp.Table{amqp.QueueTypeArg: amqp.QueueTypeQuorum, amqp.SingleActiveConsumerArg: true})
+	var channels []*amqp.Channel
+	var deliveries []<-chan amqp.Delivery
+	for range 2 {
+		ch := channel(t, conn)
+		if err := ch.Qos(1, 0, false); err != nil {
+			t.Fatal(err)
+		}
+		messages, err := ch.Consume("q", "", false, false, false, false, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		channels, deliveries = append(channels, ch), append(deliveries, messages)
+	}
+	for range 2 {
+		b.Publish("", "q", amqp.Publishing{Body: []byte("m")})
+	}
+	first := <-deliveries[0]
+	if q, _ := b.Queue("q"); len(q.Unsettled) != 1 {
+		t.Errorf("%d messages are held, want 1: the second consumer waits", len(q.Unsettled))
+	}
+	if err := first.Ack(false); err != nil {
+		t.Fatal(err)
+	}
+	<-deliveries[0]
+	if err := channels[0].Close(); err != nil {
+		t.Fatal(err)
+	}
+	if d := <-deliveries[1]; !d.Redelivered {
+		t.Error("the second consumer got another message than the one that the first held")
+	}
+}
+
 func TestRefusals(t *testing.T) {
 	b, _ := start(t)
 	conn, err := amqp.Dial(b.URL())

@@ -138,6 +138,9 @@ func (ch *channel) basic(method uint32, r *reader) error {
 		in := &incoming{}
 		in.Exchange, in.Key = r.shortstr(), r.shortstr()
 		in.mandatory = r.bit()
+		if r.bit() {
+			return &protocolError{code: amqp.NotImplemented, text: "NOT_IMPLEMENTED - immediate=true", method: method}
+		}
 		ch.incoming = in
 	case basicGet:
 		return ch.get(r)

@@ -313,7 +313,11 @@ func (b *Broker) deliver(q *queue) (any bool) {
 
 // next returns a consumer that takes a message now, or nil.
 func (q *queue) next() *consumer {
+	single, _ := q.arguments[amqp.SingleActiveConsumerArg].(bool)
 	for i := range q.consumers {
+		if single && i > 0 {
+			return nil // the others wait until the first has gone
+		}
 		c := q.consumers[(q.turn+i)%len(q.consumers)]
 		full := c.prefetch > 0 && c.holds >= c.prefetch || c.channel.full()
 		empty := len(q.ready) == 0
@@ -321,7 +325,9 @@ func (q *queue) next() *consumer {
 			empty = c.offset >= len(q.ready)
 		}
 		if !full && !empty {
-			q.turn = (q.turn + i + 1) % len(q.consumers)
+			if !single {
+				q.turn = (q.turn + i + 1) % len(q.consumers)
+			}
 			return c
 		}
 	}
