@@ -110,6 +110,30 @@ func (r *replayed) count() (right, twice, wrong int) {
 	return right, twice, wrong
 }
 
+// errStuck says that a replay neither ends nor handles another event that was in the log.
+var errStuck = errors.New("it still runs")
+
+// goesOn waits for the end of a replay, and returns what the replay has returned. The error is errStuck
+// when the replay has handled none of the events that were in the log for a time.
+func (r *replayed) goesOn(ctx context.Context, ended <-chan error, quiet time.Duration) (result, err error) {
+	last, since := -1, time.Now()
+	for {
+		select {
+		case result := <-ended:
+			return result, nil
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-time.After(lookInterval):
+		}
+		if right, _, _ := r.count(); right != last {
+			last, since = right, time.Now()
+		}
+		if time.Since(since) > quiet {
+			return nil, errStuck
+		}
+	}
+}
+
 // replaysTheLog runs the subject's replay at fake brokers.
 func (l *trial) replaysTheLog(ctx context.Context, _ *lab.Run) error {
 	c, err := l.compose()
@@ -146,25 +170,30 @@ func (c *composed) replaysAll(ctx context.Context) error {
 		}
 	})
 	ended := r.run(ctx, func(ctx context.Context, _ bytebites.Event) (bool, error) { return true, rig.Pause(ctx, lookInterval) })
-	select {
-	case err := <-ended:
+	ends, err := r.goesOn(ctx, ended, quietPause)
+	switch {
+	case err == nil:
 		right, _, _ := r.count()
 		return &lab.Failure{
-			Expected: fmt.Sprintf("a replay that waits while the log delivers nothing for %s", quietPause), Seen: fmt.Sprintf("it has ended after %d of %d events, error %v", right, replayedEvents, err),
+			Expected: fmt.Sprintf("a replay that waits while the log delivers nothing for %s", quietPause), Seen: fmt.Sprintf("it has ended after %d of %d events, error %v", right, replayedEvents, ends),
 			Look: replayLook("a quiet log is not the end of it: how do you know that you have caught up?"),
 		}
-	case <-time.After(quietPause):
+	case !errors.Is(err, errStuck):
+		return err
 	}
 	r.broker.Resume(logQueue)
-	select {
-	case err = <-ended:
-	case <-time.After(stepLimit()):
+	ends, err = r.goesOn(ctx, ended, stepLimit())
+	if errors.Is(err, errStuck) {
 		right, _, _ := r.count()
 		return &lab.Failure{
 			Expected: "a replay that ends at the event that was the last when it began, while others write to the log", Seen: fmt.Sprintf("it still runs, %d of %d events handled", right, replayedEvents),
 			Look: replayLook("how do you know that you have caught up?"),
 		}
 	}
+	if err != nil {
+		return err
+	}
+	err = ends
 	stop()
 	writers.Wait()
 	right, twice, wrong := r.count()
