@@ -43,6 +43,9 @@ func (l *trial) declares(ctx context.Context, _ *lab.Run) error {
 			return err
 		}
 	}
+	if err := c.declaresAgain(b); err != nil {
+		return err
+	}
 	kind, durable, there := b.broker.Exchange(exchange)
 	if !there || kind != amqp.ExchangeTopic || !durable {
 		return &lab.Failure{
@@ -76,6 +79,34 @@ func lastingQueues(b *fakebroker.Broker) error {
 				Look: declareLook("durable alone is not enough: amqp.QueueTypeArg"),
 			}
 		}
+	}
+	return nil
+}
+
+// declaresAgain has messages in all queues, and declares all again, as each program does that connects.
+func (c *composed) declaresAgain(b *bench) error {
+	var names []string
+	for name := range queues() {
+		for _, name := range []string{name, name + parkedSuffix} {
+			if _, there := b.broker.Queue(name); there {
+				names = append(names, name)
+			}
+		}
+	}
+	for _, name := range names {
+		b.broker.Publish("", name, amqp.Publishing{Body: []byte("waits"), DeliveryMode: amqp.Persistent})
+	}
+	if err := b.declare(c.worker.Declare); err != nil {
+		return err
+	}
+	for _, name := range slices.Sorted(slices.Values(names)) {
+		if q, _ := b.broker.Queue(name); len(q.Ready) != 1 {
+			return &lab.Failure{
+				Expected: fmt.Sprintf("a message that stays in %s when a program connects and declares all again", name), Seen: fmt.Sprintf("%d messages", len(q.Ready)),
+				Look: declareLook("each process declares: delete and purge nothing. After a change run: go tool workshop down"),
+			}
+		}
+		b.broker.Purge(name)
 	}
 	return nil
 }
@@ -124,7 +155,7 @@ func keeps(b *fakebroker.Broker) error {
 				return &lab.Failure{
 					Expected: fmt.Sprintf("messages that wait in %s for as long as no worker runs", name),
 					Seen:     fmt.Sprintf("%d messages after %s, arguments %v", len(q.Ready), longAway, q.Arguments),
-					Look:     declareLook("only retry queues have a time to live"),
+					Look:     declareLook("only retry queues have a time to live; no queue drops what is too much"),
 				}
 			}
 		}
@@ -162,6 +193,8 @@ func parks(ctx context.Context, b *fakebroker.Broker) error {
 			b.Purge(other)
 			b.Purge(other + parkedSuffix)
 		}
+		log, _ := b.Queue(logQueue)
+		logged := len(log.Ready)
 		for _, body := range []string{"given up", "returned too often"} {
 			// By its topic, as a publisher does: a dead letter keeps this key unless its queue has another.
 			b.Publish(exchange, string(queues()[name]), amqp.Publishing{Body: []byte(body), DeliveryMode: amqp.Persistent})
@@ -193,6 +226,12 @@ func parks(ctx context.Context, b *fakebroker.Broker) error {
 					Expected: fmt.Sprintf("a message of %s that is given up in %s, and in no other queue", name, name+parkedSuffix),
 					Seen:     fmt.Sprintf("%d messages in %s", len(q.Ready), q.Name), Look: declareLook("use an exchange of the type direct, and bind each parked queue under its queue's name"),
 				}
+			}
+		}
+		if log, _ = b.Queue(logQueue); len(log.Ready) > logged+2 { // the two events themselves are in it
+			return &lab.Failure{
+				Expected: fmt.Sprintf("a message of %s that is given up in %s, and in no other queue", name, name+parkedSuffix),
+				Seen:     fmt.Sprintf("%d dead letters in %s", len(log.Ready)-logged-2, logQueue), Look: declareLook("give the dead letters an exchange of their own: the log and new queues get all that goes through " + exchange),
 			}
 		}
 		slices.Sort(bodies)

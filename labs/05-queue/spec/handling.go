@@ -105,7 +105,7 @@ func (l *trial) handlesOnce(ctx context.Context, _ *lab.Run) error {
 		{ledgerQueue, bytebites.EffectLedger, callBook, func(s *shop) int { return s.booked["order-1"] }},
 		{recommendationQueue, bytebites.EffectRecommendation, callSaveWeek, func(s *shop) int { return s.weeks["ada"] }},
 	} {
-		for _, scenario := range []func(context.Context, effectCase) error{c.oneAfterAnother, c.twoAtOnce, c.workFails, c.commitFails, c.busyServer, c.readFailsOnce} {
+		for _, scenario := range []func(context.Context, effectCase) error{c.oneAfterAnother, c.twoAtOnce, c.workFails, c.commitFails, c.unreadOrder, c.readFailsOnce} {
 			if err := scenario(ctx, e); err != nil {
 				return err
 			}
@@ -262,21 +262,23 @@ func (c *composed) commitFails(ctx context.Context, e effectCase) error {
 	return nil
 }
 
-// busyServer has the order's server give no answer.
-func (c *composed) busyServer(ctx context.Context, e effectCase) error {
-	d, err := c.desk(nil)
-	if err != nil {
-		return err
-	}
-	d.fail(callRead, bytebites.ErrBusy)
-	h, err := d.handle(ctx, e.queue)
-	if err != nil {
-		return err
-	}
-	if !errors.Is(h.err, bytebites.ErrBusy) {
-		return &lab.Failure{
-			Expected: "the error bytebites.ErrBusy when the order's server gives no answer", Seen: fmt.Sprintf("%t, error %v", h.first, h.err),
-			Look: e.look("return the error of the store, wrapped with %w"),
+// unreadOrder has the order's server give no answer, or not find the order.
+func (c *composed) unreadOrder(ctx context.Context, e effectCase) error {
+	for _, fails := range []error{bytebites.ErrBusy, bytebites.ErrNotFound} {
+		d, err := c.desk(nil)
+		if err != nil {
+			return err
+		}
+		d.fail(callRead, fails)
+		h, err := d.handle(ctx, e.queue)
+		if err != nil {
+			return err
+		}
+		if !errors.Is(h.err, fails) {
+			return &lab.Failure{
+				Expected: fmt.Sprintf("the error %q when the order's server returns it", fails), Seen: fmt.Sprintf("%t, error %v", h.first, h.err),
+				Look: e.look("return the error of the store, wrapped with %w: a message without an error is acknowledged, and gone"),
+			}
 		}
 	}
 	return nil
@@ -360,7 +362,7 @@ func (c *composed) settles(ctx context.Context) error {
 	if len(settled) == 0 || settled[0] != want {
 		return &lab.Failure{Expected: "the payment of the event to be settled", Seen: fmt.Sprintf("%v", settled), Look: handlerLook(paymentQueue, "see Orders.SettlePayment")}
 	}
-	for _, fails := range []error{errDown, bytebites.ErrBusy} {
+	for _, fails := range []error{errDown, bytebites.ErrBusy, bytebites.ErrNotFound, bytebites.ErrConflict} {
 		d.fail(callSettle, fails)
 		h, err := d.handle(ctx, paymentQueue)
 		if err != nil {

@@ -89,7 +89,7 @@ func (p *press) send(ctx context.Context, events []bytebites.Event) <-chan sent 
 	out := make(chan sent, 1)
 	go func() {
 		var s sent
-		s.panicked = guardFor(publishBound, publisherLook("wait by WaitContext with the context of Publish; ch.Confirm(true) never returns, use ch.Confirm(false)"), func() error {
+		s.panicked = guardFor(publishBound, publisherLook("wait by WaitContext with the context of Publish; use ch.Confirm(false); call ch.NotifyReturn once for each channel, with room for a batch"), func() error {
 			s.confirmed, s.err = p.publish(ctx, events)
 			return nil
 		})
@@ -233,9 +233,19 @@ func (c *composed) sendsTheBatch(ctx context.Context) error {
 		return err
 	}
 	if n := came(); n < minWindow {
+		seen, look := fmt.Sprintf("%d of them, while no confirm came", n), publisherLook("send the whole batch, then wait")
+		select {
+		case s := <-out:
+			if s.panicked != nil {
+				return s.panicked
+			}
+			if s.err != nil {
+				seen, look = fmt.Sprintf("%s, error %v", seen, s.err), publisherLook("does the broker know the options of the publish? RabbitMQ has no immediate messages")
+			}
+		default:
+		}
 		return &lab.Failure{
-			Expected: fmt.Sprintf("a batch of %d events that is sent before the first confirm is waited for", roles.Batch),
-			Seen:     fmt.Sprintf("%d of them, while no confirm came", n), Look: publisherLook("send the whole batch, then wait"),
+			Expected: fmt.Sprintf("a batch of %d events that is sent before the first confirm is waited for", roles.Batch), Seen: seen, Look: look,
 		}
 	}
 	if err := rig.Pause(ctx, stillPause); err != nil {
@@ -332,7 +342,8 @@ func (c *composed) keepsRefused(ctx context.Context) error {
 	return wantCounted(p.bench, map[rabbit.Delivery]int{rabbit.Confirmed: 40, rabbit.Nacked: 20})
 }
 
-// keepsReturned publishes whole batches that no queue takes, and one batch that is taken in part.
+// keepsReturned publishes whole batches that no queue takes, and one batch that is taken in part. At last
+// a queue takes what was returned before.
 func (c *composed) keepsReturned(ctx context.Context) error {
 	p, err := c.press(false)
 	if err != nil {
@@ -341,15 +352,21 @@ func (c *composed) keepsReturned(ctx context.Context) error {
 	defer p.close()
 	p.broker.Bind(tapQueue, string(bytebites.TopicOrderPlaced), exchange)
 	nowhere := events(bytebites.TopicRecommendationRequest, roles.Batch)
-	some := append(events(bytebites.TopicOrderPlaced, 20), nowhere[:20]...)
-	for _, batch := range [][]bytebites.Event{nowhere, some, nowhere} {
+	some := slices.Concat(nowhere[:10], events(bytebites.TopicOrderPlaced, 20), nowhere[10:20])
+	taken := []bytebites.Topic{bytebites.TopicOrderPlaced}
+	batches := [][]bytebites.Event{nowhere, some, nowhere, nowhere}
+	for i, batch := range batches {
+		if i == len(batches)-1 {
+			p.broker.Bind(tapQueue, string(bytebites.TopicRecommendationRequest), exchange)
+			taken = append(taken, bytebites.TopicRecommendationRequest)
+		}
 		s := <-p.send(ctx, batch)
 		if s.panicked != nil {
 			return s.panicked
 		}
 		var want []bytebites.EventID
 		for _, event := range batch {
-			if event.Topic == bytebites.TopicOrderPlaced {
+			if slices.Contains(taken, event.Topic) {
 				want = append(want, event.ID)
 			}
 		}
@@ -361,7 +378,7 @@ func (c *composed) keepsReturned(ctx context.Context) error {
 			}
 		}
 	}
-	return wantCounted(p.bench, map[rabbit.Delivery]int{rabbit.Confirmed: 20, rabbit.Returned: 2*roles.Batch + 20})
+	return wantCounted(p.bench, map[rabbit.Delivery]int{rabbit.Confirmed: 20 + roles.Batch, rabbit.Returned: 2*roles.Batch + 20})
 }
 
 // keepsUnanswered has the broker lose all events after the first few.

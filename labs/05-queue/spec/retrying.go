@@ -9,6 +9,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"bytebites.example/workshop/labs/05-queue/retry"
 	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/bytebites/rabbit"
 	"bytebites.example/workshop/shared/bytebites/rabbit/roles"
@@ -22,7 +23,7 @@ func (l *trial) retries(ctx context.Context, _ *lab.Run) error {
 	if err != nil {
 		return err
 	}
-	return together(ctx, c.parksAfterFiveTries, c.waitsForTheBusy, c.keepsTheCount, c.triesTheRedelivered, c.parksTheUnreadable, c.waitsInItsOwnRoom, c.waitsThroughARestart)
+	return together(ctx, c.parksAfterFiveTries, c.waitsForTheBusy, c.keepsTheCount, c.countsAllOtherErrors, c.triesTheRedelivered, c.parksTheUnreadable, c.waitsInItsOwnRoom, c.waitsThroughARestart)
 }
 
 // tried notes the calls of a handler.
@@ -189,6 +190,16 @@ func (c *composed) parksAfterFiveTries(ctx context.Context) error {
 			Expected: "a message that waits longer each time", Seen: fmt.Sprintf("waits of %v", waits), Look: failedLook("which retry queue comes after the second try?"),
 		}
 	}
+	// Waiting queues of one's own may have other delays.
+	given := retry.Delays()
+	inTurn := append(slices.Clone(given), given[len(given)-1])
+	ofOthers := slices.ContainsFunc(waits, func(wait time.Duration) bool { return !slices.Contains(given, wait) })
+	if !ofOthers && !slices.Equal(waits, inTurn) {
+		return &lab.Failure{
+			Expected: fmt.Sprintf("the delays of retry.Delays in turn, and the last one again: %v", inTurn), Seen: fmt.Sprintf("%v", waits),
+			Look: failedLook("rabbit.Retries is 0 at the first failure, and that is the index of the first delay"),
+		}
+	}
 	ledger, _ := s.broker.Queue(ledgerQueue)
 	if n := s.settled(fakebroker.Requeued); n > 0 || len(ledger.Ready) != 1 {
 		return &lab.Failure{
@@ -216,6 +227,7 @@ func (c *composed) waitsForTheBusy(ctx context.Context) error {
 		return err
 	}
 	defer s.close()
+	var busy time.Duration // how long it waits for a busy server, before it has failed
 	for n := 1; n < busyTries+maxTries; n++ {
 		wait, isParked, err := s.await(ctx, n)
 		if err != nil {
@@ -226,6 +238,15 @@ func (c *composed) waitsForTheBusy(ctx context.Context) error {
 				Expected: fmt.Sprintf("a message that waits, and is not parked, when it finds a server busy %d times and fails %d times after that", busyTries, maxTries-1),
 				Seen:     fmt.Sprintf("parked %t after %d tries, wait %s", isParked, n, wait),
 				Look:     failedLook("bytebites.ErrBusy is no failure of the message: do not count it"),
+			}
+		}
+		if n == 1 {
+			busy = wait
+		}
+		if wait > busy {
+			return &lab.Failure{
+				Expected: "the longest delay for a message that finds a server busy, also at its first try", Seen: fmt.Sprintf("%s, and %s after failure %d", busy, wait, n-busyTries),
+				Look: failedLook("a busy server: wait for the longest delay, whatever the count is"),
 			}
 		}
 		s.broker.Advance(wait)
@@ -290,6 +311,38 @@ func (c *composed) keepsTheCount(ctx context.Context) error {
 	return err
 }
 
+// countsAllOtherErrors lets messages fail with errors that are not ErrBusy.
+func (c *composed) countsAllOtherErrors(ctx context.Context) error {
+	var all []func(context.Context) error
+	for _, fails := range []error{context.DeadlineExceeded, bytebites.ErrNotFound, bytebites.ErrConflict} {
+		all = append(all, func(ctx context.Context) error { return c.countsTheError(ctx, fails) })
+	}
+	return together(ctx, all...)
+}
+
+func (c *composed) countsTheError(ctx context.Context, fails error) error {
+	s, err := c.attempt(ctx, paymentQueue, "order-1", func(int) (bool, error) { return false, fmt.Errorf("handle event: %w", fails) })
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	_, isParked, err := s.await(ctx, 1)
+	if err != nil {
+		return err
+	}
+	counted := 0
+	if put := s.republished(); len(put) > 0 {
+		counted = rabbit.Retries(put[len(put)-1].Headers)
+	}
+	if isParked || counted != 1 {
+		return &lab.Failure{
+			Expected: fmt.Sprintf("a first try that is counted, and tried again, when it fails with %q: %s 1", fails, rabbit.RetriesHeader), Seen: fmt.Sprintf("%d, parked %t", counted, isParked),
+			Look: failedLook("three sorts of errors: bytebites.ErrBusy, errUnreadable, and all others, which count"),
+		}
+	}
+	return nil
+}
+
 // triesTheRedelivered drops the connections of a worker at its first try, and lets the next one fail.
 func (c *composed) triesTheRedelivered(ctx context.Context) error {
 	begun, finish := make(chan struct{}, 1), make(chan struct{})
@@ -318,7 +371,17 @@ func (c *composed) triesTheRedelivered(ctx context.Context) error {
 			Look: failedLook("the broker sets Redelivered when a worker dies: the message has not failed"),
 		}
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	put := s.republished()
+	if n := rabbit.Retries(put[len(put)-1].Headers); n != 1 {
+		return &lab.Failure{
+			Expected: rabbit.RetriesHeader + " 1 in a message that failed once, after its first worker died at work", Seen: fmt.Sprintf("%d", n),
+			Look: failedLook("count by rabbit.Retries alone: the broker's x-delivery-count also counts workers that died"),
+		}
+	}
+	return nil
 }
 
 // parksTheUnreadable puts messages that are no events among others.
@@ -440,6 +503,10 @@ func (c *composed) waitsThroughARestart(ctx context.Context) error {
 	if _, err := until(ctx, func() bool { q, _ := s.broker.Queue(mailQueue + parkedSuffix); return len(q.Ready) == 1 }); err != nil {
 		return err
 	}
+	look := declareLook("which exchanges and bindings outlive the broker?")
+	if put := s.republished(); len(put) > 0 && put[0].Key == string(s.event.Topic) {
+		look = failedLook("put the message back for w.Queue: d.RoutingKey is the topic, and no queue's name")
+	}
 	s.broker.Restart()
 	waiting, in := s.copies(s.body)
 	parked, _ := s.broker.Queue(mailQueue + parkedSuffix)
@@ -457,7 +524,7 @@ func (c *composed) waitsThroughARestart(ctx context.Context) error {
 	if n, in := s.copies(s.body); n != 1 || in[0] != mailQueue {
 		return &lab.Failure{
 			Expected: "a message that is back in its queue when its time is up, after the broker has restarted", Seen: fmt.Sprintf("%d copies in %v", n, in),
-			Look: declareLook("which exchanges and bindings outlive the broker?"),
+			Look: look,
 		}
 	}
 	return nil

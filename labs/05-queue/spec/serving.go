@@ -170,7 +170,7 @@ func (l *trial) acknowledges(ctx context.Context, _ *lab.Run) error {
 	if err := c.acksAfterTheWork(ctx); err != nil { // the mistake that loses messages is reported first
 		return err
 	}
-	if err := together(ctx, c.settlesOneByOne, c.putsBackWithConfirm, c.takesAsManyAsMayBe, c.countsOutcomes); err != nil {
+	if err := together(ctx, c.settlesOneByOne, c.putsBackWithConfirm, c.takesAsManyAsMayBe, c.sharesItsQueue, c.countsOutcomes); err != nil {
 		return err
 	}
 	return c.holdsFew()
@@ -250,10 +250,25 @@ func (c *composed) settlesOneByOne(ctx context.Context) error {
 	if err := rig.Pause(ctx, stillPause); err != nil {
 		return err
 	}
+	select {
+	case err := <-s.ended:
+		return ended(err)
+	default:
+	}
+	if n := s.settled(fakebroker.Requeued); n > 0 {
+		return &lab.Failure{
+			Expected: "a message that cannot be read to be given up", Seen: fmt.Sprintf("it was requeued %d times", n),
+			Look: takeLook("d.Nack(false, false): the second argument puts the message back into its queue, at once"),
+		}
+	}
 	if held := len(s.state().Unsettled); held != 2 || over() != 2 {
+		look := takeLook("settle each message alone: with multiple, d.Ack(true) settles all that came before it")
+		if over() < 2 {
+			look = failedLook("settle also what cannot be read: return rabbit.Parked, and no error")
+		}
 		return &lab.Failure{
 			Expected: "two messages that are held while they are at work, and two that are settled", Seen: fmt.Sprintf("%d held, %d settled", held, over()),
-			Look: takeLook("settle each message alone: with multiple, d.Ack(true) settles all that came before it"),
+			Look: look,
 		}
 	}
 	return nil
@@ -366,8 +381,9 @@ func (c *composed) putsBack(ctx context.Context, what string, answer fakebroker.
 	return nil
 }
 
-// givesUp waits until the worker ends with an error, or settles the message after all. A worker that
-// does neither keeps the message, and its place in the prefetch, for ever.
+// givesUp waits until the worker ends with an error, or stores the message in another queue after all. A
+// worker that does neither keeps the message, and its place in the prefetch, for ever. A worker that
+// requeues the message and goes on has it come back at once, until the broker gives it up.
 func (s *shift) givesUp(ctx context.Context) error {
 	s.broker.OnPublish(nil)
 	var ended bool
@@ -378,10 +394,18 @@ func (s *shift) givesUp(ctx context.Context) error {
 			ended = true
 		default:
 		}
-		return ended || len(s.state().Unsettled) == 0
+		return ended || s.settled(fakebroker.Acked)+s.settled(fakebroker.Rejected) > 0 || s.settled(fakebroker.Requeued) > fewReturns
 	})
-	if waiting != nil || err != nil || len(s.state().Unsettled) == 0 {
+	requeued := s.settled(fakebroker.Requeued)
+	if waiting != nil || err != nil || !ended && requeued <= fewReturns && len(s.state().Unsettled) == 0 {
 		return waiting
+	}
+	if !ended && requeued > fewReturns {
+		return &lab.Failure{
+			Expected: "an error of Serve when a failed message could not be put back, so that the worker connects again",
+			Seen:     fmt.Sprintf("the message was requeued %d times, as often as it came", requeued),
+			Look:     takeLook("after an error of w.handle settle nothing, and return the error: w.put cannot be used any more"),
+		}
 	}
 	return &lab.Failure{
 		Expected: "an error of Serve when a failed message could not be put back, so that the worker connects again",
@@ -459,6 +483,43 @@ func (c *composed) takesAsManyAsMayBe(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// sharesItsQueue has two workers at one queue, each at a message that waits for the other.
+func (c *composed) sharesItsQueue(ctx context.Context) error {
+	begun, finish := make(chan struct{}, 10), make(chan struct{})
+	handle := func(context.Context, bytebites.Event) (bool, error) {
+		begun <- struct{}{}
+		<-finish
+		return true, nil
+	}
+	s, err := c.shift(ctx, ledgerQueue, 1, handle)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	defer close(finish)
+	other := &shift{bench: s.bench, queue: s.queue}
+	if err := other.serve(ctx, c.worker.Serve, 1, handle); err != nil {
+		return err
+	}
+	if err := s.put(events(bytebites.TopicOrderPlaced, 4)...); err != nil {
+		return err
+	}
+	both, err := until(ctx, func() bool { return len(begun) == 2 || len(s.ended)+len(other.ended) > 0 })
+	if err != nil || both && len(begun) == 2 {
+		return err
+	}
+	seen := fmt.Sprintf("%d at work", len(begun))
+	look := declareLook("consumers of a queue share its messages: neither a single active consumer nor an exclusive one")
+	for _, w := range []*shift{s, other} {
+		select {
+		case err := <-w.ended:
+			seen, look = fmt.Sprintf("Serve has returned, error %v", err), serveLook("several workers consume a queue: not exclusive")
+		default:
+		}
+	}
+	return &lab.Failure{Expected: "two workers at work at once, with a prefetch of 1 and 4 messages in their queue", Seen: seen, Look: look}
 }
 
 // countsOutcomes demands the metrics of messages that were done, done before, and retried.

@@ -24,7 +24,7 @@ func (l *trial) stops(ctx context.Context, _ *lab.Run) error {
 	if err != nil {
 		return err
 	}
-	return together(ctx, c.finishesWhatItHolds, c.bindsItsHandlers)
+	return together(ctx, c.finishesWhatItHolds, c.bindsItsHandlers, c.stopsWhileBlocked, c.givesBackWhatItHasNotBegun)
 }
 
 // finishesWhatItHolds stops a worker that holds five messages. One of them fails.
@@ -127,6 +127,95 @@ func (c *composed) finishesWhatItHolds(ctx context.Context) error {
 			Expected: fmt.Sprintf("the messages that a worker finished to be acknowledged, and all others back in their queue: %d of %d", waiting-done, waiting),
 			Seen:     fmt.Sprintf("%d acknowledged, and %d in no queue, one of which had failed", s.settled(fakebroker.Acked), lost),
 			Look:     serveLook("what was delivered and not begun goes back when the channel is closed"),
+		}
+	}
+	return nil
+}
+
+// stopsWhileBlocked stops a worker whose message has failed while the broker takes no messages.
+func (c *composed) stopsWhileBlocked(ctx context.Context) error {
+	s, err := c.shift(ctx, ledgerQueue, 1, func(context.Context, bytebites.Event) (bool, error) { return false, errDown })
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	s.broker.Block()
+	event, body, err := one(bytebites.TopicOrderPlaced, "order-1")
+	if err != nil {
+		return err
+	}
+	if err := s.put(event); err != nil {
+		return err
+	}
+	if _, err := until(ctx, func() bool { return len(s.state().Unsettled) == 1 }); err != nil {
+		return err
+	}
+	if err := rig.Pause(ctx, stillPause); err != nil { // the worker puts the message back
+		return err
+	}
+	s.stop()
+	select {
+	case err := <-s.ended:
+		if err != nil {
+			return &lab.Failure{Expected: "no error from a worker that was told to stop while the broker takes no messages", Seen: err.Error(), Look: takeLook("return nil when ctx has ended: the broker delivers the message again")}
+		}
+	case <-time.After(settleTimeout):
+		return &lab.Failure{
+			Expected: fmt.Sprintf("a worker that ends within %s of the order to stop, also while the broker takes no messages", settleTimeout), Seen: "it still runs",
+			Look: failedLook("wait for w.put with a context that ends with ctx: the message is still in its queue"),
+		}
+	}
+	s.broker.Unblock()
+	s.broker.Drop("")
+	if n, in := s.copies(body); n == 0 {
+		return &lab.Failure{
+			Expected: "the message in some queue", Seen: fmt.Sprintf("none, after its worker was told to stop while the broker took no messages (%v)", in),
+			Look: takeLook("after an error settle nothing"),
+		}
+	}
+	return nil
+}
+
+// givesBackWhatItHasNotBegun starts a worker that has been told to stop already. The broker delivers
+// messages to it before they are called off.
+func (c *composed) givesBackWhatItHasNotBegun(ctx context.Context) error {
+	const prefetch, waiting = 20, 40
+	begun := make(chan struct{}, waiting)
+	b, err := c.bench()
+	if err != nil {
+		return err
+	}
+	s := &shift{bench: b, queue: ledgerQueue}
+	defer s.close()
+	all := events(bytebites.TopicOrderPlaced, waiting)
+	if err := s.put(all...); err != nil {
+		return err
+	}
+	stopped, stop := context.WithCancel(ctx)
+	stop()
+	err = s.serve(stopped, c.worker.Serve, prefetch, func(context.Context, bytebites.Event) (bool, error) {
+		begun <- struct{}{}
+		return true, nil
+	})
+	if err != nil {
+		return err
+	}
+	select {
+	case err := <-s.ended:
+		if err != nil && !errors.Is(err, context.Canceled) { // ctx may end before the worker has a channel
+			return &lab.Failure{Expected: "no error from a worker that was told to stop", Seen: err.Error(), Waited: lab.Late(err), Look: serveLook("return nil when ctx has ended")}
+		}
+	case <-time.After(settleTimeout):
+		return &lab.Failure{
+			Expected: fmt.Sprintf("a worker that ends within %s of the order to stop", settleTimeout), Seen: "it still runs",
+			Look: serveLook("end the loop over the deliveries when ctx ends"),
+		}
+	}
+	s.broker.Drop("")
+	if gone := waiting - len(s.state().Ready); gone > len(begun) {
+		return &lab.Failure{
+			Expected: "all messages back in their queue that a stopped worker has not begun", Seen: fmt.Sprintf("%d of %d have left it, and %d were begun", gone, waiting, len(begun)),
+			Look: serveLook("settle nothing that was delivered and not begun: it goes back when the channel is closed"),
 		}
 	}
 	return nil

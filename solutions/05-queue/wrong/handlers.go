@@ -34,6 +34,7 @@ type handlers struct {
 	releasesFirst   bool // gives the claim up before the note
 	plansAgain      bool // plans a week that is saved already
 	outerContext    bool // works inside Once with the context of the handler, which carries no transaction
+	lostIsDone      bool // an order that is not found has nothing to be done
 	prefetch        int  // of all queues, unless 0
 }
 
@@ -68,6 +69,9 @@ func (h handlers) consumers(p service.Parts) []roles.Consumer {
 
 func (h handlers) ledger(ctx context.Context, event bytebites.Event) (bool, error) {
 	order, err := h.Orders.Order(ctx, event.User, event.Order)
+	if h.lostIsDone && errors.Is(err, bytebites.ErrNotFound) {
+		return false, nil
+	}
 	if err != nil && !h.booksUnread {
 		return false, err
 	}
@@ -129,7 +133,11 @@ func (h handlers) payment(ctx context.Context, event bytebites.Event) (bool, err
 	if event.Payment == nil {
 		return false, errors.New("no payment")
 	}
-	return true, h.Orders.SettlePayment(ctx, *event.Payment)
+	err := h.Orders.SettlePayment(ctx, *event.Payment)
+	if h.lostIsDone && errors.Is(err, bytebites.ErrNotFound) {
+		return false, nil
+	}
+	return true, err
 }
 
 func (h handlers) email(ctx context.Context, event bytebites.Event) (bool, error) {

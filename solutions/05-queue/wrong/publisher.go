@@ -30,13 +30,18 @@ type publisher struct {
 	countsNothing bool // no metrics
 	leaks         bool // never closes the channel of a batch
 	expiring      bool // messages that end after a minute
+	immediate     bool // messages that a consumer must take at once
+	lastReturned  bool // counts the messages that came back, and takes them for the last ones
+	remembers     bool // an event that came back once is returned for good
 
 	kept *amqp.Channel
+	back map[string]bool // ids of the events that came back
 }
 
 func (p publisher) role() roles.RelayRole { return roles.Relay(queue.Declare, p.make) }
 
 func (p publisher) make(link *roles.Link, meter *rabbit.Meter) roles.Publish {
+	p.back = make(map[string]bool)
 	return func(ctx context.Context, events []bytebites.Event) (confirmed []bytebites.EventID, err error) {
 		ch, returns, err := p.open(ctx, link)
 		if err != nil {
@@ -110,7 +115,7 @@ func (p publisher) window(ctx context.Context, link *roles.Link, ch *amqp.Channe
 		if p.transient {
 			m.DeliveryMode = amqp.Transient
 		}
-		promise, err := ch.PublishWithDeferredConfirm(queue.Exchange, string(event.Topic), !p.notMandatory, false, m)
+		promise, err := ch.PublishWithDeferredConfirm(queue.Exchange, string(event.Topic), !p.notMandatory, p.immediate, m)
 		if err != nil {
 			return nil, err
 		}
@@ -130,11 +135,18 @@ func (p publisher) window(ctx context.Context, link *roles.Link, ch *amqp.Channe
 			fates = append(fates, rabbit.Nacked)
 		}
 	}
+	last := len(fates)
 	for {
 		select {
 		case r, open := <-returns:
 			if !open {
 				return fates, nil
+			}
+			if p.remembers {
+				p.back[r.MessageId] = true
+			}
+			if last--; p.lastReturned {
+				r.MessageId = string(events[last].ID)
 			}
 			for i := range fates {
 				if string(events[i].ID) == r.MessageId {
@@ -142,6 +154,11 @@ func (p publisher) window(ctx context.Context, link *roles.Link, ch *amqp.Channe
 				}
 			}
 		default:
+			for i := range fates {
+				if p.back[string(events[i].ID)] {
+					fates[i] = rabbit.Returned
+				}
+			}
 			return fates, nil
 		}
 	}

@@ -24,6 +24,8 @@ type teller struct {
 	freshIDs     bool // each telling is a new event
 	noReplay     bool // leaves it to Place to find an earlier order
 	busyIsFine   bool // an outbox that is busy is only logged
+	tellsAgain   bool // tells of an order that was placed before
+	releases     bool // releases the reservation when Place fails
 }
 
 func (t teller) checkout(c *service.Composition) {
@@ -35,7 +37,11 @@ func (t teller) checkout(c *service.Composition) {
 
 func (t teller) PlaceOrder(ctx context.Context, request bytebites.OrderRequest) (bytebites.Order, bool, error) {
 	if !t.noReplay {
-		if order, found, err := t.Replay(ctx, request); err != nil || found {
+		order, found, err := t.Replay(ctx, request)
+		if err == nil && found && t.tellsAgain {
+			err = t.tell(ctx, t.events(order, request.Email))
+		}
+		if err != nil || found {
 			return order, found, err
 		}
 	}
@@ -63,6 +69,9 @@ func (t teller) PlaceOrder(ctx context.Context, request bytebites.OrderRequest) 
 		}
 		return t.tell(ctx, events)
 	})
+	if err != nil && t.releases {
+		t.Release(ctx, order)
+	}
 	if err != nil || replayed {
 		return placed, replayed, err
 	}
@@ -114,6 +123,7 @@ type receiver struct {
 	onePerOrder  bool // the event has the id of the order
 	outside      bool // tells with the context of the request
 	alwaysNew    bool // says each time that the payment is new
+	settles      bool // settles the payment as well
 }
 
 func (r receiver) payments(c *service.Composition) {
@@ -159,6 +169,9 @@ func (r receiver) Receive(ctx context.Context, payment bytebites.PaymentEvent) (
 		if err := r.outbox.Add(ctx, event.User, event); err != nil {
 			return false, err
 		}
+	}
+	if first && r.settles {
+		return true, r.orders.SettlePayment(ctx, payment)
 	}
 	return first || r.alwaysNew, nil
 }

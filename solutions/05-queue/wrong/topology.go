@@ -32,6 +32,9 @@ type topology struct {
 	parkedEnds   bool // the parked queues give messages up after a week
 	keepsTopic   bool // a dead letter keeps the key of its topic
 	toAll        bool // a dead letter goes to all parked queues
+	single       bool // one consumer at a time gets the messages of a queue
+	deadOfAll    bool // dead letters go through the exchange of the events
+	deletes      bool // deletes the queues before it declares them
 }
 
 // waits are how long a message waits after each failure.
@@ -74,6 +77,11 @@ func (t topology) declare(ch *amqp.Channel) error {
 		}
 	}
 	for name, topic := range topics() {
+		if t.deletes {
+			if _, err := ch.QueueDelete(name, false, false, false); err != nil {
+				return err
+			}
+		}
 		if err := t.consumer(ch, name, topic); err != nil {
 			return fmt.Errorf("declare %s: %w", name, err)
 		}
@@ -120,6 +128,12 @@ func (t topology) consumer(ch *amqp.Channel, name string, topic bytebites.Topic)
 	if t.keepsTopic {
 		delete(main, "x-dead-letter-routing-key")
 	}
+	if t.single {
+		main[amqp.SingleActiveConsumerArg] = true
+	}
+	if t.deadOfAll {
+		main["x-dead-letter-exchange"] = queue.Exchange
+	}
 	if t.toAll || t.keepsTopic {
 		kind := amqp.ExchangeDirect
 		if t.toAll {
@@ -161,6 +175,13 @@ func (t topology) consumer(ch *amqp.Channel, name string, topic bytebites.Topic)
 	if t.toAll || t.keepsTopic {
 		if err := ch.QueueBind(name+".parked", name, dead, false, nil); err != nil {
 			return err
+		}
+	}
+	if t.deadOfAll {
+		for _, bound := range []string{name + ".parked", "events"} { // the log is bound to all
+			if err := ch.QueueBind(bound, parked, queue.Exchange, false, nil); err != nil {
+				return err
+			}
 		}
 	}
 	return ch.QueueBind(name, string(topic), queue.Exchange, false, nil)

@@ -10,6 +10,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"bytebites.example/workshop/labs/05-queue/retry"
 	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/bytebites/outbox"
 	"bytebites.example/workshop/shared/bytebites/rabbit"
@@ -51,6 +52,15 @@ type worker struct {
 	sharedPrefetch bool // the prefetch of all consumers of the channel
 	goesOn         bool // serves on after a message could not be put back
 	neverCancels   bool // lets the broker deliver until the worker has stopped
+	exclusive      bool // no other worker may consume the queue
+	requeuesUnput  bool // requeues what could not be put back, and goes on
+	putsForEver    bool // puts back for as long as the broker takes no messages
+	rejectsRest    bool // gives up what was delivered and not begun when it stops
+	busyByCount    bool // a busy server is waited for as long as a failure
+	deadlineIsBusy bool // a deadline is a busy server
+	parksNotFound  bool // parks at once what the store does not find
+	countsReturns  bool // counts the deliveries that the broker counts
+	givenRooms     bool // puts back by the given package retry, and begins with the second delay
 
 	mu       *sync.Mutex
 	failures map[string]int
@@ -67,6 +77,7 @@ type bench struct {
 	publishing sync.Mutex
 	ch         *amqp.Channel
 	returns    chan amqp.Return
+	given      *retry.Queues
 }
 
 func (w worker) serve(ctx context.Context, b roles.Broker, c roles.Consumer) error {
@@ -74,7 +85,7 @@ func (w worker) serve(ctx context.Context, b roles.Broker, c roles.Consumer) err
 		w.tries = 5
 	}
 	w.mu, w.failures = &sync.Mutex{}, make(map[string]int)
-	at := &bench{worker: w, Broker: b, Consumer: c}
+	at := &bench{worker: w, Broker: b, Consumer: c, given: retry.New(b.Link)}
 	ch, err := b.Conn.Channel()
 	if err != nil {
 		return fmt.Errorf("open channel: %w", err)
@@ -85,7 +96,7 @@ func (w worker) serve(ctx context.Context, b roles.Broker, c roles.Consumer) err
 			return fmt.Errorf("set prefetch: %w", err)
 		}
 	}
-	deliveries, err := ch.Consume(c.Queue, "hands", false, false, false, false, nil)
+	deliveries, err := ch.Consume(c.Queue, "hands", false, w.exclusive, false, false, nil)
 	if err != nil {
 		return fmt.Errorf("consume: %w", err)
 	}
@@ -111,7 +122,9 @@ func (w worker) serve(ctx context.Context, b roles.Broker, c roles.Consumer) err
 	case err = <-failed:
 		return err
 	case <-ended:
-		return nil
+		if ctx.Err() == nil || !w.rejectsRest {
+			return nil
+		}
 	case <-ctx.Done():
 	}
 	if !w.neverCancels && !w.drains {
@@ -121,6 +134,11 @@ func (w worker) serve(ctx context.Context, b roles.Broker, c roles.Consumer) err
 		return nil
 	}
 	<-ended
+	if w.rejectsRest {
+		for d := range deliveries {
+			_ = d.Nack(false, false)
+		}
+	}
 	return nil
 }
 
@@ -193,6 +211,12 @@ func (b *bench) settle(ctx context.Context, d amqp.Delivery) error {
 	if b.deadlineFails && errors.Is(err, context.DeadlineExceeded) {
 		busy = false
 	}
+	if b.deadlineIsBusy && errors.Is(err, context.DeadlineExceeded) {
+		busy = true
+	}
+	if n, _ := d.Headers["x-delivery-count"].(int64); b.countsReturns {
+		failures = max(failures, int(n))
+	}
 	switch {
 	case err == nil && !first:
 		outcome = rabbit.Duplicate
@@ -205,10 +229,12 @@ func (b *bench) settle(ctx context.Context, d amqp.Delivery) error {
 		outcome, err = rabbit.Parked, d.Ack(false)
 	case errors.Is(err, errUnread) && !b.triesUnread:
 		outcome, err = rabbit.Parked, d.Nack(false, false)
-	case err != nil && b.parksReturned && d.Redelivered, busy && b.busyAtLast && failures+1 >= b.tries:
+	case err != nil && b.parksReturned && d.Redelivered, b.parksNotFound && errors.Is(err, bytebites.ErrNotFound), busy && b.busyAtLast && failures+1 >= b.tries:
 		outcome, err = rabbit.Parked, d.Nack(false, false)
 	case busy && b.busyIsQuick:
 		outcome, err = rabbit.Retried, b.putBack(ctx, d, 1, failures)
+	case busy && b.busyByCount:
+		outcome, err = rabbit.Retried, b.putBack(ctx, d, min(failures+1, len(waits())), failures)
 	case busy && b.busyResets:
 		outcome, err = rabbit.Retried, b.putBack(ctx, d, len(waits()), 0)
 	case busy:
@@ -222,6 +248,9 @@ func (b *bench) settle(ctx context.Context, d amqp.Delivery) error {
 	}
 	if err != nil && b.goesOn {
 		return nil
+	}
+	if err != nil && b.requeuesUnput && ctx.Err() == nil {
+		return d.Nack(false, true)
 	}
 	if err != nil {
 		return err
@@ -255,7 +284,13 @@ func (b *bench) putBack(ctx context.Context, d amqp.Delivery, room, failures int
 	if b.rooms.oneRoom {
 		m.Expiration = strconv.FormatInt(waits()[room-1].Milliseconds(), 10)
 	}
-	if err := b.publish(ctx, b.rooms.room(b.Queue, room), m); err != nil {
+	var err error
+	if delays := retry.Delays(); b.givenRooms {
+		err = b.given.Put(ctx, d, b.Queue, delays[min(room, len(delays)-1)], failures)
+	} else {
+		err = b.publish(ctx, b.rooms.room(b.Queue, room), m)
+	}
+	if err != nil {
 		return err
 	}
 	if b.ackThenPutBack {
@@ -275,7 +310,11 @@ func (b *bench) publish(ctx context.Context, to string, m amqp.Publishing) error
 	if err != nil || b.noConfirm {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, 4*time.Second)
+	limit := 4 * time.Second
+	if b.putsForEver {
+		ctx, limit = context.WithoutCancel(ctx), time.Hour
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	confirmed, err := confirmation.WaitContext(ctx)
 	switch {

@@ -41,6 +41,9 @@ func Variants() map[string]func(*service.Composition) {
 		RequeuesFailures: func(c *service.Composition) {
 			c.Roles["worker"] = roles.Worker(queue.Declare, queue.Consumers, requeueing)
 		},
+		"second-delay-first": func(c *service.Composition) {
+			c.Roles["worker"] = roles.Worker(queue.Declare, queue.Consumers, worker{givenRooms: true}.serve)
+		},
 		PublishAndForget: publishAndForget,
 		PlainQueues:      plainQueues,
 		AutoAck:          autoAck,
@@ -103,6 +106,9 @@ func topologies() map[string]topology {
 		"parked-for-a-week":    {parkedEnds: true},
 		"parked-everywhere":    {toAll: true},
 		"parked-by-topic":      {keepsTopic: true},
+		"one-consumer-at-once": {single: true},
+		"parked-and-logged":    {deadOfAll: true},
+		"deletes-its-queues":   {deletes: true},
 	}
 }
 
@@ -139,6 +145,14 @@ func workers() map[string]worker {
 		"prefetch-of-channel":     {sharedPrefetch: true},
 		"serves-without-link":     {goesOn: true},
 		"takes-while-stopping":    {neverCancels: true},
+		"the-only-worker":         {exclusive: true},
+		"requeues-what-stays":     {requeuesUnput: true},
+		"stops-with-the-broker":   {putsForEver: true},
+		"drops-the-rest":          {rejectsRest: true},
+		"busy-by-the-count":       {busyByCount: true},
+		"deadline-is-busy":        {deadlineIsBusy: true},
+		"not-found-is-poison":     {parksNotFound: true},
+		"counts-deliveries":       {countsReturns: true},
 	}
 }
 
@@ -152,6 +166,8 @@ func tellers() map[string]teller {
 		"ids-by-the-clock":    {freshIDs: true},
 		"no-replay":           {noReplay: true},
 		"busy-outbox-is-fine": {busyIsFine: true},
+		"tells-again":         {tellsAgain: true},
+		"releases-after-all":  {releases: true},
 	}
 }
 
@@ -162,6 +178,7 @@ func receivers() map[string]receiver {
 		"one-event-per-order":  {onePerOrder: true},
 		"payment-told-outside": {outside: true},
 		"each-payment-is-new":  {alwaysNew: true},
+		"settles-at-once":      {settles: true},
 	}
 }
 
@@ -180,6 +197,9 @@ func publishers() map[string]publisher {
 		"relay-counts-nothing":   {countsNothing: true},
 		"leaks-channels":         {leaks: true},
 		"expiring-messages":      {expiring: true},
+		"immediate-messages":     {immediate: true},
+		"last-are-returned":      {lastReturned: true},
+		"returned-for-good":      {remembers: true},
 	}
 }
 
@@ -203,6 +223,7 @@ func handlings() map[string]handlers {
 		"releases-before-note": {releasesFirst: true},
 		"plans-again":          {plansAgain: true},
 		"outer-context":        {outerContext: true},
+		"not-found-is-done":    {lostIsDone: true},
 		"prefetch-of-thousand": {prefetch: 1000},
 		"prefetch-of-one":      {prefetch: 1},
 	}
