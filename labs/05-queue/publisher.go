@@ -44,7 +44,7 @@ func (c *Checkout) PlaceOrder(ctx context.Context, request bytebites.OrderReques
 	// or a broker that is down, loses the events of an order that is committed.
 	//   1. Give Place a function. Place calls it in the order's transaction.
 	//   2. Add the events there by c.Tell, with the context that Place gives.
-	//   3. Send nothing after it.
+	//   3. Send nothing after it, and remove the field direct.
 	placed, replayed, err := c.Place(ctx, order, nil)
 	if err != nil || replayed {
 		return placed, replayed, err
@@ -105,9 +105,9 @@ func NewPublisher(link *roles.Link, meter *rabbit.Meter) roles.Publish {
 	// TODO(lab 05): step 3: publish with confirms. A publish without an error says that the bytes
 	// are in a buffer of this process, and the relay deletes the event.
 	//   1. Ask for confirms: ch.Confirm(false). ch.Confirm(true) never returns.
-	//   2. Publish as mandatory by ch.PublishWithDeferredConfirm, and keep each promise. Make
-	//      messages persistent, in messageOf.
-	//   3. When the whole batch is sent, wait for each promise by WaitContext(ctx).
+	//   2. Publish as mandatory by ch.PublishWithDeferredConfirm, and collect the confirmations.
+	//      Make messages persistent, in messageOf.
+	//   3. When the whole batch is sent, wait for each confirmation by WaitContext(ctx).
 	//   4. Read the returned messages (ch.NotifyReturn, with room for roles.Batch). The broker
 	//      returns a message that no queue takes, and then confirms it.
 	//   5. Return the ids that are confirmed and not returned, and count each outcome.

@@ -165,7 +165,7 @@ func (w *wire) quiet(ctx context.Context) error {
 			return &lab.Failure{
 				Expected: fmt.Sprintf("queues that are empty within %s", drainTimeout), Seen: fmt.Sprintf("%d messages in them", ready),
 				Waited: lab.Last(drainTimeout),
-				Look:   lab.Look{File: "consumers.go", Func: "Serve", Hint: "which message is never acknowledged?"},
+				Look:   lab.Look{File: "consumers.go", Func: "Serve", Hint: "settle each message: d.Ack after its work, or d.Nack(false, false) to park it"},
 			}
 		}
 		if err := rig.Pause(ctx, pollInterval); err != nil {

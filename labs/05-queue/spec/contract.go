@@ -15,5 +15,5 @@ func (l *trial) contract(ctx context.Context, _ *lab.Run) error {
 		return err
 	}
 	return rig.BrokenPromise(contract.Run(ctx, client.Target),
-		lab.Look{File: "publisher.go", Func: "Checkout.PlaceOrder", Hint: "see the promise above: which work of PlaceOrder or of Receive must be done before the answer?"})
+		lab.Look{File: "publisher.go", Func: "Checkout.PlaceOrder", Hint: "see the promise above: keep it in PlaceOrder or Receive, before the answer"})
 }

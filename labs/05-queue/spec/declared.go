@@ -49,7 +49,7 @@ func (l *trial) declares(ctx context.Context, _ *lab.Run) error {
 	kind, durable, there := b.broker.Exchange(exchange)
 	if !there || kind != amqp.ExchangeTopic || !durable {
 		return &lab.Failure{
-			Expected: "a durable topic exchange " + exchange, Seen: fmt.Sprintf("there %t, durable %t, type %q", there, durable, kind), Look: declareLook("which exchange do publishers know?"),
+			Expected: "a durable topic exchange " + exchange, Seen: fmt.Sprintf("there %t, durable %t, type %q", there, durable, kind), Look: declareLook("declare the exchange by d.exchange(Exchange, amqp.ExchangeTopic)"),
 		}
 	}
 	b.broker.Restart()
@@ -76,7 +76,7 @@ func lastingQueues(b *fakebroker.Broker) error {
 			}
 			return &lab.Failure{
 				Expected: fmt.Sprintf("a queue %s that outlives the broker, of the type %s", name, want[name]), Seen: seen,
-				Look: declareLook("durable alone is not enough: amqp.QueueTypeArg"),
+				Look: declareLook("set amqp.QueueTypeArg to amqp.QueueTypeQuorum; durable alone is not enough"),
 			}
 		}
 	}
@@ -171,7 +171,7 @@ func boundedLog(b *fakebroker.Broker) error {
 	if !bytes && !age {
 		return &lab.Failure{
 			Expected: "a stream with a greatest size or age", Seen: fmt.Sprintf("arguments %v", q.Arguments),
-			Look: declareLook("say where the log ends, or the disk says so: amqp.StreamMaxLenBytesArg, amqp.StreamMaxAgeArg"),
+			Look: declareLook("limit the log by amqp.StreamMaxLenBytesArg and amqp.StreamMaxAgeArg, else it fills the disk"),
 		}
 	}
 	return nil
@@ -238,11 +238,19 @@ func parks(ctx context.Context, b *fakebroker.Broker) error {
 		if !slices.Equal(bodies, []string{"given up", "returned too often"}) {
 			return &lab.Failure{
 				Expected: fmt.Sprintf("a message that is given up by Nack, and one that came back %d times, in %s", maxReturns, name+parkedSuffix),
-				Seen:     fmt.Sprintf("%q", bodies), Look: declareLook("x-dead-letter-exchange, x-dead-letter-routing-key or x-delivery-limit is missing, or NAME.parked is bound under another key than that routing key"),
+				Seen:     parkedSeen(bodies), Look: declareLook("x-dead-letter-exchange, x-dead-letter-routing-key or x-delivery-limit is missing, or NAME.parked is bound under another key than that routing key"),
 			}
 		}
 	}
 	return nil
+}
+
+// parkedSeen names the messages in a parked queue.
+func parkedSeen(bodies []string) string {
+	if len(bodies) == 0 {
+		return "no message there"
+	}
+	return fmt.Sprintf("there: %q", bodies)
 }
 
 // settleFirst fetches the first message of a queue and rejects it, up to n times.
@@ -273,7 +281,7 @@ func deadLettersSafely(b *fakebroker.Broker) error {
 			return &lab.Failure{
 				Expected: "a quorum queue with x-dead-letter-strategy at-least-once and x-overflow reject-publish, for " + q.Name,
 				Seen:     fmt.Sprintf("a %s queue with strategy %v and overflow %v", q.Type, strategy, overflow),
-				Look:     declareLook("by default a broker that dies while it moves a dead letter loses it"),
+				Look:     declareLook("set both arguments: by default a broker that dies while it moves a dead letter loses it"),
 			}
 		}
 	}

@@ -52,7 +52,7 @@ func (l *trial) twoWorkers(ctx context.Context, run *lab.Run) error {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("two workers to drain a backlog at least %.1f times as fast as one", minSpeedUp),
 			Seen:     fmt.Sprintf("%.2f times", speedUp),
-			Look:     lab.Look{File: "consumers.go", Func: "Consumers", Hint: "how many messages does one worker take at a time?"},
+			Look:     lab.Look{File: "consumers.go", Func: "Consumers", Hint: "choose a smaller prefetch for the recommendations: no other worker gets the messages that one worker holds"},
 		}
 	}
 	return nil
@@ -89,7 +89,7 @@ func (l *trial) awaitConsumers(ctx context.Context, want int) (err error) {
 			return &lab.Failure{
 				Expected: fmt.Sprintf("%d workers that consume %s", want, recommendationQueue), Seen: fmt.Sprintf("%d%s", q.Consumers, l.warnings(ctx)),
 				Waited: lab.Last(consumeTimeout),
-				Look:   lab.Look{File: "consumers.go", Func: "Serve", Hint: "what does a worker do when it is told to stop, and when it starts?"},
+				Look:   lab.Look{File: "consumers.go", Func: "Serve", Hint: "consume as soon as Serve is called, and return when ctx has ended"},
 			}
 		}
 		if err := rig.Pause(ctx, pollInterval); err != nil {

@@ -45,7 +45,7 @@ func (l *trial) duplicates(ctx context.Context, run *lab.Run) (err error) {
 	if err := echo.quiet(ctx); err != nil {
 		return err
 	}
-	err = l.wantOnce(ctx, placed, lab.Look{File: "consumers.go", Func: "Consumers", Hint: "two workers have the same event at the same time: which of them may go on?"})
+	err = l.wantOnce(ctx, placed, lab.Look{File: "consumers.go", Func: "Consumers", Hint: "two workers have the same event at once: call Orders.Once or claim.Do, which let one go on"})
 	if err != nil {
 		return err
 	}
@@ -67,7 +67,7 @@ func (l *trial) duplicates(ctx context.Context, run *lab.Run) (err error) {
 	}
 	run.Report("events that came three times", float64(len(heard)), "")
 	return failIf(changes(placed, was, is), fmt.Sprintf("no change when %d events come again", len(heard)),
-		lab.Look{File: "consumers.go", Func: "Consumers", Hint: "where is it noted that an effect is done, and which handler reads that?"})
+		lab.Look{File: "consumers.go", Func: "Consumers", Hint: "note each effect by Orders.Once or claim.Do, which also read the note"})
 }
 
 // doubleLoad places orders, pays for some of them, and waits for all effects.

@@ -135,7 +135,7 @@ func (c *composed) holdsFew() error {
 		if consumer.Prefetch < least || consumer.Prefetch > most {
 			return &lab.Failure{
 				Expected: fmt.Sprintf("a prefetch of %d to %d for %s", least, most, consumer.Queue), Seen: fmt.Sprintf("%d", consumer.Prefetch),
-				Look: lab.Look{File: "consumers.go", Func: "Consumers", Hint: fmt.Sprintf("a worker has %d connections to each server; a mail waits for another server", databaseConnections)},
+				Look: lab.Look{File: "consumers.go", Func: "Consumers", Hint: fmt.Sprintf("choose 2 or more for the mails, which wait for another server, and at most %d for the others: a worker has %d connections to each database", databaseConnections, databaseConnections)},
 			}
 		}
 	}
@@ -173,7 +173,7 @@ func (c *composed) oneAfterAnother(ctx context.Context, e effectCase) error {
 			return &lab.Failure{
 				Expected: fmt.Sprintf("%s of an order done once and noted as done, and true only the first time", e.effect),
 				Seen:     fmt.Sprintf("at time %d: %t, error %v, done %d times, noted %t", n, h.first, h.err, d.times(e), d.done("order-1", e.effect)),
-				Look:     e.look("return whether there was anything to do"),
+				Look:     e.look("return the bool of Orders.Once: whether there was anything to do"),
 			}
 		}
 	}
@@ -205,7 +205,7 @@ func (c *composed) twoAtOnce(ctx context.Context, e effectCase) error {
 			return o.err
 		}
 		if o.handled.err != nil && !errors.Is(o.handled.err, bytebites.ErrBusy) {
-			return &lab.Failure{Expected: "no error when two workers have one event at once", Seen: o.handled.err.Error(), Look: e.look("of two the second waits for the first")}
+			return &lab.Failure{Expected: "no error when two workers have one event at once", Seen: o.handled.err.Error(), Look: e.look("do the work inside Orders.Once: of two workers the second waits for the first")}
 		}
 		if o.first {
 			firsts++
@@ -327,14 +327,14 @@ func (c *composed) plansOutside(ctx context.Context) error {
 	if n := len(d.calls(callPlan)); n != 1 {
 		return &lab.Failure{
 			Expected: "one plan, when the event comes again after the week was saved", Seen: fmt.Sprintf("%d", n),
-			Look: handlerLook(recommendationQueue, "is the effect in order.Done? A plan costs 16 ms of CPU"),
+			Look: handlerLook(recommendationQueue, "return false before you plan if the effect is in order.Done: a plan costs 16 ms of CPU"),
 		}
 	}
 	inside := func(c call) bool { return c.inside }
 	if slices.ContainsFunc(d.calls(callPlan), inside) {
 		return &lab.Failure{
 			Expected: "a week that is planned before the transaction", Seen: "a plan inside it",
-			Look: handlerLook(recommendationQueue, "16 ms of CPU with a lock in hand are 16 ms for each worker that waits for it"),
+			Look: handlerLook(recommendationQueue, "call e.Steps.Plan before Orders.Once: each worker that waits for the lock waits for the plan too"),
 		}
 	}
 	return nil
@@ -412,14 +412,14 @@ func (c *composed) mailsOne(ctx context.Context) error {
 		if h.err != nil || h.first != (n == 1) || d.mailed("order-1") != 1 || !d.done("order-1", bytebites.EffectEmail) || d.claimed("order-1", bytebites.EffectEmail) {
 			return &lab.Failure{
 				Expected: "one mail, noted as sent, no claim left, and true only the first time", Seen: fmt.Sprintf("at time %d: %s", n, d.mailState(h)),
-				Look: emailLook("claim, read the order, mail, and then note it and give the claim up"),
+				Look: emailLook("call claim.Do: it claims, reads the order, mails, and then notes the mail and gives the claim up"),
 			}
 		}
 	}
 	if early.Load() {
 		return &lab.Failure{
 			Expected: "a claim that is given up when the mail is noted as sent, and not before", Seen: "a note without a claim",
-			Look: emailLook("between the two another worker may claim, and mail again"),
+			Look: emailLook("call claim.Do: without a claim another worker mails between your mail and its note"),
 		}
 	}
 	d.mu.Lock()
@@ -449,7 +449,7 @@ func (c *composed) mailsAfterAClaim(ctx context.Context) error {
 	if h.err != nil || h.first || d.mailed("order-1") > 0 || d.claimed("order-1", bytebites.EffectEmail) {
 		return &lab.Failure{
 			Expected: "no mail and no claim left, when another worker has noted the mail before this one got its claim", Seen: d.mailState(h),
-			Look: emailLook("an order that was read before the claim may have been mailed since: read it when the claim is yours"),
+			Look: emailLook("call claim.Do: it reads the order after the claim, because another worker may have mailed before"),
 		}
 	}
 	if d, err = c.desk(nil); err != nil {
@@ -462,7 +462,7 @@ func (c *composed) mailsAfterAClaim(ctx context.Context) error {
 	if !errors.Is(h.err, bytebites.ErrBusy) || d.mailed("order-1") > 0 || !d.claimed("order-1", bytebites.EffectEmail) {
 		return &lab.Failure{
 			Expected: "the error bytebites.ErrBusy, no mail, and the claim of another worker kept", Seen: d.mailState(h),
-			Look: emailLook("a live claim of another worker: the message waits and comes again"),
+			Look: emailLook("call claim.Do: it returns bytebites.ErrBusy while another worker holds the claim, so the message comes again later"),
 		}
 	}
 	return nil
@@ -482,7 +482,7 @@ func (c *composed) mailFails(ctx context.Context) error {
 		if !errors.Is(h.err, fails) || d.mailed("order-1") > 0 || d.done("order-1", bytebites.EffectEmail) || d.claimed("order-1", bytebites.EffectEmail) {
 			return &lab.Failure{
 				Expected: fmt.Sprintf("the error of a failed call (%s), nothing noted as sent, and the claim given up", what), Seen: d.mailState(h),
-				Look: emailLook("after a failure give up the claim, so that the next try need not wait for its end"),
+				Look: emailLook("call claim.Do: it claims before it mails, and after a failure gives the claim up, so that the next try need not wait"),
 			}
 		}
 	}
@@ -531,7 +531,7 @@ func (c *composed) mailsAtOnce(ctx context.Context) error {
 	}
 	if n := d.mailed("order-1"); n != 1 {
 		return &lab.Failure{
-			Expected: "one mail when two workers have its event at the same time", Seen: fmt.Sprintf("%d mails", n), Look: emailLook("Claims.Claim keeps two workers from sending it at once"),
+			Expected: "one mail when two workers have its event at the same time", Seen: fmt.Sprintf("%d mails", n), Look: emailLook("call claim.Do: its claim keeps two workers from sending a mail at once"),
 		}
 	}
 	return nil
@@ -593,22 +593,22 @@ func (c *composed) claimOutlastsTheMail(ctx context.Context) error {
 		return err
 	}
 	if post.sent.Load() == 0 {
-		return &lab.Failure{Expected: fmt.Sprintf("a mail with a deadline, within %s", settleTimeout), Seen: "none", Look: emailLook("give the mail a deadline")}
+		return &lab.Failure{Expected: fmt.Sprintf("a mail with a deadline, within %s", settleTimeout), Seen: "none", Look: emailLook("call claim.Do: it gives the mail a deadline")}
 	}
 	if !d.done("order-1", bytebites.EffectEmail) {
 		return &lab.Failure{
 			Expected: "a mail that took nearly all of its time to be noted as sent", Seen: fmt.Sprintf("not noted, %d mails sent", post.sent.Load()),
-			Look: emailLook("the note needs a deadline of its own, because the mail may have used up the first"),
+			Look: emailLook("call claim.Do: its note has a deadline of its own, because the mail may have used up the first"),
 		}
 	}
 	claims := d.calls(callClaim)
 	if len(claims) == 0 {
-		return &lab.Failure{Expected: "a claim of the mail", Seen: "none", Look: emailLook("Claims.Claim keeps two workers from sending it at once")}
+		return &lab.Failure{Expected: "a claim of the mail", Seen: "none", Look: emailLook("call claim.Do: its claim keeps two workers from sending a mail at once")}
 	}
 	if end := claims[0].at.Add(claims[0].lasts); end.Before(noted) {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("a claim that outlasts a slow mail and its note: %s or more", noted.Sub(claims[0].at).Round(100*time.Millisecond)), Seen: claims[0].lasts.String(),
-			Look: emailLook("a claim must last longer than all of the rest can take"),
+			Look: emailLook("call claim.Do: its claim lasts longer than mail and note together"),
 		}
 	}
 	return nil

@@ -141,7 +141,7 @@ func (l *trial) mailBegun(ctx context.Context, run *lab.Run) error {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("the mails of %d orders, some of which a worker had begun when it was killed", len(l.begun)),
 			Seen:     fmt.Sprintf("%d that are not sent, and none more came in %s%s", n, claimStallTimeout, l.warnings(ctx)), Waited: lab.Last(claimStallTimeout),
-			Look: lab.Look{File: "consumers.go", Func: "effects.email", Hint: "how long does a claim last, and where is the message meanwhile?"},
+			Look: lab.Look{File: "consumers.go", Func: "effects.email", Hint: "a worker that dies leaves its claim, for up to 11 s: the message must wait in a retry queue until then"},
 		}
 	}
 	books, err := l.read(ctx, l.begun)
@@ -157,5 +157,5 @@ func (l *trial) mailBegun(ctx context.Context, run *lab.Run) error {
 	run.Report("mails sent twice because a worker was killed after the mail server accepted them", float64(twice), "")
 	return failIf(l.meals.problems(l.begun, books, killedBetween(l.kills, slowMail)),
 		"each effect once, except mails that the killed worker had handed over",
-		lab.Look{File: "consumers.go", Func: "effects.email", Hint: "when may a second worker send the mail of an order?"})
+		lab.Look{File: "consumers.go", Func: "effects.email", Hint: "call claim.Do: a second worker sends the mail only when the claim has expired or was given up"})
 }

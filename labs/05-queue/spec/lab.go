@@ -76,7 +76,7 @@ func Lab(subject Subject) lab.Lab {
 		Checks: []lab.Check{
 			// These need no server, so a learner has their verdict within seconds.
 			{Name: orderAndEvents, Kind: lab.Core, Step: 1, Run: l.toldWithTheOrder,
-				Proves: "an order and its events are stored in one transaction, or neither is, whichever step fails"},
+				Proves: "an order and its events are stored in one transaction, or neither is, whatever fails"},
 			{Name: "payment and event", Kind: lab.Core, Step: 1, Run: l.toldWithThePayment,
 				Proves: "a payment and its event are stored in one transaction, or neither is"},
 			{Name: queuesKept, Kind: lab.Core, Step: 2, Run: l.declares,

@@ -81,7 +81,7 @@ func (l *trial) pair(p *person, earlier *order) ([]request, error) {
 				Method: http.MethodPost, Path: "/orders", Body: map[string][]line{"lines": someLines()},
 				Header: map[string]string{"Cookie": p.cookie, "Idempotency-Key": key},
 			},
-			look:   placeLook("the order and its events stand or fall together: call c.Tell inside Place"),
+			look:   placeLook("call c.Tell inside Place, so that the order and its events are stored or neither is"),
 			exists: func(ctx context.Context) (bool, error) { return l.orderOfKey(ctx, p, key, nil) },
 		}, {
 			what: "a payment",
@@ -89,7 +89,7 @@ func (l *trial) pair(p *person, earlier *order) ([]request, error) {
 				Method: http.MethodPost, Path: "/webhooks/payments", Body: json.RawMessage(body),
 				Header: map[string]string{httpapi.SignatureHeader: httpapi.Sign(l.servers.Bed.PaymentSecret(), body, time.Now())},
 			},
-			look: receiveLook("the payment and its event stand or fall together: add the event inside RecordPayment"),
+			look: receiveLook("call p.outbox.Add inside RecordPayment, so that the payment and its event are stored or neither is"),
 			exists: func(ctx context.Context) (there bool, err error) {
 				err = l.nodes[0].pool.QueryRowContext(ctx, `SELECT EXISTS (SELECT FROM payment_events WHERE event_id = $1)`, paymentOf(earlier).ID).Scan(&there)
 				return there, err
@@ -263,7 +263,7 @@ func (l *trial) awaitWriters(ctx context.Context, n int) error {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("%d requests, an order and a webhook, that add an event to the outbox of the subscriber's server before they are answered", n),
 			Seen:     fmt.Sprintf("%d, while the outbox is locked", waiting), Waited: lab.Last(lockedTimeout),
-			Look: placeLook("which events are written with the order? See also Payments.Receive"),
+			Look: placeLook("write the events in the order's transaction by c.Tell, and in Payments.Receive by p.outbox.Add"),
 		}
 	}
 	return nil

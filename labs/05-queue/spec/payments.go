@@ -59,7 +59,7 @@ func (l *trial) pay(ctx context.Context, p payment) (applied, known bool, err er
 	if seen != "" {
 		return false, false, &lab.Failure{
 			Expected: fmt.Sprintf("a payment's webhook to be answered with 200 within %s", retryFor), Seen: seen, Waited: lateAnswer(a),
-			Look: lab.Look{File: "publisher.go", Func: "Payments.Receive", Hint: "what does a webhook wait for?"},
+			Look: lab.Look{File: "publisher.go", Func: "Payments.Receive", Hint: "let a webhook wait for RecordPayment only, and leave the broker to the relay"},
 		}
 	}
 	var webhook struct {
@@ -91,7 +91,7 @@ func (l *trial) payments(ctx context.Context, _ *lab.Run) (err error) {
 		}
 	}
 	err = failIf(bad, "one webhook of each payment to be applied",
-		lab.Look{File: "publisher.go", Func: "Payments.Receive", Hint: "what does it return for a payment that was recorded before?"})
+		lab.Look{File: "publisher.go", Func: "Payments.Receive", Hint: "return what RecordPayment returns: false for a payment that was recorded before"})
 	if err != nil {
 		return err
 	}
@@ -103,7 +103,7 @@ func (l *trial) payments(ctx context.Context, _ *lab.Run) (err error) {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("an event %s of each of %d payments", bytebites.TopicPaymentProcessed, paymentOrders),
 			Seen:     fmt.Sprintf("none of %d%s", len(untold), l.warnings(ctx)), Waited: lab.Last(stallTimeout),
-			Look: lab.Look{File: "publisher.go", Func: "Payments.Receive", Hint: "what is written in the transaction that records the payment?"},
+			Look: lab.Look{File: "publisher.go", Func: "Payments.Receive", Hint: "call p.outbox.Add inside RecordPayment, with eventOf(event)"},
 		}
 	}
 	return l.wantPaid(ctx, placed)

@@ -145,11 +145,11 @@ func (l *trial) flowsMeanwhile(ctx context.Context, failing *order) error {
 		return err
 	}
 	err = l.wantDone(ctx, placed, "all effects of orders that are placed while other messages are poison",
-		lab.Look{File: "consumers.go", Func: "Serve", Hint: "which messages wait behind one that fails?"})
+		lab.Look{File: "consumers.go", Func: "Serve", Hint: "put a failed message into a retry queue by w.put, so that the next one is handled meanwhile"})
 	if err != nil {
 		return err
 	}
-	err = l.wantOnce(ctx, placed, lab.Look{File: "consumers.go", Func: "Serve", Hint: "which messages come again when another one fails?"})
+	err = l.wantOnce(ctx, placed, lab.Look{File: "consumers.go", Func: "Serve", Hint: "settle each message alone: a failure must not bring back messages that are done"})
 	if err != nil {
 		return err
 	}
@@ -189,7 +189,7 @@ func (l *trial) awaitParked(ctx context.Context, w *wire) error {
 			return &lab.Failure{
 				Expected: "messages that cannot be read, and one that always fails, to be parked",
 				Seen:     fmt.Sprintf("%s after %s; the one that fails was tried %d times", strings.Join(bad, ", "), parkTimeout, tries), Waited: lab.Last(parkTimeout),
-				Look: lab.Look{File: "consumers.go", Func: "Serve", Hint: "which messages are tried again, and how often? See also the dead-letter exchange in topology.go"},
+				Look: lab.Look{File: "consumers.go", Func: "Serve", Hint: "return rabbit.Parked at the fifth failure, and at once for errUnreadable. If that is done, see the dead-letter exchange in topology.go"},
 			}
 		}
 		if err := rig.Pause(ctx, pollInterval); err != nil {
@@ -215,7 +215,7 @@ func (l *trial) takeParked(w *wire, failing *order) (found amqp.Delivery, err er
 			default:
 				return amqp.Delivery{}, &lab.Failure{
 					Expected: "nothing parked but poison", Seen: fmt.Sprintf("event %s in %s", event.ID, name+parkedSuffix),
-					Look: lab.Look{File: "consumers.go", Func: "Serve", Hint: "which messages are given up?"},
+					Look: lab.Look{File: "consumers.go", Func: "Serve", Hint: "park only a message that cannot be read or has failed five times"},
 				}
 			}
 		}
@@ -223,7 +223,7 @@ func (l *trial) takeParked(w *wire, failing *order) (found amqp.Delivery, err er
 	if !known {
 		return amqp.Delivery{}, &lab.Failure{
 			Expected: "the message of an order that cannot be booked in " + ledgerQueue + parkedSuffix, Seen: "other messages",
-			Look: lab.Look{File: "topology.go", Func: "Declare", Hint: "which parked queue gets the messages that each queue gives up?"},
+			Look: lab.Look{File: "topology.go", Func: "Declare", Hint: "set x-dead-letter-routing-key to the queue's name, and bind NAME.parked under NAME"},
 		}
 	}
 	return found, nil
@@ -246,7 +246,7 @@ func (l *trial) comesBack(ctx context.Context, w *wire, failing *order, message 
 	if err != nil {
 		return err
 	}
-	return l.wantOnce(ctx, []*order{failing}, lab.Look{File: "consumers.go", Func: "effects.ledger", Hint: "do the entries and the note that they are done commit together?"})
+	return l.wantOnce(ctx, []*order{failing}, lab.Look{File: "consumers.go", Func: "effects.ledger", Hint: "book inside Orders.Once, with the context that Once gives, so that entries and note commit together"})
 }
 
 // clear removes poison that was not parked, so that the checks that follow start clean. The workers

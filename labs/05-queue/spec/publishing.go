@@ -170,7 +170,7 @@ func (c *composed) storesEvents(ctx context.Context) error {
 		if err != nil || m.Key != string(event.Topic) {
 			return &lab.Failure{
 				Expected: "messages with a body of outbox.Encode, under the topic as routing key",
-				Seen:     fmt.Sprintf("routing key %q, body %.60q", m.Key, m.Body), Look: publisherLook("what do consumers read?"),
+				Seen:     fmt.Sprintf("routing key %q, body %.60q", m.Key, m.Body), Look: publisherLook("publish what messageOf returns, under the topic of the event"),
 			}
 		}
 		got[event.ID] = true
@@ -178,13 +178,13 @@ func (c *composed) storesEvents(ctx context.Context) error {
 	if len(got) != len(all) || len(q.Ready) != len(all) {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("%d events in a queue that is bound to #, when Publish has returned their ids", len(all)), Seen: fmt.Sprintf("%d messages, of %d events", len(q.Ready), len(got)),
-			Look: publisherLook("when is an event delivered, and when only sent? Publish each once"),
+			Look: publisherLook("publish each event once, and return its id only when it is confirmed and not returned"),
 		}
 	}
 	if n := p.broker.Channels("relay"); n > maxChannels {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("at most %d channels open after %d batches", maxChannels, (len(all)+batchSize-1)/batchSize), Seen: fmt.Sprintf("%d", n),
-			Look: publisherLook("a channel is made to last; one that does not must be closed"),
+			Look: publisherLook("open the channel once and keep it between calls"),
 		}
 	}
 	p.broker.Restart()
@@ -192,7 +192,7 @@ func (c *composed) storesEvents(ctx context.Context) error {
 	if q, _ = p.broker.Queue(tapQueue); len(q.Ready) != len(all) {
 		return &lab.Failure{
 			Expected: "confirmed events in a durable queue after the broker has restarted", Seen: fmt.Sprintf("%d of %d", len(q.Ready), len(all)),
-			Look: publisherLook("messages are not persistent by default"),
+			Look: lab.Look{File: "publisher.go", Func: "messageOf", Hint: "set DeliveryMode to amqp.Persistent: by default a message dies with the broker"},
 		}
 	}
 	return wantCounted(p.bench, map[rabbit.Delivery]int{rabbit.Confirmed: len(all), rabbit.Nacked: 0, rabbit.Returned: 0})
@@ -260,7 +260,7 @@ func (c *composed) sendsTheBatch(ctx context.Context) error {
 			return unconfirmedReturned(s, "the broker had confirmed none")
 		}
 		return &lab.Failure{
-			Expected: "a publisher that waits for the broker's confirms", Seen: "error " + s.err.Error(), Look: publisherLook("how long may a confirm take?"),
+			Expected: "a publisher that waits for the broker's confirms", Seen: "error " + s.err.Error(), Look: publisherLook("wait for each confirm by WaitContext(ctx) and set no shorter limit"),
 		}
 	default:
 	}
@@ -273,7 +273,7 @@ func (c *composed) sendsTheBatch(ctx context.Context) error {
 	if s.err != nil || !same(s.confirmed, idsOfEvents(batch)) {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("the ids of all %d events, when the broker has confirmed them", len(batch)),
-			Seen:     fmt.Sprintf("%d ids, error %v", len(s.confirmed), s.err), Look: publisherLook("wait for each promise of the batch"),
+			Seen:     fmt.Sprintf("%d ids, error %v", len(s.confirmed), s.err), Look: publisherLook("call WaitContext of every confirmation of the batch"),
 		}
 	}
 	return nil
@@ -282,7 +282,7 @@ func (c *composed) sendsTheBatch(ctx context.Context) error {
 func unconfirmedReturned(s sent, because string) error {
 	return &lab.Failure{
 		Expected: "only ids of events that the broker has confirmed", Seen: fmt.Sprintf("%d more ids, and %s", len(s.confirmed), because),
-		Look: publisherLook("a publish without an error is not a confirm"),
+		Look: publisherLook("a publish without an error is not a confirm: return an id when WaitContext says true"),
 	}
 }
 
@@ -329,7 +329,7 @@ func (c *composed) keepsRefused(ctx context.Context) error {
 			return &lab.Failure{
 				Expected: fmt.Sprintf("the ids of the %d events that the broker has stored", len(want)),
 				Seen:     fmt.Sprintf("%d ids, error %v, when it refused every third event", len(s.confirmed), s.err),
-				Look:     publisherLook("a nack is an answer, and not the one you want"),
+				Look:     publisherLook("a nack is no error: leave out the ids of refused events, return the others, and keep the channel"),
 			}
 		}
 		if s.err != nil {
@@ -372,9 +372,9 @@ func (c *composed) keepsReturned(ctx context.Context) error {
 		}
 		if s.err != nil || !same(s.confirmed, want) {
 			return &lab.Failure{
-				Expected: fmt.Sprintf("%d ids and no error for a batch of %d events, of which a queue takes %d", len(want), len(batch), len(want)),
+				Expected: fmt.Sprintf("%d ids and no error for a batch of %d events, of which %d have a queue", len(want), len(batch), len(want)),
 				Seen:     fmt.Sprintf("%d ids, error %v", len(s.confirmed), s.err),
-				Look:     publisherLook("the broker returns a mandatory message that no queue takes, and then confirms it"),
+				Look:     publisherLook("publish as mandatory, and leave out the ids of returned messages: the broker returns a message that no queue takes, and then confirms it"),
 			}
 		}
 	}
@@ -494,7 +494,7 @@ func (c *composed) waitsWhileBlocked(ctx context.Context) error {
 		return &lab.Failure{
 			Expected: "events that were under way when the broker blocked the link, confirmed when it takes messages again",
 			Seen:     fmt.Sprintf("%d of %d ids, error %v", len(s.confirmed), len(first), s.err),
-			Look:     publisherLook("a blocked link is back-pressure, and not a failure: wait"),
+			Look:     publisherLook("a broker that blocks the link slows its publishers down, and loses nothing: go on waiting by WaitContext(ctx)"),
 		}
 	}
 	if err := rig.Pause(ctx, stillPause); err != nil {

@@ -46,7 +46,7 @@ DELETE FROM order_effects WHERE order_id = ANY ($1) AND effect = $2`, idsOf(thei
 		return &lab.Failure{
 			Expected: fmt.Sprintf("the ledger entries of %d orders back when a replay of %s has ended", len(lost), ledgerQueue),
 			Seen:     fmt.Sprintf("%d orders without entries", n),
-			Look:     lab.Look{File: "stretch_replay.go", Func: "Replay", Hint: "where in the stream does a replay begin, and when has it caught up?"},
+			Look:     lab.Look{File: "stretch_replay.go", Func: "Replay", Hint: "begin at the first event of the stream, and end at the last one of the time when the replay began"},
 		}
 	}
 	is, err := l.read(ctx, l.looked)
@@ -54,7 +54,7 @@ DELETE FROM order_effects WHERE order_id = ANY ($1) AND effect = $2`, idsOf(thei
 		return err
 	}
 	err = failIf(changes(kept, was, is), "no change of orders that had lost no entry",
-		lab.Look{File: "stretch_replay.go", Func: "Replay", Hint: "which handler gets the events of a replay?"})
+		lab.Look{File: "stretch_replay.go", Func: "Replay", Hint: "call only the handler of the consumer's queue"})
 	if err != nil {
 		return err
 	}
@@ -62,7 +62,7 @@ DELETE FROM order_effects WHERE order_id = ANY ($1) AND effect = $2`, idsOf(thei
 		is[o.id].booked, is[o.id].done[bytebites.EffectLedger] = was[o.id].booked, was[o.id].done[bytebites.EffectLedger]
 	}
 	return failIf(changes(lost, was, is), "the lost entries as they were, and no other effect done again",
-		lab.Look{File: "stretch_replay.go", Func: "Replay", Hint: "which handler gets the events of a replay?"})
+		lab.Look{File: "stretch_replay.go", Func: "Replay", Hint: "call only the handler of the consumer's queue"})
 }
 
 // runReplay runs a replay for the ledger to its end.
@@ -80,14 +80,14 @@ func (l *trial) runReplay(ctx context.Context) (err error) {
 	case errors.Is(waiting.Err(), context.DeadlineExceeded):
 		return &lab.Failure{
 			Expected: fmt.Sprintf("a replay that catches up and ends within %s", replayTimeout), Seen: "it is still running" + l.warnings(ctx),
-			Look: lab.Look{File: "stretch_replay.go", Func: "Replay", Hint: "how does it know that it has caught up?"},
+			Look: lab.Look{File: "stretch_replay.go", Func: "Replay", Hint: "publish a mark to the stream first, and end when you meet it"},
 		}
 	case err != nil:
 		return err
 	case code != 0:
 		return &lab.Failure{
 			Expected: "a replay that ends with exit code 0", Seen: fmt.Sprintf("exit code %d: %s", code, rig.Tail(log)),
-			Look: lab.Look{File: "stretch_replay.go", Func: "Replay", Hint: "which error does it return?"},
+			Look: lab.Look{File: "stretch_replay.go", Func: "Replay", Hint: "return nil unless an event failed or the connection was lost"},
 		}
 	}
 	return nil

@@ -187,7 +187,7 @@ func (c *composed) replaysAll(ctx context.Context) error {
 		right, _, _ := r.count()
 		return &lab.Failure{
 			Expected: "a replay that ends at the event that was the last when it began, while others write to the log", Seen: fmt.Sprintf("it still runs, %d of %d events handled", right, replayedEvents),
-			Look: replayLook("how do you know that you have caught up?"),
+			Look: replayLook("publish a mark to the stream first, and end when you meet it"),
 		}
 	}
 	if err != nil {
@@ -206,7 +206,7 @@ func (c *composed) replaysAll(ctx context.Context) error {
 	}
 	if n := depth(); n != before {
 		return &lab.Failure{
-			Expected: "no message in another queue", Seen: fmt.Sprintf("%d more in %s", n-before, recommendationQueue), Look: replayLook("where does the mark of the end go?"),
+			Expected: "no message in another queue", Seen: fmt.Sprintf("%d more in %s", n-before, recommendationQueue), Look: replayLook("publish the mark by the default exchange under the key events, so that only the stream gets it"),
 		}
 	}
 	return nil
@@ -232,7 +232,7 @@ func (c *composed) replaysPastFailures(ctx context.Context) error {
 	case err = <-ended:
 	case <-time.After(stepLimit()):
 		err = errors.New("it still runs")
-		return &lab.Failure{Expected: "a replay that ends", Seen: err.Error(), Waited: lab.Late(err), Look: replayLook("what does it do with an event that fails?")}
+		return &lab.Failure{Expected: "a replay that ends", Seen: err.Error(), Waited: lab.Late(err), Look: replayLook("go on after an event that fails, and return its error at the end")}
 	}
 	if right, _, _ := r.count(); err == nil || right != replayedEvents {
 		return &lab.Failure{

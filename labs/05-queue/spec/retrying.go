@@ -165,13 +165,13 @@ func (c *composed) parksAfterFiveTries(ctx context.Context) error {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("a message that always fails to wait in a queue after each of %d tries, and to be parked after the next", maxTries-1),
 			Seen:     fmt.Sprintf("%d tries, %d waits, %d parked", n, len(waits), len(parked.Ready)),
-			Look:     failedLook("count the tries in rabbit.RetriesHeader. Is the fifth failure the one that parks?"),
+			Look:     failedLook("rabbit.Retries has the count of earlier failures: 4 at the fifth failure, which parks"),
 		}
 	}
 	if n := s.broker.Channels(publishing); n > maxChannels {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("at most %d channels open to put messages back", maxChannels), Seen: fmt.Sprintf("%d after %d messages", n, len(s.republished())),
-			Look: failedLook("a channel is made to last; one that does not must be closed"),
+			Look: failedLook("call w.put, which keeps its channel, and open none for each message"),
 		}
 	}
 	for i, p := range s.republished() {
@@ -187,7 +187,7 @@ func (c *composed) parksAfterFiveTries(ctx context.Context) error {
 	}
 	if !slices.IsSorted(waits) || waits[0] <= 0 || waits[len(waits)-1] <= waits[0] {
 		return &lab.Failure{
-			Expected: "a message that waits longer each time", Seen: fmt.Sprintf("waits of %v", waits), Look: failedLook("which retry queue comes after the second try?"),
+			Expected: "a message that waits longer each time", Seen: fmt.Sprintf("waits of %v", waits), Look: failedLook("take the delays of retry.Delays in turn, and the last one again"),
 		}
 	}
 	// Waiting queues of one's own may have other delays.
@@ -205,7 +205,7 @@ func (c *composed) parksAfterFiveTries(ctx context.Context) error {
 		return &lab.Failure{
 			Expected: "a message that comes back to the queue that failed, and to no other, and that is never requeued",
 			Seen:     fmt.Sprintf("requeued %d times, and %d messages in %s", n, len(ledger.Ready), ledgerQueue),
-			Look:     declareLook("where do the dead letters of a retry queue go?"),
+			Look:     declareLook("keep retry.Declare in Declare, and call w.put with w.Queue: a retry queue sends its dead letters to that queue"),
 		}
 	}
 	return nil
@@ -285,7 +285,7 @@ func (c *composed) keepsTheCount(ctx context.Context) error {
 		if isParked {
 			hint := "look for bytebites.ErrBusy before you compare the count"
 			if n <= failures {
-				hint = "is the fifth failure the one that parks?"
+				hint = "rabbit.Retries has the count of earlier failures: 4 at the fifth failure, which parks"
 			}
 			return &lab.Failure{
 				Expected: fmt.Sprintf("a message that waits, and is not parked, when it failed %d times and then finds a server busy", failures), Seen: fmt.Sprintf("parked after try %d", n),
@@ -295,7 +295,7 @@ func (c *composed) keepsTheCount(ctx context.Context) error {
 		if n > failures && wait < longest {
 			return &lab.Failure{
 				Expected: fmt.Sprintf("the longest delay, %s, for a message that finds a server busy", longest), Seen: wait.String(),
-				Look: failedLook("a server that is down has more to do than to refuse messages"),
+				Look: failedLook("wait for the longest delay after bytebites.ErrBusy"),
 			}
 		}
 		longest = max(longest, wait)
@@ -426,7 +426,7 @@ func (c *composed) parksTheUnreadable(ctx context.Context) error {
 			Expected: fmt.Sprintf("%d messages that cannot be read to be parked as they came, at once and by Nack without requeue, and %d others to be done", n, n),
 			Seen: fmt.Sprintf("%d parked, %d done, %d published by the worker, %d requeued",
 				len(parked()), t.all(), len(again()), s.settled(fakebroker.Requeued)),
-			Look: failedLook("what cannot be read now cannot be read later"),
+			Look: failedLook("return rabbit.Parked at once for errUnreadable: it cannot be read later either"),
 		}
 	}
 	if _, err := within(ctx, time.Second, func() bool { return s.handled(rabbit.Parked) == float64(n) }); err != nil {
@@ -513,7 +513,7 @@ func (c *composed) waitsThroughARestart(ctx context.Context) error {
 	if waiting != 1 || len(parked.Ready) != 1 {
 		return &lab.Failure{
 			Expected: "a message that waits for its next try, and a parked one, after the broker has restarted", Seen: fmt.Sprintf("%d waiting in %v, %d parked", waiting, in, len(parked.Ready)),
-			Look: declareLook("which queues outlive the broker, and which messages in them?"),
+			Look: declareLook("declare durable quorum queues, and publish persistent messages"),
 		}
 	}
 	wait, _, ok := s.broker.NextExpiry()

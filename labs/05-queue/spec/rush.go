@@ -183,7 +183,7 @@ WHERE (SELECT count(*) FROM order_effects WHERE order_id = placed) < $2`,
 			return &lab.Failure{
 				Expected: fmt.Sprintf("a worker that does all effects of a round within %s", drainRoundTimeout),
 				Seen:     fmt.Sprintf("%d orders with missing effects%s", missing, r.trial.warnings(ctx)), Waited: lab.Last(drainRoundTimeout),
-				Look: lab.Look{File: "consumers.go", Func: "Consumers", Hint: "how many messages of each queue may a worker have in hand?"},
+				Look: lab.Look{File: "consumers.go", Func: "Consumers", Hint: "choose a larger prefetch for the mails, and at most 10 for the others"},
 			}
 		}
 		if err := rig.Pause(ctx, pollInterval); err != nil {

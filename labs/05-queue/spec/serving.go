@@ -202,7 +202,7 @@ func (c *composed) acksAfterTheWork(ctx context.Context) error {
 				return &lab.Failure{
 					Expected: "three messages that the broker keeps until their work is done",
 					Seen:     fmt.Sprintf("%d kept, while the worker is at the first", held),
-					Look:     serveLook("autoack acknowledges a message when the broker has sent it"),
+					Look:     serveLook("consume without autoack: with it the broker forgets a message when it has sent it"),
 				}
 			}
 			return &lab.Failure{
@@ -219,7 +219,7 @@ func (c *composed) acksAfterTheWork(ctx context.Context) error {
 	if n := len(s.state().Ready); early > 0 || n != 3 {
 		return &lab.Failure{
 			Expected: "three messages that are back in their queue when their worker dies at work", Seen: fmt.Sprintf("%d, of which it had settled %d before the work was done", n, early),
-			Look: serveLook("autoack acknowledges a message when the broker has sent it"),
+			Look: serveLook("consume without autoack: with it the broker forgets a message when it has sent it"),
 		}
 	}
 	return nil
@@ -361,7 +361,7 @@ func (c *composed) putsBack(ctx context.Context, what string, answer fakebroker.
 	if answer != fakebroker.Hold {
 		s.broker.Drop("")
 		if n, in := s.copies(body); n == 0 {
-			return &lab.Failure{Expected: "the message in some queue", Seen: fmt.Sprintf("none, after the broker %s what the worker published (%v)", what, in), Look: serveLook("when is a message safe?")}
+			return &lab.Failure{Expected: "the message in some queue", Seen: fmt.Sprintf("none, after the broker %s what the worker published (%v)", what, in), Look: serveLook("settle a message only when its work is done or w.put has returned nil")}
 		}
 		return nil
 	}

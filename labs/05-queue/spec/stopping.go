@@ -71,7 +71,7 @@ func (c *composed) finishesWhatItHolds(ctx context.Context) error {
 	case err := <-s.ended:
 		return &lab.Failure{
 			Expected: "a worker that is told to stop and first finishes the messages that it holds", Seen: fmt.Sprintf("Serve has returned, error %v", err),
-			Look: serveLook("wait for the handlers before you return: hands.Wait()"),
+			Look: serveLook("wait for the handlers before you return: call Wait of the errgroup"),
 		}
 	default:
 	}

@@ -44,20 +44,20 @@ func (c *composed) counter() (*counter, error) {
 	}
 	r, end := resources()
 	at := &counter{shop: s, close: end}
-	err = guard(placeLook("what does NewCheckout use?"), func() (err error) {
+	err = guard(placeLook("NewCheckout must not panic or wait"), func() (err error) {
 		at.checkout, err = c.Checkout(r, steps)
 		return err
 	})
 	if err != nil {
 		end()
-		return nil, failed(err, "a checkout", placeLook("which error does NewCheckout return?"))
+		return nil, failed(err, "a checkout", placeLook("NewCheckout must return a checkout"))
 	}
 	return at, nil
 }
 
 // order places an order. The last error is about the call itself, such as a panic.
 func (c *counter) order(ctx context.Context, request bytebites.OrderRequest) (order bytebites.Order, replayed bool, refused, err error) {
-	err = guard(placeLook("what does it wait for?"), func() error {
+	err = guard(placeLook("let an order wait for Replay, Draft, Reserve and Place only"), func() error {
 		order, replayed, refused = c.checkout.PlaceOrder(ctx, request)
 		return nil
 	})
@@ -114,7 +114,7 @@ func tellsOfAnOrder(ctx context.Context, c *composed) error {
 	if at.count(callReserve) == 0 || at.leftHeld() > 0 {
 		return &lab.Failure{
 			Expected: "stock that is reserved for the order, and confirmed", Seen: fmt.Sprintf("%d reservations, %d of them not settled", at.count(callReserve), at.leftHeld()),
-			Look: placeLook("a subscriber should not be told at eight that dinner is sold out"),
+			Look: placeLook("call Reserve before the answer, and return its error"),
 		}
 	}
 	if err := wantTold(at.shop, order); err != nil {
@@ -194,7 +194,7 @@ func tellsOfNoOrderThatFails(ctx context.Context, c *composed) error {
 			return &lab.Failure{
 				Expected: fmt.Sprintf("no order, no event and the error %q, when the step %q fails", step.err, step.call),
 				Seen:     fmt.Sprintf("%d orders, %d events, error %v", at.placed(), len(at.told()), refused),
-				Look:     placeLook("before the commit an event could announce an order that is rolled back"),
+				Look:     placeLook("return the error of each step. Before the commit an event could announce an order that is rolled back"),
 			}
 		}
 		if n := at.count(callRelease); step.call == callCommit && n > 0 {
@@ -296,7 +296,7 @@ func tellsOncePerKey(ctx context.Context, c *composed) error {
 			Expected: "one order with two events for two requests with one key at once, and no reservation left over",
 			Seen: fmt.Sprintf("%d orders, %d events, %d reservations left over, answers %s (replayed %t) and %s (replayed %t), errors %v and %v",
 				at.placed(), len(at.told()), at.leftHeld(), order.ID, replayed, o.order.ID, o.replayed, refused, o.err),
-			Look: placeLook("what does Place return for the second of two requests with one key?"),
+			Look: placeLook("return what Place returns: for the second of two requests with one key, the earlier order and true"),
 		}
 	}
 	return wantTold(at.shop, order)
@@ -329,7 +329,7 @@ func leavesNothingWhenTheOutboxFails(ctx context.Context, c *composed) error {
 			return &lab.Failure{
 				Expected: fmt.Sprintf("an error, and no order, event or reservation, when the outbox takes no event from number %d on (%s)", fault.number, fault.err),
 				Seen:     fmt.Sprintf("%d orders, %d events, %d reservations, error %v", at.placed(), len(at.told()), at.leftHeld(), refused),
-				Look:     placeLook("the order and its events stand or fall together"),
+				Look:     placeLook("add the events inside Place, so that both are stored or neither is"),
 			}
 		}
 		at.on(callOutbox, nil)
@@ -365,15 +365,15 @@ func (l *trial) toldWithThePayment(ctx context.Context, _ *lab.Run) error {
 	r, end := resources()
 	defer end()
 	var payments bytebites.Payments
-	err = guard(receiveLook("what does NewPayments use?"), func() (err error) {
+	err = guard(receiveLook("NewPayments must not panic or wait"), func() (err error) {
 		payments, err = c.Payments(r, parts)
 		return err
 	})
 	if err != nil {
-		return failed(err, "a receiver of payments", receiveLook("which error does NewPayments return?"))
+		return failed(err, "a receiver of payments", receiveLook("NewPayments must return a receiver"))
 	}
 	receive := func(event bytebites.PaymentEvent) (applied bool, refused, err error) {
-		err = guard(receiveLook("what does a webhook wait for?"), func() error {
+		err = guard(receiveLook("let a webhook wait for RecordPayment only, and leave the broker to the relay"), func() error {
 			applied, refused = payments.Receive(ctx, event)
 			return nil
 		})
@@ -460,7 +460,7 @@ func (l *trial) eventsHaveTheirTime(s *shop) error {
 		if age := time.Since(event.At); age < -time.Minute || age > time.Minute {
 			return &lab.Failure{
 				Expected: "the time at which a payment came, in its event", Seen: event.At.Format(time.RFC3339),
-				Look: receiveLook("the age of a message is counted from Event.At"),
+				Look: receiveLook("keep Event.At, which eventOf sets: the age of a message is counted from it"),
 			}
 		}
 	}

@@ -55,7 +55,7 @@ func (l *trial) unroutable(ctx context.Context, _ *lab.Run) (err error) {
 		return err
 	}
 	return l.wantDone(ctx, placed, "weeks for orders whose events no queue took, when a queue is bound again",
-		lab.Look{File: "publisher.go", Func: "NewPublisher", Hint: "a returned message is confirmed too"})
+		lab.Look{File: "publisher.go", Func: "NewPublisher", Hint: "leave out the ids of returned messages: the broker confirms them too"})
 }
 
 // placeUnroutable places orders while the topic has no queue, and counts its events.
@@ -66,7 +66,7 @@ func (l *trial) placeUnroutable(ctx context.Context, before float64) ([]*order, 
 	}
 	// When the other effects have come, the unroutable events were published too.
 	err = l.wantDone(ctx, placed, "mails and bookings of orders whose other events no queue takes",
-		lab.Look{File: "publisher.go", Func: "NewPublisher", Hint: "which events wait behind one that cannot be delivered?"}, bytebites.EffectEmail, bytebites.EffectLedger)
+		lab.Look{File: "publisher.go", Func: "NewPublisher", Hint: "go on with the batch after a returned message, and return the ids of the confirmed ones"}, bytebites.EffectEmail, bytebites.EffectLedger)
 	if err != nil {
 		return placed, err
 	}
@@ -86,7 +86,7 @@ func (l *trial) placeUnroutable(ctx context.Context, before float64) ([]*order, 
 			return placed, &lab.Failure{
 				Expected: fmt.Sprintf("%d events that no queue takes in the outboxes, and counted as returned by the relay", unroutableOrders),
 				Seen:     fmt.Sprintf("%d in the outboxes, and %.0f counted", waiting, returned-before), Waited: lab.Last(countTimeout),
-				Look: lab.Look{File: "publisher.go", Func: "NewPublisher", Hint: "a returned message is confirmed too"},
+				Look: lab.Look{File: "publisher.go", Func: "NewPublisher", Hint: "leave out the ids of returned messages: the broker confirms them too"},
 			}
 		}
 		if err := rig.Pause(ctx, pollInterval); err != nil {
