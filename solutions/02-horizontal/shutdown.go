@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// drainDelay is how long a replica that is told to stop goes on taking requests. The balancer
+// drainDelay is how long a replica that is told to stop goes on taking requests. The controller
 // asks every 0.5 s and takes a replica off the list after two answers of no. So it knows after
 // at most 0.5 s + 0.5 s + 0.4 s, the last being its limit for an answer. Then nginx loads the
 // new list, which takes up to 0.6 s. That makes 2 s; the third second is a reserve.

@@ -120,7 +120,7 @@ func (l *trial) replicaKilled(ctx context.Context, run *lab.Run) error {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("%s to be killed without a failed read", seen.victim),
 			Seen:     fmt.Sprintf("%d failed reads (of all requests: %s)", reads, load.Causes(seen.load.Failures)), Waited: rig.LateLoad(seen.load),
-			Look: lab.Look{File: "nginx.conf", Hint: "proxy_next_upstream, and proxy_connect_timeout: how long does nginx wait for a silent replica?"},
+			Look: lab.Look{File: "nginx.conf", Hint: "set proxy_next_upstream error timeout, and a proxy_connect_timeout below 2 s for a silent replica"},
 		}
 	}
 	books, reconcileErr := rig.Reconcile(ctx, l.servers.Pool, seen.load.Orders)
@@ -133,13 +133,13 @@ func (l *trial) replicaKilled(ctx context.Context, run *lab.Run) error {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("each of the %d accepted orders once in the database, and no other", books.Accepted),
 			Seen:     fmt.Sprintf("%d lost, %d doubled, %d stored although refused", books.Lost, books.Doubled, books.Invented),
-			Look:     lab.Look{File: "nginx.conf", Hint: "which requests does nginx send again, and to which replica?"},
+			Look:     lab.Look{File: "nginx.conf", Hint: "leave non_idempotent out of proxy_next_upstream: nginx must not send a POST again"},
 		}
 	case failed(seen.load, isOrder) > 0:
 		return &lab.Failure{
 			Expected: "every order to be placed, at the second try at the latest",
 			Seen:     fmt.Sprintf("%d were not (%s)", failed(seen.load, isOrder), load.Causes(seen.load.Failures)), Waited: rig.LateLoad(seen.load),
-			Look: lab.Look{File: "nginx.conf", Hint: "to which replica does a second try go?"},
+			Look: lab.Look{File: "nginx.conf", Hint: "include the list of replicas: a client's second try must reach one that lives"},
 		}
 	}
 	return err
@@ -160,7 +160,7 @@ func (l *trial) loginsSurvive(ctx context.Context, _ *lab.Run) error {
 		}
 		return &lab.Failure{
 			Expected: fmt.Sprintf("GET /me to be answered for a subscriber that %s signed in before it died", seen.victim),
-			Seen:     got, Waited: waited, Look: lab.Look{File: "sessions.go", Func: "NewSessions", Hint: "which data died with the replica?"},
+			Seen:     got, Waited: waited, Look: lab.Look{File: "sessions.go", Func: "NewSessions", Hint: "keep sessions in the database: what the replica kept in memory died with it"},
 		}
 	}
 	return nil

@@ -135,7 +135,7 @@ func (l *trial) stateless(context.Context, *lab.Run) error {
 		{"Authentication", want.Authentication, got.Authentication,
 			"read shared/bytebites/inmem, and restart.txt of lab 00: what did a restart forget?"},
 		{"Orders", want.Orders, got.Orders,
-			"read solutions/01-vertical/checkout.go: what is left in the process when PlaceOrder has returned?"},
+			"read shared/bytebites/postgres/orders.go: what is left in the process when an order is placed?"},
 		{"Catalogue", want.Catalogue, got.Catalogue,
 			"read facets in shared/bytebites/httpapi/storefront.go: where else is the data that it remembers?"},
 		{"Recommendations", want.Recommendations, got.Recommendations,

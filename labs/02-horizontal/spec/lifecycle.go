@@ -90,7 +90,7 @@ func ready(ctx context.Context, lifecycle service.Lifecycle, health func(context
 		return nil, &lab.Failure{
 			Expected: "Ready to answer while another question is still open, and when its context ends",
 			Seen:     fmt.Sprintf("no answer within %s", readyLimit),
-			Look:     lookReady("what do two questions at once wait for? Is ctx passed to healthy?"),
+			Look:     lookReady("hold no lock while healthy runs, and pass ctx to it"),
 		}
 	}
 }
@@ -107,7 +107,7 @@ func (l *trial) readiness(ctx context.Context, _ *lab.Run) error {
 		case want == nil && answer != nil:
 			return &lab.Failure{
 				Expected: "Ready to return nil while the databases answer and nobody has called Stop",
-				Seen:     fmt.Sprintf("%q in question %d", answer, i+1), Look: lookReady("what does it keep from an earlier question?"),
+				Seen:     fmt.Sprintf("%q in question %d", answer, i+1), Look: lookReady("keep no answer of an earlier call: return what healthy returns now"),
 			}
 		case want != nil && answer == nil:
 			return &lab.Failure{
@@ -287,9 +287,9 @@ func (s *stopSeen) judgeSick(ctx context.Context, stopped <-chan error) error {
 		return nil // the other replica has shown that Stop ends
 	}
 	return &lab.Failure{
-		Expected: fmt.Sprintf("%.1f s or more until finish is called, also when the databases have just been away: the balancer wants %d answers of no",
+		Expected: fmt.Sprintf("%.1f s or more until finish is called, also when the databases have just been away: the controller wants %d answers of no",
 			drainMin().Seconds(), balancer.DefaultPolicy().Fall),
-		Seen: fmt.Sprintf("%.2f s", s.finished.Sub(s.began).Seconds()), Look: lookStop("what does it know about the list of nginx?"),
+		Seen: fmt.Sprintf("%.2f s", s.finished.Sub(s.began).Seconds()), Look: lookStop("wait for drainDelay after Stop is called, whatever was answered before"),
 	}
 }
 
@@ -299,7 +299,7 @@ func runsOn(ctx context.Context, other service.Lifecycle) error {
 	if failure == nil && answer != nil {
 		failure = &lab.Failure{
 			Expected: "Ready to return nil in a replica that nobody has stopped, after another has stopped",
-			Seen:     fmt.Sprintf("%q", answer), Look: lookReady("what do two values of Lifecycle share?"),
+			Seen:     fmt.Sprintf("%q", answer), Look: lookReady("keep the flag in Lifecycle, and not in a variable of the package"),
 		}
 	}
 	return failure
@@ -396,24 +396,24 @@ func (s *stopSeen) judge(run *lab.Run, h heard, stopErr error) error {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("Ready to say no at once, and %.1f s or more until finish is called: by then nginx knows", drainMin().Seconds()),
 			Seen:     whatCame(h.known, s.finished, served),
-			Look:     lookStop("1. Ready returns an error. 2. Wait until the balancer and nginx know. 3. Call finish"),
+			Look:     lookStop("1. Ready returns an error. 2. Wait until the controller and nginx know. 3. Call finish"),
 		}
 	case h.yeses > 0:
 		return &lab.Failure{
 			Expected: "Ready to say no from the call of Stop on",
 			Seen:     fmt.Sprintf("yes %.1f s after it", balancer.DefaultPolicy().Interval.Seconds()),
-			Look:     lookStop("1. Ready returns an error. 2. Wait until the balancer and nginx know. 3. Call finish"),
+			Look:     lookStop("1. Ready returns an error. 2. Wait until the controller and nginx know. 3. Call finish"),
 		}
 	case s.foreign:
 		return &lab.Failure{
 			Expected: "finish to get the context of Stop, or one made from it", Seen: "another context",
-			Look: lookStop("which context does finish get?"),
+			Look: lookStop("pass the ctx of Stop to finish"),
 		}
 	case s.ctxErr != nil || s.bounded && s.left < finishTime:
 		return &lab.Failure{
 			Expected: fmt.Sprintf("a context for finish that lasts %s or longer, for the requests in flight", finishTime),
 			Seen:     contextLeft(s.ctxErr, s.left),
-			Look:     lookStop("which context measures the delay, and which does finish get?"),
+			Look:     lookStop("pass the ctx of Stop to finish, and not one that the delay has used up"),
 		}
 	case !errors.Is(stopErr, errCutOff):
 		return &lab.Failure{
@@ -427,7 +427,7 @@ func (s *stopSeen) judge(run *lab.Run, h heard, stopErr error) error {
 // whatCame says what the slowest balancer had heard when the replica took no more requests.
 func whatCame(known, finished time.Time, served time.Duration) string {
 	if known.IsZero() || !known.Before(finished) {
-		return fmt.Sprintf("%.2f s, and the balancer had not had two answers of no", served.Seconds())
+		return fmt.Sprintf("%.2f s, and the controller had not had two answers of no", served.Seconds())
 	}
 	return fmt.Sprintf("%.2f s, of which %.2f s were left for nginx", served.Seconds(), finished.Sub(known).Seconds())
 }

@@ -138,7 +138,7 @@ func (p *proxies) publish(ctx context.Context, list []byte) error {
 	if errors.As(err, &rejected) {
 		return &lab.Failure{
 			Expected: "nginx to take a new list of replicas in " + rig.UpstreamsFile, Seen: err.Error(), Waited: lab.Late(err),
-			Look: lab.Look{File: "nginx.conf", Hint: "is the list included, and nothing beside it that names a replica?"},
+			Look: lab.Look{File: "nginx.conf", Hint: "include the list, and name no replica beside it"},
 		}
 	}
 	return err
@@ -339,7 +339,7 @@ func (p *proxies) reachesAll(ctx context.Context, a ask) error {
 		if counts[e.Name()] == 0 {
 			return &lab.Failure{
 				Expected: fmt.Sprintf("each replica to get some of %d times %s %s", sameAsks, a.method, a.path),
-				Seen:     p.describe(counts), Look: confLook("the upstream block: does it choose by the request?"),
+				Seen:     p.describe(counts), Look: confLook("leave ip_hash and hash out of the upstream block: they choose by the request"),
 			}
 		}
 	}
@@ -365,7 +365,7 @@ func (l *trial) listed(ctx context.Context, _ *lab.Run) error {
 			if (counts[e.Name()] > 0) != slices.Contains(names, e.Name()) || counts[""] > 0 {
 				return &lab.Failure{
 					Expected: fmt.Sprintf("%d reads to be answered by the replicas on the list, %s, and by no other", listReads, strings.Join(names, " and ")),
-					Seen:     p.describe(counts), Waited: waited, Look: confLook("does the upstream block include " + rig.UpstreamsFile + ", and nothing else?"),
+					Seen:     p.describe(counts), Waited: waited, Look: confLook("include " + rig.UpstreamsFile + " in the upstream block, and no other server"),
 				}
 			}
 		}
@@ -373,7 +373,7 @@ func (l *trial) listed(ctx context.Context, _ *lab.Run) error {
 			if t := p.send(ctx, p.nginx.URL(), a); !slices.Contains(names, t.header.Get("X-Instance")) {
 				return &lab.Failure{
 					Expected: fmt.Sprintf("%s %s to be answered by the replicas on the list, %s", a.method, a.path, strings.Join(names, " and ")),
-					Seen:     t.String(), Waited: t.lateness(), Look: confLook("which requests go to another upstream block?"),
+					Seen:     t.String(), Waited: t.lateness(), Look: confLook("pass every request to the upstream block that includes the list"),
 				}
 			}
 		}
@@ -395,7 +395,7 @@ func (p *proxies) noOther(ctx context.Context) error {
 	if len(notes) > 0 {
 		return &lab.Failure{
 			Expected: "an error when the only replica on the list refuses connections, and no request to another",
-			Seen:     t.String(), Look: confLook("which servers does the upstream block name beside the list?"),
+			Seen:     t.String(), Look: confLook("name no server in the upstream block beside the list"),
 		}
 	}
 	return p.publish(ctx, p.listOf(1, p.echoes...))
@@ -450,13 +450,13 @@ func (l *trial) sentOnce(ctx context.Context, _ *lab.Run) error {
 				return &lab.Failure{
 					Expected: fmt.Sprintf("POST %s to be sent to one replica, which %s", a.path, whatItDid(do)),
 					Seen:     fmt.Sprintf("it was sent %d times", times),
-					Look:     confLook("proxy_next_upstream, non_idempotent and error_page: which of them sends a POST again?"),
+					Look:     confLook("leave out what sends a POST again: non_idempotent in proxy_next_upstream, or an error_page that asks a replica"),
 				}
 			}
 			if late(t) {
 				return &lab.Failure{
 					Expected: fmt.Sprintf("the client of POST %s to be answered when the replica %s", a.path, whatItDid(do)),
-					Seen:     t.String(), Waited: t.waited(), Look: confLook("what does nginx wait for, or send too little of?"),
+					Seen:     t.String(), Waited: t.waited(), Look: confLook("pass the request on at once, with its whole body"),
 				}
 			}
 			if do == seen.HangUp && t.err == nil && t.status < http.StatusInternalServerError {
@@ -504,7 +504,7 @@ func (l *trial) readAgain(ctx context.Context, _ *lab.Run) error {
 			if t.err != nil || t.status != http.StatusOK {
 				return &lab.Failure{
 					Expected: fmt.Sprintf("%d reads to be answered by the other replicas while %s closes each connection without an answer", hungReads, dead.Name()),
-					Seen:     t.String(), Look: confLook("proxy_next_upstream: after which failures does nginx ask another replica?"),
+					Seen:     t.String(), Look: confLook("set proxy_next_upstream error timeout: then nginx asks another replica"),
 				}
 			}
 		}
@@ -571,7 +571,7 @@ func (l *trial) silentMachine(ctx context.Context, run *lab.Run) error {
 		}
 		return &lab.Failure{
 			Expected: fmt.Sprintf("every read to be answered within the %s that a client waits, while one of three machines is silent", load.DefaultTimeout),
-			Seen:     t.String(), Look: confLook("proxy_connect_timeout: how long does nginx wait for a machine that does not answer at all?"),
+			Seen:     t.String(), Look: confLook("set proxy_connect_timeout to 500ms: nginx waits 60 s for a machine that does not answer at all"),
 		}
 	}
 	return nil
@@ -663,7 +663,7 @@ func (p *proxies) passes(ctx context.Context, a ask, host string) error {
 	if len(notes) != 1 {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("%s, with a body of %d bytes, to reach one replica", what, len(a.body)),
-			Seen:     fmt.Sprintf("it reached %d (%s)", len(notes), t), Look: confLook("which requests does nginx answer, or ask for, by itself?"),
+			Seen:     fmt.Sprintf("it reached %d (%s)", len(notes), t), Look: confLook("pass each request to one replica: nginx must neither answer by itself nor send copies"),
 		}
 	}
 	note, hash := notes[0], sha256.Sum256(a.body)
@@ -679,7 +679,7 @@ func (p *proxies) passes(ctx context.Context, a ask, host string) error {
 		if part.sent != part.got {
 			return &lab.Failure{
 				Expected: fmt.Sprintf("a replica to receive %s of %s as the browser sent it, %q", part.name, what, part.sent),
-				Seen:     fmt.Sprintf("%q", part.got), Look: confLook("proxy_set_header and proxy_pass: what do they change?"),
+				Seen:     fmt.Sprintf("%q", part.got), Look: confLook("change nothing by proxy_set_header but what the lesson sets, and give proxy_pass no path"),
 			}
 		}
 	}
@@ -712,7 +712,7 @@ func (p *proxies) same(t told, what string, status int) error {
 	fault := func(expected, got string) error {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("the answer of a replica to %s to reach the client unchanged: %s", what, expected), Seen: got,
-			Look: confLook("error_page, proxy_intercept_errors, proxy_cache, gzip, add_header and proxy_hide_header: which answer is not the replica's?"),
+			Look: confLook("leave out error_page, proxy_intercept_errors, proxy_cache, gzip, add_header and proxy_hide_header: they change answers"),
 		}
 	}
 	if t.err != nil || t.status != status {

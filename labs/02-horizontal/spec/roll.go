@@ -165,7 +165,7 @@ func (l *trial) rollingRestart(ctx context.Context, run *lab.Run) error {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("%d replicas to be restarted one by one and no request to fail", replicas),
 			Seen:     fmt.Sprintf("%d of %d requests failed: %s", seen.load.Failed, seen.load.Sent, load.Causes(seen.load.Failures)), Waited: rig.LateLoad(seen.load),
-			Look: lab.Look{File: "shutdown.go", Func: "Lifecycle.Stop", Hint: "does nginx still send requests when the replica takes no more? See nginx.conf too"},
+			Look: lab.Look{File: "shutdown.go", Func: "Lifecycle.Stop", Hint: "wait for drainDelay before finish: nginx still sends requests. If that is done, see nginx.conf"},
 		}
 	}
 	return err
@@ -184,13 +184,13 @@ func (l *trial) notReady(ctx context.Context, run *lab.Run) error {
 			return &lab.Failure{
 				Expected: fmt.Sprintf("%s to answer /readyz with no after SIGTERM, while it still takes requests", g.name),
 				Seen:     fmt.Sprintf("it never did, until it stopped %.1f s later", g.took.Seconds()), Waited: lab.Waited{Each: max(g.took, lookEvery)},
-				Look: lab.Look{File: "shutdown.go", Func: "Lifecycle.Ready", Hint: "what does it return after SIGTERM, and for how long does Stop keep the replica up?"},
+				Look: lab.Look{File: "shutdown.go", Func: "Lifecycle.Ready", Hint: "return an error once Stop has been called, and let Stop wait for drainDelay before finish"},
 			}
 		case g.strays > 0:
 			return &lab.Failure{
 				Expected: fmt.Sprintf("no request to %s after it had answered /readyz with no", g.name),
 				Seen:     fmt.Sprintf("%d of %d requests", g.strays, strayReads),
-				Look:     lab.Look{File: "nginx.conf", Hint: "does it include the list of replicas that are ready?"},
+				Look:     lab.Look{File: "nginx.conf", Hint: "include the list of ready replicas in the upstream block"},
 			}
 		case !g.missed:
 			if doubt := lateList([]goer{g}); doubt != nil {

@@ -35,7 +35,7 @@ func (l *trial) comeAndGo(ctx context.Context, n int, in, out *testbed.Service) 
 		return &lab.Failure{
 			Expected: fmt.Sprintf("%s to know the subscriber that signed in at %s", odd, in.Name()),
 			Seen:     fmt.Sprintf("status %d for GET /me", status),
-			Look:     lab.Look{File: "sessions.go", Func: "Sessions.Session", Hint: "where is a session kept, and which replicas can read it there?"},
+			Look:     lab.Look{File: "sessions.go", Func: "Sessions.Session", Hint: "keep sessions in the database, where all replicas can read them"},
 		}
 	}
 	cookie := v.cookie
@@ -51,7 +51,7 @@ func (l *trial) comeAndGo(ctx context.Context, n int, in, out *testbed.Service) 
 		return &lab.Failure{
 			Expected: fmt.Sprintf("%s to refuse the subscriber that signed out at %s", odd, out.Name()),
 			Seen:     fmt.Sprintf("status %d for GET /me", status),
-			Look:     lab.Look{File: "sessions.go", Func: "Sessions.Delete", Hint: "what does a replica remember that another has deleted?"},
+			Look:     lab.Look{File: "sessions.go", Func: "Sessions.Delete", Hint: "delete the row in the database, and keep no copy in the replica"},
 		}
 	}
 	return nil

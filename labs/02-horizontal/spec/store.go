@@ -221,7 +221,7 @@ func call(ctx context.Context, method string, do func(context.Context) error) (e
 func tooLong(method string) error {
 	return &lab.Failure{
 		Expected: fmt.Sprintf("%s to return within %s", method, storeLimit), Seen: method + " still waits",
-		Look: storeLook(method, "does each call give its connection back? Which rows does it wait for?"),
+		Look: storeLook(method, "close all rows and transactions, and pass over locked rows by FOR UPDATE SKIP LOCKED"),
 	}
 }
 
@@ -329,7 +329,7 @@ func shared(ctx context.Context, _ *shelf, one, two store) error {
 	if err := one.lacks(ctx, here.TokenHash, "a token that nobody has", "Session", ""); err != nil {
 		return err
 	}
-	const hint = "where is a session kept, and which replicas can read it there?"
+	const hint = "keep sessions in the database, where all replicas can read them"
 	for _, s := range []bytebites.Session{here, other} {
 		if err := one.create(ctx, s); err != nil {
 			return err
@@ -437,7 +437,7 @@ func (s *shelf) givenBack(ctx context.Context) error {
 		if time.Now().After(deadline) {
 			return &lab.Failure{
 				Expected: "each call to give its connection back", Seen: fmt.Sprintf("%d connections in use after all calls", kept),
-				Waited: lab.Last(storeLimit), Look: storeLook("Session", "which rows, transactions and connections does nothing close?"),
+				Waited: lab.Last(storeLimit), Look: storeLook("Session", "close all rows, transactions and connections, also after an error"),
 			}
 		}
 		if err := rig.Pause(ctx, removalPause); err != nil {
@@ -475,11 +475,11 @@ func restarted(ctx context.Context, s *shelf, one, _ store) error {
 	if after != before {
 		return &lab.Failure{
 			Expected: "the start of a replica to change no session, and to remove no expired one", Seen: "before it " + before + "; after it " + after,
-			Look: lab.Look{File: "sessions.go", Func: "NewSessions", Hint: "what do NewSessions and sessions.sql do to rows that are there?"},
+			Look: lab.Look{File: "sessions.go", Func: "NewSessions", Hint: "leave the rows alone in NewSessions and in sessions.sql"},
 		}
 	}
 	for _, at := range []store{{again}, one} {
-		err := at.holds(ctx, known, "after another replica has started", "what do NewSessions and sessions.sql do to rows that are there?")
+		err := at.holds(ctx, known, "after another replica has started", "leave the rows alone in NewSessions and in sessions.sql")
 		if err != nil {
 			return err
 		}

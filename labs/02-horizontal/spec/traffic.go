@@ -121,7 +121,7 @@ func (l *trial) slowReplica(ctx context.Context, run *lab.Run) error {
 	if float64(got) > fair/2 {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("%s, slowed down to %g CPU, to get at most half of what the others get", slow.Name(), slowCPU),
-			Seen:     l.describe(counts), Look: lab.Look{File: "nginx.conf", Hint: "how does it choose a replica?"},
+			Seen:     l.describe(counts), Look: lab.Look{File: "nginx.conf", Hint: "add least_conn to the upstream block: it prefers the replica with the fewest open requests"},
 		}
 	}
 	return nil
@@ -188,7 +188,7 @@ func (l *trial) loggedAddress(ctx context.Context, base string, header map[strin
 			return "", &lab.Failure{
 				Expected: fmt.Sprintf("the log of %s to name a request by the X-Request-Id that the visitor sent", r.instance),
 				Seen:     fmt.Sprintf("no such line within %s", logTimeout), Waited: lab.Last(logTimeout),
-				Look: lab.Look{File: "nginx.conf", Hint: "proxy_set_header: which headers does it replace?"},
+				Look: lab.Look{File: "nginx.conf", Hint: "leave X-Request-Id as it is: remove the proxy_set_header that replaces it"},
 			}
 		}
 		if err := rig.Pause(ctx, logPause); err != nil {
