@@ -441,7 +441,7 @@ func (a *app) afterCheck(l folder, r lab.Result, options checkOptions, listing l
 	case r.Verdict == lab.NotYet && len(r.Checks) == 1 && r.Checks[0].Name == "compile":
 		a.next("mend what the compiler names, then: " + again)
 	case r.Verdict == lab.NotYet:
-		a.next(fmt.Sprintf("read %s/README.md, mend the first check that is not yet met, then: %s", l.Dir(), again))
+		a.next(fmt.Sprintf("read %s/README.md, make the first failing check pass, then: %s", l.Dir(), again))
 	case r.Verdict == lab.Inconclusive:
 		a.next("close what else uses the machine, then: " + again)
 	default:
