@@ -15,10 +15,6 @@ func Answers() answer.Sheet {
 		// order-steps.txt.
 		OrderWaitsFor: answer.Unanswered,
 
-		// TODO(lab 00), step 5: give the knee in requests a second. This is the highest rate at
-		// which 99 % of requests succeed and 95 % of them take under 200 ms. See ramp.txt.
-		KneePerSecond: 0,
-
 		// TODO(lab 00), step 4: say for each kind of state whether a restart of the service
 		// keeps it: answer.Forgotten or answer.Kept. See restart.txt. Forgotten state lives in
 		// the process, so that part of the service is not stateless.
@@ -28,5 +24,9 @@ func Answers() answer.Sheet {
 			Orders:   answer.Unanswered,
 			Meals:    answer.Unanswered,
 		},
+
+		// TODO(lab 00), step 5: give the knee in requests a second. This is the highest rate at
+		// which 99 % of requests succeed and 95 % of them take under 200 ms. See ramp.txt.
+		KneePerSecond: 0,
 	}
 }

@@ -7,12 +7,12 @@ func Answers() answer.Sheet {
 	return answer.Sheet{
 		SlowTable:     "orders",
 		OrderWaitsFor: answer.MailServer,
-		KneePerSecond: 37,
 		Restart: answer.Restart{
 			Sessions: answer.Forgotten,
 			Carts:    answer.Kept,
 			Orders:   answer.Kept,
 			Meals:    answer.Kept,
 		},
+		KneePerSecond: 37,
 	}
 }

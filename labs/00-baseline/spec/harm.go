@@ -107,7 +107,7 @@ INSERT INTO orders (id, user_id, idempotency_key, total_cents, status, placed_at
 		case errors.As(err, &refused):
 			return &lab.Failure{
 				Expected: "an index that every order fits into", Seen: fmt.Sprintf("an order is refused: %q (SQLSTATE %s)", refused.Message, refused.Code),
-				Look: lab.Look{File: "index.sql", Hint: "which value of a column cannot be computed or stored?"},
+				Look: lab.Look{File: "index.sql", Hint: "index the columns themselves, and no expression that fails for some order"},
 			}
 		case err != nil:
 			return fmt.Errorf("place orders: %w", err)
@@ -266,7 +266,7 @@ func apply(ctx context.Context, db *sql.DB, text string, settings []string) erro
 	case errors.As(err, &refused) && string(refused.Code) == lockNotAvailable:
 		return &lab.Failure{
 			Expected: "no reader to be shut out when the service starts again", Seen: "index.sql waited for a reader to end",
-			Look: lab.Look{File: "index.sql", Hint: "which statement takes an exclusive lock, though the index is there?"},
+			Look: lab.Look{File: "index.sql", Hint: "write CREATE INDEX IF NOT EXISTS and nothing else: DROP, ALTER and REINDEX lock readers out"},
 		}
 	case errors.As(err, &refused):
 		return &lab.Failure{
@@ -284,7 +284,7 @@ func refusedHint(code string) string {
 	case "25001": // active_sql_transaction
 		return "PostgreSQL runs several statements of one file in one transaction, so write this one alone"
 	case "42P07": // duplicate_table: an index of that name is there
-		return "the service runs this file each time it starts: IF NOT EXISTS"
+		return "the service runs this file each time it starts: add IF NOT EXISTS"
 	default:
 		return "try it: go tool workshop up baseline; go tool workshop shell postgres"
 	}
@@ -469,7 +469,7 @@ func onlyAnIndex(before, after survey) error {
 	case len(come) == 1 && slices.Contains(after.unique, strings.TrimPrefix(come[0], "index ")):
 		return &lab.Failure{
 			Expected: "an index that every order fits into", Seen: "a unique index: it refuses an order whose columns are equal to those of another",
-			Look: lab.Look{File: "index.sql", Hint: "may a subscriber place two orders at one moment?"},
+			Look: lab.Look{File: "index.sql", Hint: "leave out UNIQUE: a subscriber may place two orders at one moment"},
 		}
 	}
 	return sameSystem(before, after)
@@ -498,7 +498,7 @@ func sameRows(before, after survey) error {
 
 // nothing demands that a further run of index.sql changes nothing.
 func nothing(before, after survey) error {
-	look := lab.Look{File: "index.sql", Hint: "the service runs this file each time it starts: IF NOT EXISTS"}
+	look := lab.Look{File: "index.sql", Hint: "the service runs this file each time it starts: add IF NOT EXISTS"}
 	if err := sameRows(before, after); err != nil {
 		return err
 	}

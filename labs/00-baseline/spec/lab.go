@@ -72,7 +72,7 @@ func Lab(subject Subject) lab.Lab {
 			{Name: "slow table", Kind: lab.Core, Step: 1, Needs: []string{stageFound}, Run: l.slowTable,
 				Proves: "you know which table the costliest statement reads"},
 			{Name: "harmless", Kind: lab.Core, Step: 2, Needs: []string{stageServers}, Run: l.harmless,
-				Proves: "your statement adds one index, and changes nothing else and nothing more at each further start"},
+				Proves: "your statement adds at most one index, and changes nothing else and nothing more at each further start"},
 			{Name: "index", Kind: lab.Core, Step: 2, Needs: []string{"harmless", stageIndexed}, Run: l.index,
 				Proves: "an order history reads only the orders of its subscriber"},
 			{Name: "order waits for", Kind: lab.Core, Step: 3, Needs: []string{"index", stageOrders}, Run: l.orderWaitsFor,
@@ -128,7 +128,7 @@ func (l *trial) index(_ context.Context, run *lab.Run) error {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("at most %d pages for one history", maxPages),
 			Seen:     fmt.Sprintf("%.0f (%.0f before your index)", l.after.pagesPerHistory, l.before.pagesPerHistory),
-			Look:     lab.Look{File: "index.sql", Hint: "which column is compared for equality, and does it come first?"},
+			Look:     lab.Look{File: "index.sql", Hint: "put the column that WHERE compares with = first, and the column of ORDER BY after it"},
 		}
 	}
 	return nil
@@ -156,7 +156,7 @@ func (l *trial) slowTable(_ context.Context, run *lab.Run) error {
 	if tableName(given) != first {
 		hint := "read the first row of statements.txt in " + evidenceFolder
 		if given != "" {
-			hint = "which table stands after FROM in the text of statement 1, in statements.txt?"
+			hint = "write the table after FROM in the text of statement 1, in statements.txt"
 		}
 		return &lab.Failure{
 			Expected: "in SlowTable, the table that took most of the database's time", Seen: quoted(given),
@@ -184,7 +184,7 @@ func (l *trial) orderWaitsFor(_ context.Context, run *lab.Run) error {
 	if given != first {
 		hint := "read the first row of order-steps.txt in " + evidenceFolder
 		if given != "" {
-			hint = "add up the steps of each part of the system in order-steps.txt: which sum is the largest?"
+			hint = "add up the steps of each part of the system in order-steps.txt, and name the part with the largest sum"
 		}
 		return &lab.Failure{
 			Expected: "in OrderWaitsFor, the part of the system that takes most of an order's time", Seen: quoted(given),
