@@ -183,7 +183,7 @@ func (m *memory) tellsDone(a answered) error {
 		if _, told := a.order.Done[effect]; done && !told {
 			return &lab.Failure{
 				Expected: "the order to say which effects are done", Seen: fmt.Sprintf("%s is done, and the answer calls it undone", effect),
-				Look: lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder", Hint: "Effect notes in its order what is done: return that order"},
+				Look: lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder", Hint: "pass finish a pointer to the order that you return: Effect notes in it what is done"},
 			}
 		}
 	}
@@ -205,7 +205,7 @@ func (m *memory) didAllBut(id bytebites.OrderID, undone []bytebites.Effect) erro
 		return &lab.Failure{
 			Expected: "every other effect of an order that stands to be done when the order is answered",
 			Seen:     "undone: " + strings.Join(missing, ", "),
-			Look:     lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder", Hint: "one Effect for each, under the context of Aftermath, and wait for all of them"},
+			Look:     lab.Look{File: "checkout.go", Func: "Checkout.finish", Hint: "one Effect for each, with the context of Aftermath, and wait for all of them"},
 		}
 	}
 	return nil
@@ -266,21 +266,21 @@ func (l *trial) effectFails(ctx context.Context, _ *lab.Run) error {
 		if a.err != nil {
 			return fmt.Errorf("%s: %w", e, &lab.Failure{
 				Expected: "the order to stand", Seen: a.err.Error(),
-				Look: lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder", Hint: "an Effect that fails is logged and stays undone; the order stands"},
+				Look: lab.Look{File: "checkout.go", Func: "Checkout.finish", Hint: "an Effect that fails is logged and stays undone; the order stands"},
 			})
 		}
 		for _, effect := range e.undone {
 			if _, done := a.order.Done[effect]; done {
 				return fmt.Errorf("%s: %w", e, &lab.Failure{
 					Expected: "the order to say that the effect is not done", Seen: fmt.Sprintf("%s is called done", effect),
-					Look: lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder", Hint: "return the error of the work from the Effect"},
+					Look: lab.Look{File: "checkout.go", Func: "Checkout.finish", Hint: "return the error of the work from the Effect"},
 				})
 			}
 		}
 		if n := len(m.mails()); n > 1 {
 			return fmt.Errorf("%s: %w", e, &lab.Failure{
 				Expected: "one mail: a mail server that reports a failure may have sent it", Seen: fmt.Sprintf("%d", n),
-				Look: lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder", Hint: "try each effect once; one that fails stays undone"},
+				Look: lab.Look{File: "checkout.go", Func: "Checkout.finish", Hint: "try each effect once; one that fails stays undone"},
 			})
 		}
 		if err := cmp.Or(m.truthful(asked, a), m.tellsDone(a), m.didAllBut(a.order.ID, e.undone), m.balanced()); err != nil {
@@ -478,7 +478,7 @@ func (l *trial) slowEffect(ctx context.Context, slow checkouttest.Call) error {
 	if seen != "" {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("all effects to end within %s, so that a retry may count what is undone as abandoned", maxEffectTime), Seen: seen,
-			Look: lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder", Hint: "call Aftermath once, and give its context to all effects"},
+			Look: lab.Look{File: "checkout.go", Func: "Checkout.finish", Hint: "call Aftermath once, and give its context to all effects"},
 		}
 	}
 	return cmp.Or(m.truthful(asked, a), m.didAllBut(a.order.ID, nil), m.tellsDone(a), m.balanced())
@@ -498,7 +498,7 @@ func (m *memory) mailedFreely() error {
 		if mail.TimeLeft < minMailTime || mail.TimeLeft > maxEffectTime {
 			return &lab.Failure{
 				Expected: fmt.Sprintf("the mail server to get between %s and %s for a mail", minMailTime, maxEffectTime), Seen: timeLeft(mail.TimeLeft),
-				Look: lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder", Hint: "which context does Aftermath return?"},
+				Look: lab.Look{File: "checkout.go", Func: "Checkout.finish", Hint: "send the mail with the context that Aftermath returned"},
 			}
 		}
 	}

@@ -88,7 +88,7 @@ func await(ctx context.Context, answer <-chan answered) (answered, error) {
 	case <-late.C:
 		return answered{}, &lab.Failure{
 			Expected: "an order to be answered", Seen: fmt.Sprintf("no answer after %s", answerWithin),
-			Look: lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder", Hint: "what does the order wait for, and who holds it?"},
+			Look: lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder", Hint: "what does the order wait for, and which request holds it?"},
 		}
 	case <-ctx.Done():
 		return answered{}, ctx.Err()
@@ -236,7 +236,7 @@ func (m *memory) truthful(request bytebites.OrderRequest, a answered) error {
 		if (answeredDone && a.err == nil || storedDone) && !m.happened(order, effect) {
 			return &lab.Failure{
 				Expected: "no effect that is called done and was not", Seen: fmt.Sprintf("%s is called done", effect),
-				Look: lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder", Hint: "do the work inside the Effect, and return its error"},
+				Look: lab.Look{File: "checkout.go", Func: "Checkout.finish", Hint: "do the work inside the Effect, and return its error"},
 			}
 		}
 	}

@@ -514,7 +514,7 @@ func (m *memory) bothTold(asked bytebites.OrderRequest, first, retry answered) e
 	if stands && retry.err != nil && !errors.Is(retry.err, bytebites.ErrBusy) {
 		return &lab.Failure{
 			Expected: "a retry to be answered with the order that the first request placed", Seen: retry.err.Error(),
-			Look: lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder", Hint: "what did the lock keep apart that has the same Idempotency-Key?"},
+			Look: lab.Look{File: "checkout.go", Func: "Checkout.turn", Hint: "requests with the same Idempotency-Key must wait for each other: use LockKey"},
 		}
 	}
 	return nil
@@ -638,7 +638,7 @@ func (l *trial) abandon(ctx context.Context, undone []bytebites.Effect, first fu
 	case n != mails:
 		return &lab.Failure{
 			Expected: "a mail exactly when it is undone: " + strconv.Itoa(mails), Seen: strconv.Itoa(n),
-			Look: lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder", Hint: "Effect does nothing when the effect is done; do two retries take turns?"},
+			Look: lab.Look{File: "checkout.go", Func: "Checkout.PlaceOrder", Hint: "send the mail in an Effect, and keep the lock of an abandoned order until finish has returned: two retries must take turns"},
 		}
 	}
 	return cmp.Or(m.didAllBut(a.order.ID, nil), m.tellsDone(a), m.mailsMatch(), m.mailedFreely(), m.balanced())

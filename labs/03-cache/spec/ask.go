@@ -64,7 +64,7 @@ func decode(a rig.Answer, path string, dst any) error {
 	if err := a.Into(dst); err != nil {
 		return &lab.Failure{
 			Expected: "the answer of the API to GET " + path, Seen: fmt.Sprintf("%v: %s", err, a),
-			Look: lab.Look{File: "through.go", Func: "reader.get", Hint: "whose value does a caller get?"},
+			Look: lab.Look{File: "through.go", Func: "reader.get", Hint: "return the value of the key that was asked for"},
 		}
 	}
 	return nil

@@ -57,7 +57,7 @@ func (l *trial) stampede(ctx context.Context, run *lab.Run) error {
 			return &lab.Failure{
 				Expected: fmt.Sprintf("an answer with %s for every client after the first one has disconnected", c.what),
 				Seen:     fmt.Sprintf("none for %d of %d", c.failed, 2*crowd), Waited: c.late,
-				Look: lab.Look{File: "through.go", Func: "reader.loadOnce", Hint: "whose context ends the load?"},
+				Look: lab.Look{File: "through.go", Func: "reader.loadOnce", Hint: "give the load a context of its own: the context of one caller ends when that caller leaves"},
 			}
 		case c.calls > 2:
 			return &lab.Failure{

@@ -98,7 +98,7 @@ func (s *seam) sharedLoad(ctx context.Context, q question) error {
 	for err := range wrong {
 		var failure *lab.Failure
 		if errors.As(err, &failure) {
-			failure.Look = lookLoad("whose context ends the load?")
+			failure.Look = lookLoad("give the load a context of its own: the context of one caller ends when that caller leaves")
 		}
 		if err != nil {
 			return err

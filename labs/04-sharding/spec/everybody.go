@@ -185,17 +185,17 @@ func (l *trial) enoughAnswers(ctx context.Context, _ *lab.Run) error {
 			}
 			return &lab.Failure{
 				Expected: fmt.Sprintf("%s when %d of %d servers hang", want, hung, servers), Seen: fmt.Sprintf("%s, %s", seen, seenError(failure)),
-				Look: lookEverywhere("how many answers are enough?"),
+				Look: lookEverywhere("answers of half of the servers are enough"),
 			}
 		case failure == nil && seen != total{rest, rest}:
 			return &lab.Failure{
 				Expected: fmt.Sprintf("%s, those of the servers that answer, when %d of %d hang", total{rest, rest}, hung, servers), Seen: seen.String(),
-				Look: lookEverywhere("what is added up?"),
+				Look: lookEverywhere("return one value for each server that answered"),
 			}
 		case failure == nil && now <= counted:
 			return &lab.Failure{
 				Expected: fmt.Sprintf("totals that lack the part of %d of %d servers to be counted", hung, servers), Seen: fmt.Sprintf("%s at %g, as before", partialAnswers, now),
-				Look: lookEverywhere("who learns of an answer in part? See Meter.Partial"),
+				Look: lookEverywhere("call s.meter.Partial when a server is missing: it counts, and marks the answer"),
 			}
 		}
 	}
@@ -232,7 +232,7 @@ func (l *trial) darkReadsCompare(ctx context.Context, _ *lab.Run) error {
 		quick := 0
 		for range 2 * attempts {
 			e, err := ends(ctx, begin(lookRead(""), func() error { _, err := r.portions(ctx, before); return err }),
-				"a read while the mirror hangs", lookRead("who waits for the second answer?"))
+				"a read while the mirror hangs", lookRead("the request must not wait for the mirror: DarkReads.Compare asks it in the background"))
 			if err != nil || e.err != nil {
 				return errors.Join(err, failIfError(e.err, "a read to be answered by the home while the mirror hangs"))
 			}
@@ -243,7 +243,7 @@ func (l *trial) darkReadsCompare(ctx context.Context, _ *lab.Run) error {
 		if quick == 0 {
 			return &lab.Failure{
 				Expected: "reads to be answered by the home while the mirror hangs",
-				Seen:     fmt.Sprintf("none of %d answered within %s", 2*attempts, askedWithin), Look: lookRead("who waits for the second answer?"),
+				Seen:     fmt.Sprintf("none of %d answered within %s", 2*attempts, askedWithin), Look: lookRead("the request must not wait for the mirror: DarkReads.Compare asks it in the background"),
 			}
 		}
 		return nil
@@ -254,7 +254,7 @@ func failIfError(err error, expected string) error {
 	if err == nil {
 		return nil
 	}
-	return &lab.Failure{Expected: expected, Seen: seenError(err), Look: lookRead("whose answer is it?")}
+	return &lab.Failure{Expected: expected, Seen: seenError(err), Look: lookRead("return the answer of the home; the mirror is only compared")}
 }
 
 // wantCompared reads until a dark read was counted.
@@ -264,7 +264,7 @@ func (c *cluster) wantCompared(ctx context.Context, r *replica, user bytebites.U
 		return err
 	}
 	for deadline := time.Now().Add(settlesWithin); ; {
-		e, err := ends(ctx, begin(lookRead(""), func() error { _, err := r.portions(ctx, user); return err }), "a read", lookRead("who waits for the second answer?"))
+		e, err := ends(ctx, begin(lookRead(""), func() error { _, err := r.portions(ctx, user); return err }), "a read", lookRead("the request must not wait for the mirror: DarkReads.Compare asks it in the background"))
 		if err != nil || e.err != nil {
 			return errors.Join(err, failIfError(e.err, "a read to be answered"))
 		}

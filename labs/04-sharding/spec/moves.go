@@ -169,7 +169,7 @@ func (c *cluster) startTraffic(ctx context.Context, r *replica) *traffic {
 		for n := 2; ctx.Err() == nil; n++ {
 			user := c.users[n%busyUsers]
 			if err := guarded(lookWrite(""), func() error { return r.setCart(context.WithoutCancel(ctx), user, n) }); err != nil {
-				return &lab.Failure{Expected: "subscribers to be able to write during a move", Seen: seenError(err), Look: lookMover("for how long is nobody able to write?")}
+				return &lab.Failure{Expected: "subscribers to be able to write during a move", Seen: seenError(err), Look: lookMover("writers wait while fences are closed: bound that time by closedTimeout")}
 			}
 			t.written[user] = n
 			for range 4 {

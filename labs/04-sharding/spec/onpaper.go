@@ -165,17 +165,17 @@ func enough(servers, down int, a paperAnswers, noted bool, what string) error {
 		}
 	case 4*down <= servers && a.failure != nil, a.failure != nil && !busy:
 		return &lab.Failure{
-			Expected: "the answers of the others " + when, Seen: a.String(), Look: lookEverywhere("how many answers are enough?"),
+			Expected: "the answers of the others " + when, Seen: a.String(), Look: lookEverywhere("answers of half of the servers are enough"),
 		}
 	case a.failure == nil && len(a.servers) != servers-down:
 		return &lab.Failure{
-			Expected: "the answers of the servers that answer, " + when, Seen: a.String(), Look: lookEverywhere("what is returned?"),
+			Expected: "the answers of the servers that answer, " + when, Seen: a.String(), Look: lookEverywhere("return one value for each server that answered"),
 		}
 	case a.failure == nil && !noted:
 		return &lab.Failure{
 			Expected: "an answer that lacks a server to be counted, and marked as approximate, " + when,
 			Seen:     fmt.Sprintf("%s, and no %s or no mark", a, partialAnswers),
-			Look:     lookEverywhere("who learns of an answer in part? See Meter.Partial"),
+			Look:     lookEverywhere("call s.meter.Partial when a server is missing: it counts, and marks the answer"),
 		}
 	}
 	return nil
@@ -334,7 +334,7 @@ func (l *trial) countsCopy(ctx context.Context) error {
 		return &lab.Failure{
 			Expected: "a write that is stored at home to be answered without an error when its copy fails",
 			Seen:     fmt.Sprintf("%s; at home: %q", seenError(failure), home.recorded()),
-			Look:     lookMirror("the write is stored at home: is a failed copy an error of the request?"),
+			Look:     lookMirror("the write is stored at home: count and log a failed copy, and return nil"),
 		}
 	}
 	// A copy in the background fails later than the answer.
@@ -356,7 +356,7 @@ func (l *trial) countsCopy(ctx context.Context) error {
 		if end, ok := reading.Deadline(); !ok || time.Until(end) > copyLimit {
 			return &lab.Failure{
 				Expected: "a copy with a limit of serverTimeout", Seen: "one without a limit, or with one of more than " + copyLimit.String(),
-				Look: lookMirror("which context does the copy get?"),
+				Look: lookMirror("bound the copy by serverTimeout, with a context that does not end with the client"),
 			}
 		}
 	}

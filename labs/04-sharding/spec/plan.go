@@ -33,10 +33,10 @@ func (l *trial) plan(_ context.Context, run *lab.Run) error {
 		if err := wantShares(four, serversUpTo(shards)); err != nil {
 			return err
 		}
-		if l.subject.Router.Plan(old, serversUpTo(shards)) != four {
+		if again := l.subject.Router.Plan(old, serversUpTo(shards)); again != four {
 			return &lab.Failure{
-				Expected: "the same plan each time", Seen: "another one",
-				Look: lab.Look{File: "router.go", Func: "router.Plan", Hint: "a mover that was killed plans again, and must get the same plan"},
+				Expected: "the same plan each time", Seen: fmt.Sprintf("another server for %d buckets", differing(four, again)),
+				Look: lab.Look{File: "router.go", Func: "router.Plan", Hint: "walk in order and never over a Go map: a mover that was killed plans again, and must get the same plan"},
 			}
 		}
 		five := l.subject.Router.Plan(four, serversUpTo(shards+1))
@@ -88,12 +88,7 @@ func (l *trial) anyPlan() error {
 			if err := wantShares(plan, servers); err != nil {
 				return err
 			}
-			moved := 0
-			for b := range plan {
-				if plan[b] != home[b] {
-					moved++
-				}
-			}
+			moved := differing(plan, home)
 			// Where the buckets do not divide, the servers with most buckets keep one more.
 			if least := fewestMoves(home, servers); moved > least {
 				return &lab.Failure{
@@ -104,21 +99,33 @@ func (l *trial) anyPlan() error {
 			}
 			if again := l.subject.Router.Plan(plan, servers); again != plan {
 				return &lab.Failure{
-					Expected: "no bucket to move when each server has its share", Seen: "another plan for sources that are as planned",
-					Look: lab.Look{File: "router.go", Func: "router.Plan", Hint: "a move is done when the plan is what is there"},
+					Expected: "no bucket to move after a move to the servers " + fmt.Sprint(servers),
+					Seen:     fmt.Sprintf("%d buckets that move again", differing(plan, again)),
+					Look:     lab.Look{File: "router.go", Func: "router.Plan", Hint: "plan again from your own plan: each bucket must stay. Give the remainder to the servers with most buckets now"},
 				}
 			}
 			for range 3 {
 				if again := l.subject.Router.Plan(home, servers); again != plan {
 					return &lab.Failure{
-						Expected: "the same plan each time", Seen: "another one",
-						Look: lab.Look{File: "router.go", Func: "router.Plan", Hint: "a mover that was killed plans again, and must get the same plan"},
+						Expected: "the same plan each time", Seen: fmt.Sprintf("another server for %d buckets", differing(plan, again)),
+						Look: lab.Look{File: "router.go", Func: "router.Plan", Hint: "walk in order and never over a Go map: a mover that was killed plans again, and must get the same plan"},
 					}
 				}
 			}
 		}
 	}
 	return nil
+}
+
+// differing returns the number of buckets that are on another server.
+func differing(a, b shard.Assignment) int {
+	n := 0
+	for bucket := range a {
+		if a[bucket] != b[bucket] {
+			n++
+		}
+	}
+	return n
 }
 
 // fewestMoves returns the least number of buckets that must move so that each server has its share.

@@ -163,9 +163,9 @@ func (l *trial) hungHome(ctx context.Context, _ *lab.Run) error {
 		look lab.Look
 		run  func() error
 	}{
-		{"a read of a cart", lookRead("how long may a server take, and which error follows?"), func() error { _, err := r.portions(ctx, theirs); return err }},
+		{"a read of a cart", lookRead("bound each question by serverTimeout, and return shardstore.Busy of its error"), func() error { _, err := r.portions(ctx, theirs); return err }},
 		{"a read of an order", lookRead("an order without an answer may still exist"), func() error { _, err := r.stores.Orders.Order(ctx, theirs, order); return err }},
-		{"a write", lookWrite("how long may a server take, and which error follows?"), func() error { return r.setCart(ctx, theirs, 2) }},
+		{"a write", lookWrite("bound each question by serverTimeout, and return shardstore.Busy of its error"), func() error { return r.setCart(ctx, theirs, 2) }},
 	} {
 		e, err := ends(ctx, begin(call.look, call.run), call.what+", whose server hangs,", call.look)
 		if err != nil {
@@ -180,12 +180,12 @@ func (l *trial) hungHome(ctx context.Context, _ *lab.Run) error {
 		func() error { return r.setCart(ctx, others, 2) },
 		func() (err error) { portions, err = r.portions(ctx, others); return err },
 	} {
-		e, err := ends(ctx, begin(lookRead(""), call), "a request of a subscriber of another server", lookRead("what does it wait for?"))
+		e, err := ends(ctx, begin(lookRead(""), call), "a request of a subscriber of another server", lookRead("ask the home of this subscriber alone"))
 		if err != nil {
 			return err
 		}
 		if e.err != nil {
-			return &lab.Failure{Expected: "subscribers of other servers to be served while one server hangs", Seen: seenError(e.err), Look: lookRead("which servers does one request ask?")}
+			return &lab.Failure{Expected: "subscribers of other servers to be served while one server hangs", Seen: seenError(e.err), Look: lookRead("ask the home of this subscriber alone")}
 		}
 	}
 	if portions != 2 {
@@ -210,7 +210,7 @@ func wantNoMirror(ctx context.Context, c *cluster, r *replica, m shard.Map) erro
 	defer release()
 	var portions int
 	e, err := ends(ctx, begin(lookRead(""), func() (err error) { portions, err = r.portions(ctx, user); return err }),
-		"a read whose server hangs", lookRead("how long may a server take, and which error follows?"))
+		"a read whose server hangs", lookRead("bound each question by serverTimeout, and return shardstore.Busy of its error"))
 	if err != nil {
 		return err
 	}

@@ -89,7 +89,7 @@ func (r reckoning) fail(when string) error {
 		failIf(r.lost, "every acknowledged write to be there "+when,
 			lab.Look{File: "copy.go", Func: "copier.copy", Hint: "which is newer, the copy or the row that is there? And stores.Write: is each write marked before it can fail?"}),
 		failIf(r.changed, "no other row to change "+when,
-			lab.Look{File: "migrate.go", Func: "migrate", Hint: "whose rows are copied, and which are deleted?"}),
+			lab.Look{File: "migrate.go", Func: "migrate", Hint: "copy and delete only rows of subscribers who move"}),
 		failIf(r.twice, "every subscriber to be on one server "+when,
 			lab.Look{File: "migrate.go", Func: "migrate", Hint: "which rows are left on the server of before?"}),
 		failIf(r.invented, "no subscriber "+when+" who did not sign up",

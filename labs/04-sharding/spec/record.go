@@ -120,7 +120,7 @@ func (c *cluster) wantSafeStep(ctx context.Context, before, next recordedMap, la
 			return &lab.Failure{
 				Expected: fmt.Sprintf("server %d, the home of %s in phase %s, to stay their mirror for %s, while replicas may read by that map", was.Home, user, before.Phase, oldMapsFor),
 				Seen:     fmt.Sprintf("home %d and mirror %d in phase %s, %s later", is.Home, is.Mirror, next.Phase, next.at.Sub(before.at).Round(time.Millisecond)),
-				Look:     lookMover("who reads a server that was home a moment ago?"),
+				Look:     lookMover("replicas read by the old map for a moment: keep the old home as the mirror"),
 			}
 		}
 		if !last || was.Home == is.Home {

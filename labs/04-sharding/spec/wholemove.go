@@ -171,7 +171,7 @@ func (l inProcess) wantDone(ctx context.Context, c *cluster, load *traffic, unlu
 		return &lab.Failure{
 			Expected: "no way back from done: a mover to back that ends with an error and changes nothing",
 			Seen:     fmt.Sprintf("phase %s, %s", now.Phase, seenError(failure)),
-			Look:     lookMover("who has kept the other side up to date since?"),
+			Look:     lookMover("after done no write is copied to the old server: return an error"),
 		}
 	}
 	return nil

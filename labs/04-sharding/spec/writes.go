@@ -140,7 +140,7 @@ func (l *trial) marksWithRows(ctx context.Context, _ *lab.Run) error {
 			return &lab.Failure{
 				Expected: "no write without its mark: an error, and the cart as before, when the mark cannot be written",
 				Seen:     fmt.Sprintf("%s, and a cart of %d portions at home (%d before)", seenError(e.err), is, quantityBefore),
-				Look:     lookMark("in which transaction is the mark?"),
+				Look:     lookMark("call shard.Mark with the context of the change, so that both are in one transaction"),
 			}
 		}
 		if err := c.allow(ctx, home, "shard_marks"); err != nil {
@@ -184,7 +184,7 @@ func (c *cluster) wantMarkUnseen(ctx context.Context, r *replica, user bytebites
 		return &lab.Failure{
 			Expected: fmt.Sprintf("a mark at version %d until the order commits, and a later version from then on", before.Version),
 			Seen:     fmt.Sprintf("version %d before the commit and %d after it; %s", during.Version, after.Version, seenError(e.err)),
-			Look:     lookMark("in which transaction is the mark?"),
+			Look:     lookMark("call shard.Mark with the context of the change, so that both are in one transaction"),
 		}
 	}
 	return nil
@@ -238,7 +238,7 @@ func (c *cluster) wantCopyFailed(ctx context.Context, r *replica, m shard.Map, u
 		return &lab.Failure{
 			Expected: "a write to be stored at home and answered without an error " + when,
 			Seen:     fmt.Sprintf("%s, and a cart of %d portions at home, where 2 were written", seenError(e.err), is),
-			Look:     lookMirror("the write is stored at home: is a failed copy an error of the request?"),
+			Look:     lookMirror("the write is stored at home: count and log a failed copy, and return nil"),
 		}
 	}
 	if err := c.wantStanding(ctx, home, user, false); err != nil {
@@ -257,7 +257,7 @@ func (c *cluster) wantCopyFailed(ctx context.Context, r *replica, m shard.Map, u
 			return &lab.Failure{
 				Expected: "a copy that failed to be counted and logged " + when,
 				Seen:     fmt.Sprintf("%s at %g, %g before; %d bytes in the log", copiesFailed, now, counted, len(r.log.String())-logged),
-				Look:     lookMirror("where is a failed copy counted and logged? See Meter.CopyFailed"),
+				Look:     lookMirror("count a failed copy by s.meter.CopyFailed, and log it"),
 			}
 		}
 		if err := rig.Pause(ctx, lookPause); err != nil {
@@ -420,7 +420,7 @@ func (c *cluster) outlivesClient(ctx context.Context, r *replica, m shard.Map, u
 		return false, &lab.Failure{
 			Expected: "a write to be copied although its client disconnected after the commit at home",
 			Seen:     fmt.Sprintf("2 portions at home and %d on the mirror", is),
-			Look:     lookMirror("whose context does the copy have?"),
+			Look:     lookMirror("use a context that does not end with the client"),
 		}
 	}
 	return true, nil
@@ -598,7 +598,7 @@ func (c *cluster) writeAtClosedFence(ctx context.Context, r *replica, m shard.Ma
 	}
 	const portions = 9
 	e, err := ends(ctx, begin(lookWrite(""), func() error { return r.setCart(ctx, user, portions) }),
-		"a write whose fence stays closed", lookFence("when does a writer stop trying?"))
+		"a write whose fence stays closed", lookFence("give up after movedRetryFor"))
 	if err != nil {
 		return err
 	}
@@ -610,7 +610,7 @@ func (c *cluster) writeAtClosedFence(ctx context.Context, r *replica, m shard.Ma
 		return &lab.Failure{
 			Expected: "bytebites.ErrBusy, and no write, while a fence stays closed in phase " + m.Phase.String(),
 			Seen:     fmt.Sprintf("%s; carts of %v portions on the servers, %v before", seenError(e.err), after, before),
-			Look:     lookFence("which error does a writer return when it gives up?"),
+			Look:     lookFence("after movedRetryFor return an error that matches bytebites.ErrBusy"),
 		}
 	}
 	return nil
