@@ -73,7 +73,10 @@ func (l *trial) inFlight(_ context.Context, run *lab.Run) (err error) {
 			}
 		}
 		if !slices.Equal(rates, kept) {
-			return &lab.Failure{Expected: "rates that are the same after the call", Seen: "changed ones", Look: look}
+			return &lab.Failure{
+				Expected: "rates that are the same after the call", Seen: "rates in another order or with other values",
+				Look: lab.Look{File: "capacity.go", Func: "InFlight", Hint: "slices.Max changes nothing; sort only a copy"},
+			}
 		}
 		return nil
 	}
@@ -331,7 +334,7 @@ func (l *trial) spare(_ context.Context, run *lab.Run) (err error) {
 }
 
 func (l *trial) drain(_ context.Context, run *lab.Run) (err error) {
-	look := lab.Look{File: "capacity.go", Func: "Workers", Hint: "how many messages come from the start of the outage to the end of the drain?"}
+	look := lab.Look{File: "capacity.go", Func: "Workers", Hint: "how many messages come from the start of the outage to the end of the drain? Round up once, at the end"}
 	defer rescue(&err, look)
 	ask := func(arrivals, perWorker float64, outage, within time.Duration) error {
 		// All that arrives in both times is handled in the second one.
@@ -492,7 +495,7 @@ func itemsWords(items []plan.Item) string {
 }
 
 func (l *trial) perMillion(context.Context, *lab.Run) (err error) {
-	look := lab.Look{File: "capacity.go", Func: "PerMillion", Hint: "what does one request cost?"}
+	look := lab.Look{File: "capacity.go", Func: "PerMillion", Hint: "a million times the price of one request; without requests it is math.Inf(1)"}
 	defer rescue(&err, look)
 	ask := func(dollars float64, requests int) error {
 		want, got := dollars/float64(requests)*1e6, l.subject.Capacity.PerMillion(dollars, requests)
