@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -134,9 +135,18 @@ func commit(ctx context.Context, eng *engine.Engine, id, name string, ref Ref, c
 		changes = append(changes, "LABEL "+label+`=""`)
 	}
 	if _, err := eng.ContainerCommit(ctx, id, client.ContainerCommitOptions{Reference: string(ref), Changes: changes}); err != nil {
-		return fmt.Errorf("commit %s: %w", ref, err)
+		return fmt.Errorf("commit %s: %w", ref, withoutURL(err))
 	}
 	return nil
+}
+
+// withoutURL returns the cause of a request to the engine that got no answer. The URL of a commit has
+// every label of the image, which hides the cause.
+func withoutURL(err error) error {
+	if request, ok := errors.AsType[*url.Error](err); ok {
+		return request.Err
+	}
+	return err
 }
 
 // removeContainer has a timeout of its own, so that it also works after the caller's context
