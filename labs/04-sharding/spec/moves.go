@@ -123,7 +123,7 @@ func (run *moveRun) wait(ctx context.Context) (failure, err error) {
 	case <-time.After(moveWithin):
 		return nil, &lab.Failure{
 			Expected: "a mover to " + run.goal + " that ends", Seen: fmt.Sprintf("it still runs after %s: %.400s", moveWithin, tail(run.log.String())),
-			Look: lookMover("what does it wait for?"),
+			Look: lookMover("the end of its log, above, names the step that does not end"),
 		}
 	}
 }
@@ -169,7 +169,7 @@ func (c *cluster) startTraffic(ctx context.Context, r *replica) *traffic {
 		for n := 2; ctx.Err() == nil; n++ {
 			user := c.users[n%busyUsers]
 			if err := guarded(lookWrite(""), func() error { return r.setCart(context.WithoutCancel(ctx), user, n) }); err != nil {
-				return &lab.Failure{Expected: "subscribers to be able to write during a move", Seen: seenError(err), Look: lookMover("writers wait while fences are closed: bound that time by closedTimeout")}
+				return &lab.Failure{Expected: "subscribers to be able to write during a move", Seen: seenError(err), Look: lookHandOver("writers wait while fences are closed: bound that time by closedTimeout")}
 			}
 			t.written[user] = n
 			for range 4 {
@@ -178,7 +178,7 @@ func (c *cluster) startTraffic(ctx context.Context, r *replica) *traffic {
 				if err != nil || is != n {
 					return &lab.Failure{
 						Expected: fmt.Sprintf("a subscriber to read the cart of %d portions that they just wrote", n), Seen: answer(is, err),
-						Look: lookMover("which server was home a moment ago?"),
+						Look: lookHandOver("settle behind closed fences, by control.Switch: else the last write stays on the server that was home"),
 					}
 				}
 			}
@@ -365,7 +365,7 @@ func (c *cluster) awaitPhase(ctx context.Context, run *moveRun, phase shard.Phas
 		default:
 		}
 		if time.Now().After(deadline) {
-			return &lab.Failure{Expected: "phase " + phase.String(), Seen: "phase " + m.Phase.String(), Look: lookMover("what does it wait for?")}
+			return &lab.Failure{Expected: "phase " + phase.String(), Seen: fmt.Sprintf("phase %s: %.400s", m.Phase, tail(run.log.String())), Look: lookMover("the end of its log, above, names the step that does not end")}
 		}
 		if err := rig.Pause(ctx, lookPause); err != nil {
 			return err

@@ -134,7 +134,7 @@ func (c *cluster) wantSafeStep(ctx context.Context, before, next recordedMap, la
 			return &lab.Failure{
 				Expected: fmt.Sprintf("closed fences when the home of %s changes from %d to %d, from phase %s to %s", user, was.Home, is.Home, before.Phase, next.Phase),
 				Seen:     fmt.Sprintf("the fence of server %d was open", was.Home),
-				Look:     lookMover("which maps may be published, and which need a switch?"),
+				Look:     lookHandOver("change homes by control.Switch, which closes the fences; publish only maps with the same homes"),
 			}
 		}
 	}
