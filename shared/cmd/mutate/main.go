@@ -1,6 +1,7 @@
 // Command mutate makes mutants of a solution that gremlins does not make, and runs the checks of its
 // lab that need no server: mutate -o FILE FOLDER. A mutant lacks a statement, a branch (such as an
-// error check) or a "not", or has a number that is off by one.
+// error check) or a "not", or has a number that is off by one. In the conditions of cases, which gremlins
+// does not reach, it also swaps operators.
 //
 // It changes only code that the checks reach. A run of the checks is bounded by the time that they take
 // without a mutant, so the whole run is bounded by the number of mutants. The report has the form of gremlins' report, so that
@@ -111,7 +112,7 @@ func (r *runner) mutate(ctx context.Context, out io.Writer, reached map[string][
 			}
 			t := &trial{file: name, source: source, mutant: m}
 			all = append(all, t)
-			if slices.ContainsFunc(reached[filepath.Base(name)], func(b block) bool { return b.holds(m.line, m.col) }) {
+			if slices.ContainsFunc(reached[filepath.Base(name)], func(b block) bool { return b.holds(m.coverLine, m.coverCol) }) {
 				runs = append(runs, t)
 			}
 		}

@@ -16,7 +16,8 @@ func module(test string) map[string]string {
 		"s/a.go": `package s
 
 func Add(to *int, n int) bool {
-	if n < 0 {
+	switch {
+	case n < 0:
 		return false
 	}
 	*to += n
@@ -81,17 +82,17 @@ func TestRun(t *testing.T) {
 		want       string // kinds and outcomes
 		problem    string
 	}{
-		{name: "a check", test: judged, want: "SKIP_BRANCH KILLED, OFF_BY_ONE LIVED, REMOVE_STATEMENT KILLED, REMOVE_STATEMENT LIVED, REMOVE_STATEMENT NOT COVERED"},
+		{name: "a check", test: judged, want: "SKIP_BRANCH KILLED, NEGATE_CONDITION KILLED, CONDITIONALS_BOUNDARY LIVED, OFF_BY_ONE LIVED, REMOVE_STATEMENT KILLED, REMOVE_STATEMENT LIVED, REMOVE_STATEMENT NOT COVERED"},
 		{name: "a check that blames the machine", test: strings.Replace(judged, "not yet", "environment", 1),
-			want: "SKIP_BRANCH KILLED, OFF_BY_ONE LIVED, REMOVE_STATEMENT LIVED, REMOVE_STATEMENT LIVED, REMOVE_STATEMENT NOT COVERED"},
+			want: "SKIP_BRANCH KILLED, NEGATE_CONDITION KILLED, CONDITIONALS_BOUNDARY LIVED, OFF_BY_ONE LIVED, REMOVE_STATEMENT LIVED, REMOVE_STATEMENT LIVED, REMOVE_STATEMENT NOT COVERED"},
 		{name: "a check that is not the last", test: strings.Replace(judged, "write(t, verdict)", `if verdict != "pass" {
 		part(t)
 		time.Sleep(time.Hour)
 	}
 	write(t, "pass")`, 1),
-			want: "SKIP_BRANCH KILLED, OFF_BY_ONE LIVED, REMOVE_STATEMENT KILLED, REMOVE_STATEMENT LIVED, REMOVE_STATEMENT NOT COVERED"},
+			want: "SKIP_BRANCH KILLED, NEGATE_CONDITION KILLED, CONDITIONALS_BOUNDARY LIVED, OFF_BY_ONE LIVED, REMOVE_STATEMENT KILLED, REMOVE_STATEMENT LIVED, REMOVE_STATEMENT NOT COVERED"},
 		{name: "a check that the verdict leaves out", test: strings.Replace(judged, "write(t, verdict)", `check(t, verdict)`, 1),
-			want: "SKIP_BRANCH KILLED, OFF_BY_ONE LIVED, REMOVE_STATEMENT KILLED, REMOVE_STATEMENT LIVED, REMOVE_STATEMENT NOT COVERED"},
+			want: "SKIP_BRANCH KILLED, NEGATE_CONDITION KILLED, CONDITIONALS_BOUNDARY LIVED, OFF_BY_ONE LIVED, REMOVE_STATEMENT KILLED, REMOVE_STATEMENT LIVED, REMOVE_STATEMENT NOT COVERED"},
 		{name: "no check", test: `t.Skip("needs real servers")`},
 		{name: "a solution that fails", test: `write(t, "not yet")`, problem: "without a mutant: not yet"},
 		{name: "no solution", test: `func`, problem: "compile"},

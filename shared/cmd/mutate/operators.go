@@ -11,13 +11,37 @@ import (
 	"strings"
 )
 
-// The kinds of mutants. Gremlins has none of them.
+// The kinds of mutants. Gremlins has none of the first four. It has the others, and takes the conditions
+// of cases for code that no test reaches.
 const (
 	removeStatement = "REMOVE_STATEMENT" // a call, an assignment, a defer
 	skipBranch      = "SKIP_BRANCH"      // the branch of an if or of a case: an error check is dropped
-	negateCondition = "NEGATE_CONDITION" // of an if without a comparison; gremlins negates comparisons
+	negateCondition = "NEGATE_CONDITION" // of a case, or of an if without a comparison
 	offByOne        = "OFF_BY_ONE"       // a whole number in a function grows by one
+	boundary        = "CONDITIONALS_BOUNDARY"
+	invertLogical   = "INVERT_LOGICAL"
 )
+
+// swapped returns the kind of the mutant of an operator in the condition of a case, and the operator
+// that it has instead. The kind is empty for an operator that stays.
+func swapped(operator token.Token) (kind string, instead token.Token) {
+	switch operator {
+	case token.LSS:
+		return boundary, token.LEQ
+	case token.LEQ:
+		return boundary, token.LSS
+	case token.GTR:
+		return boundary, token.GEQ
+	case token.GEQ:
+		return boundary, token.GTR
+	case token.LAND:
+		return invertLogical, token.LOR
+	case token.LOR:
+		return invertLogical, token.LAND
+	default:
+		return "", operator
+	}
+}
 
 // selected stands in the text of an edit for the condition that the mutant is the one to run.
 const selected = "@"
@@ -34,6 +58,9 @@ type mutant struct {
 	line  int // from 1
 	col   int // from 1
 	edits []edit
+	// coverLine and coverCol are a place that is reached only when the mutated code is. The word "case"
+	// is in no block of a coverage profile.
+	coverLine, coverCol int
 }
 
 func (m mutant) String() string { return fmt.Sprintf("%d:%d %s", m.line, m.col, m.kind) }
@@ -42,8 +69,10 @@ func (m mutant) String() string { return fmt.Sprintf("%d:%d %s", m.line, m.col, 
 func (m mutant) apply(source []byte) []byte { return together(source, []mutant{m}, []string{"true"}) }
 
 // selectable reports whether the mutant can be in one program with others. A number cannot: its type
-// depends on where it stands, and it may have to be a constant.
-func (m mutant) selectable() bool { return m.kind != offByOne }
+// depends on where it stands, and it may have to be a constant. An operator is no expression.
+func (m mutant) selectable() bool {
+	return !slices.Contains([]string{offByOne, boundary, invertLogical}, m.kind)
+}
 
 // together returns the source with the edits of all mutants. Each is in force while its condition holds.
 // Edits of selectable mutants nest: they surround a statement, a list of statements or a condition.
@@ -93,8 +122,14 @@ func btoi(b bool) int {
 
 // finder collects the mutants of a file.
 type finder struct {
-	file  *token.File
-	found []mutant
+	file   *token.File
+	source []byte
+	found  []mutant
+	// last has each statement that ends a function with results, and a return of zeros for it. Without
+	// its branch such a statement would lack a return, and the mutant would not compile.
+	last map[ast.Stmt]string
+	// switchOf has, for each number in the condition of a case, where the switch begins.
+	switchOf map[*ast.BasicLit]token.Pos
 }
 
 // mutantsOf returns the mutants of the functions of a file, in order of place. Some of them do not
@@ -105,9 +140,10 @@ func mutantsOf(name string, source []byte) ([]mutant, error) {
 	if err != nil {
 		return nil, fmt.Errorf("parse: %w", err)
 	}
-	f := &finder{file: files.File(parsed.FileStart)}
+	f := &finder{file: files.File(parsed.FileStart), source: source, last: make(map[ast.Stmt]string), switchOf: make(map[*ast.BasicLit]token.Pos)}
 	for _, declaration := range parsed.Decls {
 		if function, ok := declaration.(*ast.FuncDecl); ok && function.Body != nil {
+			f.endsOf(function.Type, function.Body)
 			ast.Inspect(function.Body, f.visit)
 		}
 	}
@@ -119,12 +155,14 @@ func (f *finder) visit(node ast.Node) bool {
 	switch n := node.(type) {
 	case *ast.BlockStmt:
 		f.statements(n.List)
-	case *ast.CaseClause:
-		f.statements(n.Body)
-		f.branch(n.Pos(), n.Body)
-	case *ast.CommClause:
-		f.statements(n.Body)
-		f.branch(n.Pos(), n.Body)
+	case *ast.FuncLit:
+		f.endsOf(n.Type, n.Body)
+	case *ast.SwitchStmt:
+		f.cases(n, n.Body, n.Tag == nil)
+	case *ast.TypeSwitchStmt:
+		f.cases(n, n.Body, false)
+	case *ast.SelectStmt:
+		f.cases(n, n.Body, false)
 	case *ast.IfStmt:
 		f.condition(n)
 	case *ast.BasicLit:
@@ -152,19 +190,121 @@ func (f *finder) statements(list []ast.Stmt) {
 	}
 }
 
-// branch leaves out the body of a case.
-func (f *finder) branch(pos token.Pos, body []ast.Stmt) {
-	if len(body) == 0 {
+// endsOf notes the statements that end a function with results.
+func (f *finder) endsOf(function *ast.FuncType, body *ast.BlockStmt) {
+	if function.Results == nil || len(function.Results.List) == 0 {
 		return
 	}
-	f.add(skipBranch, pos, f.insert(body[0].Pos(), "if !"+selected+" { "), f.insert(body[len(body)-1].End(), " }"))
+	var zeros []string
+	for _, field := range function.Results.List {
+		zero := "*new(" + string(f.source[f.file.Offset(field.Type.Pos()):f.file.Offset(field.Type.End())]) + ")"
+		zeros = append(zeros, slices.Repeat([]string{zero}, max(1, len(field.Names)))...)
+	}
+	f.ends(body.List, "; return "+strings.Join(zeros, ", "))
+}
+
+// ends notes the last statement of a list, and the last ones of its branches.
+func (f *finder) ends(list []ast.Stmt, zeros string) {
+	if len(list) == 0 {
+		return
+	}
+	var branches *ast.BlockStmt
+	switch s := list[len(list)-1].(type) {
+	case *ast.BlockStmt:
+		f.ends(s.List, zeros)
+		return
+	case *ast.IfStmt:
+		f.ends(s.Body.List, zeros)
+		if s.Else != nil {
+			f.ends([]ast.Stmt{s.Else}, zeros)
+		}
+		return
+	case *ast.SwitchStmt:
+		branches = s.Body
+	case *ast.TypeSwitchStmt:
+		branches = s.Body
+	case *ast.SelectStmt:
+		branches = s.Body
+	default:
+		return
+	}
+	f.last[list[len(list)-1]] = zeros
+	for _, clause := range branches.List {
+		_, body, _ := partsOf(clause)
+		f.ends(body, zeros)
+	}
+}
+
+// partsOf returns the conditions and the body of a case, and where the body begins. A case of a select
+// has no conditions.
+func partsOf(clause ast.Stmt) (conditions []ast.Expr, body []ast.Stmt, begin token.Pos) {
+	switch c := clause.(type) {
+	case *ast.CaseClause:
+		return c.List, c.Body, c.Colon + 1
+	case *ast.CommClause:
+		return nil, c.Body, c.Colon + 1
+	default:
+		return nil, nil, token.NoPos
+	}
+}
+
+// cases finds the mutants of the cases of a switch or a select. A case with a bool is never taken.
+// Another one stays, and its body is left out.
+func (f *finder) cases(of ast.Stmt, branches *ast.BlockStmt, bools bool) {
+	for _, clause := range branches.List {
+		conditions, body, begin := partsOf(clause)
+		f.statements(body)
+		for _, condition := range conditions {
+			f.operators(condition, of.Pos())
+		}
+		if bools && len(conditions) > 0 {
+			for _, condition := range conditions {
+				f.skip(condition.Pos(), condition, begin)
+				f.negate(condition.Pos(), condition, of.Pos())
+			}
+		} else if len(body) > 0 && !isFallthrough(body[len(body)-1]) { // that has to be the last of its case
+			f.addCovered(skipBranch, clause.Pos(), begin,
+				f.insert(body[0].Pos(), "if !"+selected+" { "), f.insert(body[len(body)-1].End(), " }"+f.last[of]))
+		}
+	}
+}
+
+func isFallthrough(s ast.Stmt) bool {
+	branch, ok := s.(*ast.BranchStmt)
+	return ok && branch.Tok == token.FALLTHROUGH
+}
+
+// operators finds the operators in the condition of a case, and notes its numbers.
+func (f *finder) operators(condition ast.Expr, switchAt token.Pos) {
+	ast.Inspect(condition, func(node ast.Node) bool {
+		switch n := node.(type) {
+		case *ast.BasicLit:
+			f.switchOf[n] = switchAt
+		case *ast.BinaryExpr:
+			if kind, instead := swapped(n.Op); kind != "" {
+				at := f.file.Offset(n.OpPos)
+				f.addCovered(kind, n.OpPos, switchAt, edit{at, at + len(n.Op.String()), instead.String()})
+			}
+		}
+		return true
+	})
 }
 
 func (f *finder) condition(s *ast.IfStmt) {
-	f.add(skipBranch, s.Pos(), f.insert(s.Cond.Pos(), "("), f.insert(s.Cond.End(), ") && !"+selected))
+	f.skip(s.Pos(), s.Cond, s.Pos())
 	if _, compares := s.Cond.(*ast.BinaryExpr); !compares {
-		f.add(negateCondition, s.Pos(), f.insert(s.Cond.Pos(), "("), f.insert(s.Cond.End(), ") != "+selected))
+		f.negate(s.Pos(), s.Cond, s.Pos())
 	}
+}
+
+// skip adds the mutant of a branch that is never taken.
+func (f *finder) skip(at token.Pos, condition ast.Expr, covered token.Pos) {
+	f.addCovered(skipBranch, at, covered, f.insert(condition.Pos(), "("), f.insert(condition.End(), ") && !"+selected))
+}
+
+// negate adds the mutant of a branch that is taken when it should not be, and only then.
+func (f *finder) negate(at token.Pos, condition ast.Expr, covered token.Pos) {
+	f.addCovered(negateCondition, at, covered, f.insert(condition.Pos(), "("), f.insert(condition.End(), ") != "+selected))
 }
 
 func (f *finder) literal(l *ast.BasicLit) {
@@ -175,7 +315,11 @@ func (f *finder) literal(l *ast.BasicLit) {
 	if err != nil {
 		return
 	}
-	f.add(offByOne, l.Pos(), edit{f.file.Offset(l.Pos()), f.file.Offset(l.End()), strconv.FormatInt(value+1, 10)})
+	covered, inCase := f.switchOf[l]
+	if !inCase {
+		covered = l.Pos()
+	}
+	f.addCovered(offByOne, l.Pos(), covered, edit{f.file.Offset(l.Pos()), f.file.Offset(l.End()), strconv.FormatInt(value+1, 10)})
 }
 
 func (f *finder) insert(pos token.Pos, text string) edit {
@@ -184,8 +328,13 @@ func (f *finder) insert(pos token.Pos, text string) edit {
 }
 
 func (f *finder) add(kind string, pos token.Pos, edits ...edit) {
-	place := f.file.Position(pos)
-	f.found = append(f.found, mutant{kind: kind, line: place.Line, col: place.Column, edits: edits})
+	f.addCovered(kind, pos, pos, edits...)
+}
+
+// addCovered adds a mutant at pos that the checks reach if they reach covered.
+func (f *finder) addCovered(kind string, pos, covered token.Pos, edits ...edit) {
+	place, reached := f.file.Position(pos), f.file.Position(covered)
+	f.found = append(f.found, mutant{kind: kind, line: place.Line, col: place.Column, edits: edits, coverLine: reached.Line, coverCol: reached.Column})
 }
 
 // isBlank reports whether an assignment keeps nothing, such as _ = f().

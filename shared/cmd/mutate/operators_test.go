@@ -46,11 +46,35 @@ func TestMutants(t *testing.T) {
 			[]string{skipBranch + ` if err := keep(x); (err != nil) && !true { return n, err }`}},
 		{"a condition without a comparison", `if ok { return n, err }`, []string{
 			skipBranch + ` if (ok) && !true { return n, err }`, negateCondition + ` if (ok) != true { return n, err }`}},
-		{"a case", `switch { case ok: return n, err }`, []string{skipBranch + ` switch { case ok: if !true { return n, err } }`}},
-		{"a case without a body", `switch { case ok: }`, nil},
+		{"a case of a bool", `switch { case ok: return n, err }`, []string{
+			skipBranch + ` switch { case (ok) && !true: return n, err }`, negateCondition + ` switch { case (ok) != true: return n, err }`}},
+		{"a case of two bools", `switch { case x > n, n <= x: return n, err }`, []string{
+			skipBranch + ` switch { case (x > n) && !true, n <= x: return n, err }`, negateCondition + ` switch { case (x > n) != true, n <= x: return n, err }`,
+			boundary + ` switch { case x >= n, n <= x: return n, err }`,
+			skipBranch + ` switch { case x > n, (n <= x) && !true: return n, err }`, negateCondition + ` switch { case x > n, (n <= x) != true: return n, err }`,
+			boundary + ` switch { case x > n, n < x: return n, err }`}},
+		{"a case of two conditions", `switch { case ok && n == x: return n, err }`, []string{
+			skipBranch + ` switch { case (ok && n == x) && !true: return n, err }`, negateCondition + ` switch { case (ok && n == x) != true: return n, err }`,
+			invertLogical + ` switch { case ok || n == x: return n, err }`}},
+		{"a case of a bool without a body", `switch { case n == x: }`, []string{
+			skipBranch + ` switch { case (n == x) && !true: }`, negateCondition + ` switch { case (n == x) != true: }`}},
+		{"a default", `switch { default: return n, err }`, []string{skipBranch + ` switch { default: if !true { return n, err } }`}},
+		{"a case of a value", `switch x { case n: return n, err }`, []string{skipBranch + ` switch x { case n: if !true { return n, err } }`}},
+		{"a case of a value without a body", `switch x { case n: }`, nil},
+		{"a case that falls through", `switch x { case n: fallthrough; default: return n, err }`, []string{
+			skipBranch + ` switch x { case n: fallthrough; default: if !true { return n, err } }`}},
+		{"a case of a type", `switch any(x).(type) { case int: return n, err }`, []string{
+			skipBranch + ` switch any(x).(type) { case int: if !true { return n, err } }`}},
 		{"a case of a select", `select { case n := <-c: keep(n) }`, []string{
 			removeStatement + ` select { case n := <-c: if !true { keep(n) } }`,
 			skipBranch + ` select { case n := <-c: if !true { keep(n) } }`}},
+		{"a switch that ends a function", `g := func() (a, b int, c error) { switch x { default: return n, x, err } }; _ = g`, []string{
+			skipBranch + ` g := func() (a, b int, c error) { switch x { default: if !true { return n, x, err }; return *new(int), *new(int), *new(error) } }; _ = g`}},
+		{"a switch that ends an if that ends a function", `g := func() error { if len("") == n { return err } else { select { case <-c: return err } } }; _ = g`, []string{
+			skipBranch + ` g := func() error { if (len("") == n) && !true { return err } else { select { case <-c: return err } } }; _ = g`,
+			skipBranch + ` g := func() error { if len("") == n { return err } else { select { case <-c: if !true { return err }; return *new(error) } } }; _ = g`}},
+		{"a switch that ends a function without results", `g := func() { switch x { default: return } }; _ = g`, []string{
+			skipBranch + ` g := func() { switch x { default: if !true { return } } }; _ = g`}},
 		{"a number", `m := x + 0x10; _ = m`, []string{offByOne + ` m := x + 17; _ = m`}},
 		{"a duration", `m := 5 * time.Second; _ = m`, nil},
 		{"a fraction", `m := 0.5; _ = m`, nil},
@@ -87,8 +111,11 @@ func TestTogether(t *testing.T) {
 	for _, test := range []struct{ about, body, want string }{
 		{"a condition", `if ok { return n, err }`, `if ((ok) != m2) && !m1 { return n, err }`},
 		{"a call in a branch", `if err != nil { keep(x) }`, `if (err != nil) && !m1 { if !m2 { keep(x) } }`},
-		{"a case of one call", `switch { case ok: keep(x) }`, `switch { case ok: if !m1 { if !m2 { keep(x) } } }`},
-		{"a case of two calls", `switch { case ok: keep(x); keep(n) }`, `switch { case ok: if !m2 { if !m1 { keep(x) }; if !m3 { keep(n) } } }`},
+		{"a case of one call", `switch x { case n: keep(x) }`, `switch x { case n: if !m1 { if !m2 { keep(x) } } }`},
+		{"a case of two calls", `switch x { case n: keep(x); keep(n) }`, `switch x { case n: if !m2 { if !m1 { keep(x) }; if !m3 { keep(n) } } }`},
+		{"a case of a bool", `switch { case ok: keep(x) }`, `switch { case ((ok) != m2) && !m1: if !m3 { keep(x) } }`},
+		{"switches that end a function", `g := func() int { switch x { default: switch n { default: return x } } }; _ = g`,
+			`g := func() int { switch x { default: if !m1 { switch n { default: if !m2 { return x }; return *new(int) } }; return *new(int) } }; _ = g`},
 		{"a call with a function", `keep(func() { n = x })`, `if !m1 { keep(func() { if !m2 { n = x } }) }`},
 		{"a number", `n = 3`, `if !m1 { n = 3 }`},
 	} {
