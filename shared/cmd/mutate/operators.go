@@ -179,7 +179,7 @@ func (f *finder) statements(list []ast.Stmt) {
 		switch s := statement.(type) {
 		case *ast.ExprStmt, *ast.IncDecStmt, *ast.SendStmt, *ast.DeferStmt, *ast.GoStmt:
 		case *ast.AssignStmt:
-			if s.Tok == token.DEFINE || isBlank(s.Lhs) {
+			if s.Tok == token.DEFINE || isBlank(s) {
 				continue
 			}
 		default:
@@ -337,12 +337,22 @@ func (f *finder) addCovered(kind string, pos, covered token.Pos, edits ...edit) 
 	f.found = append(f.found, mutant{kind: kind, line: place.Line, col: place.Column, edits: edits, coverLine: reached.Line, coverCol: reached.Column})
 }
 
-// isBlank reports whether an assignment keeps nothing, such as _ = f().
-func isBlank(targets []ast.Expr) bool {
-	return !slices.ContainsFunc(targets, func(target ast.Expr) bool {
-		name, ok := target.(*ast.Ident)
-		return !ok || name.Name != "_"
-	})
+// isBlank reports whether an assignment keeps nothing and calls nothing, such as _ = x.
+func isBlank(s *ast.AssignStmt) bool {
+	for _, target := range s.Lhs {
+		if name, ok := target.(*ast.Ident); !ok || name.Name != "_" {
+			return false
+		}
+	}
+	calls := false
+	for _, value := range s.Rhs {
+		ast.Inspect(value, func(node ast.Node) bool {
+			_, is := node.(*ast.CallExpr)
+			calls = calls || is
+			return !calls
+		})
+	}
+	return !calls
 }
 
 // isDuration reports whether an expression is a number of seconds or of another unit of package time.

@@ -39,6 +39,7 @@ func TestMutants(t *testing.T) {
 		{"a call", `keep(x)`, []string{removeStatement + ` if !true { keep(x) }`}},
 		{"a deferred call", `defer keep(x)`, []string{removeStatement + ` if !true { defer keep(x) }`}},
 		{"an assignment", `n = x`, []string{removeStatement + ` if !true { n = x }`}},
+		{"an error that is ignored", `_ = keep(x)`, []string{removeStatement + ` if !true { _ = keep(x) }`}},
 		{"a declaration", `m := x; _ = m`, nil},
 		{"a value sent", `c <- x`, []string{removeStatement + ` if !true { c <- x }`}},
 		{"an error check", `if err != nil { return n, err }`, []string{skipBranch + ` if (err != nil) && !true { return n, err }`}},
