@@ -252,6 +252,20 @@ func TestSingleActiveConsumer(t *testing.T) {
 	}
 }
 
+// RabbitMQ closes the connection of a client that bounds the bytes of its prefetch.
+func TestPrefetchHasNoSize(t *testing.T) {
+	b, _ := start(t)
+	conn, err := amqp.Dial(b.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close() //nolint:errcheck // the broker has closed it
+	var refused *amqp.Error
+	if err := channel(t, conn).Qos(3, 1, false); !errors.As(err, &refused) || refused.Code != amqp.NotImplemented || !conn.IsClosed() {
+		t.Errorf("%v, connection closed %t; want code %d and a closed connection", err, conn.IsClosed(), amqp.NotImplemented)
+	}
+}
+
 func TestRefusals(t *testing.T) {
 	b, _ := start(t)
 	conn, err := amqp.Dial(b.URL())

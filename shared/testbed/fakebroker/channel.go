@@ -115,7 +115,9 @@ func (ch *channel) method(method uint32, r *reader) error {
 func (ch *channel) basic(method uint32, r *reader) error {
 	switch method {
 	case basicQos:
-		r.long() // size
+		if size := r.long(); size != 0 {
+			return &protocolError{code: amqp.NotImplemented, text: fmt.Sprintf("NOT_IMPLEMENTED - prefetch_size!=0 (%d)", size), method: basicQos}
+		}
 		count := int(r.short())
 		if r.bit() {
 			ch.limit = count
