@@ -58,7 +58,37 @@ func (l *trial) declares(ctx context.Context, _ *lab.Run) error {
 			return err
 		}
 	}
-	return parks(ctx, b.broker)
+	if err := parks(ctx, b.broker); err != nil {
+		return err
+	}
+	return c.declaresNothing(b)
+}
+
+// declaresNothing calls Declare on a channel that has ended, as it does when the broker refuses a call.
+func (c *composed) declaresNothing(b *bench) error {
+	conn, err := b.connect("declare")
+	if err != nil {
+		return err
+	}
+	ch, err := conn.Channel()
+	if err != nil {
+		return fmt.Errorf("open channel: %w", err)
+	}
+	if err := ch.Close(); err != nil {
+		return fmt.Errorf("close channel: %w", err)
+	}
+	var declared error
+	err = guard(declareLook(""), func() error {
+		declared = c.worker.Declare(ch)
+		return nil
+	})
+	if err == nil && declared == nil {
+		err = &lab.Failure{
+			Expected: "an error of Declare when the channel has ended", Seen: "none",
+			Look: declareLook("return the first error: without its queues a program must not begin its work"),
+		}
+	}
+	return err
 }
 
 // lastingQueues demands the types of the queues after a restart.

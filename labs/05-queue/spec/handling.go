@@ -95,6 +95,21 @@ func (d *desk) handle(ctx context.Context, queue string) (h handled, err error) 
 	return h, err
 }
 
+// unpaid calls the handler of payments with an event that has no payment. The same worker handles other
+// messages, and a panic ends it.
+func (c *composed) unpaid(ctx context.Context) error {
+	d, err := c.desk(nil)
+	if err != nil {
+		return err
+	}
+	event := eventOf(bytebites.TopicPaymentProcessed, "order-1")
+	event.Payment = nil
+	return guard(handlerLook(paymentQueue, "event.Payment may be nil: a message may come from a program with a mistake"), func() error {
+		_, _ = d.of(paymentQueue)(ctx, event) // any answer but a panic is right
+		return nil
+	})
+}
+
 // handlesOnce calls the subject's handlers over a shop in memory.
 func (l *trial) handlesOnce(ctx context.Context, _ *lab.Run) error {
 	c, err := l.compose()
@@ -115,8 +130,10 @@ func (l *trial) handlesOnce(ctx context.Context, _ *lab.Run) error {
 	if err := c.workFails(ctx, plan); err != nil {
 		return err
 	}
-	if err := c.plansOutside(ctx); err != nil {
-		return err
+	for _, scenario := range []func(context.Context) error{c.plansOutside, c.unpaid} {
+		if err := scenario(ctx); err != nil {
+			return err
+		}
 	}
 	return c.settles(ctx)
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	amqp "github.com/rabbitmq/amqp091-go"
 	"golang.org/x/sync/errgroup"
 
 	"bytebites.example/workshop/shared/bytebites"
@@ -42,6 +43,7 @@ func publisherLook(hint string) lab.Look {
 // press is a publisher of the subject at a fake broker that has only an exchange and a tap.
 type press struct {
 	*bench
+	conn    *amqp.Connection
 	link    *roles.Link
 	publish roles.Publish
 }
@@ -65,7 +67,7 @@ func (c *composed) pressAt(b *bench) (*press, error) {
 		b.close()
 		return nil, err
 	}
-	p := &press{bench: b, link: roles.NewLink(conn, b.meter)}
+	p := &press{bench: b, conn: conn, link: roles.NewLink(conn, b.meter)}
 	err = guard(publisherLook(""), func() error {
 		p.publish = c.relay.NewPublish(p.link, b.meter)
 		return nil
@@ -126,7 +128,7 @@ func (l *trial) publishes(ctx context.Context, _ *lab.Run) error {
 	}
 	return together(ctx,
 		c.storesEvents, c.keepsRefused, c.keepsReturned, c.keepsUnanswered, c.keepsOfALostConnection,
-		c.keepsOfAClosedChannel, c.waitsWhileBlocked)
+		c.keepsOfAClosedChannel, c.keepsWithoutAConnection, c.waitsWhileBlocked)
 }
 
 // together runs scenarios side by side, because most of their time is waiting. It returns the first
@@ -450,6 +452,36 @@ func (c *composed) keepsOfAClosedChannel(ctx context.Context) error {
 	defer p.close()
 	batch := events(bytebites.TopicOrderPlaced, 20)
 	return wantKept(<-p.send(ctx, batch), batch, "the broker closed the channel")
+}
+
+// keepsWithoutAConnection cuts the connection before the first batch, and before the second.
+func (c *composed) keepsWithoutAConnection(ctx context.Context) error {
+	for earlier := range 2 {
+		if err := c.keepsAfter(ctx, earlier); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// keepsAfter publishes some batches, and then one over the connection that was cut.
+func (c *composed) keepsAfter(ctx context.Context, earlier int) error {
+	p, err := c.press(true)
+	if err != nil {
+		return err
+	}
+	defer p.close()
+	batch := events(bytebites.TopicOrderPlaced, 20)
+	for range earlier {
+		if s := <-p.send(ctx, batch); s.panicked != nil || s.err != nil {
+			return errors.Join(s.panicked, failed(s.err, "events that are published", publisherLook("see the error of the call above")))
+		}
+	}
+	p.broker.Drop("relay")
+	if _, err := until(ctx, p.conn.IsClosed); err != nil {
+		return err
+	}
+	return wantKept(<-p.send(ctx, batch), batch, "the connection was lost before the batch")
 }
 
 // waitsWhileBlocked has the broker block the link while one batch is under way, and before another.

@@ -170,7 +170,7 @@ func (l *trial) acknowledges(ctx context.Context, _ *lab.Run) error {
 	if err := c.acksAfterTheWork(ctx); err != nil { // the mistake that loses messages is reported first
 		return err
 	}
-	if err := together(ctx, c.settlesOneByOne, c.putsBackWithConfirm, c.takesAsManyAsMayBe, c.sharesItsQueue, c.countsOutcomes); err != nil {
+	if err := together(ctx, c.settlesOneByOne, c.putsBackWithConfirm, c.takesAsManyAsMayBe, c.sharesItsQueue, c.countsOutcomes, c.cannotBegin); err != nil {
 		return err
 	}
 	return c.holdsFew()
@@ -482,6 +482,12 @@ func (c *composed) takesAsManyAsMayBe(ctx context.Context) error {
 			Expected: "an error from a worker to which the broker delivers no more, so that it connects again", Seen: "none", Look: serveLook("return an error when the deliveries are closed"),
 		}
 	}
+	if n := s.handled(rabbit.Parked); n > 0 {
+		return &lab.Failure{
+			Expected: "no message counted as parked when the deliveries are closed", Seen: fmt.Sprintf("%.0f", n),
+			Look: serveLook("a closed channel gives an empty amqp.Delivery, which is no message: d, open := <-deliveries"),
+		}
+	}
 	return nil
 }
 
@@ -522,11 +528,58 @@ func (c *composed) sharesItsQueue(ctx context.Context) error {
 	return &lab.Failure{Expected: "two workers at work at once, with a prefetch of 1 and 4 messages in their queue", Seen: seen, Look: look}
 }
 
+// cannotBegin starts a worker whose queue is missing, and one whose connection has ended.
+func (c *composed) cannotBegin(ctx context.Context) error {
+	for _, missing := range []string{"queue", "connection"} {
+		if err := c.beginsWithout(ctx, missing); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *composed) beginsWithout(ctx context.Context, missing string) error {
+	b, err := c.bench()
+	if err != nil {
+		return err
+	}
+	defer b.close()
+	conn, err := b.connect(consuming)
+	if err != nil {
+		return err
+	}
+	other, err := b.connect(publishing)
+	if err != nil {
+		return err
+	}
+	if missing == "queue" {
+		b.broker.DeleteQueue(ledgerQueue)
+	} else if err := conn.Close(); err != nil {
+		return fmt.Errorf("close the worker's connection: %w", err)
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	broker := roles.Broker{Conn: conn, Link: roles.NewLink(other, b.meter), Meter: b.meter, Logger: discard()}
+	consumer := roles.Consumer{Queue: ledgerQueue, Prefetch: 2, Handle: func(context.Context, bytebites.Event) (bool, error) { return true, nil }}
+	var served error
+	err = guard(serveLook("return the errors of b.Conn.Channel and ch.Consume, so that the worker connects again"), func() error {
+		served = c.worker.Serve(ctx, broker, consumer)
+		return nil
+	})
+	if err == nil && served == nil {
+		err = &lab.Failure{
+			Expected: fmt.Sprintf("an error of Serve without a %s, so that the worker connects again", missing), Seen: "none",
+			Look: serveLook("return the errors of b.Conn.Channel and ch.Consume"),
+		}
+	}
+	return err
+}
+
 // countsOutcomes demands the metrics of messages that were done, done before, and retried.
 func (c *composed) countsOutcomes(ctx context.Context) error {
 	s, err := c.shift(ctx, ledgerQueue, 3, func(_ context.Context, event bytebites.Event) (bool, error) {
 		switch event.Order {
-		case "order-1":
+		case "order-1", "order-4":
 			return true, nil
 		case "order-2":
 			return false, nil
@@ -538,10 +591,10 @@ func (c *composed) countsOutcomes(ctx context.Context) error {
 		return err
 	}
 	defer s.close()
-	if err := s.put(events(bytebites.TopicOrderPlaced, 3)...); err != nil {
+	if err := s.put(events(bytebites.TopicOrderPlaced, 4)...); err != nil {
 		return err
 	}
-	want := map[rabbit.Handling]float64{rabbit.Done: 1, rabbit.Duplicate: 1, rabbit.Retried: 1}
+	want := map[rabbit.Handling]float64{rabbit.Done: 2, rabbit.Duplicate: 1, rabbit.Retried: 1}
 	count := s.handled
 	_, err = within(ctx, 3*time.Second, func() bool {
 		for outcome, n := range want {
@@ -557,7 +610,7 @@ func (c *composed) countsOutcomes(ctx context.Context) error {
 	for outcome, n := range want {
 		if got := count(outcome); got != n {
 			return &lab.Failure{
-				Expected: fmt.Sprintf("%.0f message counted as %s in bytebites_messages_handled_total", n, outcome), Seen: fmt.Sprintf("%.0f", got),
+				Expected: fmt.Sprintf("%.0f messages counted as %s in bytebites_messages_handled_total", n, outcome), Seen: fmt.Sprintf("%.0f", got),
 				Look: serveLook("count the outcome of each message by b.Meter.Handled"),
 			}
 		}
@@ -571,13 +624,13 @@ func (c *composed) countsOutcomes(ctx context.Context) error {
 		}
 	}
 	if _, err := within(ctx, time.Second, func() bool {
-		return s.counter("bytebites_message_age_seconds", map[string]string{"queue": ledgerQueue}) > 0
+		return s.counter("bytebites_message_age_seconds", map[string]string{"queue": ledgerQueue}) >= 2
 	}); err != nil {
 		return err
 	}
-	if n := s.counter("bytebites_message_age_seconds", map[string]string{"queue": ledgerQueue}); n < 1 || n > 2 {
+	if n := s.counter("bytebites_message_age_seconds", map[string]string{"queue": ledgerQueue}); n < 2 || n > 3 {
 		return &lab.Failure{
-			Expected: "the age of a message that was done in bytebites_message_age_seconds", Seen: fmt.Sprintf("%.0f ages", n),
+			Expected: "the ages of two messages that were done in bytebites_message_age_seconds", Seen: fmt.Sprintf("%.0f ages", n),
 			Look: serveLook("after a success observe the age of the event by b.Meter.Age"),
 		}
 	}

@@ -174,7 +174,7 @@ func tellsOfNoOrderThatFails(ctx context.Context, c *composed) error {
 		call string
 		err  error
 	}{
-		{callReserve, soldOut}, {callReserve, bytebites.ErrBusy}, {callPlace, errDown}, {callCommit, errDown}, {callPlace, bytebites.ErrBusy},
+		{callPrices, bytebites.ErrNotFound}, {callPrices, errDown}, {callReserve, soldOut}, {callReserve, bytebites.ErrBusy}, {callPlace, errDown}, {callCommit, errDown}, {callPlace, bytebites.ErrBusy},
 	} {
 		at, err := c.counter()
 		if err != nil {

@@ -35,6 +35,7 @@ type handlers struct {
 	plansAgain      bool // plans a week that is saved already
 	outerContext    bool // works inside Once with the context of the handler, which carries no transaction
 	lostIsDone      bool // an order that is not found has nothing to be done
+	trustsTopic     bool // takes an event for a payment by its topic
 	prefetch        int  // of all queues, unless 0
 }
 
@@ -130,7 +131,7 @@ func (h handlers) recommendation(ctx context.Context, event bytebites.Event) (bo
 }
 
 func (h handlers) payment(ctx context.Context, event bytebites.Event) (bool, error) {
-	if event.Payment == nil {
+	if event.Payment == nil && !h.trustsTopic {
 		return false, errors.New("no payment")
 	}
 	err := h.Orders.SettlePayment(ctx, *event.Payment)

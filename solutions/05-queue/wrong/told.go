@@ -26,6 +26,7 @@ type teller struct {
 	busyIsFine   bool // an outbox that is busy is only logged
 	tellsAgain   bool // tells of an order that was placed before
 	releases     bool // releases the reservation when Place fails
+	undrafted    bool // ignores an error of Draft
 }
 
 func (t teller) checkout(c *service.Composition) {
@@ -46,7 +47,7 @@ func (t teller) PlaceOrder(ctx context.Context, request bytebites.OrderRequest) 
 		}
 	}
 	order, err := t.Draft(ctx, request)
-	if err != nil {
+	if err != nil && !t.undrafted {
 		return bytebites.Order{}, false, err
 	}
 	events := t.events(order, request.Email)

@@ -35,6 +35,7 @@ type topology struct {
 	single       bool // one consumer at a time gets the messages of a queue
 	deadOfAll    bool // dead letters go through the exchange of the events
 	deletes      bool // deletes the queues before it declares them
+	goesOn       bool // ignores what the broker refuses
 }
 
 // waits are how long a message waits after each failure.
@@ -58,6 +59,14 @@ func topics() map[string]bytebites.Topic {
 }
 
 func (t topology) declare(ch *amqp.Channel) error {
+	err := t.all(ch)
+	if t.goesOn {
+		return nil
+	}
+	return err
+}
+
+func (t topology) all(ch *amqp.Channel) error {
 	if err := ch.ExchangeDeclare(queue.Exchange, amqp.ExchangeTopic, !t.transient, false, false, false, nil); err != nil {
 		return err
 	}

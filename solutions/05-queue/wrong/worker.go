@@ -47,10 +47,12 @@ type worker struct {
 	keepsDuplicate bool // does not acknowledge what was done before
 	busyResets     bool // a busy server sets the count of failures to 0
 	busyAtLast     bool // parks a message that has failed too often before it looks for a busy server
+	misreadsFirst  bool // takes the first time for a duplicate, and a duplicate for the first time
 	busyIsQuick    bool // tries a busy server again as soon as it may
 	parksReturned  bool // parks a message that failed after the broker delivered it again
 	sharedPrefetch bool // the prefetch of all consumers of the channel
 	goesOn         bool // serves on after a message could not be put back
+	waitsForNone   bool // ignores the error of Consume
 	neverCancels   bool // lets the broker deliver until the worker has stopped
 	exclusive      bool // no other worker may consume the queue
 	requeuesUnput  bool // requeues what could not be put back, and goes on
@@ -97,7 +99,7 @@ func (w worker) serve(ctx context.Context, b roles.Broker, c roles.Consumer) err
 		}
 	}
 	deliveries, err := ch.Consume(c.Queue, "hands", false, w.exclusive, false, false, nil)
-	if err != nil {
+	if err != nil && !w.waitsForNone {
 		return fmt.Errorf("consume: %w", err)
 	}
 	n := c.Prefetch
@@ -122,6 +124,11 @@ func (w worker) serve(ctx context.Context, b roles.Broker, c roles.Consumer) err
 	case err = <-failed:
 		return err
 	case <-ended:
+		select {
+		case err = <-failed: // all hands have ended with it
+			return err
+		default:
+		}
 		if ctx.Err() == nil || !w.rejectsRest {
 			return nil
 		}
@@ -207,6 +214,7 @@ func (b *bench) settle(ctx context.Context, d amqp.Delivery) error {
 		b.mu.Unlock()
 	}
 	outcome := rabbit.Done
+	first = first != b.misreadsFirst
 	busy := errors.Is(err, bytebites.ErrBusy) && !b.countsBusy
 	if b.deadlineFails && errors.Is(err, context.DeadlineExceeded) {
 		busy = false

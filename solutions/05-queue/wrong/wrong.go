@@ -105,6 +105,7 @@ func topologies() map[string]topology {
 		"parked-in-one-copy":   {oneCopy: true},
 		"parked-for-a-week":    {parkedEnds: true},
 		"parked-everywhere":    {toAll: true},
+		"works-undeclared":     {goesOn: true},
 		"parked-by-topic":      {keepsTopic: true},
 		"one-consumer-at-once": {single: true},
 		"parked-and-logged":    {deadOfAll: true},
@@ -141,6 +142,7 @@ func workers() map[string]worker {
 		"busy-starts-anew":        {busyResets: true},
 		"busy-too-late":           {busyAtLast: true},
 		"busy-is-quick":           {busyIsQuick: true},
+		"first-is-duplicate":      {misreadsFirst: true},
 		"redelivered-is-poison":   {parksReturned: true},
 		"prefetch-of-channel":     {sharedPrefetch: true},
 		"serves-without-link":     {goesOn: true},
@@ -153,6 +155,7 @@ func workers() map[string]worker {
 		"deadline-is-busy":        {deadlineIsBusy: true},
 		"not-found-is-poison":     {parksNotFound: true},
 		"counts-deliveries":       {countsReturns: true},
+		"waits-for-no-messages":   {waitsForNone: true},
 	}
 }
 
@@ -168,6 +171,7 @@ func tellers() map[string]teller {
 		"busy-outbox-is-fine": {busyIsFine: true},
 		"tells-again":         {tellsAgain: true},
 		"releases-after-all":  {releases: true},
+		"orders-undrafted":    {undrafted: true},
 	}
 }
 
@@ -224,6 +228,7 @@ func handlings() map[string]handlers {
 		"plans-again":          {plansAgain: true},
 		"outer-context":        {outerContext: true},
 		"not-found-is-done":    {lostIsDone: true},
+		"trusts-the-topic":     {trustsTopic: true},
 		"prefetch-of-thousand": {prefetch: 1000},
 		"prefetch-of-one":      {prefetch: 1},
 	}
