@@ -40,6 +40,9 @@ func (s *seam) withoutRedis(ctx context.Context) error {
 	if err := s.triesOnce(ctx); err != nil {
 		return err
 	}
+	if err := s.tooLate(ctx); err != nil {
+		return err
+	}
 	for i, a := range absences() {
 		if err := s.whileAway(ctx, a, byte(100+10*i)); err != nil {
 			return err
@@ -68,6 +71,39 @@ func (s *seam) triesOnce(ctx context.Context) error {
 		}
 	}
 	return err
+}
+
+const (
+	// tooLateAnswer is how late a Redis is that must not be waited for. The lesson bounds a call by
+	// 100 ms at most.
+	tooLateAnswer = 250 * time.Millisecond
+	// tooLateReads is how often a meal is read from such a Redis. One read that does not wait is enough: the
+	// machine may stand still until the answer is there.
+	tooLateReads = 4
+)
+
+// tooLate reads a meal that is kept from a Redis that takes longer than a call may last.
+func (s *seam) tooLate(ctx context.Context) error {
+	q := at(lookAway(), []question{meal("m031")})[0]
+	if err := s.wantAll(ctx, []question{q}, "read at first"); err != nil {
+		return err
+	}
+	s.redis.takes(tooLateAnswer)
+	defer s.redis.takes(0)
+	for range tooLateReads {
+		s.memory.questions(q.kind)
+		if err := s.want(ctx, 0, q, fmt.Sprintf("while Redis takes %s to answer", tooLateAnswer)); err != nil {
+			return err
+		}
+		if s.memory.questions(q.kind) > 0 {
+			return nil
+		}
+	}
+	return &lab.Failure{
+		Expected: fmt.Sprintf("reads that ask the database while Redis takes %s to answer", tooLateAnswer),
+		Seen:     fmt.Sprintf("%d of %d reads that waited for Redis", tooLateReads, tooLateReads),
+		Look:     lab.Look{File: "redis.go", Func: "options", Hint: "for how long may one answer take? Set ReadTimeout to 50 to 100 ms"},
+	}
 }
 
 // whileAway makes all calls while Redis is away, and demands right answers to them. n numbers the

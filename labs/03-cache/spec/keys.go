@@ -182,21 +182,39 @@ func (l *trial) memory(ctx context.Context, _ *lab.Run) error {
 	if err != nil {
 		return err
 	}
-	machine := int64(cacheType().MemoryMiB) << 20
-	if most := int64(maxMemoryShare * float64(machine)); stats.MaxMemory < minMemory || stats.MaxMemory > most {
-		return &lab.Failure{
-			Expected: fmt.Sprintf("a maxmemory of %d to %d MiB on a machine that has %d", minMemory>>20, most>>20, machine>>20),
-			Seen:     fmt.Sprintf("%d MiB (0 is no limit)", stats.MaxMemory>>20),
-			Look:     lab.Look{File: "redis.conf", Hint: "set maxmemory"},
-		}
-	}
-	if stats.Policy == "noeviction" {
-		return &lab.Failure{
-			Expected: "a maxmemory-policy that evicts keys", Seen: "noeviction, which refuses new keys",
-			Look: lab.Look{File: "redis.conf", Hint: "set maxmemory-policy"},
-		}
+	if err := bounds(stats.MaxMemory, stats.Policy); err != nil {
+		return err
 	}
 	return l.keepsNoLog(ctx)
+}
+
+// bounds judges maxmemory, in bytes, and maxmemory-policy.
+func bounds(maxMemory int64, policy string) error {
+	machine := int64(cacheType().MemoryMiB) << 20
+	if most := int64(maxMemoryShare * float64(machine)); maxMemory < minMemory || maxMemory > most {
+		seen, hint := fmt.Sprintf("%d MiB", maxMemory>>20), "set maxmemory"
+		switch {
+		case maxMemory == 0:
+			seen += " (0 is no limit)"
+		case maxMemory < 1<<20:
+			seen, hint = fmt.Sprintf("%d bytes", maxMemory), "which unit has maxmemory? A number alone is bytes"
+		}
+		return &lab.Failure{
+			Expected: fmt.Sprintf("a maxmemory of %d to %d MiB on a machine that has %d", minMemory>>20, most>>20, machine>>20),
+			Seen:     seen, Look: lab.Look{File: "redis.conf", Hint: hint},
+		}
+	}
+	look := lab.Look{File: "redis.conf", Hint: "set maxmemory-policy"}
+	switch policy {
+	case "noeviction":
+		return &lab.Failure{Expected: "a maxmemory-policy that evicts keys", Seen: "noeviction, which refuses new keys", Look: look}
+	case "allkeys-random", "volatile-random", "volatile-ttl":
+		return &lab.Failure{
+			Expected: "a maxmemory-policy that looks at how keys are used, so that popular ones stay",
+			Seen:     policy + ", which does not", Look: look,
+		}
+	}
+	return nil
 }
 
 // keepsNoLog demands that Redis is empty after a restart: what it had before may be old.

@@ -38,6 +38,124 @@ func (s *seam) sharedLoads(ctx context.Context) error {
 			return err
 		}
 	}
+	for _, judge := range []func(context.Context) error{s.sharedWhileAway, s.leavers, s.failedLoad, s.loadsTogether} {
+		if err := judge(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sharedWhileAway has a crowd read a meal while Redis refuses every command.
+func (s *seam) sharedWhileAway(ctx context.Context) error {
+	s.redis.refuses(loading)
+	defer s.redis.answers()
+	return s.fewLoads(ctx, meal("m014"), s.redis.answers, "while Redis answers each command with LOADING",
+		lookGet("are ids that Redis did not answer for loaded by loadOnce, as ids that it misses are?"))
+}
+
+// failedLoad has a crowd wait for a load that fails. The error is the answer of all: a query for each of
+// them would come when the database can least answer it.
+func (s *seam) failedLoad(ctx context.Context) error {
+	s.memory.fail(true)
+	end := func() { s.memory.fail(false) }
+	defer end()
+	return s.fewLoads(ctx, meal("m016"), end, "while the database fails", lookLoad("what does a caller do when the load that it waited for fails?"))
+}
+
+// gatherMost bounds the wait until a crowd has gathered.
+const gatherMost = 4 * gatherFor
+
+// fewLoads has a crowd miss the same key while something fails, and counts the loads. Other checks judge
+// the answers. It calls end, which ends the failure, before the first load ends. So a caller that comes late,
+// on a busy machine, finds an entry as it would in any other crowd.
+func (s *seam) fewLoads(ctx context.Context, q question, end func(), when string, look lab.Look) error {
+	s.redis.flush()
+	s.memory.questions(q.kind)
+	letGo := s.memory.hold()
+	defer letGo()
+	var callers sync.WaitGroup
+	for range seamCrowd {
+		callers.Go(func() {
+			_, _ = bounded(ctx, q.what, func(ctx context.Context) (string, error) { return q.ask(ctx, s.replicas[0]) })
+		})
+	}
+	loads := 0
+	for began := time.Now(); time.Since(began) < gatherMost && loads <= crowdLoads; {
+		if err := rig.Pause(ctx, pollEvery); err != nil {
+			return err
+		}
+		loads += s.memory.questions(q.kind)
+	}
+	end()
+	letGo()
+	callers.Wait()
+	if loads += s.memory.questions(q.kind); loads > crowdLoads && ctx.Err() == nil {
+		return &lab.Failure{
+			Expected: fmt.Sprintf("at most %d loads for %d callers that miss %s at the same time on one replica, %s", crowdLoads, seamCrowd, q.what, when),
+			Seen:     fmt.Sprintf("%d", loads), Look: look,
+		}
+	}
+	return ctx.Err()
+}
+
+// leaving is how many callers miss the same key one after the other, each of whom leaves.
+const leaving = 6
+
+// leavers has callers leave one after the other while the load of the first one is under way. A caller
+// that leaves must not have the next one begin a load of its own.
+func (s *seam) leavers(ctx context.Context) error {
+	q := meal("m015")
+	s.redis.flush()
+	s.memory.questions(q.kind)
+	letGo := s.memory.hold()
+	defer letGo()
+	loads := 0
+	for range leaving {
+		caller, leave := context.WithCancel(ctx)
+		left := make(chan error, 1)
+		go func() {
+			_, err := recovered(caller, q.what, func(ctx context.Context) (string, error) { return q.ask(ctx, s.replicas[0]) })
+			left <- err
+		}()
+		for began := time.Now(); time.Since(began) < gatherFor && caller.Err() == nil; {
+			n := s.memory.questions(q.kind)
+			loads += n
+			if n > 0 {
+				break
+			}
+			_ = rig.Pause(caller, pollEvery) // the loop ends with the caller
+		}
+		leave()
+		if err := letLeave(ctx, left, q); err != nil {
+			return err
+		}
+	}
+	if loads += s.memory.questions(q.kind); loads > leaving/2 {
+		return &lab.Failure{
+			Expected: fmt.Sprintf("one load of %s, of which %d callers leave one after the other", q.what, leaving),
+			Seen:     fmt.Sprintf("%d loads", loads), Look: lookLoad("does the load go on, and do later callers share it, when a caller leaves?"),
+		}
+	}
+	return nil
+}
+
+// loadsTogether reads eight meals and their ratings that Redis does not have.
+func (s *seam) loadsTogether(ctx context.Context) error {
+	ids := []bytebites.MealID{"m001", "m002", "m003", "m004", "m005", "m006", "m007", "m008"}
+	for _, q := range []question{mealsByID(ids...), ratingsOf(ids...)} {
+		s.redis.flush()
+		s.memory.questions(q.kind)
+		if err := s.want(ctx, 0, q, "with an empty Redis"); err != nil {
+			return err
+		}
+		if n := s.memory.questions(q.kind); n > len(ids)/2 {
+			return &lab.Failure{
+				Expected: fmt.Sprintf("one load for %d ids that Redis does not have", len(ids)), Seen: fmt.Sprintf("%d", n),
+				Look: lookLoad("does one load get all missing ids?"),
+			}
+		}
+	}
 	return nil
 }
 
@@ -73,10 +191,10 @@ func (s *seam) sharedLoad(ctx context.Context, q question) error {
 	var callers sync.WaitGroup
 	first, leave := context.WithCancel(context.WithValue(ctx, requestKey{}, "a transaction"))
 	defer leave()
-	left := make(chan struct{})
+	left := make(chan error, 1)
 	go func() {
-		defer close(left)
-		_, _ = recovered(first, q.what, func(ctx context.Context) (string, error) { return q.ask(ctx, s.replicas[0]) })
+		_, err := recovered(first, q.what, func(ctx context.Context) (string, error) { return q.ask(ctx, s.replicas[0]) })
+		left <- err
 	}()
 	if err := await(ctx, seen.began, q); err != nil {
 		return err
@@ -131,13 +249,20 @@ func await(ctx context.Context, began <-chan struct{}, q question) error {
 	}
 }
 
-// letLeave waits until a caller that has left is let go, while its load goes on.
-func letLeave(ctx context.Context, left <-chan struct{}, q question) error {
+// letLeave waits until a caller that has left is let go, while its load goes on. It demands an error: what
+// has not been loaded yet may well exist.
+func letLeave(ctx context.Context, left <-chan error, q question) error {
 	limit := time.NewTimer(hostspeed.Wait(leaveTimeout))
 	defer limit.Stop()
 	select {
-	case <-left:
-		return nil
+	case err := <-left:
+		if err != nil || ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return &lab.Failure{
+			Expected: fmt.Sprintf("an error for a caller that leaves while %s is loaded", q.what), Seen: "an answer without an error",
+			Look: lookLoad("what is returned when the caller's context ends before the load?"),
+		}
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-limit.C:
@@ -220,6 +345,12 @@ func (s *seam) storeError(ctx context.Context, q question) error {
 			look.Hint = "is an error of the load returned?"
 			return &lab.Failure{
 				Expected: fmt.Sprintf("an error for %s while the database fails and Redis is empty", q.what), Seen: quote(seen, 0), Look: look,
+			}
+		case !errors.Is(err, errStore):
+			look := q.look
+			look.Hint = "is the error of the load returned as it is, or wrapped by %w?"
+			return &lab.Failure{
+				Expected: fmt.Sprintf("the store's error for %s while the database fails and Redis is empty", q.what), Seen: err.Error(), Waited: overdue(err), Look: look,
 			}
 		}
 	}

@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -80,8 +81,36 @@ func (s *seam) isKept(ctx context.Context, q question) error {
 	return nil
 }
 
+// ownNames asks for things whose ids are two other ids with a separator between them, and then for those
+// two, while the first loads are under way.
+func (s *seam) ownNames(ctx context.Context) error {
+	var one, two []question
+	for i, between := range separators() {
+		a, b := bytebites.MealID(fmt.Sprintf("m%03d", 2*i+1)), bytebites.MealID(fmt.Sprintf("m%03d", 2*i+2))
+		one = append(one, mealsByID(a+bytebites.MealID(between)+b), ratingsOf(a+bytebites.MealID(between)+b))
+		two = append(two, mealsByID(a, b), ratingsOf(a, b))
+	}
+	look := lookLoad("do two lists of ids share a name when an id has a separator in it? The whole keys, with a separator that no key has, tell them apart")
+	one, two = at(look, one), at(look, two)
+	s.redis.flush()
+	letGo := s.memory.hold()
+	defer letGo()
+	asked := make(chan error, 2)
+	for _, questions := range [][]question{one, two} {
+		go func() { asked <- s.wantAtOnce(ctx, questions, "asked while ids that look alike are loaded") }()
+		if err := rig.Pause(ctx, gatherFor); err != nil {
+			return err
+		}
+	}
+	letGo()
+	return cmp.Or(<-asked, <-asked)
+}
+
 // ownAnswers asks for many different things with similar names: at the same time, and then again.
 func (s *seam) ownAnswers(ctx context.Context) error {
+	if err := s.ownNames(ctx); err != nil {
+		return err
+	}
 	return s.own(ctx, []question{
 		meal("m001"), meal("M001"), meal("m001-m002"), meal("m001_m002"), meal("m002"), meal("m00"), meal("m0011"), meal("10"), meal("50"),
 		meal("none"), meal("None"), meal("thai"),
@@ -124,6 +153,11 @@ func splitPages(between string) []question {
 	return []question{
 		page(bytebites.MealFilter{Limit: 20, Cuisine: "thai" + between + "greek", Diet: "vegan"}),
 		page(bytebites.MealFilter{Limit: 20, Cuisine: "thai", Diet: "greek" + between + "vegan"}),
+		// A diet and a cursor, without and with the empty text of a search between them.
+		page(bytebites.MealFilter{Limit: 20, Diet: "vegan" + between + "l"}),
+		page(bytebites.MealFilter{Limit: 20, Diet: "vegan", After: bytebites.MealID("l" + between)}),
+		page(bytebites.MealFilter{Limit: 20, Diet: "vegan" + between + between + "l"}),
+		page(bytebites.MealFilter{Limit: 20, Diet: "vegan", After: bytebites.MealID("l" + between + between)}),
 	}
 }
 

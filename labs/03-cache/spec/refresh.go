@@ -11,6 +11,7 @@ import (
 	"bytebites.example/workshop/labs/03-cache/meter"
 	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 // The bounds of an answer's age that the lesson states. They are what a lost deletion costs.
@@ -52,13 +53,85 @@ func (s *seam) everyPage(ctx context.Context) error {
 		{"a higher price", lookUpdate("which keys hold the meal, and are all of them deleted?"), priceTo(650)},
 		{"a lower price", lookUpdate("which keys hold the meal, and are all of them deleted?"), priceTo(420)},
 		{"a new name", lookUpdate("which answers depend on a meal's name?"), rename("moussaka")},
+		{"a new description", lookUpdate("which fields of a change does it look at?"), describe("with aubergines")},
 		{"new stars", lab.Look{File: "catalogue.go", Func: "ratings.Rate", Hint: "which keys hold the rating, and are all of them deleted?"}, rate},
 	} {
 		if err := s.changed(ctx, c.what, c.look, c.make); err != nil {
 			return err
 		}
 	}
+	if err := s.answeredLast(ctx, "the deletion of a meal's entry", lookUpdate("does the caller wait for the deletion?"), func(n byte) error {
+		return priceTo(bytebites.Cents(700+int(n)))(ctx, s.replicas[0])
+	}); err != nil {
+		return err
+	}
+	look := lab.Look{File: "catalogue.go", Func: "ratings.Rate", Hint: "does the caller wait for the deletion?"}
+	if err := s.answeredLast(ctx, "the deletion of a rating's entry", look, func(byte) error { return rate(ctx, s.replicas[0]) }); err != nil {
+		return err
+	}
 	return s.unchanged(ctx)
+}
+
+const (
+	// lastTries is how often a change is made whose command to Redis takes lateAnswer. At most lastMost of
+	// these changes may be answered before the command is over.
+	lastTries = 5
+	lastMost  = lastTries / 2
+)
+
+// answeredLast makes a change several times, while Redis takes lateAnswer for the first command that
+// changes a key after the commit. It demands that the change is answered after this command.
+func (s *seam) answeredLast(ctx context.Context, what string, look lab.Look, change func(n byte) error) error {
+	early := 0
+	for n := range byte(lastTries) {
+		var committed time.Time
+		s.memory.change(func() {
+			s.memory.committed = func() {
+				committed = time.Now()
+				s.redis.slowsNextChange()
+			}
+		})
+		answered, err := bounded(ctx, what, func(context.Context) (time.Time, error) {
+			err := change(n)
+			return time.Now(), err
+		})
+		s.memory.change(func() { s.memory.committed = nil })
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil {
+			return &lab.Failure{Expected: "no error of a change of which " + what + " is a part", Seen: err.Error(), Waited: overdue(err), Look: look}
+		}
+		// A client that has given up waiting for Redis answers later than this, and one that does not call
+		// Redis sends no command.
+		if answered.Sub(committed) < lateAnswer && s.changeFollows(ctx) {
+			early++
+		}
+	}
+	if early > lastMost {
+		return &lab.Failure{
+			Expected: what + " in Redis before the change is answered, because the next request may come at once",
+			Seen:     fmt.Sprintf("%d of %d changes answered while Redis was still at it", early, lastTries), Look: look,
+		}
+	}
+	s.redis.flush()
+	return nil
+}
+
+// changeFollows reports whether the first command that changes a key since slowsNextChange ends from now on.
+func (s *seam) changeFollows(ctx context.Context) bool {
+	if s.redis.changesOver() > 0 {
+		return false
+	}
+	for began := time.Now(); time.Since(began) < settleFor; {
+		if rig.Pause(ctx, pollEvery) != nil {
+			return false
+		}
+		if s.redis.changesOver() > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 func lookUpdate(hint string) lab.Look {
@@ -75,6 +148,13 @@ func priceTo(price bytebites.Cents) func(context.Context, replica) error {
 func rename(name string) func(context.Context, replica) error {
 	return func(ctx context.Context, r replica) error {
 		_, err := r.catalogue.UpdateMeal(ctx, "m010", bytebites.MealChange{Name: &name})
+		return err
+	}
+}
+
+func describe(description string) func(context.Context, replica) error {
+	return func(ctx context.Context, r replica) error {
+		_, err := r.catalogue.UpdateMeal(ctx, "m010", bytebites.MealChange{Description: &description})
 		return err
 	}
 }
@@ -248,7 +328,7 @@ func lookTTL(hint string) lab.Look {
 // absences reads a meal that does not exist, adds it, and turns the clock of Redis forward.
 func (s *seam) absences(ctx context.Context) error {
 	look := lab.Look{File: "through.go", Func: "reader.entries", Hint: "for how long is it kept that there is no such meal?"}
-	for _, q := range []question{meal("m500"), mealsByID("m500", "m501")} {
+	for _, q := range []question{meal("m500"), mealsByID("m500", "m501"), mealsByID("m510", "m511"), mealsByID("m001", "m512", "m513")} {
 		q.look = lab.Look{File: "through.go", Func: "reader.take", Hint: "what does an entry with an empty text say?"}
 		if err := s.isKept(ctx, q); err != nil {
 			var failure *lab.Failure

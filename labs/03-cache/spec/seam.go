@@ -189,6 +189,8 @@ type fakeRedis struct {
 	late    time.Duration  // that each answer takes
 	unknown map[string]bool
 	counted map[string]int // unless nil, how often each command came with its arguments
+	slow    bool           // the next command that changes a key takes lateAnswer
+	over    int            // commands that have changed a key since slowsNextChange
 }
 
 func newFakeRedis() (*fakeRedis, error) {
@@ -216,11 +218,21 @@ func (r *fakeRedis) before(peer *server.Peer, command string, args ...string) bo
 	if !r.known.IsRegisteredCommand(command) {
 		r.unknown[command] = true
 	}
-	if r.counted != nil {
+	if r.counted != nil && !opensConnection(command) {
 		r.counted[fmt.Sprintf("%s %q", command, args)]++
+	}
+	changes := !readsOnly(command)
+	if changes && r.slow {
+		r.slow = false
+		late += lateAnswer
 	}
 	r.mu.Unlock()
 	time.Sleep(late)
+	if changes {
+		r.mu.Lock()
+		r.over++
+		r.mu.Unlock()
+	}
 	if silence != nil {
 		<-silence
 	}
@@ -228,6 +240,42 @@ func (r *fakeRedis) before(peer *server.Peer, command string, args ...string) bo
 		peer.WriteError(refusal)
 	}
 	return refusal != ""
+}
+
+// opensConnection reports whether a client sends a command by itself, once for each new connection.
+func opensConnection(command string) bool {
+	switch strings.ToUpper(command) {
+	case "HELLO", "CLIENT", "AUTH", "SELECT":
+		return true
+	}
+	return false
+}
+
+// readsOnly reports whether a command changes no key by itself.
+func readsOnly(command string) bool {
+	if opensConnection(command) {
+		return true
+	}
+	switch strings.ToUpper(command) {
+	case "PING", "COMMAND", "INFO", "MULTI", "EXEC", "WATCH",
+		"GET", "MGET", "HGET", "HMGET", "HGETALL", "EXISTS", "TTL", "PTTL", "TYPE", "STRLEN":
+		return true
+	}
+	return false
+}
+
+// slowsNextChange makes Redis take lateAnswer for the next command that changes a key.
+func (r *fakeRedis) slowsNextChange() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.slow, r.over = true, 0
+}
+
+// changesOver returns how many commands have changed a key since slowsNextChange.
+func (r *fakeRedis) changesOver() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.over
 }
 
 // unknownCommands returns the commands that the stand-in does not know.

@@ -62,6 +62,7 @@ func (s *seam) remove(ctx context.Context, r int, tokenHash [32]byte, when strin
 func (s *seam) signInAndOut(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
 		s.writtenThrough, s.ownSessions, s.failedSignIn, s.failedSessionStore, s.expired, s.signOuts, s.lostDeletionExpires,
+		s.sessionsLast,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -132,6 +133,12 @@ func (s *seam) failedSignIn(ctx context.Context) error {
 		return &lab.Failure{
 			Expected: "an error for a sign-in that the database has not stored", Seen: "none",
 			Look: lookCreate("a session that is only in Redis is lost with Redis"),
+		}
+	}
+	if !errors.Is(err, errStore) {
+		return &lab.Failure{
+			Expected: "the store's error for a sign-in that the database has not stored", Seen: err.Error(), Waited: overdue(err),
+			Look: lookCreate("is the error returned as it is, or wrapped by %w?"),
 		}
 	}
 	s.memory.fail(false)
@@ -205,6 +212,22 @@ func (s *seam) lostDeletionExpires(ctx context.Context) error {
 	})
 	s.redis.forward(oldestSession)
 	return s.wantAll(ctx, questions, fmt.Sprintf("%s after a sign-out whose deletion was lost", oldestSession))
+}
+
+// sessionsLast signs subscribers in and out, and demands that Redis has done its part before the answer.
+func (s *seam) sessionsLast(ctx context.Context) error {
+	sessions := make([]bytebites.Session, lastTries)
+	for n := range sessions {
+		sessions[n] = newSession(byte(60+n), time.Hour)
+	}
+	if err := s.answeredLast(ctx, "the new session", lookCreate("does the caller wait until Redis has the session? A sign-out may follow at once"), func(n byte) error {
+		return s.replicas[0].sessions.Create(ctx, sessions[n])
+	}); err != nil {
+		return err
+	}
+	return s.answeredLast(ctx, "the deletion of a session's entry", lookDelete("does the caller wait for the deletion?"), func(n byte) error {
+		return s.replicas[0].sessions.Delete(ctx, sessions[n].TokenHash)
+	})
 }
 
 // signOuts signs four subscribers out. The first waits for the answer. Both replicas read the session

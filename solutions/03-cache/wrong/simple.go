@@ -52,6 +52,8 @@ func open(r service.Resources, wrong mistakes, other differences) (service.Cache
 	switch {
 	case wrong.waitsForRedis:
 		options = &redis.Options{Addr: r.Config.RedisAddr}
+	case wrong.patientSecond:
+		options.DialTimeout, options.ReadTimeout, options.WriteTimeout = time.Second, time.Second, time.Second
 	case wrong.impatient:
 		options.DialTimeout, options.ReadTimeout, options.WriteTimeout = 5*time.Millisecond, 5*time.Millisecond, 5*time.Millisecond
 	case wrong.triesAgain:
@@ -144,7 +146,8 @@ func through[T any](ctx context.Context, s *simple, key string, ttl time.Duratio
 		}
 		return entry.result()
 	}
-	if s.noSingleFlight || s.pageEachLoads && strings.Contains(key, ":page:") {
+	unanswered := err != nil && !errors.Is(err, redis.Nil)
+	if s.noSingleFlight || s.awayEachLoads && unanswered || s.pageEachLoads && strings.Contains(key, ":page:") {
 		value, err := work(ctx)
 		return value.(T), err
 	}
@@ -159,8 +162,22 @@ func through[T any](ctx context.Context, s *simple, key string, ttl time.Duratio
 	}
 	select {
 	case <-left:
+		if s.leaverForgets {
+			s.flight.Forget(s.flightName(key))
+		}
+		if s.leaverNone {
+			return none, nil
+		}
 		return none, context.Cause(ctx)
 	case loaded := <-loading:
+		failed := loaded.Err != nil && !errors.Is(loaded.Err, bytebites.ErrNotFound)
+		switch {
+		case failed && s.eachOnError:
+			value, err := work(ctx)
+			return value.(T), err
+		case failed && s.hidesErrors:
+			return none, errors.New(loaded.Err.Error())
+		}
 		return loaded.Val.(T), loaded.Err
 	}
 }
@@ -202,6 +219,9 @@ func (s *simple) resultOfBroken() meter.Result {
 
 // flightName names the load that serves all who miss a key.
 func (s *simple) flightName(key string) string {
+	if s.unquotedNames {
+		return strings.ReplaceAll(key, `"`, "")
+	}
 	kind, rest, _ := strings.Cut(strings.TrimPrefix(key, prefix), ":")
 	switch first, _, several := strings.Cut(rest, ","); {
 	case s.oneFlight && (kind == "meal" || kind == "session"):
@@ -339,20 +359,31 @@ func (c *catalogue) Meal(ctx context.Context, id bytebites.MealID) (bytebites.Me
 }
 
 func (c *catalogue) MealsByID(ctx context.Context, ids []bytebites.MealID) ([]bytebites.Meal, error) {
-	if c.cache.skipsErrors {
+	if c.cache.skipsErrors || c.cache.idByID {
 		return c.oneByOne(ctx, ids)
 	}
-	return menu(ctx, c.cache, "meals:"+joined(ids), func(ctx context.Context) ([]bytebites.Meal, error) {
+	name := "meals:" + joined(ids)
+	meals, err := menu(ctx, c.cache, name, func(ctx context.Context) ([]bytebites.Meal, error) {
 		return c.Catalogue.MealsByID(ctx, ids)
 	})
+	if c.cache.gapsUnkept && err == nil && len(meals) < len(ids) {
+		if key, err := c.cache.menuKey(ctx, name); err == nil {
+			_ = c.cache.redis.Del(ctx, key).Err() // if Redis does not answer, it keeps the list
+		}
+	}
+	return meals, err
 }
 
 // oneByOne reads meals by one key each.
 func (c *catalogue) oneByOne(ctx context.Context, ids []bytebites.MealID) ([]bytebites.Meal, error) {
 	var meals []bytebites.Meal
 	for _, id := range ids {
-		if meal, err := c.Meal(ctx, id); err == nil {
+		meal, err := c.Meal(ctx, id)
+		switch {
+		case err == nil:
 			meals = append(meals, meal)
+		case !c.cache.skipsErrors && !errors.Is(err, bytebites.ErrNotFound):
+			return nil, err
 		}
 	}
 	return meals, nil
@@ -378,6 +409,8 @@ func (s *simple) pageName(f bytebites.MealFilter) string {
 		f.After = ""
 	case s.pageNoDiet:
 		f.Diet = ""
+	case s.pageHalfQuoted:
+		return fmt.Sprintf("%q:%s:%s:%d", f.Cuisine, f.Diet, f.After, f.Limit)
 	case s.pageUnquoted:
 		return fmt.Sprintf("%s:%s:%s:%d", f.Cuisine, f.Diet, f.After, f.Limit)
 	}
@@ -393,7 +426,13 @@ func (c *catalogue) UpdateMeal(ctx context.Context, id bytebites.MealID, change 
 	if err != nil && c.cache.onlyOnSuccess {
 		return meal, err
 	}
-	c.cache.forget(ctx, id, change.Price != nil)
+	switch {
+	case c.cache.newTextWaits && change.Price == nil && change.Name == nil:
+	case c.cache.forgetsLater:
+		go c.cache.forget(ctx, id, change.Price != nil)
+	default:
+		c.cache.forget(ctx, id, change.Price != nil)
+	}
 	if err == nil && c.cache.writesMeal {
 		_ = c.cache.keep(ctx, c.cache.mealKey(id), kept[bytebites.Meal]{Value: meal}, menuFor)
 	}
@@ -525,7 +564,14 @@ func (s *sessions) Create(ctx context.Context, session bytebites.Session) error 
 		return store(ctx)
 	default:
 		if err := store(ctx); err != nil || s.cache.writeAround {
+			if err != nil && s.cache.signInHides {
+				return errors.New(err.Error())
+			}
 			return err
+		}
+		if s.cache.keepsLater {
+			go func() { _ = keep(context.WithoutCancel(ctx)) }()
+			return nil
 		}
 	}
 	if err := keep(ctx); s.cache.createNeeds {
@@ -562,6 +608,10 @@ func (s *sessions) Delete(ctx context.Context, tokenHash [32]byte) error {
 	}
 	err := s.Sessions.Delete(ctx, tokenHash)
 	if !s.cache.signedOutStays && (err == nil || !s.cache.outOnSuccess) {
+		if s.cache.outLater {
+			go func() { _ = forget() }()
+			return err
+		}
 		_ = forget() // lost, when Redis does not answer
 	}
 	if s.cache.staysSignedIn {

@@ -79,6 +79,21 @@ const (
 	WaitsForRedis   = "waits-for-redis"
 	WriteAround     = "write-around"
 	WriteBack       = "write-back"
+	PatientSecond   = "a-second-for-redis"
+	AwayEachLoads   = "each-loads-without-redis"
+	LeaverForgets   = "leaver-ends-the-sharing"
+	LeaverNone      = "leaver-is-told-none"
+	EachOnError     = "each-tries-after-error"
+	IDByID          = "one-query-an-id"
+	GapsUnkept      = "list-with-a-gap-unkept"
+	UnquotedNames   = "joined-ids-name-load"
+	PageHalfQuoted  = "page-half-quoted"
+	HidesErrors     = "error-without-its-cause"
+	SignInHides     = "sign-in-error-without-cause"
+	NewTextWaits    = "new-description-waits"
+	ForgetsLater    = "forgets-in-background"
+	OutLater        = "signs-out-in-background"
+	KeepsLater      = "keeps-session-in-background"
 )
 
 // The names of the flaws: the solution's core with the starter's code of one step.
@@ -178,6 +193,22 @@ type mistakes struct {
 	deleteFirst    bool // a sign-out deletes the copy before the session
 	deleteNeeds    bool // a sign-out ends when Redis does not answer
 	staysSignedIn  bool // an error of a sign-out is not told
+
+	patientSecond  bool // a call to Redis may take a second
+	awayEachLoads  bool // without an answer of Redis each caller loads
+	leaverForgets  bool // a caller that leaves ends the sharing of the load
+	leaverNone     bool // a caller that leaves is told that there is none
+	eachOnError    bool // a caller whose shared load failed loads for itself
+	idByID         bool // each meal of a list is loaded by a query of its own
+	gapsUnkept     bool // a list of which a meal does not exist is not kept
+	unquotedNames  bool // the ids of a list run into one another in the name of a load
+	pageHalfQuoted bool // the cuisine in a page's key is quoted, the rest is not
+	hidesErrors    bool // the error of a load is told by its text only
+	signInHides    bool // so is the error of a sign-in
+	newTextWaits   bool // a change of the description deletes nothing
+	forgetsLater   bool // the deletion runs beside the answer
+	outLater       bool // the deletion of a session's entry runs beside the answer
+	keepsLater     bool // a new session is written to Redis beside the answer
 }
 
 // Variants returns, by name, what each answer changes in a service, be it wrong or right.
@@ -248,6 +279,21 @@ func Variants() map[string]func(*service.Composition) {
 		WaitsForRedis:   {waitsForRedis: true},
 		WriteAround:     {writeAround: true},
 		WriteBack:       {writeBack: true},
+		PatientSecond:   {patientSecond: true},
+		AwayEachLoads:   {awayEachLoads: true},
+		LeaverForgets:   {leaverForgets: true},
+		LeaverNone:      {leaverNone: true},
+		EachOnError:     {eachOnError: true},
+		IDByID:          {idByID: true},
+		GapsUnkept:      {gapsUnkept: true},
+		UnquotedNames:   {unquotedNames: true},
+		PageHalfQuoted:  {pageHalfQuoted: true},
+		HidesErrors:     {hidesErrors: true},
+		SignInHides:     {signInHides: true},
+		NewTextWaits:    {newTextWaits: true},
+		ForgetsLater:    {forgetsLater: true},
+		OutLater:        {outLater: true},
+		KeepsLater:      {keepsLater: true},
 	} {
 		variants[name] = applied(wrong, differences{})
 	}
