@@ -140,7 +140,7 @@ func (s *seam) ownPages(ctx context.Context) error {
 		pages = append(pages, page(f))
 	}
 	for _, between := range separators() {
-		pages = append(pages, splitPages(between)...)
+		pages = append(append(pages, splitPages(between)...), splitCursors(between)...)
 	}
 	if err := s.own(ctx, pages); err != nil {
 		return err
@@ -153,7 +153,13 @@ func splitPages(between string) []question {
 	return []question{
 		page(bytebites.MealFilter{Limit: 20, Cuisine: "thai" + between + "greek", Diet: "vegan"}),
 		page(bytebites.MealFilter{Limit: 20, Cuisine: "thai", Diet: "greek" + between + "vegan"}),
-		// A diet and a cursor, without and with the empty text of a search between them.
+	}
+}
+
+// splitCursors does the same with a diet and a cursor, without and with the empty text of a search between
+// them. No meal has the diet of the first and the third page.
+func splitCursors(between string) []question {
+	return []question{
 		page(bytebites.MealFilter{Limit: 20, Diet: "vegan" + between + "l"}),
 		page(bytebites.MealFilter{Limit: 20, Diet: "vegan", After: bytebites.MealID("l" + between)}),
 		page(bytebites.MealFilter{Limit: 20, Diet: "vegan" + between + between + "l"}),

@@ -101,5 +101,11 @@ func TestPagesDiffer(t *testing.T) {
 			}
 			seen[text] = q.what
 		}
+		for i, q := range splitCursors(between) {
+			text, err := q.ask(t.Context(), truth)
+			if none := i%2 == 0; err != nil || (text == "") != none {
+				t.Errorf("%s: %q, %v, want a page without meals: %v", q.what, text, err, none)
+			}
+		}
 	}
 }
