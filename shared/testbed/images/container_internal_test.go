@@ -15,7 +15,7 @@ func TestWithoutURL(t *testing.T) {
 			t.Errorf("withoutURL(%v) = %v, want the cause alone", err, got)
 		}
 	}
-	if other := errors.New("no space left on device"); withoutURL(other) != other {
+	if other := errors.New("no space left on device"); !errors.Is(withoutURL(other), other) {
 		t.Errorf("withoutURL(%v) = %v, want the same error", other, withoutURL(other))
 	}
 }
