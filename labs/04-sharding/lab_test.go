@@ -5,6 +5,7 @@ import (
 
 	"bytebites.example/workshop/labs/04-sharding"
 	"bytebites.example/workshop/labs/04-sharding/spec"
+	"bytebites.example/workshop/shared/bytebites/service"
 	"bytebites.example/workshop/shared/workshop/labtest"
 )
 
@@ -14,6 +15,7 @@ func TestLab(t *testing.T) {
 		Router:   sharding.NewRouter(),
 		Stores:   sharding.NewStores,
 		HandOver: sharding.HandOver,
+		Settle:   sharding.Parts(service.Resources{}).Settle,
 		Apply:    sharding.Apply,
 		Package:  "./labs/04-sharding/service",
 	}))

@@ -44,7 +44,7 @@ func ofRouter(name, check string, flaw wrong.RouterFlaw, why string, also ...str
 
 func TestAnswers(t *testing.T) {
 	labtest.Answers(t, frame.Answers{
-		Wrong: slices.Concat(wrongServices(), wrongRouters(), wrongStores(), wrongMovers(), wrongSwitches(), []frame.Wrong{publishesHomes()}),
+		Wrong: slices.Concat(wrongServices(), wrongRouters(), wrongStores(), wrongMovers(), wrongSwitches(), wrongSettles(), []frame.Wrong{publishesHomes()}),
 		Right: rightAnswers(),
 	})
 }
@@ -121,6 +121,7 @@ func wrongRouters() []frame.Wrong {
 			"fifth shard", "own fifth shard")),
 		ofRouter("plans-in-map-order", "plan", flaw{PlansInMapOrder: true}, "the room of each server is a map, and any server with room will do"),
 		ofRouter("first-get-rest", "plan", flaw{FirstGetRest: true}, "some servers get one more, and the list has an order"),
+		ofRouter("sorts-callers-list", "plan", flaw{SortsList: true}, "it is sorted by what its servers have now"),
 		ofRouter("keeps-leaving", "plan", flaw{KeepsLeaving: true}, "a server that has buckets is a server, on the list or not"),
 		ofRouter("no-mirror-back", "places", flaw{NoMirrorBack: true}, "after the flip the shard has it all"),
 		ofRouter("new-while-empty", "places", flaw{NewWhileEmpty: true}, "every id is behind the empty one"),
@@ -143,7 +144,7 @@ func wrongStores() []frame.Wrong {
 		of("no-write-limit", "home that hangs", flaw{NoWriteLimit: true}, "a write must not be given up half-way"),
 		of("hides-outage", "home that hangs", flaw{HidesOutage: true}, "what cannot be read was not found"),
 		of("new-unmirrored", "double writes", flaw{OnlyOldMirrored: true}, "new subscribers have nothing on the old server", "late copies"),
-		of("copy-not-noted", "double writes", flaw{CopyNotNoted: true}, "the mirror has it, and that is what counts"),
+		of("copy-not-noted", "double writes", flaw{CopyNotNoted: true}, "the mirror has it, and that is what counts", "marked writes"),
 		ofStep(3, of("no-fence", "refused writes", flaw{NoFence: true}, "the map was read a moment ago", "closed fences")),
 		of("gives-up-when-moved", "refused writes", flaw{GivesUpWhenMoved: true}, "a client that is told 503 tries again", "closed fences"),
 		of("keeps-old-map", "refused writes", flaw{RetriesOldMap: true}, "the map is read four times a second anyway", "closed fences"),
@@ -156,7 +157,7 @@ func wrongStores() []frame.Wrong {
 		of("silent-copy", "failed copies", flaw{SilentCopy: true}, "the mover finds it, so why cry?", "marked writes"),
 		of("no-copy-limit", "marked writes", flaw{NoCopyLimit: true}, "the copy must arrive", "failed copies"),
 		of("copy-of-client", "client leaves", flaw{CopyOfClient: true}, "contexts are passed on", "marked writes"),
-		of("checks-outside", "late copies", flaw{ChecksOutside: true}, "the versions were compared just before"),
+		of("checks-outside", "late copies", flaw{ChecksOutside: true}, "the versions were compared just before", "marked writes"),
 		ofStep(5, inProcess("copy-over-newer", "late copies", wrong.ApplyCopyOverNewer, "what was just written is the newest there is")),
 		ofStep(4, plainDoubleWrites()),
 		ofStep(2, of("one-by-one", "gathering", flaw{OneByOne: true}, "an answer that lacks a server is wrong, so an error is an error", "totals", "enough answers")),
@@ -169,6 +170,24 @@ func wrongStores() []frame.Wrong {
 		of("silent-partial", "enough answers", flaw{SilentPartial: true}, "the page is there, and nobody complains", "gathering"),
 		of("no-dark-reads", "dark reads", flaw{NoDarkReads: true}, "verify has compared all of it"),
 		of("dark-reads-of-old", "dark reads", flaw{DarkReadsOfOld: true}, "new subscribers are on the shards already"),
+		of("counts-each-server", "gathering", flaw{CountsEach: true}, "two servers are missing, so two are counted"),
+		of("counts-whole-answers", "gathering", flaw{CountsWhole: true}, "the meter knows how many were asked"),
+		of("server-limit-for-all", "gathering", flaw{NoTotalsLimit: true}, "each question has a limit already"),
+		of("silent-refusal", "gathering", flaw{SilentError: true}, "an error is no answer, and the limit ends the wait"),
+		of("unbuffered-answers", "gathering", flaw{Unbuffered: true}, "each answer has a receiver: as many are received as were asked"),
+		of("retries-busy", "refused writes", flaw{RetriesBusy: true}, "a busy server has room a moment later"),
+		of("retries-at-once", "refused writes", flaw{NoPause: true}, "the sooner the map is read again, the sooner the write is made"),
+		of("retries-for-nobody", "refused writes", flaw{RetriesForNobody: true}, "a write that was begun is ended"),
+		of("reads-map-first", "refused writes", flaw{ReadsMapFirst: true}, "with the newest map no fence refuses anything"),
+		of("copies-failed-writes", "refused writes", flaw{CopiesFailedWrites: true}, "the copy has what home has, whatever came of the write", "marked writes"),
+		of("marks-all", "marked writes", flaw{MarksAll: true}, "a mark without a copy is harmless"),
+		of("mark-outside", "marked writes", flaw{MarkOutside: true}, "a mark must not be lost when the client leaves"),
+		of("mark-error-logged", "marked writes", flaw{MarkErrorLogged: true}, "the change is what the subscriber wants"),
+		of("copies-inside", "marked writes", flaw{CopiesInside: true}, "in one transaction both servers have it, or none"),
+		of("counts-all-copies", "marked writes", flaw{CountsAll: true}, "how many failed is their share of all"),
+		of("copy-noted-first", "marked writes", flaw{NotedFirst: true}, "a note that is missing makes one more copy"),
+		of("failed-copy-noted", "marked writes", flaw{NotedAnyway: true}, "what was tried is noted, and the error is in the log"),
+		of("copy-in-two-transactions", "marked writes", flaw{TwoTransactions: true}, "the versions were compared and set, so no other copy comes between"),
 		of("waits-for-dark-read", "dark reads", flaw{WaitsForDarkRead: true}, "both answers are needed to compare them"),
 	}
 }
@@ -212,7 +231,34 @@ func wrongSwitches() []frame.Wrong {
 		of("chooses-before", flaw{NextBefore: true}, "the less is done behind the fences, the shorter they are closed"),
 		of("one-limit-for-all", flaw{OneLimit: true}, "two seconds are two seconds"),
 		of("closed-as-long-as-writers-wait", flaw{LongClosed: true}, "writers try for three seconds"),
+		of("settles-before-first-try", flaw{SettlesOnce: true}, "it was settled a moment ago"),
+		of("retries-any-deadline", flaw{AnyDeadline: true}, "a deadline is a deadline"),
+		of("retries-named-limit", flaw{NamedLimit: true}, "an error that is due to the limit says so"),
+		of("chooses-beyond-the-limit", flaw{NextOn: true}, "the new map must be chosen"),
+		of("switches-on-when-stopped", flaw{Deaf: true}, "a switch that was begun is ended"),
+		of("settles-again-after-failure", flaw{SettlesAgain: true}, "copies may fail for a moment"),
+		of("switches-again-when-done", flaw{AgainWhenDone: true}, "the limit has ended, so it begins again", "closing ends"),
 		of("settles-beyond-the-limit", flaw{SettlesOn: true}, "the last copies must be made", "closing ends"),
+	}
+}
+
+func wrongSettles() []frame.Wrong {
+	type flaw = wrong.SettleFlaw
+	of := func(name string, f flaw, why string, also ...string) frame.Wrong {
+		s := solution()
+		s.Name, s.Settle, s.Apply = name, f.Settle, f.Apply
+		return frame.Wrong{Name: name, Check: "marked writes", Lab: spec.Lab(s), Why: why, Also: also}
+	}
+	return []frame.Wrong{
+		of("settles-sources", flaw{SourceOnly: true}, "the source is home until the flip", "uncopied copies"),
+		of("settles-targets", flaw{TargetOnly: true}, "after the flip the target is home"),
+		of("settles-each-pool", flaw{EachPool: true}, "a server that is not in use has no marks"),
+		of("settles-one-batch", flaw{OneBatch: true}, "copies rarely fail, so few are left"),
+		of("settles-whole-server", flaw{WholeServer: true}, "one question is quicker than many"),
+		of("settles-from-the-first", flaw{FromTheFirst: true}, "who was copied is not found again"),
+		of("settle-logs-failures", flaw{CopyErrorLogged: true}, "the mark stays, so the next settle copies it"),
+		of("settle-skips-silent-server", flaw{SilentServer: true}, "a server that does not answer gets no writes either"),
+		of("settle-never-ends", flaw{Deaf: true}, "the last copies must be made"),
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"bytebites.example/workshop/labs/04-sharding/spec"
+	"bytebites.example/workshop/shared/bytebites/service"
 	"bytebites.example/workshop/shared/workshop/labtest"
 	"bytebites.example/workshop/solutions/04-sharding"
 )
@@ -15,6 +16,7 @@ func solution() spec.Subject {
 		Router:   sharding.NewRouter(),
 		Stores:   sharding.NewStores,
 		HandOver: sharding.HandOver,
+		Settle:   sharding.Parts(service.Resources{}).Settle,
 		Apply:    sharding.Apply,
 		Package:  "./solutions/service",
 		Args:     []string{"--through", "04"},

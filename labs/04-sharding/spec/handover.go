@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/bytebites/shard"
 	"bytebites.example/workshop/shared/workshop/lab"
@@ -56,6 +58,7 @@ func (c *paperControl) publish(next shard.Map) {
 const (
 	switchBegins = "switch"
 	fencesClosed = "fences closed"
+	fencesOpened = "fences opened"
 	settledOpen  = "settled"
 	settledShut  = "settled behind closed fences"
 )
@@ -70,7 +73,7 @@ func (c *paperControl) Switch(ctx context.Context, settle func(context.Context) 
 	}
 	c.closed = true
 	c.events = append(c.events, fencesClosed)
-	defer func() { c.closed, c.events = false, append(c.events, "fences opened") }()
+	defer func() { c.closed, c.events = false, append(c.events, fencesOpened) }()
 	if err := settle(ctx); err != nil {
 		return err
 	}
@@ -102,15 +105,17 @@ func (l *trial) handOver(ctx context.Context, _ *lab.Run) error {
 	if l.subject.HandOver == nil {
 		return nil // an answer whose mover has no such part
 	}
-	return allAnswered(ctx, handOverTimeout, lookHandOver(""), l.handsOver, l.isRefused, l.cannotCopy, l.isLate)
+	return allAnswered(ctx, handOverTimeout, lookHandOver(""), l.handsOver, l.isRefused, l.cannotCopy, l.isStopped, l.isLate)
 }
 
 // handsOver changes homes with a control that answers at once.
 func (l *trial) handsOver(ctx context.Context) error {
 	c := paper()
-	inside := false // next was called behind closed fences
+	inside, bounded := false, false // next was called behind closed fences, with a limit
 	err := l.subject.HandOver(ctx, c, c.settle, func(ctx context.Context, now shard.Map) (shard.Map, error) {
 		inside = c.closed
+		end, ok := ctx.Deadline()
+		bounded = ok && time.Until(end) <= closedTooLong
 		return flipped(ctx, now)
 	})
 	settled, open := slices.Index(c.events, settledShut), slices.Index(c.events, "new map")
@@ -126,6 +131,12 @@ func (l *trial) handsOver(ctx context.Context) error {
 			Expected: "the new map chosen behind closed fences", Seen: "a map from before they closed", Look: lookHandOver("call next in the function that you pass to Control.Switch: it looks for the last id that exists"),
 		}
 	}
+	if !bounded {
+		return &lab.Failure{
+			Expected: "next to get a context that ends within 2 seconds: it runs behind closed fences", Seen: "one without that limit",
+			Look: lookHandOver("bound the switch by closedTimeout, and pass the context of Control.Switch on to next"),
+		}
+	}
 	if before := slices.Index(c.events, settledOpen); before < 0 || before > slices.Index(c.events, fencesClosed) {
 		return &lab.Failure{
 			Expected: "most copies to be made while subscribers still write", Seen: fmt.Sprintf("%q", c.events), Look: lookHandOver("call settle before the switch too, so that writers wait for few copies"),
@@ -134,16 +145,23 @@ func (l *trial) handsOver(ctx context.Context) error {
 	return nil
 }
 
-// isRefused has a control that cannot close the fences.
+// isRefused has a control that cannot close the fences. A server that gave up by its own limit says so with the
+// error of a context, long before closedTimeout.
 func (l *trial) isRefused(ctx context.Context) error {
-	c := paper()
-	c.fails = errors.New("refused by the check")
-	err := l.subject.HandOver(ctx, c, c.settle, flipped)
-	if tries := times(c.events, switchBegins); err == nil || c.m.Version != 7 || tries != 1 {
-		return &lab.Failure{
-			Expected: "an error after one try, and the map as before, when the fences cannot be closed",
-			Seen:     fmt.Sprintf("%s after %d tries, and map version %d, where it was 7", seenError(err), tries, c.m.Version),
-			Look:     lookHandOver("which error is worth another try?"),
+	for _, refusal := range []error{
+		errors.New("refused by the check"),
+		fmt.Errorf("refused by the check: %w", context.DeadlineExceeded),
+		fmt.Errorf("refused by the check: %w", bytebites.ErrBusy),
+	} {
+		c := paper()
+		c.fails = refusal
+		err := l.subject.HandOver(ctx, c, c.settle, flipped)
+		if tries := times(c.events, switchBegins); err == nil || c.m.Version != 7 || tries != 1 {
+			return &lab.Failure{
+				Expected: "an error after one try, and the map as before, when the fences cannot be closed",
+				Seen:     fmt.Sprintf("%s after %d tries, and map version %d, where it was 7", seenError(err), tries, c.m.Version),
+				Look:     lookHandOver("which error is worth another try? Has the context of closedTimeout ended?"),
+			}
 		}
 	}
 	return nil
@@ -152,21 +170,55 @@ func (l *trial) isRefused(ctx context.Context) error {
 // cannotCopy has a settle that fails while subscribers write. It would fail behind the fences too, and writers
 // would wait for nothing.
 func (l *trial) cannotCopy(ctx context.Context) error {
-	c := paper()
+	c, tries := paper(), 0
 	broken := errors.New("broken by the check")
-	err := l.subject.HandOver(ctx, c, func(context.Context) error { return broken }, flipped)
-	if closed := times(c.events, fencesClosed); !errors.Is(err, broken) || closed > 0 || c.m.Version != 7 {
+	err := l.subject.HandOver(ctx, c, func(context.Context) error { tries++; return broken }, flipped)
+	if closed := times(c.events, fencesClosed); !errors.Is(err, broken) || closed > 0 || tries != 1 || c.m.Version != 7 {
 		return &lab.Failure{
-			Expected: "the error of settle, and fences that stay open, when copies cannot be made before the switch",
-			Seen:     fmt.Sprintf("%s, fences closed %d times, and map version %d, where it was 7", seenError(err), closed, c.m.Version),
-			Look:     lookHandOver("return an error of settle before you call Control.Switch"),
+			Expected: "the error of settle after one try, and fences that stay open, when copies cannot be made before the switch",
+			Seen:     fmt.Sprintf("%s after %d tries, fences closed %d times, and map version %d, where it was 7", seenError(err), tries, closed, c.m.Version),
+			Look:     lookHandOver("return an error of settle (with %w) before you call Control.Switch"),
 		}
 	}
 	return nil
 }
 
-// isLate has a control whose first switch cannot settle in time.
+// isStopped has the mover told to stop while its fences are closed.
+func (l *trial) isStopped(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	c, goesOn := paper(), false
+	err := l.subject.HandOver(ctx, c, func(ctx context.Context) error {
+		if !c.closed {
+			return nil
+		}
+		stop()
+		goesOn = ctx.Err() == nil
+		return context.Canceled
+	}, flipped)
+	if closed := times(c.events, fencesClosed); goesOn || closed != 1 || err == nil || c.m.Version != 7 {
+		return &lab.Failure{
+			Expected: "a switch that ends with the mover's context, and no other try",
+			Seen:     fmt.Sprintf("fences closed %d times, %s; the switch went on: %t", closed, seenError(err), goesOn),
+			Look:     lookHandOver("the context of closedTimeout is a child of ctx"),
+		}
+	}
+	return nil
+}
+
+// isLate has controls that reach the limit of a switch: one before the map is published, and one just after.
+// Each waits for its limit, so they run side by side.
 func (l *trial) isLate(ctx context.Context) error {
+	var group errgroup.Group
+	for _, late := range []func(context.Context) error{l.settlesLate, l.publishesLate} {
+		group.Go(func() error { return guarded(lookHandOver(""), func() error { return late(ctx) }) })
+	}
+	return group.Wait() //nolint:wrapcheck // the verdict
+}
+
+// settlesLate has a control whose first switch cannot settle in time. The error is that of a database which has
+// cancelled a statement, so it does not name the context.
+func (l *trial) settlesLate(ctx context.Context) error {
 	c := paper()
 	c.hangs = 1
 	err := l.subject.HandOver(ctx, c, c.settle, flipped)
@@ -179,7 +231,35 @@ func (l *trial) isLate(ctx context.Context) error {
 	case err != nil || c.m.Phase != shard.Flipped || times(c.events, fencesClosed) != 2:
 		return &lab.Failure{
 			Expected: "a second try after a switch that could not settle in time", Seen: fmt.Sprintf("%q, phase %s, %s", c.events, c.m.Phase, seenError(err)),
-			Look: lookHandOver("each try has a limit of its own; the mover begins again when that limit caused the error"),
+			Look: lookHandOver("each try has a limit of its own; the mover begins again when the context of that limit has ended, whatever the error says"),
+		}
+	}
+	again := slices.Index(c.events, fencesOpened)
+	if again < 0 || !slices.Contains(c.events[again:], settledOpen) {
+		return &lab.Failure{
+			Expected: "copies to be made while subscribers write, before the second try too", Seen: fmt.Sprintf("%q", c.events),
+			Look: lookHandOver("begin again: settle, then switch. Subscribers wrote between the two tries"),
+		}
+	}
+	return nil
+}
+
+// publishesLate has a switch that publishes its map when the limit has just ended. Homes have changed then.
+func (l *trial) publishesLate(ctx context.Context) error {
+	c := paper()
+	err := l.subject.HandOver(ctx, c, c.settle, func(ctx context.Context, now shard.Map) (shard.Map, error) {
+		if !slices.Contains(c.events, "new map") {
+			select {
+			case <-ctx.Done():
+			case <-time.After(2 * closedTooLong):
+			}
+		}
+		return flipped(ctx, now)
+	})
+	if closed := times(c.events, fencesClosed); err != nil || closed != 1 || c.m.Phase != shard.Flipped {
+		return &lab.Failure{
+			Expected: "no other try after a switch that has published its map", Seen: fmt.Sprintf("%q, phase %s, %s", c.events, c.m.Phase, seenError(err)),
+			Look: lookHandOver("Control.Switch returned no error: homes have changed, also if the limit has ended meanwhile"),
 		}
 	}
 	return nil
@@ -215,7 +295,7 @@ func (c *paperControl) settle(ctx context.Context) error {
 	if ctx.Err() == nil {
 		return errors.New("the check ends a settle without a limit")
 	}
-	return ctx.Err() //nolint:wrapcheck // as the real settle
+	return errors.New("canceling statement due to user request, by the check")
 }
 
 // flipped is a mover.Next.

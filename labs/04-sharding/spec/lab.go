@@ -3,6 +3,7 @@
 package spec
 
 import (
+	"context"
 	"io/fs"
 	"slices"
 
@@ -30,6 +31,9 @@ type Subject struct {
 	Stores func(shardstore.Parts) shardstore.Access
 	// HandOver is the subject's part of the mover that changes homes. The checks call it too.
 	HandOver given.HandOver
+	// Settle is the subject's part of the mover that makes the copies whose marks are ahead. The checks
+	// call it too, on servers that are on paper.
+	Settle func(ctx context.Context, rows *given.Rows, m shard.Map) error
 	// Apply puts the subject's stores and mover into a service. Checks call these in this process.
 	Apply func(*service.Composition)
 	// Package and Args start a service with the subject's router, stores and mover.
@@ -115,7 +119,7 @@ func (l *trial) quickChecks() []lab.Check {
 		{Name: "refused writes", Kind: lab.Core, Step: 3, Needs: []string{"places"}, Run: l.refusedWrites,
 			Proves: "a write that a fence refuses reads the map again, and is made at the new home; any other error is returned at once"},
 		{Name: "marked writes", Kind: lab.Core, Step: 4, Needs: []string{"places"}, Run: l.markedWrites,
-			Proves: "a write has its mark in its transaction, and stands when its copy fails or its client leaves"},
+			Proves: "a write has its mark in its transaction, and stands when its copy fails or its client leaves; settle makes each copy whose mark is ahead"},
 		{Name: "hand over", Kind: lab.Core, Step: 6, Run: l.handOver,
 			Proves: "homes change behind closed fences, after the last copy, and not after an error"},
 	}

@@ -29,33 +29,79 @@ const (
 	paperPass     = "pass the fence" // with the version
 	paperMark     = "mark"
 	paperChange   = "change"
-	paperRead     = "read rows" // or any other statement
+	paperRead     = "read rows"        // or any other statement
+	paperCompare  = "compare versions" // by shard.Outdated
+	paperReplace  = "replace rows"
+	paperNote     = "note the copy"
+	paperUncopied = "find uncopied"
+	// paperOutside follows a mark or a change that is in no transaction.
+	paperOutside = " outside a transaction"
 )
 
 // errPaper is the answer of a paperShard to each statement on rows.
 var errPaper = errors.New("a shard on paper has no rows")
 
-// paperShard is a server of user data without rows. It has a fence, and records what it is asked.
-type paperShard struct {
-	onCommit func()
-
-	mu      sync.Mutex
-	version int64 // at which the fence is open
-	events  []string
-	reads   []context.Context // of the statements on rows
+// paperEvent is one event on a server. tx is the number of its transaction, or 0.
+type paperEvent struct {
+	server shard.Server
+	tx     int
+	what   string
 }
 
-func (p *paperShard) record(format string, args ...any) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.events = append(p.events, fmt.Sprintf(format, args...))
+// paperJournal has the events of all servers of a service, in order.
+type paperJournal struct {
+	mu     sync.Mutex
+	events []paperEvent
+	last   int // number of a transaction
+}
+
+func (j *paperJournal) record(e paperEvent) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.events = append(j.events, e)
+}
+
+// begin returns the number of a new transaction.
+func (j *paperJournal) begin() int {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.last++
+	return j.last
 }
 
 // recorded returns the events so far.
+func (j *paperJournal) recorded() []paperEvent {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return slices.Clone(j.events)
+}
+
+// paperShard is a server of user data without rows. It has a fence, and records what it is asked.
+type paperShard struct {
+	number   shard.Server
+	journal  *paperJournal
+	onCommit func()
+	copies   bool                                                        // it takes copies: paperUser has a mark and no rows
+	uncopied func(after string, limit int64) ([]bytebites.UserID, error) // answers shard.Uncopied
+
+	mu      sync.Mutex
+	version int64             // at which the fence is open
+	reads   []context.Context // of the statements on rows
+}
+
+func (p *paperShard) record(tx int, what string) {
+	p.journal.record(paperEvent{p.number, tx, what})
+}
+
+// recorded returns the server's events so far.
 func (p *paperShard) recorded() []string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return slices.Clone(p.events)
+	var events []string
+	for _, e := range p.journal.recorded() {
+		if e.server == p.number {
+			events = append(events, e.what)
+		}
+	}
+	return events
 }
 
 // readings returns the contexts of the statements on rows so far.
@@ -70,89 +116,141 @@ func (p *paperShard) Connect(context.Context) (driver.Conn, error) { return &pap
 
 func (p *paperShard) Driver() driver.Driver { return nil }
 
-type paperConn struct{ shard *paperShard }
+type paperConn struct {
+	shard *paperShard
+	tx    int // number of the open transaction, or 0
+}
 
 func (c *paperConn) Prepare(string) (driver.Stmt, error) { return nil, errPaper }
 
 func (c *paperConn) Close() error { return nil }
 
 func (c *paperConn) Begin() (driver.Tx, error) { //nolint:unparam // an interface
-	c.shard.record(paperBegin)
-	return paperTx{c.shard}, nil
+	c.tx = c.shard.journal.begin()
+	c.shard.record(c.tx, paperBegin)
+	return paperTx{c}, nil
 }
 
 func (c *paperConn) BeginTx(context.Context, driver.TxOptions) (driver.Tx, error) { return c.Begin() }
 
-type paperTx struct{ shard *paperShard }
+type paperTx struct{ conn *paperConn }
 
 func (tx paperTx) Commit() error {
-	tx.shard.record(paperCommit)
-	if tx.shard.onCommit != nil {
-		tx.shard.onCommit()
+	tx.end(paperCommit)
+	if onCommit := tx.conn.shard.onCommit; onCommit != nil {
+		onCommit()
 	}
 	return nil
 }
 
 func (tx paperTx) Rollback() error {
-	tx.shard.record(paperRollback)
+	tx.end(paperRollback)
 	return nil
 }
 
-// QueryContext answers for the fence, and for nothing else.
-func (c *paperConn) QueryContext(ctx context.Context, query string, _ []driver.NamedValue) (driver.Rows, error) {
+func (tx paperTx) end(how string) {
+	tx.conn.shard.record(tx.conn.tx, how)
+	tx.conn.tx = 0
+}
+
+// QueryContext answers for the fence. It answers for marks and copies if the server has such.
+func (c *paperConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
 	var version int64
-	if _, err := fmt.Sscanf(query, "SELECT shard_pass(%d)", &version); err != nil {
-		c.shard.read(ctx)
+	switch _, err := fmt.Sscanf(query, "SELECT shard_pass(%d)", &version); {
+	case err == nil:
+		c.shard.record(c.tx, fmt.Sprintf("%s at %d", paperPass, version))
+		c.shard.mu.Lock()
+		defer c.shard.mu.Unlock()
+		return rowsOf(version == c.shard.version), nil
+	case c.shard.uncopied != nil && strings.Contains(query, "copied < version"):
+		c.shard.record(c.tx, paperUncopied)
+		return c.findUncopied(args)
+	case !c.shard.copies:
+		c.shard.read(ctx, c.tx)
+		return nil, errPaper
+	case strings.Contains(query, "INSERT INTO shard_marks"):
+		c.shard.record(c.tx, paperCompare)
+		return rowsOf(string(paperUser)), nil
+	}
+	c.shard.read(ctx, c.tx)
+	return &paperRows{columns: 4, rows: [][]driver.Value{{string(paperUser), int64(1), int64(0), nil}}}, nil
+}
+
+func (c *paperConn) findUncopied(args []driver.NamedValue) (driver.Rows, error) {
+	if len(args) != 2 {
 		return nil, errPaper
 	}
-	c.shard.record("%s at %d", paperPass, version)
-	c.shard.mu.Lock()
-	defer c.shard.mu.Unlock()
-	return &paperRow{value: version == c.shard.version}, nil
+	after, isText := args[0].Value.(string)
+	limit, isNumber := args[1].Value.(int64)
+	if !isText || !isNumber {
+		return nil, errPaper
+	}
+	users, err := c.shard.uncopied(after, limit)
+	found := &paperRows{columns: 1}
+	for _, user := range users {
+		found.rows = append(found.rows, []driver.Value{string(user)})
+	}
+	return found, err
 }
 
-func (p *paperShard) read(ctx context.Context) {
+func (p *paperShard) read(ctx context.Context, tx int) {
+	p.record(tx, paperRead)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.events, p.reads = append(p.events, paperRead), append(p.reads, ctx)
+	p.reads = append(p.reads, ctx)
 }
 
-// ExecContext takes marks and changes.
+// ExecContext takes marks and changes, and copies if the server takes copies.
 func (c *paperConn) ExecContext(ctx context.Context, query string, _ []driver.NamedValue) (driver.Result, error) {
+	where := ""
+	if c.tx == 0 {
+		where = paperOutside
+	}
 	switch {
 	case query == paperChange:
-		c.shard.record(paperChange)
+		c.shard.record(c.tx, paperChange+where)
 	case strings.Contains(query, "INSERT INTO shard_marks"):
-		c.shard.record(paperMark)
+		c.shard.record(c.tx, paperMark+where)
+	case c.shard.copies && strings.Contains(query, "UPDATE shard_marks"):
+		c.shard.record(c.tx, paperNote)
+	case c.shard.copies:
+		c.shard.record(c.tx, paperReplace)
 	default:
-		c.shard.read(ctx)
+		c.shard.read(ctx, c.tx)
 		return nil, errPaper
 	}
 	return driver.RowsAffected(1), nil
 }
 
-// paperRow is the one row of an answer.
-type paperRow struct {
-	value any
-	done  bool
+// paperRows is the rows of an answer.
+type paperRows struct {
+	columns int
+	rows    [][]driver.Value
 }
 
-func (r *paperRow) Columns() []string { return []string{"value"} }
+// rowsOf returns one row with one value.
+func rowsOf(value any) *paperRows { return &paperRows{columns: 1, rows: [][]driver.Value{{value}}} }
 
-func (r *paperRow) Close() error { return nil }
+func (r *paperRows) Columns() []string { return make([]string, r.columns) }
 
-func (r *paperRow) Next(row []driver.Value) error {
-	if r.done {
+func (r *paperRows) Close() error { return nil }
+
+func (r *paperRows) Next(row []driver.Value) error {
+	if len(r.rows) == 0 {
 		return io.EOF
 	}
-	r.done, row[0] = true, r.value
+	copy(row, r.rows[0])
+	r.rows = r.rows[1:]
 	return nil
 }
 
 // paperMaps is a replica's view of a map that changes from one reading to the next.
 type paperMaps struct {
-	mu   sync.Mutex
-	maps []shard.Map // the first is known; each reading goes on to the next, up to the last
+	onRefresh func(n int) // is called with the number of the reading
+
+	mu        sync.Mutex
+	maps      []shard.Map // the first is known; each reading goes on to the next, up to the last
+	refreshed int         // number of readings
 }
 
 func (p *paperMaps) Current() (shard.Map, error) {
@@ -161,13 +259,27 @@ func (p *paperMaps) Current() (shard.Map, error) {
 	return p.maps[0], nil
 }
 
-func (p *paperMaps) Refresh(context.Context) (shard.Map, error) {
+func (p *paperMaps) Refresh(ctx context.Context) (shard.Map, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.refreshed++
+	if p.onRefresh != nil {
+		p.onRefresh(p.refreshed)
+	}
+	if err := ctx.Err(); err != nil {
+		return shard.Map{}, fmt.Errorf("read map: %w", err) // as shard.Maps
+	}
 	if len(p.maps) > 1 {
 		p.maps = p.maps[1:]
 	}
 	return p.maps[0], nil
+}
+
+// readings returns how often the map was read again.
+func (p *paperMaps) readings() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.refreshed
 }
 
 // paperCarts tells a change, or a question, on which server it is.
@@ -189,6 +301,8 @@ func serverOf(at service.UserData) shard.Server {
 // paperService is the subject's stores over servers on paper.
 type paperService struct {
 	shards  []*paperShard
+	journal *paperJournal
+	maps    *paperMaps
 	servers []shardstore.Server
 	metrics *prometheus.Registry
 	log     *logbook
@@ -197,9 +311,9 @@ type paperService struct {
 
 // onPaper returns the subject's stores over that many servers on paper. close ends them.
 func (l *trial) onPaper(servers int, maps ...shard.Map) (s *paperService, closed func(), err error) {
-	s = &paperService{metrics: prometheus.NewRegistry(), log: &logbook{}}
+	s = &paperService{metrics: prometheus.NewRegistry(), log: &logbook{}, journal: &paperJournal{}, maps: &paperMaps{maps: maps}}
 	for number := range servers {
-		p := &paperShard{}
+		p := &paperShard{number: shard.Server(number), journal: s.journal}
 		s.shards = append(s.shards, p)
 		s.servers = append(s.servers, shardstore.Server{
 			DB: sql.OpenDB(p), Stores: service.UserData{Carts: paperCarts{server: shard.Server(number)}},
@@ -212,7 +326,7 @@ func (l *trial) onPaper(servers int, maps ...shard.Map) (s *paperService, closed
 	logger := slog.New(slog.NewTextHandler(s.log, nil))
 	dark := shardstore.NewDarkReads(s.servers, func(bool) {}, meter, logger)
 	s.access = l.subject.Stores(shardstore.Parts{
-		Maps: &paperMaps{maps: maps}, Servers: s.servers, Dark: dark, Meter: meter, Logger: logger,
+		Maps: s.maps, Servers: s.servers, Dark: dark, Meter: meter, Logger: logger,
 	})
 	return s, func() {
 		_ = dark.Close() // no dark read was begun

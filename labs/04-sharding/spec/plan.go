@@ -84,7 +84,14 @@ func (l *trial) anyPlan() error {
 	}
 	for _, home := range append(homes, uneven) {
 		for _, servers := range [][]shard.Server{{1, 2, 3, 4}, {1, 2, 3}, {4, 2, 1}, {1, 2, 3, 4, 5, 6, 7}, {5}, {2, 6}} {
+			given := slices.Clone(servers)
 			plan := l.subject.Router.Plan(home, servers)
+			if !slices.Equal(servers, given) {
+				return &lab.Failure{
+					Expected: "the caller's list of servers to stay as it is", Seen: fmt.Sprintf("%d, which was %d", servers, given),
+					Look: lab.Look{File: "router.go", Func: "shares", Hint: "sort a copy of the servers"},
+				}
+			}
 			if err := wantShares(plan, servers); err != nil {
 				return err
 			}

@@ -73,7 +73,7 @@ type RouterFlaw struct {
 	// Of buckets.
 	SeededHash, WeakHash bool
 	// Of Plan.
-	PlansByTurns, PlansInMapOrder, KeepsLeaving, FirstGetRest bool
+	PlansByTurns, PlansInMapOrder, KeepsLeaving, FirstGetRest, SortsList bool
 	// Of Place.
 	NoMirrorBack, NewWhileEmpty, NewBehind, FlipsEarly bool
 }
@@ -143,6 +143,8 @@ func (r *flawedRouter) Plan(home shard.Assignment, servers []shard.Server) shard
 		return home
 	case r.PlansInMapOrder:
 		return planInMapOrder(home, servers)
+	case r.SortsList:
+		slices.SortFunc(servers, func(a, b shard.Server) int { return int(b - a) })
 	case r.FirstGetRest:
 		return planByList(home, servers)
 	case r.KeepsLeaving:

@@ -3,7 +3,9 @@ package wrong
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	given "bytebites.example/workshop/labs/04-sharding/mover"
@@ -81,14 +83,21 @@ func PublishHomes(ctx context.Context, control given.Control, settle func(contex
 
 // SwitchFlaw is mistakes in the HandOver of the solution.
 type SwitchFlaw struct {
-	OnlyInside bool // nothing is copied before the fences close
-	AnyError   bool // every error is worth another try
-	CopiesOn   bool // an error of the copies before the fences close is no reason to stop
-	Once       bool // no error is worth another try
-	NextBefore bool // the new map is chosen before the fences close
-	OneLimit   bool // all tries share one limit
-	LongClosed bool // the fences may be closed as long as writers wait
-	SettlesOn  bool // the last copies do not end with the limit
+	OnlyInside    bool // nothing is copied before the fences close
+	AnyError      bool // every error is worth another try
+	CopiesOn      bool // an error of the copies before the fences close is no reason to stop
+	Once          bool // no error is worth another try
+	NextBefore    bool // the new map is chosen before the fences close
+	OneLimit      bool // all tries share one limit
+	LongClosed    bool // the fences may be closed as long as writers wait
+	SettlesOn     bool // the last copies do not end with the limit
+	SettlesOnce   bool // nothing is copied between two tries
+	AnyDeadline   bool // every error of a deadline is worth another try
+	NamedLimit    bool // only an error that names the limit is worth another try
+	NextOn        bool // the choice of the new map does not end with the limit
+	Deaf          bool // a switch goes on when the mover is told to stop
+	SettlesAgain  bool // copies that fail before the fences close are worth another try
+	AgainWhenDone bool // a switch that ended at its limit is repeated, also without an error
 }
 
 // HandOver is a given.HandOver with the mistakes.
@@ -100,19 +109,32 @@ func (f SwitchFlaw) HandOver(ctx context.Context, control given.Control, settle 
 	all, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	for try := 1; ; try++ {
-		if !f.OnlyInside {
+		if !f.OnlyInside && (try == 1 || !f.SettlesOnce) {
 			if err := settle(ctx); err != nil && !f.CopiesOn {
+				if f.SettlesAgain && try < 5 {
+					continue
+				}
 				return fmt.Errorf("settle: %w", err)
 			}
 		}
-		closed, open := context.WithTimeout(ctx, limit)
+		outer := ctx
+		if f.Deaf {
+			outer = context.WithoutCancel(ctx)
+		}
+		closed, open := context.WithTimeout(outer, limit)
 		if f.OneLimit {
 			closed = all
 		}
 		err := f.once(ctx, closed, control, settle, next)
 		late := closed.Err() != nil && ctx.Err() == nil
+		switch {
+		case f.AnyDeadline:
+			late = late || errors.Is(err, context.DeadlineExceeded)
+		case f.NamedLimit:
+			late = late && errors.Is(err, context.DeadlineExceeded)
+		}
 		open()
-		if err == nil || !late && !f.AnyError || try == 5 || f.Once {
+		if err == nil && !(f.AgainWhenDone && late) || !late && !f.AnyError || try == 5 || f.Once {
 			return err
 		}
 	}
@@ -125,6 +147,9 @@ func (f SwitchFlaw) once(ctx, closed context.Context, control given.Control, set
 		last = func(context.Context) error { return settle(ctx) }
 	}
 	after := func(ctx context.Context) (shard.Map, error) { return next(ctx, control.Map()) }
+	if f.NextOn {
+		after = func(context.Context) (shard.Map, error) { return next(ctx, control.Map()) }
+	}
 	if f.NextBefore {
 		m, err := after(ctx)
 		if err != nil {
@@ -145,4 +170,77 @@ func (f SwitchFlaw) Apply(c *service.Composition) {
 func ApplyPublishHomes(c *service.Composition) {
 	sharding.Apply(c)
 	c.Roles["migrate"] = moverWith(func(_ service.Resources, parts *given.Parts) { parts.HandOver = PublishHomes })
+}
+
+// SettleFlaw is a mistake in the settle of the solution.
+type SettleFlaw struct {
+	SourceOnly, TargetOnly bool // asks some of the servers
+	EachPool               bool // asks servers that the map does not name
+	OneBatch               bool // stops after the first batch of a server
+	WholeServer            bool // copies all subscribers of a server at once
+	FromTheFirst           bool // asks for the first batch until none is left
+	CopyErrorLogged        bool // goes on when a copy fails
+	SilentServer           bool // skips a server that does not answer
+	Deaf                   bool // goes on when its context has ended
+}
+
+// Settle is a mover's Settle with the mistake.
+func (f SettleFlaw) Settle(ctx context.Context, rows *given.Rows, m shard.Map) error {
+	if f.Deaf {
+		ctx = context.WithoutCancel(ctx)
+	}
+	for _, server := range f.servers(rows, m) {
+		if err := f.server(ctx, rows, m, server); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f SettleFlaw) servers(rows *given.Rows, m shard.Map) []shard.Server {
+	var servers []shard.Server
+	switch {
+	case f.SourceOnly:
+		servers = m.Source[:]
+	case f.TargetOnly:
+		servers = m.Target[:]
+	case f.EachPool:
+		for number := range rows.Pools {
+			servers = append(servers, shard.Server(number))
+		}
+	default:
+		return given.InUse(m)
+	}
+	return slices.Compact(slices.Sorted(slices.Values(servers)))
+}
+
+func (f SettleFlaw) server(ctx context.Context, rows *given.Rows, m shard.Map, server shard.Server) error {
+	batch := shardstore.Batch
+	if f.WholeServer {
+		batch = 1_000_000
+	}
+	for after := bytebites.UserID(""); ; {
+		users, err := shard.Uncopied(ctx, rows.Pools[server], after, batch)
+		if err != nil {
+			if f.SilentServer {
+				return nil
+			}
+			return fmt.Errorf("find uncopied on server %d: %w", server, err)
+		}
+		if err := rows.CopyAll(ctx, m, users); err != nil && !f.CopyErrorLogged {
+			return err
+		}
+		switch {
+		case f.OneBatch || len(users) == 0 || !f.FromTheFirst && len(users) < batch:
+			return nil
+		case !f.FromTheFirst:
+			after = users[len(users)-1]
+		}
+	}
+}
+
+// Apply puts the flawed settle, and otherwise the solution, into a service.
+func (f SettleFlaw) Apply(c *service.Composition) {
+	sharding.Apply(c)
+	c.Roles["migrate"] = moverWith(func(_ service.Resources, parts *given.Parts) { parts.Settle = f.Settle })
 }

@@ -27,13 +27,15 @@ type StoresFlaw struct {
 	ReadsTarget, NoReadLimit, HidesOutage, NoDarkReads, DarkReadsOfOld, WaitsForDarkRead, ReadsMirrorToo bool
 	// Of Write.
 	NoFence, GivesUpWhenMoved, RetriesOldMap, WaitsForEver, ErrMovedToCaller, NoWriteLimit bool
-	OnlyOldMirrored, BusyForAll                                                            bool
+	OnlyOldMirrored, BusyForAll, RetriesBusy, NoPause, RetriesForNobody, ReadsMapFirst     bool
 	// Of the mark.
-	MarkAfterCommit, MarkBefore, NoMark, MarkOnMirror bool
+	MarkAfterCommit, MarkBefore, NoMark, MarkOnMirror, MarkOutside, MarksAll, MarkErrorLogged bool
 	// Of the copy.
 	CopyErrorToCaller, SilentCopy, UncountedCopy, CopyOfClient, NoCopyLimit, OverNewer, CopyNotNoted, ChecksOutside bool
+	CopiesFailedWrites, CopiesInside, CountsAll, NotedFirst, NotedAnyway, TwoTransactions                           bool
 	// Of Everywhere.
 	AsksTargets, AsksFirst, NeedsAll, AnyIsEnough, NoneIsEnough, SilentPartial, StopsAtError, AsksOldToo, FirstAnswers, OneByOne, RoundsDown bool
+	CountsEach, CountsWhole, NoTotalsLimit, SilentError, Unbuffered                                                                          bool
 }
 
 // Apply puts stores with the flaw, and otherwise the solution, into a service.
@@ -56,6 +58,8 @@ type flawed struct {
 const (
 	retryFor = 3 * time.Second
 	forEver  = time.Hour
+	// totalsTimeout is that of the solution.
+	totalsTimeout = 500 * time.Millisecond
 )
 
 func (f StoresFlaw) open(r service.Resources, catalogue bytebites.Catalogue) (service.UserData, error) {
@@ -126,12 +130,21 @@ func (s *flawed) Write(ctx context.Context, user bytebites.UserID, change shards
 		retries = forEver
 	}
 	m, err := s.maps.Current()
+	if s.ReadsMapFirst {
+		m, err = s.maps.Refresh(ctx)
+	}
 	for began := time.Now(); err == nil; {
 		place := s.router.Place(m, user)
 		if s.OnlyOldMirrored && m.NewFrom != "" && user >= m.NewFrom {
 			place.Mirror = place.Home
 		}
 		err = s.atHome(ctx, m, place, user, change)
+		if s.CopiesFailedWrites && place.Mirrored() && !errors.Is(err, shard.ErrMoved) {
+			return s.after(ctx, place, user)
+		}
+		if err == nil && s.CopiesInside {
+			return nil
+		}
 		if err == nil && s.CopiesLater {
 			go func() { _ = s.after(ctx, place, user) }() // it reports no error
 			return nil
@@ -139,7 +152,7 @@ func (s *flawed) Write(ctx context.Context, user bytebites.UserID, change shards
 		if err == nil {
 			return s.after(ctx, place, user)
 		}
-		if !errors.Is(err, shard.ErrMoved) {
+		if !errors.Is(err, shard.ErrMoved) && !(s.RetriesBusy && errors.Is(shardstore.Busy(err), bytebites.ErrBusy)) {
 			break
 		}
 		if s.GivesUpWhenMoved {
@@ -151,10 +164,15 @@ func (s *flawed) Write(ctx context.Context, user bytebites.UserID, change shards
 			}
 			return fmt.Errorf("%w: %w", bytebites.ErrBusy, err)
 		}
-		time.Sleep(again)
-		if !s.RetriesOldMap {
+		if !s.NoPause {
+			time.Sleep(again)
+		}
+		switch {
+		case s.RetriesForNobody:
+			m, err = s.maps.Refresh(context.WithoutCancel(ctx))
+		case !s.RetriesOldMap:
 			m, err = s.maps.Refresh(ctx)
-		} else {
+		default:
 			err = nil
 		}
 	}
@@ -165,12 +183,22 @@ func (s *flawed) Write(ctx context.Context, user bytebites.UserID, change shards
 }
 
 func (s *flawed) atHome(ctx context.Context, m shard.Map, place shard.Place, user bytebites.UserID, change shardstore.Change) error {
+	if s.RetriesForNobody {
+		ctx = context.WithoutCancel(ctx)
+	}
 	ctx, cancel := context.WithTimeout(ctx, limit(s.NoWriteLimit))
 	defer cancel()
 	home := s.servers[place.Home]
 	mark := func(ctx context.Context) error {
 		switch {
-		case !place.Mirrored() || s.NoMark:
+		case !place.Mirrored() && !s.MarksAll || s.NoMark:
+			return nil
+		case s.MarkOutside:
+			return shard.Mark(context.Background(), home.DB, user)
+		case s.MarkErrorLogged:
+			if err := shard.Mark(ctx, home.DB, user); err != nil {
+				s.logger.WarnContext(ctx, "mark failed", "user", string(user), "error", err)
+			}
 			return nil
 		case s.MarkOnMirror:
 			return shard.Mark(ctx, s.servers[place.Mirror].DB, user)
@@ -192,6 +220,9 @@ func (s *flawed) atHome(ctx context.Context, m shard.Map, place shard.Place, use
 		err := change(ctx, home.Stores)
 		if err == nil && inside && s.MarksLast {
 			return mark(ctx)
+		}
+		if err == nil && s.CopiesInside {
+			return s.after(ctx, place, user)
 		}
 		return err
 	}
@@ -218,6 +249,9 @@ func (s *flawed) after(ctx context.Context, place shard.Place, user bytebites.Us
 	ctx, cancel := context.WithTimeout(ctx, limit(s.NoCopyLimit))
 	defer cancel()
 	err := s.copy(ctx, place, user)
+	if s.CountsAll && err == nil {
+		s.meter.CopyFailed()
+	}
 	switch {
 	case err == nil || s.SilentCopy:
 		return nil
@@ -250,6 +284,25 @@ func (s *flawed) copy(ctx context.Context, place shard.Place, user bytebites.Use
 		}
 		return shard.Copied(ctx, home, read)
 	}
+	if s.NotedFirst {
+		if err := shard.Copied(ctx, home, read); err != nil {
+			return err
+		}
+	}
+	if s.TwoTransactions {
+		var outdated []bytebites.UserID
+		err := shard.Transact(ctx, mirror, func(ctx context.Context) (err error) {
+			outdated, err = shard.Outdated(ctx, mirror, read)
+			return err
+		})
+		if err == nil {
+			err = shard.Replace(ctx, mirror, read.Only(outdated))
+		}
+		if err != nil {
+			return err
+		}
+		return shard.Copied(ctx, home, read)
+	}
 	err = shard.Transact(ctx, mirror, func(ctx context.Context) error {
 		outdated, err := shard.Outdated(ctx, mirror, read)
 		if err != nil {
@@ -260,6 +313,9 @@ func (s *flawed) copy(ctx context.Context, place shard.Place, user bytebites.Use
 		}
 		return shard.Replace(ctx, mirror, read.Only(outdated))
 	})
+	if err != nil && s.NotedAnyway {
+		return errors.Join(err, shard.Copied(ctx, home, read))
+	}
 	if err != nil || s.CopyNotNoted {
 		return err
 	}
@@ -285,33 +341,12 @@ func (s *flawed) Everywhere(ctx context.Context, ask shardstore.Question) ([]any
 	if s.OneByOne {
 		return s.oneByOne(ctx, servers, ask)
 	}
-	type result struct {
-		value any
-		err   error
+	if !s.NoTotalsLimit {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, totalsTimeout)
+		defer cancel()
 	}
-	results := make([]result, len(servers))
-	done := make(chan struct{}, len(servers))
-	for i, server := range servers {
-		go func() {
-			results[i].value, results[i].err = s.ask(ctx, server, ask)
-			done <- struct{}{}
-		}()
-	}
-	var answers []any
-	for range servers {
-		<-done
-	}
-	var failure error
-	for _, r := range results {
-		if r.err != nil {
-			failure = r.err
-			if s.StopsAtError {
-				break
-			}
-			continue
-		}
-		answers = append(answers, r.value)
-	}
+	answers, failure := s.gather(ctx, servers, ask)
 	enough := (len(servers) + 1) / 2
 	switch {
 	case s.NeedsMost:
@@ -331,10 +366,69 @@ func (s *flawed) Everywhere(ctx context.Context, ask shardstore.Question) ([]any
 	if len(answers) < enough {
 		return nil, fmt.Errorf("%w: %w", bytebites.ErrBusy, failure)
 	}
-	if failure != nil && !s.SilentPartial {
+	lacks := 0
+	switch {
+	case s.CountsEach:
+		lacks = len(servers) - len(answers)
+	case failure != nil && !s.SilentPartial || s.CountsWhole:
+		lacks = 1
+	}
+	for range lacks {
 		s.meter.Partial(ctx)
 	}
 	return answers, nil
+}
+
+// gather asks the servers side by side. It returns their answers in order, and one of their errors.
+func (s *flawed) gather(ctx context.Context, servers []shard.Server, ask shardstore.Question) (answers []any, failure error) {
+	type result struct {
+		number int
+		value  any
+		err    error
+	}
+	room := len(servers)
+	if s.Unbuffered {
+		room = 0
+	}
+	arrive := make(chan result, room)
+	for i, server := range servers {
+		go func() {
+			value, err := s.ask(ctx, server, ask)
+			if err == nil || !s.SilentError {
+				arrive <- result{i, value, err}
+			}
+		}()
+	}
+	results := make([]*result, len(servers))
+	for range servers {
+		select {
+		case r := <-arrive:
+			results[r.number] = &r
+		case <-s.ends(ctx):
+			failure = ctx.Err()
+		}
+	}
+	for _, r := range results {
+		switch {
+		case r == nil:
+		case r.err == nil:
+			answers = append(answers, r.value)
+		default:
+			failure = r.err
+			if s.StopsAtError {
+				return answers, failure
+			}
+		}
+	}
+	return answers, failure
+}
+
+// ends returns a channel that is closed when no more answers are awaited. Without a limit all are awaited.
+func (s *flawed) ends(ctx context.Context) <-chan struct{} {
+	if s.NoTotalsLimit {
+		return nil
+	}
+	return ctx.Done()
 }
 
 // oneByOne asks one server after the other, and returns the first error.
