@@ -89,7 +89,7 @@ func (l *trial) anyPlan() error {
 			if !slices.Equal(servers, given) {
 				return &lab.Failure{
 					Expected: "the caller's list of servers to stay as it is", Seen: fmt.Sprintf("%d, which was %d", servers, given),
-					Look: lab.Look{File: "router.go", Func: "shares", Hint: "sort a copy of the servers"},
+					Look: lab.Look{File: "router.go", Func: "router.Plan", Hint: "sort a copy of the servers"},
 				}
 			}
 			if err := wantShares(plan, servers); err != nil {
