@@ -140,10 +140,15 @@ func (s *seam) ownPages(ctx context.Context) error {
 		pages = append(pages, page(f))
 	}
 	for _, between := range separators() {
-		pages = append(append(pages, splitPages(between)...), splitCursors(between)...)
+		pages = append(pages, splitPages(between)...)
 	}
 	if err := s.own(ctx, pages); err != nil {
 		return err
+	}
+	for _, between := range separators() { // a larger crowd would wait for Redis longer than a call may last
+		if err := s.own(ctx, splitCursors(between)); err != nil {
+			return err
+		}
 	}
 	return s.walk(ctx, 7)
 }
