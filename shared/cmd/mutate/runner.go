@@ -49,6 +49,8 @@ func (r *runner) baseline(ctx context.Context) (map[string][]block, error) {
 	switch {
 	case err != nil:
 		return nil, err
+	case ctx.Err() != nil: // it was stopped, so it has no verdict
+		return nil, context.Cause(ctx)
 	case verdict == "":
 		return nil, errNoChecks
 	case verdict != lab.Pass:
