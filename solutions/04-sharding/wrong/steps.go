@@ -134,7 +134,7 @@ func (f SwitchFlaw) HandOver(ctx context.Context, control given.Control, settle 
 			late = late && errors.Is(err, context.DeadlineExceeded)
 		}
 		open()
-		if err == nil && !(f.AgainWhenDone && late) || !late && !f.AnyError || try == 5 || f.Once {
+		if err == nil && (!f.AgainWhenDone || !late) || !late && !f.AnyError || try == 5 || f.Once {
 			return err
 		}
 	}

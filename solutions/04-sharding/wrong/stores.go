@@ -152,7 +152,7 @@ func (s *flawed) Write(ctx context.Context, user bytebites.UserID, change shards
 		if err == nil {
 			return s.after(ctx, place, user)
 		}
-		if !errors.Is(err, shard.ErrMoved) && !(s.RetriesBusy && errors.Is(shardstore.Busy(err), bytebites.ErrBusy)) {
+		if !errors.Is(err, shard.ErrMoved) && (!s.RetriesBusy || !errors.Is(shardstore.Busy(err), bytebites.ErrBusy)) {
 			break
 		}
 		if s.GivesUpWhenMoved {
