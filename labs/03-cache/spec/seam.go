@@ -236,10 +236,25 @@ func (r *fakeRedis) before(peer *server.Peer, command string, args ...string) bo
 	if silence != nil {
 		<-silence
 	}
-	if refusal != "" {
+	switch {
+	case refusal != "":
 		peer.WriteError(refusal)
+	case strings.EqualFold(command, "INFO"):
+		peer.WriteBulk(r.info())
+	default:
+		return false
 	}
-	return refusal != ""
+	return true
+}
+
+// info returns the answer to INFO. The answer of miniredis itself panics while its server is closed:
+// a command that has come is still handled then, and asks for the server that is gone.
+func (r *fakeRedis) info() string {
+	r.mu.Lock()
+	known := r.known
+	r.mu.Unlock()
+	return fmt.Sprintf("# Clients\r\nconnected_clients:%d\r\n# Stats\r\ntotal_connections_received:%d\r\ntotal_commands_processed:%d\r\n",
+		known.ClientsLen(), known.TotalConnections(), known.TotalCommands())
 }
 
 // opensConnection reports whether a client sends a command by itself, once for each new connection.

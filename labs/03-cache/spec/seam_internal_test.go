@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -108,4 +110,38 @@ func TestPagesDiffer(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A scrape of the metrics sends INFO. It may come while a check stops Redis.
+func TestInfoWhileRedisStops(t *testing.T) {
+	r, err := newFakeRedis()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(r.stop)
+	client := redis.NewClient(&redis.Options{Addr: r.addr, MaxRetries: -1})
+	t.Cleanup(func() { _ = client.Close() })
+	stats, err := client.InfoMap(t.Context(), "stats").Result()
+	if err != nil || stats["Stats"]["total_connections_received"] == "" {
+		t.Fatalf("info: %v, error %v", stats, err)
+	}
+	asking, stop := context.WithCancel(t.Context())
+	var askers sync.WaitGroup
+	for range 4 {
+		askers.Go(func() {
+			for asking.Err() == nil {
+				_ = client.Info(asking, "stats").Err() // refused while it is stopped
+			}
+		})
+	}
+	for range 50 {
+		r.stop()
+		if err := r.start(); err != nil {
+			t.Error(err)
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	stop()
+	askers.Wait()
 }
