@@ -135,9 +135,8 @@ func run(t *testing.T, l lab.Lab, mode lab.Mode, selection lab.Selection) {
 // The answers use real servers, so the test skips unless `verify` asks for it. In ModeVerify
 // answersAtOnce run at a time, because each leaves the processors idle for most of its time. Those
 // with a stage that needs the machine alone run one after another. One answer after another uses
-// the same servers: see lab.Series. Answers whose checks need no server run beside all these,
-// quickAtOnce at a time. It writes the results to the file that the environment
-// names.
+// the same servers: see lab.Series. Answers whose checks need no server run after all these,
+// quickAtOnce at a time. It writes the results to the file that the environment names.
 func Answers(t *testing.T, answers lab.Answers) {
 	t.Helper()
 	mode := modeOf(t)
@@ -209,11 +208,9 @@ func Answers(t *testing.T, answers lab.Answers) {
 			return r.Verdict()
 		})
 	}
-	var both errgroup.Group
-	both.Go(func() error { sideBySide(t, quickAtOnce, quick); return nil })
 	sideBySide(t, 1, alone)
 	sideBySide(t, answersAtOnce, withServers)
-	_ = both.Wait() // no subtest returns an error
+	sideBySide(t, quickAtOnce, quick) // last: beside servers, checks of lab 03 found no idle time
 }
 
 // sideBySide starts subtests, at most that many at a time.
