@@ -92,7 +92,7 @@ func TestAnswers(t *testing.T) {
 		no(wrong.SkipsErrors, "store errors", "a page with most of its meals is better than an error", "shared load"),
 		no(wrong.HidesErrors, "store errors", "the text of an error says all, and callers do not care about its cause", "shared page", "sign-in and sign-out"),
 		no(wrong.NoSingleFlight, "stampede", "each request that misses loads for itself, and the database has answered those for years", "shared load", "shared page"),
-		no(wrong.FirstOnesLoad, "stampede", "a load needs a context, and the request has one", "shared load", "shared page"),
+		no(wrong.FirstOnesLoad, "shared load", "a load needs a context, and the request has one", "stampede", "shared page"),
 		no(wrong.CarriesRequest, "shared load", "context.WithoutCancel keeps the load alive, and its values may be of use", "shared page"),
 		no(wrong.LeavesLater, "shared load", "the answer comes soon, and then the caller is gone", "shared page"),
 		no(wrong.LeaverNone, "shared load", "a caller that has left reads no answer"),
