@@ -26,36 +26,29 @@ func (a *attempt) together(plan []planned) int {
 	return n
 }
 
-// ended is a check whose function has returned.
-type ended struct {
-	check  planned
-	result CheckResult
-}
-
-// checks runs checks side by side, each after the checks that it needs. The result lists them in the order of the plan,
+// checks runs checks that no clock judges side by side, each after the checks that it needs. The result lists them in the order of the plan,
 // so that a report reads the same each time.
 func (a *attempt) checks(ctx context.Context, plan []planned) {
 	first := a.run.settledChecks()
-	done := make(chan ended)
+	done := make(chan CheckResult)
 	waiting, running := slices.Clone(plan), 0
 	for len(waiting) > 0 || running > 0 {
 		at := slices.IndexFunc(waiting, func(p planned) bool { return a.needsEnded(p, plan) })
 		if at < 0 || running == checksAtOnce {
-			e := <-done
+			a.settle(<-done, false)
 			running--
-			a.settle(e.result, e.check.timed())
 			continue
 		}
 		p := waiting[at]
 		waiting = slices.Delete(waiting, at, at+1)
 		result := resultOf(p)
 		if result.Blocked = a.ready(ctx, p.node); result.Blocked != "" {
-			a.settle(notReached(result), p.timed())
+			a.settle(notReached(result), false)
 			continue
 		}
 		running++
 		a.run.Progress(beginning(p.check))
-		go func() { done <- ended{p, a.judged(ctx, p.check, result)} }()
+		go func() { done <- a.judged(ctx, p.check, result) }()
 	}
 	a.run.sortChecks(first, func(name string) int {
 		return slices.IndexFunc(a.nodes, func(n node) bool { return n.name == name })

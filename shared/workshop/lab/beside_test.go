@@ -16,7 +16,6 @@ type meeting struct {
 	mu       sync.Mutex
 	here     int
 	most     int
-	begun    []string
 	complete chan struct{} // closed when the expected number is here
 }
 
@@ -24,7 +23,6 @@ type meeting struct {
 func (m *meeting) check(name string, expected int, needs ...string) lab.Check {
 	return lab.Check{Name: name, Kind: lab.Core, Step: 1, Needs: needs, Run: func(context.Context, *lab.Run) error {
 		m.mu.Lock()
-		m.begun = append(m.begun, name)
 		m.here++
 		m.most = max(m.most, m.here)
 		if m.here == expected {
