@@ -249,8 +249,8 @@ func await(ctx context.Context, began <-chan struct{}, q question) error {
 	}
 }
 
-// letLeave waits until a caller that has left is let go, while its load goes on. It demands an error: what
-// has not been loaded yet may well exist.
+// letLeave waits until a caller that has left is let go, while its load goes on. It demands an error, because
+// a thing that is not loaded yet may exist.
 func letLeave(ctx context.Context, left <-chan error, q question) error {
 	limit := time.NewTimer(hostspeed.Wait(leaveTimeout))
 	defer limit.Stop()

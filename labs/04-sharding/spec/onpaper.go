@@ -37,7 +37,7 @@ func everybodyAt(version int64, server shard.Server) shard.Map {
 	return m
 }
 
-// evenlyOn returns a map by which the sources are the servers 1 to the given number.
+// evenlyOn returns a map that spreads the subscribers evenly over the servers from 1 to the given number.
 func evenlyOn(servers int) shard.Map {
 	m := shard.Map{Version: 1}
 	for b := range m.Source {
@@ -257,7 +257,7 @@ func enough(servers, down int, a paperAnswers, noted int, what string) error {
 	return nil
 }
 
-// paperAnswers is what came of a question about all subscribers.
+// paperAnswers are the answers to a question about all subscribers.
 type paperAnswers struct {
 	servers []shard.Server // whose answers were returned, in order
 	failure error
@@ -353,20 +353,29 @@ func (l *trial) followsMap(ctx context.Context) error {
 	return nil
 }
 
-// trustsMap knows the right map.
-func (l *trial) trustsMap(ctx context.Context) error {
+// writesSettled writes by the right map, while nobody moves. It returns how often the map was read, and what
+// the home of the subscriber was asked.
+func (l *trial) writesSettled(ctx context.Context) (failure error, readings int, events []string, err error) {
 	s, closed, err := l.onPaper(1+4, everybodyAt(1, 1))
 	if err != nil {
-		return err
+		return nil, 0, nil, err
 	}
 	defer closed()
 	s.shards[1].version = 1
-	failure := s.access.Write(ctx, paperUser, s.change)
-	events := s.shards[1].recorded()
-	if failure != nil || s.maps.readings() > 0 {
+	failure = s.access.Write(ctx, paperUser, s.change)
+	return failure, s.maps.readings(), s.shards[1].recorded(), nil
+}
+
+// trustsMap knows the right map.
+func (l *trial) trustsMap(ctx context.Context) error {
+	failure, readings, events, err := l.writesSettled(ctx)
+	if err != nil {
+		return err
+	}
+	if failure != nil || readings > 0 {
 		return &lab.Failure{
 			Expected: "a write by the map that is known, while the fence lets it pass",
-			Seen:     fmt.Sprintf("%s, and the map read %d times; the server: %q", seenError(failure), s.maps.readings(), events),
+			Seen:     fmt.Sprintf("%s, and the map read %d times; the server: %q", seenError(failure), readings, events),
 			Look:     lookFence("call maps.Refresh after shard.ErrMoved only: it is a query to the catalogue's database"),
 		}
 	}
@@ -535,14 +544,10 @@ func (l *trial) marksInside(ctx context.Context) error {
 
 // marksMirrored writes while no subscriber has a mirror.
 func (l *trial) marksMirrored(ctx context.Context) error {
-	s, closed, err := l.onPaper(1+4, everybodyAt(1, 1))
+	failure, _, events, err := l.writesSettled(ctx)
 	if err != nil {
 		return err
 	}
-	defer closed()
-	s.shards[1].version = 1
-	failure := s.access.Write(ctx, paperUser, s.change)
-	events := s.shards[1].recorded()
 	if failure != nil || slices.Contains(events, paperMark) || slices.Contains(events, paperRead) {
 		return &lab.Failure{
 			Expected: "no mark and no copy of a subscriber without a mirror", Seen: fmt.Sprintf("%s; the server: %q", seenError(failure), events),

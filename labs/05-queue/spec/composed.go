@@ -116,15 +116,24 @@ func (b *bench) connect(name string) (*amqp.Connection, error) {
 	return conn, nil
 }
 
-// declare calls the subject's Declare on a channel of its own.
-func (b *bench) declare(declare roles.Declare) error {
-	conn, err := b.connect("declare")
+// channel opens a channel on a connection of its own.
+func (b *bench) channel(name string) (*amqp.Channel, error) {
+	conn, err := b.connect(name)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	ch, err := conn.Channel()
 	if err != nil {
-		return fmt.Errorf("open channel: %w", err)
+		return nil, fmt.Errorf("open channel: %w", err)
+	}
+	return ch, nil
+}
+
+// declare calls the subject's Declare on a channel of its own.
+func (b *bench) declare(declare roles.Declare) error {
+	ch, err := b.channel("declare")
+	if err != nil {
+		return err
 	}
 	look := lab.Look{File: "topology.go", Func: "Declare", Hint: "see the error of the call above"}
 	if err := guard(look, func() error { return declare(ch) }); err != nil {

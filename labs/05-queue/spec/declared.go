@@ -66,13 +66,9 @@ func (l *trial) declares(ctx context.Context, _ *lab.Run) error {
 
 // declaresNothing calls Declare on a channel that has ended, as it does when the broker refuses a call.
 func (c *composed) declaresNothing(b *bench) error {
-	conn, err := b.connect("declare")
+	ch, err := b.channel("declare")
 	if err != nil {
 		return err
-	}
-	ch, err := conn.Channel()
-	if err != nil {
-		return fmt.Errorf("open channel: %w", err)
 	}
 	if err := ch.Close(); err != nil {
 		return fmt.Errorf("close channel: %w", err)
