@@ -94,5 +94,6 @@ func (l *trial) wantOnce(ctx context.Context, orders []*order, look lab.Look) er
 	if err != nil {
 		return err
 	}
-	return failIf(l.meals.problems(orders, books, never), fmt.Sprintf("each effect of %d orders once", len(orders)), look)
+	bad, rests := l.meals.problems(orders, books, never)
+	return failLate(bad, rests, fmt.Sprintf("each effect of %d orders once", len(orders)), look)
 }

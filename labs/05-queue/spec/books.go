@@ -16,6 +16,7 @@ import (
 	"bytebites.example/workshop/shared/bytebites/smtp"
 	"bytebites.example/workshop/shared/testbed/mailsink"
 	"bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 // mailDomain is the sender's domain, with which Message-IDs end.
@@ -155,29 +156,43 @@ func (n *node) eachEffect(ctx context.Context, ids pq.StringArray, note func(byt
 
 // problems returns a sentence for each thing that is wrong with orders whose effects are done. The
 // function excused decides on orders with more than one mail.
-func (r recipes) problems(orders []*order, books map[bytebites.OrderID]*book, excused func(mails []mailsink.Message) bool) []string {
-	var bad []string
+//
+// The wait is what all of them rest on. It is zero when one does not rest on time, see rig.LateMail.
+func (r recipes) problems(orders []*order, books map[bytebites.OrderID]*book, excused func(mails []mailsink.Message) bool) (bad []string, rests lab.Waited) {
+	var waits []lab.Waited
+	addf := func(rests lab.Waited, format string, args ...any) {
+		bad, waits = append(bad, fmt.Sprintf(format, args...)), append(waits, rests)
+	}
 	for _, o := range orders {
 		b := books[o.id]
 		for _, effect := range bytebites.Effects() {
 			if b.done[effect].IsZero() {
-				bad = append(bad, fmt.Sprintf("%s of order %s is not done", effect, o.id))
+				addf(lab.Waited{}, "%s of order %s is not done", effect, o.id)
 			}
 		}
 		if want := r.booking(o.lines); !maps.Equal(b.booking, want) {
-			bad = append(bad, fmt.Sprintf("%d entries of %d g in the ledger for order %s, not %d of %d g",
-				len(b.booking), weight(b.booking), o.id, len(want), weight(want)))
+			addf(lab.Waited{}, "%d entries of %d g in the ledger for order %s, not %d of %d g",
+				len(b.booking), weight(b.booking), o.id, len(want), weight(want))
 		}
 		if n := len(b.mails); n == 0 || n > 1 && !excused(b.mails) {
-			bad = append(bad, fmt.Sprintf("%d mails for order %s", n, o.id))
+			addf(lateMails(b.mails), "%d mails for order %s", n, o.id)
 		}
 		for _, m := range b.mails {
 			if !slices.Equal(m.To, []string{o.person.email}) {
-				bad = append(bad, fmt.Sprintf("the mail for order %s of %s went to %v", o.id, o.person.email, m.To))
+				addf(lab.Waited{}, "the mail for order %s of %s went to %v", o.id, o.person.email, m.To)
 			}
 		}
 	}
-	return bad
+	return bad, lab.All(waits...)
+}
+
+// lateMails returns the wait that the mails after the first rest on.
+func lateMails(mails []mailsink.Message) lab.Waited {
+	var waits []lab.Waited
+	for i := 1; i < len(mails); i++ {
+		waits = append(waits, rig.LateMail(mails[i-1].ReceivedAt, mails[i].ReceivedAt))
+	}
+	return lab.All(waits...)
 }
 
 func weight(booking map[entry]int) int {
@@ -230,10 +245,15 @@ const maxListed = 3
 
 // failIf returns a failure when there are problems.
 func failIf(bad []string, expected string, look lab.Look) error {
+	return failLate(bad, lab.Waited{}, expected, look)
+}
+
+// failLate is failIf for problems that rest on that wait.
+func failLate(bad []string, rests lab.Waited, expected string, look lab.Look) error {
 	if len(bad) == 0 {
 		return nil
 	}
-	return &lab.Failure{Expected: expected, Seen: few(bad), Look: look}
+	return &lab.Failure{Expected: expected, Seen: few(bad), Look: look, Waited: rests}
 }
 
 // few joins the first problems, and counts the rest.

@@ -63,9 +63,37 @@ func TestProblems(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			o, b := dinner()
 			test.spoil(o, b)
-			got := strings.Join(kitchen().problems([]*order{o}, map[bytebites.OrderID]*book{o.id: b}, never), "\n")
+			bad, _ := kitchen().problems([]*order{o}, map[bytebites.OrderID]*book{o.id: b}, never)
+			got := strings.Join(bad, "\n")
 			if (got == "") != (test.want == "") || !strings.Contains(got, test.want) {
 				t.Errorf("got %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+func TestSecondMailsRestOnTimeWhenAllWereRetried(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		after []time.Duration // of the mails after the first
+		spoil func(*book)
+		want  bool
+	}{
+		{"at once", []time.Duration{0}, func(*book) {}, false},
+		{"retried", []time.Duration{11 * time.Second}, func(*book) {}, true},
+		{"retried, and again at once", []time.Duration{11 * time.Second, 11 * time.Second}, func(*book) {}, false},
+		{"retried, and booked twice", []time.Duration{11 * time.Second}, func(b *book) { b.booking[milk] *= 2 }, false},
+		{"no mail", nil, func(b *book) { b.mails = nil }, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			o, b := dinner()
+			for _, after := range test.after {
+				b.mails = append(b.mails, mailAt(o, noon.Add(after)))
+			}
+			test.spoil(b)
+			bad, rests := kitchen().problems([]*order{o}, map[bytebites.OrderID]*book{o.id: b}, never)
+			if len(bad) == 0 || (rests.Each > 0) != test.want {
+				t.Errorf("%q rest on a wait of %v, want a wait: %t", bad, rests.Each, test.want)
 			}
 		})
 	}

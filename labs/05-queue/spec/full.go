@@ -68,7 +68,8 @@ func (l *trial) tenThousand(ctx context.Context, run *lab.Run) error {
 	twice := rememberMails(books, all, mails)
 	run.Report("workers killed", float64(len(l.kills)), "")
 	run.Report("mails sent twice because a worker was killed after the mail server accepted them", float64(twice), "")
-	return failIf(l.meals.problems(all, books, killedBetween(l.kills, quickMail)), fmt.Sprintf("each effect of %d orders once", len(all)),
+	bad, rests := l.meals.problems(all, books, killedBetween(l.kills, quickMail))
+	return failLate(bad, rests, fmt.Sprintf("each effect of %d orders once", len(all)),
 		lab.Look{File: "consumers.go", Func: "Consumers", Hint: "see the logs in .workshop/05-queue"})
 }
 

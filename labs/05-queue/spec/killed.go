@@ -155,7 +155,7 @@ func (l *trial) mailBegun(ctx context.Context, run *lab.Run) error {
 		}
 	}
 	run.Report("mails sent twice because a worker was killed after the mail server accepted them", float64(twice), "")
-	return failIf(l.meals.problems(l.begun, books, killedBetween(l.kills, slowMail)),
-		"each effect once, except mails that the killed worker had handed over",
+	bad, rests := l.meals.problems(l.begun, books, killedBetween(l.kills, slowMail))
+	return failLate(bad, rests, "each effect once, except mails that the killed worker had handed over",
 		lab.Look{File: "consumers.go", Func: "effects.email", Hint: "call claim.Do: a second worker sends the mail only when the claim has expired or was given up"})
 }

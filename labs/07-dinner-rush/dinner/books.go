@@ -13,6 +13,7 @@ import (
 	"bytebites.example/workshop/shared/bytebites/postgres"
 	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/measure/load"
+	"bytebites.example/workshop/shared/workshop/lab"
 )
 
 // Books are all orders of a dinner: what the clients were told, held against the databases and the mail
@@ -25,8 +26,8 @@ type Books struct {
 	Wrong []string
 	// Stock has a sentence for each meal and reservation that does not agree with the orders.
 	Stock []string
-	// Undone has a sentence for each effect that is missing or was done more than once.
-	Undone []string
+	// Undone are the effects that are missing or were done more than once.
+	Undone []Undone
 	// Again is the number of mails that were sent again because a worker was killed.
 	Again int
 	// Drained is the time from the last answer to the last effect.
@@ -35,6 +36,14 @@ type Books struct {
 	// because all outboxes and queues are empty.
 	Missing int
 	Lost    bool
+}
+
+// Undone is an effect that is missing or was done more than once.
+type Undone struct {
+	// What is a sentence.
+	What string
+	// Waited is the wait that this rests on. It is zero when time cannot be the cause.
+	Waited lab.Waited
 }
 
 // Entry is an order in the databases.

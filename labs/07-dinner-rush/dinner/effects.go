@@ -14,6 +14,8 @@ import (
 	"bytebites.example/workshop/shared/bytebites/postgres"
 	"bytebites.example/workshop/shared/bytebites/smtp"
 	"bytebites.example/workshop/shared/testbed/mailsink"
+	"bytebites.example/workshop/shared/workshop/lab"
+	"bytebites.example/workshop/shared/workshop/rig"
 )
 
 // mailDomain is the sender's domain, with which Message-IDs end.
@@ -56,19 +58,31 @@ func (c *closing) compareEffects(ctx context.Context) error {
 	for _, e := range c.books.Orders {
 		for _, effect := range bytebites.Effects() {
 			if e.Done[effect].IsZero() {
-				c.undonef("%s of order %s is not done", effect, e.ID)
+				c.undonef(c.missed(), "%s of order %s is not done", effect, e.ID)
 			}
 		}
 		if !maps.Equal(wanted[e.ID], booked[e.ID]) {
-			c.undonef("the ledger has %d g for order %s, and not %d g", weight(booked[e.ID]), e.ID, weight(wanted[e.ID]))
+			rests := c.missed()
+			if weight(booked[e.ID]) > 0 {
+				rests = lab.Waited{} // a booking is one transaction
+			}
+			c.undonef(rests, "the ledger has %d g for order %s, and not %d g", weight(booked[e.ID]), e.ID, weight(wanted[e.ID]))
 		}
 		c.compareMails(e, mails[smtp.MessageID(e.ID, mailDomain)])
 	}
 	return nil
 }
 
-func (c *closing) undonef(format string, args ...any) {
-	c.books.Undone = append(c.books.Undone, fmt.Sprintf(format, args...))
+func (c *closing) undonef(rests lab.Waited, format string, args ...any) {
+	c.books.Undone = append(c.books.Undone, Undone{fmt.Sprintf(format, args...), rests})
+}
+
+// missed returns the wait that a missing effect rests on: it might still come, unless it is lost.
+func (c *closing) missed() lab.Waited {
+	if c.books.Lost {
+		return lab.Waited{}
+	}
+	return lab.Between(c.seen.Ended, c.seen.Ended.Add(c.books.Drained))
 }
 
 // readBookings reads what the ledger of a shard has for the orders of the dinner, and what it should
@@ -113,7 +127,7 @@ func (c *closing) readBookings(ctx context.Context, pool *sql.DB, shard int, rec
 // a worker was killed between the two.
 func (c *closing) compareMails(e Entry, mails []mailsink.Message) {
 	if len(mails) == 0 {
-		c.undonef("no mail for order %s", e.ID)
+		c.undonef(c.missed(), "no mail for order %s", e.ID)
 	}
 	slices.SortFunc(mails, func(a, b mailsink.Message) int { return a.ReceivedAt.Compare(b.ReceivedAt) })
 	for i := 1; i < len(mails); i++ {
@@ -122,8 +136,8 @@ func (c *closing) compareMails(e Entry, mails []mailsink.Message) {
 			return first.Before(kill.Add(c.stack.o.MailDelay)) && second.After(kill)
 		})
 		if !killed {
-			c.undonef("%d mails for order %s", len(mails), e.ID)
-			return
+			c.undonef(rig.LateMail(first, second), "order %s was mailed again after %.1f s", e.ID, second.Sub(first).Seconds())
+			continue
 		}
 		c.books.Again++
 	}

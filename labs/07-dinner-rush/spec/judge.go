@@ -60,14 +60,15 @@ func (s rushSeen) effects() error {
 	if len(s.books.Undone) == 0 {
 		return nil
 	}
-	failure := &lab.Failure{
+	var seen []string
+	var waits []lab.Waited
+	for _, u := range s.books.Undone {
+		seen, waits = append(seen, u.What), append(waits, u.Waited)
+	}
+	return &lab.Failure{
 		Expected: fmt.Sprintf("each effect of %d orders once", len(s.books.Orders)),
-		Seen:     few(s.books.Undone), Look: lookPlan("are the workers enough to drain the backlog of the broker's outage?"),
+		Seen:     few(seen), Waited: lab.All(waits...), Look: lookPlan("are the workers enough to drain the backlog of the broker's outage?"),
 	}
-	if s.books.Missing > 0 && !s.books.Lost { // they might still come
-		failure.Waited = lab.Last(s.books.Drained)
-	}
-	return failure
 }
 
 // outside returns the requests outside of all windows, and those of them that failed.

@@ -70,7 +70,7 @@ func TestLiveChecks(t *testing.T) {
 		"an order is lost":     {func(s *rushSeen) { s.books.Wrong = []string{"order x"} }, "ledger"},
 		"a portion is missing": {func(s *rushSeen) { s.books.Stock = []string{"m0001"} }, "ledger"},
 		"no order at all":      {func(s *rushSeen) { s.books.Accepted = 0 }, "ledger"},
-		"a mail is missing":    {func(s *rushSeen) { s.books.Undone = []string{"no mail"} }, "effects"},
+		"a mail is missing":    {func(s *rushSeen) { s.books.Undone = []dinner.Undone{{What: "no mail"}} }, "effects"},
 		"a dear evening":       {func(s *rushSeen) { s.price = ceilingDollars + 0.01 }, "what ran"},
 		"two failures":         {func(s *rushSeen) { s.fail(0, 2, "status 503") }, ""},
 		"three failures":       {func(s *rushSeen) { s.fail(0, 3, "status 503") }, "few failures"},
@@ -117,13 +117,21 @@ func TestFailuresForWantOfTime(t *testing.T) {
 	}
 }
 
-func TestMissingEffectsRestOnTimeUnlessLost(t *testing.T) {
-	for _, lost := range []bool{false, true} {
+func TestUndoneEffectsRestOnTimeWhenEachDoes(t *testing.T) {
+	late, doubled := dinner.Undone{What: "late", Waited: lab.Last(time.Minute)}, dinner.Undone{What: "booked twice"}
+	for name, test := range map[string]struct {
+		undone []dinner.Undone
+		want   bool
+	}{
+		"late":             {[]dinner.Undone{late, late}, true},
+		"doubled":          {[]dinner.Undone{doubled}, false},
+		"late and doubled": {[]dinner.Undone{late, doubled}, false},
+	} {
 		s := goodRush()
-		s.books.Undone, s.books.Missing, s.books.Lost, s.books.Drained = []string{"no mail"}, 1, lost, time.Minute
+		s.books.Undone = test.undone
 		var failure *lab.Failure
-		if err := s.effects(); !errors.As(err, &failure) || (failure.Waited.Each > 0) == lost {
-			t.Errorf("lost %t: %v, which waited for %v", lost, err, failure.Waited.Each)
+		if err := s.effects(); !errors.As(err, &failure) || (failure.Waited.Each > 0) != test.want {
+			t.Errorf("%s: %v, which waited for %v", name, err, failure.Waited.Each)
 		}
 	}
 }

@@ -1,9 +1,30 @@
 package rig
 
 import (
+	"time"
+
 	"bytebites.example/workshop/shared/measure/load"
 	"bytebites.example/workshop/shared/workshop/lab"
 )
+
+const (
+	// mailTimeout and noteTimeout bound the sending of a mail, and the note that it is sent, in lab 05's
+	// package claim.
+	mailTimeout = 5 * time.Second
+	noteTimeout = 4 * time.Second
+	// soonestRetry is the shortest pause before a worker tries again.
+	soonestRetry = 200 * time.Millisecond
+)
+
+// LateMail returns the wait that a second mail for an order rests on. A worker that is not told in time
+// that the mail is accepted, or that it is noted, sends it again. It is zero when the second mail came
+// sooner than a worker tries again: then time is not the cause.
+func LateMail(first, second time.Time) lab.Waited {
+	if second.Sub(first) < soonestRetry {
+		return lab.Waited{}
+	}
+	return lab.Waited{From: first.Add(-mailTimeout), To: second, Each: noteTimeout}
+}
 
 // LateLoad returns the wait that a failure about the failed requests of a load rests on. It is zero
 // when none failed, or one failed for another reason than the want of time, see load.Result.Late.
