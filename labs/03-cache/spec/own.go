@@ -63,6 +63,10 @@ func (s *seam) isKept(ctx context.Context, q question) error {
 	if err := s.wantAll(ctx, []question{q}, "read for the first time"); err != nil {
 		return err
 	}
+	during, err := s.callsFromNow()
+	if err != nil {
+		return err
+	}
 	s.memory.questions(q.kind)
 	for range keptReads {
 		if err := s.wantAll(ctx, []question{q}, "read again"); err != nil {
@@ -70,12 +74,16 @@ func (s *seam) isKept(ctx context.Context, q question) error {
 		}
 	}
 	if n := s.memory.questions(q.kind); n > keptMisses {
+		late, err := during.late(n - keptMisses)
+		if err != nil {
+			return err
+		}
 		look := q.look
 		look.Hint = "is a loaded value put into Redis, and looked up the next time?"
 		return &lab.Failure{
 			Expected: fmt.Sprintf("at most %d questions to the database for %d reads of %s, after each replica has read it once",
 				keptMisses, keptReads*seamReplicas, q.what),
-			Seen: fmt.Sprintf("%d", n), Look: look,
+			Seen: fmt.Sprintf("%d", n), Waited: late, Look: look,
 		}
 	}
 	return nil

@@ -283,6 +283,10 @@ func (s *seam) expiredAnswers(ctx context.Context) error {
 	}
 	lasting := at(lookTTL("which time to live has each key?"), append(shown(), kept...))
 	longKept := []question{meal("m010"), meal("m011"), meal("m021"), meal("m022"), meal("m023"), meal("m024")}
+	during, err := s.callsFromNow()
+	if err != nil {
+		return err
+	}
 	if err := s.wantAll(ctx, append(append(lasting, longKept...), popular(50)), "read at first"); err != nil {
 		return err
 	}
@@ -293,9 +297,13 @@ func (s *seam) expiredAnswers(ctx context.Context) error {
 	}
 	// A Redis that is late for once is a miss too.
 	if n := s.memory.questions(aMeal); n > len(longKept)/2 {
+		late, err := during.late(n - len(longKept)/2)
+		if err != nil {
+			return err
+		}
 		return &lab.Failure{
 			Expected: fmt.Sprintf("%d meals that are still in Redis %s after they were read", len(longKept), keptFor),
-			Seen:     fmt.Sprintf("%d questions to the database", n), Look: lookTTL("which time to live has the key of a meal?"),
+			Seen:     fmt.Sprintf("%d questions to the database", n), Waited: late, Look: lookTTL("which time to live has the key of a meal?"),
 		}
 	}
 	s.memory.change(func() {
@@ -354,6 +362,10 @@ func (s *seam) absences(ctx context.Context) error {
 // absentStays reads meals that do not exist, before and after absentAtLeast.
 func (s *seam) absentStays(ctx context.Context) error {
 	none := []question{meal("m502"), meal("m503"), meal("m504"), meal("m505"), meal("m506"), meal("m507")}
+	during, err := s.callsFromNow()
+	if err != nil {
+		return err
+	}
 	if err := s.wantAll(ctx, none, "read at first"); err != nil {
 		return err
 	}
@@ -364,10 +376,14 @@ func (s *seam) absentStays(ctx context.Context) error {
 	}
 	// A Redis that is late for once is a miss too.
 	if n := s.memory.questions(aMeal); n > len(none)/2 {
+		late, err := during.late(n - len(none)/2)
+		if err != nil {
+			return err
+		}
 		return &lab.Failure{
 			Expected: fmt.Sprintf("entries that say that %d meals do not exist, %s after these were read", len(none), absentAtLeast),
-			Seen:     fmt.Sprintf("%d questions to the database", n),
-			Look:     lab.Look{File: "through.go", Func: "reader.entries", Hint: "which time to live has such an entry, and in which unit?"},
+			Seen:     fmt.Sprintf("%d questions to the database", n), Waited: late,
+			Look: lab.Look{File: "through.go", Func: "reader.entries", Hint: "which time to live has such an entry, and in which unit?"},
 		}
 	}
 	return nil

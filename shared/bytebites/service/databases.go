@@ -13,7 +13,7 @@ import (
 
 const (
 	// openTimeout is how long a database may take to come up when the service starts.
-	openTimeout = 30 * time.Second
+	openTimeout = time.Minute
 	openPause   = 250 * time.Millisecond
 	// shardSilence is how long the API waits for a shard that sends nothing. After it, the request
 	// fails and the connection is free again, even if the driver ignores a deadline. A role waits
