@@ -109,7 +109,7 @@ func TestAnswers(t *testing.T) {
 		variant("told-outside", "order and events", "the context of the request is at hand", "outbox fails"),
 		variant("tells-orders-only", "order and events", "who plans the week can hear of the order as well", "effects", "new consumer", "does not wait"),
 		variant("ids-by-the-clock", "order and events", "an id with the time in it is unique"),
-		variant("payment-told-after", "outbox fails", "an event must not announce a payment that is not kept yet", "payment and event"),
+		variant("payment-told-after", "payment and event", "an event must not announce a payment that is not kept yet", "outbox fails"),
 		variant("payment-error-logged", "payment and event", "the provider must not hear of our outbox", "outbox fails"),
 		variant("payment-told-outside", "payment and event", "the context of the request is at hand", "outbox fails"),
 		variant("one-event-per-order", "payment and event", "NewID makes the id of every other event"),

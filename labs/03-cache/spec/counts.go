@@ -41,7 +41,7 @@ func sumOf(from prometheus.Gatherer, name string, wanted func(*dto.Metric) bool)
 	return sum, nil
 }
 
-// calls are the calls to Redis since a time.
+// calls are the calls to Redis since a time. The zero value is of none.
 type calls struct {
 	seam   *seam
 	began  time.Time
@@ -69,6 +69,9 @@ func (s *seam) failedCalls() (sum float64, err error) {
 // late returns the wait that looks without a hit rest on. That many calls to a Redis that was there have
 // failed since then, so the machine had no time for them. It is zero when fewer have.
 func (c calls) late(looks int) (lab.Waited, error) {
+	if c.seam == nil {
+		return lab.Waited{}, nil
+	}
 	failed, err := c.seam.failedCalls()
 	if err != nil || failed-c.failed < float64(looks) {
 		return lab.Waited{}, err
@@ -82,9 +85,11 @@ func (s *seam) countsA(ctx context.Context, result meter.Result, q question, whe
 	if err != nil {
 		return err
 	}
-	during, err := s.callsFromNow()
-	if err != nil {
-		return err
+	var during calls
+	if result != meter.Bypass { // that is what a failed call counts as
+		if during, err = s.callsFromNow(); err != nil {
+			return err
+		}
 	}
 	if err := s.want(ctx, 0, q, when); err != nil {
 		return err
@@ -96,9 +101,6 @@ func (s *seam) countsA(ctx context.Context, result meter.Result, q question, whe
 	late, err := during.late(1)
 	if err != nil {
 		return err
-	}
-	if result == meter.Bypass {
-		late = lab.Waited{} // that is what a failed call counts as
 	}
 	look := q.look
 	look.Hint = "the share of hits on a dashboard is made of these counts: meter.Looked"

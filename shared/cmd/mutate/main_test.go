@@ -68,7 +68,7 @@ func write(t *testing.T, verdict string) {
 	}
 }
 
-func TestMutants(t *testing.T) {
+func TestRunsMutants(t *testing.T) {
 	const judged = `sum, verdict := 0, "pass"
 	if Add(&sum, -1) {
 		panic("no verdict")
