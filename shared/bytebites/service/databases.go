@@ -21,10 +21,11 @@ const (
 	// a shard that hangs would occupy all goroutines of a worker.
 	shardSilence = time.Second
 	roleSilence  = 15 * time.Second
-	// userDataConnections bounds the API's connections to each server that holds only user data.
-	// Such a server is small, so excess statements wait in the API's pool instead. A request that
-	// gives up there costs nothing. On the server it would end the connection. The next connection
-	// then costs a fork, a handshake and an empty plan cache, on a tenth of a core.
+	// userDataConnections bounds the connections of the API, and of a role that works with its parts,
+	// to each server that holds only user data. Such a server is small, so excess statements wait in
+	// the pool instead. What gives up there costs nothing. On the server it would end the connection.
+	// The next connection then costs a fork, a handshake and an empty plan cache, on a tenth of a
+	// core. Three workers with ten connections each kept four shards busy with that alone.
 	userDataConnections = 3
 )
 
@@ -47,8 +48,16 @@ func apiPools(composed postgres.PoolConfig) pools {
 	return p
 }
 
-// rolePools returns a role's pools. A role does much work at once, and no request waits for it.
-func rolePools(composed postgres.PoolConfig) pools {
+// partsPools returns the pools of a role that works with the parts of the API. No request waits for it.
+func partsPools(composed postgres.PoolConfig) pools {
+	p := apiPools(composed)
+	p.shard.Silence = roleSilence
+	return p
+}
+
+// jobPools returns the pools of a job with statements of its own. A move does much work at once, and its
+// steps hold several connections to a server.
+func jobPools(composed postgres.PoolConfig) pools {
 	p := pools{catalogue: composed, userData: composed, shard: composed}
 	p.shard.Silence = roleSilence
 	return p

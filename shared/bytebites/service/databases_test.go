@@ -25,7 +25,8 @@ func TestPools(t *testing.T) {
 			shard:    postgres.PoolConfig{MaxOpen: 3, MaxIdle: 3, Silence: shardSilence},
 		}},
 		{"api with a pool of one", apiPools(one), pools{catalogue: one, userData: one, shard: silent(one, shardSilence)}},
-		{"role", rolePools(ten), pools{catalogue: ten, userData: ten, shard: silent(ten, roleSilence)}},
+		{"parts", partsPools(ten), pools{catalogue: ten, userData: few, shard: silent(few, roleSilence)}},
+		{"job", jobPools(ten), pools{catalogue: ten, userData: ten, shard: silent(ten, roleSilence)}},
 	} {
 		if test.got != test.want {
 			t.Errorf("%s: got %+v, want %+v", test.name, test.got, test.want)

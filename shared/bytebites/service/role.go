@@ -7,6 +7,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"bytebites.example/workshop/shared/bytebites/postgres"
 )
 
 // Role is a job that the program does instead of serving the API: a Job or a PartsJob.
@@ -16,6 +18,8 @@ import (
 // changes a schema only by calling Resources.PrepareUserData and Resources.ForSchema.
 type Role interface {
 	run(ctx context.Context, r Resources, c Composition, args []string) error
+	// pools bounds its connections, for a composition's Pool.
+	pools(composed postgres.PoolConfig) pools
 }
 
 // Job is a role that needs only the resources. The composition's parts are not built for it, so
@@ -25,6 +29,8 @@ type Job func(ctx context.Context, r Resources, args []string) error
 func (j Job) run(ctx context.Context, r Resources, _ Composition, args []string) error {
 	return j(ctx, r, args)
 }
+
+func (j Job) pools(composed postgres.PoolConfig) pools { return jobPools(composed) }
 
 // PartsJob is a role that works with the parts of the API. They are built before it runs.
 type PartsJob func(ctx context.Context, r Resources, p Parts, args []string) error
@@ -36,6 +42,8 @@ func (j PartsJob) run(ctx context.Context, r Resources, c Composition, args []st
 	}
 	return j(ctx, r, parts, args)
 }
+
+func (j PartsJob) pools(composed postgres.PoolConfig) pools { return partsPools(composed) }
 
 // usageError is a wrong argument that the flags could not detect.
 type usageError struct{ text string }
@@ -62,7 +70,7 @@ func RunRole(ctx context.Context, config Config, composition Composition, name s
 		return err
 	}
 	logger := newLogger(config).With("role", name)
-	opened, err := openResources(ctx, config, composition, rolePools(composition.Pool), logger)
+	opened, err := openResources(ctx, config, composition, role.pools(composition.Pool), logger)
 	if err != nil {
 		return err
 	}

@@ -44,7 +44,7 @@ func TestOnRealServers(t *testing.T) {
 // open returns resources over pools of one, as the baseline has.
 func open(t *testing.T, config Config) (Resources, *databases) {
 	t.Helper()
-	d, err := openDatabases(t.Context(), config, rolePools(Baseline().Pool), slog.New(slog.DiscardHandler))
+	d, err := openDatabases(t.Context(), config, jobPools(Baseline().Pool), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
