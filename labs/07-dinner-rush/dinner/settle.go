@@ -15,16 +15,18 @@ import (
 const (
 	// stallTimeout ends the wait for effects when no further effect came for so long. The claim of a
 	// worker that was killed lasts less. When all outboxes and queues are empty, nothing more can come.
-	// The broker counts its queues every five seconds, so emptyTimeout is longer than that.
+	// The broker counts its queues every five seconds, and later on a busy machine. So emptyTimeout is
+	// longer than that, and they must stay empty for as long again.
 	stallTimeout = 25 * time.Second
 	emptyTimeout = 7 * time.Second
 	drainPoll    = 250 * time.Millisecond
 )
 
 // drain waits until all orders in the databases have all their effects, or no further one comes.
-func (c *closing) drain(ctx context.Context) (err error) {
+func (c *closing) drain(ctx context.Context) error {
 	c.stack.o.Progress("waiting for the last effects of the orders")
 	last, since := -1, time.Now()
+	var empty time.Time // when outboxes and queues were first seen empty
 	for {
 		missing := 0
 		for i, pool := range c.stack.pools {
@@ -35,7 +37,7 @@ func (c *closing) drain(ctx context.Context) (err error) {
 			missing += n
 		}
 		if missing != last {
-			last, since = missing, time.Now()
+			last, since, empty = missing, time.Now(), time.Time{}
 		}
 		c.books.Missing, c.books.Drained = missing, time.Since(c.seen.Ended)
 		stalled := time.Since(since)
@@ -43,8 +45,17 @@ func (c *closing) drain(ctx context.Context) (err error) {
 			return nil
 		}
 		if stalled > emptyTimeout {
-			if c.books.Lost, err = c.nothingLeft(ctx); err != nil || c.books.Lost {
+			nothing, err := c.nothingLeft(ctx)
+			switch {
+			case err != nil:
 				return err
+			case !nothing:
+				empty = time.Time{}
+			case empty.IsZero():
+				empty = time.Now()
+			case time.Since(empty) > emptyTimeout:
+				c.books.Lost = true
+				return nil
 			}
 		}
 		if err := rig.Pause(ctx, drainPoll); err != nil {

@@ -111,6 +111,16 @@ func TestFailuresForWantOfTime(t *testing.T) {
 	if err := s.fewFailures(); !errors.As(err, &failure) || failure.Waited.Each == 0 {
 		t.Errorf("five answers with status 503: %v, want a failure that rests on time", err)
 	}
+	s.fail(s.Length/2, 2, load.CauseConnection)
+	if err := s.fewFailures(); !errors.As(err, &failure) || failure.Waited.Each == 0 {
+		t.Errorf("besides, two connections were cut: %v, want a failure that rests on time", err)
+	}
+	s.fail(s.Length/2, 3, load.CauseConnection)
+	if err := s.fewFailures(); !errors.As(err, &failure) || failure.Waited.Each != 0 {
+		t.Errorf("three connections were cut: %v, want a failure that does not rest on time", err)
+	}
+	s = goodRush()
+	s.fail(0, 5, "status 503")
 	s.fail(time.Second, 1, load.CauseMixedUp)
 	if err := s.fewFailures(); !errors.As(err, &failure) || failure.Waited.Each != 0 {
 		t.Errorf("an answer to another request: %v, want a failure that does not rest on time", err)

@@ -19,11 +19,13 @@ import (
 // CauseTimeout is the cause of failure of a request without an answer in time.
 const CauseTimeout = "timeout"
 
+// CauseConnection is the cause of failure of a request whose connection was cut.
+const CauseConnection = "connection"
+
 // The other causes. A wrong status is "status NNN".
 const (
-	causeConnection = "connection"
-	causeRefused    = "refused" // a connection that nobody accepts
-	causeAnswer     = "answer"  // right status, but a wrong content type or no such body
+	causeRefused = "refused" // a connection that nobody accepts
+	causeAnswer  = "answer"  // right status, but a wrong content type or no such body
 )
 
 // client sends the requests of a stream. It is the http.RoundTripper of vegeta's client.
@@ -144,7 +146,7 @@ func (c *client) attempt(q Request, rec *record) attempt {
 }
 
 func (c *client) failure(err error) attempt {
-	cause := causeConnection
+	cause := CauseConnection
 	var timeout net.Error
 	switch {
 	case errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout():
