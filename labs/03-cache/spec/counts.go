@@ -15,10 +15,12 @@ import (
 
 // looked returns how many looks of the first replica have a result, of all kinds together.
 func (s *seam) looked(result meter.Result) (float64, error) {
-	return sumOf(s.metrics[0], "bytebites_cache_looks_total", func(m *dto.Metric) bool {
-		return slices.ContainsFunc(m.GetLabel(), func(label *dto.LabelPair) bool {
-			return label.GetName() == "result" && label.GetValue() == string(result)
-		})
+	return sumOf(s.metrics[0], "bytebites_cache_looks_total", func(m *dto.Metric) bool { return has(m, "result", string(result)) })
+}
+
+func has(m *dto.Metric, name, value string) bool {
+	return slices.ContainsFunc(m.GetLabel(), func(label *dto.LabelPair) bool {
+		return label.GetName() == name && label.GetValue() == value
 	})
 }
 
@@ -54,10 +56,11 @@ func (s *seam) callsFromNow() (calls, error) {
 	return calls{seam: s, began: time.Now(), failed: failed}, err
 }
 
-// failedCalls returns how many calls to Redis have failed on all replicas.
+// failedCalls returns how many calls to Redis have failed on all replicas, without those that reading
+// the metrics itself makes.
 func (s *seam) failedCalls() (sum float64, err error) {
 	for _, registry := range s.metrics {
-		n, err := sumOf(registry, "bytebites_cache_failures_total", func(*dto.Metric) bool { return true })
+		n, err := sumOf(registry, "bytebites_cache_failures_total", func(m *dto.Metric) bool { return !has(m, "operation", "info") })
 		if err != nil {
 			return 0, err
 		}

@@ -18,7 +18,7 @@ import (
 // changes a schema only by calling Resources.PrepareUserData and Resources.ForSchema.
 type Role interface {
 	run(ctx context.Context, r Resources, c Composition, args []string) error
-	// pools bounds its connections, for a composition's Pool.
+	// pools returns the bounds of its connections. The composition has the pool that they are made of.
 	pools(composed postgres.PoolConfig) pools
 }
 
