@@ -18,17 +18,18 @@ type PoolConfig struct {
 	MaxOpen         int           // maximum of open connections; 0 means no bound
 	MaxIdle         int           // maximum of idle connections; 0 means database/sql's default, 2
 	ConnMaxLifetime time.Duration // age at which a connection is replaced; 0 means never
-	// Silence bounds each wait for data from the server. After it, the connection counts as
-	// lost and is closed. 0 means no bound. A context's deadline is not enough when the server
-	// hangs: the driver asks it to cancel the statement, and waits for that answer too.
+	// Silence bounds each wait for data from the server, but for the login, which connect_timeout
+	// bounds. After it, the connection counts as lost and is closed. 0 means no bound. A context's
+	// deadline is not enough when the server hangs: the driver asks it to cancel the statement, and
+	// waits for that answer too.
 	Silence time.Duration
 	// NoStatementTimeout lets a statement take any time, unless the URL says otherwise. It is for
 	// changes of the schema.
 	NoStatementTimeout bool
 }
 
-// defaults are the settings that a connection gets unless its URL has them. connect_timeout is
-// in seconds and statement_timeout in milliseconds: after 10 s no request waits for the answer.
+// defaults are the settings that a connection gets unless its URL has them. connect_timeout bounds a
+// login, also when the call that began it has given up (see logins). It is in seconds and statement_timeout in milliseconds: after 10 s no request waits for the answer.
 // jit is off, because compiling costs more time than any statement of the service takes.
 func defaults() map[string]string {
 	return map[string]string{
@@ -80,12 +81,9 @@ func parse(databaseURL string, pool PoolConfig) (pq.Config, error) {
 
 // unconnected returns a pool that has not connected yet.
 func unconnected(config pq.Config, pool PoolConfig) (*sql.DB, error) {
-	connector, err := pq.NewConnectorConfig(config)
+	connector, err := connector(config, pool)
 	if err != nil {
-		return nil, fmt.Errorf("configure connections to %s: %w", config.Host, err)
-	}
-	if pool.Silence > 0 {
-		connector.Dialer(silenceDialer{silence: pool.Silence})
+		return nil, err
 	}
 	db := sql.OpenDB(connector)
 	pool.Limit(db)

@@ -3,13 +3,16 @@ package postgres
 import (
 	"context"
 	"net"
+	"sync/atomic"
 	"time"
 )
 
-// silenceDialer dials connections whose waits are bounded: see PoolConfig.Silence.
+// silenceDialer dials the connections of one login, and of what is cancelled on it. Their waits are
+// bounded after the login: see PoolConfig.Silence.
 type silenceDialer struct {
 	net.Dialer
 	silence time.Duration
+	in      *atomic.Bool // the login is over
 }
 
 // DialTimeout implements pq.Dialer.
@@ -24,13 +27,16 @@ func (d silenceDialer) Dial(network, address string) (net.Conn, error) {
 }
 
 func (d silenceDialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, d.silence)
-	defer cancel()
+	if d.in.Load() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, d.silence)
+		defer cancel()
+	}
 	conn, err := d.Dialer.DialContext(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}
-	return silenceConn{Conn: conn, silence: d.silence}, nil
+	return silenceConn{Conn: conn, silence: d.silence, in: d.in}, nil
 }
 
 // silenceConn is a connection whose reads fail after the silence. The driver reads only while
@@ -38,11 +44,14 @@ func (d silenceDialer) DialContext(ctx context.Context, network, address string)
 type silenceConn struct {
 	net.Conn
 	silence time.Duration
+	in      *atomic.Bool
 }
 
 func (c silenceConn) Read(p []byte) (int, error) {
-	if err := c.SetReadDeadline(time.Now().Add(c.silence)); err != nil {
-		return 0, err
+	if c.in.Load() {
+		if err := c.SetReadDeadline(time.Now().Add(c.silence)); err != nil {
+			return 0, err
+		}
 	}
 	return c.Conn.Read(p)
 }
