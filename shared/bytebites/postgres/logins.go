@@ -20,16 +20,25 @@ type logins struct {
 	open  func(context.Context) (driver.Conn, error)
 	of    driver.Driver
 	turn  chan struct{}    // holds a token while a login is under way
-	ready chan driver.Conn // a connection whose caller has given up, at most one
+	ready chan driver.Conn // connections whose callers have given up
+
+	// room has a token for each connection if they are lasting, and else is nil. What goes on although
+	// its call has given up counts too.
+	room chan struct{}
 
 	life context.Context // ends with Close
 	end  context.CancelFunc
 }
 
-// newLogins returns a connector. open is bounded by its own timeout.
-func newLogins(of driver.Driver, open func(context.Context) (driver.Conn, error)) *logins {
+// newLogins returns a connector. open is bounded by its own timeout. most is the maximum of lasting
+// connections. 0 means that the connections do not last.
+func newLogins(of driver.Driver, open func(context.Context) (driver.Conn, error), most int) *logins {
 	life, end := context.WithCancel(context.Background())
-	return &logins{open: open, of: of, turn: make(chan struct{}, 1), ready: make(chan driver.Conn, 1), life: life, end: end}
+	l := &logins{open: open, of: of, turn: make(chan struct{}, 1), ready: make(chan driver.Conn, max(1, most)), life: life, end: end}
+	if most > 0 {
+		l.room = make(chan struct{}, most)
+	}
+	return l
 }
 
 // Connect implements driver.Connector. It returns the next connection that is ready, from a login of its
@@ -39,12 +48,12 @@ func (l *logins) Connect(ctx context.Context) (driver.Conn, error) {
 	for {
 		select {
 		case conn := <-l.ready:
-			return conn, nil
+			return l.handed(conn), nil
 		default:
 		}
 		select {
 		case conn := <-l.ready:
-			return conn, nil
+			return l.handed(conn), nil
 		case err := <-failed:
 			return nil, err
 		case l.turn <- struct{}{}:
@@ -57,24 +66,76 @@ func (l *logins) Connect(ctx context.Context) (driver.Conn, error) {
 	}
 }
 
+// handed returns the connection as the pool gets it.
+func (l *logins) handed(conn driver.Conn) driver.Conn {
+	if l.room == nil {
+		return conn
+	}
+	return &lasting{session: conn.(session), home: l}
+}
+
 // login makes a connection ready, or sends the error to the call that wanted it. It ends the turn.
 func (l *logins) login(failed chan<- error) {
 	defer func() { <-l.turn }()
+	if l.room != nil {
+		select {
+		case l.room <- struct{}{}:
+		case <-l.life.Done():
+			return
+		}
+	}
 	conn, err := l.open(l.life)
 	if err != nil {
+		l.free()
 		select {
 		case failed <- err:
 		default: // the caller has an error already
 		}
 		return
 	}
+	l.offer(conn)
+}
+
+// offer makes a connection ready, unless the pool is closed.
+func (l *logins) offer(conn driver.Conn) {
 	select {
 	case l.ready <- conn:
 	case <-l.life.Done():
-		_ = conn.Close()
+		_ = l.leave(conn)
 	}
 	if l.life.Err() != nil {
 		l.discard()
+	}
+}
+
+// settle takes the session of a lasting connection back when nothing is under way on it. tx is its open
+// transaction, or nil.
+func (l *logins) settle(s session, tx driver.Tx) {
+	var err error
+	if tx != nil {
+		err = tx.Rollback()
+	}
+	if err == nil {
+		// The settings, locks and statements of the last caller are not for the next.
+		_, err = s.ExecContext(l.life, "DISCARD ALL", nil)
+	}
+	if err != nil || !s.IsValid() {
+		_ = l.leave(s)
+		return
+	}
+	l.offer(s)
+}
+
+// leave closes a connection for good.
+func (l *logins) leave(conn driver.Conn) error {
+	defer l.free()
+	return conn.Close()
+}
+
+// free ends the count of a connection.
+func (l *logins) free() {
+	if l.room != nil {
+		<-l.room
 	}
 }
 
@@ -88,12 +149,15 @@ func (l *logins) Close() error {
 	return nil
 }
 
-// discard closes the connection that is ready.
+// discard closes the connections that are ready.
 func (l *logins) discard() {
-	select {
-	case conn := <-l.ready:
-		_ = conn.Close()
-	default:
+	for {
+		select {
+		case conn := <-l.ready:
+			_ = l.leave(conn)
+		default:
+			return
+		}
 	}
 }
 
@@ -103,8 +167,12 @@ func connector(config pq.Config, pool PoolConfig) (*logins, error) {
 	if err != nil {
 		return nil, fmt.Errorf("configure connections to %s: %w", config.Host, err)
 	}
+	most := 0
+	if pool.Lasting {
+		most = pool.MaxOpen
+	}
 	if pool.Silence <= 0 {
-		return newLogins(plain.Driver(), plain.Connect), nil
+		return newLogins(plain.Driver(), plain.Connect, most), nil
 	}
 	return newLogins(plain.Driver(), func(ctx context.Context) (driver.Conn, error) {
 		one, err := pq.NewConnectorConfig(config)
@@ -116,5 +184,5 @@ func connector(config pq.Config, pool PoolConfig) (*logins, error) {
 		conn, err := one.Connect(ctx)
 		in.Store(true)
 		return conn, err
-	}), nil
+	}, most), nil
 }

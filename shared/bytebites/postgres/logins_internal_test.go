@@ -63,7 +63,7 @@ func TestLoginOutlivesItsCall(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		open, did := slow(3 * time.Second)
-		l := newLogins(nil, open)
+		l := newLogins(nil, open, 0)
 		for call := range 3 {
 			if _, err := connectWithin(t, l, 900*time.Millisecond); !errors.Is(err, context.DeadlineExceeded) {
 				t.Fatalf("call %d: %v, want its deadline", call, err)
@@ -80,7 +80,7 @@ func TestLoginsOneAtATime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		open, did := slow(time.Second)
-		l := newLogins(nil, open)
+		l := newLogins(nil, open, 0)
 		began := time.Now()
 		var calls sync.WaitGroup
 		got := make([]driver.Conn, 5)
@@ -116,7 +116,7 @@ func TestLoginFails(t *testing.T) {
 			return nil, refused
 		}
 		return &fakeConn{}, nil
-	})
+	}, 0)
 	if _, err := l.Connect(t.Context()); !errors.Is(err, refused) {
 		t.Errorf("%v, want the error of the login", err)
 	}
@@ -129,7 +129,7 @@ func TestLoginsEnd(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		open, did := slow(time.Second)
-		l := newLogins(nil, open)
+		l := newLogins(nil, open, 0)
 		if _, err := connectWithin(t, l, time.Millisecond); err == nil {
 			t.Fatal("connected at once")
 		}
@@ -161,7 +161,7 @@ func TestLoginsEnd(t *testing.T) {
 	})
 	synctest.Test(t, func(t *testing.T) {
 		open, did := slow(time.Second)
-		l := newLogins(nil, open)
+		l := newLogins(nil, open, 0)
 		if _, err := connectWithin(t, l, time.Millisecond); err == nil {
 			t.Fatal("connected at once")
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strconv"
 	"time"
 
 	"github.com/lib/pq"
@@ -23,6 +24,11 @@ type PoolConfig struct {
 	// deadline is not enough when the server hangs: the driver asks it to cancel the statement, and
 	// waits for that answer too.
 	Silence time.Duration
+	// Lasting keeps the connection of a call that gives up: the call returns at its deadline, and the
+	// statement goes on. The driver would cancel it and end the connection, and the next login costs the
+	// server many times what a statement costs. Such a statement counts towards MaxOpen, which must be
+	// set. It ends after half the Silence (statement_timeout). All rows of an answer are read into memory.
+	Lasting bool
 	// NoStatementTimeout lets a statement take any time, unless the URL says otherwise. It is for
 	// changes of the schema.
 	NoStatementTimeout bool
@@ -69,8 +75,11 @@ func OpenLater(databaseURL string, pool PoolConfig) (*sql.DB, error) {
 
 func parse(databaseURL string, pool PoolConfig) (pq.Config, error) {
 	settings := defaults()
-	if pool.NoStatementTimeout {
+	switch {
+	case pool.NoStatementTimeout:
 		settings["statement_timeout"] = "0"
+	case pool.Lasting && pool.Silence > 0:
+		settings["statement_timeout"] = strconv.FormatInt((pool.Silence / 2).Milliseconds(), 10)
 	}
 	dsn, err := withDefaults(databaseURL, settings)
 	if err != nil {

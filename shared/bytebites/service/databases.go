@@ -15,11 +15,11 @@ const (
 	// openTimeout is how long a database may take to come up when the service starts.
 	openTimeout = time.Minute
 	openPause   = 250 * time.Millisecond
-	// shardSilence is how long the API waits for a shard that sends nothing. After it, the request
-	// fails and the connection is free again, even if the driver ignores a deadline. A role waits
-	// for roleSilence, which is longer than any statement may take. That wait must end too, because
-	// a shard that hangs would occupy all goroutines of a worker.
-	shardSilence = time.Second
+	// shardSilence is how long a connection of the API waits for a shard that sends nothing. After it the
+	// connection is closed. No request waits that long, because these connections are lasting. A role
+	// waits for roleSilence, which is longer than any statement may take. That wait must end too,
+	// because a shard that hangs would occupy all goroutines of a worker.
+	shardSilence = 4 * time.Second
 	roleSilence  = 15 * time.Second
 	// userDataConnections bounds the connections of the API, and of a role that works with its parts,
 	// to each server that holds only user data. Such a server is small, so excess statements wait in
@@ -44,7 +44,7 @@ func apiPools(composed postgres.PoolConfig) pools {
 		few.MaxOpen, few.MaxIdle = userDataConnections, userDataConnections
 	}
 	p := pools{catalogue: composed, userData: few, shard: few}
-	p.shard.Silence = shardSilence
+	p.shard.Silence, p.shard.Lasting = shardSilence, true
 	return p
 }
 

@@ -14,18 +14,22 @@ func TestPools(t *testing.T) {
 		c.Silence = silence
 		return c
 	}
+	lasting := func(c postgres.PoolConfig, silence time.Duration) postgres.PoolConfig {
+		c.Lasting = true
+		return silent(c, silence)
+	}
 	one := postgres.PoolConfig{MaxOpen: 1, MaxIdle: 1}
 	for _, test := range []struct {
 		name      string
 		got, want pools
 	}{
-		{"api", apiPools(ten), pools{catalogue: ten, userData: few, shard: silent(few, shardSilence)}},
+		{"api", apiPools(ten), pools{catalogue: ten, userData: few, shard: lasting(few, shardSilence)}},
 		{"api without a bound", apiPools(postgres.PoolConfig{}), pools{
 			userData: postgres.PoolConfig{MaxOpen: 3, MaxIdle: 3},
-			shard:    postgres.PoolConfig{MaxOpen: 3, MaxIdle: 3, Silence: shardSilence},
+			shard:    postgres.PoolConfig{MaxOpen: 3, MaxIdle: 3, Silence: shardSilence, Lasting: true},
 		}},
-		{"api with a pool of one", apiPools(one), pools{catalogue: one, userData: one, shard: silent(one, shardSilence)}},
-		{"parts", partsPools(ten), pools{catalogue: ten, userData: few, shard: silent(few, roleSilence)}},
+		{"api with a pool of one", apiPools(one), pools{catalogue: one, userData: one, shard: lasting(one, shardSilence)}},
+		{"parts", partsPools(ten), pools{catalogue: ten, userData: few, shard: lasting(few, roleSilence)}},
 		{"job", jobPools(ten), pools{catalogue: ten, userData: ten, shard: silent(ten, roleSilence)}},
 	} {
 		if test.got != test.want {
