@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"bytebites.example/workshop/shared/bytebites/postgres"
@@ -21,11 +22,11 @@ const (
 	// because a shard that hangs would occupy all goroutines of a worker.
 	shardSilence = 4 * time.Second
 	roleSilence  = 15 * time.Second
+	// warmFor is how long a start waits for the first connections to the shards.
+	warmFor = time.Second
 	// userDataConnections bounds the connections of the API, and of a role that works with its parts,
 	// to each server that holds only user data. Such a server is small, so excess statements wait in
-	// the pool instead. What gives up there costs nothing. On the server it would end the connection.
-	// The next connection then costs a fork, a handshake and an empty plan cache, on a tenth of a
-	// core. Three workers with ten connections each kept four shards busy with that alone.
+	// the pool instead. What gives up there costs nothing.
 	userDataConnections = 3
 )
 
@@ -97,7 +98,22 @@ func openDatabases(ctx context.Context, config Config, bounds pools, logger *slo
 		d.open = append(d.open, shard)
 		d.shards = append(d.shards, shard)
 	}
+	if bounds.shard.Lasting {
+		warm(ctx, d.shards)
+	}
 	return d, nil
+}
+
+// warm connects to each server before a request needs that. A login on a small and busy server can take
+// longer than a request waits. A server may be down, so this ends after warmFor.
+func warm(ctx context.Context, servers []*sql.DB) {
+	ctx, cancel := context.WithTimeout(ctx, warmFor)
+	defer cancel()
+	var logins sync.WaitGroup
+	for _, server := range servers {
+		logins.Go(func() { _ = server.PingContext(ctx) }) // the first request says what is wrong
+	}
+	logins.Wait()
 }
 
 // openHealth opens a separate connection to each database that the service cannot work without.
