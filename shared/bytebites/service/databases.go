@@ -24,10 +24,13 @@ const (
 	roleSilence  = 15 * time.Second
 	// warmFor is how long a start waits for the first connections to the shards.
 	warmFor = time.Second
-	// userDataConnections bounds the connections of the API, and of a role that works with its parts,
-	// to each server that holds only user data. Such a server is small, so excess statements wait in
-	// the pool instead. What gives up there costs nothing.
+	// userDataConnections bounds the connections of the API to each server that holds only user data.
+	// Such a server is small, so excess statements wait in the pool instead. What gives up there
+	// costs nothing.
 	userDataConnections = 3
+	// partsConnections bounds those of a role that works with the parts of the API to each shard. It is
+	// lower, because the backlog of a broker that was down must not slow down the people of that shard.
+	partsConnections = 2
 )
 
 // pools bound the connections of a service.
@@ -53,6 +56,7 @@ func apiPools(composed postgres.PoolConfig) pools {
 func partsPools(composed postgres.PoolConfig) pools {
 	p := apiPools(composed)
 	p.shard.Silence = roleSilence
+	p.shard.MaxOpen, p.shard.MaxIdle = min(p.shard.MaxOpen, partsConnections), min(p.shard.MaxIdle, partsConnections)
 	return p
 }
 

@@ -10,6 +10,7 @@ import (
 func TestPools(t *testing.T) {
 	ten := postgres.PoolConfig{MaxOpen: 10, MaxIdle: 10, ConnMaxLifetime: time.Hour}
 	few := postgres.PoolConfig{MaxOpen: 3, MaxIdle: 3, ConnMaxLifetime: time.Hour}
+	two := postgres.PoolConfig{MaxOpen: 2, MaxIdle: 2, ConnMaxLifetime: time.Hour}
 	silent := func(c postgres.PoolConfig, silence time.Duration) postgres.PoolConfig {
 		c.Silence = silence
 		return c
@@ -29,7 +30,8 @@ func TestPools(t *testing.T) {
 			shard:    postgres.PoolConfig{MaxOpen: 3, MaxIdle: 3, Silence: shardSilence, Lasting: true},
 		}},
 		{"api with a pool of one", apiPools(one), pools{catalogue: one, userData: one, shard: lasting(one, shardSilence)}},
-		{"parts", partsPools(ten), pools{catalogue: ten, userData: few, shard: lasting(few, roleSilence)}},
+		{"parts", partsPools(ten), pools{catalogue: ten, userData: few, shard: lasting(two, roleSilence)}},
+		{"parts with a pool of one", partsPools(one), pools{catalogue: one, userData: one, shard: lasting(one, roleSilence)}},
 		{"job", jobPools(ten), pools{catalogue: ten, userData: ten, shard: silent(ten, roleSilence)}},
 	} {
 		if test.got != test.want {
