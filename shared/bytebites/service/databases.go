@@ -16,12 +16,14 @@ const (
 	// openTimeout is how long a database may take to come up when the service starts.
 	openTimeout = time.Minute
 	openPause   = 250 * time.Millisecond
-	// shardSilence is how long a connection of the API waits for a shard that sends nothing. After it the
-	// connection is closed. No request waits that long, because these connections are lasting. A role
-	// waits for roleSilence, which is longer than any statement may take. That wait must end too,
-	// because a shard that hangs would occupy all goroutines of a worker.
-	shardSilence = 4 * time.Second
-	roleSilence  = 15 * time.Second
+	// databaseSilence is how long a connection of the API waits for a server that sends nothing, and
+	// shardSilence for a shard. After it the connection is closed. No request waits that long, because
+	// these connections are lasting. A role waits for a shard for roleSilence, which is longer than any
+	// statement may take. That wait must end too, because a shard that hangs would occupy all
+	// goroutines of a worker.
+	databaseSilence = 20 * time.Second
+	shardSilence    = 4 * time.Second
+	roleSilence     = 15 * time.Second
 	// warmFor is how long a start waits for the first connections to the shards.
 	warmFor = time.Second
 	// userDataConnections bounds the connections of the API to each server that holds only user data.
@@ -43,12 +45,13 @@ type pools struct {
 
 // apiPools returns the API's pools for a composition's Pool.
 func apiPools(composed postgres.PoolConfig) pools {
+	composed.Silence, composed.Lasting = databaseSilence, true
 	few := composed
 	if few.MaxOpen == 0 || few.MaxOpen > userDataConnections {
 		few.MaxOpen, few.MaxIdle = userDataConnections, userDataConnections
 	}
 	p := pools{catalogue: composed, userData: few, shard: few}
-	p.shard.Silence, p.shard.Lasting = shardSilence, true
+	p.shard.Silence = shardSilence
 	return p
 }
 
