@@ -170,14 +170,18 @@ func (s *show) startSharded(ctx context.Context) (service testbed.ServiceOptions
 			if fleet, err = s.fleet(ctx, service, writesReplicas, moved(), writers); err != nil {
 				return err
 			}
-			// Else the first bursts are spent on connections and on pages that are read the first time.
-			writing := fleet.Generator
-			writing.Mix = load.UserWrites()
-			_, err = writing.Hit(ctx, writesWarmUp, writesBurst)
-			return err
+			return warmWrites(ctx, fleet.Generator)
 		})
 	})
 	return service, fleet, err
+}
+
+// warmWrites sends writes to servers at full speed. Else the first of those that are measured are spent on
+// connections and on pages that are read the first time.
+func warmWrites(ctx context.Context, to load.Generator) error {
+	to.Mix = load.UserWrites()
+	_, err := to.Hit(ctx, writesWarmUp, writesBurst)
+	return err
 }
 
 // move moves all subscribers to the shards, at full speed, while requests come in.
@@ -214,6 +218,9 @@ func (s *show) move(ctx context.Context, service testbed.ServiceOptions, to load
 			}
 		}
 		m.Rate, m.Users, m.Orders = movingRate, moved().Users, moved().Orders
+		if err := warmWrites(ctx, to); err != nil {
+			return err
+		}
 		return s.nodes.resize(ctx, userDataType())
 	})
 	return m, err
