@@ -34,8 +34,8 @@ type lasting struct {
 
 var errLate = errors.New("a call on this connection has given up")
 
-// outlasting does work on the session of c. When ctx ends first it returns ctx's error, and the work goes on:
-// then undo gets the result of work that succeeded, and the session goes home.
+// outlasting does work on the session of c. When ctx ends first it returns ctx's error, and the work goes on.
+// If that work succeeds, undo gets its result. Then the pool gets the session back.
 func outlasting[T any](ctx context.Context, c *lasting, work func(context.Context) (T, error), undo func(T)) (result T, err error) {
 	switch {
 	case c.late:
@@ -116,7 +116,7 @@ type lastingTx struct {
 // Commit implements driver.Tx.
 func (t lastingTx) Commit() error { return t.end(t.c.tx.Commit) }
 
-// Rollback implements driver.Tx. The pool calls it also when ctx has ended. Then nobody waits for it.
+// Rollback implements driver.Tx. When ctx has ended, it does not wait for the server.
 func (t lastingTx) Rollback() error {
 	if t.c.late {
 		return nil // it is rolled back after the statement that is under way

@@ -46,7 +46,7 @@ func newLogins(of driver.Driver, open func(context.Context) (driver.Conn, error)
 func (l *logins) Connect(ctx context.Context) (driver.Conn, error) {
 	failed := make(chan error, 1)
 	for {
-		select {
+		select { // what is ready comes before a new login
 		case conn := <-l.ready:
 			return l.handed(conn), nil
 		default:

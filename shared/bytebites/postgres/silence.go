@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// silenceDialer dials the connections of one login, and of what is cancelled on it. Their waits are
-// bounded after the login: see PoolConfig.Silence.
+// silenceDialer dials for one login, and later for the driver's requests to cancel a statement. After the
+// login its connections wait no longer than the silence: see PoolConfig.Silence.
 type silenceDialer struct {
 	net.Dialer
 	silence time.Duration

@@ -498,17 +498,7 @@ func (s *stack) move(t *testing.T, bed *testbed.Bed, service testbed.ServiceOpti
 // not judged: a busy machine may refuse it. What is not asked at all fires no alert.
 func (s *stack) use(t *testing.T) {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.service.URL()+"/meals/popular", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := response.Body.Close(); err != nil {
-		t.Fatal(err)
-	}
+	s.fetch(t, s.service.URL()+"/meals/popular")
 }
 
 // addEvent adds an event to the outbox that the relay empties, as an order does.
@@ -524,6 +514,18 @@ func (s *stack) addEvent(ctx context.Context) error {
 // get decodes the JSON of a successful answer into body.
 func (s *stack) get(t *testing.T, address string, body any) {
 	t.Helper()
+	response, text := s.fetch(t, address)
+	if response.StatusCode != http.StatusOK {
+		t.Fatalf("get %s: %s: %.200s", address, response.Status, text)
+	}
+	if err := json.Unmarshal(text, body); err != nil {
+		t.Fatalf("get %s: %v: %.200s", address, err, text)
+	}
+}
+
+// fetch returns an answer of any status, and its text.
+func (s *stack) fetch(t *testing.T, address string) (*http.Response, []byte) {
+	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -533,12 +535,10 @@ func (s *stack) get(t *testing.T, address string, body any) {
 		t.Fatal(err)
 	}
 	text, err := io.ReadAll(response.Body)
-	if closing := response.Body.Close(); err != nil || closing != nil || response.StatusCode != http.StatusOK {
-		t.Fatalf("get %s: %s, %v, %v: %.200s", address, response.Status, err, closing, text)
+	if err := errors.Join(err, response.Body.Close()); err != nil {
+		t.Fatalf("get %s: %s, %v: %.200s", address, response.Status, err, text)
 	}
-	if err := json.Unmarshal(text, body); err != nil {
-		t.Fatalf("get %s: %v: %.200s", address, err, text)
-	}
+	return response, text
 }
 
 // unscraped returns a query whose answer shows that Prometheus does not yet have all that the alerts of the faults rest
