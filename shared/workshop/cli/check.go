@@ -236,6 +236,8 @@ func partOf(r lab.Result) string {
 	switch {
 	case r.Only != "":
 		return fmt.Sprintf(", only %q", r.Only)
+	case r.Step != 0 && r.Serverless:
+		return fmt.Sprintf(", step %d without servers", r.Step)
 	case r.Step != 0:
 		return fmt.Sprintf(", step %d", r.Step)
 	default:
@@ -376,7 +378,7 @@ func (a *app) runLab(ctx context.Context, l folder, dir string, run testRun) (re
 	if err != nil { // it crashed before its first check ended
 		part = lab.Result{Lab: l.Name, Checks: []lab.CheckResult{}, Gains: []lab.GainResult{}}
 	}
-	part.Step, part.Only, part.Names = run.selection.Step, run.selection.Only, run.selection.Names
+	part.Step, part.Only, part.Names, part.Serverless = run.selection.Step, run.selection.Only, run.selection.Names, run.selection.Serverless
 	return crashed(l, dir, run.output.essence(), part), true, nil
 }
 

@@ -134,6 +134,7 @@ Exit codes: 0 pass, 1 not yet, 2 inconclusive, 3 the environment is at fault,
 64 the command line is wrong, 130 interrupted.`,
 		Example: `  go tool workshop tour           runs the whole story and measures every number
   go tool workshop list           shows the labs and their state
+  go tool workshop watch 00       checks your code of a step again at each save
   go tool workshop check 00       checks your code of a lab
   go tool workshop up             starts a storefront to try`,
 		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: "go tool workshop"},
@@ -151,7 +152,7 @@ Exit codes: 0 pass, 1 not yet, 2 inconclusive, 3 the environment is at fault,
 	root.PersistentFlags().BoolVarP(a.yes, "yes", "y", false, "answer every question with yes (so does CI=true)")
 	root.PersistentFlags().BoolVar(&noColor, "no-color", false, "no colours and no live lines (so does NO_COLOR)")
 	root.AddCommand(
-		a.doctor(), a.list(), a.check(), a.hint(), a.tour(),
+		a.doctor(), a.list(), a.check(), a.watch(), a.hint(), a.tour(),
 		a.up(), a.down(), a.shell(), a.rush(), a.images(), a.verify(), a.report(),
 		a.branches(),
 	)

@@ -66,7 +66,7 @@ func (a *app) runTest(ctx context.Context, r testRun) error {
 	c := subprocess.Command{
 		Dir: r.dir,
 		Env: append(append([]string{}, a.env...), lab.EnvResult+"="+r.result, lab.EnvMode+"="+string(r.mode),
-			lab.EnvStep+"="+step, lab.EnvOnly+"="+r.selection.Only, lab.EnvMine+"="+r.mine, lab.EnvTimeout+"="+r.timeout.String()),
+			lab.EnvStep+"="+step, lab.EnvServerless+"="+strconv.FormatBool(r.selection.Serverless), lab.EnvOnly+"="+r.selection.Only, lab.EnvMine+"="+r.mine, lab.EnvTimeout+"="+r.timeout.String()),
 		Stdout: r.output, Stderr: r.output,
 	}
 	words := []string{"-test.run=^" + r.name + "$", "-test.count=1", "-test.v", "-test.timeout=" + hangTimeout.String()}

@@ -14,10 +14,15 @@ type Selection struct {
 	Only string
 	// Names selects several checks by their names, to judge an answer by them.
 	Names []string
+	// Serverless leaves out, of all these, what starts servers or is timed.
+	Serverless bool
 }
 
 // All reports whether the selection is the whole lab.
-func (s Selection) All() bool { return s.Step == 0 && s.Only == "" && len(s.Names) == 0 }
+func (s Selection) All() bool { return s.whole() && !s.Serverless }
+
+// whole reports whether nothing but Serverless narrows the selection.
+func (s Selection) whole() bool { return s.Step == 0 && s.Only == "" && len(s.Names) == 0 }
 
 // SelectionError says that a selection names nothing of the lab, and lists what there is.
 type SelectionError struct{ Problem string }
@@ -65,8 +70,8 @@ func (l Lab) List() Listing {
 	return list
 }
 
-// Select returns the entries that a selection asks for, without their needs. The error
-// is a *SelectionError.
+// Select returns the entries that a selection asks for, without their needs. There may be none when the selection is
+// Serverless. The error is a *SelectionError.
 func (l Listing) Select(s Selection) (Listing, error) {
 	if s.Step != 0 && s.Only != "" {
 		return nil, &SelectionError{fmt.Sprintf("give --step or --only, not both; the steps are %s, the checks: %s", l.steps(), strings.Join(l.names(), ", "))}
@@ -81,11 +86,13 @@ func (l Listing) Select(s Selection) (Listing, error) {
 	}
 	var chosen Listing
 	for _, entry := range l {
-		if s.Only == entry.Name || s.Step != 0 && entry.OfStep(s.Step) || slices.Contains(s.Names, entry.Name) {
+		if s.whole() || s.Only == entry.Name || s.Step != 0 && entry.OfStep(s.Step) || slices.Contains(s.Names, entry.Name) {
 			chosen = append(chosen, entry)
 		}
 	}
 	switch {
+	case s.Serverless && len(chosen) > 0:
+		return slices.DeleteFunc(chosen, func(e Listed) bool { return e.Servers || e.Timed }), nil
 	case len(chosen) > 0:
 		return chosen, nil
 	case s.Only != "":

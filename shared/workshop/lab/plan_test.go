@@ -76,6 +76,9 @@ func TestSelection(t *testing.T) {
 		{"all", lab.Selection{}, nil, nil, "plan, " + up + "move, even, count, writes" + down, lab.Pass, ""},
 		{"no server", lab.Selection{Only: "plan"}, nil, nil, "plan", lab.Pass, ""},
 		{"a step without servers", lab.Selection{Step: 1}, failure, nil, "plan", lab.NotYet, ""},
+		{"all without servers", lab.Selection{Serverless: true}, nil, failure, "plan", lab.Pass, ""},
+		{"of a step without servers", lab.Selection{Step: 1, Serverless: true}, failure, nil, "plan", lab.NotYet, ""},
+		{"a step with nothing else", lab.Selection{Step: 2, Serverless: true}, failure, failure, "", lab.Pass, ""},
 		{"a step", lab.Selection{Step: 2}, failure, nil, up + "move, even" + down, lab.Pass, ""},
 		{"a check with its needs", lab.Selection{Only: "even"}, nil, nil, up + "move, even" + down, lab.Pass, ""},
 		{"checks by name", lab.Selection{Names: []string{"plan", "even"}}, nil, nil, "plan, " + up + "move, even" + down, lab.Pass, ""},
@@ -152,6 +155,7 @@ func TestSelectionThatNamesNothing(t *testing.T) {
 		problem   string
 	}{
 		{lab.Selection{Only: "plane"}, `no check "plane"; there are: plan, move, even, count, writes`},
+		{lab.Selection{Step: 9, Serverless: true}, "no step 9; the steps with checks are: 1 2 3"},
 		{lab.Selection{Step: 9}, "no step 9; the steps with checks are: 1 2 3"},
 		{lab.Selection{Step: -1}, "no step -1"},
 		{lab.Selection{Step: 1, Only: "plan"}, "not both"},

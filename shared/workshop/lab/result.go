@@ -19,6 +19,8 @@ const (
 	// EnvStep and EnvOnly carry the Selection: a number, and a name.
 	EnvStep = "WORKSHOP_STEP"
 	EnvOnly = "WORKSHOP_ONLY"
+	// EnvServerless is "true" when the Selection is Serverless.
+	EnvServerless = "WORKSHOP_SERVERLESS"
 	// EnvMine holds the numbers of the labs below that are the learner's own, such as "00,03".
 	EnvMine = "WORKSHOP_MINE"
 	// EnvTimeout is the time limit of a run, such as "30m0s". Waiting for the machine does not
@@ -158,10 +160,12 @@ type Host struct {
 type Result struct {
 	Lab     string  `json:"lab"`
 	Verdict Verdict `json:"verdict"`
-	// Step, Only and Names are the run's Selection, where it did not run all of the lab.
-	Step     int           `json:"step,omitempty"`
-	Only     string        `json:"only,omitempty"`
-	Names    []string      `json:"names,omitempty"`
+	// Step, Only, Names and Serverless are the run's Selection, where it did not run all of the lab.
+	Step       int      `json:"step,omitempty"`
+	Only       string   `json:"only,omitempty"`
+	Names      []string `json:"names,omitempty"`
+	Serverless bool     `json:"serverless,omitempty"`
+
 	Checks   []CheckResult `json:"checks"`
 	Gains    []GainResult  `json:"gains"`
 	Stages   []StageResult `json:"stages,omitempty"` // those that were started
@@ -191,18 +195,21 @@ func (r Result) WriteFile(path string) error { return writeFile(path, r) }
 // Meaning explains the verdict to a new learner, as a phrase. It names the step or the check when the
 // run was of one.
 func (r Result) Meaning() string {
-	part := "the lab"
+	part, asks := "the lab", " asks"
 	switch {
 	case r.Only != "":
 		part = "this check"
 	case r.Step != 0:
 		part = fmt.Sprintf("step %d", r.Step)
 	}
+	if r.Serverless {
+		part, asks = "the checks of "+part+" that need no server", " ask"
+	}
 	switch r.Verdict {
 	case Pass:
-		return "the code does what " + part + " asks"
+		return "the code does what " + part + asks
 	case NotYet:
-		return "the code does not do what " + part + " asks yet"
+		return "the code does not do what " + part + asks + " yet"
 	case Inconclusive:
 		return "the measurement is not precise enough to judge the code"
 	default:

@@ -145,7 +145,7 @@ func (l Lab) Do(ctx context.Context, run *Run) (Result, error) {
 		return Result{}, err
 	}
 	run.result = Result{
-		Lab: l.Name, Verdict: Pass, Step: run.Selection.Step, Only: run.Selection.Only, Names: run.Selection.Names,
+		Lab: l.Name, Verdict: Pass, Step: run.Selection.Step, Only: run.Selection.Only, Names: run.Selection.Names, Serverless: run.Selection.Serverless,
 		Checks: []CheckResult{}, Gains: []GainResult{},
 		Host: Host{CPUs: runtime.NumCPU(), Platform: runtime.GOOS + "/" + runtime.GOARCH, Go: runtime.Version()}, Todos: todos,
 	}

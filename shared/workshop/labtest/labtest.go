@@ -315,7 +315,7 @@ func modeOf(t *testing.T) lab.Mode {
 
 func selectionOf(t *testing.T) lab.Selection {
 	t.Helper()
-	selection := lab.Selection{Only: os.Getenv(lab.EnvOnly)}
+	selection := lab.Selection{Only: os.Getenv(lab.EnvOnly), Serverless: os.Getenv(lab.EnvServerless) == "true"}
 	if text := os.Getenv(lab.EnvStep); text != "" {
 		step, err := strconv.Atoi(text)
 		if err != nil {

@@ -172,6 +172,7 @@ func TestSelection(t *testing.T) {
 		passes bool
 		says   string
 	}{
+		lab.EnvServerless + "=true": {true, "check index"},
 		lab.EnvOnly + "=index": {true, "check index"},
 		lab.EnvStep + "=1":     {true, "check index"},
 		lab.EnvOnly + "=knee":  {false, `no check "knee"; there are: index`},
