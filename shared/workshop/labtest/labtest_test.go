@@ -173,11 +173,11 @@ func TestSelection(t *testing.T) {
 		says   string
 	}{
 		lab.EnvServerless + "=true": {true, "check index"},
-		lab.EnvOnly + "=index": {true, "check index"},
-		lab.EnvStep + "=1":     {true, "check index"},
-		lab.EnvOnly + "=knee":  {false, `no check "knee"; there are: index`},
-		lab.EnvStep + "=2":     {false, "no step 2"},
-		lab.EnvStep + "=two":   {false, "want a number"},
+		lab.EnvOnly + "=index":      {true, "check index"},
+		lab.EnvStep + "=1":          {true, "check index"},
+		lab.EnvOnly + "=knee":       {false, `no check "knee"; there are: index`},
+		lab.EnvStep + "=2":          {false, "no step 2"},
+		lab.EnvStep + "=two":        {false, "want a number"},
 	} {
 		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestSubject$", "-test.v", "-test.short=false")
 		cmd.Env = append(os.Environ(), envSubject+"=passes", lab.EnvMode+"="+string(lab.ModeCheck), selection)

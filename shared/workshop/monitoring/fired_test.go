@@ -56,8 +56,9 @@ const (
 
 // The loads of the test, in requests a second.
 const (
-	orderRate = 10 // for orderTime: twice as many orders as BacklogGrows wants
-	orderTime = 12 * time.Second
+	// orderRate makes a backlog as large as BacklogGrows wants within seconds. The orders come until the alert fires:
+	// a busy machine may refuse many, and scrape so seldom that a short rise is not seen.
+	orderRate = 10
 	// menuRate makes twice as many lookups as HitRatioLow wants. A lookup that misses asks all servers, so
 	// more of them would hide that one shard is busier.
 	menuRate = 10
@@ -96,6 +97,7 @@ type fault struct {
 	name   string
 	strike func(context.Context) error
 	alerts []told
+	fired  func() // called when all its alerts have fired; may be nil
 }
 
 // acts returns the faults of labs 02 to 05. The faults of an act strike together, because each has
@@ -104,20 +106,20 @@ func (s *stack) acts() [][]fault {
 	jobDown := func(job string) told { return told{"ServerDown", map[string]string{"job": job}} }
 	emails := map[string]string{"queue": string(bytebites.EffectEmail)}
 	return [][]fault{{
-		{"lab 02: a replica is killed", s.replica.Kill, []told{{"ReplicaDown", nil}}},
+		{"lab 02: a replica is killed", s.replica.Kill, []told{{"ReplicaDown", nil}}, nil},
 		{"lab 03: Redis has no memory left while subscribers read meals", s.squeezeRedis,
-			[]told{{"HitRatioLow", map[string]string{"instance": "redis"}}}},
-		{"lab 04: all busy subscribers are on one shard", s.crowdShard, []told{{"ShardSkew", nil}}},
-		{"lab 05: no worker runs while orders come", s.orderWithoutWorker, []told{jobDown("roles"), {"BacklogGrows", emails}}},
+			[]told{{"HitRatioLow", map[string]string{"instance": "redis"}}}, nil},
+		{"lab 04: all busy subscribers are on one shard", s.crowdShard, []told{{"ShardSkew", nil}}, nil},
+		{"lab 05: no worker runs while orders come", s.orderWithoutWorker, []told{jobDown("roles"), {"BacklogGrows", emails}}, s.endOrders},
 	}, {
 		{"lab 04: the shard hangs", s.shard.Pause,
-			[]told{{"AnswersPartial", nil}, {"ErrorsHigh", nil}, {"LatencyHigh", nil}, {"PoolExhausted", map[string]string{"db_name": "shard1"}}}},
+			[]told{{"AnswersPartial", nil}, {"ErrorsHigh", nil}, {"LatencyHigh", nil}, {"PoolExhausted", map[string]string{"db_name": "shard1"}}}, nil},
 	}, {
-		{"lab 05: the worker comes back late", s.workLate, []told{{"BacklogOld", emails}}},
+		{"lab 05: the worker comes back late", s.workLate, []told{{"BacklogOld", emails}}, nil},
 	}, {
-		{"lab 03: Redis hangs", s.redis.Pause, []told{jobDown("redis")}},
+		{"lab 03: Redis hangs", s.redis.Pause, []told{jobDown("redis")}, nil},
 		{"lab 05: the broker is down while events come", s.addEventWithoutBroker,
-			[]told{jobDown("rabbitmq"), {"OutboxStuck", map[string]string{"server": "0"}}}},
+			[]told{jobDown("rabbitmq"), {"OutboxStuck", map[string]string{"server": "0"}}}, nil},
 	}}
 }
 
@@ -191,7 +193,8 @@ func (s *stack) play(t *testing.T, faults []fault) {
 		s.use(t)
 		firing := s.firing(t)
 		var missing []string
-		for _, f := range faults {
+		for i, f := range faults {
+			before := len(missing)
 			for _, w := range f.alerts {
 				switch what := fmt.Sprintf("%s: %v", f.name, w); {
 				case fired[what]:
@@ -201,6 +204,10 @@ func (s *stack) play(t *testing.T, faults []fault) {
 				default:
 					missing = append(missing, what)
 				}
+			}
+			if len(missing) == before && f.fired != nil {
+				f.fired()
+				faults[i].fired = nil
 			}
 		}
 		return strings.Join(missing, "; ")
@@ -235,6 +242,7 @@ type stack struct {
 	loads          sync.WaitGroup
 	loading        context.Context // ends with endLoad
 	stopLoad       context.CancelFunc
+	stopOrders     context.CancelFunc
 	ordered        chan time.Time // receives the time of the last order
 }
 
@@ -379,9 +387,8 @@ func (s *stack) signUp(ctx context.Context) error {
 	return nil
 }
 
-// load sends requests in the background, until their time is over or endLoad is called. Then it calls ended.
-// The answers are not judged: a fault makes requests fail.
-func (s *stack) load(kind load.Kind, sessions []load.Session, rate float64, length time.Duration, ended func()) {
+// load sends requests in the background until ctx ends, and then calls ended. The answers are not judged: a fault makes requests fail.
+func (s *stack) load(ctx context.Context, kind load.Kind, sessions []load.Session, rate float64, ended func()) {
 	generator := load.Generator{
 		Target: s.service.URL(), Mix: load.Mix{Name: string(kind), Skew: load.Dinner().Skew, Shares: []load.Share{{Kind: kind, Weight: 1}}},
 		Population: load.Population{Sessions: sessions}, Seed: 1,
@@ -390,8 +397,8 @@ func (s *stack) load(kind load.Kind, sessions []load.Session, rate float64, leng
 		generator.Population.Meals = append(generator.Population.Meals, seed.Meal(1+n))
 	}
 	s.loads.Go(func() {
-		// Its error is that of endLoad. A load that does not send fires no alert.
-		_, _ = generator.Hit(s.loading, rate, length)
+		// Its error is that of ctx. A load that does not send fires no alert.
+		_, _ = generator.Hit(ctx, rate, always)
 		ended()
 	})
 }
@@ -413,24 +420,30 @@ const (
 func (s *stack) squeezeRedis(ctx context.Context) (err error) {
 	client := redis.NewClient(&redis.Options{Addr: s.redis.Address()})
 	defer func() { err = errors.Join(err, client.Close()) }()
-	s.load(load.ShowMeal, nil, menuRate, always, func() {})
+	s.load(s.loading, load.ShowMeal, nil, menuRate, func() {})
 	return client.ConfigSet(ctx, "maxmemory", "1mb").Err()
 }
 
 // crowdShard has the subscribers of one shard look into their carts.
 func (s *stack) crowdShard(context.Context) error {
-	s.load(load.ShowCart, s.onShard, cartRate, always, func() {})
+	s.load(s.loading, load.ShowCart, s.onShard, cartRate, func() {})
 	return nil
 }
 
-// orderWithoutWorker stops the worker. Then subscribers order whose data is on a server that no fault hits.
+// orderWithoutWorker stops the worker. Then subscribers order, until endOrders, whose data is on a server that no fault
+// hits.
 func (s *stack) orderWithoutWorker(ctx context.Context) error {
 	if err := s.worker.Stop(ctx); err != nil {
 		return err
 	}
-	s.load(load.PlaceOrder, s.onOld, orderRate, orderTime, func() { s.ordered <- time.Now() })
+	var ordering context.Context
+	ordering, s.stopOrders = context.WithCancel(s.loading)
+	s.load(ordering, load.PlaceOrder, s.onOld, orderRate, func() { s.ordered <- time.Now() })
 	return nil
 }
+
+// endOrders ends what orderWithoutWorker began.
+func (s *stack) endOrders() { s.stopOrders() }
 
 // workLate mends the shard, and starts the worker when the last order is old.
 func (s *stack) workLate(ctx context.Context) error {
