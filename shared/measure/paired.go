@@ -90,7 +90,10 @@ type Pair struct {
 	// when a metric that is better when higher is 0 after.
 	LogRatio float64 `json:"-"` // JSON has no infinity; Before and After hold the same fact
 	// Rushed says that the variant before was overloaded.
-	Rushed    bool `json:"rushed,omitempty"`
+	Rushed bool `json:"rushed,omitempty"`
+	// Headroom says that the variant after answered at least 90 % of what it was sent, within the round. So it was not
+	// overloaded, and could have answered more.
+	Headroom  bool `json:"headroom,omitempty"`
 	WarmUp    bool `json:"warm_up,omitempty"`
 	Discarded bool `json:"discarded,omitempty"` // had an invalid round and was repeated
 	// Validity holds the problems of both rounds. When the two values have no ratio, Before
@@ -129,7 +132,10 @@ type PairedResult struct {
 	Low        float64 `json:"low"`
 	High       float64 `json:"high"`
 	Confidence float64 `json:"confidence"`
-	Discarded  int     `json:"discarded"` // number of repeated pairs
+	// Headroom says that the variant after had headroom in most pairs: of right answers a second, After and the
+	// ratios are then no more than lower bounds.
+	Headroom  bool `json:"headroom,omitempty"`
+	Discarded int  `json:"discarded"` // number of repeated pairs
 	// Validity is not OK when the comparison is inconclusive. The numbers then prove nothing.
 	Validity Validity `json:"validity"`
 }
@@ -218,7 +224,7 @@ func (p *paired) pair(ctx context.Context) (Pair, error) {
 	validity := named("before", before.Validity).And(named("after", after.Validity))
 	pair := Pair{
 		WarmUp: len(p.pairs) == 0, Discarded: len(p.pairs) > 0 && !validity.OK,
-		Rushed: rushed(before.Result), Validity: validity,
+		Rushed: rushed(before.Result), Headroom: headroom(after.Result), Validity: validity,
 	}
 	ratio, ok := p.config.Better.logRatio(before.Value, after.Value)
 	if !ok {
@@ -252,6 +258,11 @@ func (p *paired) round(ctx context.Context, name string, arm Arm) (Observation, 
 // rushed reports whether a round was too much for the variant.
 func rushed(r load.Result) bool {
 	return r.Planned > 0 && float64(r.Planned-r.InWindow) >= minLeft*float64(r.Planned)
+}
+
+// headroom reports whether a round was not too much for the variant.
+func headroom(r load.Result) bool {
+	return r.Planned > 0 && float64(r.InWindow) >= overloadedBelow*float64(r.Planned)
 }
 
 // named returns a validity whose reasons begin with a name. A validity that is not OK and has
@@ -290,7 +301,7 @@ func (p *paired) result() PairedResult {
 	r := PairedResult{Pairs: p.pairs}
 	var before, after, ratios []float64
 	var reasons, invalid []string
-	overloads := 0
+	overloads, headrooms := 0, 0
 	for i, pair := range p.pairs {
 		switch {
 		case pair.WarmUp:
@@ -303,6 +314,9 @@ func (p *paired) result() PairedResult {
 			before, after, ratios = append(before, pair.Before), append(after, pair.After), append(ratios, pair.LogRatio)
 			if pair.Rushed {
 				overloads++
+			}
+			if pair.Headroom {
+				headrooms++
 			}
 		default:
 			for _, reason := range pair.Validity.Reasons {
@@ -318,6 +332,7 @@ func (p *paired) result() PairedResult {
 		reasons = append(reasons, fmt.Sprintf("no rush: the variant before was overloaded in only %d of %d rounds, so its limit is higher than was found", overloads, len(ratios)))
 	}
 	r.Validity = valid(reasons)
+	r.Headroom = 2*headrooms > len(ratios)
 	if len(ratios) == 0 {
 		return r
 	}

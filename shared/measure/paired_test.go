@@ -113,6 +113,30 @@ func TestRushThatIsNone(t *testing.T) {
 	}
 }
 
+// A variant that answers nearly all that it is sent might answer more.
+func TestHeadroom(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		inTime func(round int) int
+		want   bool
+	}{
+		{"at its limit", func(int) int { return 89 }, false},
+		{"below its limit", func(int) int { return 90 }, true},
+		{"below in half of the rounds", func(n int) int { return 80 + 20*(n%2) }, false},
+		{"below in the warm-up only", func(n int) int { return max(60, 100-50*n) }, false},
+	} {
+		s := &script{before: steady(2), after: answers(test.inTime)}
+		before, after := s.arms()
+		r, err := measure.Paired(t.Context(), measure.PairedConfig{Pause: 1}, before, after)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Headroom != test.want {
+			t.Errorf("%s: headroom %t, want %t", test.name, r.Headroom, test.want)
+		}
+	}
+}
+
 func TestPaired(t *testing.T) {
 	tests := []struct {
 		name          string

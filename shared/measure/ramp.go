@@ -54,8 +54,10 @@ type RampConfig struct {
 	MaxLevels int           // on the way up; default 12
 	Refine    int           // levels that halve the knee's bracket; 0 for none
 	// SaturationOnly does not look for the knee. The ramp ends with the first level whose
-	// goodput is below three quarters of its rate. It tries no lower rate when the first one
-	// misses the SLO, and it halves no bracket.
+	// goodput is below three quarters of its rate, and it halves no bracket. If that is the very first
+	// level, it begins anew from a rate that is answered: under a great overload a service
+	// that works on everything at once ends little in a short level, which is no limit. For the same
+	// reason the goodput of a level is the sustained one where that is higher: both are lower bounds of the limit.
 	SaturationOnly bool
 	// Drain is the pause after each level, three times as long after a level with failures.
 	// In it the service ends the work of requests that timed out, so that this work does not
@@ -96,7 +98,7 @@ func (c RampConfig) withDefaults() (RampConfig, error) {
 // Level is one rate of a ramp and its result.
 type Level struct {
 	Rate       float64  `json:"rate"`    // offered, requests a second
-	Goodput    float64  `json:"goodput"` // right answers a second
+	Goodput    float64  `json:"goodput"` // right answers a second; see RampConfig.SaturationOnly
 	MetSLO     bool     `json:"met_slo"`
 	Overloaded bool     `json:"overloaded"` // goodput below 90 % of the rate
 	Validity   Validity `json:"validity"`
@@ -171,10 +173,20 @@ type ramp struct {
 // up raises the rate until the service is overloaded and goodput no longer grows.
 func (r *ramp) up(ctx context.Context) error {
 	rate, best := r.config.Start, 0.0
-	for range r.config.MaxLevels {
+	for n := range r.config.MaxLevels {
 		level, err := r.level(ctx, rate)
 		if err != nil {
 			return err
+		}
+		if n == 0 && r.config.SaturationOnly && level.Goodput < saturatedBelow*rate {
+			if level, err = r.descend(ctx, level); err != nil {
+				return err
+			}
+			if level.Overloaded { // at every rate that was tried
+				return nil
+			}
+			best, rate = level.Goodput, level.Rate*r.config.Factor
+			continue
 		}
 		if level.Result.FailureShare() > maxFailureShare || level.Overloaded && level.Goodput < minGrowth*best {
 			return nil
@@ -186,6 +198,20 @@ func (r *ramp) up(ctx context.Context) error {
 		rate *= r.config.Factor
 	}
 	return nil
+}
+
+// descend lowers the rate from that of an overloaded level until one is answered. It returns the last level.
+func (r *ramp) descend(ctx context.Context, level Level) (Level, error) {
+	for range maxDescents {
+		if !level.Overloaded {
+			break
+		}
+		var err error
+		if level, err = r.level(ctx, level.Rate/(r.config.Factor*r.config.Factor)); err != nil {
+			return level, err
+		}
+	}
+	return level, nil
 }
 
 // down lowers the rate below the start until a level meets the SLO.
@@ -246,9 +272,13 @@ func (r *ramp) attack(ctx context.Context, rate float64) (Level, error) {
 	if err != nil {
 		return Level{}, err
 	}
+	goodput := result.Goodput()
+	if r.config.SaturationOnly {
+		goodput = max(goodput, result.SustainedGoodput())
+	}
 	level := Level{
-		Rate: rate, Goodput: result.Goodput(), MetSLO: r.config.SLO.Met(result),
-		Overloaded: result.Goodput() < overloadedBelow*rate,
+		Rate: rate, Goodput: goodput, MetSLO: r.config.SLO.Met(result),
+		Overloaded: goodput < overloadedBelow*rate,
 		Validity:   validity, Result: result,
 	}
 	r.levels = append(r.levels, level)

@@ -236,6 +236,8 @@ func TestRampAndRushOverLoopback(t *testing.T) {
 // it fail.
 type simulated struct {
 	capacity float64
+	shared   bool // it works on everything at once: within an overload it ends less, of twice its capacity nothing
+	patient  bool // what is shared ends later, at the rate of the capacity
 	rates    []float64
 	change   func(n int, r *load.Result)
 }
@@ -244,6 +246,9 @@ func (s *simulated) hit(_ context.Context, rate float64, d time.Duration) (load.
 	s.rates = append(s.rates, rate)
 	n := int(math.Ceil(rate * d.Seconds()))
 	good := min(n, int(s.capacity*d.Seconds()))
+	if s.shared && rate > s.capacity {
+		good = int(max(0, 2*s.capacity-rate) * d.Seconds())
+	}
 	r := load.Result{
 		Window: d, Planned: n, Sent: n, Completed: good, InWindow: good, Failed: n - good,
 		Latency: load.NewHistogram(), Lateness: load.NewHistogram(), Host: load.Host{CPUs: 2, IdleShare: 0.5},
@@ -251,6 +256,10 @@ func (s *simulated) hit(_ context.Context, rate float64, d time.Duration) (load.
 	fill(r.Latency, good, 10*time.Millisecond)
 	fill(r.Latency, n-good, 2*time.Second)
 	fill(r.Lateness, n, 100*time.Microsecond)
+	if s.patient {
+		r.Completed, r.Failed = n, 0
+		r.Elapsed = time.Duration(float64(n) / s.capacity * float64(time.Second))
+	}
 	if s.change != nil {
 		s.change(len(s.rates), &r)
 	}
@@ -259,6 +268,31 @@ func (s *simulated) hit(_ context.Context, rate float64, d time.Duration) (load.
 
 func quick(start float64) measure.RampConfig {
 	return measure.RampConfig{Start: start, Drain: time.Nanosecond}
+}
+
+// A service that works on everything at once ends little of a great overload in a short level. What it
+// answered there is not its limit.
+func TestRampThatBeginsTooHighFindsTheLimit(t *testing.T) {
+	for _, start := range []float64{20, 90, 150, 190, 240, 900} {
+		s := &simulated{capacity: 100, shared: true}
+		config := quick(start)
+		config.SaturationOnly = true
+		r, err := measure.Ramp(t.Context(), config, s.hit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// The rates grow by half, so the highest that is answered may be a third below the limit.
+		if !r.Saturated || r.Goodput < 100/1.5 || r.Goodput > 100 {
+			t.Errorf("from %.0f/s: goodput %.1f/s, saturated %t, rates %.0f; want 67 to 100", start, r.Goodput, r.Saturated, s.rates)
+		}
+		s = &simulated{capacity: 100, shared: true, patient: true}
+		if r, err = measure.Ramp(t.Context(), config, s.hit); err != nil {
+			t.Fatal(err)
+		}
+		if !r.Saturated || math.Abs(r.Goodput-100) > 1 {
+			t.Errorf("patient, from %.0f/s: goodput %.1f/s, saturated %t, rates %.0f; want 100", start, r.Goodput, r.Saturated, s.rates)
+		}
+	}
 }
 
 func TestRamp(t *testing.T) {
@@ -275,7 +309,7 @@ func TestRamp(t *testing.T) {
 		{"refined", func(c *measure.RampConfig) { c.Refine = 2 }, 100, 100, true, 90, 100, nil},
 		{"start too high", func(c *measure.RampConfig) { c.Start = 900 }, 100, 100, true, 79, 178, []float64{900, 400, 178, 79}},
 		{"saturation only, up", func(c *measure.RampConfig) { c.SaturationOnly = true }, 100, 100, true, 90, 135, []float64{40, 60, 90, 135}},
-		{"saturation only, at once", func(c *measure.RampConfig) { c.Start, c.SaturationOnly = 900, true }, 100, 100, true, 0, 900, []float64{900}},
+		{"saturation only, at once", func(c *measure.RampConfig) { c.Start, c.SaturationOnly = 900, true }, 100, 100, true, 79, 119, []float64{900, 400, 178, 79, 119, 178}},
 		{"never overloaded", func(c *measure.RampConfig) { c.MaxLevels = 3 }, 1000, 90, false, 90, 0, []float64{40, 60, 90}},
 		{"other factor", func(c *measure.RampConfig) { c.Factor = 4 }, 100, 100, true, 40, 160, []float64{40, 160, 640}},
 		{"dead", func(*measure.RampConfig) {}, 0, 0, true, 0, 2, []float64{40, 18, 8, 4, 2}},

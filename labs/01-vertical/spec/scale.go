@@ -27,11 +27,10 @@ const (
 	rampLevel  = 2 * time.Second
 	rampFactor = 1.5
 	rampLevels = 6
-	// untunedStart and tunedStart are the first rates of the ramps, in requests a second. A
-	// service that works on everything at once answers little of a great overload in so
-	// short a level, so the tuned one's ramp begins below its limit.
-	untunedStart = 10
-	tunedStart   = 24
+	// untunedStart and tunedStart are the first rates of the ramps, in requests a second. Both are about
+	// the limit of a slow machine, because a ramp that begins far above it must begin anew.
+	untunedStart = 6
+	tunedStart   = 16
 	// pairs is declared here, before any run.
 	pairs = 6
 	// pause lets the line of an overloaded round drain; three times as long after failures.

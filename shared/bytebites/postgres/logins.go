@@ -10,7 +10,7 @@ import (
 	"github.com/lib/pq"
 )
 
-// logins is a connector whose logins outlive the calls that want them, one login at a time.
+// logins is a connector whose logins outlive the calls that want them, and of which few go on at a time.
 //
 // A login costs the server a process and its caches, many times what a statement costs. With the driver's
 // connector a login ends with the deadline of the call that began it, so a server that is slow for a moment
@@ -19,7 +19,7 @@ import (
 type logins struct {
 	open  func(context.Context) (driver.Conn, error)
 	of    driver.Driver
-	turn  chan struct{}    // holds a token while a login is under way
+	turn  chan struct{}    // holds a token for each login that is under way
 	ready chan driver.Conn // connections whose callers have given up
 
 	// room has a token for each connection if they are lasting, and else is nil. What goes on although
@@ -30,11 +30,11 @@ type logins struct {
 	end  context.CancelFunc
 }
 
-// newLogins returns a connector. open is bounded by its own timeout. most is the maximum of lasting
-// connections. 0 means that the connections do not last.
-func newLogins(of driver.Driver, open func(context.Context) (driver.Conn, error), most int) *logins {
+// newLogins returns a connector of so many logins at once. open is bounded by its own timeout. most is the maximum of
+// lasting connections. 0 means that the connections do not last.
+func newLogins(of driver.Driver, open func(context.Context) (driver.Conn, error), atOnce, most int) *logins {
 	life, end := context.WithCancel(context.Background())
-	l := &logins{open: open, of: of, turn: make(chan struct{}, 1), ready: make(chan driver.Conn, max(1, most)), life: life, end: end}
+	l := &logins{open: open, of: of, turn: make(chan struct{}, atOnce), ready: make(chan driver.Conn, max(atOnce, most)), life: life, end: end}
 	if most > 0 {
 		l.room = make(chan struct{}, most)
 	}
@@ -44,7 +44,8 @@ func newLogins(of driver.Driver, open func(context.Context) (driver.Conn, error)
 // Connect implements driver.Connector. It returns the next connection that is ready, from a login of its
 // own or of another call. Its error is that of its own login, or ctx's.
 func (l *logins) Connect(ctx context.Context) (driver.Conn, error) {
-	failed := make(chan error, 1)
+	// A call has one login under way at most. Another call may take its connection, so it may begin again.
+	over, turn := make(chan error, 1), l.turn
 	for {
 		select { // what is ready comes before a new login
 		case conn := <-l.ready:
@@ -54,10 +55,14 @@ func (l *logins) Connect(ctx context.Context) (driver.Conn, error) {
 		select {
 		case conn := <-l.ready:
 			return l.handed(conn), nil
-		case err := <-failed:
-			return nil, err
-		case l.turn <- struct{}{}:
-			go l.login(failed)
+		case err := <-over:
+			if err != nil {
+				return nil, err
+			}
+			turn = l.turn
+		case turn <- struct{}{}:
+			turn = nil
+			go l.login(over)
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		case <-l.life.Done():
@@ -74,8 +79,9 @@ func (l *logins) handed(conn driver.Conn) driver.Conn {
 	return &lasting{session: conn.(session), home: l}
 }
 
-// login makes a connection ready, or sends the error to the call that wanted it. It ends the turn.
-func (l *logins) login(failed chan<- error) {
+// login makes a connection ready. Then it tells the call that wanted it that it is over, with its error. It ends the
+// turn.
+func (l *logins) login(over chan<- error) {
 	defer func() { <-l.turn }()
 	if l.room != nil {
 		select {
@@ -87,13 +93,10 @@ func (l *logins) login(failed chan<- error) {
 	conn, err := l.open(l.life)
 	if err != nil {
 		l.free()
-		select {
-		case failed <- err:
-		default: // the caller has an error already
-		}
-		return
+	} else {
+		l.offer(conn)
 	}
-	l.offer(conn)
+	over <- err // never blocks: there is room for one, and the call has one login at most
 }
 
 // offer makes a connection ready, unless the pool is closed.
@@ -161,18 +164,31 @@ func (l *logins) discard() {
 	}
 }
 
+// loginShare is which part of a pool may log in at a time: a third. So a small pool, as that of a small server, has one
+// login at a time, and a burst of calls for a larger pool does not wait for one login after the other.
+const loginShare = 3
+
+// loginsAtOnce returns how many logins of a pool may be under way. A pool without a bound has as many as one of a dozen.
+func loginsAtOnce(maxOpen int) int {
+	const unbounded = 12
+	if maxOpen <= 0 {
+		maxOpen = unbounded
+	}
+	return max(1, maxOpen/loginShare)
+}
+
 // connector returns the connector of a pool.
 func connector(config pq.Config, pool PoolConfig) (*logins, error) {
 	plain, err := pq.NewConnectorConfig(config)
 	if err != nil {
 		return nil, fmt.Errorf("configure connections to %s: %w", config.Host, err)
 	}
-	most := 0
+	most, atOnce := 0, loginsAtOnce(pool.MaxOpen)
 	if pool.Lasting {
 		most = pool.MaxOpen
 	}
 	if pool.Silence <= 0 {
-		return newLogins(plain.Driver(), plain.Connect, most), nil
+		return newLogins(plain.Driver(), plain.Connect, atOnce, most), nil
 	}
 	return newLogins(plain.Driver(), func(ctx context.Context) (driver.Conn, error) {
 		one, err := pq.NewConnectorConfig(config)
@@ -184,5 +200,5 @@ func connector(config pq.Config, pool PoolConfig) (*logins, error) {
 		conn, err := one.Connect(ctx)
 		in.Store(true)
 		return conn, err
-	}, most), nil
+	}, atOnce, most), nil
 }

@@ -27,9 +27,9 @@ func slow(took time.Duration) (open func(context.Context) (driver.Conn, error), 
 	did = &opened{}
 	return func(ctx context.Context) (driver.Conn, error) {
 		did.began.Add(1)
-		if now := did.now.Add(1); now > 1 {
-			did.together.Store(true)
-		}
+		did.mu.Lock()
+		did.most.Store(max(did.most.Load(), did.now.Add(1)))
+		did.mu.Unlock()
 		defer did.now.Add(-1)
 		select {
 		case <-time.After(took):
@@ -45,10 +45,9 @@ func slow(took time.Duration) (open func(context.Context) (driver.Conn, error), 
 }
 
 type opened struct {
-	began, now atomic.Int32
-	together   atomic.Bool
-	mu         sync.Mutex
-	conns      []*fakeConn
+	began, now, most atomic.Int32
+	mu               sync.Mutex
+	conns            []*fakeConn
 }
 
 // connectWithin asks for a connection, and gives up after the patience.
@@ -63,7 +62,7 @@ func TestLoginOutlivesItsCall(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		open, did := slow(3 * time.Second)
-		l := newLogins(nil, open, 0)
+		l := newLogins(nil, open, 1, 0)
 		for call := range 3 {
 			if _, err := connectWithin(t, l, 900*time.Millisecond); !errors.Is(err, context.DeadlineExceeded) {
 				t.Fatalf("call %d: %v, want its deadline", call, err)
@@ -76,34 +75,50 @@ func TestLoginOutlivesItsCall(t *testing.T) {
 	})
 }
 
-func TestLoginsOneAtATime(t *testing.T) {
+func TestLoginsAtOnce(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		open, did := slow(time.Second)
-		l := newLogins(nil, open, 0)
-		began := time.Now()
-		var calls sync.WaitGroup
-		got := make([]driver.Conn, 5)
-		for i := range got {
-			calls.Go(func() {
-				var err error
-				if got[i], err = l.Connect(t.Context()); err != nil {
-					t.Error(err)
-				}
-			})
+	for maxOpen, want := range map[int]int{0: 4, 1: 1, 2: 1, 3: 1, 6: 2, 10: 3} {
+		if got := loginsAtOnce(maxOpen); got != want {
+			t.Errorf("%d logins at once of a pool of %d, want %d", got, maxOpen, want)
 		}
-		calls.Wait()
-		if took := time.Since(began); took != 5*time.Second || did.together.Load() {
-			t.Errorf("5 logins of a second took %v, together %v", took, did.together.Load())
-		}
-		seen := make(map[driver.Conn]bool)
-		for _, conn := range got {
-			seen[conn] = true
-		}
-		if len(seen) != len(got) || did.began.Load() != 5 {
-			t.Errorf("%d calls share %d connections of %d logins", len(got), len(seen), did.began.Load())
-		}
-	})
+	}
+	for atOnce, took := range map[int]time.Duration{1: 5 * time.Second, 2: 3 * time.Second, 5: time.Second} {
+		synctest.Test(t, func(t *testing.T) { fiveLogins(t, atOnce, took) })
+	}
+}
+
+// fiveLogins has five calls log in, each in a second.
+func fiveLogins(t *testing.T, atOnce int, want time.Duration) {
+	open, did := slow(time.Second)
+	l := newLogins(nil, open, atOnce, 0)
+	began := time.Now()
+	var calls sync.WaitGroup
+	got := make([]driver.Conn, 5)
+	for i := range got {
+		calls.Go(func() {
+			var err error
+			if got[i], err = l.Connect(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	calls.Wait()
+	if took := time.Since(began); took != want || did.most.Load() != int32(atOnce) {
+		t.Errorf("%d at once: 5 logins of a second took %v, want %v; %d were together", atOnce, took, want, did.most.Load())
+	}
+	seen := make(map[driver.Conn]bool)
+	for _, conn := range got {
+		seen[conn] = true
+	}
+	// A call may begin a login and then get the connection of another call. What is left over waits for the next call.
+	if n := int(did.began.Load()); len(seen) != len(got) || n < len(got) || n >= len(got)+atOnce {
+		t.Errorf("%d at once: %d calls share %d connections of %d logins", atOnce, len(got), len(seen), n)
+	}
+	synctest.Wait()
+	if err := l.Close(); err != nil {
+		t.Error(err)
+	}
+	synctest.Wait() // no login may be under way at the end
 }
 
 func TestLoginFails(t *testing.T) {
@@ -116,7 +131,7 @@ func TestLoginFails(t *testing.T) {
 			return nil, refused
 		}
 		return &fakeConn{}, nil
-	}, 0)
+	}, 1, 0)
 	if _, err := l.Connect(t.Context()); !errors.Is(err, refused) {
 		t.Errorf("%v, want the error of the login", err)
 	}
@@ -129,7 +144,7 @@ func TestLoginsEnd(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		open, did := slow(time.Second)
-		l := newLogins(nil, open, 0)
+		l := newLogins(nil, open, 1, 0)
 		if _, err := connectWithin(t, l, time.Millisecond); err == nil {
 			t.Fatal("connected at once")
 		}
@@ -161,7 +176,7 @@ func TestLoginsEnd(t *testing.T) {
 	})
 	synctest.Test(t, func(t *testing.T) {
 		open, did := slow(time.Second)
-		l := newLogins(nil, open, 0)
+		l := newLogins(nil, open, 1, 0)
 		if _, err := connectWithin(t, l, time.Millisecond); err == nil {
 			t.Fatal("connected at once")
 		}

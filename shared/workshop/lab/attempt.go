@@ -240,7 +240,7 @@ func (g *GainResult) measure(ctx context.Context, gain *Gain, run *Run) {
 		g.Low, g.High = measured.Ratio, measured.Ratio
 	}
 	if err == nil {
-		err = g.againstFloor()
+		err = g.againstFloor(measured.AtLeast)
 	}
 	if g.Verdict, g.Failure, g.Doubt = bench.classify(err); err != nil {
 		g.Detail = err.Error()
@@ -248,11 +248,16 @@ func (g *GainResult) measure(ctx context.Context, gain *Gain, run *Run) {
 }
 
 // againstFloor holds the interval against the floor: only one that lies wholly on one side
-// of the floor says anything.
-func (g *GainResult) againstFloor() error {
+// of the floor says anything. One that is only a lower bound can say no more than that the floor is reached.
+func (g *GainResult) againstFloor(atLeast bool) error {
 	switch {
 	case g.Low >= g.Floor:
 		return nil
+	case atLeast:
+		return &Doubt{
+			Reason: fmt.Sprintf("the variant after answered nearly all of what it was sent, so its gain may be more than %.3g times", g.Ratio),
+			Remedy: "close what else runs on this machine, and check again",
+		}
 	case g.High < g.Floor:
 		return &Failure{
 			Expected: fmt.Sprintf("at least %.3g times better", g.Floor),

@@ -133,6 +133,9 @@ type Measured struct {
 	Ratio         float64
 	Low, High     float64 // the interval of the ratio; both zero for a count
 	Pairs         int
+	// AtLeast says that the variant after was not at its limit, so the true ratio is no lower and perhaps higher.
+	// Then a gain under the floor is Inconclusive.
+	AtLeast bool
 	// BeforeCost and AfterCost are nil for a gain that has no rate of answers.
 	BeforeCost, AfterCost *Cost
 }

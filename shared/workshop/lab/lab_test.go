@@ -61,6 +61,8 @@ func TestVerdict(t *testing.T) {
 		{"an interval over the floor", nil, []lab.Gain{gain(lab.Measured{Ratio: 3, Low: 2.1, High: 4, Pairs: 6}, nil)}, lab.Pass, 0},
 		{"an interval that holds the floor", nil, []lab.Gain{gain(lab.Measured{Ratio: 3, Low: 1.9, High: 4, Pairs: 6}, nil)}, lab.Inconclusive, 2},
 		{"an interval under the floor", nil, []lab.Gain{gain(lab.Measured{Ratio: 1.2, Low: 1, High: 1.9, Pairs: 6}, nil)}, lab.NotYet, 1},
+		{"a lower bound over the floor", nil, []lab.Gain{gain(lab.Measured{Ratio: 3, Low: 2.1, High: 4, Pairs: 6, AtLeast: true}, nil)}, lab.Pass, 0},
+		{"a lower bound under the floor", nil, []lab.Gain{gain(lab.Measured{Ratio: 0.8, Low: 0.7, High: 0.9, Pairs: 6, AtLeast: true}, nil)}, lab.Inconclusive, 2},
 		{"a gain of nothing over nothing", nil, []lab.Gain{gain(count(math.NaN()), nil)}, lab.Inconclusive, 2},
 		{"a gain over nothing", nil, []lab.Gain{gain(count(math.Inf(1)), nil)}, lab.Inconclusive, 2},
 	}

@@ -23,12 +23,14 @@ func cost(rate float64, servers []*testbed.Server) *lab.Cost {
 	return lab.CostOf(rate, machines)
 }
 
-// GoodputGain is Gain for a comparison of right answers a second, with what a million of them costs.
+// GoodputGain is Gain for a comparison of right answers a second, with what a million of them costs. A variant that
+// had headroom after gained at least the ratio.
 func GoodputGain(r measure.PairedResult, sides Sides) (lab.Measured, error) {
 	measured, err := Gain(r)
 	if err != nil {
 		return lab.Measured{}, err
 	}
+	measured.AtLeast = r.Headroom
 	measured.BeforeCost, measured.AfterCost = cost(measured.Before, sides.Before), cost(measured.After, sides.After)
 	return measured, nil
 }
