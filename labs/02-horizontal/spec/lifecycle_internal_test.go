@@ -23,3 +23,23 @@ func TestOneAnswerOfNo(t *testing.T) {
 		t.Errorf("five times yes, then no: %v, want a failure", err)
 	}
 }
+
+// A replica that says yes again and again after SIGTERM does so on any machine. One that was hardly asked may have had no
+// chance to say no.
+func TestNeverNo(t *testing.T) {
+	told := time.Now()
+	for yeses, isWait := range map[int]bool{0: true, sureYeses - 1: true, sureYeses: false} {
+		var failure *lab.Failure
+		err := goer{name: "replica-1", yeses: yeses, told: told, took: 4 * time.Second}.neverNo()
+		if !errors.As(err, &failure) {
+			t.Fatalf("%d times yes: %v, want a failure", yeses, err)
+		}
+		want := lab.Waited{}
+		if isWait {
+			want = lab.Between(told, told.Add(4*time.Second))
+		}
+		if failure.Waited != want {
+			t.Errorf("%d times yes: waited %+v, want %+v", yeses, failure.Waited, want)
+		}
+	}
+}

@@ -21,6 +21,9 @@ const (
 	lookEvery = 50 * time.Millisecond
 	// strayReads are sent through nginx once it has a list without the replica.
 	strayReads = 30
+	// sureYeses are so many answers of yes to a replica's last questions, without one of no, that it is not the machine
+	// that kept it from saying no.
+	sureYeses = 5
 )
 
 // rollSeen holds the observations of a restart of all replicas, one by one.
@@ -34,9 +37,11 @@ type goer struct {
 	name string
 	// saidNo says that it answered, at least once, that it was not ready.
 	saidNo bool
+	yeses  int // answers that it was ready
 	// missed says that it still took requests when nginx had a list without it.
 	missed bool
-	strays int           // requests that nginx sent it after that
+	strays int // requests that nginx sent it after that
+	told   time.Time
 	took   time.Duration // from when it was told to stop until it had
 	// served is the time from when it was told to stop until its last answer.
 	served time.Duration
@@ -87,19 +92,18 @@ func (l *trial) roll(ctx context.Context) (rollSeen, error) {
 
 // watchGo tells a replica to stop and watches it until it has.
 func (l *trial) watchGo(ctx context.Context, r *testbed.Service) (goer, error) {
-	g := goer{name: r.Name()}
-	began := time.Now()
+	g := goer{name: r.Name(), told: time.Now()}
 	up, gone := context.WithCancel(ctx) // ends with the replica
 	defer gone()
 	err := testbed.SideBySide(ctx,
 		func(ctx context.Context) error {
 			defer gone()
 			err := r.Stop(ctx)
-			g.took = time.Since(began)
+			g.took = time.Since(g.told)
 			return err
 		},
 		func(context.Context) error {
-			g.saidNo, g.served = watchAnswers(up, r, began)
+			g.watch(up, r)
 			return nil
 		},
 		func(ctx context.Context) error {
@@ -116,22 +120,37 @@ func (l *trial) watchGo(ctx context.Context, r *testbed.Service) (goer, error) {
 	return g, err
 }
 
-// watchAnswers asks a replica whether it is ready until it has gone. It returns whether it said
-// no, and the time from when it was told to stop until its last answer.
-func watchAnswers(ctx context.Context, r *testbed.Service, told time.Time) (saidNo bool, served time.Duration) {
+// watch asks a replica whether it is ready until it has gone. It notes its answers, and the time of the last.
+func (g *goer) watch(ctx context.Context, r *testbed.Service) {
 	v := newVisitor()
 	defer v.close()
 	for ctx.Err() == nil {
 		if got, err := v.get(ctx, r.URL()+"/readyz"); err == nil {
-			served = time.Since(told)
-			saidNo = saidNo || got.status == http.StatusServiceUnavailable
+			g.served = time.Since(g.told)
+			g.saidNo = g.saidNo || got.status == http.StatusServiceUnavailable
+			if got.status == http.StatusOK {
+				g.yeses++
+			}
 		}
 		select {
 		case <-ctx.Done():
 		case <-time.After(lookEvery):
 		}
 	}
-	return saidNo, served
+}
+
+// neverNo returns the failure of a replica that said no at no time. If it said yes again and again, the machine has
+// no part in that.
+func (g goer) neverNo() error {
+	failure := &lab.Failure{
+		Expected: g.name + " to answer /readyz with no after SIGTERM, while it still takes requests",
+		Seen:     fmt.Sprintf("it answered yes %d times and never no, until it stopped %.1f s later", g.yeses, g.took.Seconds()),
+		Look:     lab.Look{File: "shutdown.go", Func: "Lifecycle.Ready", Hint: "return an error once Stop has been called, and let Stop wait for drainDelay before finish"},
+	}
+	if g.yeses < sureYeses {
+		failure.Waited = lab.Between(g.told, g.told.Add(max(g.took, lookEvery)))
+	}
+	return failure
 }
 
 // lateList returns a *lab.Doubt when a replica served as long as the lesson asks for and nginx
@@ -181,11 +200,7 @@ func (l *trial) notReady(ctx context.Context, run *lab.Run) error {
 		longest = max(longest, g.took)
 		switch {
 		case !g.saidNo:
-			return &lab.Failure{
-				Expected: fmt.Sprintf("%s to answer /readyz with no after SIGTERM, while it still takes requests", g.name),
-				Seen:     fmt.Sprintf("it never did, until it stopped %.1f s later", g.took.Seconds()), Waited: lab.Waited{Each: max(g.took, lookEvery)},
-				Look: lab.Look{File: "shutdown.go", Func: "Lifecycle.Ready", Hint: "return an error once Stop has been called, and let Stop wait for drainDelay before finish"},
-			}
+			return g.neverNo()
 		case g.strays > 0:
 			return &lab.Failure{
 				Expected: fmt.Sprintf("no request to %s after it had answered /readyz with no", g.name),
