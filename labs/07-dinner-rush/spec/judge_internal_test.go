@@ -119,6 +119,10 @@ func TestFailuresForWantOfTime(t *testing.T) {
 	if err := s.fewFailures(); !errors.As(err, &failure) || failure.Waited.Each != 0 {
 		t.Errorf("three connections were cut: %v, want a failure that does not rest on time", err)
 	}
+	s.fail(0, 100, "status 503")
+	if err := s.fewFailures(); !errors.As(err, &failure) || failure.Waited.Each == 0 {
+		t.Errorf("five connections were cut and 105 answers late: %v, want a failure that rests on time", err)
+	}
 	s = goodRush()
 	s.fail(0, 5, "status 503")
 	s.fail(time.Second, 1, load.CauseMixedUp)
