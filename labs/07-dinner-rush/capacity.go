@@ -94,6 +94,6 @@ func Bill(items []plan.Item) float64 {
 // PerMillion returns the price of a million requests when so many requests cost so many dollars,
 // which are more than 0. It is infinite when there are no requests.
 func PerMillion(dollars float64, requests int) float64 {
-	// TODO(lab 07), step 5: it returns the price of the evening.
+	// TODO(lab 07), step 5: it returns the price of the evening. Divide, and multiply by a million.
 	return dollars
 }

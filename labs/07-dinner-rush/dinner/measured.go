@@ -39,7 +39,18 @@ func (s *Stack) Steps(ctx context.Context) map[string]promstat.Sum {
 	return all
 }
 
-// Entries returns the entries in Redis by the part of their keys before the first colon, the largest
+// kindOf returns the beginning of a key that names its kind: the program, the version and the kind of a key such as
+// bytebites:1:meal:m0001, and else what comes before the first colon.
+func kindOf(key string) string {
+	const named = 4 // parts of such a key
+	parts := strings.SplitN(key, ":", named)
+	if len(parts) < named {
+		return parts[0]
+	}
+	return strings.Join(parts[:named-1], ":")
+}
+
+// Entries returns the entries in Redis by the kind that their keys name, the largest
 // kind first. Bytes is the mean of MEMORY USAGE.
 func (s *Stack) Entries(ctx context.Context) (kinds []plan.Entries, err error) {
 	client := redis.NewClient(&redis.Options{Addr: s.Cache.Address()})
@@ -62,7 +73,7 @@ func (s *Stack) Entries(ctx context.Context) (kinds []plan.Entries, err error) {
 			return nil, fmt.Errorf("ask Redis for the size of entries: %w", err)
 		}
 		for i, key := range page {
-			kind, _, _ := strings.Cut(key, ":")
+			kind := kindOf(key)
 			counts[kind]++
 			sums[kind] += usages[i].Val()
 		}

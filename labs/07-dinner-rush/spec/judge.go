@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -106,7 +107,7 @@ func (s rushSeen) fewFailures() error {
 	}
 	cut := func(r load.RequestResult) bool { return r.Cause == load.CauseConnection }
 	failure := &lab.Failure{
-		Expected: fmt.Sprintf("fewer than %.0f of %d requests to fail outside of the announced windows", max(1, failureShare*float64(all)), all),
+		Expected: fmt.Sprintf("at most %d of %d requests to fail outside of the announced windows", max(0, int(math.Ceil(failureShare*float64(all)))-1), all),
 		Seen:     fmt.Sprintf("%d: %s; see rush.txt in %s", len(failed), causes(failed), evidenceFolder),
 		Look:     lookPlan("which part was at its quota then? See parts.txt"),
 	}
@@ -152,7 +153,7 @@ func (l *trial) rolledBack(ctx context.Context, run *lab.Run) error {
 }
 
 func (s rushSeen) rolledBack() error {
-	look := lookPlan("the plan cannot cause this: run `check 02` and `check 04` on your labs")
+	look := lookPlan("does parts.txt show a part at its quota? If not, the plan cannot cause this: run `check 02` and `check 04` on your labs")
 	switch r := s.Release; {
 	case r.Served:
 		return &lab.Failure{Expected: "a replica that does not become ready without the last shard", Seen: "it became ready", Look: look}

@@ -45,7 +45,7 @@ func (l *trial) report(_ context.Context, run *lab.Run, seen rushSeen, p plan.Pl
 	run.Report("CPU of all servers at the peak", seen.peakCores(), "cores")
 	run.Report("replicas of the evening", seen.ReplicaHours(), "instance-hours")
 	run.Report("price of the evening", seen.price, "$")
-	run.Report("price of a million requests", seen.perMillion(), "$")
+	run.Report("price of a million requests, at the rates of a whole evening", seen.perMillion(), "$")
 	for _, part := range dinner.Parts() {
 		run.Report("utilisation of "+string(part)+" at the peak", 100*seen.busiest(part), "%")
 	}
