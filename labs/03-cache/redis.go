@@ -52,7 +52,7 @@ func Open(r service.Resources) (*Cache, error) {
 func options(addr string) *redis.Options {
 	return &redis.Options{
 		Addr: addr,
-		// TODO(lab 03): step 2. Set the dial, read and write timeouts to 50 to 100 ms, allow no
+		// TODO(lab 03): step 2. Set the dial, read and write timeouts to 100 ms, allow no
 		// retry and one dial, and bound the pool. With the defaults, a call to a Redis that hangs
 		// takes seconds, and is made four times.
 
