@@ -91,7 +91,7 @@ type Pair struct {
 	LogRatio float64 `json:"-"` // JSON has no infinity; Before and After hold the same fact
 	// Rushed says that the variant before was overloaded.
 	Rushed bool `json:"rushed,omitempty"`
-	// Headroom says that the variant after answered at least 90 % of what it was sent, within the round. So it was not
+	// Headroom says that the variant after answered at least 90 % of the requests within the round. So it was not
 	// overloaded, and could have answered more.
 	Headroom  bool `json:"headroom,omitempty"`
 	WarmUp    bool `json:"warm_up,omitempty"`
@@ -132,8 +132,8 @@ type PairedResult struct {
 	Low        float64 `json:"low"`
 	High       float64 `json:"high"`
 	Confidence float64 `json:"confidence"`
-	// Headroom says that the variant after had headroom in most pairs: of right answers a second, After and the
-	// ratios are then no more than lower bounds.
+	// Headroom says that the variant after was not overloaded in most pairs. After and the ratios are then
+	// lower bounds, if the metric is the right answers a second.
 	Headroom  bool `json:"headroom,omitempty"`
 	Discarded int  `json:"discarded"` // number of repeated pairs
 	// Validity is not OK when the comparison is inconclusive. The numbers then prove nothing.

@@ -54,10 +54,11 @@ type RampConfig struct {
 	MaxLevels int           // on the way up; default 12
 	Refine    int           // levels that halve the knee's bracket; 0 for none
 	// SaturationOnly does not look for the knee. The ramp ends with the first level whose
-	// goodput is below three quarters of its rate, and it halves no bracket. If that is the very first
-	// level, it begins anew from a rate that is answered: under a great overload a service
-	// that works on everything at once ends little in a short level, which is no limit. For the same
-	// reason the goodput of a level is the sustained one where that is higher: both are lower bounds of the limit.
+	// goodput is below three quarters of its rate, and it halves no bracket.
+	//
+	// Under a great overload a service that works on everything at once ends little in a short level. So
+	// the ramp begins anew from a lower rate when that is its first level. And the goodput of a level is the
+	// sustained one where that is higher. Both are lower bounds of the limit.
 	SaturationOnly bool
 	// Drain is the pause after each level, three times as long after a level with failures.
 	// In it the service ends the work of requests that timed out, so that this work does not

@@ -21,8 +21,8 @@ const (
 	lookEvery = 50 * time.Millisecond
 	// strayReads are sent through nginx once it has a list without the replica.
 	strayReads = 30
-	// sureYeses are so many answers of yes to a replica's last questions, without one of no, that it is not the machine
-	// that kept it from saying no.
+	// sureYeses are enough answers of yes after SIGTERM. A machine without time keeps a replica from answering, and not
+	// from saying no.
 	sureYeses = 5
 )
 

@@ -164,8 +164,8 @@ func (l *logins) discard() {
 	}
 }
 
-// loginShare is which part of a pool may log in at a time: a third. So a small pool, as that of a small server, has one
-// login at a time, and a burst of calls for a larger pool does not wait for one login after the other.
+// loginShare is which part of a pool may log in at a time: a third. A small server has a small pool, and so one login at
+// a time. In a larger pool a burst of calls does not wait for one login after the other.
 const loginShare = 3
 
 // loginsAtOnce returns how many logins of a pool may be under way. A pool without a bound has as many as one of a dozen.

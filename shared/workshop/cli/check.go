@@ -160,11 +160,7 @@ func exactly(n int, what string) cobra.PositionalArgs {
 }
 
 func (a *app) runCheck(ctx context.Context, name string, options checkOptions) error {
-	w, err := a.workshop()
-	if err != nil {
-		return err
-	}
-	l, err := w.findLab(name)
+	w, l, err := a.lab(name)
 	if err != nil {
 		return err
 	}

@@ -39,11 +39,7 @@ func (a *app) hint() *cobra.Command {
 }
 
 func (a *app) runHint(name string, number int) error {
-	w, err := a.workshop()
-	if err != nil {
-		return err
-	}
-	l, err := w.findLab(name)
+	w, l, err := a.lab(name)
 	if err != nil {
 		return err
 	}

@@ -62,6 +62,16 @@ func outcome(readme []byte) string {
 	return first
 }
 
+// lab returns the workshop, and the lab that the user named: see findLab.
+func (a *app) lab(name string) (workshop, folder, error) {
+	w, err := a.workshop()
+	if err != nil {
+		return workshop{}, folder{}, err
+	}
+	l, err := w.findLab(name)
+	return w, l, err
+}
+
 // findLab takes 0, 00 or 00-baseline. The error lists the labs on disk.
 func (w workshop) findLab(name string) (folder, error) {
 	labs, err := w.labs()

@@ -54,11 +54,7 @@ After the last step it ends. Run "check NN" then, for the whole lab and its gain
 }
 
 func (a *app) runWatch(ctx context.Context, name string, options watchOptions) error {
-	w, err := a.workshop()
-	if err != nil {
-		return err
-	}
-	l, err := w.findLab(name)
+	w, l, err := a.lab(name)
 	if err != nil {
 		return err
 	}
@@ -106,7 +102,7 @@ func (t *typing) line() <-chan error {
 	return t.next
 }
 
-// took notes what came from the channel that line returned.
+// took ends the read that line began, with what the channel gave.
 func (t *typing) took(err error) { t.next, t.ended = nil, err != nil }
 
 // watcher checks the steps of a lab as their files are saved.
@@ -197,8 +193,8 @@ func (v watcher) waits(step int, asks bool, left int) {
 	v.next(save, "go tool workshop hint "+v.lab.ID()+"   (in another terminal)")
 }
 
-// await waits for a change of the lab's files since they were as before, or for a typed line if that is asked for. It
-// reports which.
+// await waits until the lab's files differ from before, or until a line is typed, if one is asked for. It reports
+// which.
 func (v watcher) await(ctx context.Context, before snapshot, asked bool) (typed bool, err error) {
 	tick := time.NewTicker(watchInterval)
 	defer tick.Stop()
