@@ -39,8 +39,8 @@ func (s *Stack) Steps(ctx context.Context) map[string]promstat.Sum {
 	return all
 }
 
-// kindOf returns the beginning of a key that names its kind: the program, the version and the kind of a key such as
-// bytebites:1:meal:m0001, and else what comes before the first colon.
+// kindOf returns the part of a key that names its kind. Of bytebites:1:meal:m0001 that is the program, the version and
+// the kind. Of a key with fewer parts it is what comes before the first colon.
 func kindOf(key string) string {
 	const named = 4 // parts of such a key
 	parts := strings.SplitN(key, ":", named)

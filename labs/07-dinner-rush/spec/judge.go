@@ -101,18 +101,18 @@ func (l *trial) fewFailures(ctx context.Context, run *lab.Run) error {
 
 func (s rushSeen) fewFailures() error {
 	all, failed := s.outside()
-	passes := func(n int) bool { return n == 0 || float64(n) < failureShare*float64(all) }
-	if passes(len(failed)) {
+	allowed := max(0, int(math.Ceil(failureShare*float64(all)))-1) // less than that share
+	if len(failed) <= allowed {
 		return nil
 	}
 	cut := func(r load.RequestResult) bool { return r.Cause == load.CauseConnection }
 	failure := &lab.Failure{
-		Expected: fmt.Sprintf("at most %d of %d requests to fail outside of the announced windows", max(0, int(math.Ceil(failureShare*float64(all)))-1), all),
+		Expected: fmt.Sprintf("at most %d of %d requests to fail outside of the announced windows", allowed, all),
 		Seen:     fmt.Sprintf("%d: %s; see rush.txt in %s", len(failed), causes(failed), evidenceFolder),
 		Look:     lookPlan("which part was at its quota then? See parts.txt"),
 	}
 	uncut := slices.DeleteFunc(slices.Clone(failed), cut)
-	if cuts := len(failed) - len(uncut); passes(cuts) || float64(cuts) <= cutShare*float64(len(uncut)) {
+	if cuts := len(failed) - len(uncut); cuts <= allowed || float64(cuts) <= cutShare*float64(len(uncut)) {
 		failure.Waited = s.late(uncut)
 	}
 	return failure

@@ -13,8 +13,8 @@ import (
 // logins is a connector whose logins outlive the calls that want them, and of which few go on at a time.
 //
 // A login costs the server a process and its caches, many times what a statement costs. With the driver's
-// connector a login ends with the deadline of the call that began it, so a server that is slow for a moment
-// works for logins that nobody waits for any longer, and all calls fail for as long as calls come (Bronson
+// connector a login ends with the deadline of the call that began it. So a server that is slow for a moment
+// works for logins that nobody waits for any longer. All calls fail for as long as calls come (Bronson
 // et al., "Metastable Failures in Distributed Systems", HotOS 2021). Here the next call gets the connection.
 type logins struct {
 	open  func(context.Context) (driver.Conn, error)

@@ -130,7 +130,10 @@ func (v watcher) pass(ctx context.Context, step int) error {
 			return err
 		}
 		quick := result.Verdict == lab.Pass
-		if quick && left > 0 && withServers {
+		if quick && left == 0 {
+			return nil
+		}
+		if quick && withServers {
 			if result, _, err = v.check(ctx, lab.Selection{Step: step}); err != nil {
 				return err
 			}
@@ -138,12 +141,8 @@ func (v watcher) pass(ctx context.Context, step int) error {
 				return nil
 			}
 		}
-		if quick && left == 0 {
-			return nil
-		}
-		asks := quick && left > 0
-		v.waits(step, asks, left)
-		typed, err := v.await(ctx, before, asks)
+		v.waits(step, quick, left)
+		typed, err := v.await(ctx, before, quick)
 		if err != nil {
 			return err
 		}
@@ -172,7 +171,7 @@ func (v watcher) check(ctx context.Context, selection lab.Selection) (result lab
 	}
 	if selection.Serverless {
 		for _, entry := range done.listing {
-			if entry.OfStep(selection.Step) && (entry.Servers || entry.Timed) {
+			if entry.OfStep(selection.Step) && !entry.Serverless() {
 				left++
 			}
 		}

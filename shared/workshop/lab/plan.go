@@ -92,7 +92,7 @@ func (l Listing) Select(s Selection) (Listing, error) {
 	}
 	switch {
 	case s.Serverless && len(chosen) > 0:
-		return slices.DeleteFunc(chosen, func(e Listed) bool { return e.Servers || e.Timed }), nil
+		return slices.DeleteFunc(chosen, func(e Listed) bool { return !e.Serverless() }), nil
 	case len(chosen) > 0:
 		return chosen, nil
 	case s.Only != "":
@@ -101,6 +101,9 @@ func (l Listing) Select(s Selection) (Listing, error) {
 		return nil, &SelectionError{fmt.Sprintf("no step %d; the steps with checks are: %s", s.Step, l.steps())}
 	}
 }
+
+// Serverless reports whether the entry starts no server and times nothing.
+func (e Listed) Serverless() bool { return !e.Servers && !e.Timed }
 
 // OfStep reports whether a run of the step has the check.
 func (e Listed) OfStep(step int) bool { return e.Step == step && !e.Whole }

@@ -70,7 +70,7 @@ func Run(t *testing.T, l lab.Lab) {
 func serverless(l lab.Lab) lab.Selection {
 	var s lab.Selection
 	for _, entry := range l.List() {
-		if !entry.Servers && !entry.Timed {
+		if entry.Serverless() {
 			s.Names = append(s.Names, entry.Name)
 		}
 	}
@@ -248,7 +248,7 @@ func checksOf(w lab.Wrong) []string {
 		return checks
 	}
 	for _, entry := range w.Lab.List() {
-		if entry.Kind == lab.Core && entry.Step != w.Flaw && entry.Step != 0 && !entry.Servers && !entry.Timed {
+		if entry.Kind == lab.Core && entry.Step != w.Flaw && entry.Step != 0 && entry.Serverless() {
 			checks = append(checks, entry.Name)
 		}
 	}
