@@ -76,6 +76,7 @@ func TestAnswers(t *testing.T) {
 
 		no(wrong.PutsNothing, "kept", "the value has been found, and the caller has it", "oldest answers", "sign-in and sign-out", "without redis", "start without redis", "read-through", "unknown meals", "few queries", "sessions"),
 		no(wrong.ShortIsNone, "kept", "a page has room for ten meals, so a shorter list is not there yet", "own answers", "own pages", "oldest answers"),
+		no(wrong.PageMealsLoad, "kept", "the page is in Redis, and its meals are one query", "few queries"),
 		no(wrong.NoVersion, "entries", "kind and id tell two entries apart"),
 		no(wrong.TrustsEntries, "entries", "what the cache has written the cache can read"),
 		no(wrong.IgnoresCase, "own answers", "an id is not meant to differ from another by case alone"),
@@ -84,6 +85,7 @@ func TestAnswers(t *testing.T) {
 		no(wrong.FirstIDLoads, "own answers", "a name of all ids is long, and the first one is rarely that of another list"),
 		no(wrong.EndsNameLoad, "own answers", "a name of all ids is long, and lists with the same ends are rarely different"),
 		no(wrong.UnquotedNames, "own answers", "ids are words without a comma"),
+		no(wrong.JoinedKeys, "own answers", "each key begins alike, so that one can see where the next begins"),
 		no(wrong.NeverExpires, "expiry", "a change deletes its keys, so no key needs to expire", "oldest answers", "jitter"),
 
 		no(wrong.GapsUnkept, "absences", "a list with a gap may soon be whole"),
@@ -123,6 +125,7 @@ func TestAnswers(t *testing.T) {
 		no(wrong.PopularHour, "oldest answers", "one time to live for all kinds is simple"),
 		no(wrong.AbsentNoUnit, "absences", "the constant is half a minute, and so is the number 30", "unknown meals"),
 		no(wrong.Absent, "absences", "that there is none is an answer as good as any"),
+		no(wrong.OutlivesSession, "sign-in and sign-out", "whoever reads the entry compares the expiry"),
 		no(wrong.SessionForLife, "sign-in and sign-out", "the copy of a session lives as long as the session"),
 
 		no(wrong.WriteBack, "sessions", "a sign-in need not wait for the database: Redis has the session, and a batch writes it a second later", "sign-in and sign-out", "without redis"),

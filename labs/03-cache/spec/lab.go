@@ -60,7 +60,7 @@ func Lab(subject Subject) lab.Lab {
 				Proves: "Redis takes less memory than its machine has, and evicts keys when that is full"},
 
 			{Name: "kept", Kind: lab.Core, Step: 3, Run: l.onSeam((*seam).kept),
-				Proves: "a second read of a meal, a rating or the popular meals does not reach the database"},
+				Proves: "a second read of a meal, a page, a rating or the popular meals does not reach the database"},
 
 			{Name: "without redis", Kind: lab.Core, Step: 2, Needs: []string{"kept"}, Run: l.onSeam((*seam).withoutRedis),
 				Proves: "reads, changes, sign-ins and sign-outs are right while Redis refuses, fails or hangs, and Redis is used again afterwards"},

@@ -4,6 +4,9 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"bytebites.example/workshop/shared/bytebites"
@@ -24,6 +27,11 @@ func (s *seam) kept(ctx context.Context) error {
 	}
 	s.redis.flush() // a list of another length is in Redis, and "own answers" judges the names of keys
 	if err := s.isKept(ctx, popular(mostPopular)); err != nil {
+		return err
+	}
+	// A page may be an entry of ids. Then its meals are read by their ids, from Redis too.
+	menu := at(lookPage(""), []question{page(bytebites.MealFilter{Limit: 20})})[0]
+	if err := s.isKept(ctx, menu, aMeal); err != nil {
 		return err
 	}
 	return s.fewPopular(ctx)
@@ -58,8 +66,15 @@ const (
 	keptMisses = 4
 )
 
-// isKept reads again what all replicas have read, and counts the questions to the stores.
-func (s *seam) isKept(ctx context.Context, q question) error {
+// isKept reads again what all replicas have read, and counts the questions to the stores: those of the
+// question's kind, and those of further kinds that its answer consists of.
+func (s *seam) isKept(ctx context.Context, q question, also ...kind) error {
+	asked := func() (sum int) {
+		for _, k := range append(also, q.kind) {
+			sum += s.memory.questions(k)
+		}
+		return sum
+	}
 	if err := s.wantAll(ctx, []question{q}, "read for the first time"); err != nil {
 		return err
 	}
@@ -67,13 +82,13 @@ func (s *seam) isKept(ctx context.Context, q question) error {
 	if err != nil {
 		return err
 	}
-	s.memory.questions(q.kind)
+	asked()
 	for range keptReads {
 		if err := s.wantAll(ctx, []question{q}, "read again"); err != nil {
 			return err
 		}
 	}
-	if n := s.memory.questions(q.kind); n > keptMisses {
+	if n := asked(); n > keptMisses {
 		late, err := during.late(n - keptMisses)
 		if err != nil {
 			return err
@@ -89,13 +104,35 @@ func (s *seam) isKept(ctx context.Context, q question) error {
 	return nil
 }
 
-// ownNames asks for things whose ids are two other ids with a separator between them, and then for those
-// two, while the first loads are under way.
+// ownNames has ids run into one another: as they are, and with the beginning that their keys share.
 func (s *seam) ownNames(ctx context.Context) error {
+	s.redis.flush()
+	const id = "m001"
+	if err := s.wantAll(ctx, []question{meal(id), ratingsOf(id)}, "read at first"); err != nil {
+		return err
+	}
+	beginnings := map[string]bool{"": true}
+	for _, key := range s.redis.server.Keys() {
+		if beginning, ok := strings.CutSuffix(key, id); ok {
+			beginnings[beginning] = true
+		}
+	}
+	for _, beginning := range slices.Sorted(maps.Keys(beginnings)) {
+		if err := s.runTogether(ctx, beginning); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// runTogether asks for things whose ids are two other ids with a separator and a beginning between them, and
+// then for those two, while the first loads are under way.
+func (s *seam) runTogether(ctx context.Context, beginning string) error {
 	var one, two []question
-	for i, between := range separators() {
+	for i, between := range append(separators(), "", "\n") {
 		a, b := bytebites.MealID(fmt.Sprintf("m%03d", 2*i+1)), bytebites.MealID(fmt.Sprintf("m%03d", 2*i+2))
-		one = append(one, mealsByID(a+bytebites.MealID(between)+b), ratingsOf(a+bytebites.MealID(between)+b))
+		joined := a + bytebites.MealID(between+beginning) + b
+		one = append(one, mealsByID(joined), ratingsOf(joined))
 		two = append(two, mealsByID(a, b), ratingsOf(a, b))
 	}
 	look := lookLoad("do two lists of ids share a name when an id has a separator in it? The whole keys, with a separator that no key has, tell them apart")

@@ -21,6 +21,8 @@ type question struct {
 	what string
 	ask  func(ctx context.Context, r replica) (string, error)
 	look lab.Look // where a wrong answer is mended
+	// moves tells of a page that a change of a meal may put the meal on, or take it off.
+	moves bool
 }
 
 func lookGet(hint string) lab.Look {
@@ -51,14 +53,14 @@ func orMissing(text string, err error) (string, error) {
 }
 
 func meal(id bytebites.MealID) question {
-	return question{aMeal, fmt.Sprintf("meal %s", id), func(ctx context.Context, r replica) (string, error) {
+	return question{kind: aMeal, what: fmt.Sprintf("meal %s", id), ask: func(ctx context.Context, r replica) (string, error) {
 		found, err := r.catalogue.Meal(ctx, id)
 		return orMissing(fmt.Sprintf("%+v", found), err)
-	}, lookKey("what makes the key of a meal?")}
+	}, look: lookKey("what makes the key of a meal?")}
 }
 
 func mealsByID(ids ...bytebites.MealID) question {
-	return question{aMeal, fmt.Sprintf("meals %s", ids), func(ctx context.Context, r replica) (string, error) {
+	return question{kind: aMeal, what: fmt.Sprintf("meals %s", ids), ask: func(ctx context.Context, r replica) (string, error) {
 		found, err := r.catalogue.MealsByID(ctx, ids)
 		all := make([]string, len(found))
 		for i, m := range found {
@@ -66,22 +68,22 @@ func mealsByID(ids ...bytebites.MealID) question {
 		}
 		slices.Sort(all) // they come in no particular order
 		return strings.Join(all, "\n"), err
-	}, lookLoad("are all missing ids part of the name by which one load serves many?")}
+	}, look: lookLoad("are all missing ids part of the name by which one load serves many?")}
 }
 
 func page(f bytebites.MealFilter) question {
-	return question{aPage, fmt.Sprintf("page %+v", f), func(ctx context.Context, r replica) (string, error) {
+	return question{kind: aPage, what: fmt.Sprintf("page %+v", f), moves: f.Search != "" || f.MaxPrice != 0, ask: func(ctx context.Context, r replica) (string, error) {
 		found, err := r.catalogue.Meals(ctx, f)
 		all := make([]string, len(found))
 		for i, m := range found {
 			all[i] = fmt.Sprintf("%+v", m)
 		}
 		return strings.Join(all, "\n"), err
-	}, lab.Look{File: "catalogue.go", Func: "pageName", Hint: "what does the page depend on, and is all of it in the name, quoted?"}}
+	}, look: lab.Look{File: "catalogue.go", Func: "pageName", Hint: "what does the page depend on, and is all of it in the name, quoted?"}}
 }
 
 func ratingsOf(ids ...bytebites.MealID) question {
-	return question{aRating, fmt.Sprintf("ratings of %s", ids), func(ctx context.Context, r replica) (string, error) {
+	return question{kind: aRating, what: fmt.Sprintf("ratings of %s", ids), ask: func(ctx context.Context, r replica) (string, error) {
 		found, err := r.ratings.Ratings(ctx, ids)
 		var all []string
 		for id, rating := range found {
@@ -89,21 +91,21 @@ func ratingsOf(ids ...bytebites.MealID) question {
 		}
 		slices.Sort(all)
 		return strings.Join(all, "\n"), err
-	}, lookKey("does the key say of what kind the value is?")}
+	}, look: lookKey("does the key say of what kind the value is?")}
 }
 
 func popular(limit int) question {
-	return question{aPopular, fmt.Sprintf("the %d most popular meals", limit), func(ctx context.Context, r replica) (string, error) {
+	return question{kind: aPopular, what: fmt.Sprintf("the %d most popular meals", limit), ask: func(ctx context.Context, r replica) (string, error) {
 		found, err := r.orders.Popular(ctx, limit)
 		return fmt.Sprintf("%+v", found), err
-	}, lab.Look{File: "catalogue.go", Func: "orders.Popular", Hint: "is the limit part of the key?"}}
+	}, look: lab.Look{File: "catalogue.go", Func: "orders.Popular", Hint: "is the limit part of the key?"}}
 }
 
 func sessionOf(tokenHash [32]byte) question {
-	return question{aSession, fmt.Sprintf("the session of token hash %x...%x", tokenHash[:2], tokenHash[30:]), func(ctx context.Context, r replica) (string, error) {
+	return question{kind: aSession, what: fmt.Sprintf("the session of token hash %x...%x", tokenHash[:2], tokenHash[30:]), ask: func(ctx context.Context, r replica) (string, error) {
 		found, err := r.sessions.Session(ctx, tokenHash)
 		return orMissing(fmt.Sprintf("%s, %s", found.User, found.Email), err)
-	}, lookSession("is the whole hash part of the key?")}
+	}, look: lookSession("is the whole hash part of the key?")}
 }
 
 // right returns the answer of the stores.

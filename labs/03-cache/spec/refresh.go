@@ -138,6 +138,10 @@ func lookUpdate(hint string) lab.Look {
 	return lab.Look{File: "catalogue.go", Func: "catalogue.UpdateMeal", Hint: hint}
 }
 
+func lookPage(hint string) lab.Look {
+	return lab.Look{File: "catalogue.go", Func: "catalogue.Meals", Hint: hint}
+}
+
 func priceTo(price bytebites.Cents) func(context.Context, replica) error {
 	return func(ctx context.Context, r replica) error {
 		_, err := r.catalogue.UpdateMeal(ctx, "m010", bytebites.MealChange{Price: &price})
@@ -219,8 +223,10 @@ func (s *seam) changed(ctx context.Context, what string, look lab.Look, change f
 			switch {
 			case circumstance.hint != "":
 				after[i].look.Hint = circumstance.hint
+			case after[i].moves:
+				after[i].look = lookPage("does it send each search and each highest price to the store? A change may move the meal onto such a page, or off it")
 			case after[i].kind == aPage:
-				after[i].look = lab.Look{File: "catalogue.go", Func: "catalogue.Meals", Hint: "what does an entry of a page hold: whole meals, or their ids?"}
+				after[i].look = lookPage("what does an entry of a page hold: whole meals, or their ids?")
 			}
 		}
 		if err := s.wantAll(ctx, after, "after "+what+circumstance.what); err != nil {

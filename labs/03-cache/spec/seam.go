@@ -377,5 +377,13 @@ func (r *fakeRedis) last(d time.Duration) {
 	}
 }
 
+// longestTTL returns the longest time to live of a key that has one.
+func (r *fakeRedis) longestTTL() (longest time.Duration) {
+	for _, key := range r.server.Keys() {
+		longest = max(longest, r.server.TTL(key))
+	}
+	return longest
+}
+
 // flush deletes all keys.
 func (r *fakeRedis) flush() { r.server.FlushAll() }

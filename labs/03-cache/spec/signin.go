@@ -62,7 +62,7 @@ func (s *seam) remove(ctx context.Context, r int, tokenHash [32]byte, when strin
 func (s *seam) signInAndOut(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
 		s.writtenThrough, s.ownSessions, s.failedSignIn, s.failedSessionStore, s.expired, s.signOuts, s.lostDeletionExpires,
-		s.sessionsLast,
+		s.endsWithSession, s.sessionsLast,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -212,6 +212,27 @@ func (s *seam) lostDeletionExpires(ctx context.Context) error {
 	})
 	s.redis.forward(oldestSession)
 	return s.wantAll(ctx, questions, fmt.Sprintf("%s after a sign-out whose deletion was lost", oldestSession))
+}
+
+// briefSession is the length of a session that is shorter than the lesson keeps an entry.
+const briefSession = 2 * time.Minute
+
+// endsWithSession signs a subscriber in for a short time. An entry that lasts longer than its session only takes
+// memory.
+func (s *seam) endsWithSession(ctx context.Context) error {
+	s.redis.flush()
+	session := newSession(46, briefSession)
+	if err := s.create(ctx, 0, session, "while all works"); err != nil {
+		return err
+	}
+	if ttl := s.redis.longestTTL(); ttl > briefSession+expiryMargin {
+		return &lab.Failure{
+			Expected: fmt.Sprintf("an entry that expires with its session, which lasts %s", briefSession),
+			Seen:     "a time to live of " + ttl.Round(time.Second).String(),
+			Look:     lab.Look{File: "sessions.go", Func: "keepSession", Hint: "how long does the session last? See Session.ExpiresAt"},
+		}
+	}
+	return nil
 }
 
 // sessionsLast signs subscribers in and out, and demands that Redis has done its part before the answer.

@@ -222,6 +222,12 @@ func (s *simple) flightName(key string) string {
 	if s.unquotedNames {
 		return strings.ReplaceAll(key, `"`, "")
 	}
+	if _, list, ok := strings.Cut(key, ":meals:"); ok && s.joinedKeys {
+		var ids []string
+		if json.Unmarshal([]byte("["+list+"]"), &ids) == nil {
+			return prefix + "meal:" + strings.Join(ids, prefix+"meal:")
+		}
+	}
 	kind, rest, _ := strings.Cut(strings.TrimPrefix(key, prefix), ":")
 	switch first, _, several := strings.Cut(rest, ","); {
 	case s.oneFlight && (kind == "meal" || kind == "session"):
@@ -400,7 +406,26 @@ func (c *catalogue) Meals(ctx context.Context, f bytebites.MealFilter) ([]bytebi
 	if c.cache.wholeMenu {
 		return c.menuPage(ctx, f)
 	}
+	if c.cache.pageMealsLoad {
+		return c.pageOfIDs(ctx, f)
+	}
 	return menu(ctx, c.cache, "page:"+c.cache.pageName(f), load)
+}
+
+// pageOfIDs keeps the ids of a page, and asks the store for its meals.
+func (c *catalogue) pageOfIDs(ctx context.Context, f bytebites.MealFilter) ([]bytebites.Meal, error) {
+	ids, err := menu(ctx, c.cache, "page:"+c.cache.pageName(f), func(ctx context.Context) ([]bytebites.MealID, error) {
+		meals, err := c.Catalogue.Meals(ctx, f)
+		ids := make([]bytebites.MealID, len(meals))
+		for i, meal := range meals {
+			ids[i] = meal.ID
+		}
+		return ids, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return c.Catalogue.MealsByID(ctx, ids)
 }
 
 func (s *simple) pageName(f bytebites.MealFilter) string {
@@ -526,7 +551,7 @@ func (s *simple) sessionKey(tokenHash [32]byte) string {
 func (s *simple) sessionFor(session bytebites.Session) time.Duration {
 	left := time.Until(session.ExpiresAt)
 	switch {
-	case s.expiredCounts:
+	case s.expiredCounts, s.outlivesSession:
 		return sessionFor
 	case s.sessionHour:
 		return min(time.Hour, left)

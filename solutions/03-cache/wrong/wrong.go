@@ -94,6 +94,9 @@ const (
 	ForgetsLater    = "forgets-in-background"
 	OutLater        = "signs-out-in-background"
 	KeepsLater      = "keeps-session-in-background"
+	JoinedKeys      = "joined-keys-name-load"
+	OutlivesSession = "entry-outlives-session"
+	PageMealsLoad   = "meals-of-pages-load"
 )
 
 // The names of the flaws: the solution's core with the starter's code of one step.
@@ -209,6 +212,10 @@ type mistakes struct {
 	forgetsLater   bool // the deletion runs beside the answer
 	outLater       bool // the deletion of a session's entry runs beside the answer
 	keepsLater     bool // a new session is written to Redis beside the answer
+
+	joinedKeys      bool // the keys of a list run into one another in the name of a load
+	outlivesSession bool // a session is kept for ten minutes, however short it is
+	pageMealsLoad   bool // a page keeps its ids, and its meals are read past the cache
 }
 
 // Variants returns, by name, what each answer changes in a service, be it wrong or right.
@@ -294,6 +301,9 @@ func Variants() map[string]func(*service.Composition) {
 		ForgetsLater:    {forgetsLater: true},
 		OutLater:        {outLater: true},
 		KeepsLater:      {keepsLater: true},
+		JoinedKeys:      {joinedKeys: true},
+		OutlivesSession: {outlivesSession: true},
+		PageMealsLoad:   {pageMealsLoad: true},
 	} {
 		variants[name] = applied(wrong, differences{})
 	}
