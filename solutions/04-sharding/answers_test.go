@@ -187,7 +187,7 @@ func wrongStores() []frame.Wrong {
 		of("counts-all-copies", "marked writes", flaw{CountsAll: true}, "how many failed is their share of all"),
 		of("copy-noted-first", "marked writes", flaw{NotedFirst: true}, "a note that is missing makes one more copy"),
 		of("failed-copy-noted", "marked writes", flaw{NotedAnyway: true}, "what was tried is noted, and the error is in the log"),
-		of("copy-in-two-transactions", "marked writes", flaw{TwoTransactions: true}, "the versions were compared and set, so no other copy comes between"),
+		of("copy-in-two-transactions", "one transaction", flaw{TwoTransactions: true}, "the versions were compared and set, so no other copy comes between"),
 		of("waits-for-dark-read", "dark reads", flaw{WaitsForDarkRead: true}, "both answers are needed to compare them"),
 	}
 }

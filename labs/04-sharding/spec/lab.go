@@ -69,7 +69,7 @@ func routed(more ...string) []string {
 // copiesRight returns the checks that a mover builds on: those of its parts, and of the stores with a
 // single subscriber.
 func copiesRight() []string {
-	return []string{"closed fences", "failed copies", "uncopied copies", "late copies", "hand over"}
+	return []string{"closed fences", "failed copies", "uncopied copies", "one transaction", "late copies", "hand over"}
 }
 
 // Lab returns the checks and gains for a subject.
@@ -120,6 +120,8 @@ func (l *trial) quickChecks() []lab.Check {
 			Proves: "a write that a fence refuses reads the map again, and is made at the new home; any other error is returned at once"},
 		{Name: "marked writes", Kind: lab.Core, Step: 4, Needs: []string{"places"}, Run: l.markedWrites,
 			Proves: "a write has its mark in its transaction, and stands when its copy fails or its client leaves; settle makes each copy whose mark is ahead"},
+		{Name: "one transaction", Kind: lab.Core, Step: 5, Needs: []string{"places"}, Run: l.oneTransaction,
+			Proves: "a copy compares versions and replaces rows in one transaction"},
 		{Name: "hand over", Kind: lab.Core, Step: 6, Run: l.handOver,
 			Proves: "homes change behind closed fences, after the last copy, and not after an error"},
 	}

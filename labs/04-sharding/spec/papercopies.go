@@ -21,47 +21,91 @@ func lookCopy(hint string) lab.Look {
 
 func lookSettle(hint string) lab.Look { return lab.Look{File: "copy.go", Func: "settle", Hint: hint} }
 
-// copyArrives has a mirror on paper that takes a copy.
-func (l *trial) copyArrives(ctx context.Context) error {
+// arrival is what happens on paper when a copy arrives on its mirror.
+type arrival struct {
+	events []paperEvent
+	note   int     // the event that notes the copy at home; below 0 without one
+	failed float64 // copies counted as failed
+}
+
+// arrives has a mirror on paper that takes a copy. It returns false for a write that fails, which countsCopy judges.
+func (l *trial) arrives(ctx context.Context) (a arrival, written bool, err error) {
 	s, home, closed, err := l.mirrored()
 	if err != nil {
-		return err
+		return a, false, err
 	}
 	defer closed()
 	for _, p := range s.shards {
 		p.copies = true
 	}
 	if failure := s.access.Write(ctx, paperUser, s.change); failure != nil {
-		return nil // countsCopy judges the error
+		return a, false, nil //nolint:nilerr // it is no error of the check
 	}
-	noted, err := comes(ctx, func() (bool, error) {
+	_, err = comes(ctx, func() (bool, error) {
 		failed, err := s.counter(copiesFailed)
 		return failed > 0 || slices.ContainsFunc(s.journal.recorded(), isNote(home)), err
 	})
 	if err != nil {
-		return err
+		return a, false, err
 	}
-	failed, err := s.counter(copiesFailed)
-	if err != nil {
-		return err
+	if a.failed, err = s.counter(copiesFailed); err != nil {
+		return a, false, err
 	}
-	events := s.journal.recorded()
-	note := slices.IndexFunc(events, isNote(home))
+	a.events = s.journal.recorded()
+	a.note = slices.IndexFunc(a.events, isNote(home))
+	return a, true, nil
+}
+
+// copyArrives demands that a copy which arrives is noted at home, after its commit on the mirror.
+func (l *trial) copyArrives(ctx context.Context) error {
+	a, written, err := l.arrives(ctx)
 	switch {
-	case failed > 0 && note < 0:
+	case err != nil || !written:
+		return err
+	case a.failed > 0 && a.note < 0:
 		return nil // a statement that this paper does not know: servers judge this copy
-	case failed > 0:
+	case a.failed > 0:
 		return &lab.Failure{
-			Expected: "no failure counted for a copy that arrived", Seen: fmt.Sprintf("%s: %.0f", copiesFailed, failed),
+			Expected: "no failure counted for a copy that arrived", Seen: fmt.Sprintf("%s: %.0f", copiesFailed, a.failed),
 			Look: lookMirror("count a copy that fails"),
 		}
-	case !noted:
+	case a.note < 0:
 		return &lab.Failure{
-			Expected: "a copy that arrived to be noted at home", Seen: told(events),
+			Expected: "a copy that arrived to be noted at home", Seen: told(a.events),
 			Look: lookCopy("shard.Copied comes last: without it the mark stays ahead"),
 		}
 	}
-	return rightOrder(events, note)
+	replaced := slices.IndexFunc(a.events, func(e paperEvent) bool { return e.what == paperReplace })
+	if replaced < 0 {
+		return nil // oneTransaction judges a copy that replaces nothing
+	}
+	committed := slices.Index(a.events, paperEvent{a.events[replaced].server, a.events[replaced].tx, paperCommit})
+	if committed < 0 || a.note < committed {
+		return &lab.Failure{
+			Expected: "a copy to be noted at home when it has been committed on the mirror", Seen: told(a.events),
+			Look: lookCopy("a copy that is noted and then fails is never made again"),
+		}
+	}
+	return nil
+}
+
+// oneTransaction demands that the rows of a copy are replaced in the transaction that compared their versions.
+func (l *trial) oneTransaction(ctx context.Context, _ *lab.Run) error {
+	return allAnswered(ctx, paperTimeout, lookCopy(""), func(ctx context.Context) error {
+		a, written, err := l.arrives(ctx)
+		if err != nil || !written || a.note < 0 {
+			return err // "marked writes" judges a copy that does not arrive
+		}
+		replaced := slices.IndexFunc(a.events, func(e paperEvent) bool { return e.what == paperReplace })
+		compared := slices.IndexFunc(a.events, func(e paperEvent) bool { return e.what == paperCompare })
+		if replaced < 0 || compared < 0 || a.events[compared].tx == 0 || a.events[replaced].tx != a.events[compared].tx {
+			return &lab.Failure{
+				Expected: "versions compared and rows replaced in one transaction on the mirror", Seen: told(a.events),
+				Look: lookCopy("keep shard.Outdated and shard.Replace in one transaction: between two of them another copy can arrive, or the process dies"),
+			}
+		}
+		return nil
+	})
 }
 
 // copyIsLost has a home that can be read, and a mirror that refuses the copy.
@@ -89,27 +133,6 @@ func (l *trial) copyIsLost(ctx context.Context) error {
 // isNote returns a condition: the event is a note of a copy at home.
 func isNote(home *paperShard) func(paperEvent) bool {
 	return func(e paperEvent) bool { return e.server == home.number && e.what == paperNote }
-}
-
-// rightOrder judges the order of the events of one copy: the rows are replaced in the transaction that compared
-// their versions, and the copy is noted at home when that transaction has been committed.
-func rightOrder(events []paperEvent, note int) error {
-	replaced := slices.IndexFunc(events, func(e paperEvent) bool { return e.what == paperReplace })
-	compared := slices.IndexFunc(events, func(e paperEvent) bool { return e.what == paperCompare })
-	if replaced < 0 || compared < 0 || events[compared].tx == 0 || events[replaced].tx != events[compared].tx {
-		return &lab.Failure{
-			Expected: "versions compared and rows replaced in one transaction on the mirror", Seen: told(events),
-			Look: lookCopy("keep shard.Outdated and shard.Replace in one transaction: between two of them another copy can arrive, or the process dies"),
-		}
-	}
-	committed := slices.Index(events, paperEvent{events[replaced].server, events[replaced].tx, paperCommit})
-	if committed < 0 || note < committed {
-		return &lab.Failure{
-			Expected: "a copy to be noted at home when it has been committed on the mirror", Seen: told(events),
-			Look: lookCopy("a copy that is noted and then fails is never made again"),
-		}
-	}
-	return nil
 }
 
 // told describes events.
