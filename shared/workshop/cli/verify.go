@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/charmbracelet/lipgloss"
 	"github.com/spf13/cobra"
@@ -175,15 +176,54 @@ type testRunner struct {
 
 // begin shows a row while it is made, and then its verdict.
 func (r *testRunner) begin(folder, what string) (end func(verify.Row)) {
-	step := r.p.Step("verify %s %s", folder, what)
+	step, began := r.p.Step("verify %s %s", folder, what), time.Now()
 	r.step = step
 	return func(row verify.Row) {
 		if row.Verdict == verify.Passed {
 			step.Done()
 			return
 		}
-		step.Fail(fmt.Errorf("%s: %s", row.Verdict, row.Detail))
+		detail := row.Detail
+		kept, err := r.w.keepFiles(folder, what, began)
+		switch {
+		case err != nil:
+			detail += fmt.Sprintf("\nthe files of this row are lost: %v", err)
+		case kept != "":
+			detail += "\nFiles of this row: " + kept
+		}
+		step.Fail(fmt.Errorf("%s: %s", row.Verdict, detail))
 	}
+}
+
+// keepFiles copies the files of a lab that a row has written since it began, because the next row of the lab
+// replaces them. It returns the folder of the copies, from the module's root, or "" when there are none.
+func (w workshop) keepFiles(lab, what string, began time.Time) (kept string, err error) {
+	entries, err := os.ReadDir(w.path(stateDir, lab))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("read files of a row: %w", err)
+	}
+	to := filepath.Join(stateDir, lab, "verify-"+strings.ReplaceAll(what, " ", "-"))
+	for _, entry := range entries {
+		info, err := entry.Info()
+		if err != nil {
+			return "", fmt.Errorf("read files of a row: %w", err)
+		}
+		if !info.Mode().IsRegular() || info.ModTime().Before(began) {
+			continue
+		}
+		text, err := os.ReadFile(w.path(stateDir, lab, entry.Name()))
+		if err != nil {
+			return "", fmt.Errorf("read files of a row: %w", err)
+		}
+		if err := os.MkdirAll(w.path(to), 0o755); err != nil {
+			return "", fmt.Errorf("keep files of a row: %w", err)
+		}
+		if err := os.WriteFile(w.path(to, entry.Name()), text, 0o644); err != nil {
+			return "", fmt.Errorf("keep files of a row: %w", err)
+		}
+		kept = to
+	}
+	return kept, nil
 }
 
 // overlay writes a file for -overlay of the go command, which compiles other files in place of

@@ -390,3 +390,23 @@ func TestCharts(t *testing.T) {
 		t.Errorf("charts %q, want %q", got, want)
 	}
 }
+
+func TestTodosLeft(t *testing.T) {
+	todos := []string{
+		"a.go:3: TODO(lab 97): step 1. Write", "a.go:9: TODO(lab 97): step 12. Read", "b.sql:1: TODO(lab 97), step 1: index",
+	}
+	for _, test := range []struct {
+		name   string
+		result lab.Result
+		want   []string
+	}{
+		{"the whole lab", lab.Result{Todos: todos}, todos},
+		{"a step", lab.Result{Todos: todos, Step: 1}, []string{todos[0], todos[2]}},
+		{"a step without marks", lab.Result{Todos: todos, Step: 2}, nil},
+		{"one check", lab.Result{Todos: todos, Only: "index"}, nil},
+	} {
+		if got := test.result.TodosLeft(); !slices.Equal(got, test.want) {
+			t.Errorf("%s: %q, want %q", test.name, got, test.want)
+		}
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"go/token"
 	"io/fs"
 	"path"
+	"regexp"
 	"strings"
 )
 
@@ -49,6 +50,25 @@ func TodosIn(files fs.FS, lab string, names ...string) ([]string, error) {
 		}
 	}
 	return todos, nil
+}
+
+// TodosLeft returns the places of Todos that concern what was run: all for the whole lab, and for a step those
+// that name it. A run of one check says nothing about them.
+func (r Result) TodosLeft() []string {
+	switch {
+	case r.Only != "":
+		return nil
+	case r.Step == 0:
+		return r.Todos
+	}
+	ofStep := regexp.MustCompile(fmt.Sprintf(`\bstep %d\b`, r.Step))
+	var left []string
+	for _, todo := range r.Todos {
+		if ofStep.MatchString(todo) {
+			left = append(left, todo)
+		}
+	}
+	return left
 }
 
 // Marked reports whether a file carries the mark of the lab. The name says whether the text

@@ -180,8 +180,8 @@ func leftOf(r lab.Result) []string {
 	if names := optionalNames(r); len(names) > 0 {
 		text = append(text, "Optional (deep dives), not done: "+strings.Join(names, ", ")+".")
 	}
-	if r.Step == 0 && r.Only == "" && len(r.Todos) > 0 {
-		text = append(text, "TODO marks left: "+strings.Join(r.Todos, "; ")+".")
+	if todos := r.TodosLeft(); len(todos) > 0 {
+		text = append(text, "TODO marks left: "+strings.Join(todos, "; ")+".")
 	}
 	if r.Evidence != "" {
 		text = append(text, "Files of this run: "+r.Evidence+".")

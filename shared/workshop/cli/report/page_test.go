@@ -87,8 +87,9 @@ func TestPageHoldsAll(t *testing.T) {
 
 // A run of one step says nothing about the marks of other steps, and an empty result is a page too.
 func TestPageOfAStep(t *testing.T) {
-	text := textOfPage(t, Page("Lab 98", "", "", lab.Result{Lab: "98", Verdict: lab.Pass, Step: 2, Todos: []string{"a.go:1: TODO"}}))
-	if strings.Contains(text, "TODO") || !strings.Contains(text, "the code does what step 2 asks") {
+	todos := []string{"a.go:1: TODO(lab 98): step 1. Write", "a.go:2: TODO(lab 98): step 2. Read"}
+	text := textOfPage(t, Page("Lab 98", "", "", lab.Result{Lab: "98", Verdict: lab.Pass, Step: 2, Todos: todos}))
+	if strings.Contains(text, todos[0]) || !strings.Contains(text, todos[1]) || !strings.Contains(text, "the code does what step 2 asks") {
 		t.Errorf("the page says %q", text)
 	}
 }

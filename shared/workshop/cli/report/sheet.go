@@ -129,15 +129,15 @@ func (s Sheet) closing(r lab.Result) string {
 	if waited := waitedFor(r); waited != "" {
 		b.WriteString(s.Faint.Render("      "+waited) + "\n")
 	}
-	todos := r.Todos
-	if r.Step != 0 || r.Only != "" {
-		todos = nil // the marks of other steps say nothing about this one
-	}
-	for i, todo := range todos {
-		if i == 0 && r.Verdict == lab.Pass {
-			b.WriteString("Passed, but a TODO mark is left. Remove it, or `go test ./...` skips the lab:\n")
-		} else if i == 0 {
+	for i, todo := range r.TodosLeft() {
+		switch {
+		case i > 0:
+		case r.Verdict != lab.Pass:
 			b.WriteString("TODO marks left:\n")
+		case r.Step != 0:
+			b.WriteString("Passed, but a TODO mark of this step is left. Do what it says, or remove it if that is done:\n")
+		default:
+			b.WriteString("Passed, but a TODO mark is left. Remove it, or `go test ./...` skips the lab:\n")
 		}
 		b.WriteString("  " + todo + "\n")
 	}
