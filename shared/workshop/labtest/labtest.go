@@ -9,10 +9,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"bytebites.example/workshop/shared/measure/hostcpu"
 	"bytebites.example/workshop/shared/testbed/hostlock"
@@ -25,21 +25,12 @@ import (
 // for the machine does not count.
 const answerTimeout = 10 * time.Minute
 
-// withServersAtOnce is how many answers that use servers run at a time. More would each start servers of their own,
-// which costs more than the idle time: six at a time took lab 00 half as long again.
-func withServersAtOnce() lane { return lane{least: always(3), most: 3} }
+// answersAtOnce is how many answers that use servers run at a time.
+const answersAtOnce = 3
 
 // quickAtOnce is how many answers whose checks need no server run at a time. Such an answer waits for most of
-// its time: 21 of lab 05 used 0.8 s of CPU in 17 s. So the number is far above that of the cores. Beside servers
-// such an answer starts only while the machine is idle: checks of lab 03 found no idle time there.
-func quickAtOnce(besideServers *atomic.Bool) lane {
-	return lane{most: 32, least: func() int {
-		if besideServers.Load() {
-			return 0
-		}
-		return 8
-	}}
-}
+// its time: 21 of lab 05 used 0.8 s of CPU in 17 s. So the number is far above that of the cores.
+const quickAtOnce = 8
 
 // Run runs a lab's checks and gains as far as the mode and the selection in the environment
 // say, writes the result to the file that the environment names, and fails the test unless
@@ -142,10 +133,10 @@ func run(t *testing.T, l lab.Lab, mode lab.Mode, selection lab.Selection) {
 // against the checks and the wrong answers.
 //
 // The answers use real servers, so the test skips unless `verify` asks for it. In ModeVerify
-// several run at a time, because each leaves the processors idle for most of its time. Those
+// answersAtOnce run at a time, because each leaves the processors idle for most of its time. Those
 // with a stage that needs the machine alone run one after another. One answer after another uses
-// the same servers: see lab.Series. Answers whose checks need no server run beside those that need the machine
-// alone, while it is idle, and before all others. It writes the results to the file that the environment names.
+// the same servers: see lab.Series. Answers whose checks need no server run after all these,
+// quickAtOnce at a time. It writes the results to the file that the environment names.
 func Answers(t *testing.T, answers lab.Answers) {
 	t.Helper()
 	mode := modeOf(t)
@@ -217,16 +208,20 @@ func Answers(t *testing.T, answers lab.Answers) {
 			return r.Verdict()
 		})
 	}
-	idle, stopWatch := idleCores(t)
-	defer stopWatch()
-	var besideServers atomic.Bool
-	besideServers.Store(len(alone) > 0)
-	var lanes sync.WaitGroup
-	lanes.Go(func() { quickAtOnce(&besideServers).run(t, idle, quick) })
-	lane{least: always(1), most: 1}.run(t, idle, alone)
-	besideServers.Store(false)
-	lanes.Wait()
-	withServersAtOnce().run(t, idle, withServers)
+	sideBySide(t, 1, alone)
+	sideBySide(t, answersAtOnce, withServers)
+	sideBySide(t, quickAtOnce, quick) // last: beside servers, checks of lab 03 found no idle time
+}
+
+// sideBySide starts subtests, at most that many at a time.
+func sideBySide(t *testing.T, atOnce int, subtests []func(*testing.T)) {
+	t.Helper()
+	var starting errgroup.Group
+	starting.SetLimit(atOnce)
+	for _, subtest := range subtests {
+		starting.Go(func() error { subtest(t); return nil })
+	}
+	_ = starting.Wait() // no subtest returns an error
 }
 
 // flawsOf returns an error for every step of a lab whose flaw is no wrong answer.
