@@ -66,8 +66,8 @@ const (
 	keptMisses = 4
 )
 
-// isKept reads again what all replicas have read, and counts the questions to the stores: those of the
-// question's kind, and those of further kinds that its answer consists of.
+// isKept reads again what all replicas have read, and counts the questions to the stores. It counts those of the
+// question's kind, and of further kinds that the answer is made of.
 func (s *seam) isKept(ctx context.Context, q question, also ...kind) error {
 	asked := func() (sum int) {
 		for _, k := range append(also, q.kind) {
@@ -104,7 +104,7 @@ func (s *seam) isKept(ctx context.Context, q question, also ...kind) error {
 	return nil
 }
 
-// ownNames has ids run into one another: as they are, and with the beginning that their keys share.
+// ownNames asks for ids that contain two other ids, first without and then with the text that their keys begin with.
 func (s *seam) ownNames(ctx context.Context) error {
 	s.redis.flush()
 	const id = "m001"
@@ -125,8 +125,8 @@ func (s *seam) ownNames(ctx context.Context) error {
 	return nil
 }
 
-// runTogether asks for things whose ids are two other ids with a separator and a beginning between them, and
-// then for those two, while the first loads are under way.
+// runTogether asks for ids that consist of two other ids, with a separator and a beginning between them. While
+// these loads are under way, it asks for the two.
 func (s *seam) runTogether(ctx context.Context, beginning string) error {
 	var one, two []question
 	for i, between := range append(separators(), "", "\n") {

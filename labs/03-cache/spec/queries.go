@@ -110,10 +110,7 @@ func (l *trial) fewQueries(ctx context.Context, run *lab.Run) (err error) {
 		return &lab.Failure{
 			Expected: fmt.Sprintf("at least %.0f %% of %.2f queries per request saved, cold start included", 100*wantedShare, q.without.least()),
 			Seen:     seen,
-			Look: lab.Look{
-				File: "catalogue.go", Func: "catalogue.Meals",
-				Hint: "which reads still reach the database? See queries.txt in " + evidenceFolder,
-			},
+			Look:     lookPage("which reads still reach the database? See queries.txt in " + evidenceFolder),
 		}
 	}
 	for _, p := range []phase{q.cold, q.warm, q.flushed} {

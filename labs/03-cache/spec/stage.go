@@ -188,9 +188,7 @@ func (l *trial) signIn(ctx context.Context, _ *lab.Run) (end func() error, err e
 		return nil, err
 	}
 	l.one, err = rig.Attach(ctx, l.replicas[0], rig.Options{Dataset: l.servers.Dataset, People: people})
-	return nil, rig.LearnersFault(err, lab.Look{
-		File: "catalogue.go", Func: "catalogue.Meals", Hint: "do two pages share a key?",
-	})
+	return nil, rig.LearnersFault(err, lookPage("do two pages share a key?"))
 }
 
 // startBefore starts the service of the labs before, and signs the same people in with it.

@@ -52,8 +52,8 @@ func TodosIn(files fs.FS, lab string, names ...string) ([]string, error) {
 	return todos, nil
 }
 
-// TodosLeft returns the places of Todos that concern what was run: all for the whole lab, and for a step those
-// that name it. A run of one check says nothing about them.
+// TodosLeft returns the part of Todos that belongs to what was run: all for the whole lab, for a step those that
+// name it, and none for a single check.
 func (r Result) TodosLeft() []string {
 	switch {
 	case r.Only != "":
