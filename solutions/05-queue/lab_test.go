@@ -108,6 +108,8 @@ func TestAnswers(t *testing.T) {
 		variant("outbox-error-logged", "order and events", "an order must not fail because of a mail", "outbox fails"),
 		variant("told-outside", "order and events", "the context of the request is at hand", "outbox fails"),
 		variant("tells-orders-only", "order and events", "who plans the week can hear of the order as well", "effects", "new consumer", "does not wait"),
+		variant("mails-first", "order and events", "the mail is what the subscriber waits for", "does not wait", "contract", "effects", "outbox fails"),
+		variant("mails-later", "does not wait", "a goroutine keeps nobody waiting", "order and events", "contract", "effects", "outbox fails"),
 		variant("ids-by-the-clock", "order and events", "an id with the time in it is unique"),
 		variant("payment-told-after", "payment and event", "an event must not announce a payment that is not kept yet", "outbox fails"),
 		variant("payment-error-logged", "payment and event", "the provider must not hear of our outbox", "outbox fails"),

@@ -10,9 +10,9 @@ import (
 
 const (
 	// effectOrders is how many orders the check "effects" places first.
-	effectOrders = 200
+	effectOrders = 120
 	// heardOrders is how many orders the check "new consumer" places.
-	heardOrders = 64
+	heardOrders = 32
 	// clock is how a failure shows a time of today.
 	clock = "15:04:05.000"
 )

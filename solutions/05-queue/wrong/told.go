@@ -27,6 +27,8 @@ type teller struct {
 	tellsAgain   bool // tells of an order that was placed before
 	releases     bool // releases the reservation when Place fails
 	undrafted    bool // ignores an error of Draft
+	mails        bool // mails before it answers
+	mailsLater   bool // mails when it has answered
 }
 
 func (t teller) checkout(c *service.Composition) {
@@ -81,7 +83,23 @@ func (t teller) PlaceOrder(ctx context.Context, request bytebites.OrderRequest) 
 			slog.ErrorContext(ctx, "not told", "order", string(order.ID), "error", err)
 		}
 	}
+	if t.mails {
+		t.mail(ctx, &placed, request.Email)
+	}
+	if t.mailsLater {
+		later := placed
+		go func() {
+			ctx, done := t.Aftermath(ctx)
+			defer done()
+			t.mail(ctx, &later, request.Email)
+		}()
+	}
 	return placed, false, nil
+}
+
+// mail sends the mail of an order, and notes it.
+func (t teller) mail(ctx context.Context, order *bytebites.Order, email string) {
+	t.Effect(ctx, order, bytebites.EffectEmail, func(ctx context.Context) error { return t.Mail(ctx, email, *order) })
 }
 
 func (t teller) events(order bytebites.Order, email string) []bytebites.Event {

@@ -172,6 +172,8 @@ func tellers() map[string]teller {
 		"tells-again":         {tellsAgain: true},
 		"releases-after-all":  {releases: true},
 		"orders-undrafted":    {undrafted: true},
+		"mails-first":         {mails: true},
+		"mails-later":         {mailsLater: true},
 	}
 }
 
