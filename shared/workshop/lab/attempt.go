@@ -47,6 +47,17 @@ func (a *attempt) end() error {
 // ready brings up the needs of a check or gain. It returns the name of the stage or check
 // without which the check cannot be judged, or "".
 func (a *attempt) ready(ctx context.Context, n node) (blocked string) {
+	if blocked := a.blocked(n); blocked != "" {
+		return blocked
+	}
+	if blocked := a.stand(ctx, n); blocked != "" {
+		return blocked
+	}
+	return a.broken
+}
+
+// blocked returns the name of what already keeps a check or gain from being judged, or "".
+func (a *attempt) blocked(n node) string {
 	if a.broken != "" {
 		return a.broken
 	}
@@ -55,10 +66,7 @@ func (a *attempt) ready(ctx context.Context, n node) (blocked string) {
 			return s.blocked
 		}
 	}
-	if blocked := a.stand(ctx, n); blocked != "" {
-		return blocked
-	}
-	return a.broken
+	return ""
 }
 
 // stand brings up the stages that a node needs and that are not up yet. Those that need
@@ -208,13 +216,12 @@ func (a *attempt) judged(ctx context.Context, check *Check, result CheckResult) 
 func (a *attempt) gain(ctx context.Context, p planned) {
 	gain := p.gain
 	result := GainResult{Name: gain.Name, Unit: gain.Unit, Floor: gain.Floor}
-	switch blocked := a.ready(ctx, p.node); {
-	case a.run.verdict() != Pass && (gain.Timed || a.unproved):
-		result.Verdict, result.Blocked = NotReached, blocked
+	if a.run.verdict() != Pass && (gain.Timed || a.unproved) {
+		result.Verdict, result.Blocked = NotReached, a.blocked(p.node)
 		result.Detail = "not measured: a core check did not pass, and a fast wrong answer gains nothing"
-	case blocked != "":
+	} else if blocked := a.ready(ctx, p.node); blocked != "" {
 		result.Verdict, result.Blocked, result.Detail = NotReached, blocked, "needs "+blocked
-	default:
+	} else {
 		a.run.Progress(fmt.Sprintf("gain %s: %s", gain.Name, gain.Proves))
 		result.measure(ctx, gain, a.run)
 	}

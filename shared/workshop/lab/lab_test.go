@@ -131,13 +131,17 @@ func TestWhereOfJoinedFailures(t *testing.T) {
 }
 
 func TestNothingIsGainedByAWrongAnswer(t *testing.T) {
-	measured := false
-	g := lab.Gain{Name: "gain", Floor: 2, Measure: func(context.Context, *lab.Run) (lab.Measured, error) {
+	measured, started := false, false
+	g := lab.Gain{Name: "gain", Floor: 2, Needs: []string{"servers"}, Measure: func(context.Context, *lab.Run) (lab.Measured, error) {
 		measured = true
 		return lab.Measured{Ratio: 100}, nil
 	}}
 	toy := lab.Lab{
 		Name: "00-toy", Files: fstest.MapFS{},
+		Stages: []lab.Stage{{Name: "servers", Starts: "the servers", Start: func(context.Context, *lab.Run) (func() error, error) {
+			started = true
+			return nil, nil
+		}}},
 		Checks: []lab.Check{check("wrong", &lab.Failure{Expected: "a", Seen: "b"})},
 		Gains:  []lab.Gain{g},
 	}
@@ -145,8 +149,8 @@ func TestNothingIsGainedByAWrongAnswer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if measured || result.Gains[0].Verdict != lab.NotReached {
-		t.Errorf("the gain of a wrong answer was measured: %+v", result.Gains[0])
+	if measured || started || result.Gains[0].Verdict != lab.NotReached {
+		t.Errorf("measured %t, servers started for it %t, gain %+v; want false, false and a gain that is not reached", measured, started, result.Gains[0])
 	}
 }
 
