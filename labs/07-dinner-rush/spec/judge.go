@@ -66,10 +66,50 @@ func (s rushSeen) effects() error {
 	for _, u := range s.books.Undone {
 		seen, waits = append(seen, u.What), append(waits, u.Waited)
 	}
-	return &lab.Failure{
+	failure := &lab.Failure{
 		Expected: fmt.Sprintf("each effect of %d orders once", len(s.books.Orders)),
 		Seen:     few(seen), Waited: lab.All(waits...), Look: lookPlan("are the workers enough to drain the backlog of the broker's outage?"),
 	}
+	s.blame(failure, dinner.Workers, dinner.Shards)
+	return failure
+}
+
+const (
+	// atQuota is the utilisation, as a share of the quota, of a part that gets no more CPU.
+	atQuota = 0.95
+	// tooLong is the share of the rush for which only a part that is too small is at its quota. A part that
+	// catches up on what a busy machine has left behind is at its quota for seconds.
+	tooLong = 0.2
+)
+
+// tooSmall returns the first of some parts that was at its quota for too long.
+func (s rushSeen) tooSmall(parts ...dinner.Part) (part dinner.Part, found bool) {
+	for _, part := range parts {
+		full := 0
+		for _, sample := range s.Usage {
+			if sample.Share[part] >= atQuota {
+				full++
+			}
+		}
+		if full > 0 && float64(full) >= tooLong*float64(len(s.Usage)) {
+			return part, true
+		}
+	}
+	return "", false
+}
+
+// blame lays a failure for want of time on the first of some parts that is too small. Such a failure does not
+// depend on the machine: a busy machine keeps a part away from its quota.
+func (s rushSeen) blame(failure *lab.Failure, parts ...dinner.Part) {
+	if part, found := s.tooSmall(parts...); found && failure.Waited.Each > 0 {
+		failure.Waited = lab.Waited{}
+		failure.Look = lookPlan(fmt.Sprintf("give %s a larger type, or more of them: they were at their quota for a fifth of the rush or more; see parts.txt", part))
+	}
+}
+
+// answering returns the parts of the plan that a request waits for.
+func answering() []dinner.Part {
+	return []dinner.Part{dinner.Replicas, dinner.Catalogue, dinner.Shards, dinner.Cache}
 }
 
 // outside returns the requests outside of all windows, and those of them that failed.
@@ -114,6 +154,7 @@ func (s rushSeen) fewFailures() error {
 	uncut := slices.DeleteFunc(slices.Clone(failed), cut)
 	if cuts := len(failed) - len(uncut); cuts <= allowed || float64(cuts) <= cutShare*float64(len(uncut)) {
 		failure.Waited = s.late(uncut)
+		s.blame(failure, answering()...)
 	}
 	return failure
 }
@@ -216,10 +257,12 @@ func (s rushSeen) meanLatency() error {
 	if mean < meanLimit {
 		return nil
 	}
-	return &lab.Failure{
+	failure := &lab.Failure{
 		Expected: fmt.Sprintf("a mean latency under %v over the whole rush", meanLimit),
 		Seen:     fmt.Sprintf("%v; see rush.txt and parts.txt in %s", mean.Round(time.Millisecond), evidenceFolder),
 		Waited:   lab.Waited{From: s.Began, To: s.Ended, Each: sliceLength},
 		Look:     lookPlan("which part was at its quota?"),
 	}
+	s.blame(failure, answering()...)
+	return failure
 }

@@ -131,6 +131,35 @@ func TestFailuresForWantOfTime(t *testing.T) {
 	}
 }
 
+// A busy machine keeps a part away from its quota. So a part that is at its quota for long is too small, on any
+// machine.
+func TestAPartThatIsTooSmallIsBlamed(t *testing.T) {
+	for name, test := range map[string]struct {
+		part dinner.Part
+		full int // samples of 15 with the part at its quota
+		want bool
+	}{
+		"a shard for six seconds":       {dinner.Shards, 3, true},
+		"a shard for four seconds":      {dinner.Shards, 2, false},
+		"the workers, which none await": {dinner.Workers, 15, false},
+	} {
+		s := goodRush()
+		s.fail(0, 5, "status 503")
+		for i := range 15 {
+			share := 0.5
+			if i < test.full {
+				share = 0.97
+			}
+			s.Usage = append(s.Usage, dinner.Sample{At: time.Duration(i) * 2 * time.Second, Share: map[dinner.Part]float64{test.part: share}})
+		}
+		var failure *lab.Failure
+		if err := s.fewFailures(); !errors.As(err, &failure) || (failure.Waited.Each == 0) != test.want ||
+			strings.Contains(failure.Look.Hint, string(test.part)) != test.want {
+			t.Errorf("%s: %v, which rests on time: %t; want it blamed: %t", name, err, failure.Waited.Each > 0, test.want)
+		}
+	}
+}
+
 func TestUndoneEffectsRestOnTimeWhenEachDoes(t *testing.T) {
 	late, doubled := dinner.Undone{What: "late", Waited: lab.Last(time.Minute)}, dinner.Undone{What: "booked twice"}
 	for name, test := range map[string]struct {
@@ -214,6 +243,23 @@ func TestSmaller(t *testing.T) {
 		if got, ok := smaller(test.now, test.busiest); got.Name != test.want || ok != (test.want != "") {
 			t.Errorf("%s at %.0f %%: %q, want %q", test.now.Name, 100*test.busiest, got.Name, test.want)
 		}
+	}
+}
+
+// A part that stands behind failed requests has less to do than it must hold.
+func TestNoSmallerTypeIsNamedWhenTooManyFail(t *testing.T) {
+	p, err := (&trial{subject: Subject{Plan: []byte(smallPlan)}}).planned()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := goodRush()
+	s.Usage = []dinner.Sample{{Share: map[dinner.Part]float64{dinner.Catalogue: 0.01}}}
+	if text := string(s.parts(p)); strings.Contains(text, "not told") || !strings.Contains(text, "b1.nano  ") {
+		t.Errorf("no smaller type after a good rush:\n%s", text)
+	}
+	s.fail(0, 5, "status 503")
+	if text := string(s.parts(p)); strings.Count(text, "not told") != len(dinner.Parts()) {
+		t.Errorf("smaller types after a rush in which too many requests failed:\n%s", text)
 	}
 }
 

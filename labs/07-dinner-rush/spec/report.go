@@ -123,14 +123,23 @@ func smaller(now instance.Type, busiest float64) (instance.Type, bool) {
 func (s rushSeen) parts(p plan.Plan) []byte {
 	head := fmt.Sprintf("How busy each part was. Usual: the median over the rush. Busiest: the busiest server in its busiest %d s.\n"+
 		"Smaller: the smallest type that would be used less than %.0f %% in these seconds. RabbitMQ needs half a core to start, whatever it uses.\n"+
-		"The evening cost $%.2f: $%.2f for a million requests.\n\n", s.sampleSeconds(), 100*holds, s.price, s.perMillion())
+		"The evening cost $%.2f: $%.2f for a million requests.\n", s.sampleSeconds(), 100*holds, s.price, s.perMillion())
+	held := s.fewFailures() == nil
+	if !held {
+		head += "Too many requests failed, so some parts had less to do than they must hold: no smaller type is named.\n"
+	}
+	head += "\n"
 	const micros = 1e6 // in a dollar
 	return evidence.Table(head, func(w io.Writer) {
 		fmt.Fprintln(w, "part\ttype\tusual %\tbusiest %\tsmaller\t$ an evening\t")
 		for i, item := range p.Items(dinner.Evening, s.ReplicaHours()) {
 			part := dinner.Parts()[i]
 			less := "none"
-			if t, ok := smaller(item.Type, s.busiest(part)); ok && part != dinner.Broker {
+			t, ok := smaller(item.Type, s.busiest(part))
+			switch {
+			case !held:
+				less = "not told"
+			case ok && part != dinner.Broker:
 				less = t.Name
 			}
 			fmt.Fprintf(w, "%s\t%s\t%.0f\t%.0f\t%s\t%.3f\t\n", item.Part, item.Type.Name, 100*s.usual(part), 100*s.busiest(part), less, item.Hours*float64(item.Type.PriceMicros)/micros)
