@@ -56,14 +56,37 @@ func ForTestWith(tb testing.TB, o Options) *Bed {
 	return bed
 }
 
+// closingTime is what ContextForTest leaves of a test program's time: a test that hangs says where, and
+// removes its servers.
+const closingTime = 30 * time.Second
+
+// ContextForTest returns a context for a test with servers. It ends shortly before the time of the test
+// program is over, which go test sets with -timeout. A shorter limit would be a guess: on a busy machine the
+// same work takes several times as long.
+func ContextForTest(tb testing.TB) context.Context {
+	tb.Helper()
+	deadline, limited := deadlineOf(tb)
+	if !limited {
+		return tb.Context()
+	}
+	ctx, cancel := context.WithDeadline(tb.Context(), deadline.Add(-min(closingTime, time.Until(deadline)/4)))
+	tb.Cleanup(cancel)
+	return ctx
+}
+
+// deadlineOf returns when the time of the test program is over, if it has a limit.
+func deadlineOf(tb testing.TB) (deadline time.Time, limited bool) {
+	t, ok := tb.(interface{ Deadline() (time.Time, bool) }) // a *testing.B has none
+	if !ok {
+		return time.Time{}, false
+	}
+	return t.Deadline()
+}
+
 // coreForTest waits for a core of the machine, as long as that leaves enough of the test's time.
 func coreForTest(ctx context.Context, tb testing.TB, report *progress.Reporter) (release func()) {
 	tb.Helper()
-	var deadline time.Time
-	limited := false
-	if t, ok := tb.(interface{ Deadline() (time.Time, bool) }); ok { // a *testing.B has none
-		deadline, limited = t.Deadline()
-	}
+	deadline, limited := deadlineOf(tb)
 	ctx, cancel := hostlock.InTest(ctx, deadline, limited)
 	defer cancel()
 	release, err := hostlock.Core(ctx, func(holder string) { report.Note("waiting for a core of the machine, held by %s", holder) })

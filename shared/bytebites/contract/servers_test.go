@@ -1,7 +1,6 @@
 package contract_test
 
 import (
-	"context"
 	"net/http"
 	"testing"
 	"time"
@@ -20,8 +19,7 @@ const abuseRequests = 10_000
 // database.
 func TestOnRealServers(t *testing.T) {
 	bed := testbed.ForTest(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
-	defer cancel()
+	ctx := testbed.ContextForTest(t)
 	size := seed.Small()
 	database, err := bed.Postgres(ctx, testbed.PostgresOptions{Dataset: &size})
 	if err != nil {

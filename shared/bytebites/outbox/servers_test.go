@@ -23,8 +23,7 @@ const maxConnections = 20
 // TestOnRealServers runs all tests that need a database on one server.
 func TestOnRealServers(t *testing.T) {
 	bed := testbed.ForTest(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	defer cancel()
+	ctx := testbed.ContextForTest(t)
 	server, err := bed.Postgres(ctx, testbed.PostgresOptions{})
 	if err != nil {
 		t.Fatal(err)

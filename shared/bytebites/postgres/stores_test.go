@@ -19,8 +19,7 @@ import (
 // invariants.
 func TestStores(t *testing.T) {
 	bed := testbed.ForTest(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	defer cancel()
+	ctx := testbed.ContextForTest(t)
 	size := seed.Small()
 	server, err := bed.Postgres(ctx, testbed.PostgresOptions{Dataset: &size})
 	if err != nil {

@@ -18,8 +18,7 @@ import (
 // TestFill fills two databases. It checks the data of one, and that both are equal.
 func TestFill(t *testing.T) {
 	bed := testbed.ForTest(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	defer cancel()
+	ctx := testbed.ContextForTest(t)
 	server, err := bed.Postgres(ctx, testbed.PostgresOptions{})
 	if err != nil {
 		t.Fatal(err)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/lib/pq"
 
@@ -61,8 +60,7 @@ func TestSpreadRefuses(t *testing.T) {
 // TestFillShares fills the databases of a spread and of the whole, and compares all rows.
 func TestFillShares(t *testing.T) {
 	bed := testbed.ForTest(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	defer cancel()
+	ctx := testbed.ContextForTest(t)
 	server, err := bed.Postgres(ctx, testbed.PostgresOptions{})
 	if err != nil {
 		t.Fatal(err)

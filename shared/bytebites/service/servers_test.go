@@ -15,6 +15,7 @@ import (
 	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/bytebites/seed"
 	"bytebites.example/workshop/shared/testbed"
+	"bytebites.example/workshop/shared/testbed/hostspeed"
 )
 
 // TestOnRealServers shares one bed among the tests that need one.
@@ -66,8 +67,7 @@ func testSchemaChanges(t *testing.T, config Config) {
 		{Name: "index", SQL: "CREATE INDEX CONCURRENTLY IF NOT EXISTS parts_test_1 ON orders (user_id, placed_at DESC);"},
 		{Name: "several", Database: CatalogueDatabase, SQL: "CREATE TABLE IF NOT EXISTS parts_test_2 (x int); CREATE INDEX IF NOT EXISTS parts_test_3 ON parts_test_2 (x);"},
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
+	ctx := testbed.ContextForTest(t)
 	var replicas []Resources
 	for range 4 {
 		r, _ := open(t, config)
@@ -113,7 +113,7 @@ func testSchemaChanges(t *testing.T, config Config) {
 // testPoolOfOne places an order over one connection. A step that needs a second connection while
 // the transaction holds the first would wait for ever.
 func testPoolOfOne(t *testing.T, config Config) {
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), hostspeed.Wait(30*time.Second))
 	defer cancel()
 	r, d := open(t, config)
 	if d.catalogue != d.userData || d.catalogue.Stats().MaxOpenConnections != 1 {

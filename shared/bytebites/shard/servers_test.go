@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net/url"
 	"testing"
-	"time"
 
 	"bytebites.example/workshop/shared/bytebites"
 	"bytebites.example/workshop/shared/bytebites/postgres"
@@ -20,8 +19,7 @@ import (
 // servers, because locks and fences are local to a database.
 func TestServers(t *testing.T) {
 	bed := testbed.ForTest(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
-	defer cancel()
+	ctx := testbed.ContextForTest(t)
 	server, err := bed.Postgres(ctx, testbed.PostgresOptions{})
 	if err != nil {
 		t.Fatal(err)

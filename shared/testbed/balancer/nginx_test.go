@@ -65,8 +65,7 @@ func answers(t *testing.T, url string, n int) map[string]int {
 
 func TestNginxFollowsReadiness(t *testing.T) {
 	bed := testbed.ForTest(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
-	defer cancel()
+	ctx := testbed.ContextForTest(t)
 	var nginx *testbed.Nginx
 	replicas := make([]*testbed.Service, 2)
 	start := func(i int) func(context.Context) error {

@@ -117,8 +117,7 @@ type bench struct {
 
 func TestScalesRealReplicas(t *testing.T) {
 	bed := testbed.ForTest(t)
-	ctx, cancel := context.WithTimeout(t.Context(), hostspeed.Wait(3*time.Minute))
-	defer cancel()
+	ctx := testbed.ContextForTest(t)
 	r := &bench{t: t, ctx: ctx, bed: bed, policy: &script{n: 2}, log: &log{}, clock: scaler.Clock{Start: time.Now(), Factor: factor}}
 	r.startServers()
 	t.Cleanup(func() {

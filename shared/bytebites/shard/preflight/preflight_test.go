@@ -19,8 +19,7 @@ const index = `CREATE INDEX orders_user_placed_at ON orders (user_id, placed_at 
 // TestCheck reads histories without the index that they need, and with it.
 func TestCheck(t *testing.T) {
 	bed := testbed.ForTest(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
-	defer cancel()
+	ctx := testbed.ContextForTest(t)
 	server, err := bed.Postgres(ctx, testbed.PostgresOptions{})
 	must(t, err)
 	db := open(ctx, t, server.URL())
