@@ -153,6 +153,7 @@ func TestAnswers(t *testing.T) {
 		variant("replay-hides-failures", "whole log", "the log of the program says which events failed"),
 		variant("replay-ends-at-error", "whole log", "an error ends a program"),
 		variant("replay-ends-at-poison", "whole log", "a message that cannot be read is an error too", "replay"),
+		variant("replay-never-stops", "whole log", "the mark comes soon, and then the replay ends anyway"),
 		variant("acks-all-before", "acknowledgements", "multiple saves a frame for each message", "retries", "told to stop"),
 		variant("spins-when-cut-off", "acknowledgements", "a closed channel only delivers nothing"),
 		variant("waits-for-no-messages", "acknowledgements", "the queue was declared when the program started, so it is there"),

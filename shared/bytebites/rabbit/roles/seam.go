@@ -60,7 +60,7 @@ type Broker struct {
 type Serve func(ctx context.Context, b Broker, c Consumer) error
 
 // Replay handles all events of the log for a consumer's queue. It goes from the first event to the
-// event that is last when Replay is called.
+// event that is last when Replay is called. It ends early when ctx does.
 type Replay func(ctx context.Context, b Broker, c Consumer) error
 
 // Consumers returns all consumers, one for each queue.
