@@ -103,7 +103,7 @@ func (s rushSeen) tooSmall(parts ...dinner.Part) (part dinner.Part, found bool) 
 func (s rushSeen) blame(failure *lab.Failure, parts ...dinner.Part) {
 	if part, found := s.tooSmall(parts...); found && failure.Waited.Each > 0 {
 		failure.Waited = lab.Waited{}
-		failure.Look = lookPlan(fmt.Sprintf("give %s a larger type, or more of them: they were at their quota for a fifth of the rush or more; see parts.txt", part))
+		failure.Look = lookPlan(fmt.Sprintf("give %s a larger type, or more of them: they were at their quota for %.0f %% of the rush or more; see parts.txt", part, 100*tooLong))
 	}
 }
 

@@ -56,7 +56,8 @@ func (a *attempt) ready(ctx context.Context, n node) (blocked string) {
 	return a.broken
 }
 
-// blocked returns the name of what already keeps a check or gain from being judged, or "".
+// blocked returns the name of a need of the node that did not pass, or of what the environment failed, or "". It
+// starts nothing.
 func (a *attempt) blocked(n node) string {
 	if a.broken != "" {
 		return a.broken

@@ -52,8 +52,8 @@ func TodosIn(files fs.FS, lab string, names ...string) ([]string, error) {
 	return todos, nil
 }
 
-// TodosLeft returns the part of Todos that belongs to what was run: all for the whole lab, for a step those that
-// name it, and none for a single check.
+// TodosLeft returns all Todos after a run of the whole lab. After a run of a step it returns those that name the
+// step, and after a run of a single check none.
 func (r Result) TodosLeft() []string {
 	switch {
 	case r.Only != "":
