@@ -33,8 +33,9 @@ const buildTimeout = 10 * time.Minute
 // for another set Go compiles every package again.
 //
 // A program without cgo is static. The tag nomsgpack removes an unused codec from gin, which
-// takes as long to compile as everything else.
-func CompileFlags() []string { return []string{"-buildvcs=false", TagsFlag()} }
+// takes as long to compile as everything else. With -trimpath the result does not depend on the
+// folder of the clone, so that a second clone finds in Go's cache what the first has compiled.
+func CompileFlags() []string { return []string{"-buildvcs=false", "-trimpath", TagsFlag()} }
 
 // TagsFlag returns the flag with the tags of CompileFlags and further ones.
 func TagsFlag(more ...string) string {

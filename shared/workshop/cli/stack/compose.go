@@ -50,7 +50,6 @@ type compose struct {
 	project string
 	stack   *Stack
 	env     []string
-	blanks  []string // variables that .env lacks, for commands that only look
 }
 
 const composeRemedy = "install one of them: on Debian and Ubuntu `apt-get install docker-compose`, elsewhere https://docs.docker.com/compose/install/"
@@ -81,7 +80,7 @@ func (s *Stack) findCompose(ctx context.Context, env ...string) (*compose, error
 		}
 		return &compose{
 			program: candidate[0], before: candidate[1:], version: version, project: s.project(file),
-			stack: s, env: slices.Concat(own, env), blanks: s.placeholders(file),
+			stack: s, env: slices.Concat(own, env),
 		}, nil
 	}
 	return nil, unavailable("neither `docker compose` nor docker-compose 1.28 or newer is installed"+seen, composeRemedy)
@@ -138,20 +137,6 @@ func (c *compose) attach(ctx context.Context, profiles []string, args ...string)
 		Dir: c.stack.Root, Env: c.env, Foreground: true,
 		Stdin: c.stack.Stdin, Stdout: c.stack.Stdout, Stderr: c.stack.Stderr,
 	}.Run(ctx, c.program, c.args(profiles, args...)...)
-}
-
-// running returns the names of the services that run.
-func (c *compose) running(ctx context.Context) ([]string, error) {
-	var out, diagnosis bytes.Buffer
-	err := subprocess.Command{Dir: c.stack.Root, Env: slices.Concat(c.env, c.blanks), Stdout: &out, Stderr: &diagnosis}.
-		Run(ctx, c.program, c.args(everyProfile(c.stack.Course), "ps", "--services", "--filter", "status=running")...)
-	if err != nil {
-		if text := strings.TrimSpace(diagnosis.String()); text != "" {
-			err = fmt.Errorf("%w: %s", err, text)
-		}
-		return nil, c.wrap(err, "ps")
-	}
-	return strings.Fields(out.String()), nil
 }
 
 func (c *compose) wrap(err error, verb string) error {

@@ -26,12 +26,7 @@ func (s *Stack) Examine(ctx context.Context) (Examination, error) {
 		return Examination{}, err
 	}
 	c, composeErr := s.findCompose(ctx)
-	var running []string
-	if c != nil {
-		// An error means that no engine answers. Then the stack does not run, and another finding
-		// of `doctor` reports it.
-		running, _ = c.running(ctx)
-	}
+	running := s.runningIfAny(ctx, file)
 	var x Examination
 	for _, p := range publishedPorts(s.Course) {
 		port := s.port(file, p.variable)
@@ -52,6 +47,18 @@ func (s *Stack) Examine(ctx context.Context) (Examination, error) {
 	}
 	x.Findings = append(x.Findings, composeFinding(c, composeErr))
 	return x, nil
+}
+
+// runningIfAny returns the services that run. An error means that no engine answers. Then the stack does
+// not run, and another finding of `doctor` reports it.
+func (s *Stack) runningIfAny(ctx context.Context, file *envFile) []string {
+	e, err := engine.Connect(ctx)
+	if err != nil {
+		return nil
+	}
+	defer func() { _ = e.Close() }()
+	running, _ := s.running(ctx, e, file)
+	return running
 }
 
 // composeFinding warns at most, because only the stack needs compose and the labs do not.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"bytebites.example/workshop/shared/bytebites/client"
+	"bytebites.example/workshop/shared/testbed/engine"
 	"bytebites.example/workshop/shared/testbed/hostspeed"
 )
 
@@ -26,8 +27,8 @@ func ReadyTimeout() time.Duration { return hostspeed.Wait(2 * time.Minute) }
 
 // awaitReady asks a URL until the service behind it is ready, has stopped, or ReadyTimeout is
 // over.
-func (c *compose) awaitReady(ctx context.Context, service, url string) (err error) {
-	step := c.stack.Progress.Step("wait for %s", url)
+func (s *Stack) awaitReady(ctx context.Context, e *engine.Engine, file *envFile, service, url string) (err error) {
+	step := s.Progress.Step("wait for %s", url)
 	defer func() { step.End(err) }()
 	limit := ReadyTimeout()
 	ctx, cancel := context.WithTimeout(ctx, limit)
@@ -39,7 +40,7 @@ func (c *compose) awaitReady(ctx context.Context, service, url string) (err erro
 			return nil
 		}
 		if time.Since(looked) > runningInterval {
-			running, err := c.running(ctx)
+			running, err := s.running(ctx, e, file)
 			if err == nil && !slices.Contains(running, service) {
 				return fmt.Errorf("start %s: the container has stopped", service)
 			}

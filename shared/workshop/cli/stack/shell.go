@@ -47,17 +47,22 @@ func NeedServer(words []string) error {
 // Shell opens the client of a server and passes the words on to it. The error wraps an
 // *exec.ExitError when the client ran and failed.
 func (s *Stack) Shell(ctx context.Context, server string, words ...string) error {
-	c, err := s.existing(ctx)
+	e, file, err := s.existing(ctx)
 	if err != nil {
 		return err
 	}
-	running, err := c.running(ctx)
+	defer func() { _ = e.Close() }()
+	running, err := s.running(ctx, e, file)
 	if err != nil {
 		return err
 	}
 	opened := clients()[server]
 	if !slices.Contains(running, server) {
 		return unavailable(server+" is not running", strings.TrimSpace("run: go tool workshop up "+opened.profile))
+	}
+	c, err := s.composeFor(ctx, e, file)
+	if err != nil {
+		return err
 	}
 	command := []string{"exec"}
 	if !isTerminal(s.Stdin) || !isTerminal(s.Stdout) {

@@ -5,6 +5,7 @@ package stack
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -52,32 +53,36 @@ func unavailable(problem, remedy string) error {
 
 // Down stops the stack and removes its containers, networks and volumes.
 func (s *Stack) Down(ctx context.Context) error {
-	c, err := s.existing(ctx)
+	e, file, err := s.existing(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = e.Close() }()
+	c, err := s.composeFor(ctx, e, file)
 	if err != nil {
 		return err
 	}
 	return c.run(ctx, everyProfile(s.Course), "down", "--volumes", "--remove-orphans")
 }
 
-// existing returns the compose tool for a stack that may already run. It needs no image and
-// no .env.
-func (s *Stack) existing(ctx context.Context) (*compose, error) {
+// existing returns the engine, which the caller closes, and .env, for a stack that may already run. It
+// needs no image and no .env.
+func (s *Stack) existing(ctx context.Context) (*engine.Engine, *envFile, error) {
 	e, err := engine.Connect(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	defer func() { _ = e.Close() }()
 	file, err := s.readEnv()
+	if err == nil {
+		err = s.ours(ctx, e, file)
+	}
 	if err != nil {
-		return nil, err
+		return nil, nil, errors.Join(err, e.Close())
 	}
-	if err := s.ours(ctx, e, file); err != nil {
-		return nil, err
-	}
-	c, err := s.findCompose(ctx, engineFor(e.Host())...)
-	if err != nil {
-		return nil, err
-	}
-	c.env = append(c.env, c.blanks...)
-	return c, nil
+	return e, file, nil
+}
+
+// composeFor returns the compose tool for a stack that may run without .env.
+func (s *Stack) composeFor(ctx context.Context, e *engine.Engine, file *envFile) (*compose, error) {
+	return s.findCompose(ctx, append(engineFor(e.Host()), s.placeholders(file)...)...)
 }

@@ -8,15 +8,12 @@ import (
 // Storefront returns the base URL of the running stack's storefront. Of several it returns the one
 // of the highest lab. Without one, the error says how to start the stack.
 func (s *Stack) Storefront(ctx context.Context) (string, error) {
-	c, err := s.existing(ctx)
+	e, file, err := s.existing(ctx)
 	if err != nil {
 		return "", err
 	}
-	running, err := c.running(ctx)
-	if err != nil {
-		return "", err
-	}
-	file, err := s.readEnv()
+	defer func() { _ = e.Close() }()
+	running, err := s.running(ctx, e, file)
 	if err != nil {
 		return "", err
 	}

@@ -64,7 +64,7 @@ func (s *Stack) Up(ctx context.Context, o Options) (Description, error) {
 	if err != nil {
 		return Description{}, err
 	}
-	running, err := c.running(ctx)
+	running, err := s.running(ctx, e, file)
 	if err != nil {
 		return Description{}, err
 	}
@@ -93,7 +93,7 @@ func (s *Stack) Up(ctx context.Context, o Options) (Description, error) {
 		if !anyOf(door.profiles, chosen) {
 			continue
 		}
-		if err := c.awaitReady(ctx, door.service, s.address(file, door.variable)); err != nil {
+		if err := s.awaitReady(ctx, e, file, door.service, s.address(file, door.variable)); err != nil {
 			return Description{}, fmt.Errorf("%w; its log: %s --profile %s logs %s", err, c, chosen[0], door.service)
 		}
 	}
