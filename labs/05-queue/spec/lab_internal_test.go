@@ -40,3 +40,19 @@ func needs(list lab.Listing, entry lab.Listed, name string) bool {
 		return slices.Contains(entry.Needs, other.Name) && needs(list, other, name)
 	})
 }
+
+// TestBacklogShared: half each is what workers of one size do, and an exclusive consumer leaves the other
+// none. How long they took does not count.
+func TestBacklogShared(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		first, second uint64
+		ok            bool
+	}{
+		{24, 24, true}, {36, 12, true}, {12, 36, true}, {37, 11, false}, {0, 48, false}, {48, 0, false}, {0, 0, false},
+	} {
+		if err := backlogShared(c.first, c.second); (err == nil) != c.ok {
+			t.Errorf("%d and %d plans: %v, want ok %t", c.first, c.second, err, c.ok)
+		}
+	}
+}
