@@ -154,6 +154,41 @@ func TestThisWorkshop(t *testing.T) {
 	}
 }
 
+// TestStarterOfThisWorkshop finds the starter's version of every file that a learner edits: that of HEAD, for
+// here nobody does the labs.
+func TestStarterOfThisWorkshop(t *testing.T) {
+	if testing.Short() {
+		t.Skip("asks git for every file of every lab")
+	}
+	root, err := modroot.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := Open(t.Context(), course.Labs(), root, os.Environ())
+	if errors.Is(err, ErrNoRepository) || errors.Is(err, exec.ErrNotFound) {
+		t.Skipf("not a checkout: %v", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range course.Labs() {
+		for _, file := range l.Editable() {
+			text, commit, err := r.Starter(t.Context(), l, file)
+			if err != nil {
+				t.Error(err)
+				continue
+			}
+			now, err := r.git.run(t.Context(), "", "cat-file", "blob", "HEAD:"+labFolder(l.Name)+file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(text, now) {
+				t.Errorf("%s%s: the starter's version is that of %s, and HEAD has another: has each step of the file its mark?", labFolder(l.Name), file, Short(commit))
+			}
+		}
+	}
+}
+
 // export writes the files of a commit to a new folder.
 func export(t *testing.T, r *Repository, commit string) string {
 	t.Helper()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os/exec"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -59,13 +58,8 @@ func (a *app) runBranches(ctx context.Context, options branchesOptions) error {
 	if err != nil {
 		return err
 	}
-	repository, err := branches.Open(ctx, a.course, w.root, a.env)
-	switch {
-	case errors.Is(err, exec.ErrNotFound):
-		return unavailable("the git command is not on the PATH", "install git: https://git-scm.com/downloads")
-	case errors.Is(err, branches.ErrNoRepository):
-		return unavailable(err.Error(), "work in a clone: the branches are built from a commit")
-	case err != nil:
+	repository, err := a.repository(ctx, w)
+	if err != nil {
 		return err
 	}
 	source, err := repository.Source(ctx, options.from)

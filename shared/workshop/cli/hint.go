@@ -60,7 +60,8 @@ func (a *app) runHint(name string, number int) error {
 	if number < len(hints) {
 		a.next("go tool workshop check "+l.ID(), fmt.Sprintf("go tool workshop hint %s %d   (says more)", l.ID(), number+1))
 	} else {
-		a.next("go tool workshop check "+l.ID(), fmt.Sprintf("that was the last hint; the finished lab is in %s, its reasons in WHY.md", l.SolutionDir()))
+		a.next("go tool workshop check "+l.ID(), fmt.Sprintf("that was the last hint; the finished lab is in %s, its reasons in WHY.md", l.SolutionDir()),
+			fmt.Sprintf("go tool workshop solution %s   (what it changes in your files)", l.ID()))
 	}
 	return nil
 }

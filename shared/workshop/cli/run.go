@@ -152,7 +152,7 @@ Exit codes: 0 pass, 1 not yet, 2 inconclusive, 3 the environment is at fault,
 	root.PersistentFlags().BoolVarP(a.yes, "yes", "y", false, "answer every question with yes (so does CI=true)")
 	root.PersistentFlags().BoolVar(&noColor, "no-color", false, "no colours and no live lines (so does NO_COLOR)")
 	root.AddCommand(
-		a.doctor(), a.list(), a.check(), a.watch(), a.hint(), a.tour(),
+		a.doctor(), a.list(), a.check(), a.watch(), a.hint(), a.solution(), a.reset(), a.tour(),
 		a.up(), a.down(), a.shell(), a.rush(), a.images(), a.verify(), a.report(),
 		a.branches(),
 	)

@@ -414,3 +414,20 @@ func TestTodosLeft(t *testing.T) {
 		}
 	}
 }
+
+func TestMarkedSteps(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, text string
+		want       []int
+	}{
+		{"a.sql", "-- TODO(lab 03), step 2: an index\n-- TODO(lab 03): step 12. Another.\n-- TODO(lab 03), step 2: again", []int{2, 12}},
+		{"a.sql", "-- TODO(lab 03, deep dive): step 1\n-- TODO(lab 04), step 1: not ours\n-- TODO(lab 03): no step\n", nil},
+		{"a.go", "package a\n\n// TODO(lab 03): step 3. In a comment.\nconst text = \"TODO(lab 03): step 4\"\n", []int{3}},
+		{"a.sql", "", nil},
+	} {
+		if got := lab.MarkedSteps(c.name, []byte(c.text), "03-cache"); !slices.Equal(got, c.want) {
+			t.Errorf("%q: steps %v, want %v", c.text, got, c.want)
+		}
+	}
+}

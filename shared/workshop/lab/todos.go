@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"path"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -17,6 +19,9 @@ func Mark(lab string) string {
 	number, _, _ := strings.Cut(lab, "-")
 	return "TODO(lab " + number + ")"
 }
+
+// DeepMark returns the mark of the optional work of a lab, such as "TODO(lab 03, deep dive)".
+func DeepMark(lab string) string { return strings.TrimSuffix(Mark(lab), ")") + ", deep dive)" }
 
 // Todos returns the places, as "file:line: text", where files still carry the mark of the
 // lab. In Go source the mark counts in comments only.
@@ -74,6 +79,23 @@ func (r Result) TodosLeft() []string {
 // Marked reports whether a file carries the mark of the lab. The name says whether the text
 // is Go source, where the mark counts in comments only.
 func Marked(name string, text []byte, lab string) bool { return len(marks(name, text, lab)) > 0 }
+
+// MarkedSteps returns the numbers of the steps that the marks of a file name, each once and in order. The
+// mark of a deep dive names none.
+func MarkedSteps(name string, text []byte, lab string) []int {
+	var steps []int
+	for _, todo := range marks(name, text, lab) {
+		if match := stepOfMark.FindStringSubmatch(strings.TrimPrefix(todo.text, Mark(lab))); match != nil {
+			step, _ := strconv.Atoi(match[1]) // one or two digits
+			steps = append(steps, step)
+		}
+	}
+	slices.Sort(steps)
+	return slices.Compact(steps)
+}
+
+// stepOfMark matches the step behind a mark: "TODO(lab 03): step 5" and "TODO(lab 00), step 2".
+var stepOfMark = regexp.MustCompile(`^[:,]? step (\d{1,2})\b`)
 
 // found is a text and the number of its line.
 type found struct {

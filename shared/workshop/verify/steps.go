@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"bytebites.example/workshop/shared/workshop/course"
+	"bytebites.example/workshop/shared/workshop/lab"
 	"bytebites.example/workshop/shared/workshop/markdown"
 )
 
@@ -184,9 +185,6 @@ func stepText(l course.Lab, step course.Step, text string, added int) []string {
 	return problems
 }
 
-// deepMark is the beginning of a mark of optional work: "TODO(lab 03, deep dive)".
-func deepMark(l course.Lab) string { return fmt.Sprintf("TODO(lab %s, deep dive)", l.ID()) }
-
 // deepDives looks at the optional files of a lab. DEEP.md names each. Each carries its mark in the
 // starter and not in the solution, and none is a core file.
 func deepDives(l folder) ([]string, error) {
@@ -215,8 +213,8 @@ func deepDives(l folder) ([]string, error) {
 			if err != nil {
 				return problems, fmt.Errorf("read deep dive: %w", err)
 			}
-			if marked := strings.Contains(string(source), deepMark(l.entry)); marked != want {
-				problems = append(problems, fmt.Sprintf("%s/%s: carries %s: %t, want %t", dir, stretch, deepMark(l.entry), marked, want))
+			if marked := strings.Contains(string(source), lab.DeepMark(l.name)); marked != want {
+				problems = append(problems, fmt.Sprintf("%s/%s: carries %s: %t, want %t", dir, stretch, lab.DeepMark(l.name), marked, want))
 			}
 		}
 	}
