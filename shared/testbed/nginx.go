@@ -19,10 +19,15 @@ import (
 )
 
 const (
-	nginxConf      = "/etc/nginx/nginx.conf"
-	nginxReady     = 30 * time.Second
-	reloadTimeout  = 10 * time.Second
-	reloadInterval = 10 * time.Millisecond
+	nginxConf     = "/etc/nginx/nginx.conf"
+	nginxReady    = 30 * time.Second
+	reloadTimeout = 10 * time.Second
+	// reloadInterval is the pause before each look at nginx's processes during a reload. The engine starts a
+	// program for each.
+	reloadInterval = 20 * time.Millisecond
+	// acceptedWithin is how soon new workers usually run. Without them, nginx is asked whether it has
+	// rejected its configuration: a question that costs more than a reload.
+	acceptedWithin = 250 * time.Millisecond
 )
 
 // NginxOptions describe an nginx server.
@@ -117,18 +122,27 @@ func (n *Nginx) ReplaceFile(ctx context.Context, name string, content []byte) er
 	if err := n.write(ctx, name, content); err != nil {
 		return err
 	}
-	if out, err := n.Exec(ctx, "nginx", "-t", "-q"); err != nil {
-		var failed *ExecError
-		if errors.As(err, &failed) {
-			err = &ConfigError{Path: path.Base(name), Output: out}
-		}
+	err := n.reloadLocked(ctx)
+	var rejected *ConfigError
+	if errors.As(err, &rejected) {
+		rejected.Path = path.Base(name)
 		// Write the old file back even after ctx has ended, else the next reload fails too.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), hostspeed.Wait(reloadTimeout))
 		defer cancel()
-		return errors.Join(err, n.write(ctx, name, before))
+		return errors.Join(rejected, n.write(ctx, name, before))
 	}
 	n.files[name] = content
-	return n.reloadLocked(ctx)
+	return err
+}
+
+// test asks nginx about its configuration. The error is a *ConfigError when nginx rejects it.
+func (n *Nginx) test(ctx context.Context) error {
+	out, err := n.Exec(ctx, "nginx", "-t", "-q")
+	var failed *ExecError
+	if errors.As(err, &failed) {
+		return &ConfigError{Path: path.Base(nginxConf), Output: out}
+	}
+	return err
 }
 
 func (n *Nginx) write(ctx context.Context, name string, content []byte) error {
@@ -150,7 +164,8 @@ func (f NginxFile) Publish(ctx context.Context, content []byte) error {
 }
 
 // Reload makes nginx read its configuration again. The old workers finish the requests in
-// flight. When Reload returns, all new connections go to the new workers.
+// flight. When Reload returns, all new connections go to the new workers. The error is a *ConfigError when nginx
+// rejects the configuration; it then keeps the one that it has.
 func (n *Nginx) Reload(ctx context.Context) error {
 	n.reload.Lock()
 	defer n.reload.Unlock()
@@ -168,15 +183,23 @@ func (n *Nginx) reloadLocked(ctx context.Context) error {
 	if _, err := n.bed.docker.ContainerKill(ctx, n.id, client.ContainerKillOptions{Signal: "SIGHUP"}); err != nil {
 		return fmt.Errorf("reload %s: %w", n.Name(), err)
 	}
-	for {
-		now, err := n.workers(ctx)
-		if err == nil && replaced(before, now) {
-			return nil
-		}
+	tested := false
+	for sent := time.Now(); ; {
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("reload %s: %w", n.Name(), errors.Join(context.Cause(ctx), err))
 		case <-time.After(reloadInterval):
+		}
+		var now map[string]bool
+		now, err = n.workers(ctx)
+		if err == nil && replaced(before, now) {
+			return nil
+		}
+		if !tested && time.Since(sent) > acceptedWithin {
+			tested = true
+			if err := n.test(ctx); err != nil {
+				return fmt.Errorf("reload %s: %w", n.Name(), err)
+			}
 		}
 	}
 }
