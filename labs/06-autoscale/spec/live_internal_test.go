@@ -78,6 +78,16 @@ func TestLiveChecks(t *testing.T) {
 	}
 }
 
+// TestLostRestsOnTheRush: on a machine without idle time in the rush a lost request says nothing, whatever lost it.
+func TestLostRestsOnTheRush(t *testing.T) {
+	l := &trial{played: true, seen: goodRun()}
+	l.seen.slices[45].result.Failures["connection"], l.seen.slices[45].result.Failed = 1, 1
+	var failure *lab.Failure
+	if err := l.noRequestLost(t.Context(), &lab.Run{}); !errors.As(err, &failure) || failure.Waited != l.seen.inRush() {
+		t.Errorf("%v, want a failure that rests on the rush", err)
+	}
+}
+
 func TestRestored(t *testing.T) {
 	s := goodRun()
 	if got := s.restored(); got != 10*time.Minute {
