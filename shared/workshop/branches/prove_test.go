@@ -102,23 +102,31 @@ func TestProve(t *testing.T) {
 	}
 }
 
-// TestThisWorkshop builds the branches of the checkout that the test is run in, and has
-// the compiler read the one in which every lab is solved.
-func TestThisWorkshop(t *testing.T) {
-	if testing.Short() {
-		t.Skip("compiles the labs")
-	}
+// checkout opens the repository that the test is run in, and returns its top folder. Without one it skips the
+// test.
+func checkout(t *testing.T) (r *Repository, root string) {
+	t.Helper()
 	root, err := modroot.Root()
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := Open(t.Context(), course.Labs(), root, os.Environ())
+	r, err = Open(t.Context(), course.Labs(), root, os.Environ())
 	if errors.Is(err, ErrNoRepository) || errors.Is(err, exec.ErrNotFound) {
 		t.Skipf("not a checkout: %v", err)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
+	return r, root
+}
+
+// TestThisWorkshop builds the branches of the checkout that the test is run in, and has
+// the compiler read the one in which every lab is solved.
+func TestThisWorkshop(t *testing.T) {
+	if testing.Short() {
+		t.Skip("compiles the labs")
+	}
+	r, root := checkout(t)
 	if err := Prove(t.Context(), course.Labs(), root, os.Environ()); err != nil {
 		t.Fatal(err)
 	}
@@ -160,17 +168,7 @@ func TestStarterOfThisWorkshop(t *testing.T) {
 	if testing.Short() {
 		t.Skip("asks git for every file of every lab")
 	}
-	root, err := modroot.Root()
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := Open(t.Context(), course.Labs(), root, os.Environ())
-	if errors.Is(err, ErrNoRepository) || errors.Is(err, exec.ErrNotFound) {
-		t.Skipf("not a checkout: %v", err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	r, _ := checkout(t)
 	for _, l := range course.Labs() {
 		for _, file := range l.Editable() {
 			text, commit, err := r.Starter(t.Context(), l, file)
