@@ -36,7 +36,7 @@ func (l *trial) twoWorkers(ctx context.Context, run *lab.Run) error {
 		return err
 	}
 	rates := make([]float64, 2)
-	var before, after []uint64
+	var before []uint64
 	for i := range rates {
 		if err := l.staffInForce(ctx, 1+i); err != nil {
 			return err
@@ -49,9 +49,10 @@ func (l *trial) twoWorkers(ctx context.Context, run *lab.Run) error {
 		if rates[i], err = l.drain(ctx, run, 1+i); err != nil {
 			return err
 		}
-		if after, err = l.plansOfWorkers(ctx, 1+i); err != nil {
-			return err
-		}
+	}
+	after, err := l.plansOfWorkers(ctx, len(rates))
+	if err != nil {
+		return err
 	}
 	run.Report("backlog drained by one "+workerType().Name, rates[0], "orders/s")
 	run.Report("backlog drained by two of them", rates[1], "orders/s")

@@ -215,10 +215,7 @@ func (w workshop) keepFiles(lab, what string, began time.Time) (kept string, err
 		if err != nil {
 			return "", fmt.Errorf("read files of a row: %w", err)
 		}
-		if err := os.MkdirAll(w.path(to), 0o755); err != nil {
-			return "", fmt.Errorf("keep files of a row: %w", err)
-		}
-		if err := os.WriteFile(w.path(to, entry.Name()), text, 0o644); err != nil {
+		if err := writeBelow(w.path(to), entry.Name(), text); err != nil {
 			return "", fmt.Errorf("keep files of a row: %w", err)
 		}
 		kept = to

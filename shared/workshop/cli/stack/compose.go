@@ -55,11 +55,7 @@ type compose struct {
 const composeRemedy = "install one of them: on Debian and Ubuntu `apt-get install docker-compose`, elsewhere https://docs.docker.com/compose/install/"
 
 // findCompose looks for a tool that is new enough, and adds env to its environment.
-func (s *Stack) findCompose(ctx context.Context, env ...string) (*compose, error) {
-	file, err := s.readEnv()
-	if err != nil {
-		return nil, err
-	}
+func (s *Stack) findCompose(ctx context.Context, file *envFile, env ...string) (*compose, error) {
 	own, err := s.environment()
 	if err != nil {
 		return nil, err

@@ -25,7 +25,7 @@ func (s *Stack) Examine(ctx context.Context) (Examination, error) {
 	if err != nil {
 		return Examination{}, err
 	}
-	c, composeErr := s.findCompose(ctx)
+	c, composeErr := s.findCompose(ctx, file)
 	running := s.runningIfAny(ctx, file)
 	var x Examination
 	for _, p := range publishedPorts(s.Course) {

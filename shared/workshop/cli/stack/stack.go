@@ -65,7 +65,7 @@ func (s *Stack) Down(ctx context.Context) error {
 	return c.run(ctx, everyProfile(s.Course), "down", "--volumes", "--remove-orphans")
 }
 
-// existing returns the engine, which the caller closes, and .env, for a stack that may already run. It
+// existing returns the engine and .env for a stack that may already run. The caller closes the engine. It
 // needs no image and no .env.
 func (s *Stack) existing(ctx context.Context) (*engine.Engine, *envFile, error) {
 	e, err := engine.Connect(ctx)
@@ -84,5 +84,5 @@ func (s *Stack) existing(ctx context.Context) (*engine.Engine, *envFile, error) 
 
 // composeFor returns the compose tool for a stack that may run without .env.
 func (s *Stack) composeFor(ctx context.Context, e *engine.Engine, file *envFile) (*compose, error) {
-	return s.findCompose(ctx, append(engineFor(e.Host()), s.placeholders(file)...)...)
+	return s.findCompose(ctx, file, append(engineFor(e.Host()), s.placeholders(file)...)...)
 }

@@ -60,7 +60,7 @@ func (s *Stack) Up(ctx context.Context, o Options) (Description, error) {
 	if err != nil {
 		return Description{}, err
 	}
-	c, err := s.findCompose(ctx, engineFor(e.Host())...)
+	c, err := s.findCompose(ctx, file, engineFor(e.Host())...)
 	if err != nil {
 		return Description{}, err
 	}
