@@ -2,16 +2,14 @@ package testbed
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"maps"
 	"path"
-	"slices"
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/moby/moby/client"
 
 	"bytebites.example/workshop/shared/instance"
 	"bytebites.example/workshop/shared/testbed/hostspeed"
@@ -22,8 +20,7 @@ const (
 	nginxConf     = "/etc/nginx/nginx.conf"
 	nginxReady    = 30 * time.Second
 	reloadTimeout = 10 * time.Second
-	// reloadInterval is the pause before each look at nginx's processes during a reload. The engine starts a
-	// program for each.
+	// reloadInterval is the pause before each look at nginx's processes during a reload.
 	reloadInterval = 20 * time.Millisecond
 	// acceptedWithin is how soon new workers usually run. Without them, nginx is asked whether it has
 	// rejected its configuration: a question that costs more than a reload.
@@ -48,6 +45,7 @@ type Nginx struct {
 
 	reload sync.Mutex // one change of the configuration at a time
 	files  map[string][]byte
+	shell  shell // a change of the configuration takes a dozen commands
 }
 
 // Nginx starts an nginx server. The upstream servers that its configuration names must be
@@ -85,6 +83,7 @@ func (b *Bed) Nginx(ctx context.Context, o NginxOptions) (*Nginx, error) {
 	if err != nil {
 		return nil, err
 	}
+	n.shell.server = n.Server
 	return n, nil
 }
 
@@ -145,9 +144,21 @@ func (n *Nginx) test(ctx context.Context) error {
 	return err
 }
 
+// write replaces a file at once: nginx never reads a part of it.
 func (n *Nginx) write(ctx context.Context, name string, content []byte) error {
-	return n.copyIn(ctx, map[string]file{name: {content: content, mode: 0o644}})
+	within := hostspeed.Wait(reloadTimeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, within, &LateError{What: "no file written", Within: within})
+	defer cancel()
+	_, err := n.shell.run(ctx, fmt.Sprintf("base64 -d > %[1]s.new <<'END'\n%[2]s\nEND\nmv -f %[1]s.new %[1]s",
+		quoted(name), base64.StdEncoding.EncodeToString(content)))
+	if err != nil {
+		return fmt.Errorf("write %s: %w", name, err)
+	}
+	return nil
 }
+
+// quoted makes one word of a shell of a text.
+func quoted(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
 // File returns a file of the configuration as a balancer.Publisher.
 func (n *Nginx) File(name string) NginxFile { return NginxFile{nginx: n, name: name} }
@@ -180,7 +191,7 @@ func (n *Nginx) reloadLocked(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("reload %s: %w", n.Name(), err)
 	}
-	if _, err := n.bed.docker.ContainerKill(ctx, n.id, client.ContainerKillOptions{Signal: "SIGHUP"}); err != nil {
+	if _, err := n.shell.run(ctx, "kill -HUP 1"); err != nil {
 		return fmt.Errorf("reload %s: %w", n.Name(), err)
 	}
 	tested := false
@@ -204,31 +215,33 @@ func (n *Nginx) reloadLocked(ctx context.Context) error {
 	}
 }
 
-// workers returns the process ids of the workers that accept connections. The process
-// title shows a worker's state: "nginx: worker process" accepts connections, and "nginx:
-// worker process is shutting down" does not.
+// listWorkers prints the process ids and titles of nginx's workers. It starts no process.
+const listWorkers = `for process in /proc/[0-9]*; do
+  title=
+  IFS= read -r title < $process/cmdline
+  case $title in 'nginx: worker process'*) echo "${process#/proc/} $title";; esac
+done 2>/dev/null; true`
+
+// workers returns the process ids, in the container, of the workers that accept connections.
 func (n *Nginx) workers(ctx context.Context) (map[string]bool, error) {
-	top, err := n.bed.docker.ContainerTop(ctx, n.id, client.ContainerTopOptions{})
+	list, err := n.shell.run(ctx, listWorkers)
 	if err != nil {
-		return nil, fmt.Errorf("list processes: %w", err)
+		return nil, fmt.Errorf("list workers: %w", err)
 	}
-	return acceptingWorkers(top.Titles, top.Processes)
+	return acceptingWorkers(list), nil
 }
 
-// acceptingWorkers reads the engine's list of processes. The columns differ between
-// systems; the command is always the last one.
-func acceptingWorkers(titles []string, processes [][]string) (map[string]bool, error) {
-	pid := slices.Index(titles, "PID")
-	if pid < 0 {
-		return nil, fmt.Errorf("list processes: no PID among %v", titles)
-	}
+// acceptingWorkers reads what listWorkers prints. The process title shows a worker's state:
+// "nginx: worker process" accepts connections, and "nginx: worker process is shutting down"
+// does not.
+func acceptingWorkers(list string) map[string]bool {
 	workers := make(map[string]bool)
-	for _, p := range processes {
-		if len(p) == len(titles) && strings.TrimSpace(p[len(p)-1]) == "nginx: worker process" {
-			workers[p[pid]] = true
+	for line := range strings.Lines(list) {
+		if pid, title, _ := strings.Cut(line, " "); strings.TrimSpace(title) == "nginx: worker process" {
+			workers[pid] = true
 		}
 	}
-	return workers, nil
+	return workers
 }
 
 // replaced reports whether no worker in before still accepts connections and at least one

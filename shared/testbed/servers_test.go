@@ -629,6 +629,29 @@ func (st *stack) nginxReloads(t *testing.T) {
 	if err := st.nginx.ReplaceFile(t.Context(), "/etc/nginx/other.conf", nil); err == nil {
 		t.Error("a file that nginx does not read was replaced")
 	}
+	if err := st.nginx.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := st.nginx.Reload(t.Context()); err == nil {
+		t.Error("a stopped nginx was reloaded")
+	}
+	if err := st.nginx.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	// The shell that wrote the files before has ended with the server. No line break at the end.
+	const third = "'third' END $0 `\\n` \x00"
+	if err := st.nginx.ReplaceConf(t.Context(), append(nginxConf("third"), "# "+third...)); err != nil {
+		t.Fatalf("after a restart: %v", err)
+	}
+	if got := body(t, st.nginx.URL()); got != "third" {
+		t.Errorf("after a restart nginx says %q", got)
+	}
+	if got, err := st.nginx.Exec(t.Context(), "tail", "-n1", "/etc/nginx/nginx.conf"); err != nil || got != "# "+third {
+		t.Errorf("the last line of the file is %q (%v), want %q", got, err, "# "+third)
+	}
+	if err := st.nginx.ReplaceConf(t.Context(), nginxConf("second")); err != nil { // for whoever comes next
+		t.Fatal(err)
+	}
 }
 
 func (st *stack) slowLink(t *testing.T) {
