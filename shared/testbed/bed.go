@@ -68,6 +68,8 @@ type Bed struct {
 	starts    sync.WaitGroup
 	names     map[string]bool // names of servers in use
 	servers   []*Server
+	programs  sync.Mutex        // guards volumes, while one is made
+	volumes   map[string]string // names of volumes with programs, by package
 	reuse     bool
 	reusables map[string]*reusable // by name
 }
@@ -119,6 +121,7 @@ func newBed(ctx context.Context, docker *engine.Engine, o Options) (*Bed, error)
 		progress: o.Progress,
 		period:   o.QuotaPeriod,
 		names:    make(map[string]bool),
+		volumes:  make(map[string]string),
 		reuse:    o.Reusable, reusables: make(map[string]*reusable),
 		secrets: secrets{
 			databasePassword: random(16),
@@ -169,7 +172,7 @@ func (b *Bed) Servers() []*Server {
 // errClosed is the error of a start when the bed is closed.
 var errClosed = errors.New("test bed is closed")
 
-// Close kills the bed's servers, and removes them and the network. Another call returns the
+// Close kills the bed's servers, and removes them, their volumes and the network. Another call returns the
 // same error.
 func (b *Bed) Close() error {
 	b.closeOnce.Do(func() { b.closeErr = b.close() })
@@ -186,8 +189,9 @@ func (b *Bed) close() error {
 	b.starts.Wait() // the listing below would miss a container that is being created
 	ctx, cancel := context.WithTimeout(context.Background(), hostspeed.Wait(closeTimeout))
 	defer cancel()
-	err := removeContainers(ctx, b.docker, func(labels map[string]string) bool { return labels[labelBed] == b.id })
-	err = errors.Join(err, b.removeNetwork(ctx), b.docker.Close())
+	own := func(labels map[string]string) bool { return labels[labelBed] == b.id }
+	err := removeContainers(ctx, b.docker, own)
+	err = errors.Join(err, removeVolumes(ctx, b.docker, own), b.removeNetwork(ctx), b.docker.Close())
 	if err != nil {
 		return fmt.Errorf("close test bed: %w", err)
 	}

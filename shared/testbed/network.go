@@ -49,8 +49,11 @@ func (b *Bed) makeNetwork(ctx context.Context) error {
 	return fmt.Errorf("make network: %w", noSubnet(nil))
 }
 
+// freeSubnet makes a network and removes it again. For an internal one the engine changes
+// fewer rules of the firewall.
 func (b *Bed) freeSubnet(ctx context.Context) (netip.Prefix, error) {
-	probe, err := b.docker.NetworkCreate(ctx, b.network+"-probe", client.NetworkCreateOptions{Driver: "bridge", Labels: b.labels})
+	probe, err := b.docker.NetworkCreate(ctx, b.network+"-probe",
+		client.NetworkCreateOptions{Driver: "bridge", Internal: true, Labels: b.labels})
 	if err != nil {
 		if overlaps(err) || strings.Contains(err.Error(), "non-overlapping") {
 			err = noSubnet(err)

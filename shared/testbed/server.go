@@ -18,6 +18,7 @@ import (
 
 	"github.com/moby/moby/api/pkg/stdcopy"
 	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/api/types/mount"
 	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/client"
 	"github.com/testcontainers/testcontainers-go"
@@ -51,6 +52,7 @@ type spec struct {
 	entrypoint  []string
 	cmd         []string
 	env         map[string]string
+	program     *program        // what the entrypoint runs; nil for an image with a program
 	files       map[string]file // by path in the container
 	ports       []int
 	aliases     []string          // besides the name
@@ -162,6 +164,14 @@ func (s *Server) start(ctx context.Context, sp spec) error {
 		bindings[inside] = []network.PortBinding{{HostIP: netip.MustParseAddr(loopback), HostPort: strconv.Itoa(published)}}
 		exposed = append(exposed, inside.String())
 	}
+	var mounts []mount.Mount
+	if sp.program != nil {
+		m, err := s.bed.programMount(ctx, *sp.program)
+		if err != nil {
+			return fmt.Errorf("start %s: %w", s.name, err)
+		}
+		mounts = append(mounts, m)
+	}
 	stopSeconds := int(sp.stopTimeout.Seconds())
 	labels := maps.Clone(sp.labels)
 	if labels == nil {
@@ -189,6 +199,7 @@ func (s *Server) start(ctx context.Context, sp spec) error {
 			},
 			HostConfigModifier: func(h *container.HostConfig) {
 				h.PortBindings = bindings
+				h.Mounts = append(h.Mounts, mounts...)
 				h.Resources = limits(sp.typ, s.bed.period, !sp.quotaLater)
 				h.SecurityOpt = []string{"no-new-privileges"}
 				h.CapDrop = []string{"ALL"}
@@ -361,28 +372,37 @@ func (s *Server) Exec(ctx context.Context, command ...string) (string, error) {
 }
 
 // copyIn writes files into the server. Their folders must exist. testcontainers can copy
-// files too, but it compresses them, which takes seconds for a program.
+// files too, but it compresses them, which takes time.
 func (s *Server) copyIn(ctx context.Context, files map[string]file) error {
 	if len(files) == 0 {
 		return nil
 	}
+	archive, err := archived(files)
+	if err != nil {
+		return fmt.Errorf("write files in %s: %w", s.name, err)
+	}
+	_, err = s.bed.docker.CopyToContainer(ctx, s.id, client.CopyToContainerOptions{DestinationPath: "/", Content: archive})
+	if err != nil {
+		return fmt.Errorf("write files in %s: %w", s.name, err)
+	}
+	return nil
+}
+
+// archived returns a tar of files, by their paths.
+func archived(files map[string]file) (*bytes.Buffer, error) {
 	var archive bytes.Buffer
 	w := tar.NewWriter(&archive)
 	for path, f := range files {
 		header := &tar.Header{Name: strings.TrimPrefix(path, "/"), Mode: f.mode, Size: int64(len(f.content)), ModTime: time.Now()}
 		if err := w.WriteHeader(header); err != nil {
-			return fmt.Errorf("write %s in %s: %w", path, s.name, err)
+			return nil, fmt.Errorf("archive %s: %w", path, err)
 		}
 		if _, err := w.Write(f.content); err != nil {
-			return fmt.Errorf("write %s in %s: %w", path, s.name, err)
+			return nil, fmt.Errorf("archive %s: %w", path, err)
 		}
 	}
 	if err := w.Close(); err != nil {
-		return fmt.Errorf("write files in %s: %w", s.name, err)
+		return nil, fmt.Errorf("archive: %w", err)
 	}
-	_, err := s.bed.docker.CopyToContainer(ctx, s.id, client.CopyToContainerOptions{DestinationPath: "/", Content: &archive})
-	if err != nil {
-		return fmt.Errorf("write files in %s: %w", s.name, err)
-	}
-	return nil
+	return &archive, nil
 }

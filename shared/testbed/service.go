@@ -16,7 +16,6 @@ import (
 
 const (
 	pprofPort    = 6060
-	programPath  = "/app"
 	serviceUser  = "65532"
 	serviceReady = 60 * time.Second
 )
@@ -33,6 +32,8 @@ type ServiceOptions struct {
 	// Labels are more labels of the container, by which FindServices finds it.
 	Labels map[string]string
 	Ready  string // path that answers 200 when the service is ready; /readyz when empty
+	// Profiled has this process reach the service's profiles, see PprofURL.
+	Profiled bool
 
 	Postgres *Postgres // the catalogue's database; the user data's too when UserData is nil
 	UserData *Postgres
@@ -60,12 +61,16 @@ func (b *Bed) Service(ctx context.Context, o ServiceOptions) (*Service, error) {
 	if o.Ready == "" {
 		o.Ready = "/readyz"
 	}
+	ports := []int{ServicePort}
+	if o.Profiled {
+		ports = append(ports, pprofPort)
+	}
 	s, err := b.static(ctx, o.Package, spec{
 		kind:        "service",
 		name:        o.Name,
 		cmd:         o.Args,
 		env:         b.serviceEnv(o),
-		ports:       []int{ServicePort, pprofPort},
+		ports:       ports,
 		aliases:     o.Aliases,
 		labels:      o.Labels,
 		typ:         o.Type,
@@ -134,7 +139,7 @@ func (b *Bed) static(ctx context.Context, pkg string, sp spec) (*Server, error) 
 		return nil, fmt.Errorf("start %s: %w", sp.name, err)
 	}
 	sp.entrypoint = []string{programPath}
-	sp.files = map[string]file{programPath: {content: binary, mode: 0o755}}
+	sp.program = &program{pkg: pkg, binary: binary, image: sp.image}
 	sp.user = serviceUser
 	env := goRuntimeEnv(sp.typ)
 	maps.Copy(env, sp.env)
@@ -181,7 +186,8 @@ func (s *Service) URL() string { return "http://" + s.Address(ServicePort) }
 // InternalURL is the service's address for servers on the bed.
 func (s *Service) InternalURL() string { return "http://" + s.InternalAddress(ServicePort) }
 
-// PprofURL is where this process finds the service's profiles.
+// PprofURL is where this process finds the service's profiles. It panics when the service was
+// started without Profiled.
 func (s *Service) PprofURL() string { return "http://" + s.Address(pprofPort) + "/debug/pprof" }
 
 // Upstream is the ip:port at which a balancer on the bed reaches the service. It holds no

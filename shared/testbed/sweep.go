@@ -13,9 +13,9 @@ import (
 )
 
 // Swept counts what a sweep removed.
-type Swept struct{ Containers, Networks int }
+type Swept struct{ Containers, Networks, Volumes int }
 
-// Sweep removes the containers and networks of dead owners. It leaves the things of
+// Sweep removes the containers, networks and volumes of dead owners. It leaves the things of
 // living processes, and of processes whose state is not known.
 func Sweep(ctx context.Context, docker *engine.Engine) (Swept, error) {
 	// Without the lock, two sweeps remove the same container and one of them fails.
@@ -47,6 +47,15 @@ func Sweep(ctx context.Context, docker *engine.Engine) (Swept, error) {
 			return swept, fmt.Errorf("sweep: remove network %s: %w", n.Name, err)
 		}
 		swept.Networks++
+	}
+	if err := removeVolumes(ctx, docker, func(labels map[string]string) bool {
+		if !dead(labels) {
+			return false
+		}
+		swept.Volumes++
+		return true
+	}); err != nil {
+		return swept, fmt.Errorf("sweep: %w", err)
 	}
 	return swept, nil
 }

@@ -50,7 +50,7 @@ func startOtherBed(t *testing.T) *otherBed {
 	return o
 }
 
-// left returns the containers and networks of a bed that still exist.
+// left returns the containers, networks and volumes of a bed that still exist.
 func left(t *testing.T, docker *engine.Engine, id string) []string {
 	t.Helper()
 	filter := make(client.Filters).Add("label", "bytebites.bed="+id)
@@ -62,7 +62,14 @@ func left(t *testing.T, docker *engine.Engine, id string) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	volumes, err := docker.VolumeList(t.Context(), client.VolumeListOptions{Filters: filter})
+	if err != nil {
+		t.Fatal(err)
+	}
 	var names []string
+	for _, v := range volumes.Items {
+		names = append(names, v.Name)
+	}
 	for _, c := range containers.Items {
 		names = append(names, strings.Join(c.Names, ","))
 	}
@@ -117,8 +124,8 @@ func TestSweepTakesTheDeadAndLeavesTheLiving(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = killed.cmd.Wait() // says "signal: killed"
-	if n := len(left(t, docker, killed.id)); n != 2 {
-		t.Fatalf("a killed run left %d things, want its container and its network: the test proves nothing", n)
+	if n := len(left(t, docker, killed.id)); n != 3 {
+		t.Fatalf("a killed run left %d things, want its container, its network and its program's volume: the test proves nothing", n)
 	}
 
 	second, err := testbed.Start(t.Context(), testbed.Options{})
@@ -129,8 +136,8 @@ func TestSweepTakesTheDeadAndLeavesTheLiving(t *testing.T) {
 		t.Errorf("after the next start there is still %v of the killed run", names)
 	}
 	wantStatus(t, living.url+"/readyz", http.StatusOK)
-	if n := len(left(t, docker, living.id)); n != 2 {
-		t.Errorf("the living run has %d things left, want its container and its network", n)
+	if n := len(left(t, docker, living.id)); n != 3 {
+		t.Errorf("the living run has %d things left, want its container, its network and its program's volume", n)
 	}
 	if n := len(left(t, docker, bed.ID())); n != 1 {
 		t.Errorf("this process's other bed has %d things left, want its network", n)
