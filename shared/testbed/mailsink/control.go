@@ -18,6 +18,7 @@ const (
 //	GET    /stats                   the counts, as Stats
 //	GET    /messages?to=A&limit=N   the latest N messages (default 1,000) to A, or to all
 //	DELETE /messages                delete messages and counts
+//	DELETE /everything              settings too, as a restart does
 //	PUT    /delay   {"delay_ms": 60}
 //	PUT    /failure {"rate": 0.5}   share of messages rejected with a temporary error; with
 //	                                "permanent": true, for good
@@ -28,6 +29,10 @@ func (s *Sink) Control() http.Handler {
 	mux.HandleFunc("GET /messages", s.listMessages)
 	mux.HandleFunc("DELETE /messages", func(w http.ResponseWriter, _ *http.Request) {
 		s.Reset()
+		respond(w, s.Stats())
+	})
+	mux.HandleFunc("DELETE /everything", func(w http.ResponseWriter, _ *http.Request) {
+		s.Renew()
 		respond(w, s.Stats())
 	})
 	mux.HandleFunc("PUT /delay", func(w http.ResponseWriter, r *http.Request) {

@@ -19,7 +19,7 @@ const shutdownTimeout = 2 * time.Second
 // that senders may try again. It closes both listeners. Call it once for a sink.
 func (s *Sink) Serve(ctx context.Context, mail, control net.Listener, logger *slog.Logger) error {
 	mailServer := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) {
-		return &session{sink: s}, nil
+		return &session{sink: s, box: s.open()}, nil
 	}))
 	mailServer.Domain = "mailsink"
 	mailServer.MaxRecipients = maxRecipients

@@ -49,10 +49,16 @@ type Stats struct {
 
 // Sink accepts mail. It is safe for concurrent use.
 type Sink struct {
-	keep int
-	stop chan struct{} // closed when delays must end
+	first time.Duration // the delay of a new sink
+	keep  int
+	stop  chan struct{} // closed when delays must end
 
-	mu          sync.Mutex
+	mu  sync.Mutex
+	box *mailbox
+}
+
+// mailbox is what a sink knows from its start to a renewal. The sink's lock guards it.
+type mailbox struct {
 	delay       time.Duration
 	failureRate float64
 	permanent   bool    // rejections are for good
@@ -65,6 +71,7 @@ type Sink struct {
 	messages    []Message // a ring of at most keep; when it is full, the oldest is at next
 	next        int
 	seen        map[string]int // number of kept messages by Message-ID
+	keep        int
 }
 
 // New returns a sink that waits for delay before it accepts a message. It keeps the latest
@@ -73,19 +80,38 @@ func New(delay time.Duration, keep int) (*Sink, error) {
 	if keep <= 0 {
 		keep = defaultKeep
 	}
-	s := &Sink{keep: keep, stop: make(chan struct{}), seen: make(map[string]int)}
-	return s, s.SetDelay(delay)
+	if err := checkDelay(delay); err != nil {
+		return nil, err
+	}
+	s := &Sink{first: delay, keep: keep, stop: make(chan struct{})}
+	s.Renew()
+	return s, nil
+}
+
+// Renew makes the sink as new: it forgets all messages, counts and settings. A connection from
+// before gets a temporary error for its next message, and a message that waits is not counted.
+func (s *Sink) Renew() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.box = &mailbox{delay: s.first, keep: s.keep, seen: make(map[string]int)}
+}
+
+func checkDelay(delay time.Duration) error {
+	if delay < 0 || delay > maxDelay {
+		return fmt.Errorf("delay %v: want 0 to %v", delay, maxDelay)
+	}
+	return nil
 }
 
 // SetDelay sets how long each message waits; at most five minutes. A message that already
 // waits keeps the delay of its arrival.
 func (s *Sink) SetDelay(delay time.Duration) error {
-	if delay < 0 || delay > maxDelay {
-		return fmt.Errorf("delay %v: want 0 to %v", delay, maxDelay)
+	if err := checkDelay(delay); err != nil {
+		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.delay = delay
+	s.box.delay = delay
 	return nil
 }
 
@@ -98,7 +124,7 @@ func (s *Sink) SetFailureRate(rate float64) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.failureRate, s.failures = rate, 0
+	s.box.failureRate, s.box.failures = rate, 0
 	return nil
 }
 
@@ -107,17 +133,18 @@ func (s *Sink) SetFailureRate(rate float64) error {
 func (s *Sink) SetPermanent(permanent bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.permanent = permanent
+	s.box.permanent = permanent
 }
 
 // Stats returns the counts.
 func (s *Sink) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	b := s.box
 	return Stats{
-		Accepted: s.accepted, Rejected: s.rejected, Duplicates: s.duplicates,
-		Distinct: len(s.seen), Waiting: s.waiting, MostWaiting: s.mostWaiting,
-		DelayMillis: s.delay.Milliseconds(), FailureRate: s.failureRate,
+		Accepted: b.accepted, Rejected: b.rejected, Duplicates: b.duplicates,
+		Distinct: len(b.seen), Waiting: b.waiting, MostWaiting: b.mostWaiting,
+		DelayMillis: b.delay.Milliseconds(), FailureRate: b.failureRate,
 	}
 }
 
@@ -126,9 +153,10 @@ func (s *Sink) Stats() Stats {
 func (s *Sink) Messages(to string, limit int) []Message {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	b := s.box
 	found := []Message{}
-	for i := len(s.messages) - 1; i >= 0 && len(found) < limit; i-- {
-		m := s.messages[(s.next+i)%len(s.messages)]
+	for i := len(b.messages) - 1; i >= 0 && len(found) < limit; i-- {
+		m := b.messages[(b.next+i)%len(b.messages)]
 		if to == "" || slices.Contains(m.To, to) {
 			found = append(found, m)
 		}
@@ -142,17 +170,25 @@ func (s *Sink) Messages(to string, limit int) []Message {
 func (s *Sink) Reset() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.accepted, s.rejected, s.duplicates, s.failures = 0, 0, 0, 0
-	s.mostWaiting = s.waiting
-	s.messages, s.next, s.seen = nil, 0, make(map[string]int)
+	b := s.box
+	b.accepted, b.rejected, b.duplicates, b.failures = 0, 0, 0, 0
+	b.mostWaiting = b.waiting
+	b.messages, b.next, b.seen = nil, 0, make(map[string]int)
+}
+
+// open returns the mailbox of a new connection.
+func (s *Sink) open() *mailbox {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.box
 }
 
 // take waits for the delay, and then accepts or rejects the message.
-func (s *Sink) take(m Message) error {
+func (s *Sink) take(b *mailbox, m Message) error {
 	s.mu.Lock()
-	delay := s.delay
-	s.waiting++
-	s.mostWaiting = max(s.mostWaiting, s.waiting)
+	delay := b.delay
+	b.waiting++
+	b.mostWaiting = max(b.mostWaiting, b.waiting)
 	s.mu.Unlock()
 
 	stopped := false
@@ -166,10 +202,10 @@ func (s *Sink) take(m Message) error {
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.waiting--
-	if stopped || s.fails() {
-		s.rejected++
-		if s.permanent && !stopped {
+	b.waiting--
+	if stopped || b.fails() {
+		b.rejected++
+		if b.permanent && !stopped {
 			return &smtp.SMTPError{
 				Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 1}, Message: "no such recipient",
 			}
@@ -179,51 +215,57 @@ func (s *Sink) take(m Message) error {
 		}
 	}
 	m.ReceivedAt = time.Now().UTC()
-	s.accepted++
-	s.remember(m)
+	b.accepted++
+	b.remember(m)
 	return nil
 }
 
-func (s *Sink) fails() bool {
+func (b *mailbox) fails() bool {
 	// The small term makes the float sum of ten times 0.1 reach 1.
-	s.failures += s.failureRate + 1e-12
-	if s.failureRate == 0 || s.failures < 1 {
+	b.failures += b.failureRate + 1e-12
+	if b.failureRate == 0 || b.failures < 1 {
 		return false
 	}
-	s.failures--
+	b.failures--
 	return true
 }
 
-func (s *Sink) remember(m Message) {
+func (b *mailbox) remember(m Message) {
 	if m.MessageID != "" {
-		if s.seen[m.MessageID] > 0 {
-			s.duplicates++
+		if b.seen[m.MessageID] > 0 {
+			b.duplicates++
 		}
-		s.seen[m.MessageID]++
+		b.seen[m.MessageID]++
 	}
-	if len(s.messages) < s.keep {
-		s.messages = append(s.messages, m)
+	if len(b.messages) < b.keep {
+		b.messages = append(b.messages, m)
 		return
 	}
-	s.forget(s.messages[s.next].MessageID)
-	s.messages[s.next] = m
-	s.next = (s.next + 1) % s.keep
+	b.forget(b.messages[b.next].MessageID)
+	b.messages[b.next] = m
+	b.next = (b.next + 1) % b.keep
 }
 
-func (s *Sink) forget(id string) {
-	if s.seen[id]--; s.seen[id] <= 0 {
-		delete(s.seen, id)
+func (b *mailbox) forget(id string) {
+	if b.seen[id]--; b.seen[id] <= 0 {
+		delete(b.seen, id)
 	}
 }
 
 // session is one SMTP connection.
 type session struct {
 	sink *Sink
+	box  *mailbox
 	to   []string
 }
 
-// Mail begins a message.
-func (s *session) Mail(string, *smtp.MailOptions) error { return nil }
+// Mail begins a message. After a renewal of the sink the client must connect again.
+func (s *session) Mail(string, *smtp.MailOptions) error {
+	if s.sink.open() != s.box {
+		return &smtp.SMTPError{Code: 421, EnhancedCode: smtp.EnhancedCode{4, 3, 2}, Message: "restarted, connect again"}
+	}
+	return nil
+}
 
 // Rcpt adds a recipient.
 func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
@@ -242,7 +284,7 @@ func (s *session) Data(r io.Reader) error {
 	if _, err := io.Copy(io.Discard, message.Body); err != nil {
 		return err
 	}
-	return s.sink.take(Message{
+	return s.sink.take(s.box, Message{
 		MessageID: clip(message.Header.Get("Message-Id")),
 		To:        s.to,
 		Subject:   clip(message.Header.Get("Subject")),

@@ -215,6 +215,45 @@ func TestBadCommandsChangeNothing(t *testing.T) {
 	}
 }
 
+// TestRenewal: nothing of before is left, and what was under way then is not counted.
+func TestRenewal(t *testing.T) {
+	r := start(t, 0, 100)
+	if err := r.send("<before>", "zoe@example.com"); err != nil {
+		t.Fatal(err)
+	}
+	kept, err := smtp.Dial(r.mail)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = kept.Close() }()
+	if err := kept.Hello("kept.example"); err != nil {
+		t.Fatal(err)
+	}
+	r.ask(t, http.MethodPut, "/failure", `{"rate": 1, "permanent": true}`, nil)
+	r.ask(t, http.MethodPut, "/delay", `{"delay_ms": 200}`, nil)
+	waits := make(chan error, 1)
+	go func() { waits <- r.send("<waits>", "zoe@example.com") }()
+	for r.stats(t).Waiting == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	var renewed mailsink.Stats
+	if status := r.ask(t, http.MethodDelete, "/everything", "", &renewed); status != http.StatusOK || renewed != (mailsink.Stats{}) {
+		t.Errorf("status %d, stats %+v, want 200 and those of a new sink", status, renewed)
+	}
+	if err := kept.Mail("dinner@bytebites.example"); err == nil || !strings.HasPrefix(err.Error(), "421") {
+		t.Errorf("a connection of before: %v, want error 421", err)
+	}
+	if err := <-waits; err == nil {
+		t.Error("a message that waited was accepted, and its sink rejects all")
+	}
+	if err := r.send("<after>", "zoe@example.com"); err != nil {
+		t.Error(err)
+	}
+	if stats := r.stats(t); stats != (mailsink.Stats{Accepted: 1, Distinct: 1, MostWaiting: 1}) {
+		t.Errorf("%+v, want one accepted message", stats)
+	}
+}
+
 func TestMostWaiting(t *testing.T) {
 	r := start(t, 200*time.Millisecond, 0)
 	var senders sync.WaitGroup
