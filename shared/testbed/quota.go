@@ -85,6 +85,13 @@ func limits(t instance.Type, period time.Duration, withCPU bool) container.Resou
 // stopped. The zero Type lifts the CPU quota. A Go service keeps the GOMAXPROCS and
 // GOMEMLIMIT of its start.
 func (s *Server) Resize(ctx context.Context, t instance.Type) error {
+	s.mu.Lock()
+	same := s.sized && s.typ == t
+	s.sized = same // a call that fails may have changed the limits
+	s.mu.Unlock()
+	if same {
+		return nil
+	}
 	r := limits(t, s.bed.period, true)
 	if r.CPUQuota == 0 {
 		r.CPUPeriod, r.CPUQuota = s.bed.period.Microseconds(), -1 // 0 would leave the quota
@@ -93,7 +100,7 @@ func (s *Server) Resize(ctx context.Context, t instance.Type) error {
 		return fmt.Errorf("resize %s: %w", s.name, err)
 	}
 	s.mu.Lock()
-	s.typ = t
+	s.typ, s.sized = t, true
 	s.mu.Unlock()
 	return nil
 }

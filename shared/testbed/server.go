@@ -39,8 +39,9 @@ type Server struct {
 	ready   readiness
 	id      string
 
-	mu  sync.Mutex
-	typ instance.Type
+	mu    sync.Mutex
+	typ   instance.Type
+	sized bool // the engine has the limits of typ
 }
 
 // spec describes a server to start.
@@ -77,7 +78,7 @@ func (b *Bed) create(ctx context.Context, sp spec) (*Server, error) {
 		return nil, fmt.Errorf("start %s: %w", sp.name, err)
 	}
 	defer end()
-	s := &Server{bed: b, kind: sp.kind, name: sp.name, typ: sp.typ, ready: sp.ready,
+	s := &Server{bed: b, kind: sp.kind, name: sp.name, typ: sp.typ, sized: !sp.quotaLater, ready: sp.ready,
 		aliases: append([]string{sp.name}, sp.aliases...)}
 	if s.ip, err = b.addresses.next(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", sp.name, err)
