@@ -67,6 +67,8 @@ func (e *fakeEngine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answer(map[string]string{"Id": "net"})
 	case path == "/networks":
 		answer([]any{})
+	case path == "/volumes":
+		answer(map[string]any{"Volumes": []any{}})
 	case path == "/networks/net" && r.Method == http.MethodGet:
 		// The bed listens on the gateway of its subnet when it runs in a container.
 		answer(map[string]any{"IPAM": map[string]any{"Config": []any{map[string]string{"Subnet": "127.0.0.0/24"}}}})
