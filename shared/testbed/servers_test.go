@@ -89,7 +89,7 @@ func startStack(t *testing.T) *stack {
 	}
 	if st.service, err = st.bed.Service(t.Context(), testbed.ServiceOptions{
 		Package: probePackage, Args: []string{"--through", "00"}, Type: instance.Micro(),
-		Postgres: st.postgres, MailSink: st.mail, Broker: st.rabbit, Aliases: []string{"app"}, Profiled: true,
+		Postgres: st.postgres, MailSink: st.mail, Broker: st.rabbit, Aliases: []string{"app"},
 	}); took("service", err) != nil {
 		t.Fatal(err)
 	}

@@ -32,8 +32,6 @@ type ServiceOptions struct {
 	// Labels are more labels of the container, by which FindServices finds it.
 	Labels map[string]string
 	Ready  string // path that answers 200 when the service is ready; /readyz when empty
-	// Profiled has this process reach the service's profiles, see PprofURL.
-	Profiled bool
 
 	Postgres *Postgres // the catalogue's database; the user data's too when UserData is nil
 	UserData *Postgres
@@ -61,16 +59,12 @@ func (b *Bed) Service(ctx context.Context, o ServiceOptions) (*Service, error) {
 	if o.Ready == "" {
 		o.Ready = "/readyz"
 	}
-	ports := []int{ServicePort}
-	if o.Profiled {
-		ports = append(ports, pprofPort)
-	}
 	s, err := b.static(ctx, o.Package, spec{
 		kind:        "service",
 		name:        o.Name,
 		cmd:         o.Args,
 		env:         b.serviceEnv(o),
-		ports:       ports,
+		ports:       []int{ServicePort, pprofPort},
 		aliases:     o.Aliases,
 		labels:      o.Labels,
 		typ:         o.Type,
@@ -186,8 +180,7 @@ func (s *Service) URL() string { return "http://" + s.Address(ServicePort) }
 // InternalURL is the service's address for servers on the bed.
 func (s *Service) InternalURL() string { return "http://" + s.InternalAddress(ServicePort) }
 
-// PprofURL is where this process finds the service's profiles. It panics when the service was
-// started without Profiled.
+// PprofURL is where this process finds the service's profiles.
 func (s *Service) PprofURL() string { return "http://" + s.Address(pprofPort) + "/debug/pprof" }
 
 // Upstream is the ip:port at which a balancer on the bed reaches the service. It holds no

@@ -50,6 +50,6 @@ func in(ctx context.Context, s stand, f func(*kitchen) error) error {
 func (k *kitchen) service(name, through string) testbed.ServiceOptions {
 	return testbed.ServiceOptions{
 		Name: name, Package: solutions, Args: []string{"--through", through}, Type: instance.Medium(),
-		Postgres: k.DB, MailSink: k.Mail, Redis: k.redis, Profiled: true,
+		Postgres: k.DB, MailSink: k.Mail, Redis: k.redis,
 	}
 }

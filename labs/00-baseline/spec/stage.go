@@ -183,7 +183,7 @@ func (l *trial) startSide(ctx context.Context, s *side, name, pkg string, args [
 	return l.servers.AtFullSpeed(ctx, func() (err error) {
 		s.variant, err = rig.Start(ctx, l.servers.Bed, rig.Options{
 			Service: testbed.ServiceOptions{
-				Name: name, Package: pkg, Args: args, Type: serviceType(), Postgres: l.servers.DB, MailSink: l.servers.Mail, Profiled: true,
+				Name: name, Package: pkg, Args: args, Type: serviceType(), Postgres: l.servers.DB, MailSink: l.servers.Mail,
 			},
 			Dataset: l.servers.Dataset, People: people,
 		})
