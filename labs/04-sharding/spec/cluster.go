@@ -76,18 +76,27 @@ func (l *trial) newCluster(ctx context.Context, shards, users int) (_ *cluster, 
 	return c, func() { c.end(ctx, s) }, err
 }
 
-// emptyControl and emptyServer undo all that checks and subjects do to a database.
+// emptyControl and emptyServer undo what checks and subjects do to a database. Triggers go first, because
+// they would answer the statements that follow.
 const (
-	emptyControl = `DROP TABLE IF EXISTS shard_map, shard_dark_reads, recorded CASCADE; DROP FUNCTION IF EXISTS record() CASCADE`
-	emptyServer  = `TRUNCATE shard_marks, shard_left, users CASCADE;
-UPDATE shard_fence SET version = 0, open = false, turn = 0;
-DROP FUNCTION IF EXISTS record() CASCADE; DROP FUNCTION IF EXISTS refuse() CASCADE; DROP FUNCTION IF EXISTS spoil() CASCADE;
-DROP FUNCTION IF EXISTS dawdle() CASCADE; DROP FUNCTION IF EXISTS strand() CASCADE;
-DROP TABLE IF EXISTS recorded`
+	dropTriggers = `DO $do$
+DECLARE trigger_function text;
+BEGIN
+    FOR trigger_function IN SELECT oid::regprocedure FROM pg_proc
+        WHERE prorettype = 'trigger'::regtype AND pronamespace = 'public'::regnamespace
+    LOOP
+        EXECUTE 'DROP FUNCTION ' || trigger_function || ' CASCADE';
+    END LOOP;
+END $do$;
+`
+	emptyControl = dropTriggers + `DROP TABLE IF EXISTS shard_map, shard_dark_reads, recorded CASCADE`
+	emptyServer  = dropTriggers + `DROP TABLE IF EXISTS recorded;
+TRUNCATE shard_marks, shard_left, users CASCADE;
+UPDATE shard_fence SET version = 0, open = false, turn = 0`
 )
 
-// end closes all pools and empties the databases for the next check. One that cannot be emptied is
-// not used again; it ends with the server.
+// end closes all pools and empties the databases for the next check. One that is not as new then is not
+// used again; it ends with the server.
 func (c *cluster) end(ctx context.Context, s *oneServer) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), emptyWithin)
 	defer cancel()
@@ -99,11 +108,14 @@ func (c *cluster) end(ctx context.Context, s *oneServer) {
 		if db == nil || err != nil {
 			continue
 		}
-		statement, free := emptyServer, &s.freeServers
+		statement, empty, free := emptyServer, s.emptyServer, &s.freeServers
 		if i == 0 {
-			statement, free = emptyControl, &s.freeControls
+			statement, empty, free = emptyControl, "", &s.freeControls
 		}
-		if _, err := db.ExecContext(ctx, statement); err == nil {
+		if _, err := db.ExecContext(ctx, statement); err != nil {
+			continue
+		}
+		if is, err := contents(ctx, db); err == nil && is == empty {
 			s.mu.Lock()
 			*free = append(*free, c.names[i])
 			s.mu.Unlock()

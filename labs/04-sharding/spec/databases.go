@@ -28,6 +28,8 @@ type oneServer struct {
 	bed   *testbed.Bed
 	url   string
 	admin *sql.DB
+	// emptyServer is the contents of a server's database that is as new.
+	emptyServer string
 
 	mu                        sync.Mutex
 	named                     int             // how many names were given to databases
@@ -104,7 +106,35 @@ func (s *oneServer) makeTemplate(ctx context.Context) (err error) {
 	if _, err := db.ExecContext(ctx, `CREATE INDEX orders_user_placed_at ON orders (user_id, placed_at DESC)`); err != nil {
 		return fmt.Errorf("create index: %w", err)
 	}
-	return shard.Prepare(ctx, db)
+	if err := shard.Prepare(ctx, db); err != nil {
+		return err
+	}
+	s.emptyServer, err = contents(ctx, db)
+	return err
+}
+
+// contents lists what is in a database: its functions, triggers, columns, indexes, and the number of rows
+// of each table, a line each. A database without any has an empty list.
+func contents(ctx context.Context, db *sql.DB) (string, error) {
+	var list string
+	err := db.QueryRowContext(ctx, `
+WITH tables AS (SELECT oid, relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace)
+SELECT coalesce(string_agg(line, E'\n' ORDER BY line COLLATE "C"), '') FROM (
+    SELECT format('function %s', oid::regprocedure) AS line FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+    UNION ALL
+    SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal
+    UNION ALL
+    SELECT format('column %s.%s %s', relname, attname, format_type(atttypid, atttypmod)) FROM pg_attribute JOIN tables ON attrelid = tables.oid
+    WHERE attnum > 0 AND NOT attisdropped
+    UNION ALL
+    SELECT indexdef FROM pg_indexes WHERE schemaname = 'public'
+    UNION ALL
+    SELECT format('%s rows in %s', (xpath('/row/count/text()', query_to_xml(format('SELECT count(*) FROM %I', relname), false, true, '')))[1], relname)
+    FROM tables) AS lines`).Scan(&list)
+	if err != nil {
+		return "", fmt.Errorf("list contents: %w", err)
+	}
+	return list, nil
 }
 
 // open opens a pool to a database.

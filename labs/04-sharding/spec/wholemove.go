@@ -308,14 +308,8 @@ func (l inProcess) closingEnds(ctx context.Context, _ *lab.Run) (err error) {
 	}
 	user := c.users[movedUsers/2]
 	mirror := c.servers[c.place(m, user).Mirror]
-	// When the fence of the old server closes, a writer turns out to have left an uncopied mark. The
-	// copy cannot arrive, because the mirror is locked.
-	err = c.exec(ctx, shard.Old,
-		fmt.Sprintf(`CREATE FUNCTION strand() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-			IF NOT NEW.open THEN INSERT INTO shard_marks (user_id, version) VALUES ('%s', 1)
-				ON CONFLICT (user_id) DO UPDATE SET version = shard_marks.version + 1; END IF; RETURN NEW; END $$`, user),
-		`CREATE TRIGGER strands AFTER UPDATE ON shard_fence FOR EACH ROW EXECUTE FUNCTION strand()`)
-	if err != nil {
+	// The copy cannot arrive, because the mirror is locked.
+	if err := c.strandAtClosing(ctx, user); err != nil {
 		return err
 	}
 	return shard.Transact(ctx, mirror, func(ctx context.Context) error {
@@ -330,6 +324,16 @@ func (l inProcess) closingEnds(ctx context.Context, _ *lab.Run) (err error) {
 		defer func() { _ = run.kill(context.WithoutCancel(ctx)) }()
 		return c.wantReopened(ctx, run)
 	})
+}
+
+// strandAtClosing lets a writer turn out to have left an uncopied mark when the fence of the old server
+// closes.
+func (c *cluster) strandAtClosing(ctx context.Context, user bytebites.UserID) error {
+	return c.exec(ctx, shard.Old,
+		fmt.Sprintf(`CREATE FUNCTION strand() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+			IF NOT NEW.open THEN INSERT INTO shard_marks (user_id, version) VALUES ('%s', 1)
+				ON CONFLICT (user_id) DO UPDATE SET version = shard_marks.version + 1; END IF; RETURN NEW; END $$`, user),
+		`CREATE TRIGGER strands AFTER UPDATE ON shard_fence FOR EACH ROW EXECUTE FUNCTION strand()`)
 }
 
 // wantReopened waits until the fence of the old server has been closed, and demands that it opens
