@@ -38,16 +38,30 @@ type place interface {
 }
 
 func TestAtTheBroker(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	bed := testbed.ForTest(t)
 	server, err := bed.RabbitMQ(t.Context(), testbed.RabbitMQOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	testAt(t, rabbitMQ{server})
+	for _, test := range atABroker() {
+		t.Run(test.name, func(t *testing.T) { test.run(t, rabbitMQ{server}) })
+	}
 }
 
 // The same tests pass at the fake broker, so the lab's checks may use it.
 func TestAtTheFakeBroker(t *testing.T) {
+	for _, test := range atABroker() {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			test.run(t, newFake(t))
+		})
+	}
+}
+
+// newFake starts a fake broker, whose clock goes on until the end of the test.
+func newFake(t *testing.T) fake {
+	t.Helper()
 	server, err := fakebroker.Start()
 	if err != nil {
 		t.Fatal(err)
@@ -71,7 +85,7 @@ func TestAtTheFakeBroker(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	testAt(t, fake{server})
+	return fake{server}
 }
 
 // tick is how often the fake broker's clock moves, at most. So it is never ahead of a wait by more than that.
@@ -118,11 +132,14 @@ func (f fake) memory(_ *testing.T, short bool) {
 	}
 }
 
-func testAt(t *testing.T, server place) {
-	for _, test := range []struct {
-		name string
-		test func(*testing.T, place)
-	}{
+// brokerTest is a test of the solution at a broker, which it may share with the tests before it.
+type brokerTest struct {
+	name string
+	run  func(*testing.T, place)
+}
+
+func atABroker() []brokerTest {
+	return []brokerTest{
 		{"declared again and at once", testDeclare},
 		{"what no queue takes is not confirmed", testReturned},
 		{"a broken channel confirms nothing", testBroken},
@@ -131,8 +148,6 @@ func testAt(t *testing.T, server place) {
 		{"told to stop it ends what it has begun", testStop},
 		{"a replay ends at the mark", testReplay},
 		{"short of memory", testBlocked}, // last: it leaves connections behind
-	} {
-		t.Run(test.name, func(t *testing.T) { test.test(t, server) })
 	}
 }
 
