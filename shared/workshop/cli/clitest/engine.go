@@ -65,7 +65,7 @@ func (e engines) theirs(ts *testscript.TestScript, neg bool, args []string) {
 		return
 	}
 	remove := func() {
-		_, _ = docker.ContainerRemove(context.WithoutCancel(e.ctx), name, client.ContainerRemoveOptions{Force: true}) // or there is none
+		_, _ = docker.ContainerRemove(context.WithoutCancel(e.ctx), name, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true}) // or there is none
 	}
 	remove() // that of a killed run
 	_, err = docker.ContainerCreate(e.ctx, client.ContainerCreateOptions{Name: name, Config: &container.Config{
