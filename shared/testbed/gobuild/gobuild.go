@@ -154,8 +154,8 @@ func (b *Builder) build(ctx context.Context, pkg string) ([]byte, error) {
 		return nil, fmt.Errorf("build %s: %w", pkg, err)
 	}
 	out := filepath.Join(dir, name)
-	// Without symbol tables a program is a third smaller, and so is its copy in every
-	// container. Profiles still name functions.
+	// Without symbol tables a program is a third smaller, and so are its copies. Profiles still name
+	// functions.
 	env, err := Env(ctx, os.Environ())
 	if err != nil {
 		return nil, fmt.Errorf("build %s: %w", pkg, err)
