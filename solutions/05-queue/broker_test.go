@@ -51,6 +51,7 @@ func TestAtTheBroker(t *testing.T) {
 
 // The same tests pass at the fake broker, so the lab's checks may use it.
 func TestAtTheFakeBroker(t *testing.T) {
+	t.Parallel()
 	for _, test := range atABroker() {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
