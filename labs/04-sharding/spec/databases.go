@@ -113,8 +113,8 @@ func (s *oneServer) makeTemplate(ctx context.Context) (err error) {
 	return err
 }
 
-// contents lists what is in a database: its functions, triggers, columns, indexes, and the number of rows
-// of each table, a line each. A database without any has an empty list.
+// contents lists what is in a database, one item on each line. The items are its functions, triggers,
+// columns, indexes, and the number of rows of each table. A database without any has an empty list.
 func contents(ctx context.Context, db *sql.DB) (string, error) {
 	var list string
 	err := db.QueryRowContext(ctx, `
