@@ -3,11 +3,23 @@ package lab
 import (
 	"context"
 	"slices"
+	"time"
 )
 
-// checksAtOnce is how many checks that share nothing run at a time. Each leaves the processors idle for most
-// of its time: it waits for a server, or for a time limit to pass.
-const checksAtOnce = 3
+const (
+	// checksAtOnce is how many checks that share nothing run at a time on a busy machine. Each leaves the
+	// processors idle for most of its time: it waits for a server, or for a time limit to pass.
+	checksAtOnce = 3
+	// mostChecksAtOnce is how many run at a time while idleToAdd cores of the machine have no work.
+	mostChecksAtOnce = 5
+	// idleToAdd is more than what a check needs on average, because it needs more at times.
+	idleToAdd = 1.0
+	// idleFor is the time over which the machine must have been idle. The next check begins no sooner after the
+	// last, because the load of that one is to be seen first.
+	idleFor = 1500 * time.Millisecond
+	// lookAgain is the time after which a machine that was too busy is looked at again.
+	lookAgain = 250 * time.Millisecond
+)
 
 // sharesNothing reports whether a planned node is a check that may run beside others: no clock judges it, and all stages
 // that it stands on are Separate.
@@ -31,12 +43,16 @@ func (a *attempt) together(plan []planned) int {
 func (a *attempt) checks(ctx context.Context, plan []planned) {
 	first := a.run.settledChecks()
 	done := make(chan CheckResult)
-	waiting, running := slices.Clone(plan), 0
+	waiting, running, began := slices.Clone(plan), 0, time.Time{}
 	for len(waiting) > 0 || running > 0 {
-		at := slices.IndexFunc(waiting, func(p planned) bool { return a.needsEnded(p, plan) })
-		if at < 0 || running == checksAtOnce {
-			a.settle(<-done, false)
-			running--
+		at := a.nextOf(waiting, plan)
+		if at < 0 || !a.room(running, began) {
+			select {
+			case ended := <-done:
+				a.settle(ended, false)
+				running--
+			case <-time.After(lookAgain):
+			}
 			continue
 		}
 		p := waiting[at]
@@ -46,13 +62,42 @@ func (a *attempt) checks(ctx context.Context, plan []planned) {
 			a.settle(notReached(result), false)
 			continue
 		}
-		running++
+		running, began = running+1, time.Now()
 		a.run.Progress(beginning(p.check))
 		go func() { done <- a.judged(ctx, p.check, result) }()
 	}
 	a.run.sortChecks(first, func(name string) int {
 		return slices.IndexFunc(a.nodes, func(n node) bool { return n.name == name })
 	})
+}
+
+// room reports whether one more check may run beside those that run. The last of them began at that time. A machine that
+// tells nothing of its idle time has room for checksAtOnce.
+func (a *attempt) room(running int, began time.Time) bool {
+	return running < checksAtOnce || running < mostChecksAtOnce && a.run.Machine != nil && a.idle(began)
+}
+
+// idle reports whether the machine has been idle enough for more work. The last work began at that time.
+func (a *attempt) idle(began time.Time) bool {
+	if time.Since(began) < idleFor {
+		return false
+	}
+	now := time.Now()
+	cores, _ := a.run.Machine.Busiest(now.Add(-idleFor), now, idleFor)
+	return cores >= idleToAdd
+}
+
+// nextOf returns the place of the check that begins next, or -1 when all wait for others. One that others need
+// goes first, else these would be left over in the end, and run with nothing beside them.
+func (a *attempt) nextOf(waiting, plan []planned) int {
+	ready := func(p planned) bool { return a.needsEnded(p, plan) }
+	at := slices.IndexFunc(waiting, func(p planned) bool {
+		return ready(p) && slices.ContainsFunc(waiting, func(other planned) bool { return slices.Contains(other.needs, p.name) })
+	})
+	if at >= 0 {
+		return at
+	}
+	return slices.IndexFunc(waiting, ready)
 }
 
 // needsEnded reports whether those of the checks that p needs have ended.

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"testing"
 	"testing/fstest"
+	"testing/synctest"
 	"time"
 
 	"bytebites.example/workshop/shared/workshop/lab"
@@ -111,5 +112,64 @@ func TestSideBySideKeepsNeedsAndOrder(t *testing.T) {
 	}
 	if result.Checks[3].Blocked != "third" {
 		t.Errorf("the fourth is blocked by %q", result.Checks[3].Blocked)
+	}
+}
+
+// idleCores is a machine with that many idle cores until a time.
+type idleCores struct {
+	cores float64
+	until time.Time // zero is for ever
+}
+
+func (m idleCores) Busiest(_, to time.Time, _ time.Duration) (float64, bool) {
+	if m.until.IsZero() || to.Before(m.until) {
+		return m.cores, false
+	}
+	return 0, true
+}
+
+func TestMoreChecksWhileTheMachineIsIdle(t *testing.T) {
+	tests := []struct {
+		name    string
+		machine func() lab.Machine
+		want    int // checks at a time
+	}{
+		{"an idle machine", func() lab.Machine { return idleCores{cores: 1.5} }, 5},
+		{"a machine with little idle time", func() lab.Machine { return idleCores{cores: 0.9} }, 3},
+		{"a machine that gets busy", func() lab.Machine { return idleCores{1.5, time.Now().Add(2 * time.Second)} }, 4},
+		{"no machine that tells", func() lab.Machine { return nil }, 3},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var mu sync.Mutex
+				running, most, begun := 0, 0, []time.Time{}
+				toy := lab.Lab{Name: "00-toy", Files: fstest.MapFS{}}
+				for _, name := range []string{"a", "b", "c", "d", "e", "f", "g", "h"} {
+					toy.Checks = append(toy.Checks, lab.Check{Name: name, Kind: lab.Core, Step: 1, Run: func(context.Context, *lab.Run) error {
+						mu.Lock()
+						running++
+						most, begun = max(most, running), append(begun, time.Now())
+						mu.Unlock()
+						time.Sleep(time.Minute)
+						mu.Lock()
+						running--
+						mu.Unlock()
+						return nil
+					}})
+				}
+				result, err := toy.Do(t.Context(), &lab.Run{Mode: lab.ModeCheck, Machine: tt.machine()})
+				if err != nil || result.Verdict != lab.Pass || len(result.Checks) != len(toy.Checks) {
+					t.Fatalf("verdict %s of %d checks, error %v", result.Verdict, len(result.Checks), err)
+				}
+				if most != tt.want {
+					t.Errorf("%d checks at a time, want %d", most, tt.want)
+				}
+				// The load of the one before must be seen first.
+				if tt.want > 3 && begun[3].Sub(begun[2]) < time.Second {
+					t.Errorf("the fourth began %s after the third", begun[3].Sub(begun[2]))
+				}
+			})
+		})
 	}
 }
