@@ -15,7 +15,7 @@ import (
 
 const (
 	// sliceLength is the length of one observation of the gain.
-	sliceLength = 3 * time.Second
+	sliceLength = 2 * time.Second
 	// slices is the number of slices around the peak: one to warm up and six that count, declared here
 	// before any run.
 	slicesAroundPeak = 7
@@ -46,8 +46,8 @@ func aroundPeak(length time.Duration) stretch {
 }
 
 // rushLatency sends the minutes around the peak to the monolith, and compares each slice with the same
-// slice of the dinner. The monolith has no faults to bear. In the same slices of the dinner a worker is
-// killed, and the broker is killed and started.
+// slice of the dinner. The monolith has no faults to bear. In the same slices of the dinner the
+// broker is killed and started.
 //
 // The pairs are not in the order ABBA, as those of other labs are. The dinner has its faults at announced
 // times, so it cannot be repeated slice by slice. A drift of the machine between the
