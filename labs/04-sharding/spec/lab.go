@@ -167,7 +167,7 @@ func (l *trial) checksInProcess() []lab.Check {
 			Proves: "homes change behind closed fences, with all copies made, and old homes stay mirrors while replicas may read them"},
 		{Name: "nothing left", Kind: lab.Core, Step: 6, Whole: true, Needs: routed(databases, "plan"), Guards: copiesRight(), Run: byGiven.nothingLeft,
 			Proves: "a subscriber who moves to a fifth shard is counted once all the time, and is on one shard in the end"},
-		{Name: "own mover", Kind: lab.Stretch, Step: 6, Whole: true, Needs: routed(databases, "maps of a move"), Guards: copiesRight(), Run: byOwn.wholeMove,
+		{Name: "own mover", Kind: lab.Stretch, Step: 6, Whole: true, Needs: routed(databases), Guards: copiesRight(), Run: byOwn.wholeMove,
 			Proves: "the mover of your own moves all subscribers there, back and there again, and loses no write"},
 		{Name: "own verify", Kind: lab.Stretch, Step: 6, Whole: true, Needs: routed(databases, "own mover"), Guards: copiesRight(), Run: byOwn.verifyStops,
 			Proves: "the mover of your own stops before the flip when home and mirror differ"},

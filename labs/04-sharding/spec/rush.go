@@ -34,6 +34,9 @@ const (
 	// busyLength is the length of the load that measures the limit of shards. It is long beside the
 	// time of the last order, when most shards are idle.
 	busyLength = 2 * time.Second
+	// busyShare is the rate at which each shard is loaded in the end, as a share of the saturation goodput of one
+	// server without the fence. A shard with the fence answers two thirds of that.
+	busyShare = 0.8
 )
 
 // rush is the timed part of the lab.
@@ -131,10 +134,6 @@ func (r *rush) compare(ctx context.Context) (err error) {
 	return err
 }
 
-// asked returns the rates at which each shard is loaded in the end, as shares of the saturation
-// goodput of one server without the fence.
-func asked() []float64 { return []float64{0.65, 0.8} }
-
 // atMost finds the limits of one shard and of four.
 func (r *rush) atMost(ctx context.Context) (err error) {
 	r.run.Progress("find the limits of one shard and of four")
@@ -149,16 +148,13 @@ func (r *rush) atMost(ctx context.Context) (err error) {
 // little too low. The answers while the load lasts leave out requests under way at its end. All
 // answers, over the time until the last one, include a time in which most shards are idle. The
 // larger one counts.
-func (r *rush) goodput(ctx context.Context, g load.Generator, of float64) (most float64, err error) {
-	for _, share := range asked() {
-		result, err := g.Hit(ctx, share*of*r.saturation, busyLength)
-		if err != nil {
-			return 0, err
-		}
-		rig.ReportHost(r.run, result)
-		most = max(most, result.Goodput(), result.SustainedGoodput())
+func (r *rush) goodput(ctx context.Context, g load.Generator, of float64) (float64, error) {
+	result, err := g.Hit(ctx, busyShare*of*r.saturation, busyLength)
+	if err != nil {
+		return 0, err
 	}
-	return most, nil
+	rig.ReportHost(r.run, result)
+	return max(result.Goodput(), result.SustainedGoodput()), nil
 }
 
 // report reports the figures, and writes them to the evidence.
