@@ -173,3 +173,23 @@ func TestMoreChecksWhileTheMachineIsIdle(t *testing.T) {
 		})
 	}
 }
+
+// A check that another one needs begins with the first, though it is listed last.
+func TestNeededChecksBeginFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		minute := func(context.Context, *lab.Run) error { time.Sleep(time.Minute); return nil }
+		toy := lab.Lab{Name: "00-toy", Files: fstest.MapFS{}}
+		for _, name := range []string{"a", "b", "c", "needed"} {
+			toy.Checks = append(toy.Checks, lab.Check{Name: name, Kind: lab.Core, Step: 1, Run: minute})
+		}
+		toy.Checks = append(toy.Checks, lab.Check{Name: "last", Kind: lab.Core, Step: 1, Needs: []string{"needed"}, Run: minute})
+		if _, err := toy.Do(t.Context(), &lab.Run{Mode: lab.ModeCheck}); err != nil {
+			t.Fatal(err)
+		}
+		// In the order of the list, last would begin after two minutes.
+		if took := time.Since(began); took > 2*time.Minute {
+			t.Errorf("took %s, want two minutes", took)
+		}
+	})
+}
