@@ -24,8 +24,7 @@ const (
 // sharesNothing reports whether a planned node is a check that may run beside others: no clock judges it, and all stages
 // that it stands on are Separate.
 func (a *attempt) sharesNothing(p planned) bool {
-	at := slices.IndexFunc(a.nodes, func(n node) bool { return n.name == p.name })
-	return p.check != nil && !p.timed() && !needsStage(a.nodes, at, func(s Stage) bool { return !s.Separate })
+	return p.check != nil && !p.timed() && !a.needsStage(p, func(s Stage) bool { return !s.Separate })
 }
 
 // together returns how many nodes at the front of a plan may run side by side. A run of a Series goes one by one, for
@@ -87,17 +86,32 @@ func (a *attempt) idle(began time.Time) bool {
 	return cores >= idleToAdd
 }
 
-// nextOf returns the place of the check that begins next, or -1 when all wait for others. One that others need
-// goes first, else these would be left over in the end, and run with nothing beside them.
+// nextOf returns the place of the check that begins next, or -1 when all wait for others. Checks without servers go first, so that
+// they are judged also where no server starts. Then those go first that others need, else these would be left over in the end, and
+// run with nothing beside them.
 func (a *attempt) nextOf(waiting, plan []planned) int {
-	ready := func(p planned) bool { return a.needsEnded(p, plan) }
-	at := slices.IndexFunc(waiting, func(p planned) bool {
-		return ready(p) && slices.ContainsFunc(waiting, func(other planned) bool { return slices.Contains(other.needs, p.name) })
-	})
-	if at >= 0 {
-		return at
+	next, least := -1, 0
+	for at, p := range waiting {
+		if !a.needsEnded(p, plan) {
+			continue
+		}
+		rank := 0
+		if a.needsStage(p, func(Stage) bool { return true }) {
+			rank += 2
+		}
+		if !slices.ContainsFunc(waiting, func(other planned) bool { return slices.Contains(other.needs, p.name) }) {
+			rank++
+		}
+		if next < 0 || rank < least {
+			next, least = at, rank
+		}
 	}
-	return slices.IndexFunc(waiting, ready)
+	return next
+}
+
+// needsStage reports whether a planned node stands on such a stage.
+func (a *attempt) needsStage(p planned, which func(Stage) bool) bool {
+	return needsStage(a.nodes, slices.IndexFunc(a.nodes, func(n node) bool { return n.name == p.name }), which)
 }
 
 // needsEnded reports whether those of the checks that p needs have ended.

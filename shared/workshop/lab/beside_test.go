@@ -2,6 +2,7 @@ package lab_test
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"testing"
@@ -192,4 +193,35 @@ func TestNeededChecksBeginFirst(t *testing.T) {
 			t.Errorf("took %s, want two minutes", took)
 		}
 	})
+}
+
+// Where no server starts, all checks without one are judged. Others need the check on the server, and it is listed first.
+func TestChecksWithoutServersBeginFirst(t *testing.T) {
+	pass := func(context.Context, *lab.Run) error { return nil }
+	toy := lab.Lab{
+		Name: "00-toy", Files: fstest.MapFS{},
+		Stages: []lab.Stage{{Name: "databases", Separate: true, Start: func(context.Context, *lab.Run) (func() error, error) {
+			return nil, errors.New("no engine")
+		}}},
+		Checks: []lab.Check{
+			{Name: "on a server", Kind: lab.Core, Step: 1, Needs: []string{"databases"}, Run: pass},
+			{Name: "after it", Kind: lab.Core, Step: 1, Needs: []string{"on a server"}, Run: pass},
+		},
+	}
+	for _, name := range []string{"a", "b", "c", "d", "e"} {
+		toy.Checks = append(toy.Checks, lab.Check{Name: name, Kind: lab.Core, Step: 1, Run: pass})
+	}
+	result, err := toy.Do(t.Context(), &lab.Run{Mode: lab.ModeCheck})
+	if err != nil || result.Verdict != lab.Environment {
+		t.Fatalf("verdict %s, error %v", result.Verdict, err)
+	}
+	passed := 0
+	for _, c := range result.Checks {
+		if c.Verdict == lab.Pass {
+			passed++
+		}
+	}
+	if passed != 5 {
+		t.Errorf("%d checks without a server were judged, want 5: %v", passed, result.Checks)
+	}
 }
