@@ -33,6 +33,8 @@ const (
 	tunedStart   = 16
 	// pairs is declared here, before any run.
 	pairs = 6
+	// roundLength is enough for a dozen answers of the untuned service.
+	roundLength = 2500 * time.Millisecond
 	// pause lets the line of an overloaded round drain; three times as long after failures.
 	pause = 150 * time.Millisecond
 	// What is shown and not judged is measured in fewer and shorter rounds.
@@ -131,7 +133,7 @@ func (s *scale) saturation(ctx context.Context, v *rig.Variant, start float64) (
 
 // arm is rounds of a variant at a rate of overload.
 func (s *scale) arm(v *rig.Variant, rate float64) measure.Arm {
-	return measure.Hit(orders(v).Hit).Arm(measure.RoundConfig{Rate: rate, Metric: measure.Goodput, Quotas: s.watch.Problems, OnResult: s.see})
+	return measure.Hit(orders(v).Hit).Arm(measure.RoundConfig{Rate: rate, Length: roundLength, Metric: measure.Goodput, Quotas: s.watch.Problems, OnResult: s.see})
 }
 
 func (s *scale) see(r load.Result) { rig.ReportHost(s.run, r) }

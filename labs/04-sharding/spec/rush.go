@@ -19,9 +19,9 @@ const (
 	// burstStart is the rate of the first burst, in requests a second. Bursts find the limit of
 	// one server. A slow moment of the machine looks like a limit too. So two bursts must agree,
 	// and two more may raise the limit.
-	burstStart  = 90
+	burstStart  = 130
 	burstFactor = 1.5
-	burstLength = time.Second
+	burstLength = 750 * time.Millisecond
 	burstsAgain = 2
 	// rushFactor is the rate of the rush, as a multiple of one server's limit. It is more than the
 	// common 1.5, because the limit of a tenth of a core varies by a third from moment to moment.
@@ -30,10 +30,10 @@ const (
 	// pairs is the number of pairs of rounds, and rushLength the length of a round. Both are
 	// declared before any run.
 	pairs      = 6
-	rushLength = 750 * time.Millisecond
+	rushLength = 500 * time.Millisecond
 	// busyLength is the length of the load that measures the limit of shards. It is long beside the
 	// time of the last order, when most shards are idle.
-	busyLength = 2 * time.Second
+	busyLength = 1500 * time.Millisecond
 	// busyShare is the rate at which each shard is loaded in the end, as a share of the saturation goodput of one
 	// server without the fence. A shard with the fence answers two thirds of that.
 	busyShare = 0.8
