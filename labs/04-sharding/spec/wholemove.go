@@ -312,16 +312,20 @@ func (l inProcess) closingEnds(ctx context.Context, _ *lab.Run) (err error) {
 	if err := c.strandAtClosing(ctx, user); err != nil {
 		return err
 	}
-	return shard.Transact(ctx, mirror, func(ctx context.Context) error {
+	var run *moveRun
+	defer func() {
+		if run != nil { // now that the mirror is free: else a statement of the mover waits for it
+			_ = run.kill(context.WithoutCancel(ctx))
+		}
+	}()
+	return shard.Transact(ctx, mirror, func(ctx context.Context) (err error) {
 		q := postgres.Join(ctx, mirror)
 		if _, err := q.ExecContext(ctx, `LOCK TABLE shard_marks, users, carts, cart_lines IN EXCLUSIVE MODE`); err != nil {
 			return fmt.Errorf("lock mirror: %w", err)
 		}
-		run, err := l.move(ctx, c, shard.Flipped.String())
-		if err != nil {
+		if run, err = l.move(ctx, c, shard.Flipped.String()); err != nil {
 			return err
 		}
-		defer func() { _ = run.kill(context.WithoutCancel(ctx)) }()
 		return c.wantReopened(ctx, run)
 	})
 }
@@ -336,14 +340,13 @@ func (c *cluster) strandAtClosing(ctx context.Context, user bytebites.UserID) er
 		`CREATE TRIGGER strands AFTER UPDATE ON shard_fence FOR EACH ROW EXECUTE FUNCTION strand()`)
 }
 
-// wantReopened waits until the fence of the old server has been closed, and demands that it opens
-// again for the same map.
+// wantReopened waits until a fence has been closed, and demands that all of them open again for the same map.
 func (c *cluster) wantReopened(ctx context.Context, run *moveRun) error {
 	var closedSince time.Time
 	for {
-		var open bool
-		if err := c.servers[shard.Old].QueryRowContext(ctx, `SELECT open FROM shard_fence`).Scan(&open); err != nil {
-			return fmt.Errorf("read fence: %w", err)
+		open, err := c.allOpen(ctx)
+		if err != nil {
+			return err
 		}
 		switch {
 		case open && !closedSince.IsZero():
@@ -369,6 +372,20 @@ func (c *cluster) wantReopened(ctx context.Context, run *moveRun) error {
 			return err
 		}
 	}
+}
+
+// allOpen reports whether the fences of all servers are open.
+func (c *cluster) allOpen(ctx context.Context) (bool, error) {
+	for number, server := range c.servers {
+		var open bool
+		if err := server.QueryRowContext(ctx, `SELECT open FROM shard_fence`).Scan(&open); err != nil {
+			return false, fmt.Errorf("read fence of server %d: %w", number, err)
+		}
+		if !open {
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 // watchTotals asks about all subscribers until ctx ends, and demands that each is counted once.
