@@ -31,9 +31,11 @@ const (
 	// declared before any run.
 	pairs      = 6
 	rushLength = 500 * time.Millisecond
+	// rushPause is short, because a round ends with its last answer, and none takes so long that it times out.
+	rushPause = 150 * time.Millisecond
 	// busyLength is the length of the load that measures the limit of shards. It is long beside the
 	// time of the last order, when most shards are idle.
-	busyLength = 1500 * time.Millisecond
+	busyLength = time.Second
 	// busyShare is the rate at which each shard is loaded in the end, as a share of the saturation goodput of one
 	// server without the fence. A shard with the fence answers two thirds of that.
 	busyShare = 0.8
@@ -95,7 +97,7 @@ func (l *trial) newRush(ctx context.Context, run *lab.Run) (_ *rush, err error) 
 			return nil, err
 		}
 		warmUps = append(warmUps, func(ctx context.Context) error {
-			_, err := g.Hit(ctx, burstStart, time.Second)
+			_, err := g.Hit(ctx, burstStart, time.Second/2)
 			return err
 		})
 	}
@@ -129,7 +131,7 @@ func (r *rush) findRush(ctx context.Context) (err error) {
 // compare runs the pairs of rounds, all at the rate of the rush.
 func (r *rush) compare(ctx context.Context) (err error) {
 	r.seen, err = rig.Rush{
-		Rate: rushFactor * r.saturation, Length: rushLength, Pairs: pairs, Watch: r.watch,
+		Rate: rushFactor * r.saturation, Length: rushLength, Pairs: pairs, Pause: rushPause, Watch: r.watch,
 	}.Compare(ctx, r.run, r.one, r.four)
 	return err
 }

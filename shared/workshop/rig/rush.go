@@ -16,6 +16,7 @@ type Rush struct {
 	Rate   float64       // of both, in requests a second
 	Length time.Duration // of a round
 	Pairs  int           // that count, declared before any run
+	Pause  time.Duration // between rounds; 0 for that of measure.PairedConfig
 	Watch  *Watch        // of the servers whose quotas the figures rest on
 	// Drained, unless nil, is called after each round of the second variant. It returns
 	// when the work that the variant has put off is done, so that it does not burden the
@@ -44,7 +45,7 @@ func (r Rush) Compare(ctx context.Context, run *lab.Run, before, after load.Gene
 		})
 	}
 	seen.Paired, err = measure.Paired(ctx, measure.PairedConfig{
-		Pairs: r.Pairs, Better: measure.LowerIsBetter, Rush: true,
+		Pairs: r.Pairs, Pause: r.Pause, Better: measure.LowerIsBetter, Rush: true,
 		OnPair: func(p measure.Pair) { run.Progress(p.Describe(0, "ms")) },
 	}, arm(before, &seen.Before), r.thenDrained(arm(after, &seen.After), &seen.After))
 	if err != nil {
