@@ -23,6 +23,8 @@ const (
 	movedUsers = 450
 	// moveWithin bounds one run of the mover in this process.
 	moveWithin = time.Minute
+	// trafficPause leaves the machine to what the check is about: the mover.
+	trafficPause = 30 * time.Millisecond
 	// oldMapsFor is how long a replica may read by a map that was replaced: see shard.ErrStale.
 	oldMapsFor = 2 * time.Second
 	// idlePhase is how long the mover must stay in phase dark-reads while there are no reads.
@@ -182,7 +184,7 @@ func (c *cluster) startTraffic(ctx context.Context, r *replica) *traffic {
 					}
 				}
 			}
-			if err := rig.Pause(ctx, 2*lookPause); err != nil {
+			if err := rig.Pause(ctx, trafficPause); err != nil {
 				return nil
 			}
 		}
