@@ -79,9 +79,12 @@ func (l *trial) replicasFollow(ctx context.Context, run *lab.Run) error {
 		}
 	}
 	if seen.back == 0 {
+		if err := seen.blindCalm(); err != nil {
+			return err
+		}
 		return &lab.Failure{
 			Expected: fmt.Sprintf("%d replicas within %v of the story after the load fell", fewest, backWithin),
-			Seen:     fmt.Sprintf("%d", seen.changes[len(seen.changes)-1].Running),
+			Seen:     fmt.Sprintf("%d; see live.txt in %s", seen.changes[len(seen.changes)-1].Running, evidenceFolder),
 			Waited:   lab.Waited{From: seen.fellOn, Each: sliceLength}, Look: lookSettle("what does it return after a long calm?"),
 		}
 	}
@@ -92,6 +95,9 @@ func (l *trial) replicasFollow(ctx context.Context, run *lab.Run) error {
 func (s liveSeen) followed() error {
 	if s.out > first {
 		return nil
+	}
+	if err := s.blindRush(); err != nil {
+		return err
 	}
 	return &lab.Failure{
 		Expected: fmt.Sprintf("more than %d replicas in a rush of %v of the story", first, rushLength),
@@ -232,13 +238,15 @@ func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Mi
 // text lists the seconds of the run.
 func (s liveSeen) text(capacity float64) []byte {
 	head := fmt.Sprintf("Your policy on real replicas. A second of the run is %v of the story. One replica takes %.0f requests/s.\n"+
-		"The load rose at minute %.1f and fell at minute %.1f. %s was killed at minute %.1f.\n\n",
+		"The load rose at minute %.1f and fell at minute %.1f. %s was killed at minute %.1f.\n"+
+		"Used is what the last reading says of the replicas, as load in policy.go counts them.\n\n",
 		time.Duration(factor)*time.Second, capacity, s.rise.Sub(s.begin).Minutes(), s.fall.Sub(s.begin).Minutes(), s.victim, s.killed.Sub(s.begin).Minutes())
 	return evidence.Table(head, func(w io.Writer) {
-		fmt.Fprintln(w, "minute\trequests/s\tp95\tfailed\twanted\tready\t")
+		fmt.Fprintln(w, "minute\trequests/s\tp95\tfailed\twanted\tready\tused\tmissing\t")
 		for _, part := range s.slices {
-			fmt.Fprintf(w, "%.1f\t%.0f\t%.0f ms\t%d\t%d\t%d\t\n", part.at.Sub(s.begin).Minutes(), part.rate,
-				milliseconds(part.result.Latency.Quantile(0.95)), part.result.Failed, part.running, part.ready)
+			mean, missing := s.lastReading(part.at)
+			fmt.Fprintf(w, "%.1f\t%.0f\t%.0f ms\t%d\t%d\t%d\t%.0f %%\t%d\t\n", part.at.Sub(s.begin).Minutes(), part.rate,
+				milliseconds(part.result.Latency.Quantile(0.95)), part.result.Failed, part.running, part.ready, 100*mean, missing)
 		}
 	})
 }

@@ -42,8 +42,10 @@ const (
 	// minutes of breach, the start of replicas, and the requests that have piled up.
 	restoredWithin = 15 * time.Minute
 	// backWithin is how long after the fall of the load more than three replicas may run. It holds ten
-	// minutes of calm, and the drain of the replicas.
+	// minutes of calm, a second change after a cooldown, and the drain of the replicas.
 	backWithin = 25 * time.Minute
+	// calmLength is how long the calm lasts at most. The time counts anew from each reading that was not calm.
+	calmLength = 2 * backWithin
 	// replacedWithin is how long a killed replica may be missing.
 	replacedWithin = 10 * time.Minute
 
@@ -85,6 +87,7 @@ type liveSeen struct {
 	back                  time.Duration // from the fall until three ran; 0 for not in time
 	left                  int           // containers at the end
 	changes, billed       []autoscale.Change
+	readings              []autoscale.Reading // of the evening, the oldest first
 	begin, end            time.Time
 	readied               []scaler.Readied
 }
@@ -107,7 +110,7 @@ type stagehand struct {
 	scaler   *scaler.Controller
 	rate     atomic.Uint64 // requests a second, in thousandths
 	evening  atomic.Bool   // false while the run is prepared
-	mu       sync.Mutex    // guards seen.slices while the load is sent
+	mu       sync.Mutex    // guards seen.slices and seen.readings while the load is sent
 	seen     liveSeen
 }
 
@@ -144,8 +147,13 @@ func (l *trial) playLive(ctx context.Context, run *lab.Run) (seen liveSeen, err 
 // policy is the policy under test. It decides how many replicas run first, and then nothing until the evening
 // begins: the replicas are idle until the load can be calculated.
 func (h *stagehand) policy(history []autoscale.Reading, now time.Time, state autoscale.State) int {
-	if len(history) > 0 && !h.evening.Load() {
-		return state.Running
+	if len(history) > 0 {
+		if !h.evening.Load() {
+			return state.Running
+		}
+		h.mu.Lock()
+		h.seen.readings = append(h.seen.readings, history[len(history)-1])
+		h.mu.Unlock()
 	}
 	return h.l.subject.Policy(history, now, state)
 }
@@ -325,21 +333,31 @@ func (h *stagehand) calm(ctx context.Context) error {
 	h.seen.fellOn = time.Now()
 	h.seen.fall = h.clock.Story(h.seen.fellOn)
 	h.send(calmLoad)
-	back, err := h.await(ctx, h.clock.Real(backWithin), func(ctx context.Context) (bool, error) {
+	_, err := h.await(ctx, h.clock.Real(calmLength), func(ctx context.Context) (bool, error) {
 		if len(h.balancer.Published()) != fewest {
-			return false, nil
+			return h.overdue(), nil
 		}
 		found, err := h.containers(ctx)
 		h.seen.left = len(found)
-		return h.seen.left == fewest, err
+		if h.seen.left != fewest {
+			return h.overdue(), err
+		}
+		h.seen.back = h.clock.Span(time.Since(h.seen.fellOn))
+		return true, err
 	})
 	if err != nil {
 		return err
 	}
-	if back {
-		h.seen.back = h.clock.Span(time.Since(h.seen.fellOn))
-	}
 	return rig.Pause(ctx, sliceLength) // of load on what is left
+}
+
+// overdue reports whether the readings have been calm for so long that three replicas should be left.
+func (h *stagehand) overdue() bool {
+	now := h.clock.Story(time.Now())
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	since := agreed(h.seen.readings, now, calmed)
+	return !since.IsZero() && now.Sub(latest(since, h.seen.fall)) > backWithin
 }
 
 // await asks until the answer is yes. It returns false when that takes longer than the limit.

@@ -29,7 +29,27 @@ func goodRun() liveSeen {
 		r.Latency.Record(latency)
 		s.slices = append(s.slices, slice{at: at, result: r})
 	}
+	for at := begin; at.Before(s.end); at = at.Add(every) {
+		s.readings = append(s.readings, reading(at, 0, fleetAt(s, at)))
+	}
 	return s
+}
+
+// fleetAt is the fleet of a good run at one time.
+func fleetAt(s liveSeen, at time.Time) group {
+	since := at.Sub(s.rise)
+	switch {
+	case since < 0:
+		return group{5, serving, 0.40}
+	case since < 10*time.Minute:
+		return group{5, serving, 0.88}
+	case at.Before(s.fall):
+		return group{8, serving, 0.55}
+	case at.Before(s.fall.Add(12 * time.Minute)):
+		return group{8, serving, 0.075}
+	default:
+		return group{3, serving, 0.20}
+	}
 }
 
 func TestLiveChecks(t *testing.T) {
@@ -75,6 +95,85 @@ func TestLiveChecks(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestBlindReadings: what a policy could not know is a doubt, and what it could know is the learner's to mend.
+func TestBlindReadings(t *testing.T) {
+	busy := func(s *liveSeen, from time.Time, n int) {
+		for i := range s.readings {
+			if since := s.readings[i].At.Sub(from); since >= 0 && since < time.Duration(n)*every {
+				for j := range s.readings[i].Replicas {
+					s.readings[i].Replicas[j].Utilisation = 0.5
+				}
+			}
+		}
+	}
+	gap := func(s *liveSeen, from time.Time, length time.Duration) {
+		s.readings = slices.DeleteFunc(s.readings, func(r autoscale.Reading) bool { return r.At.After(from) && r.At.Before(from.Add(length)) })
+	}
+	noOut, noIn := func(s *liveSeen) { s.out = 0 }, func(s *liveSeen) { s.back = 0 }
+	for name, test := range map[string]struct {
+		change func(*liveSeen)
+		doubt  bool
+	}{
+		"the rush was seen":          {noOut, false},
+		"a rush of four minutes":     {func(s *liveSeen) { noOut(s); busy(s, s.rise.Add(4*time.Minute), 40) }, true},
+		"gaps in the rush":           {func(s *liveSeen) { noOut(s); gap(s, s.rise.Add(4*time.Minute), 2*time.Minute) }, true},
+		"one late reading":           {func(s *liveSeen) { noOut(s); gap(s, s.rise.Add(4*time.Minute), time.Minute) }, false},
+		"the calm was seen":          {noIn, false},
+		"a busy moment in the calm":  {func(s *liveSeen) { noIn(s); busy(s, s.fall.Add(12*time.Minute), 1) }, true},
+		"a busy moment at its begin": {func(s *liveSeen) { noIn(s); busy(s, s.fall, 1) }, false},
+		"a gap in the calm":          {func(s *liveSeen) { noIn(s); gap(s, s.fall.Add(10*time.Minute), 2*time.Minute) }, true},
+		"added replicas in the calm": {func(s *liveSeen) {
+			noIn(s)
+			gap(s, s.fall.Add(10*time.Minute), 2*time.Minute)
+			s.changes = append(s.changes, autoscale.Change{At: s.fall.Add(15 * time.Minute), Running: 6})
+		}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := &trial{played: true, seen: goodRun()}
+			test.change(&l.seen)
+			err := l.replicasFollow(t.Context(), &lab.Run{})
+			var failure *lab.Failure
+			var doubt *lab.Doubt
+			if errors.As(err, &doubt) != test.doubt || errors.As(err, &failure) == test.doubt {
+				t.Errorf("%v; want a doubt: %v", err, test.doubt)
+			}
+		})
+	}
+}
+
+// TestAgreed: a replica that is not measured, or has just become ready, counts at the target, so it ends a calm.
+func TestAgreed(t *testing.T) {
+	now := five()
+	idle := group{3, serving, 0.10}
+	for name, test := range map[string]struct {
+		at5  []group // five minutes ago
+		want time.Duration
+	}{
+		"all calm":           {[]group{idle}, 20 * time.Minute},
+		"one is missing":     {[]group{{2, serving, 0.10}, {1, missing, 0.10}}, 20 * time.Minute},
+		"two are missing":    {[]group{{1, serving, 0.10}, {2, missing, 0.10}}, 5*time.Minute - every},
+		"all are fresh":      {[]group{{3, restarting, 0.10}}, 5*time.Minute - every},
+		"one is starting":    {[]group{idle, {1, starting, 0}}, 20 * time.Minute},
+		"nobody serves":      {[]group{{3, down, 0}}, 5*time.Minute - every},
+		"asks for four":      {[]group{{8, serving, 0.25}}, 5*time.Minute - every},
+		"asks for three":     {[]group{{8, serving, 0.20}}, 20 * time.Minute},
+		"between the bounds": {[]group{{3, serving, 0.40}}, 5*time.Minute - every},
+	} {
+		readings := history(now, 20*time.Minute, func(age time.Duration) []group {
+			if age == 5*time.Minute {
+				return test.at5
+			}
+			return []group{idle}
+		})
+		if since := agreed(readings, now, calmed); !since.Equal(now.Add(-test.want)) {
+			t.Errorf("%s: since %v, want since %v", name, since, now.Add(-test.want))
+		}
+	}
+	if since := agreed(steady(now, idle), now.Add(2*time.Minute), calmed); !since.IsZero() {
+		t.Errorf("two minutes after the last reading: since %v, want never", since)
 	}
 }
 
